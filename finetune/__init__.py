@@ -1,0 +1,1 @@
+"""Snapshot in, adapter and report out: base models, SFT, preference tuning, evaluation and the gate."""

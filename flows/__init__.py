@@ -1,0 +1,1 @@
+"""The roof: Prefect flows, deployments, the command line. The only place where stages meet."""

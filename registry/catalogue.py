@@ -1,0 +1,312 @@
+"""The catalogue: `driftune.duckdb`, a file of views and macros that holds no data.
+
+It is built beside its place and renamed over it, and is opened read-only, so that readers never meet a lock. Every
+column carries its documentation as a comment.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import duckdb
+
+from registry.arrow import column_types, schema
+from registry.identity import sha256_of_bytes
+from registry.records import RECORDS, Record, Removal
+
+PROOF_RULES = ("unproven", "vacuous-test", "flaky", "unavailable")
+"""Removal rules that say: this row's proof does not hold."""
+
+SPLIT_RULES = ("held-out",)
+"""Removal rules that keep a good row out of training because of what is held out."""
+
+
+def current(record: type[Record], root: str) -> str:
+    """SQL for the current row of each id: raw column types, JSON as text."""
+    glob = f"{root}/{record.table}/*.parquet".replace("'", "''")
+    names = ", ".join(f'"{name}"' for name in schema(record).names)
+    return (
+        f"SELECT {names} FROM read_parquet('{glob}', union_by_name = true) "
+        'QUALIFY row_number() OVER (PARTITION BY id ORDER BY "_at" DESC, "_run" DESC) = 1'
+    )
+
+
+def _typed(record: type[Record]) -> str:
+    """The record's columns, JSON text cast to JSON."""
+    json = {name for name, (_, is_json) in column_types(record).items() if is_json}
+    return ", ".join(f'"{n}"::JSON AS "{n}"' if n in json else f'"{n}"' for n in schema(record).names)
+
+
+def _table_view(record: type[Record], root: str) -> str:
+    source = current(record, root)
+    if record is Removal:  # only each domain's latest curation
+        source = (
+            f'SELECT * FROM ({source}) WHERE curation IN (SELECT max_by("key", "_at") FROM '
+            f"(SELECT * FROM work WHERE stage = 'curate') GROUP BY domain)"
+        )
+    return f"CREATE VIEW {record.table} AS SELECT {_typed(record)} FROM ({source})"
+
+
+def _as_of(record: type[Record], root: str) -> str:
+    source = current(record, root).replace(" QUALIFY", ' WHERE "_at" <= ts QUALIFY')
+    return f"CREATE MACRO {record.table}_as_of(ts) AS TABLE SELECT {_typed(record)} FROM ({source})"
+
+
+def _rules(rules: tuple[str, ...]) -> str:
+    return ", ".join(f"'{rule}'" for rule in rules)
+
+
+DERIVED: dict[str, tuple[str, dict[str, str]]] = {
+    "verdict_releases": (
+        """
+        SELECT v.id AS verdict, v.program, r.id AS release, r.library, r.version, v.outcome, v.proof, v.detail,
+               v.warnings, v.exception, v.duration_s
+        FROM verdicts v JOIN environments e ON e.id = v.environment
+        JOIN releases r ON len(list_filter(e.requirements,
+             lambda x: starts_with(x, r.library || '==' || r.version || ' '))) > 0
+        """,
+        {
+            "verdict": "Id of the verdict",
+            "program": "Id of the program",
+            "release": "Id of the release it ran with",
+            "library": "Library of the release",
+            "version": "Version of the release",
+            "outcome": "Outcome",
+            "proof": "strong, weak, none",
+            "detail": "What decided",
+            "warnings": "Warnings shown",
+            "exception": "Exception, if any",
+            "duration_s": "Seconds",
+        },
+    ),
+    "latest_snapshots": (
+        'SELECT domain, arg_max(id, "_at") AS snapshot FROM snapshots GROUP BY domain',
+        {"domain": "Domain", "snapshot": "Id of its latest snapshot"},
+    ),
+    "example_programs": (
+        """
+        SELECT e.id AS example, e.domain, e.kind, p.key AS role, json_extract_string(p.value, '$') AS program,
+               CASE WHEN p.key = 'old' THEN e.releases[1] ELSE e.releases[-1] END AS release
+        FROM examples e, json_each(json_extract(e.parts, '$.programs')) p
+        """,
+        {
+            "example": "Id of the example",
+            "domain": "Domain",
+            "kind": "Kind",
+            "role": "answer, stub, old, new, buggy, fixed, chosen, rejected",
+            "program": "Id of the program",
+            "release": "Release it belongs to",
+        },
+    ),
+    "proofs": (
+        """
+        WITH roles AS (
+            SELECT x.example, x.domain, x.kind, x.role, x.program, x.release,
+                   v.outcome, v.proof, v.detail
+            FROM example_programs x LEFT JOIN verdict_releases v USING (program, release)
+        ), paired AS (
+            SELECT example, any_value(domain) AS domain, any_value(kind) AS kind,
+                   any_value(program) FILTER (role IN ('old', 'buggy', 'rejected', 'stub')) AS old_program,
+                   any_value(program) FILTER (role IN ('new', 'fixed', 'chosen', 'answer')) AS new_program,
+                   any_value(outcome) FILTER (role IN ('old', 'buggy', 'rejected', 'stub')) AS outcome_old,
+                   any_value(outcome) FILTER (role IN ('new', 'fixed', 'chosen', 'answer')) AS outcome_new,
+                   CASE WHEN count(proof) FILTER (outcome = 'passed') = 0 THEN 'none'
+                        WHEN bool_and(proof = 'strong') FILTER (outcome = 'passed') THEN 'strong'
+                        ELSE 'weak' END AS proof
+            FROM roles GROUP BY example
+        )
+        SELECT p.example, p.domain, p.kind, o.code AS code_old, n.code AS code_new, n.test AS test,
+               p.outcome_old, p.outcome_new, a.outcome AS outcome_old_at_new, a.detail AS old_at_new_detail,
+               e.old_effect, p.proof
+        FROM paired p JOIN examples e ON e.id = p.example
+        LEFT JOIN programs o ON o.id = p.old_program LEFT JOIN programs n ON n.id = p.new_program
+        LEFT JOIN verdict_releases a ON p.kind = 'drift' AND a.program = p.old_program AND a.release = e.releases[-1]
+        WHERE p.outcome_new = 'passed' AND EXISTS (SELECT 1 FROM curated c WHERE c.example = p.example AND c.proven)
+        """,
+        {
+            "example": "Id of the example",
+            "domain": "Domain",
+            "kind": "Kind",
+            "code_old": "Old, buggy, rejected code, or the stub",
+            "code_new": "New, fixed, chosen code, or the answer",
+            "test": "The test the new code passes",
+            "outcome_old": "Outcome of code_old at its own version (drift: the old one)",
+            "outcome_new": "Outcome of code_new at the new version",
+            "outcome_old_at_new": "drift: outcome of the old code at the new version",
+            "old_at_new_detail": "drift: what the old code ran into there",
+            "old_effect": "drift: fails, warns, differs",
+            "proof": "strong where all passes were compared outside the candidate's process",
+        },
+    ),
+    "curated": (
+        f"""
+        SELECT e.id AS example, e.domain, e.kind, s.split, r.rule,
+               s.split IS NOT NULL OR (r.rule IS NOT NULL AND r.rule NOT IN ({_rules(PROOF_RULES)})) AS proven,
+               s.split IS NOT NULL OR (r.rule IS NOT NULL AND r.rule IN ({_rules(SPLIT_RULES)})) AS kept
+        FROM examples e
+        LEFT JOIN latest_snapshots l ON l.domain = e.domain
+        LEFT JOIN snapshot_rows s ON s.snapshot = l.snapshot AND s.example = e.id
+        LEFT JOIN removals r ON r.example = e.id
+        """,
+        {
+            "example": "Id of the example",
+            "domain": "Domain",
+            "kind": "Kind",
+            "split": "Its split in the latest snapshot, null where it isn't in it",
+            "rule": "The rule that removed it, null where none did",
+            "proven": "Whether its proof holds",
+            "kept": "Whether curation kept it (held-out neighbours of an evaluation row included)",
+        },
+    ),
+    "funnel": (
+        """
+        WITH ran AS (
+            SELECT x.example, bool_and(v.verdict IS NOT NULL) AS ran
+            FROM example_programs x LEFT JOIN verdict_releases v USING (program, release) GROUP BY x.example
+        )
+        SELECT e.domain, e.kind, coalesce(e.operator, e.generator) AS operator, count(*) AS generated,
+               count(*) FILTER (ran.ran OR c.proven) AS ran, count(*) FILTER (c.proven) AS proven,
+               count(*) FILTER (c.kept) AS kept, count(*) FILTER (c.split IS NOT NULL) AS in_snapshot
+        FROM examples e JOIN curated c ON c.example = e.id LEFT JOIN ran ON ran.example = e.id
+        GROUP BY ALL ORDER BY ALL
+        """,
+        {
+            "domain": "Domain",
+            "kind": "Kind",
+            "operator": "Mutation operator or codemod, else the generator",
+            "generated": "Examples made",
+            "ran": "of these, those whose programs all ran (text has none to run)",
+            "proven": "of these, those whose proof holds",
+            "kept": "of these, those that curation kept",
+            "in_snapshot": "of these, those in the domain's latest snapshot",
+        },
+    ),
+    "lineage": (
+        """
+        SELECT a.id AS adapter, a.domain, a.version, a.snapshot, s.example, s.split, e.kind, e.generator, e.licence,
+               e.source_url, p.id AS page, p.url AS page_url, p.licence AS page_licence
+        FROM adapters a JOIN snapshot_rows s ON s.snapshot = a.snapshot JOIN examples e ON e.id = s.example
+        LEFT JOIN pages p ON p.url = e.source_url
+        """,
+        {
+            "adapter": "Id of the adapter",
+            "domain": "Domain",
+            "version": "The adapter's version",
+            "snapshot": "Id of the snapshot it was trained on",
+            "example": "Id of a row of it",
+            "split": "The row's split",
+            "kind": "The row's kind",
+            "generator": "What made the row",
+            "licence": "The row's licence",
+            "source_url": "Where the row's text comes from",
+            "page": "Id of that page",
+            "page_url": "Its address",
+            "page_licence": "Its licence",
+        },
+    ),
+    "drift": (
+        """
+        SELECT c.id AS change, c.symbol, c.kind, c.replacement, c.evidence, r.library, r.version AS old_version,
+               n.version AS new_version, e.id AS example, e.kind AS example_kind, e.old_effect
+        FROM changes c JOIN releases r ON r.id = c.old JOIN releases n ON n.id = c.new
+        LEFT JOIN (SELECT x.* FROM examples x JOIN curated k ON k.example = x.id AND k.proven
+                   WHERE x.kind IN ('drift', 'preference')) e ON e.change = c.id
+        """,
+        {
+            "change": "Id of the change",
+            "symbol": "Canonical path",
+            "kind": "Kind of change",
+            "replacement": "What to use instead",
+            "evidence": "Who says so",
+            "library": "Library",
+            "old_version": "From",
+            "new_version": "To",
+            "example": "Id of an example that proves it, null where none does",
+            "example_kind": "drift or preference",
+            "old_effect": "What old code does at the new version",
+        },
+    ),
+    "spend": (
+        """
+        SELECT domain, stage, "_run" AS run, sum(tokens)::BIGINT AS tokens, sum(money) AS money,
+               sum(seconds) AS seconds, count(*) AS pieces
+        FROM work GROUP BY ALL ORDER BY min("_at")
+        """,
+        {
+            "domain": "Domain",
+            "stage": "Stage",
+            "run": "Run",
+            "tokens": "LLM tokens",
+            "money": "Money",
+            "seconds": "Seconds of work, summed over processes",
+            "pieces": "Pieces of work",
+        },
+    ),
+}
+"""View -> (SQL, column -> documentation), above the tables' own views."""
+
+_ORDER = (
+    "verdict_releases", "latest_snapshots", "example_programs", "curated", "proofs", "funnel", "lineage", "drift",
+    "spend",
+)  # fmt: skip
+
+
+def statements(root: str) -> list[str]:
+    """The SQL that makes the catalogue over the lake at `root`."""
+    made = []
+    for record in sorted(RECORDS, key=lambda r: r.table != "work"):  # removals refers to work
+        made += [
+            _table_view(record, root),
+            _as_of(record, root),
+            *_comments(record.table, _documentation(record)),
+        ]
+    for name in _ORDER:
+        sql, columns = DERIVED[name]
+        made += [f"CREATE VIEW {name} AS {sql}", *_comments(name, columns)]
+    return made
+
+
+def _documentation(record: type[Record]) -> dict[str, str]:
+    own = {f.name: f.metadata["doc"] for f in dataclasses.fields(record)}
+    stamps = {
+        "_at": "When the row was written",
+        "_run": "By which run",
+        "_code": "By which version of driftune",
+    }
+    return (
+        {"id": "SHA-256 of the identity columns", "digest": "SHA-256 of all columns that are not volatile"}
+        | own
+        | stamps
+    )
+
+
+def _comments(view: str, columns: dict[str, str]) -> list[str]:
+    return [f'COMMENT ON COLUMN {view}."{name}" IS \'' + doc.replace("'", "''") + "'" for name, doc in columns.items()]
+
+
+def build(path: Path, root: str) -> None:
+    """Makes the catalogue at `path` over the lake at `root`; nothing happens where it is up to date."""
+    made = statements(root)
+    mark = sha256_of_bytes("\n".join([duckdb.__version__, *made]).encode())
+    if path.exists() and _mark(path) == mark:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial.unlink(missing_ok=True)
+    with duckdb.connect(str(partial)) as connection:
+        for statement in made:
+            connection.execute(statement)
+        connection.execute(f"CREATE MACRO driftune_catalogue() AS '{mark}'")
+    partial.chmod(0o444)
+    partial.replace(path)
+
+
+def _mark(path: Path) -> str:
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            row = connection.execute("SELECT driftune_catalogue()").fetchone()
+    except duckdb.Error:
+        return ""
+    return str(row[0]) if row else ""

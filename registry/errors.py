@@ -1,0 +1,81 @@
+"""Every error driftune raises on purpose, one class a boundary.
+
+DriftuneError
+├── ConfigurationError     the user's: option, domain file, SQL, unknown id, name or version   (exit 2)
+│   └── LockedError        another run holds the domain                                        (exit 2)
+├── SourceError            a documentation source or package index
+├── GeneratorError         a generator of examples
+├── SandboxError           the sandbox or an environment
+├── TrainingError          a base model, a training run, an evaluation
+├── RegistryError          the lake, the store of adapters
+│   └── WrongBaseError     an adapter offered to a base it was not made for
+└── GateRefusedError       the gate said no                                                    (exit 4)
+
+Messages have one form: capital first, no final period; they name the value, list what is accepted and say what to do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class DriftuneError(Exception):
+    """The root: one clear line for a person, the offending values for a program.
+
+    Args:
+        message: What is wrong, where, and what to do, in one line.
+        **values: The offending values, kept as `values`.
+
+    Attributes:
+        retryable: Whether trying the same again can help (Prefect's retry policy reads it).
+        exit_code: What the command line exits with.
+    """
+
+    retryable = False
+    exit_code = 1
+
+    def __init__(self, message: str, /, *, retryable: bool | None = None, **values: Any) -> None:
+        super().__init__(message)
+        self.values = values
+        if retryable is not None:
+            self.retryable = retryable
+
+
+class ConfigurationError(DriftuneError):
+    """The user's error: an option, a domain file, a name, a version."""
+
+    exit_code = 2
+
+
+class LockedError(ConfigurationError):
+    """Another run holds what this one needs."""
+
+
+class SourceError(DriftuneError):
+    """A documentation source or a package index failed."""
+
+
+class GeneratorError(DriftuneError):
+    """A generator of examples failed as a whole (a rejected row is no error)."""
+
+
+class SandboxError(DriftuneError):
+    """No wall, a broken environment, or a harness that fails by itself."""
+
+
+class TrainingError(DriftuneError):
+    """A base that can't be made, a training run that diverged, an evaluation that can't be done."""
+
+
+class RegistryError(DriftuneError):
+    """The lake or the store of adapters can't be read or written."""
+
+
+class WrongBaseError(RegistryError):
+    """An adapter was offered to a base model it was not made for."""
+
+
+class GateRefusedError(DriftuneError):
+    """The gate rejected an adapter, or could not decide."""
+
+    exit_code = 4

@@ -1,0 +1,32 @@
+"""What a base model is, as one hash: loading an adapter onto any other base is mostly silent, and wrong."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from registry.errors import RegistryError
+from registry.identity import sha256_of
+
+_PATTERNS = (
+    "*.safetensors", "pytorch_model*.bin", "config.json", "tokenizer.json", "tokenizer_config.json", "tokenizer.model",
+    "vocab.*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "chat_template*",
+)  # fmt: skip
+
+
+def fingerprint(folder: Path) -> str:
+    """The hash of a base's weight, config, tokenizer and chat-template files: 64 hex characters.
+
+    Raises:
+        RegistryError: The folder holds no such files.
+    """
+    files = sorted({path for pattern in _PATTERNS for path in folder.glob(pattern) if path.is_file()})
+    if not any(path.name == "config.json" for path in files):
+        raise RegistryError(f"No base model in {str(folder)!r}: config.json is missing. Give the folder of a model")
+    return sha256_of([[path.name, sha256_of_file(path)] for path in files])
+
+
+def sha256_of_file(path: Path) -> str:
+    """The lower-case hex SHA-256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,129 @@
+"""The lake of datasets: immutable Parquet files, appended to; a view shows the current row of each id.
+
+Layout: `<lake>/<table>/<time>-<run>-<n>.parquet`, and an empty typed `0.parquet` in each table. A file is written under
+another name and renamed, so no reader ever sees half of one. Appending is the only write. What is done is remembered
+in the table `work`, written after its outputs: killed in between, the outputs are written once more, with the same
+ids, and the views show them once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import itertools
+import os
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import duckdb
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from registry.arrow import from_table, schema, to_table
+from registry.catalogue import build, current
+from registry.errors import ConfigurationError
+from registry.identity import sha256_of
+from registry.records import RECORDS, Record, Work
+from registry.storage import storage, write_file
+
+R = TypeVar("R", bound=Record)
+
+
+class Lake:
+    """Reads and appends records.
+
+    Args:
+        url: fsspec URL of the lake, or a folder.
+        home: Local folder for the catalogue `driftune.duckdb`.
+        run: Name of the run, stamped on every row (`_run`).
+    """
+
+    def __init__(self, url: str, home: Path, run: str = "adhoc") -> None:
+        self.url = url
+        self.home = home
+        self.run = run
+        self.code = version("driftune")
+        self._fs, self._root = fsspec.core.url_to_fs(url)
+        self._local = self._fs.protocol in ("file", ("file", "local"))
+        self._count = itertools.count()
+
+    def create(self) -> None:
+        """Makes the empty typed file of every table, and the catalogue, where they are missing or outdated."""
+        for record in RECORDS:
+            if not self._fs.exists(f"{self._root}/{record.table}/0.parquet"):
+                self._write(record.table, "0.parquet", schema(record).empty_table())
+        if self._local:
+            with storage("the catalogue", self.home):
+                build(self.home / "driftune.duckdb", self._root)
+
+    def append(self, records: Iterable[Record]) -> int:
+        """Appends records of any kinds, one file a table; the number of rows written. Work rows come last."""
+        by_table: dict[type[Record], list[Record]] = {}
+        for record in records:
+            by_table.setdefault(type(record), []).append(record)
+        at = dt.datetime.now(dt.UTC)
+        for kind in sorted(by_table, key=RECORDS.index):
+            name = f"{at:%Y%m%dT%H%M%S%f}-{self.run}-{os.getpid()}-{next(self._count)}.parquet"
+            self._write(kind.table, name, to_table(by_table[kind], kind, at, self.run, self.code))
+        return sum(map(len, by_table.values()))
+
+    def read(self, record: type[R], where: str = "true", parameters: Mapping[str, Any] | None = None) -> list[R]:
+        """The current records of a kind that satisfy an SQL condition, ordered by id.
+
+        Args:
+            record: The kind.
+            where: Condition over the record's columns; `$name` refers to `parameters`.
+            parameters: Values of the condition's parameters.
+        """
+        query = f"SELECT * FROM ({current(record, self._root)}) WHERE {where} ORDER BY id"
+        with self._connect() as connection:
+            return from_table(connection.sql(query, params=dict(parameters or {})).to_arrow_table(), record)
+
+    def query(self, sql: str) -> pa.Table:
+        """The result of one read-only query over the catalogue's views.
+
+        Raises:
+            ConfigurationError: DuckDB refuses the query.
+        """
+        try:
+            with duckdb.connect(str(self.home / "driftune.duckdb"), read_only=True) as connection:
+                return connection.sql(sql).to_arrow_table()
+        except duckdb.Error as error:
+            first = str(error).strip().splitlines()[0]
+            raise ConfigurationError(f"The query failed: {first}", sql=sql) from error
+
+    def work(self, stage: str | None = None) -> dict[str, Work]:
+        """What is done: work by key, of one stage or of all."""
+        where = "stage = $stage" if stage else "true"
+        return {w.key: w for w in self.read(Work, where, {"stage": stage} if stage else None)}
+
+    def fingerprint(self, tables: Iterable[str] | None = None) -> dict[str, str]:
+        """Table -> hash over the sorted ids and digests of its rows: equal where two lakes are the same."""
+        wanted = set(tables) if tables is not None else {r.table for r in RECORDS}
+        marks = {}
+        with self._connect() as connection:
+            for record in RECORDS:
+                if record.table in wanted:
+                    rows = connection.execute(
+                        f"SELECT id, digest FROM ({current(record, self._root)}) ORDER BY id"
+                    ).fetchall()
+                    marks[record.table] = sha256_of([list(row) for row in rows])
+        return marks
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect()
+        if not self._local:
+            connection.register_filesystem(self._fs)
+        return connection
+
+    def _write(self, table: str, name: str, rows: pa.Table) -> None:
+        buffer = io.BytesIO()
+        pq.write_table(rows, buffer, compression="zstd")
+        path = f"{self._root}/{table}/{name}"
+        if self._local:
+            write_file(Path(path), buffer.getvalue(), f"the lake's table {table}")
+        else:
+            self._fs.pipe_file(path, buffer.getvalue())  # object stores show an object when it is whole

@@ -1,0 +1,124 @@
+"""Which library object a dotted name in a program means: static, from the program's imports and a release's Symbols."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+
+from registry.records import Symbol
+
+
+class SymbolIndex:
+    """Looks up symbols of one release by any of their public paths.
+
+    Args:
+        symbols: The release's symbols.
+    """
+
+    def __init__(self, symbols: Iterable[Symbol]) -> None:
+        self.by_path: dict[str, Symbol] = {}
+        self._canonical: dict[str, str] = {}
+        rows = sorted(symbols, key=lambda s: s.path)
+        for symbol in rows:
+            self.by_path[symbol.path] = symbol
+            for alias in symbol.aliases:
+                self._canonical.setdefault(alias, symbol.path)
+        for symbol in rows:  # a canonical path outranks another symbol's alias
+            self._canonical[symbol.path] = symbol.path
+        self.roots = frozenset(path.partition(".")[0] for path in self._canonical)
+
+    def canonical(self, path: str) -> str | None:
+        """The canonical path of a dotted public path, or None; a member of an aliased class or module is found too."""
+        found = self._canonical.get(path)
+        if found is not None:
+            return found
+        owner, dot, member = path.rpartition(".")
+        if not dot:
+            return None
+        base = self.canonical(owner)
+        return self._canonical.get(f"{base}.{member}") if base is not None else None
+
+    def public(self, path: str) -> str:
+        """The shortest public path of a canonical path; the path itself where it is unknown."""
+        symbol = self.by_path.get(path)
+        if symbol is None or not symbol.aliases:
+            return path
+        return min((path, *symbol.aliases), key=lambda p: (p.count("."), len(p), p))
+
+    def called(self, code: str) -> tuple[str, ...]:
+        """Canonical paths of the functions, classes and methods that `code` names through its imports.
+
+        In order of first appearance. Methods of instances are not seen (that takes execution). Code that does not
+        parse names nothing.
+        """
+        found: dict[str, None] = {}
+        for dotted, _ in self.references(code):
+            path = self._longest(dotted)
+            if path is not None and self.by_path[path].kind != "module":
+                found.setdefault(path)
+        return tuple(found)
+
+    def references(self, code: str) -> Iterator[tuple[str, ast.AST]]:
+        """Every dotted name of the library in `code` with its node; imports resolved: `nx.Graph` -> `networkx.Graph`."""
+        try:
+            tree = ast.parse(code)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return
+        names = imported_names(tree, self.roots)
+        yield from _references(tree, names, self.roots)
+
+    def _longest(self, dotted: str) -> str | None:
+        """The canonical path of the longest known prefix of a dotted name."""
+        parts = dotted.split(".")
+        for end in range(len(parts), 1, -1):
+            path = self.canonical(".".join(parts[:end]))
+            if path is not None and path in self.by_path:
+                return path
+        return None
+
+
+def imported_names(tree: ast.AST, roots: Iterable[str]) -> dict[str, str]:
+    """Local name -> dotted path, for every import of one of the packages `roots` anywhere in `tree`."""
+    wanted = frozenset(roots)
+    names: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for a in node.names:
+                if a.name.partition(".")[0] in wanted:
+                    names[a.asname or a.name.partition(".")[0]] = a.name if a.asname else a.name.partition(".")[0]
+        elif isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").partition(".")[0] in wanted:
+            names.update({a.asname or a.name: f"{node.module}.{a.name}" for a in node.names if a.name != "*"})
+    return names
+
+
+def dotted_name(node: ast.AST) -> str | None:
+    """`a.b.c` of a chain of attributes on a name, else None."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return None
+    return ".".join([node.id, *reversed(parts)])
+
+
+def _references(tree: ast.AST, names: dict[str, str], roots: frozenset[str]) -> Iterator[tuple[str, ast.AST]]:
+    for node in _preorder(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] in roots:
+            for a in node.names:
+                yield f"{node.module}.{a.name}", node
+        elif isinstance(node, (ast.Attribute, ast.Name)):
+            dotted = dotted_name(node)
+            if dotted is not None:
+                head, dot, rest = dotted.partition(".")
+                if head in names:
+                    yield names[head] + dot + rest, node
+
+
+def _preorder(node: ast.AST) -> Iterator[ast.AST]:
+    """Nodes in order of the text; of a chain of attributes only the whole."""
+    yield node
+    if isinstance(node, ast.Attribute) and dotted_name(node) is not None:
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from _preorder(child)

@@ -1,0 +1,364 @@
+"""The records that stages exchange and the lake holds: frozen, typed, JSON- and Arrow-serialisable.
+
+A record's `id` hashes its identity fields; its `digest` hashes all columns that are not volatile (times, durations,
+costs). Nested values are plain JSON and stand in a column of JSON text. Field order: identity first.
+
+Schemas are append-only: a new field has a default, and `SCHEMA` goes up.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar, cast
+
+from registry.identity import sha256_of
+
+SCHEMA = 1
+"""The version of the persisted schemas, written into every Parquet file."""
+
+Json = Mapping[str, Any] | list[Any] | tuple[Any, ...]
+"""A nested value: a JSON object or array. Treat as frozen."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def column(doc: str, *, identity: bool = False, volatile: bool = False, **options: Any) -> Any:
+    """A dataclass field with its documentation; `options` go to `dataclasses.field`."""
+    return field(metadata={"doc": doc, "identity": identity, "volatile": volatile}, **options)
+
+
+def key(doc: str) -> Any:
+    """A column that is part of the record's identity."""
+    return column(doc, identity=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """Base of all records. A subclass names its `table` and gives every field through `key` or `column`."""
+
+    table: ClassVar[str]
+
+    @property
+    def id(self) -> str:
+        """SHA-256 (64 hex characters) over the canonical JSON of table and identity fields; computed once."""
+        return self._hash("_id", identity_columns(type(self)))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all columns that are not volatile: changes when the content does; computed once."""
+        return self._hash("_digest", stable_columns(type(self)))
+
+    def _hash(self, name: str, names: tuple[str, ...]) -> str:
+        known: str | None = self.__dict__.get(name)
+        if known is None:
+            known = sha256_of([self.table, {n: _plain(getattr(self, n)) for n in names}])
+            object.__setattr__(self, name, known)
+        return known
+
+
+def _plain(value: Any) -> Any:
+    """`value` as JSON that hashes the same everywhere: times as ISO text, floats as their shortest repr."""
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).isoformat()
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value
+
+
+def per_record(function: F) -> F:
+    """`functools.cache` for functions of a record class (mypy holds `type[Record]` for unhashable)."""
+    return cast(F, functools.cache(function))
+
+
+@per_record
+def identity_columns(record: type[Record]) -> tuple[str, ...]:
+    """The names of the fields that make up the id."""
+    return tuple(f.name for f in dataclasses.fields(record) if f.metadata["identity"])
+
+
+@per_record
+def stable_columns(record: type[Record]) -> tuple[str, ...]:
+    """The names of the fields that make up the digest."""
+    return tuple(f.name for f in dataclasses.fields(record) if not f.metadata["volatile"])
+
+
+# ------------------------------------------------------------------------------------------------ what is scraped
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release(Record):
+    """A version of a library exists."""
+
+    table: ClassVar[str] = "releases"
+    library: str = key("Name of the distribution, normalised (PEP 503)")
+    version: str = key("Version, normalised (PEP 440)")
+    artifact_sha256: str = key("SHA-256 of the wheel (else sdist, else site) the release was read from")
+    artifacts: Json = column("Files read: [{name, sha256, kind}]", default=())
+    released_at: dt.datetime | None = column("When it was uploaded", default=None)
+    requires_python: str | None = column("Requires-Python", default=None)
+    licence: str | None = column("SPDX expression, null where unknown", default=None)
+    licence_evidence: Json = column("Where the licence was found: [{source, text}]", default=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page(Record):
+    """A page of a release's documentation, or a module of its source or test suite, cleaned."""
+
+    table: ClassVar[str] = "pages"
+    release: str = key("Id of the release")
+    url: str = key("Where it is: a URL, or pypi://NAME/VERSION/ARTIFACT/PATH for a file of a package")
+    content_hash: str = key("SHA-256 of the cleaned text")
+    kind: str = column("guide, api, source, test, changelog")
+    path: str = column("Path within the package or site, / separated")
+    title: str = column("Title", default="")
+    markdown: str = column("The cleaned text: Markdown or reST for guides, Python for source and test", default="")
+    etag: str | None = column("Validator the server gave", default=None, volatile=True)
+    fetched_at: dt.datetime | None = column("When it was fetched", default=None, volatile=True)
+    licence: str | None = column("SPDX expression, null where unknown", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Symbol(Record):
+    """A public API object of a release."""
+
+    table: ClassVar[str] = "symbols"
+    release: str = key("Id of the release")
+    path: str = key("Canonical dotted path: where it is defined")
+    kind: str = column("module, class, function, method, attribute")
+    aliases: tuple[str, ...] = column("Other public paths, shortest first", default=())
+    signature: str | None = column("Signature as source text, `(a, *, b=1)`; null where not callable", default=None)
+    parameters: Json = column("[{name, kind, default}] in order; kind and default as griffe gives them", default=())
+    doc: str = column("Docstring, dedented", default="")
+    deprecated: str | None = column("What a deprecation note says, null where none", default=None)
+    line: int = column("First line of the definition in its page, 1-based; 0 where unknown", default=0)
+    page: str | None = column("Id of the page it stands on", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change(Record):
+    """What two releases differ in."""
+
+    table: ClassVar[str] = "changes"
+    old: str = key("Id of the old release")
+    new: str = key("Id of the new release")
+    symbol: str = key("Canonical path, at old (for `added`: at new)")
+    kind: str = key("added, removed, renamed, moved, signature, deprecated, behaviour")
+    replacement: str | None = column("What to use instead: a dotted path, or an expression", default=None)
+    evidence: Json = column("[{source, text}]: which finder, note or run says so", default=())
+    detail: Json = column("Kind-specific, such as parameters added, removed, renamed", default_factory=dict)
+
+
+# ------------------------------------------------------------------------------------------- what is made and run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program(Record):
+    """Something that can be run: `test` runs after `code`, in its namespace."""
+
+    table: ClassVar[str] = "programs"
+    code: str = key("Python source: the candidate")
+    test: str = key("Python source: assertions about what `code` defined")
+    files: Json = column("Files beside it: {relative path: text}", identity=True, default_factory=dict)
+    entry_point: str | None = column("Function that the test calls, if named", identity=True, default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example(Record):
+    """A task with its answer and its proof obligations."""
+
+    table: ClassVar[str] = "examples"
+    domain: str = key("Domain")
+    kind: str = key("doc, test, drift, bug, edit, fim, chat, repair, locate, preference, text, syntax")
+    releases: tuple[str, ...] = key("Ids of the releases it speaks of; two (old, new) for drift and preference")
+    parts: Json = key("Typed by kind (validators/proofs.py lists them): texts, and ids of programs by role")
+    language: str = column("Programming language", default="python")
+    change: str | None = column("Id of the change it shows", default=None)
+    family: str | None = column("Name of the change's family: what splits are made by", default=None)
+    symbols: tuple[str, ...] = column("Canonical paths it claims to show or calls, the main one first", default=())
+    file: str = column("File it comes from, version-free; a held-out site shares none with its family's training")
+    root: str = column("Id of the row (or site) everything like it derives from; a row's own key where none")
+    generator: str = column("What made it")
+    generator_version: str = column("Its version")
+    seed: int = column("Its seed", default=0)
+    parents: tuple[str, ...] = column("Ids of the pages, symbols, examples it was made from", default=())
+    licence: str | None = column("SPDX expression over all parents (AND)", default=None)
+    source_url: str = column("Where its text comes from", default="")
+    bug_kind: str | None = column("bug, preference: what kind of mistake", default=None)
+    operator: str | None = column("Mutation operator or codemod", default=None)
+    old_effect: str | None = column("drift: what old code does at new: fails, warns, differs", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment(Record):
+    """Where a program ran: an interpreter, resolved requirements, settings."""
+
+    table: ClassVar[str] = "environments"
+    python: str = key("Python version, major.minor.patch")
+    requirements: tuple[str, ...] = key("Resolved: `name==version --hash=sha256:…`, sorted")
+    settings: Json = key("Sandbox-relevant settings: wall, memory, limits")
+    label: str = column("For people: `networkx==2.8.8 (Python 3.11.7)`", default="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict(Record):
+    """What happened when a program ran."""
+
+    table: ClassVar[str] = "verdicts"
+    program: str = key("Id of the program")
+    environment: str = key("Id of the environment")
+    harness: str = key("Version of the harness")
+    policy: str = key("Attempt policy, such as `k=2`")
+    outcome: str = column("passed failed error timeout memory killed flaky unavailable")
+    proof: str = column("strong (compared outside the candidate's process), weak (token within it), none")
+    detail: str = column("One line: the assertion or exception that decided", default="")
+    exception: Json = column("{type, message, line, in}: in = code or test; empty where none", default_factory=dict)
+    warnings: Json = column("[{category, message, line}], deduplicated, in order", default=())
+    values: Json = column("Checked values: {index: {expected, actual}}", default_factory=dict)
+    symbols_called: tuple[str, ...] = column("Canonical paths of the library that were called, sorted", default=())
+    attempts: int = column("How often it was run", default=1, volatile=True)
+    duration_s: float = column("Wall seconds of the first attempt", default=0.0, volatile=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removal(Record):
+    """Why a row did not get in."""
+
+    table: ClassVar[str] = "removals"
+    example: str = key("Id of the example")
+    rule: str = key("unproven, vacuous-test, duplicate, licence, held-out, …")
+    curation: str = key("Work key of the curation; the view shows each domain's latest")
+    domain: str = column("Domain")
+    detail: str = column("What was wrong with it", default="")
+    kept_instead: str | None = column("Id of the example kept in its place", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot(Record):
+    """A frozen dataset; its rows are `snapshot_rows`."""
+
+    table: ClassVar[str] = "snapshots"
+    domain: str = key("Domain")
+    rows_sha256: str = key("Hash over the sorted (example id, split) pairs")
+    filters: Json = key("Rules and parameters of the curation")
+    counts: Json = column("{kind: {split: rows}}", default_factory=dict)
+    licences: Json = column("{SPDX expression: rows}", default_factory=dict)
+    parent: str | None = column("Id of the snapshot before it", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SnapshotRow(Record):
+    """One row of a snapshot and its split."""
+
+    table: ClassVar[str] = "snapshot_rows"
+    snapshot: str = key("Id of the snapshot")
+    example: str = key("Id of the example")
+    split: str = column("train, context, symbol, dev")
+
+
+# --------------------------------------------------------------------------------------- what is trained and judged
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(Record):
+    """A training run."""
+
+    table: ClassVar[str] = "runs"
+    snapshot: str = key("Id of the snapshot")
+    base: str = key("Name of the base model")
+    base_revision: str = key("Its revision: for a local base the hash of its files")
+    recipe: Json = key("Every setting of the training; no floats (written as text)")
+    seed: int = key("Seed")
+    domain: str = column("Domain")
+    adapter_sha256: str = column("Hash over the adapter's files", default="")
+    device: str = column("cpu, cuda …", default="cpu", volatile=True)
+    steps: int = column("Optimiser steps", default=0)
+    curve: Json = column("[{stage, step, loss}]", default=(), volatile=True)
+    seconds: float = column("Wall seconds", default=0.0, volatile=True)
+    cost: float = column("Money, in the currency of the domain's prices", default=0.0, volatile=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score(Record):
+    """One arm's score on one held-out example: what intervals and the gate are computed from."""
+
+    table: ClassVar[str] = "scores"
+    run: str = key("Id of the run")
+    arm: str = key("base, base+docs, adapter, adapter+docs")
+    split: str = key("context, symbol, dev, general")
+    metric: str = key("preference, choice@1, bits_new, bits_old, bits, …")
+    item: str = key("Id of the example or site that was scored")
+    family: str = column("Family it belongs to: the cluster")
+    value: float = column("The score", volatile=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(Record):
+    """What the gate saw: a row per arm, split and metric."""
+
+    table: ClassVar[str] = "reports"
+    run: str = key("Id of the run")
+    arm: str = key("base, adapter, adapter-base (the paired difference), …")
+    split: str = key("context, symbol, dev, general")
+    metric: str = key("Metric")
+    domain: str = column("Domain")
+    value: float | None = column("Mean over families' items; null where not measured", default=None, volatile=True)
+    ci_low: float | None = column("Lower end of the 95% interval", default=None, volatile=True)
+    ci_high: float | None = column("Upper end of the 95% interval", default=None, volatile=True)
+    p: float | None = column("Sign-flip test over families, one-sided", default=None, volatile=True)
+    n: int = column("Items", default=0)
+    clusters: int = column("Families", default=0)
+    decision: str = column("publish, rejected, undecided: the run's, repeated on each row")
+    reason: str = column("Why, in one line; the run's, repeated on each row")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapter(Record):
+    """A published version."""
+
+    table: ClassVar[str] = "adapters"
+    domain: str = key("Domain")
+    version: int = key("1, 2, 3 …")
+    files: Json = key("[{path, sha256, size}]")
+    library_range: str = column("Versions of the library it speaks, as `networkx>=3.6,<3.7`")
+    base: str = column("Name of the base model")
+    base_revision: str = column("Revision of the base")
+    fingerprint: str = column("Hash of the base's weight, config, tokenizer and chat-template files")
+    snapshot: str = column("Id of the snapshot")
+    run: str = column("Id of the training run")
+    report: Json = column("The gate's table", default_factory=dict)
+    licences: tuple[str, ...] = column("SPDX expressions of rows and base", default=())
+    location: str = column("Folder of the version", default="")
+    signature: str | None = column("Signature over the manifest", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work(Record):
+    """A piece of work that is done: written after its outputs, also when there were none."""
+
+    table: ClassVar[str] = "work"
+    key: str = column("Hash of the inputs' digests, part, parameters, seed, sample", identity=True)
+    stage: str = column("scrape, synth, validate, curate, train, evaluate, publish")
+    domain: str = column("Domain")
+    part: str = column("Part and version, as `mutate@1`")
+    outputs: int = column("Rows written")
+    result: Json = column(
+        "Ids a later stage needs (a snapshot, a run); empty where outputs speak", default_factory=dict
+    )
+    seconds: float = column("Seconds it took", default=0.0, volatile=True)
+    tokens: int = column("LLM tokens", default=0, volatile=True)
+    money: float = column("Money spent", default=0.0, volatile=True)
+
+
+RECORDS: tuple[type[Record], ...] = (
+    Release, Page, Symbol, Change, Program, Example, Environment, Verdict, Removal, Snapshot, SnapshotRow, Run, Score,
+    Report, Adapter, Work,
+)  # fmt: skip
+"""Every record, in the order of the pipeline."""

@@ -1,0 +1,40 @@
+"""Where things lie: `DRIFTUNE_HOME`, `DRIFTUNE_LAKE`, `DRIFTUNE_REGISTRY`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Locations, from the environment.
+
+    Attributes:
+        home: Local folder of catalogue, caches, environments, bases, locks and Prefect's home.
+        lake: fsspec URL of the lake; `lake` in the home folder where empty.
+        registry: Folder of the adapters; `registry` in the home folder where empty.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="DRIFTUNE_", extra="ignore")
+
+    home: Path = Path(".driftune")
+    lake: str = ""
+    registry: str = ""
+
+    @property
+    def root(self) -> Path:
+        """The home folder, absolute."""
+        return self.home.expanduser().absolute()
+
+    @property
+    def lake_url(self) -> str:
+        """Where the lake is: an absolute path or a URL."""
+        if not self.lake:
+            return str(self.root / "lake")
+        return self.lake if "://" in self.lake else str(Path(self.lake).expanduser().absolute())
+
+    @property
+    def registry_path(self) -> Path:
+        """The folder of the adapters, absolute."""
+        return Path(self.registry).expanduser().absolute() if self.registry else self.root / "registry"

@@ -1,0 +1,1 @@
+"""Documentation and packages in -> Release, Page, Symbol, Change."""

@@ -1,0 +1,1 @@
+"""Records in -> Program and Example rows: mined, migrated, mutated."""

@@ -1,0 +1,1 @@
+"""Example in -> Verdict (execution sandbox); curation and splits -> Snapshot."""
