@@ -59,7 +59,7 @@ class SymbolIndex:
         return tuple(found)
 
     def references(self, code: str) -> Iterator[tuple[str, ast.AST]]:
-        """Every dotted name of the library in `code` with its node; imports resolved: `nx.Graph` -> `networkx.Graph`."""
+        """Dotted names of the library in `code`, imports resolved (`nx.Graph`: `networkx.Graph`), and their nodes."""
         try:
             tree = ast.parse(code)
         except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -1,1 +1,1 @@
-"""Documentation and packages in -> Release, Page, Symbol, Change."""
+"""Documentation and packages in, records out: Release, Page, Symbol, Change."""

@@ -1,0 +1,225 @@
+"""Base models: what an adapter is trained on and loads onto.
+
+The built-in one, `tiny`, is a small Llama trained on the spot from the Python standard library and the old version of
+the domain's libraries: like any real base, it knows the API up to a cutoff. It is the same bytes for the same inputs,
+settings and thread count, also after a kill, and is kept under `DRIFTUNE_HOME/bases`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Protocol
+
+from finetune import corpus
+from registry.errors import ConfigurationError, TrainingError
+from registry.fingerprint import fingerprint
+from registry.identity import sha256_of, sha256_of_bytes
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, steps done, and steps in all."""
+
+VERSION = "tiny@1"
+END = "<|end|>"
+PAD = "<|pad|>"
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """A base model on this disk.
+
+    Attributes:
+        name: What an adapter's card and config call it.
+        revision: Its revision; for a base made here, its fingerprint.
+        path: Its folder, in the Hugging Face layout.
+        fingerprint: The hash of its weight, config, tokenizer and chat-template files.
+        licences: SPDX expressions of what it was made from, sorted.
+    """
+
+    name: str
+    revision: str
+    path: Path
+    fingerprint: str
+    licences: tuple[str, ...] = ()
+
+
+class Base(Protocol):
+    """Something that can put a base model on this disk."""
+
+    def prepare(
+        self, texts: Iterable[str], settings: Mapping[str, Any], cache: Path, progress: Progress | None = None
+    ) -> BaseModel:
+        """Make or fetch the base, or find it in `cache`.
+
+        Args:
+            texts: Source, tests and examples of the old version, for a base that is trained on the spot.
+            settings: The base's own settings.
+            cache: Folder that keeps bases.
+            progress: Told of each step.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class TinySettings:
+    """Settings of the tiny Llama; the defaults are 2.56 million parameters and some 300 s on one core.
+
+    Attributes:
+        layers: Transformer blocks.
+        width: Width of the residual stream.
+        heads: Attention heads.
+        inner: Width of the feed-forward layer.
+        vocabulary: Size of the byte-level BPE vocabulary.
+        context: Tokens in a training window.
+        batch: Windows in a step, half of them from the library.
+        steps: Optimiser steps.
+        learning_rate: Peak learning rate of AdamW; warm-up over 4% of the steps, then a cosine down to a tenth.
+        seed: Seed of initial weights and order.
+        threads: Threads of torch.
+        save_every: Steps between checkpoints.
+    """
+
+    layers: int = 4
+    width: int = 192
+    heads: int = 6
+    inner: int = 512
+    vocabulary: int = 4096
+    context: int = 256
+    batch: int = 8
+    steps: int = 720
+    learning_rate: float = 3e-3
+    seed: int = 0
+    threads: int = 2
+    save_every: int = 60
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> TinySettings:
+        """Settings from a mapping; what it leaves out has its default.
+
+        Raises:
+            ConfigurationError: A setting is unknown.
+        """
+        known = [f.name for f in fields(cls)]
+        unknown = sorted(set(settings) - set(known))
+        if unknown:
+            raise ConfigurationError(f"No setting {unknown[0]!r} of the base 'tiny': it takes {', '.join(known)}")
+        return cls(**settings)
+
+
+class TinyBase:
+    """The tiny Llama that is trained on the spot.
+
+    Args:
+        general: General code to train on, in place of the standard library's files that aren't held out.
+    """
+
+    def __init__(self, general: Iterable[str] | None = None) -> None:
+        self._general = None if general is None else tuple(general)
+
+    def prepare(
+        self, texts: Iterable[str], settings: Mapping[str, Any], cache: Path, progress: Progress | None = None
+    ) -> BaseModel:
+        """Train the base, go on where a killed training stopped, or find it in `cache`.
+
+        Raises:
+            ConfigurationError: A setting is unknown.
+            TrainingError: The loss is not a number, or there is nothing to train on.
+        """
+        chosen = TinySettings.of(settings)
+        library = sorted(set(texts))
+        general = self._general
+        if general is None:
+            general = tuple(file.text for file in corpus.standard_library() if not file.held_out)
+        if not library or not general:
+            raise TrainingError("Nothing to train the base on: give texts of the old version and of general code")
+        name = f"tiny-{_recipe_hash(chosen, general, library)[:16]}"
+        folder = cache / name
+        with _locked(cache, name):
+            if not (folder / "config.json").exists():
+                work = cache / f".{name}.part"
+                _train(chosen, general, library, work, progress)
+                (work / "checkpoint.pt").unlink(missing_ok=True)
+                work.rename(folder)
+        mark = fingerprint(folder)
+        return BaseModel(f"driftune/{name}", mark, folder, mark, (corpus.LICENCE,))
+
+
+class FolderBase:
+    """A model that is already in a folder: `settings = {"path": …, "name"?: …, "revision"?: …}`."""
+
+    def prepare(
+        self, texts: Iterable[str], settings: Mapping[str, Any], cache: Path, progress: Progress | None = None
+    ) -> BaseModel:
+        """Name the model in `settings["path"]`; nothing is trained.
+
+        Raises:
+            ConfigurationError: There is no such folder.
+        """
+        folder = Path(str(settings.get("path", "")))
+        if "path" not in settings or not folder.is_dir():
+            raise ConfigurationError(f"No folder {str(folder)!r} for the base 'folder': set [train.base] path to a model")
+        mark = fingerprint(folder)
+        name = str(settings.get("name", folder.name))
+        return BaseModel(name, str(settings.get("revision", mark)), folder, mark, tuple(settings.get("licences", ())))
+
+
+BASES: dict[str, Callable[[], Base]] = {"tiny": TinyBase, "folder": FolderBase}
+"""Built-in bases by name; others come from the entry-point group `driftune.bases`."""
+
+
+def find(name: str) -> Base:
+    """The base called `name`, built in or installed.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    if name in BASES:
+        return BASES[name]()
+    installed = {point.name: point for point in entry_points(group="driftune.bases")}
+    if name in installed:
+        found: Base = installed[name].load()()
+        return found
+    accepted = ", ".join(sorted({*BASES, *installed}))
+    raise ConfigurationError(f"No base {name!r}: found {accepted}. Set [train] base to one of them")
+
+
+def _recipe_hash(settings: TinySettings, general: Iterable[str], library: Iterable[str]) -> str:
+    shape = {k: str(v) for k, v in asdict(settings).items() if k not in ("threads", "save_every")}
+    inputs = [[sha256_of_bytes(text.encode()) for text in texts] for texts in (general, library)]
+    return sha256_of([VERSION, shape, inputs])
+
+
+@contextmanager
+def _locked(cache: Path, name: str) -> Iterator[None]:
+    """Hold the making of one base: a second process waits, then finds it made."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        handle = (cache / f".{name}.lock").open("w")
+    except OSError as error:
+        raise ConfigurationError(
+            f"The folder of bases {str(cache)!r} can't be written ({error.strerror}): set DRIFTUNE_HOME to one that can"
+        ) from error
+    with handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _train(
+    settings: TinySettings, general: Iterable[str], library: Iterable[str], work: Path, progress: Progress | None
+) -> None:
+    from finetune import pretraining
+
+    work.mkdir(parents=True, exist_ok=True)
+    pretraining.train(settings, list(general), list(library), work, progress)
+
+
+def forget(cache: Path, name: str) -> None:
+    """Remove a base, finished or not, from the cache."""
+    short = name.removeprefix("driftune/")
+    shutil.rmtree(cache / short, ignore_errors=True)
+    shutil.rmtree(cache / f".{short}.part", ignore_errors=True)

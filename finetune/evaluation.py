@@ -1,0 +1,112 @@
+"""Scores of one arm on held-out rows: what intervals and the gate are computed from.
+
+| metric | item | value |
+|---|---|---|
+| `preference` | pair of new and old call | 1 where the new call's mean log-probability per token is above the old one's |
+| `choice@1` | call site | 1 where the likeliest of the new call, the old one, mutants and an invented name is the new |
+| `bits_new`, `bits_old` | site, pair | bits per byte of the new, the old call |
+| `bits_gap` | pair | bits per byte of the old call minus those of the new one |
+| `bits` | window of held-out general code | bits per byte |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from finetune.corpus import SourceFile, windows
+from finetune.scoring import Scorer, Span, closed
+from registry.records import Example, Score
+
+Progress = Callable[[str, int, int], None]
+
+LESS_IS_BETTER = frozenset({"bits_new", "bits_old", "bits"})
+"""Metrics where a smaller value is better."""
+
+STALE = "stale"
+ROLES = ("chosen", "rejected")
+WINDOW = 600
+"""Characters in a window of general code."""
+
+
+def score_pairs(
+    examples: Iterable[Example],
+    scorer: Scorer,
+    *,
+    run: str,
+    arm: str,
+    split: str,
+    progress: Progress | None = None,
+) -> Iterator[Score]:
+    """Score the `preference` rows of one split under one arm.
+
+    Args:
+        examples: Rows of kind `preference`; other kinds are left out. Rows of one call site share their `root`.
+        scorer: The arm's model.
+        run: Id of the training run.
+        arm: Name of the arm.
+        split: Name of the split.
+        progress: Told of each site.
+    """
+    sites: dict[str, list[Example]] = {}
+    for example in sorted((e for e in examples if e.kind == "preference"), key=lambda e: e.id):
+        sites.setdefault(example.root, []).append(example)
+    for done, (site, rows) in enumerate(sorted(sites.items()), start=1):
+        for metric, item, value in _site(site, rows, scorer):
+            yield Score(
+                run=run, arm=arm, split=split, metric=metric, item=item, family=rows[0].family or site, value=value
+            )
+        if progress is not None:
+            progress(f"scores {arm} {split}", done, len(sites))
+
+
+def _site(site: str, rows: list[Example], scorer: Scorer) -> Iterator[tuple[str, str, float]]:
+    """Metric, item and value of one call site; all its alternatives are cut at the place where the first differs."""
+    prefix = min((_part(row, "prompt") for row in rows), key=len)
+    texts = [(_part(row, "prompt") + _part(row, role))[len(prefix) :] for role in ROLES for row in rows]
+    scores = scorer.scores(closed(prefix, texts))
+    new, others = scores[: len(rows)], scores[len(rows) :]
+    yield "choice@1", site, float(new[0].mean > max(score.mean for score in others))
+    yield "bits_new", site, new[0].bits
+    for row, ours, old in zip(rows, new, others, strict=True):
+        if row.bug_kind == STALE:
+            yield "preference", row.id, float(ours.mean > old.mean)
+            yield "bits_old", row.id, old.bits
+            yield "bits_gap", row.id, old.bits - ours.bits
+
+
+def _part(example: Example, name: str) -> str:
+    if not isinstance(example.parts, Mapping):
+        raise TypeError(f"The parts of the preference row {example.id} are no mapping")
+    return str(example.parts[name])
+
+
+def score_general(
+    files: Iterable[SourceFile],
+    scorer: Scorer,
+    *,
+    run: str,
+    arm: str,
+    limit: int = 200,
+    progress: Progress | None = None,
+) -> Iterator[Score]:
+    """Bits per byte of held-out general code under one arm: the windows of each file, up to `limit` in all."""
+    pieces = list(general_windows(files, limit))
+    for start in range(0, len(pieces), scorer.batch):
+        part = pieces[start : start + scorer.batch]
+        for (path, number, text), score in zip(part, scorer.scores([Span("", t) for _, _, t in part]), strict=True):
+            yield Score(
+                run=run, arm=arm, split="general", metric="bits", item=f"{path}#{number}", family=path, value=score.bits
+            )
+        if progress is not None:
+            progress(f"scores {arm} general", min(start + scorer.batch, len(pieces)), len(pieces))
+
+
+def general_windows(files: Iterable[SourceFile], limit: int) -> Iterator[tuple[str, int, str]]:
+    """Windows of the files that are held out, one of each file in turn: (path, number, text)."""
+    cut = [(file.path, list(windows(file.text, WINDOW))) for file in files if file.held_out]
+    given = 0
+    for number in range(max((len(pieces) for _, pieces in cut), default=0)):
+        for path, pieces in cut:
+            if number < len(pieces) and given < limit:
+                given += 1
+                yield path, number, pieces[number]

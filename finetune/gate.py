@@ -1,0 +1,132 @@
+"""The gate: is the adapter published?
+
+`publish` only where, on held-out families that tuning never saw,
+
+1. there are at least `min_families` of them (else `undecided`, whatever the figures say);
+2. the goal metric gains over `base`: its whole interval is above zero, and the sign-flip test agrees;
+3. it isn't behind `base+docs`: its mean is above that arm's, and the lower end of the difference above minus `margin`
+   (not asked where docs don't help that base; where the arm isn't built, the reason says so);
+4. general code got worse by no more than `general_limit`.
+
+Trying until it passes doesn't work: the n-th decision on an unchanged held-out set is made at alpha / 2^(n-1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from finetune import intervals
+from finetune.evaluation import LESS_IS_BETTER
+from finetune.intervals import Estimate
+from registry.records import Score
+
+PUBLISH, REJECTED, UNDECIDED = "publish", "rejected", "undecided"
+
+
+@dataclass(frozen=True)
+class GateSettings:
+    """What the gate asks for.
+
+    Attributes:
+        metric: The goal metric: the one that has to gain.
+        split: The split it is measured on.
+        alpha: Error allowed on each side, at the first decision on a held-out set.
+        min_families: Held-out families below which nothing is decided.
+        margin: How far below `base+docs` the difference's lower end may reach.
+        general_limit: Share by which bits per byte of general code may grow.
+    """
+
+    metric: str = "choice@1"
+    split: str = "context"
+    alpha: float = 0.025
+    min_families: int = 12
+    margin: float = 0.05
+    general_limit: float = 0.10
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the gate said, and why in one line."""
+
+    outcome: str
+    reason: str
+    alpha: float
+
+
+def decide(scores: Iterable[Score], settings: GateSettings, *, previous_decisions: int = 0) -> Decision:
+    """Decide about one run from its scores.
+
+    Args:
+        scores: Scores of the arms `base` and `adapter`, of `base+docs` where it is built, and of general code.
+        settings: What is asked for.
+        previous_decisions: Decisions made before on this very held-out set.
+    """
+    rows = list(scores)
+    alpha = settings.alpha / 2**previous_decisions
+    gain = _difference(rows, settings, "base", alpha)
+    if gain is None or gain.clusters < settings.min_families:
+        found = 0 if gain is None else gain.clusters
+        return Decision(
+            UNDECIDED,
+            f"Only {found} held-out families have {settings.metric} on {settings.split}: "
+            f"{settings.min_families} are needed to decide",
+            alpha,
+        )
+    general = general_regression(rows)
+    if general is None:
+        return Decision(UNDECIDED, "General code was not measured, so harm elsewhere can't be ruled out", alpha)
+    docs, docs_hold = _against_docs(rows, settings, alpha)
+    faults = []
+    if not gain.gains(alpha):
+        faults.append(f"its gain in {settings.metric} on {settings.split} is not sure")
+    if not docs_hold:
+        faults.append("the base with the docs in its prompt does as well")
+    if general > settings.general_limit:
+        faults.append("general code got too much worse")
+    facts = (
+        f"{settings.metric} on {settings.split} {describe(gain)}; general code {general:+.1%} bits per byte "
+        f"(limit {settings.general_limit:+.0%}); base+docs: {docs}"
+    )
+    if previous_decisions:
+        facts += f"; decision {previous_decisions + 1} on this held-out set, at {alpha:.4g} a side"
+    if faults:
+        return Decision(REJECTED, f"Rejected, as {' and '.join(faults)}: {facts}", alpha)
+    return Decision(PUBLISH, f"Better than its base: {facts}", alpha)
+
+
+def general_regression(scores: Iterable[Score]) -> float | None:
+    """The share by which bits per byte of general code grew from base to adapter; null where not measured."""
+    rows = list(scores)
+    base = intervals.arm(rows, arm="base", split="general", metric="bits")
+    adapter = intervals.arm(rows, arm="adapter", split="general", metric="bits")
+    return None if base is None or adapter is None else adapter.value / base.value - 1
+
+
+def describe(gain: Estimate) -> str:
+    """A difference in one phrase: `+0.25 [+0.12, +0.38], p = 0.0003, 34 families`."""
+    ends = "no interval" if gain.low is None or gain.high is None else f"[{gain.low:+.2f}, {gain.high:+.2f}]"
+    p = "" if gain.p is None else f", p = {gain.p:.2g}"
+    return f"{gain.value:+.2f} {ends}{p}, {gain.clusters} families"
+
+
+def _difference(rows: list[Score], settings: GateSettings, than: str, alpha: float) -> Estimate | None:
+    sign = -1 if settings.metric in LESS_IS_BETTER else 1
+    return intervals.difference(
+        rows, split=settings.split, metric=settings.metric, than=than, alpha=alpha, sign=sign
+    )
+
+
+def _against_docs(rows: list[Score], settings: GateSettings, alpha: float) -> tuple[str, bool]:
+    """What is said of the `base+docs` arm, and whether the adapter holds its own against it."""
+    rest = _difference(rows, settings, "base+docs", alpha)
+    if rest is None:
+        return "not measured yet", True
+    sign = -1 if settings.metric in LESS_IS_BETTER else 1
+    help_ = intervals.difference(
+        rows, split=settings.split, metric=settings.metric, better="base+docs", than="base", alpha=alpha, sign=sign
+    )
+    if help_ is None or help_.value <= 0:
+        return "not informative (docs don't help this base)", True
+    holds = rest.value > 0 and rest.low is not None and rest.low > -settings.margin
+    return f"{describe(rest)} against it", holds

@@ -1,0 +1,59 @@
+"""What the gate saw, as rows: each arm's figure, and the paired difference, by split and metric."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from finetune import intervals
+from finetune.gate import Decision
+from finetune.intervals import Estimate
+from registry.records import Report, Score
+
+DIFFERENCE = "adapter-base"
+ARMS = ("base", "base+docs", "adapter", "adapter+docs")
+
+
+def rows(
+    scores: Iterable[Score], decision: Decision, *, run: str, domain: str, goal: str = "choice@1"
+) -> Iterator[Report]:
+    """The report of one run.
+
+    Args:
+        scores: Its scores, all arms and splits.
+        decision: What the gate said; repeated on each row.
+        run: Id of the run.
+        domain: Name of the domain.
+        goal: The goal metric: the one that an arm not built is shown for.
+    """
+    held = sorted(scores, key=lambda s: s.id)
+    for split, metric in sorted({(s.split, s.metric) for s in held}):
+        for arm in ARMS:
+            found = intervals.arm(held, arm=arm, split=split, metric=metric, alpha=decision.alpha)
+            if found is not None:
+                yield _row(found, decision, run, domain, arm, split, metric)
+        gain = intervals.difference(held, split=split, metric=metric, alpha=decision.alpha)
+        if gain is not None:
+            yield _row(gain, decision, run, domain, DIFFERENCE, split, metric)
+    if not any(s.arm == "base+docs" for s in held):
+        for split in sorted({s.split for s in held if s.metric == goal}):
+            yield _row(None, decision, run, domain, "base+docs", split, goal)
+
+
+def _row(
+    found: Estimate | None, decision: Decision, run: str, domain: str, arm: str, split: str, metric: str
+) -> Report:
+    return Report(
+        run=run,
+        arm=arm,
+        split=split,
+        metric=metric,
+        domain=domain,
+        value=None if found is None else found.value,
+        ci_low=None if found is None else found.low,
+        ci_high=None if found is None else found.high,
+        p=None if found is None else found.p,
+        n=0 if found is None else found.n,
+        clusters=0 if found is None else found.clusters,
+        decision=decision.outcome,
+        reason=decision.reason,
+    )

@@ -1,0 +1,218 @@
+"""The command line. A command parses, calls, renders; everything heavy is imported where it is used.
+
+Exit codes: 0 done (or nothing to do), 1 failure, 2 the user's error, 3 completed with failures, 4 the gate refused.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="driftune",
+    help="Keeps code models in tune as libraries drift: from the docs of two versions to a gated PEFT adapter.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+registry_app = typer.Typer(help="Published adapters: list, show, pull.", no_args_is_help=True)
+app.add_typer(registry_app, name="registry")
+
+DomainArgument = Annotated[
+    str, typer.Argument(metavar="DOMAIN", help="A name in domains/, or the path of a domain file.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback where something fails.")] = False,
+) -> None:
+    if debug:
+        os.environ["DRIFTUNE_DEBUG"] = "1"
+
+
+@app.command()
+def init(
+    library: Annotated[str, typer.Argument(help="Name of the library on the package index.")],
+    versions: Annotated[
+        tuple[str, str] | None, typer.Option(help="Old and new version; the two newest lines where not given.")
+    ] = None,
+) -> None:
+    """Write domains/LIBRARY.toml, commented."""
+    from flows.init import init_domain
+
+    print(f"Wrote {init_domain(library, versions)}. Next: driftune run {library}")
+
+
+@app.command()
+def run(
+    domain: DomainArgument,
+    as_json: JsonOption = False,
+) -> None:
+    """Everything, from docs to a published adapter; run again after anything that stopped it."""
+    from flows.run import run_domain
+
+    raise typer.Exit(run_domain(domain, as_json=as_json))
+
+
+@app.command()
+def plan(domain: DomainArgument, as_json: JsonOption = False) -> None:
+    """What a run would do now."""
+    from flows.run import show_plan
+
+    show_plan(domain, as_json=as_json)
+
+
+def _stage(name: str, text: str) -> None:
+    """Adds the command of one stage."""
+
+    def command(domain: DomainArgument) -> None:
+        from flows.run import run_stage
+
+        raise typer.Exit(run_stage(domain, name))
+
+    app.command(name, help=text)(command)
+
+
+_stage("scrape", "Documentation, source and tests of both versions; what changed between them.")
+_stage("synth", "Examples: mined; and, from those that are proven, bugs, drift and preference pairs.")
+_stage("validate", "Run every program that has no verdict yet in the sandbox.")
+_stage("curate", "Remove what is unproven, unlicensed, vacuous or doubled; split; freeze a snapshot.")
+_stage("train", "Make the base where it is missing, and train an adapter on the latest snapshot.")
+_stage("evaluate", "Score base and adapter on what was held out; the gate decides.")
+_stage("publish", "Publish the adapter, if the gate said so.")
+
+
+@app.command()
+def status(
+    domain: Annotated[str | None, typer.Argument(metavar="[DOMAIN]", help="One domain, or all.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The funnel and the last run."""
+    from flows.status import show_status
+
+    show_status(domain, as_json=as_json)
+
+
+@app.command()
+def sql(
+    query: Annotated[str | None, typer.Argument(help="One query; a shell where none is given.")] = None,
+    format: Annotated[str, typer.Option("--format", help="table, csv, json or parquet.")] = "table",
+) -> None:
+    """Query the lake's views: funnel, proofs, lineage, drift, spend, examples, verdicts …"""
+    from flows.sql import run_sql
+
+    run_sql(query, format)
+
+
+@app.command()
+def show(
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="Id of any record, or the start of one.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Any record, with what it comes from."""
+    from flows.show import show_record
+
+    show_record(identifier, as_json=as_json)
+
+
+@registry_app.command("list")
+def registry_list(as_json: JsonOption = False) -> None:
+    """Published versions and where the channels stand."""
+    from flows.adapters import list_adapters
+
+    list_adapters(as_json=as_json)
+
+
+@registry_app.command("show")
+def registry_show(
+    reference: Annotated[str, typer.Argument(metavar="REF", help="DOMAIN, DOMAIN@CHANNEL or DOMAIN@vN.")],
+    as_json: JsonOption = False,
+) -> None:
+    """One version: its manifest and card."""
+    from flows.adapters import show_adapter
+
+    show_adapter(reference, as_json=as_json)
+
+
+@registry_app.command("pull")
+def registry_pull(
+    reference: Annotated[str, typer.Argument(metavar="REF", help="DOMAIN, DOMAIN@CHANNEL or DOMAIN@vN.")],
+    into: Annotated[Path, typer.Option("--into", help="Folder for the adapter's files.")],
+) -> None:
+    """Copy a version's files into a folder, every byte checked."""
+    from flows.adapters import pull_adapter
+
+    pull_adapter(reference, into)
+
+
+@app.command()
+def subscribe(
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN[@CHANNEL]", help="What to follow; channel stable if none.")],
+    into: Annotated[Path, typer.Option("--into", help="Folder that always holds the newest version.")],
+    once: Annotated[bool, typer.Option("--once", help="Look once, then end.")] = False,
+    every: Annotated[float, typer.Option("--every", min=1, help="Seconds between looks.")] = 60.0,
+) -> None:
+    """Keep a folder at the newest adapter; it is switched atomically, and untouched when nothing is new."""
+    from flows.subscribe import subscribe as follow
+
+    follow(domain, into, once=once, every=every)
+
+
+@app.command()
+def deploy(
+    domains: Annotated[list[str], typer.Argument(metavar="DOMAIN...", help="Domains to refresh.")],
+    cron: Annotated[str, typer.Option(help="When, as a cron expression (UTC).")] = "0 3 * * *",
+) -> None:
+    """Serve scheduled refreshes of the domains from this process, until Ctrl-C."""
+    from flows.deploy import deploy as serve
+
+    serve(domains, cron)
+
+
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """What is here, what is missing, and how to get it."""
+    from flows.doctor import show_findings
+
+    raise typer.Exit(show_findings(as_json=as_json))
+
+
+def main() -> None:
+    """The entry point: every error one clear line, no traceback without --debug."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        app()
+    except KeyboardInterrupt:
+        print("Stopped; run the same command again to continue", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        sys.exit(_explain(error))
+
+
+def _explain(error: Exception) -> int:
+    from registry.errors import DriftuneError
+
+    if os.environ.get("DRIFTUNE_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, DriftuneError):
+        print(f"driftune: {error}", file=sys.stderr)
+        return error.exit_code
+    print(f"driftune: {type(error).__name__}: {error} (a bug; run with --debug for the traceback)", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""What every stage of a run is handed: the domain, the lake, where things lie, and whom to tell of progress."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from registry.domain import Domain, LibrarySpec, load_domain
+from registry.errors import ConfigurationError
+from registry.lake import Lake
+from registry.records import Record, Work
+from registry.settings import Settings
+
+Tell = Callable[[str, int, int], None]
+"""Takes what is being done, how much of it is done, and of how much."""
+
+
+def _silent(_title: str, _done: int, _total: int) -> None:
+    """Tells nobody."""
+
+
+@dataclass
+class House:
+    """One run over one domain.
+
+    Attributes:
+        domain: The domain.
+        settings: Locations.
+        run: Name of the run, stamped on what it writes.
+        tell: Called with progress.
+    """
+
+    domain: Domain
+    settings: Settings
+    run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    tell: Tell = _silent
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The lake, its tables and catalogue made where they are missing."""
+        lake = Lake(self.settings.lake_url, self.settings.root, self.run)
+        lake.create()
+        return lake
+
+    @property
+    def library(self) -> LibrarySpec:
+        """The domain's library."""
+        return self.domain.library[0]
+
+    @property
+    def workers(self) -> int:
+        """Sandbox processes at a time."""
+        return self.domain.sandbox.workers or os.cpu_count() or 1
+
+    @property
+    def threads(self) -> int:
+        """Threads of the training."""
+        return self.domain.train.threads or os.cpu_count() or 1
+
+    def folder(self, name: str) -> Path:
+        """A folder of caches in the home folder."""
+        return self.settings.root / name
+
+    def result(self, key: str) -> Mapping[str, Any] | None:
+        """What the work of this key left for later stages, or None where it is not done."""
+        found = self.lake.read(Work, '"key" = $key', {"key": key})
+        return dict(found[0].result) if found and isinstance(found[0].result, Mapping) else None
+
+    def finish(
+        self,
+        stage: str,
+        part: str,
+        keys: Iterable[str],
+        records: Iterable[Record],
+        since: float,
+        result: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Appends the outputs of a piece of work and then, in the same order, the memory of it; the number of rows.
+
+        Args:
+            stage: The stage.
+            part: What did it, with its version.
+            keys: The work keys that are done now.
+            records: The outputs.
+            since: `time.monotonic()` at its start.
+            result: Ids that later stages need.
+        """
+        rows = list(records)
+        names = list(keys)
+        seconds = (time.monotonic() - since) / max(1, len(names))
+        done = [
+            Work(
+                key=key,
+                stage=stage,
+                domain=self.domain.name,
+                part=part,
+                outputs=len(rows),
+                result=dict(result or {}),
+                seconds=seconds,
+            )
+            for key in names
+        ]
+        return self.lake.append([*rows, *done]) - len(done)
+
+
+def open_house(reference: str, tell: Tell = _silent, settings: Settings | None = None) -> House:
+    """The house of a domain, by its name or the path of its file.
+
+    Raises:
+        ConfigurationError: The domain file or a location is wrong.
+    """
+    house = House(domain=load_domain(reference), settings=settings or Settings(), tell=tell)
+    if house.settings.root.is_file():
+        raise ConfigurationError(f"DRIFTUNE_HOME {house.settings.root} is a file: set it to a folder")
+    return house

@@ -1,0 +1,88 @@
+"""The Prefect flow `refresh`: the stages of a domain, each a flow of its own, each batch a task.
+
+Only errors that trying again can help are retried. What has nothing to do never gets here (`flows.run`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.utilities.annotations import quote
+
+from flows.batches import Batch, Stage
+from flows.house import House, open_house
+from flows.stages import BACKGROUND, STAGES, mark_complete, outcome_of
+from registry.errors import DriftuneError
+from registry.lock import domain_lock
+
+_OPEN: dict[str, House] = {}
+"""Houses of the runs in this process: a flow's parameters must be plain values, so a stage finds its house by run."""
+
+
+def can_help(_task: Any, _run: Any, state: Any) -> bool:
+    """Whether trying a failed task again can help: the error's class says so."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, DriftuneError) and error.retryable
+
+
+@task(name="batch", task_run_name="{title}", cache_policy=NO_CACHE, persist_result=False, retries=2,
+      retry_delay_seconds=[2, 10], retry_condition_fn=can_help)  # fmt: skip
+def perform(title: str, batch: Callable[[], int]) -> int:
+    """Runs one batch; the number of rows it wrote."""
+    del title  # the task run's name
+    return batch()
+
+
+@flow(name="stage", flow_run_name="{stage} {domain}", validate_parameters=False, persist_result=False)
+def stage_flow(domain: str, stage: str, run: str) -> int:
+    """Does what is left of one stage; the number of batches it did."""
+    del domain
+    house = _OPEN[run]
+    batches = STAGES[stage](house)
+    _perform_all(house, batches)
+    return len(batches)
+
+
+def _perform_all(house: House, batches: list[Batch]) -> None:
+    total = sum(b.size for b in batches)
+    done = 0
+    for batch in batches:
+        house.tell(batch.title, done, total)
+        perform(batch.title, quote(batch.run))
+        done += batch.size
+        house.tell(batch.title, done, total)
+
+
+@flow(name="refresh", flow_run_name="refresh {domain}", validate_parameters=False, persist_result=False)
+def refresh(domain: str) -> str:
+    """Everything from docs to a published adapter for one domain; the gate's decision.
+
+    Args:
+        domain: A name in `domains/`, or the path of a domain file.
+    """
+    house = open_house(domain)
+    with domain_lock(house.settings.root, house.domain.name, house.run):
+        return refresh_house(house)
+
+
+def refresh_house(house: House) -> str:
+    """Runs every stage over an open, locked house."""
+    _OPEN[house.run] = house
+    background = []
+    try:
+        for stage in STAGES:
+            stage_flow(house.domain.name, stage, house.run)
+            if stage in BACKGROUND:
+                background.append(perform.submit(f"{BACKGROUND[stage].__name__}", quote(lambda s=stage: BACKGROUND[s](house))))
+        mark_complete(house)
+        return outcome_of(house)
+    finally:
+        del _OPEN[house.run]
+
+
+def stages() -> dict[str, Stage]:
+    """The stages in order."""
+    return dict(STAGES)

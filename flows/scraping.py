@@ -1,0 +1,92 @@
+"""The stages `scrape` and `compare`: both releases into the lake, then what changed between them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from flows.batches import Batch
+from flows.house import House
+from registry.domain import SourceSpec
+from registry.identity import work_key
+from registry.records import Change, Page, Record, Release, Symbol
+from scrapers.changes import CHANGES_VERSION, find_changes
+from scrapers.sources import Scraped, get_source
+
+SCRAPER_VERSION = "1"
+"""Goes up when what a scrape gives for the same bytes changes."""
+
+
+def scrape_key(house: House, source: SourceSpec, version: str) -> str:
+    """The work key of one source at one version: what is published under a version never changes."""
+    parameters = {"library": house.library.name, "version": version, "source": source.model_dump()}
+    return work_key([], f"{source.kind}@{SCRAPER_VERSION}", parameters)
+
+
+def releases(house: House) -> tuple[Release, Release]:
+    """The old and the new release, as the first source of the domain names them."""
+    ids = [(house.result(scrape_key(house, house.library.source[0], v)) or {})["release"] for v in house.library.versions]
+    old, new = (house.lake.read(Release, "id = $id", {"id": i})[0] for i in ids)
+    return old, new
+
+
+def scraped(house: House, release: Release) -> Scraped:
+    """All that the lake holds of a release."""
+    of = {"id": release.id}
+    pages = house.lake.read(Page, "release = $id", of)
+    symbols = house.lake.read(Symbol, "release = $id", of)
+    return Scraped(
+        release=release,
+        pages=tuple(sorted(pages, key=lambda p: p.url)),
+        symbols=tuple(sorted(symbols, key=lambda s: s.path)),
+    )
+
+
+def changes(house: House) -> list[Change]:
+    """The changes between the domain's two releases."""
+    old, new = releases(house)
+    return house.lake.read(Change, "old = $old AND new = $new", {"old": old.id, "new": new.id})
+
+
+def scrape_stage(house: House) -> list[Batch]:
+    """One batch for each source at each version."""
+    batches = []
+    for source in house.library.source:
+        for version in house.library.versions:
+            key = scrape_key(house, source, version)
+            if house.result(key) is None:
+                title = f"Scrape {house.library.name} {version} ({source.kind})"
+                batches.append(Batch(title, 1, _scraping(house, source, version, key)))
+    return batches
+
+
+def _scraping(house: House, source: SourceSpec, version: str, key: str) -> Callable[[], int]:
+    def run() -> int:
+        since = time.monotonic()
+        spec = source.model_dump(exclude_none=True)
+        found = get_source(source.kind).scrape(spec, house.library.name, version, house.folder("packages"))
+        rows: list[Record] = [found.release, *found.pages, *found.symbols]
+        part = f"{source.kind}@{SCRAPER_VERSION}"
+        return house.finish("scrape", part, [key], rows, since, {"release": found.release.id})
+
+    return run
+
+
+def compare_key(house: House) -> str:
+    """The work key of the comparison of the two releases."""
+    return work_key([r.digest for r in releases(house)], f"changes@{CHANGES_VERSION}", {})
+
+
+def compare_stage(house: House) -> list[Batch]:
+    """One batch: what changed between the two releases."""
+    key = compare_key(house)
+    if house.result(key) is not None:
+        return []
+
+    def run() -> int:
+        since = time.monotonic()
+        old, new = (scraped(house, r) for r in releases(house))
+        return house.finish("scrape", f"changes@{CHANGES_VERSION}", [key], find_changes(old, new), since)
+
+    old, new = house.library.versions
+    return [Batch(f"Find what changed between {old} and {new}", 1, run)]

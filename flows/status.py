@@ -1,0 +1,82 @@
+"""`driftune status`: the funnel and the last run of each domain."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from registry.errors import ConfigurationError
+from registry.lake import Lake
+from registry.settings import Settings
+
+FUNNEL = """
+    SELECT domain, kind, sum(generated)::BIGINT AS generated, sum(ran)::BIGINT AS ran, sum(proven)::BIGINT AS proven,
+           sum(kept)::BIGINT AS kept, sum(in_snapshot)::BIGINT AS in_snapshot
+    FROM funnel GROUP BY ALL ORDER BY ALL
+"""
+LAST_RUN = """
+    SELECT domain, arg_max("_run", "_at") AS run, max("_at") AS finished FROM work GROUP BY domain ORDER BY domain
+"""
+DECISIONS = """
+    SELECT domain, arg_max(decision, "_at") AS decision, arg_max(reason, "_at") AS reason
+    FROM reports GROUP BY domain ORDER BY domain
+"""
+ADAPTERS = "SELECT domain, version, location FROM adapters ORDER BY domain, version"
+
+
+def read_status(domain: str | None) -> list[dict[str, Any]]:
+    """Funnel, last run, last decision and versions of one domain, or of all that the lake knows.
+
+    Raises:
+        ConfigurationError: The lake knows no such domain.
+    """
+    settings = Settings()
+    lake = Lake(settings.lake_url, settings.root)
+    lake.create()
+    runs = {row["domain"]: row for row in lake.query(LAST_RUN).to_pylist()}
+    if domain is not None and domain not in runs:
+        known = ", ".join(runs) or "none"
+        raise ConfigurationError(
+            f"Nothing is known of domain {domain}: found {known}. Start with: driftune run {domain}"
+        )
+    funnel = lake.query(FUNNEL).to_pylist()
+    decisions = {row["domain"]: row for row in lake.query(DECISIONS).to_pylist()}
+    adapters = lake.query(ADAPTERS).to_pylist()
+    return [
+        {
+            "domain": name,
+            "last_run": row["run"],
+            "finished": row["finished"].isoformat(timespec="seconds"),
+            "decision": decisions.get(name, {}).get("decision"),
+            "reason": decisions.get(name, {}).get("reason"),
+            "funnel": [{k: v for k, v in f.items() if k != "domain"} for f in funnel if f["domain"] == name],
+            "adapters": [{"version": a["version"], "location": a["location"]} for a in adapters if a["domain"] == name],
+        }
+        for name, row in runs.items()
+        if domain in (None, name)
+    ]
+
+
+def show_status(domain: str | None, *, as_json: bool) -> None:
+    """Prints `read_status` for a person or a program."""
+    rows = read_status(domain)
+    if as_json:
+        print(json.dumps(rows))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    if not rows:
+        console.print("Nothing has run yet. Start with: driftune run networkx")
+    for row in rows:
+        decision = f", gate: {row['decision']}" if row["decision"] else ""
+        console.print(f"[bold]{row['domain']}[/bold]  last run {row['last_run']}, {row['finished']}{decision}")
+        table = Table("kind", *(n for n in ("generated", "ran", "proven", "kept", "in_snapshot")))
+        for column in table.columns[1:]:
+            column.justify = "right"
+        for line in row["funnel"]:
+            table.add_row(*(str(v) for v in line.values()))
+        console.print(table)
+        for adapter in row["adapters"]:
+            console.print(f"v{adapter['version']}  {adapter['location']}", highlight=False)

@@ -1,0 +1,270 @@
+"""The domain file: one TOML that says which libraries, versions, sources and limits a domain has.
+
+Later wins: the file, then the environment (`DRIFTUNE_SANDBOX__TIMEOUT_S=20`), then options of the command line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from packaging.version import InvalidVersion, Version
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from registry.errors import ConfigurationError
+
+PERMISSIVE = (
+    "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "HPND", "ISC", "MIT", "MIT-0",
+    "PSF-2.0", "Python-2.0", "Unlicense", "Zlib",
+)  # fmt: skip
+"""Licences a domain allows unless it says otherwise."""
+
+
+class Section(BaseModel):
+    """Base of the file's tables: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceSpec(Section):
+    """Where a library's documentation comes from.
+
+    Attributes:
+        kind: Name of the source: `pypi`, `sphinx`, or one of an installed plug-in.
+        url: URL or folder of a site; `{version}` is replaced.
+    """
+
+    kind: str = "pypi"
+    url: str | None = None
+
+
+class LibrarySpec(Section):
+    """A library at two versions.
+
+    Attributes:
+        name: Name on the package index.
+        versions: Old and new version.
+        packages: Import names; the library's name where empty.
+        requirements: Pinned packages beside it, at both versions (what its tests need).
+        source: Documentation sources.
+    """
+
+    name: str
+    versions: tuple[str, str]
+    packages: tuple[str, ...] = ()
+    requirements: tuple[str, ...] = ()
+    source: tuple[SourceSpec, ...] = (SourceSpec(),)
+
+    @property
+    def imports(self) -> tuple[str, ...]:
+        """The import names."""
+        return self.packages or (self.name.replace("-", "_"),)
+
+    @field_validator("versions")
+    @classmethod
+    def _ordered(cls, versions: tuple[str, str]) -> tuple[str, str]:
+        try:
+            old, new = map(Version, versions)
+        except InvalidVersion as error:
+            raise ValueError(f"{error}; write versions as on the package index") from None
+        if old >= new:
+            raise ValueError(f"the old version must come first, found {versions[0]} before {versions[1]}")
+        return versions
+
+
+class SynthSpec(Section):
+    """How much is made.
+
+    Attributes:
+        seed: Seed of every random choice.
+        mutants: Bugs made from one proven example, at most.
+        variants: Variations of one call site by other literals, at most.
+    """
+
+    seed: int = 0
+    mutants: int = Field(default=3, ge=0, le=20)
+    variants: int = Field(default=2, ge=0, le=20)
+
+
+class SandboxSpec(Section):
+    """Limits of one execution.
+
+    Attributes:
+        timeout_s: Wall seconds an attempt may take.
+        memory_mb: Resident memory it may use.
+        attempts: How often a program must agree with itself (K).
+        workers: Processes at a time; 0 for one a core.
+        preload: Modules imported once before programs are forked from them.
+    """
+
+    timeout_s: int = Field(default=10, ge=1, le=600)
+    memory_mb: int = Field(default=1024, ge=64)
+    attempts: int = Field(default=2, ge=1, le=10)
+    workers: int = Field(default=0, ge=0, le=256)
+    preload: tuple[str, ...] = ()
+
+
+class SplitSpec(Section):
+    """What is held out.
+
+    Attributes:
+        salt: Decides the draw; change it only for a new domain.
+        hub_share: A family called by more than this share of examples is a hub, and is never held out.
+    """
+
+    salt: str = "driftune"
+    hub_share: float = Field(default=0.1, gt=0, le=1)
+
+
+class TrainSpec(Section):
+    """Base and recipe; `finetune` says what each setting does.
+
+    Attributes:
+        base: Name of the base: `tiny`, or one of an installed plug-in.
+        seed: Seed of base and adapter.
+        threads: CPU threads; 0 for one a core.
+        base_settings: Settings of the base that differ from its defaults.
+        sft: Settings of supervised fine-tuning that differ from the defaults.
+        preference: Settings of preference tuning that differ from the defaults.
+    """
+
+    base: str = "tiny"
+    seed: int = 0
+    threads: int = Field(default=0, ge=0, le=256)
+    base_settings: Mapping[str, Any] = Field(default_factory=dict)
+    sft: Mapping[str, Any] = Field(default_factory=dict)
+    preference: Mapping[str, Any] = Field(default_factory=dict)
+
+
+class GateSpec(Section):
+    """What an adapter must show.
+
+    Attributes:
+        metric: The goal metric.
+        split: The split it is measured on.
+        alpha: Error rate of the first decision on a held-out set; each further one has half.
+        min_families: Fewer held-out families than this are undecided.
+        margin: By how much it may fall short of the base with docs at the interval's lower end.
+        general_limit: Share by which general code may get worse (0.10 is 10%).
+    """
+
+    metric: Literal["preference", "choice@1"] = "choice@1"
+    split: Literal["context", "symbol"] = "context"
+    alpha: float = Field(default=0.025, gt=0, lt=0.5)
+    min_families: int = Field(default=12, ge=2)
+    margin: float = Field(default=0.05, ge=0)
+    general_limit: float = Field(default=0.10, gt=0)
+
+
+class Domain(Section):
+    """A domain.
+
+    Attributes:
+        name: Its name: the file's.
+        library: Its libraries.
+        licences: SPDX ids that may be trained on.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)
+    library: tuple[LibrarySpec, ...] = Field(min_length=1, max_length=1)  # several at once come with a later release
+    licences: tuple[str, ...] = PERMISSIVE
+    synth: SynthSpec = SynthSpec()
+    sandbox: SandboxSpec = SandboxSpec()
+    splits: SplitSpec = SplitSpec()
+    train: TrainSpec = TrainSpec()
+    gate: GateSpec = GateSpec()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_library_or_more(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("library"), dict):
+            return data | {"library": [data["library"]]}
+        return data
+
+
+def domain_path(reference: str, folder: Path | None = None) -> Path:
+    """The file of a domain: a name in `domains/`, or a path.
+
+    Raises:
+        ConfigurationError: There is none; the message names the nearest.
+    """
+    folder = folder or Path("domains")
+    path = Path(reference) if reference.endswith(".toml") or "/" in reference else folder / f"{reference}.toml"
+    if path.is_file():
+        return path
+    known = sorted(p.stem for p in folder.glob("*.toml"))
+    near = difflib.get_close_matches(reference, known, 1)
+    hint = f"did you mean {near[0]}?" if near else f"found {', '.join(known) or 'none'}"
+    raise ConfigurationError(
+        f"No domain file {path}: {hint} Make one with: driftune init {Path(reference).stem}", reference=reference
+    )
+
+
+def load_domain(reference: str, environment: Mapping[str, str] | None = None) -> Domain:
+    """Reads and checks a domain file.
+
+    Args:
+        reference: A name in `domains/`, or a path.
+        environment: Variables that override it; the process's own where None.
+
+    Raises:
+        ConfigurationError: It is missing, no TOML, or says something unknown; one line with file, key and what to do.
+    """
+    path = domain_path(reference)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is no valid TOML: {error}", path=str(path)) from error
+    data.setdefault("name", path.stem.lower())
+    _override(data, os.environ if environment is None else environment)
+    try:
+        return Domain.model_validate(data)
+    except ValidationError as error:
+        raise ConfigurationError(f"{path}: {_explain(error)}", path=str(path)) from error
+
+
+def _override(data: dict[str, Any], environment: Mapping[str, str]) -> None:
+    """Applies `DRIFTUNE_SECTION__KEY=value` variables; values are TOML, or plain text where they are none."""
+    for name, text in sorted(environment.items()):
+        section, found, key = name.removeprefix("DRIFTUNE_").lower().partition("__")
+        if not name.startswith("DRIFTUNE_") or not found:
+            continue
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text
+        data.setdefault(section, {})[key] = value
+
+
+def _explain(error: ValidationError) -> str:
+    """The first thing wrong, in one line."""
+    errors = error.errors()
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        *parents, key = first["loc"]
+        known = _keys(parents)
+        near = difflib.get_close_matches(str(key), known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(known)}"
+        return f"Unknown key {where!r}: {hint}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where or 'the file'}: {message}" + ("" if first["type"] == "missing" else f" (found {first['input']!r})")
+
+
+def _keys(parents: list[int | str]) -> list[str]:
+    """The keys that the table at `parents` accepts."""
+    sections: dict[str, type[Section]] = {
+        "library": LibrarySpec,
+        "source": SourceSpec,
+        "synth": SynthSpec,
+        "sandbox": SandboxSpec,
+        "splits": SplitSpec,
+        "train": TrainSpec,
+        "gate": GateSpec,
+    }
+    names = [p for p in parents if isinstance(p, str)]
+    return sorted((sections[names[-1]] if names else Domain).model_fields)

@@ -1,0 +1,285 @@
+"""The package index: versions of a library, the files of one, and downloads whose digests are checked."""
+
+from __future__ import annotations
+
+import configparser
+import hashlib
+import os
+import platform
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from registry.errors import ConfigurationError, SourceError
+
+if TYPE_CHECKING:
+    from packaging.version import Version
+    from pypi_simple import DistributionPackage, PyPISimple
+
+TIMEOUT = (20.0, 120.0)
+"""Seconds to connect, and between two bytes."""
+
+
+def normalised_name(name: str) -> str:
+    """The name of a distribution as PEP 503 has it: `More_Itertools` -> `more-itertools`."""
+    from packaging.utils import canonicalize_name
+
+    return str(canonicalize_name(name))
+
+
+def parsed_version(text: str) -> Version:
+    """The version, comparable by `<`.
+
+    Raises:
+        ConfigurationError: `text` is no version (PEP 440).
+    """
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return Version(text)
+    except InvalidVersion as e:
+        raise ConfigurationError(f"{text!r} is no version: write it as 2.8.8 or 3.0rc1", version=text) from e
+
+
+def compare_versions(old: str, new: str) -> int:
+    """-1 where `old` is before `new`, 0 where they are the same, 1 where it is after it.
+
+    Raises:
+        ConfigurationError: One of them is no version.
+    """
+    a, b = parsed_version(old), parsed_version(new)
+    return (a > b) - (a < b)
+
+
+class Index:
+    """A package index that speaks the simple API: the configured one, else the default.
+
+    Args:
+        url: Its address; by default `PIP_INDEX_URL`, else `index-url` of pip's configuration, else what pypi-simple
+            knows.
+    """
+
+    def __init__(self, url: str | None = None) -> None:
+        self._url = url or configured_url()
+        self._pages: dict[str, tuple[DistributionPackage, ...]] = {}
+
+    def files(self, library: str) -> tuple[DistributionPackage, ...]:
+        """Every file of a library, as the index lists them.
+
+        Raises:
+            ConfigurationError: The index has no such library.
+            SourceError: The index can't be reached.
+        """
+        from pypi_simple import NoSuchProjectError
+
+        name = normalised_name(library)
+        if name not in self._pages:
+            with self._client() as client, _translated(f"package index, asked for {name}"):
+                try:
+                    self._pages[name] = tuple(client.get_project_page(name, timeout=TIMEOUT).packages)
+                except NoSuchProjectError as e:
+                    raise ConfigurationError(
+                        f"No library {library!r} on the package index: check its name in the domain file, "
+                        "or set PIP_INDEX_URL to an index that has it",
+                        library=library,
+                    ) from e
+        return self._pages[name]
+
+    def versions(self, library: str) -> list[str]:
+        """The versions of a library that have a file, oldest first."""
+        return [str(v) for v in sorted(set(_by_version(self.files(library))))]
+
+    def files_of(self, library: str, version: str, where: str = "the domain file") -> list[DistributionPackage]:
+        """The files of one version, sorted by name.
+
+        Args:
+            library: Name of the distribution.
+            version: The version, in any spelling that PEP 440 takes as the same.
+            where: What the error tells to change.
+
+        Raises:
+            ConfigurationError: There is no such version; the message lists those around it.
+        """
+        wanted = parsed_version(version)
+        found = _by_version(self.files(library))
+        if wanted not in found:
+            around = _around(sorted(found), wanted)
+            raise ConfigurationError(
+                f"No version {version!r} of {library}: found {around}. Set versions in {where}",
+                library=library,
+                version=version,
+            )
+        return sorted(found[wanted], key=lambda f: f.filename)
+
+    def download(self, file: DistributionPackage, folder: Path) -> tuple[Path, str]:
+        """Downloads a file, unless it is there with the right digest.
+
+        Returns:
+            Where it is, and its SHA-256 (64 hex characters).
+
+        Raises:
+            SourceError: It can't be had, or its digest is not what the index says.
+        """
+        from pypi_simple import DigestMismatchError, NoDigestsError
+
+        path = folder / file.filename
+        wanted = file.digests.get("sha256")
+        if path.is_file() and (known := sha256_of_file(path)) == wanted:
+            return path, known
+        part = folder / f"{file.filename}.{os.getpid()}.part"
+        with self._client() as client, _translated(f"download of {file.filename}"):
+            try:
+                client.download_package(file, part, verify=True, timeout=TIMEOUT)
+            except (DigestMismatchError, NoDigestsError) as e:
+                raise SourceError(
+                    f"{file.filename} is not what the package index says: {e}", file=file.filename, retryable=True
+                ) from e
+        digest = sha256_of_file(part)
+        part.replace(path)
+        return path, digest
+
+    @contextmanager
+    def _client(self) -> Iterator[PyPISimple]:
+        import requests
+        from pypi_simple import PyPISimple
+
+        with requests.Session() as session:
+            certificates = os.environ.get("PIP_CERT")
+            if certificates and not os.environ.get("REQUESTS_CA_BUNDLE"):
+                session.verify = certificates
+            with PyPISimple(self._url, session=session) if self._url else PyPISimple(session=session) as client:
+                yield client
+
+
+def pick_wheel(files: Sequence[DistributionPackage], library: str, version: str) -> DistributionPackage:
+    """The wheel that fits this Python best.
+
+    Raises:
+        ConfigurationError: None fits; the message says what there is.
+    """
+    from packaging.tags import sys_tags
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+    ranks = {tag: rank for rank, tag in reversed(list(enumerate(sys_tags())))}
+    fitting: list[tuple[int, str, DistributionPackage]] = []
+    seen: list[str] = []
+    for file in files:
+        if file.package_type != "wheel":
+            continue
+        try:
+            tags = parse_wheel_filename(file.filename)[3]
+        except InvalidWheelFilename:
+            continue
+        rank = min((ranks[t] for t in tags if t in ranks), default=None)
+        if rank is not None and _takes_this_python(file.requires_python):
+            fitting.append((rank, file.filename, file))
+        seen.append(_wanted_by(file, sorted(str(t) for t in tags)[0]))
+    if not fitting:
+        python = ".".join(platform.python_version_tuple()[:2])
+        there = ", ".join(sorted(set(seen))[:4]) or "no wheel at all"
+        raise ConfigurationError(
+            f"No wheel of {library} {version} for Python {python}: found {there}. Choose another version, or run "
+            "driftune with a Python that has one",
+            library=library,
+            version=version,
+        )
+    return min(fitting, key=lambda f: f[:2])[2]
+
+
+def pick_sdist(files: Sequence[DistributionPackage]) -> DistributionPackage | None:
+    """The source distribution, a tar archive before a zip; none where the version has none."""
+    sdists = [f for f in files if f.package_type == "sdist"]
+    return min(sdists, key=lambda f: (f.filename.endswith(".zip"), f.filename), default=None)
+
+
+def sha256_of_file(path: Path) -> str:
+    """The lower-case hex SHA-256 of a file."""
+    with path.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def configured_url() -> str | None:
+    """The index that the user configured for pip (`PIP_INDEX_URL`, or `index-url` in a pip.conf), if any."""
+    if url := os.environ.get("PIP_INDEX_URL"):
+        return url
+    for file in _pip_files():
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(file, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError):
+            continue  # pip itself will say what is wrong with it
+        for section in ("install", "global"):
+            if url := parser.get(section, "index-url", fallback=None):
+                return url.strip()
+    return None
+
+
+def _pip_files() -> list[Path]:
+    """Pip's configuration files, the strongest first."""
+    named = os.environ.get("PIP_CONFIG_FILE")
+    if named == os.devnull:
+        return []
+    home = Path.home()
+    config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
+    files = [Path(sys.prefix) / "pip.conf", config / "pip" / "pip.conf", home / ".pip" / "pip.conf"]
+    return [*([Path(named)] if named else []), *files, Path("/etc/pip.conf")]
+
+
+def _takes_this_python(specifier: str | None) -> bool:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        return platform.python_version() in SpecifierSet(specifier or "", prereleases=True)
+    except InvalidSpecifier:
+        return True
+
+
+def _wanted_by(file: DistributionPackage, tag: str) -> str:
+    return tag if _takes_this_python(file.requires_python) else f"{tag} (Python {file.requires_python})"
+
+
+def _by_version(files: Sequence[DistributionPackage]) -> dict[Version, list[DistributionPackage]]:
+    from packaging.version import InvalidVersion, Version
+
+    found: dict[Version, list[DistributionPackage]] = {}
+    for file in files:
+        try:
+            found.setdefault(Version(file.version or ""), []).append(file)
+        except InvalidVersion:
+            continue
+    return {v: fs for v, fs in found.items() if any(f.package_type in {"wheel", "sdist"} for f in fs)}
+
+
+def _around(found: list[Version], wanted: Version) -> str:
+    """The versions next to `wanted`, and the newest: `2.8.8, 3.0 … 3.6.1`."""
+    if not found:
+        return "none"
+    stable = [v for v in found if not v.is_prerelease] or found
+    if len(stable) <= 4:
+        return ", ".join(map(str, stable))
+    before, after = [v for v in stable if v < wanted], [v for v in stable if v > wanted]
+    if not before:
+        return f"{after[0]}, {after[1]} … {after[-1]}"
+    if len(after) < 2:
+        return f"{stable[0]} … " + ", ".join(map(str, [*before[-2:], *after]))
+    return f"{before[-1]}, {after[0]} … {after[-1]}"
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """What requests and urllib3 raise becomes one SourceError that says what to do."""
+    import requests
+    import urllib3
+
+    try:
+        yield
+    except requests.HTTPError as e:
+        status = e.response.status_code if e.response is not None else 0
+        again = status >= 500 or status in {408, 429}
+        raise SourceError(f"The {what} answered {status}: try again later", status=status, retryable=again) from e
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as e:
+        raise SourceError(
+            f"The {what} failed ({type(e).__name__}): check the network, PIP_INDEX_URL and PIP_CERT", retryable=True
+        ) from e

@@ -1,0 +1,245 @@
+"""What a library says about its own changes: directives in docstrings, warnings in source, and what to use instead."""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+_DIRECTIVE = re.compile(r"^(\s*)\.\.\s*(deprecated|versionchanged|versionremoved)::[ \t]*(\S*)[ \t]*(.*)$")
+_PARAMETER = re.compile(r"^\s*(?::param\s+)?\*{0,2}(\w+)\s*(?::.*|\(.*\):.*)?$")
+_LEADING = re.compile(r"^(?:\*\*)?deprecated\b", re.IGNORECASE)
+_WARNED = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
+
+
+@dataclass(frozen=True)
+class Note:
+    """One remark about a symbol.
+
+    Attributes:
+        text: What it says, on one line.
+        source: `docstring`, `warning` or `decorator`.
+        category: `deprecated`, `versionchanged`, `versionremoved`, or the warning's class.
+        version: The version a directive names.
+        subject: The parameter it is about; empty where about the symbol as a whole or a case of its use.
+        whole: Whether it is about the symbol as a whole.
+    """
+
+    text: str
+    source: str
+    category: str
+    version: str = ""
+    subject: str = ""
+    whole: bool = True
+
+    @property
+    def deprecates(self) -> bool:
+        """Whether it says that something will go."""
+        if self.source == "docstring":
+            return self.category != "versionchanged"
+        return self.category in _WARNED[:2] or bool(re.search(r"deprecat|will be removed", self.text, re.IGNORECASE))
+
+
+def notes_of(doc: str, source: str) -> list[Note]:
+    """The remarks in a symbol's docstring and in the source of its definition, in that order."""
+    return [*_in_docstring(doc), *_in_source(source)]
+
+
+def deprecation_of(doc: str, source: str) -> str | None:
+    """What the deprecation notes about the whole symbol say; None where there are none."""
+    texts = [n.text for n in notes_of(doc, source) if n.whole and n.deprecates]
+    return " ".join(dict.fromkeys(texts)) or None
+
+
+def _in_docstring(doc: str) -> Iterator[Note]:
+    lines = doc.split("\n")
+    if _LEADING.match(lines[0]):
+        yield Note(_joined(_paragraph(lines)), "docstring", "deprecated")
+    for i, line in enumerate(lines):
+        if not (match := _DIRECTIVE.match(line)):
+            continue
+        indent, kind, version, rest = match.groups()
+        if version and not version[0].isdigit() and not version.lower().startswith("v"):
+            version, rest = "", f"{version} {rest}"
+        body = [rest, *_indented(lines[i + 1 :], len(indent))]
+        whole = len(indent) < 3
+        subject = "" if whole else _subject(lines[:i], len(indent))
+        text = _joined(body) or f"{kind.capitalize()} since {version}"
+        yield Note(text, "docstring", kind, version, subject, whole)
+
+
+def _paragraph(lines: list[str]) -> list[str]:
+    return lines[: next((i for i, line in enumerate(lines) if not line.strip()), len(lines))]
+
+
+def _indented(lines: list[str], indent: int) -> Iterator[str]:
+    """The lines of a directive's body: deeper than the directive, up to the second blank one."""
+    blank = 0
+    for i, line in enumerate(lines):
+        if not line.strip():
+            blank += 1 if i else 0
+            if blank > 1:
+                return
+        elif len(line) - len(line.lstrip()) <= indent:
+            return
+        else:
+            yield line.strip()
+
+
+def _subject(before: list[str], indent: int) -> str:
+    for line in reversed(before):
+        if line.strip() and len(line) - len(line.lstrip()) < indent:
+            match = _PARAMETER.match(line)
+            return match.group(1) if match else ""
+    return ""
+
+
+def _in_source(source: str) -> Iterator[Note]:
+    if "warn" not in source and "deprecat" not in source:
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(textwrap.dedent(source))
+    except (SyntaxError, ValueError):
+        return
+    for node in tree.body[:1]:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield from _in_decorators(node)
+        if isinstance(node, ast.ClassDef):
+            for method in node.body:
+                if isinstance(method, ast.FunctionDef) and method.name in {"__init__", "__new__"}:
+                    yield from _in_function(method)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield from _in_function(node)
+
+
+def _in_decorators(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> Iterator[Note]:
+    for decorator in node.decorator_list:
+        name = ast.unparse(decorator.func if isinstance(decorator, ast.Call) else decorator).rpartition(".")[2]
+        if re.fullmatch(r"_?deprecated?(_\w+)?", name):
+            arguments = decorator.args if isinstance(decorator, ast.Call) else []
+            text = " ".join(_rendered(a, {}) for a in arguments if isinstance(a, (ast.Constant, ast.JoinedStr)))
+            parameter = "arg" in name or "param" in name or "kwarg" in name
+            yield Note(_joined([text]) or "Deprecated", "decorator", "DeprecationWarning", whole=not parameter)
+
+
+def _in_function(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Note]:
+    a = function.args
+    parameters = {p.arg for p in [*a.posonlyargs, *a.args, *a.kwonlyargs, *filter(None, [a.vararg, a.kwarg])]}
+    texts: dict[str, ast.expr] = {}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            texts.setdefault(node.targets[0].id, node.value)
+    yield from _warned(function.body, texts, parameters, [])
+
+
+def _warned(
+    body: list[ast.stmt], texts: dict[str, ast.expr], parameters: set[str], tests: list[ast.expr]
+) -> Iterator[Note]:
+    for statement in body:
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+            yield from _warning(statement.value, texts, parameters, tests)
+        elif isinstance(statement, (ast.If, ast.While)):
+            yield from _warned(statement.body, texts, parameters, [*tests, statement.test])
+            yield from _warned(statement.orelse, texts, parameters, [*tests, statement.test])
+        elif isinstance(statement, (ast.For, ast.Try)):
+            yield from _warned(statement.body, texts, parameters, [*tests, ast.Constant(value=None)])
+        elif isinstance(statement, ast.With):
+            yield from _warned(statement.body, texts, parameters, tests)
+
+
+def _warning(
+    call: ast.Call, texts: dict[str, ast.expr], parameters: set[str], tests: list[ast.expr]
+) -> Iterator[Note]:
+    if not call.args or not ast.unparse(call.func).rpartition(".")[2].startswith(("warn", "_warn", "deprecat")):
+        return
+    named = [k.value for k in call.keywords if k.arg == "category"]
+    classes = [ast.unparse(n).rpartition(".")[2] for n in [*call.args[1:], *named]]
+    category = next((c for c in classes if c.endswith("Warning")), "UserWarning")
+    text = _joined([_rendered(call.args[0], texts)])
+    note = Note(text, "warning", category, "", _tested(tests, parameters, text), not tests)
+    if text and (category in _WARNED or note.deprecates):
+        yield note
+
+
+def _tested(tests: list[ast.expr], parameters: set[str], text: str) -> str:
+    """The parameter that the conditions look at; where several, the one that the text names."""
+    names = {n.id for t in tests for n in ast.walk(t) if isinstance(n, ast.Name)} & parameters
+    named = sorted(n for n in names if re.search(rf"\b{n}\b", text))
+    return named[0] if named else min(names, default="") if len(names) == 1 else ""
+
+
+def _rendered(node: ast.expr, texts: dict[str, ast.expr], depth: int = 0) -> str:
+    """A string expression as text; what is not known stands in braces."""
+    match node:
+        case ast.Constant(value=str(value)):
+            return value
+        case ast.JoinedStr(values=values):
+            return "".join(_rendered(v, texts, depth) for v in values)
+        case ast.FormattedValue(value=value):
+            return "{" + ast.unparse(value) + "}"
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _rendered(left, texts, depth) + _rendered(right, texts, depth)
+        case ast.BinOp(left=left, op=ast.Mod()) | ast.Call(func=ast.Attribute(value=left, attr="format" | "strip")):
+            return _rendered(left, texts, depth)
+        case ast.Name(id=name) if name in texts and depth < 3:
+            return _rendered(texts[name], texts, depth + 1)
+    return ""
+
+
+def _joined(lines: list[str]) -> str:
+    return " ".join(" ".join(lines).split())
+
+
+_LEAD = (
+    r"(?:please\s+)?(?:instead,?\s+)?\buse|switch\s+to|replaced\s+(?:by|with)|in\s+favou?r\s+of|renamed\s+(?:to|as)"
+    r"|(?:is\s+)?(?:a\s+)?(?:deprecated\s+)?alias\s+(?:for|of)|moved\s+to|superseded\s+by|see"
+)
+_CALL = r"\([^()]*(?:\([^()]*\)[^()]*)*\)"
+_NAMED = re.compile(
+    rf"(?:{_LEAD})\s*:{{0,2}}\s+(?:the\s+|an?\s+)?(?:new\s+)?(?:function\s+|class\s+|method\s+|networkx\s+)?"
+    rf"(?:(?::[\w:]+:)?(?P<ticks>`{{1,2}})(?P<quoted>[^`]+)(?P=ticks)|(?P<bare>[A-Za-z_][\w.]*\w(?:{_CALL}(?:\.\w+{_CALL})*)?))",
+    re.IGNORECASE,
+)
+_WORDS = {"instead", "of", "to", "with", "it", "that", "this", "other", "documentation", "release", "in", "as", "for", "more"}
+
+
+def replacement_in(text: str, known: Callable[[str], str | None]) -> str | None:
+    """What a note says to use instead: a canonical path where `known` finds the name, else the expression it gives.
+
+    Args:
+        text: The note, as in `f is deprecated. Use g instead`.
+        known: Canonical path of a name as written, or None.
+    """
+    for match in _NAMED.finditer(text):
+        quoted, bare = match.group("quoted"), match.group("bare")
+        written = (quoted or bare).strip().strip("~!").rstrip(".,;:")
+        target = re.match(r"[^<]*<([^>]+)>$", written)
+        written = target.group(1).lstrip("~!") if target else written
+        name = written.removesuffix("()")
+        if re.fullmatch(r"[A-Za-z_][\w.]*", name):
+            if path := known(name):
+                return path
+            if name.lower() in _WORDS or match.group(0).lower().startswith("see"):
+                continue
+            if quoted and not re.search(r"keyword|argument|parameter", text[match.end() : match.end() + 30]):
+                return name
+            if "." in name and not name.endswith((".rst", ".html")):
+                return name
+        elif (quoted or "(" in written) and _is_expression(written):
+            return written
+    return None
+
+
+def _is_expression(text: str) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(text, mode="eval")
+    except (SyntaxError, ValueError):
+        return False
+    return not text.isdigit()

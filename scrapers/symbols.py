@@ -1,0 +1,195 @@
+"""A release's public API from its source text, by griffe, without importing it."""
+
+from __future__ import annotations
+
+import inspect
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from registry.records import Page, Symbol
+from scrapers.namespaces import Namespaces, is_test_module, parsed
+from scrapers.notes import deprecation_of
+from scrapers.texts import cleaned
+
+if TYPE_CHECKING:
+    import griffe
+
+MAX_ALIASES = 12
+"""Public paths kept beside the canonical one, the shortest."""
+
+
+def find_symbols(release: str, pages: Sequence[Page]) -> list[Symbol]:
+    """The public symbols of a release, sorted by canonical path; those of its test suite are left out.
+
+    Args:
+        release: Id of the release.
+        pages: Its pages; those of kind `source` are read.
+    """
+    sources = {p.path: p for p in pages if p.kind == "source"}
+    texts = {path: page.markdown for path, page in sources.items()}
+    namespaces = Namespaces(parsed(texts))
+    symbols: dict[str, Symbol] = {}
+    for package, tree in load_packages(texts).items():
+        public = namespaces.public_paths(package)
+        objects = dict(_objects(tree))
+        for path, aliases in public.items():
+            if path in objects:
+                for symbol in _symbols(release, objects[path], aliases, sources):
+                    symbols.setdefault(symbol.path, symbol)
+    return [symbols[path] for path in sorted(symbols)]
+
+
+def load_packages(texts: Mapping[str, str]) -> dict[str, griffe.Module]:
+    """griffe's trees of the packages that {path: text} holds, by name; test modules left out.
+
+    The texts are written to a folder that is gone when this returns, so the trees' `filepath` is no longer there.
+    """
+    import griffe
+
+    kept = {p: t for p, t in texts.items() if not is_test_module(p.rpartition(".")[0].replace("/", "."))}
+    trees: dict[str, griffe.Module] = {}
+    with tempfile.TemporaryDirectory(prefix="driftune-") as folder:
+        for path, text in kept.items():
+            file = Path(folder, path)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        loader = griffe.GriffeLoader(search_paths=[folder], allow_inspection=False)
+        for name in sorted({p.split("/")[0].removesuffix(".py").removesuffix(".pyi") for p in kept}):
+            try:
+                tree = loader.load(name, try_relative_path=False)
+            except (griffe.GriffeError, ImportError, SyntaxError):
+                continue  # no package of its own, or no Python
+            if isinstance(tree, griffe.Module):
+                trees[name] = tree
+                _resolve_files(tree, Path(folder))
+    return trees
+
+
+def _resolve_files(tree: griffe.Module, folder: Path) -> None:
+    """Makes every module's file a path relative to the package, as pages have it."""
+    import griffe
+
+    for module in [tree, *(m for _, m in _objects(tree) if isinstance(m, griffe.Module))]:
+        files = module.filepath
+        if isinstance(files, Path) and files.is_relative_to(folder):
+            module.extra["driftune"]["file"] = files.relative_to(folder).as_posix()
+
+
+def _objects(tree: griffe.Object) -> Iterator[tuple[str, griffe.Object]]:
+    """Every object that is defined in a tree, by canonical path, modules first."""
+    yield tree.path, tree
+    for member in tree.members.values():
+        if not member.is_alias:
+            yield from _objects(member)  # type: ignore[arg-type]
+
+
+def _symbols(
+    release: str, found: griffe.Object, aliases: Sequence[str], sources: Mapping[str, Page]
+) -> Iterator[Symbol]:
+    page = sources.get(str(found.module.extra["driftune"].get("file", "")))
+    yield _symbol(release, found, aliases, page)
+    if found.is_class:
+        for name, member in sorted(found.members.items()):
+            if not name.startswith("_") and not member.is_alias:
+                yield from _symbols(release, member, [f"{a}.{name}" for a in aliases], sources)  # type: ignore[arg-type]
+
+
+def _symbol(release: str, found: griffe.Object, aliases: Sequence[str], page: Page | None) -> Symbol:
+    function = callable_of(found)
+    doc = docstring_of(found)
+    lines = (found.lineno or 0, found.endlineno or 0)
+    source = "\n".join(page.markdown.split("\n")[lines[0] - 1 : lines[1]]) if page and lines[0] else ""
+    return Symbol(
+        release=release,
+        path=found.path,
+        kind=_kind(found),
+        aliases=tuple([a for a in aliases if a != found.path][:MAX_ALIASES]),
+        signature=signature_of(function, bound=found is not function) if function else None,
+        parameters=parameters_of(function, bound=found is not function) if function else (),
+        doc=doc,
+        deprecated=deprecation_of(doc, source if _kind(found) in {"function", "method", "class"} else ""),
+        line=1 if found.is_module else lines[0],
+        page=page.id if page else None,
+    )
+
+
+def docstring_of(found: griffe.Object) -> str:
+    """The docstring, dedented and clean; empty where none."""
+    return cleaned(inspect.cleandoc(found.docstring.value)) if found.docstring else ""
+
+
+def callable_of(found: griffe.Object) -> griffe.Function | None:
+    """The function that a call of the object runs: itself, or a class's `__init__` (an inherited one too)."""
+    import griffe
+
+    if isinstance(found, griffe.Function):
+        return found
+    if isinstance(found, griffe.Class):
+        for cls in [found, *_bases(found)]:
+            init = cls.members.get("__init__")
+            if isinstance(init, griffe.Function):
+                return init
+    return None
+
+
+def _bases(cls: griffe.Class) -> list[griffe.Class]:
+    import griffe
+
+    try:
+        return cls.mro()
+    except (ValueError, griffe.GriffeError):
+        return []
+
+
+def _kind(found: griffe.Object) -> str:
+    if found.is_function and found.parent is not None and found.parent.is_class:
+        return "method"
+    return str(found.kind.value)
+
+
+def parameters_of(function: griffe.Function, *, bound: bool = False) -> list[dict[str, Any]]:
+    """`[{name, kind, default}]`, kind and default as griffe gives them; without the first where it is bound."""
+    parameters = [
+        {
+            "name": p.name,
+            "kind": p.kind.value if p.kind else "positional or keyword",
+            "default": None if p.default is None else cleaned(str(p.default)),
+        }
+        for p in function.parameters
+    ]
+    return parameters[1:] if bound else parameters
+
+
+def signature_of(function: griffe.Function, *, bound: bool = False) -> str:
+    """The signature as source text with annotations, such as `(G: Graph, *, weight=None) -> int`."""
+    import griffe
+
+    kinds = griffe.ParameterKind
+    written: list[str] = []
+    parameters = list(function.parameters)[1 if bound else 0 :]
+    for i, p in enumerate(parameters):
+        before = parameters[i - 1].kind if i else None
+        if before is kinds.positional_only and p.kind is not kinds.positional_only:
+            written.append("/")
+        if p.kind is kinds.keyword_only and before not in {kinds.keyword_only, kinds.var_positional}:
+            written.append("*")
+        written.append(_parameter(p))
+    if parameters and parameters[-1].kind is kinds.positional_only:
+        written.append("/")
+    returned = f" -> {function.returns}" if function.returns is not None and not bound else ""
+    return cleaned(f"({', '.join(written)}){returned}")
+
+
+def _parameter(parameter: griffe.Parameter) -> str:
+    import griffe
+
+    stars = {griffe.ParameterKind.var_positional: "*", griffe.ParameterKind.var_keyword: "**"}
+    star = stars.get(parameter.kind, "") if parameter.kind else ""
+    text = star + parameter.name
+    if parameter.annotation is not None:
+        text += f": {parameter.annotation}"
+    if parameter.default is not None and not star:
+        text += f" = {parameter.default}" if parameter.annotation is not None else f"={parameter.default}"
+    return text

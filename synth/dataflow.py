@@ -1,0 +1,211 @@
+"""Which names statements read, bind and change: slicing of straight scripts, unbound names, dead imports."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass
+
+BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__"}
+
+READERS = frozenset(
+    "copy count get index items keys values union intersection difference issubset issuperset isdisjoint "
+    "join split strip format startswith endswith lower upper".split()
+)
+"""Methods that never change their object: calls of them don't make it another one."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What a statement does with names of the script's top level.
+
+    Attributes:
+        reads: Names whose value it needs.
+        binds: Names it gives a new value.
+        changes: Names whose object it may change in place.
+    """
+
+    reads: frozenset[str]
+    binds: frozenset[str]
+    changes: frozenset[str]
+
+
+def flow(node: ast.AST) -> Flow:
+    """What `node`, a statement or an expression, reads, binds and changes."""
+    reader = _Reader()
+    reader.visit(node)
+    return Flow(frozenset(reader.reads), frozenset(reader.binds), frozenset(reader.changes))
+
+
+def flow_all(nodes: Iterable[ast.AST]) -> Flow:
+    """The union of what `nodes` do."""
+    reader = _Reader()
+    for node in nodes:
+        reader.visit(node)
+    return Flow(frozenset(reader.reads), frozenset(reader.binds), frozenset(reader.changes))
+
+
+def unbound(statements: Sequence[ast.stmt]) -> list[str]:
+    """Names that a script needs before it has bound them, sorted; functions' bodies count as read at the end."""
+    bound = set(BUILTINS)
+    late: set[str] = set()
+    missing: set[str] = set()
+    for statement in statements:
+        what = flow(statement)
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            late |= what.reads - what.binds
+        elif isinstance(statement, (ast.For, ast.While, ast.If, ast.With, ast.Try)):
+            missing |= what.reads - bound - what.binds
+        else:
+            missing |= what.reads - bound
+        bound |= what.binds
+    return sorted(missing | (late - bound))
+
+
+def needed(
+    statements: Sequence[ast.stmt], wanted: Iterable[str], fixed: Container[str] = frozenset()
+) -> list[int]:
+    """Positions of the statements that the values of `wanted` depend on (a backward slice by names).
+
+    Args:
+        statements: A straight script.
+        wanted: Names.
+        fixed: Names whose object no statement changes (imported modules, on which functions are called).
+    """
+    open_names = set(wanted)
+    kept: list[int] = []
+    for position in range(len(statements) - 1, -1, -1):
+        statement = statements[position]
+        what = flow(statement)
+        changes = {name for name in what.changes if name not in fixed}
+        if not (what.binds | changes) & open_names:
+            continue
+        kept.append(position)
+        if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom, ast.FunctionDef)):
+            open_names -= what.binds - what.reads
+        open_names |= what.reads
+    return kept[::-1]
+
+
+def is_mutator(statement: ast.stmt) -> bool:
+    """Whether a statement may change an object that has a name (an assignment of a call's value does not count)."""
+    return bool(flow(statement).changes)
+
+
+class _Reader(ast.NodeVisitor):
+    """Collects names; inner scopes (functions, lambdas, comprehensions) hide their own."""
+
+    def __init__(self) -> None:
+        self.reads: set[str] = set()
+        self.binds: set[str] = set()
+        self.changes: set[str] = set()
+
+    def visit_Name(self, node: ast.Name) -> None:
+        if isinstance(node.ctx, ast.Load):
+            self.reads.add(node.id)
+        else:
+            self.binds.add(node.id)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        self.generic_visit(node)
+        name = root_name(node.target)
+        if name:
+            self.reads.add(name)
+            self.changes.add(name)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        if not isinstance(node.ctx, ast.Load):
+            self._changes_root(node)
+        self.generic_visit(node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        if not isinstance(node.ctx, ast.Load):
+            self._changes_root(node)
+        self.generic_visit(node)
+
+    def visit_Expr(self, node: ast.Expr) -> None:
+        call = node.value
+        if isinstance(call, ast.Call):
+            self._changes_of_call(call)
+        self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        if isinstance(node.func, ast.Name) and node.func.id == "next":
+            for argument in node.args[:1]:
+                self._changes_root(argument)
+        self.generic_visit(node)
+
+    def _changes_of_call(self, call: ast.Call) -> None:
+        if isinstance(call.func, ast.Attribute) and call.func.attr not in READERS:
+            self._changes_root(call.func)
+        for argument in [*call.args, *(k.value for k in call.keywords)]:
+            if isinstance(argument, (ast.Name, ast.Attribute)):
+                self._changes_root(argument)
+
+    def _changes_root(self, node: ast.expr) -> None:
+        name = root_name(node)
+        if name:
+            self.changes.add(name)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            self.binds.add(alias.asname or alias.name.split(".")[0])
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        for alias in node.names:
+            self.binds.add(alias.asname or alias.name)
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
+        if node.name:
+            self.binds.add(node.name)
+        self.generic_visit(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        self.binds.add(node.name)
+        for part in [*node.decorator_list, *node.args.defaults, *node.args.kw_defaults]:
+            if part is not None:
+                self.visit(part)
+        self._inner(node.body, arguments(node.args) | {node.name})
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        self.visit_FunctionDef(node)
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        for part in [*node.args.defaults, *node.args.kw_defaults]:
+            if part is not None:
+                self.visit(part)
+        self._inner([node.body], arguments(node.args))
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        self.binds.add(node.name)
+        for part in [*node.bases, *node.decorator_list, *(k.value for k in node.keywords)]:
+            self.visit(part)
+        self._inner(node.body, set())
+
+    def _inner(self, body: Sequence[ast.AST], own: set[str]) -> None:
+        inner = _Reader()
+        for part in body:
+            inner.visit(part)
+        self.reads |= inner.reads - own - inner.binds
+
+    def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> None:
+        inner = _Reader()
+        inner.generic_visit(node)
+        self.reads |= inner.reads - inner.binds
+        self.changes |= inner.changes - inner.binds
+
+    visit_ListComp = visit_SetComp = visit_GeneratorExp = visit_DictComp = _comprehension
+
+
+def arguments(args: ast.arguments) -> set[str]:
+    """The names of all parameters."""
+    every = [*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg]
+    return {a.arg for a in every if a is not None}
+
+
+def root_name(node: ast.expr) -> str | None:
+    """The name at the left end of `a.b[0].c()`; None where there is none."""
+    while isinstance(node, (ast.Attribute, ast.Subscript, ast.Call, ast.Starred)):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else None

@@ -1,0 +1,521 @@
+"""The part of the sandbox that runs inside the wall: a fork server for one environment.
+
+One file, standard library only, Python 3.8 to 3.14: it is bound into the wall and started with the environment's own
+interpreter. It preloads libraries, then forks a child for each program. The child gets namespaces of its own, drops
+every right, and speaks with the supervisor outside over a socket of its own, which the server never reads: neither
+programs nor what they said pass through (or stay in) the server's memory.
+
+Guarantees, together with the wall (`validators/execution/wall.py`):
+
+* A child is process 1 of its own pid namespace: it can't name, signal, trace or read the server or another job; when it
+  ends, whatever it started is killed by the kernel before the next job begins.
+* It has its own /tmp (its working directory), /dev/shm and /proc: nothing that it writes outlives it.
+* It holds no capability, can gain none, and a system call filter refuses namespaces, mounts, tracing, keys, BPF, System V
+  IPC, memory files and modules.
+* Processor time, file sizes, open files and processes are limited; the memory of all its processes together is polled.
+
+Not guaranteed:
+
+* Memory that no process maps (a shared mapping that is let go while it is inherited) is bounded by the address-space
+  limit a process, not by the memory limit. Between two polls (20 ms) a program can go beyond its memory limit.
+* What a child says is a claim: exceptions, warnings and called symbols are evidence of honest programs. Only values that
+  the supervisor compares outside are proof.
+* Where the host runs driftune as root, the kernel doesn't enforce the limit on processes; the poll does.
+* A preloaded library runs in the server: it can lie about every program of its environment (not about another's).
+* A program that is process 1 survives signals that it sends to itself without a handler of its own.
+"""
+
+import array
+import ctypes
+import errno
+import gc
+import importlib
+import json
+import linecache
+import os
+import random
+import re
+import resource
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+import traceback
+import types
+import warnings
+
+PROTOCOL = 1
+CLONE_NEWNS = 0x00020000
+CLONE_NEWPID = 0x20000000
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
+PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 4, 22, 24, 38, 47
+SYS_PIDFD_OPEN = 434
+WORK = "/tmp/work"
+POLL_S = 0.02
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+# ------------------------------------------------------------------------------------------------------- the server
+
+
+def main():
+    """Serve until the control socket closes."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    sys.path[:] = [p for p in sys.path if p != os.path.dirname(os.path.abspath(__file__))]
+    sys.path.insert(0, WORK)
+    config = json.loads(control.recv(1 << 20).decode())
+    control.send(json.dumps(prepare(config)).encode())
+    gc.collect()
+    if hasattr(gc, "freeze"):
+        gc.freeze()
+    own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY)
+    while True:
+        job, fd = receive_job(control)
+        if job is None:
+            return
+        if fd < 0:
+            continue  # a kill that came after its job had ended
+        pid = start(job, fd, control, own_pids, config)
+        os.close(fd)
+        control.send(json.dumps(watch(pid, control, config["limits"])).encode())
+
+
+def prepare(config):
+    """Import what is to be shared by all children; says how many threads that left."""
+    failed = {}
+    for name in config["preload"]:
+        try:
+            importlib.import_module(name)
+        except BaseException as error:
+            failed[name] = "%s: %s" % (type(error).__name__, error)
+    for name in STANDARD:
+        importlib.import_module(name)
+    return {
+        "protocol": PROTOCOL,
+        "threads": len(os.listdir("/proc/self/task")),
+        "failed": failed,
+        "python": "%d.%d.%d" % sys.version_info[:3],
+    }
+
+
+# What most programs import anyway; importing it once saves each child the time.
+STANDARD = (
+    "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal", "enum", "fractions", "functools", "heapq",
+    "io", "itertools", "math", "operator", "pickle", "platform", "pprint", "statistics", "string", "tempfile", "textwrap",
+    "threading", "typing", "unittest", "uuid",
+)  # fmt: skip
+
+
+def receive_job(control):
+    """The next job and the descriptor of its socket; (None, -1) when the supervisor is gone."""
+    data, ancillary, _, _ = control.recvmsg(1 << 16, socket.CMSG_SPACE(4))
+    if not data:
+        return None, -1
+    fds = array.array("i")
+    for level, kind, payload in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(payload[:4])
+    return json.loads(data.decode()), (fds[0] if fds else -1)
+
+
+def start(job, fd, control, own_pids, config):
+    """Fork the child of a job into a pid namespace of its own."""
+    check(LIBC.setns(own_pids, CLONE_NEWPID), "setns")
+    check(LIBC.unshare(CLONE_NEWPID), "unshare")
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 70
+    try:
+        control.close()
+        os.close(own_pids)
+        confine(job, config)
+        status = run(fd)
+    except BaseException:
+        try:
+            send(fd, {"k": "harness", "error": traceback.format_exc()[-2000:]})
+        except BaseException:
+            pass
+    finally:
+        os._exit(status)
+
+
+def watch(pid, control, limits):
+    """Wait for a child; kill it when told to, or when its processes hold too much memory or are too many."""
+    pidfd = LIBC.syscall(SYS_PIDFD_OPEN, pid, 0)
+    check(pidfd, "pidfd_open")
+    poller = select.poll()
+    poller.register(pidfd, select.POLLIN)
+    poller.register(control, select.POLLIN)
+    reason = None
+    others = {1, os.getpid()}
+    page = resource.getpagesize()
+    base = resident(os.getpid()) * page
+    while True:
+        ready = [fd for fd, _ in poller.poll(POLL_S * 1000)]
+        if pidfd in ready:
+            break
+        if ready:
+            # Anything that arrives while a job runs is an order to kill it (or the supervisor is gone).
+            if not control.recv(1 << 16):
+                os._exit(0)
+            reason = "told"
+        elif reason is None:
+            reason = overrun(others, page, base, limits)
+        if reason is not None:
+            os.kill(pid, signal.SIGKILL)
+    os.close(pidfd)
+    _, status, usage = os.wait4(pid, 0)
+    code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+    return {"exit": code, "reason": reason, "rss_kb": usage.ru_maxrss, "cpu_s": usage.ru_utime + usage.ru_stime}
+
+
+def overrun(others, page, base, limits):
+    """`memory` or `processes` where the running job is beyond its limits, else None."""
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) not in others]
+    if len(pids) > limits["processes"]:
+        return "processes"
+    # Pages shared with the server count once, not for each process.
+    total = base + sum(max(0, resident(p) * page - base) for p in pids)
+    return "memory" if total > limits["memory_mb"] << 20 else None
+
+
+def resident(pid):
+    """Resident pages of a process; 0 when it is gone."""
+    try:
+        with open("/proc/%d/statm" % pid) as file:
+            return int(file.read().split()[1])
+    except (OSError, IndexError):
+        return 0
+
+
+def check(result, what):
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, "%s: %s" % (what, os.strerror(code)))
+
+
+# -------------------------------------------------------------------------------------------------- a child's walls
+
+
+def confine(job, config):
+    """Give a child its own mounts and session, then take every right away."""
+    limits = config["limits"]
+    os.setsid()
+    check(LIBC.unshare(CLONE_NEWNS), "unshare")
+    quiet = MS_NOSUID | MS_NODEV
+    size = b"mode=0700,nr_inodes=20000,size=%dm" % limits["disk_mb"]
+    check(LIBC.mount(b"tmpfs", b"/tmp", b"tmpfs", quiet, size), "mount /tmp")
+    check(LIBC.mount(b"tmpfs", b"/dev/shm", b"tmpfs", quiet, size), "mount /dev/shm")
+    check(LIBC.mount(b"proc", b"/proc", b"proc", quiet | MS_NOEXEC | MS_RDONLY, None), "mount /proc")
+    os.mkdir(WORK)
+    os.chdir(WORK)
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    os.close(null)
+    limit(job, limits)
+    drop_rights(bytes.fromhex(config["filter"]))
+
+
+def limit(job, limits):
+    cpu = int(job["timeout_s"]) + 2
+    for kind, soft, hard in (
+        (resource.RLIMIT_CPU, cpu, cpu + 1),
+        (resource.RLIMIT_FSIZE, limits["disk_mb"] << 20, limits["disk_mb"] << 20),
+        (resource.RLIMIT_NOFILE, limits["files"], limits["files"]),
+        (resource.RLIMIT_NPROC, limits["processes"], limits["processes"]),
+        (resource.RLIMIT_AS, limits["address_space_mb"] << 20, limits["address_space_mb"] << 20),
+        (resource.RLIMIT_CORE, 0, 0),
+    ):
+        resource.setrlimit(kind, (soft, hard))
+
+
+def drop_rights(program):
+    """No capability, none to be gained, and the system call filter `program` (struct sock_filter, packed)."""
+    check(LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+    check(LIBC.prctl(PR_CAP_AMBIENT, 4, 0, 0, 0), "clear ambient")
+    for capability in range(64):
+        if LIBC.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0 and ctypes.get_errno() == errno.EINVAL:
+            break
+    header = ctypes.create_string_buffer(struct.pack("Ii", 0x20080522, 0))
+    check(LIBC.capset(header, ctypes.create_string_buffer(24)), "capset")
+    buffer = ctypes.create_string_buffer(program, len(program))
+    fprog = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(buffer)))
+    check(LIBC.prctl(PR_SET_SECCOMP, 2, fprog, 0, 0), "seccomp")
+
+
+# ---------------------------------------------------------------------------------------------------------- frames
+
+
+def send(fd, message):
+    data = json.dumps(message).encode()
+    view = memoryview(struct.pack(">I", len(data)) + data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def receive(fd):
+    size = struct.unpack(">I", read_exactly(fd, 4))[0]
+    return json.loads(read_exactly(fd, size).decode())
+
+
+def read_exactly(fd, size):
+    parts = []
+    while size:
+        part = os.read(fd, min(size, 1 << 20))
+        if not part:
+            raise EOFError("The supervisor closed the socket")
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+# ------------------------------------------------------------------------------------------------------- a program
+
+
+def run(fd):
+    """Run one program: its code, then, sent only after that, its test."""
+    job = receive(fd)
+    prepare_process(job)
+    module = types.ModuleType("program")
+    module.__file__ = os.path.join(WORK, "program.py")
+    sys.modules["program"] = sys.modules["__main__"] = module
+    record = Recorder(job["trace"], job["prefix"])
+    record.start()
+    ended = execute(job["code"], "program.py", module, record)
+    if ended is None:
+        send(fd, {"k": "code"})
+        ended = run_test(fd, module, record)
+    record.stop()
+    ended.update(record.evidence())
+    send(fd, ended)
+    return 0
+
+
+def run_test(fd, module, record):
+    # Everything a check needs is bound here, so that a program which replaced a global of its own can't break it.
+    test = receive(fd)
+    sent = [0]
+
+    def check_value(index, *values, _send=send, _fd=fd):
+        encoded = [encode(v) for v in values]
+        _send(_fd, {"k": "check", "i": index, "v": encoded})
+        sent[0] += 1
+
+    if test["name"]:
+        setattr(module, test["name"], check_value)
+    try:
+        ended = execute(test["test"], "test.py", module, record)
+    except Unserialisable as error:
+        return {"k": "weak", "why": str(error)}
+    if ended is not None:
+        return ended
+    return {"k": "end", "token": test["token"]}
+
+
+def prepare_process(job):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    sys.argv[:] = ["program.py"]
+    random.seed(job["seed"])
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed(job["seed"])
+    for path, text in job["files"].items():
+        folder = os.path.dirname(path)
+        if folder:
+            os.makedirs(folder, exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    with open("program.py", "w", encoding="utf-8", errors="surrogatepass") as file:
+        file.write(job["code"])
+
+
+def execute(source, name, module, record):
+    """Run source in the module's namespace; None, or the frame that says what it raised."""
+    path = os.path.join(WORK, name)
+    linecache.cache[path] = (len(source), None, source.splitlines(True), path)
+    try:
+        exec(compile(source, path, "exec", 0, True), module.__dict__)
+    except Unserialisable:
+        raise
+    except BaseException as error:
+        record.stop()
+        return describe(error, name)
+    return None
+
+
+def describe(error, name):
+    """What an exception was, and the line of the program or test nearest to where it was raised."""
+    where, line = ("test" if name == "test.py" else "code"), 0
+    if isinstance(error, SyntaxError) and error.filename == os.path.join(WORK, name):
+        line = error.lineno or 0
+    trace = error.__traceback__
+    while trace is not None:
+        folder, base = os.path.split(trace.tb_frame.f_code.co_filename)
+        if folder == WORK and base in ("program.py", "test.py"):
+            where, line = ("test" if base == "test.py" else "code"), trace.tb_lineno
+        trace = trace.tb_next
+    kinds = [c.__name__ for c in type(error).__mro__ if c not in (object, BaseException)]
+    return {"k": "raise", "stage": name, "type": type(error).__name__, "kinds": kinds[:20], "message": text_of(error),
+            "line": line, "in": where}  # fmt: skip
+
+
+def text_of(value, size=500):
+    """`str(value)`, shortened, without memory addresses (they differ between runs)."""
+    try:
+        text = str(value)
+    except BaseException as error:
+        text = "<%s in __str__>" % type(error).__name__
+    return re.sub(r"\b0x[0-9a-fA-F]{4,}", "0x...", text[: 4 * size])[:size]
+
+
+# ------------------------------------------------------------------------------------------------- values as frames
+
+
+class Unserialisable(BaseException):
+    """A checked value is no literal: the program is run again with weak proof."""
+
+
+def encode(value, depth=0, budget=None):
+    """A literal as tagged JSON. Subclasses count as their base only where they compare as it does."""
+    budget = [200000] if budget is None else budget
+    budget[0] -= 1
+    if depth > 60 or budget[0] < 0:
+        raise Unserialisable("A checked value is too deep or too large")
+    if value is None or value is True or value is False:
+        return value
+    kind = literal_type(type(value))
+    if kind is int:
+        number = int.__index__(value)
+        if number.bit_length() > 10000:
+            raise Unserialisable("A checked int has more than 10,000 bits")
+        return number
+    if kind is str:
+        budget[0] -= len(value) >> 4
+        return str.__str__(value)
+    if kind is float:
+        return ["f", float.hex(value)]
+    if kind is bytes:
+        budget[0] -= len(value) >> 4
+        return ["b", bytes.hex(value)]
+    if kind is complex:
+        return ["c", float.hex(value.real), float.hex(value.imag)]
+    if kind is dict:
+        items = list(dict.items(value))
+        return ["d", [[encode(k, depth + 1, budget), encode(v, depth + 1, budget)] for k, v in items]]
+    tag = {list: "l", tuple: "t", set: "s", frozenset: "z"}.get(kind)
+    if tag is None:
+        raise Unserialisable("A checked value is a %s, not a literal" % type(value).__name__)
+    return [tag, [encode(item, depth + 1, budget) for item in kind.__iter__(value)]]
+
+
+LITERALS = (int, str, float, bytes, complex, dict, list, tuple, set, frozenset)
+
+
+def literal_type(kind):
+    """The built-in type whose data and equality `kind` has, else None."""
+    for base in LITERALS:
+        if kind is base or (issubclass(kind, base) and kind is not bool and same_equality(kind, base)):
+            return base
+    return None
+
+
+def same_equality(kind, base):
+    if kind.__eq__ is base.__eq__ and kind.__ne__ is base.__ne__ and kind.__iter__ is base.__iter__ if hasattr(
+        base, "__iter__"
+    ) else kind.__eq__ is base.__eq__ and kind.__ne__ is base.__ne__:
+        return True
+    return kind.__module__ == "numpy" or (kind.__module__ == "collections" and kind.__name__ == "OrderedDict")
+
+
+# ---------------------------------------------------------------------------------------------------- what happened
+
+
+class Recorder:
+    """Records warnings, and (where asked) which functions of the environment's libraries were called."""
+
+    def __init__(self, libraries, prefix):
+        self.codes = set()
+        self.seen = {}
+        self.folders = tuple(os.path.join(prefix, name) for name in libraries)
+        self.prefix = prefix
+        self.tracing = None
+
+    def start(self):
+        warnings.simplefilter("always")
+        warnings.simplefilter("ignore", ResourceWarning)  # raised whenever the collector happens to run
+        warnings._showwarnmsg_impl = self.warned
+        if self.folders:
+            self.trace()
+
+    def trace(self):
+        add = self.codes.add
+        monitoring = getattr(sys, "monitoring", None)
+        if monitoring is not None:
+            self.tracing = monitoring
+            monitoring.use_tool_id(monitoring.PROFILER_ID, "driftune")
+
+            def started(code, offset, _disable=monitoring.DISABLE):
+                add(code)
+                return _disable
+
+            monitoring.register_callback(monitoring.PROFILER_ID, monitoring.events.PY_START, started)
+            monitoring.set_events(monitoring.PROFILER_ID, monitoring.events.PY_START)
+            return
+
+        def called(frame, event, _):
+            if event == "call":
+                add(frame.f_code)
+
+        self.tracing = sys
+        sys.setprofile(called)
+
+    def stop(self):
+        if self.tracing is sys:
+            sys.setprofile(None)
+        elif self.tracing is not None:
+            self.tracing.set_events(self.tracing.PROFILER_ID, 0)
+            self.tracing.free_tool_id(self.tracing.PROFILER_ID)
+        self.tracing = None
+
+    def warned(self, message):
+        if len(self.seen) >= 100:
+            return
+        frame, line = sys._getframe(), 0
+        while frame is not None:
+            if os.path.dirname(frame.f_code.co_filename) == WORK:
+                line = frame.f_lineno
+                break
+            frame = frame.f_back
+        if frame is None and os.path.dirname(message.filename) == WORK:
+            line = message.lineno
+        self.seen.setdefault((message.category.__name__, text_of(message.message), line), None)
+
+    def evidence(self):
+        found = [{"category": c, "message": m, "line": n} for c, m, n in self.seen]
+        return {"warnings": found, "symbols": sorted(self.symbols())}
+
+    def symbols(self):
+        names = set()
+        for code in list(self.codes):
+            path = code.co_filename
+            if not path.startswith(self.folders) or "<" in code.co_name:
+                continue
+            name = getattr(code, "co_qualname", code.co_name)
+            if "<" in name:
+                continue
+            parts = os.path.splitext(os.path.relpath(path, self.prefix))[0].split(os.sep)
+            if parts[-1] == "__init__":
+                parts.pop()
+            names.add(".".join(parts + [name]))
+            if name.endswith((".__init__", ".__new__")):
+                names.add(".".join(parts + [name.rsplit(".", 1)[0]]))
+        return names
+
+
+if __name__ == "__main__":
+    main()
