@@ -162,7 +162,9 @@ class FolderBase:
         """
         folder = Path(str(settings.get("path", "")))
         if "path" not in settings or not folder.is_dir():
-            raise ConfigurationError(f"No folder {str(folder)!r} for the base 'folder': set [train.base] path to a model")
+            raise ConfigurationError(
+                f"No folder {str(folder)!r} for the base 'folder': set path in [train.base_settings]"
+            )
         mark = fingerprint(folder)
         name = str(settings.get("name", folder.name))
         return BaseModel(name, str(settings.get("revision", mark)), folder, mark, tuple(settings.get("licences", ())))

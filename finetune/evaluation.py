@@ -2,8 +2,8 @@
 
 | metric | item | value |
 |---|---|---|
-| `preference` | pair of new and old call | 1 where the new call's mean log-probability per token is above the old one's |
-| `choice@1` | call site | 1 where the likeliest of the new call, the old one, mutants and an invented name is the new |
+| `preference` | pair of new and old call | 1 where the new call's mean log-probability a token is above the old's |
+| `choice@1` | call site | 1 where the new call is the likeliest of new, old, mutants and an invented name |
 | `bits_new`, `bits_old` | site, pair | bits per byte of the new, the old call |
 | `bits_gap` | pair | bits per byte of the old call minus those of the new one |
 | `bits` | window of held-out general code | bits per byte |
@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from finetune.corpus import SourceFile, windows
 from finetune.scoring import Scorer, Span, closed
@@ -93,20 +94,34 @@ def score_general(
     pieces = list(general_windows(files, limit))
     for start in range(0, len(pieces), scorer.batch):
         part = pieces[start : start + scorer.batch]
-        for (path, number, text), score in zip(part, scorer.scores([Span("", t) for _, _, t in part]), strict=True):
+        scores = scorer.scores([Span("", piece.text) for piece in part])
+        for piece, score in zip(part, scores, strict=True):
             yield Score(
-                run=run, arm=arm, split="general", metric="bits", item=f"{path}#{number}", family=path, value=score.bits
+                run=run, arm=arm, split="general", metric="bits", item=piece.name, family=piece.path, value=score.bits
             )
         if progress is not None:
             progress(f"scores {arm} general", min(start + scorer.batch, len(pieces)), len(pieces))
 
 
-def general_windows(files: Iterable[SourceFile], limit: int) -> Iterator[tuple[str, int, str]]:
-    """Windows of the files that are held out, one of each file in turn: (path, number, text)."""
+@dataclass(frozen=True)
+class Piece:
+    """A window of a file of general code."""
+
+    path: str
+    number: int
+    text: str
+
+    @property
+    def name(self) -> str:
+        """Names it among all windows."""
+        return f"{self.path}#{self.number}"
+
+
+def general_windows(files: Iterable[SourceFile], limit: int) -> Iterator[Piece]:
+    """Windows of the files that are held out, one of each file in turn, up to `limit`."""
     cut = [(file.path, list(windows(file.text, WINDOW))) for file in files if file.held_out]
-    given = 0
     for number in range(max((len(pieces) for _, pieces in cut), default=0)):
         for path, pieces in cut:
-            if number < len(pieces) and given < limit:
-                given += 1
-                yield path, number, pieces[number]
+            if number < len(pieces) and limit > 0:
+                limit -= 1
+                yield Piece(path, number, pieces[number])

@@ -112,9 +112,7 @@ def describe(gain: Estimate) -> str:
 
 def _difference(rows: list[Score], settings: GateSettings, than: str, alpha: float) -> Estimate | None:
     sign = -1 if settings.metric in LESS_IS_BETTER else 1
-    return intervals.difference(
-        rows, split=settings.split, metric=settings.metric, than=than, alpha=alpha, sign=sign
-    )
+    return intervals.difference(rows, split=settings.split, metric=settings.metric, than=than, alpha=alpha, sign=sign)
 
 
 def _against_docs(rows: list[Score], settings: GateSettings, alpha: float) -> tuple[str, bool]:

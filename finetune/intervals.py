@@ -92,9 +92,7 @@ def family_differences(scores: Iterable[Score], *, split: str, metric: str) -> l
 
 
 def _values(scores: Iterable[Score], arm: str, split: str, metric: str) -> dict[str, tuple[str, float]]:
-    return {
-        s.item: (s.family, s.value) for s in scores if s.arm == arm and s.split == split and s.metric == metric
-    }
+    return {s.item: (s.family, s.value) for s in scores if s.arm == arm and s.split == split and s.metric == metric}
 
 
 def _by_family(values: Mapping[str, tuple[str, float]]) -> list[float]:

@@ -95,7 +95,8 @@ def _dataset(rows: Sequence[Pair], tokenizer: Any, max_tokens: int) -> Any:
     for row in rows:
         spans = closed(row.prompt, [row.chosen, row.rejected])
         chosen, rejected = (encode(tokenizer, span, max_tokens) for span in spans)
-        columns["prompt_ids"].append(list(min(chosen.prefix, rejected.prefix, key=len)))
+        shorter = chosen.prefix if len(chosen.prefix) < len(rejected.prefix) else rejected.prefix
+        columns["prompt_ids"].append(list(shorter))
         columns["chosen_ids"].append(list(chosen.text))
         columns["rejected_ids"].append(list(rejected.text))
     return Dataset.from_dict(columns)

@@ -142,8 +142,8 @@ def pairs(examples: Iterable[Example], settings: PreferenceSettings, seed: int) 
     stale = [e for e in rows if e.bug_kind == STALE]
     other = [e for e in rows if e.bug_kind != STALE]
     total = settings.batch * settings.steps
-    olds = round(total * settings.stale) if other else total
-    picked = _schedule(stale, olds, rng) + _schedule(other, total - olds, rng) if stale else _schedule(other, total, rng)
+    olds = (round(total * settings.stale) if other else total) if stale else 0
+    picked = _schedule(stale, olds, rng) + _schedule(other, total - olds, rng)
     rng.shuffle(picked)
     return [Pair(_text(e, "prompt"), _text(e, "chosen"), _text(e, "rejected")) for e in picked]
 

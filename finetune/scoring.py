@@ -89,8 +89,7 @@ class Scorer:
         found: dict[Span, SpanScore] = {}
         for start in range(0, len(todo), self.batch):
             part = todo[start : start + self.batch]
-            for span, score in zip(part, self._forward([encoded[s] for s in part]), strict=True):
-                found[span] = score
+            found |= zip(part, self._forward([encoded[s] for s in part]), strict=True)
         return [found[span] for span in asked]
 
     def _forward(self, batch: Sequence[Encoded]) -> list[SpanScore]:
@@ -132,4 +131,4 @@ def encode(tokenizer: Any, span: Span, max_tokens: int) -> Encoded:
 
 
 def _ids(tokenizer: Any, text: str) -> list[int]:
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
+    return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]) if text else []

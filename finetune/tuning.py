@@ -38,9 +38,9 @@ def load(base: BaseModel) -> tuple[Any, Any]:
     """The base's model and tokenizer, in float32 on the CPU."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from finetune.quiet import single_process
+    from finetune.quiet import no_bars, single_process
 
-    with single_process():
+    with single_process(), no_bars():
         tokenizer = AutoTokenizer.from_pretrained(base.path)
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
@@ -52,7 +52,9 @@ def load_with(base: BaseModel, adapter: Path, *, trainable: bool = False) -> tup
     from peft import PeftModel
 
     model, tokenizer = load(base)
-    return PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable), tokenizer
+    model = PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable)
+    model.peft_config["default"].base_model_name_or_path = str(base.path)
+    return model, tokenizer
 
 
 @contextmanager
@@ -62,12 +64,9 @@ def tuning(threads: int) -> Iterator[None]:
     Raises:
         TrainingError: The training failed.
     """
-    import transformers
-
     from finetune import quiet
 
-    with quiet.threads(threads), quiet.single_process(), quiet.logging_off():
-        transformers.utils.logging.disable_progress_bar()
+    with quiet.threads(threads), quiet.single_process(), quiet.logging_off(), quiet.no_bars():
         try:
             yield
         except (RuntimeError, ValueError, FloatingPointError, KeyError) as error:
@@ -155,7 +154,7 @@ def save(model: Any, base: BaseModel, folder: Path) -> None:
     """Write the adapter alone: config and safetensors, naming the base, no path of this machine, all or nothing."""
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    model.save_pretrained(part, selected_adapters=["default"], safe_serialization=True)
+    model.save_pretrained(part, selected_adapters=["default"], save_embedding_layers=False)
     config_path = part / ADAPTER_FILES[0]
     config = json.loads(config_path.read_text())
     config |= {"base_model_name_or_path": base.name, "revision": base.revision, "inference_mode": True}

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from registry.domain import Domain, LibrarySpec, load_domain
 from registry.errors import ConfigurationError
 from registry.lake import Lake
-from registry.records import Record, Work
+from registry.records import Program, Record, Work
 from registry.settings import Settings
+
+if TYPE_CHECKING:
+    from validators.execution.pool import Pool
 
 Tell = Callable[[str, int, int], None]
 """Takes what is being done, how much of it is done, and of how much."""
@@ -40,6 +45,7 @@ class House:
     settings: Settings
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     tell: Tell = _silent
+    _resources: ExitStack = field(default_factory=ExitStack, repr=False)
 
     @cached_property
     def lake(self) -> Lake:
@@ -63,6 +69,28 @@ class House:
         """Threads of the training."""
         return self.domain.train.threads or os.cpu_count() or 1
 
+    @cached_property
+    def pool(self) -> Pool:
+        """The sandbox; its servers stay warm until `close`."""
+        from validators.execution.pool import Pool
+
+        return self._resources.enter_context(Pool(workers=self.workers))
+
+    def programs(self, ids: Iterable[str]) -> dict[str, Program]:
+        """Id -> program."""
+        wanted = {"ids": sorted(ids)}
+        return (
+            {p.id: p for p in self.lake.read(Program, "id IN (SELECT unnest($ids))", wanted)} if wanted["ids"] else {}
+        )
+
+    def while_open(self, process: subprocess.Popen[bytes]) -> None:
+        """Takes over a process that ends when its standard input does; `close` ends it and waits."""
+        self._resources.enter_context(process)
+
+    def close(self) -> None:
+        """Ends what the run started: sandboxes, a base in the making."""
+        self._resources.close()
+
     def folder(self, name: str) -> Path:
         """A folder of caches in the home folder."""
         return self.settings.root / name
@@ -80,6 +108,7 @@ class House:
         records: Iterable[Record],
         since: float,
         result: Mapping[str, Any] | None = None,
+        outputs: int | None = None,
     ) -> int:
         """Appends the outputs of a piece of work and then, in the same order, the memory of it; the number of rows.
 
@@ -90,6 +119,7 @@ class House:
             records: The outputs.
             since: `time.monotonic()` at its start.
             result: Ids that later stages need.
+            outputs: Rows of the whole piece, where a killed run may have written some of them before.
         """
         rows = list(records)
         names = list(keys)
@@ -100,7 +130,7 @@ class House:
                 stage=stage,
                 domain=self.domain.name,
                 part=part,
-                outputs=len(rows),
+                outputs=len(rows) if outputs is None else outputs,
                 result=dict(result or {}),
                 seconds=seconds,
             )

@@ -5,21 +5,27 @@ Only errors that trying again can help are retried. What has nothing to do never
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.utilities.annotations import quote
 
-from flows.batches import Batch, Stage
+from flows.batches import Batch
 from flows.house import House, open_house
-from flows.stages import BACKGROUND, STAGES, mark_complete, outcome_of
+from flows.preflight import check
+from flows.stages import BASE_AFTER, COMMANDS, STAGES, complete, finish
+from flows.training import start_base
 from registry.errors import DriftuneError
 from registry.lock import domain_lock
 
 _OPEN: dict[str, House] = {}
 """Houses of the runs in this process: a flow's parameters must be plain values, so a stage finds its house by run."""
+
+_PREPARED: dict[str, House] = {}
+"""Houses that a caller in this process has opened and locked, by the reference they were opened with."""
 
 
 def can_help(_task: Any, _run: Any, state: Any) -> bool:
@@ -56,6 +62,16 @@ def _perform_all(house: House, batches: list[Batch]) -> None:
         house.tell(batch.title, done, total)
 
 
+@contextlib.contextmanager
+def refresh_opened(house: House, reference: str) -> Iterator[None]:
+    """Within the block, `refresh(reference)` uses this house, whose lock the caller holds."""
+    _PREPARED[reference] = house
+    try:
+        yield
+    finally:
+        del _PREPARED[reference]
+
+
 @flow(name="refresh", flow_run_name="refresh {domain}", validate_parameters=False, persist_result=False)
 def refresh(domain: str) -> str:
     """Everything from docs to a published adapter for one domain; the gate's decision.
@@ -63,26 +79,23 @@ def refresh(domain: str) -> str:
     Args:
         domain: A name in `domains/`, or the path of a domain file.
     """
+    prepared = _PREPARED.get(domain)
+    if prepared is not None:
+        return _refresh(prepared, domain)
     house = open_house(domain)
+    check(house, COMMANDS)
     with domain_lock(house.settings.root, house.domain.name, house.run):
-        return refresh_house(house)
+        return complete(house) or _refresh(house, domain)
 
 
-def refresh_house(house: House) -> str:
+def _refresh(house: House, reference: str) -> str:
     """Runs every stage over an open, locked house."""
     _OPEN[house.run] = house
-    background = []
     try:
         for stage in STAGES:
             stage_flow(house.domain.name, stage, house.run)
-            if stage in BACKGROUND:
-                background.append(perform.submit(f"{BACKGROUND[stage].__name__}", quote(lambda s=stage: BACKGROUND[s](house))))
-        mark_complete(house)
-        return outcome_of(house)
+            if stage == BASE_AFTER:
+                start_base(house, reference)
+        return finish(house)
     finally:
         del _OPEN[house.run]
-
-
-def stages() -> dict[str, Stage]:
-    """The stages in order."""
-    return dict(STAGES)

@@ -10,8 +10,11 @@ from flows.house import House
 from registry.domain import SourceSpec
 from registry.identity import work_key
 from registry.records import Change, Page, Record, Release, Symbol
-from scrapers.changes import CHANGES_VERSION, find_changes
+from scrapers.changes import find_changes
 from scrapers.sources import Scraped, get_source
+
+CHANGES_VERSION = "1"
+"""Goes up when the same releases give other changes."""
 
 SCRAPER_VERSION = "1"
 """Goes up when what a scrape gives for the same bytes changes."""
@@ -25,7 +28,9 @@ def scrape_key(house: House, source: SourceSpec, version: str) -> str:
 
 def releases(house: House) -> tuple[Release, Release]:
     """The old and the new release, as the first source of the domain names them."""
-    ids = [(house.result(scrape_key(house, house.library.source[0], v)) or {})["release"] for v in house.library.versions]
+    ids = [
+        (house.result(scrape_key(house, house.library.source[0], v)) or {})["release"] for v in house.library.versions
+    ]
     old, new = (house.lake.read(Release, "id = $id", {"id": i})[0] for i in ids)
     return old, new
 

@@ -39,7 +39,7 @@ def _find(lake: Lake, start: str) -> tuple[str, str]:
         raise ConfigurationError(
             f"No id {start!r}: an id is 4 to 64 characters of 0-9 and a-f, as `driftune sql` shows"
         )
-    parts = (f"SELECT '{t}' AS t, id FROM {t} WHERE starts_with(id, '{start}')" for t in _BY_TABLE)
+    parts = (f"SELECT '{t}' AS t, id FROM {t} WHERE starts_with(id, '{start}')" for t in _BY_TABLE)  # noqa: S608 (hex)
     rows = lake.query(" UNION ALL ".join(parts) + " LIMIT 10").to_pylist()
     if not rows:
         raise ConfigurationError(f"No record's id starts with {start}: look for it with driftune sql", id=start)

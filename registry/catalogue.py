@@ -16,7 +16,7 @@ from registry.arrow import column_types, schema
 from registry.identity import sha256_of_bytes
 from registry.records import RECORDS, Record, Removal
 
-PROOF_RULES = ("unproven", "vacuous-test", "flaky", "unavailable")
+PROOF_RULES = ("unproven", "vacuous-test", "equivalent-mutant", "flaky", "unavailable")
 """Removal rules that say: this row's proof does not hold."""
 
 SPLIT_RULES = ("held-out",)
@@ -100,27 +100,37 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
             "release": "Release it belongs to",
         },
     ),
+    "example_outcomes": (
+        """
+        SELECT x.example, any_value(x.domain) AS domain, any_value(x.kind) AS kind,
+               any_value(x.program) FILTER (x.role IN ('old', 'buggy', 'rejected', 'stub')) AS old_program,
+               any_value(x.program) FILTER (x.role IN ('new', 'fixed', 'chosen', 'answer')) AS new_program,
+               any_value(v.outcome) FILTER (x.role IN ('old', 'buggy', 'rejected', 'stub')) AS outcome_old,
+               any_value(v.outcome) FILTER (x.role IN ('new', 'fixed', 'chosen', 'answer')) AS outcome_new,
+               bool_and(v.verdict IS NOT NULL) AS ran,
+               CASE WHEN count(v.proof) FILTER (v.outcome = 'passed') = 0 THEN 'none'
+                    WHEN bool_and(v.proof = 'strong') FILTER (v.outcome = 'passed') THEN 'strong'
+                    ELSE 'weak' END AS proof
+        FROM example_programs x LEFT JOIN verdict_releases v USING (program, release) GROUP BY x.example
+        """,
+        {
+            "example": "Id of the example",
+            "domain": "Domain",
+            "kind": "Kind",
+            "old_program": "Id of its old, buggy, rejected or stub program",
+            "new_program": "Id of its new, fixed, chosen or answer program",
+            "outcome_old": "Outcome of old_program (drift: at the old version)",
+            "outcome_new": "Outcome of new_program",
+            "ran": "Whether every program has its verdict",
+            "proof": "strong where all passes were compared outside the candidate's process",
+        },
+    ),
     "proofs": (
         """
-        WITH roles AS (
-            SELECT x.example, x.domain, x.kind, x.role, x.program, x.release,
-                   v.outcome, v.proof, v.detail
-            FROM example_programs x LEFT JOIN verdict_releases v USING (program, release)
-        ), paired AS (
-            SELECT example, any_value(domain) AS domain, any_value(kind) AS kind,
-                   any_value(program) FILTER (role IN ('old', 'buggy', 'rejected', 'stub')) AS old_program,
-                   any_value(program) FILTER (role IN ('new', 'fixed', 'chosen', 'answer')) AS new_program,
-                   any_value(outcome) FILTER (role IN ('old', 'buggy', 'rejected', 'stub')) AS outcome_old,
-                   any_value(outcome) FILTER (role IN ('new', 'fixed', 'chosen', 'answer')) AS outcome_new,
-                   CASE WHEN count(proof) FILTER (outcome = 'passed') = 0 THEN 'none'
-                        WHEN bool_and(proof = 'strong') FILTER (outcome = 'passed') THEN 'strong'
-                        ELSE 'weak' END AS proof
-            FROM roles GROUP BY example
-        )
         SELECT p.example, p.domain, p.kind, o.code AS code_old, n.code AS code_new, n.test AS test,
                p.outcome_old, p.outcome_new, a.outcome AS outcome_old_at_new, a.detail AS old_at_new_detail,
                e.old_effect, p.proof
-        FROM paired p JOIN examples e ON e.id = p.example
+        FROM example_outcomes p JOIN examples e ON e.id = p.example
         LEFT JOIN programs o ON o.id = p.old_program LEFT JOIN programs n ON n.id = p.new_program
         LEFT JOIN verdict_releases a ON p.kind = 'drift' AND a.program = p.old_program AND a.release = e.releases[-1]
         WHERE p.outcome_new = 'passed' AND EXISTS (SELECT 1 FROM curated c WHERE c.example = p.example AND c.proven)
@@ -162,14 +172,11 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "funnel": (
         """
-        WITH ran AS (
-            SELECT x.example, bool_and(v.verdict IS NOT NULL) AS ran
-            FROM example_programs x LEFT JOIN verdict_releases v USING (program, release) GROUP BY x.example
-        )
         SELECT e.domain, e.kind, coalesce(e.operator, e.generator) AS operator, count(*) AS generated,
-               count(*) FILTER (ran.ran OR c.proven) AS ran, count(*) FILTER (c.proven) AS proven,
+               count(*) FILTER (o.ran OR c.proven) AS ran, count(*) FILTER (c.proven) AS proven,
+               count(*) FILTER (c.proven AND o.proof = 'strong') AS strong,
                count(*) FILTER (c.kept) AS kept, count(*) FILTER (c.split IS NOT NULL) AS in_snapshot
-        FROM examples e JOIN curated c ON c.example = e.id LEFT JOIN ran ON ran.example = e.id
+        FROM examples e JOIN curated c ON c.example = e.id LEFT JOIN example_outcomes o ON o.example = e.id
         GROUP BY ALL ORDER BY ALL
         """,
         {
@@ -179,6 +186,7 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
             "generated": "Examples made",
             "ran": "of these, those whose programs all ran (text has none to run)",
             "proven": "of these, those whose proof holds",
+            "strong": "of the proven, those whose passes were all compared outside the candidate's process",
             "kept": "of these, those that curation kept",
             "in_snapshot": "of these, those in the domain's latest snapshot",
         },
@@ -248,7 +256,7 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
 """View -> (SQL, column -> documentation), above the tables' own views."""
 
 _ORDER = (
-    "verdict_releases", "latest_snapshots", "example_programs", "curated", "proofs", "funnel", "lineage", "drift",
+    "verdict_releases", "latest_snapshots", "example_programs", "example_outcomes", "curated", "proofs", "funnel", "lineage", "drift",
     "spend",
 )  # fmt: skip
 

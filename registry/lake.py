@@ -83,14 +83,15 @@ class Lake:
             return from_table(connection.sql(query, params=dict(parameters or {})).to_arrow_table(), record)
 
     def query(self, sql: str) -> pa.Table:
-        """The result of one read-only query over the catalogue's views.
+        """The result of one read-only query over the catalogue's views; columns of JSON are marked (`is_json`).
 
         Raises:
             ConfigurationError: DuckDB refuses the query.
         """
         try:
             with duckdb.connect(str(self.home / "driftune.duckdb"), read_only=True) as connection:
-                return connection.sql(sql).to_arrow_table()
+                found = connection.sql(sql)
+                return pa.table({}) if found is None else _mark_json(found.to_arrow_table(), found)
         except duckdb.Error as error:
             first = str(error).strip().splitlines()[0]
             raise ConfigurationError(f"The query failed: {first}", sql=sql) from error
@@ -127,3 +128,15 @@ class Lake:
             write_file(Path(path), buffer.getvalue(), f"the lake's table {table}")
         else:
             self._fs.pipe_file(path, buffer.getvalue())  # object stores show an object when it is whole
+
+
+def _mark_json(table: pa.Table, relation: duckdb.DuckDBPyRelation) -> pa.Table:
+    """Marks the columns that DuckDB holds for JSON: in Arrow they are text like any other."""
+    json = {i for i, kind in enumerate(relation.types) if str(kind) == "JSON"}
+    fields = [f.with_metadata({"duckdb": "JSON"}) if i in json else f for i, f in enumerate(table.schema)]
+    return table.cast(pa.schema(fields)) if json else table
+
+
+def is_json(field: pa.Field) -> bool:
+    """Whether a column of a query's result holds JSON as text."""
+    return bool((field.metadata or {}).get(b"duckdb") == b"JSON")

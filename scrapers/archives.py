@@ -1,8 +1,8 @@
 """Guarded unpacking of wheels and sdists: nothing in them is built, run or trusted.
 
 Guarantees: an archive is unpacked whole or not at all; every member lands inside the folder, as a plain file
-without execute bits; absolute paths, `..`, links, devices, sparse files, duplicate names, over-long paths, too many members,
-too many bytes and too high a compression ratio are refused, before the bytes are written.
+without execute bits; absolute paths, `..`, links, devices, sparse files, duplicate names, over-long paths, too
+many members, too many bytes and too high a compression ratio are refused, before the bytes are written.
 Non-guarantees: what the files say is as untrusted as before.
 """
 
@@ -14,14 +14,16 @@ import stat
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from registry.errors import SourceError
 
 _CHUNK = 1 << 20
+_BROKEN = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError)
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def unpack(archive: Path, folder: Path, limits: Limits = LIMITS) -> Path:
     """Unpacks a wheel, zip or tar archive into `folder`, which appears only when it is complete.
 
     Args:
-        archive: `*.whl`, `*.zip`, `*.tar.gz`, `*.tgz`, `*.tar.bz2` or `*.tar.xz`.
+        archive: `*.whl`, `*.zip`, `*.tar.gz` or `*.tgz`.
         folder: Where to; left alone if it is there already.
         limits: What is accepted.
 
@@ -72,7 +74,7 @@ def unpack(archive: Path, folder: Path, limits: Limits = LIMITS) -> Path:
         _write(archive, part, limits)
         if not folder.is_dir():
             part.rename(folder)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, gzip.BadGzipFile, NotImplementedError, RuntimeError) as e:
+    except _BROKEN as e:
         raise SourceError(f"{archive.name} is no archive that can be read: {e}", archive=archive.name) from e
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -109,7 +111,14 @@ def _weigh(archive: Path, total: int, packed: int, limits: Limits) -> None:
 def _checked(name: str, archive: Path, limits: Limits) -> PurePosixPath:
     """The member's path, if it stays inside the folder."""
     path = PurePosixPath(name)
-    if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name or ":" in path.parts[0]:
+    if (
+        not path.parts
+        or path.is_absolute()
+        or ".." in path.parts
+        or "\\" in name
+        or "\0" in name
+        or ":" in path.parts[0]
+    ):
         raise _refused(archive, f"{name!r}, a path that leaves the folder")
     if len(name) > limits.path or any(len(part.encode(errors="replace")) > 250 for part in path.parts):
         raise _refused(archive, f"a path of {len(name)} characters, {name[:60]!r}…")
@@ -142,32 +151,33 @@ def _zipped(archive: Path, limits: Limits) -> Iterator[_Member]:
 
 
 class _Metered:
-    """A stream that refuses to give more than the limit, or very much at once (extended headers are read whole)."""
+    """A stream that refuses to go beyond the limits, or to give very much at once (tarfile reads a header whole)."""
 
-    def __init__(self, raw: IO[bytes], archive: Path, limits: Limits) -> None:
-        self._raw, self._archive, self._limits, self._read = raw, archive, limits, 0
+    def __init__(self, raw: gzip.GzipFile, archive: Path, limits: Limits) -> None:
+        self._raw, self._archive, self._limits = raw, archive, limits
+        self._packed = archive.stat().st_size
 
     def read(self, size: int = -1) -> bytes:
         if size < 0 or size > 16 * _CHUNK:
             raise _refused(self._archive, "a header too large")
         data = self._raw.read(size)
-        self._read += len(data)
-        packed = self._archive.stat().st_size
-        _weigh(self._archive, self._read, packed, self._limits)
+        _weigh(self._archive, self._raw.tell(), self._packed, self._limits)
         return data
+
+    def seek(self, position: int) -> int:
+        _weigh(self._archive, position, self._packed, self._limits)
+        return self._raw.seek(position)
+
+    def tell(self) -> int:
+        return self._raw.tell()
 
 
 def _tarred(archive: Path, limits: Limits) -> Iterator[_Member]:
-    import bz2
-    import lzma
-
-    openers = {".gz": gzip.open, ".tgz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-    opener = openers.get(archive.suffix)
-    if opener is None:
-        raise SourceError(f"{archive.name} is no archive: known are {', '.join(sorted(openers))}, .whl, .zip")
-    with opener(archive, "rb") as raw:
-        stream = _Metered(raw, archive, limits)  # type: ignore[arg-type]
-        with tarfile.open(fileobj=stream, mode="r|") as opened:  # type: ignore[call-overload]
+    if archive.suffix not in {".gz", ".tgz"}:
+        raise SourceError(f"{archive.name} is no archive of a known kind: .whl, .zip, .tar.gz, .tgz")
+    with gzip.open(archive, "rb") as raw:
+        stream: Any = _Metered(raw, archive, limits)
+        with tarfile.open(fileobj=stream, mode="r:") as opened:
             for info in opened:
                 if info.isdir():
                     continue

@@ -25,7 +25,7 @@ class Licence:
 _TEXTS: Sequence[tuple[str, tuple[str, ...], tuple[str, ...]]] = (
     # SPDX id, phrases that must stand in the normalised text, phrases that must not
     ("MIT", ("permission is hereby granted free of charge to any person obtaining a copy",
-             "the above copyright notice and this permission notice"), ("except as contained in this notice", "good not evil")),
+             "the above copyright notice and this permission notice"), ("except as contained in this notice",)),
     ("MIT-0", ("permission is hereby granted free of charge to any person obtaining a copy",),
      ("the above copyright notice and this permission notice",)),
     ("BSD-4-Clause", ("redistribution and use in source and binary forms", "all advertising materials mentioning"), ()),
@@ -33,8 +33,10 @@ _TEXTS: Sequence[tuple[str, tuple[str, ...], tuple[str, ...]]] = (
                       "redistributions in binary form must reproduce", "to endorse or promote products"),
      ("all advertising materials mentioning",)),
     ("BSD-2-Clause", ("redistribution and use in source and binary forms", "redistributions of source code must retain",
-                      "redistributions in binary form must reproduce"), ("endorse or promote", "all advertising materials")),
-    ("Apache-2.0", ("apache license version 2 0 january 2004", "terms and conditions for use reproduction and distribution"), ()),
+                      "redistributions in binary form must reproduce"),
+     ("endorse or promote", "all advertising materials")),
+    ("Apache-2.0", ("apache license version 2 0 january 2004",
+                    "terms and conditions for use reproduction and distribution"), ()),
     ("Apache-2.0", ("licensed under the apache license version 2 0",), ()),
     ("ISC", ("permission to use copy modify and or distribute this software for any purpose with or without fee",
              "provided that the above copyright notice"), ()),
@@ -58,7 +60,14 @@ _TEXTS: Sequence[tuple[str, tuple[str, ...], tuple[str, ...]]] = (
     ("GPL-2.0-only", ("under the terms of the gnu general public license",), ("version 3",)),
 )  # fmt: skip
 
-_TAINTS = ("commons clause", "non commercial", "noncommercial", "good not evil", "academic use only", "business source license")
+_TAINTS = (
+    "commons clause",
+    "non commercial",
+    "noncommercial",
+    "good not evil",
+    "academic use only",
+    "business source license",
+)
 """Phrases that make a text another licence than the one it looks like."""
 
 _CLASSIFIERS = {
@@ -85,13 +94,30 @@ _CLASSIFIERS = {
 _FAMILIES = {"BSD License": "BSD", "GNU General Public License (GPL)": "GPL"}
 
 _SPELLINGS = {
-    "mit license": "MIT", "the mit license": "MIT", "expat": "MIT", "apache 2": "Apache-2.0", "apache 2.0": "Apache-2.0",
-    "apache license 2.0": "Apache-2.0", "apache license, version 2.0": "Apache-2.0", "apache-2": "Apache-2.0",
-    "3-clause bsd": "BSD-3-Clause", "bsd 3-clause": "BSD-3-Clause", "bsd 3-clause license": "BSD-3-Clause",
-    "bsd-3": "BSD-3-Clause", "new bsd": "BSD-3-Clause", "new bsd license": "BSD-3-Clause", "modified bsd": "BSD-3-Clause",
-    "3-clause bsd license": "BSD-3-Clause", "2-clause bsd": "BSD-2-Clause", "bsd 2-clause": "BSD-2-Clause",
-    "simplified bsd": "BSD-2-Clause", "psf": "PSF-2.0", "psfl": "PSF-2.0", "isc license": "ISC", "mpl 2.0": "MPL-2.0",
-}  # fmt: skip
+    "2-clause bsd": "BSD-2-Clause",
+    "3-clause bsd": "BSD-3-Clause",
+    "3-clause bsd license": "BSD-3-Clause",
+    "apache 2": "Apache-2.0",
+    "apache 2.0": "Apache-2.0",
+    "apache license 2.0": "Apache-2.0",
+    "apache license, version 2.0": "Apache-2.0",
+    "apache-2": "Apache-2.0",
+    "bsd 2-clause": "BSD-2-Clause",
+    "bsd 3-clause": "BSD-3-Clause",
+    "bsd 3-clause license": "BSD-3-Clause",
+    "bsd-3": "BSD-3-Clause",
+    "expat": "MIT",
+    "isc license": "ISC",
+    "mit license": "MIT",
+    "modified bsd": "BSD-3-Clause",
+    "mpl 2.0": "MPL-2.0",
+    "new bsd": "BSD-3-Clause",
+    "new bsd license": "BSD-3-Clause",
+    "psf": "PSF-2.0",
+    "psfl": "PSF-2.0",
+    "simplified bsd": "BSD-2-Clause",
+    "the mit license": "MIT",
+}
 """Spellings in the `License` field that leave no doubt; plain `BSD` does."""
 
 _FILE = re.compile(r"(?i)^(un)?(licen[cs]e|copying)([-._ ](txt|md|rst|mit|bsd|apache|apache2|psf|isc|text|python))*$")
@@ -167,7 +193,9 @@ def recognised(text: str) -> set[str]:
     plain = " ".join(re.sub(r"[^a-z0-9]+", " ", text.lower()).split())
     if _tainted(text):
         return set()
-    found = {i for i, needed, barred in _TEXTS if all(p in plain for p in needed) and not any(p in plain for p in barred)}
+    found = {
+        i for i, needed, barred in _TEXTS if all(p in plain for p in needed) and not any(p in plain for p in barred)
+    }
     if any(i.startswith("LGPL") for i in found):
         found -= {"GPL-3.0-only", "GPL-2.0-only"}  # the lesser licence names the other
     if {"Apache-2.0", "MPL-2.0", "AGPL-3.0-only", "CC0-1.0"} & found:

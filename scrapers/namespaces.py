@@ -1,4 +1,4 @@
-"""Which names a package's modules bind, found from their syntax alone: where an object is defined, and under which public paths.
+"""Which names a package's modules bind, from their syntax alone: where an object is defined, and its public paths.
 
 Import statements are followed in the order in which they would run, star imports and submodules that they bind
 included; nothing is imported. (griffe can't hold a function and a submodule of one name, such as `networkx.bridges`.)
@@ -160,6 +160,8 @@ class Namespaces:
 
     def _statement(self, module: Module, node: ast.stmt) -> None:
         match node:
+            case ast.FunctionDef(name="__getattr__"):
+                self._lazy(module, node)
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
                 module.names[name] = Target(module.name, name)
             case ast.Import():
@@ -179,11 +181,24 @@ class Namespaces:
             case ast.If() | ast.Try() | ast.With() | ast.For() | ast.While():
                 self._block(module, node)
 
+    def _lazy(self, module: Module, function: ast.FunctionDef) -> None:
+        """Names that a module's `__getattr__` imports when they are asked for: `if name == "f": from .m import f`."""
+        for node in ast.walk(function):
+            if isinstance(node, ast.If) and isinstance(node.test, ast.Compare):
+                asked = {n.value for n in ast.walk(node.test) if isinstance(n, ast.Constant)}
+                for inner in node.body:
+                    if isinstance(inner, ast.ImportFrom) and asked.intersection(
+                        a.asname or a.name for a in inner.names
+                    ):
+                        self._import_from(module, inner)
+
     def _block(self, module: Module, node: ast.If | ast.Try | ast.With | ast.For | ast.While) -> None:
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
             inner = node.orelse
         else:
-            inner = [s for attribute in ("handlers", "orelse", "body", "finalbody") for s in _statements(node, attribute)]
+            inner = [
+                s for attribute in ("handlers", "orelse", "body", "finalbody") for s in _statements(node, attribute)
+            ]
         for statement in inner:
             self._statement(module, statement)
 
@@ -214,7 +229,9 @@ class Namespaces:
     def _strings(self, module: Module, node: ast.expr) -> list[str]:
         match node:
             case ast.List(elts=elts) | ast.Tuple(elts=elts) | ast.Set(elts=elts):
-                texts = [s for e in elts for s in (self._strings(module, e.value) if isinstance(e, ast.Starred) else [])]
+                texts = [
+                    s for e in elts for s in (self._strings(module, e.value) if isinstance(e, ast.Starred) else [])
+                ]
                 return texts + [e.value for e in elts if isinstance(e, ast.Constant) and isinstance(e.value, str)]
             case ast.BinOp(left=left, op=ast.Add(), right=right):
                 return self._strings(module, left) + self._strings(module, right)
@@ -222,7 +239,9 @@ class Namespaces:
                 return list(module.exports or [])
             case ast.Attribute(value=ast.Name(id=name), attr="__all__"):
                 target = module.names.get(name)
-                return list(self.modules[target.module].exports or []) if target and target.module in self.modules else []
+                return (
+                    list(self.modules[target.module].exports or []) if target and target.module in self.modules else []
+                )
             case ast.Call(func=ast.Name(), args=[arg]):
                 return self._strings(module, arg)
         return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 import textwrap
 import warnings
@@ -36,10 +37,20 @@ class Note:
     whole: bool = True
 
     @property
+    def promises(self) -> bool:
+        """Whether it says how the same call will act, or acts, differently."""
+        if self.category == "versionchanged":
+            return True
+        stays = not re.search(r"deprecat|\bremoved\b|\breplaced\b|\buse\b.*\binstead", self.text, re.IGNORECASE)
+        return stays and bool(re.search(r"\bwill (now |instead )?(return|be|default|raise|change)", self.text))
+
+    @property
     def deprecates(self) -> bool:
         """Whether it says that something will go."""
+        if self.promises:
+            return False
         if self.source == "docstring":
-            return self.category != "versionchanged"
+            return True
         return self.category in _WARNED[:2] or bool(re.search(r"deprecat|will be removed", self.text, re.IGNORECASE))
 
 
@@ -152,9 +163,7 @@ def _warned(
             yield from _warned(statement.body, texts, parameters, tests)
 
 
-def _warning(
-    call: ast.Call, texts: dict[str, ast.expr], parameters: set[str], tests: list[ast.expr]
-) -> Iterator[Note]:
+def _warning(call: ast.Call, texts: dict[str, ast.expr], parameters: set[str], tests: list[ast.expr]) -> Iterator[Note]:
     if not call.args or not ast.unparse(call.func).rpartition(".")[2].startswith(("warn", "_warn", "deprecat")):
         return
     named = [k.value for k in call.keywords if k.arg == "category"]
@@ -196,8 +205,8 @@ def _joined(lines: list[str]) -> str:
 
 
 _LEAD = (
-    r"(?:please\s+)?(?:instead,?\s+)?\buse|switch\s+to|replaced\s+(?:by|with)|in\s+favou?r\s+of|renamed\s+(?:to|as)"
-    r"|(?:is\s+)?(?:a\s+)?(?:deprecated\s+)?alias\s+(?:for|of)|moved\s+to|superseded\s+by|see"
+    r"(?:please\s+)?(?:instead,?\s+)?\buse|-->|consider\s+using|switch\s+to|replaced\s+(?:by|with)|in\s+favou?r\s+of|renamed(?:\s+(?:to|as))?"
+    r"|(?:is\s+)?(?:a\s+)?(?:deprecated\s+)?alias\s+(?:for|of)|moved\s+to|superseded\s+by|see(?:\s+also)?"
 )
 _CALL = r"\([^()]*(?:\([^()]*\)[^()]*)*\)"
 _NAMED = re.compile(
@@ -205,25 +214,45 @@ _NAMED = re.compile(
     rf"(?:(?::[\w:]+:)?(?P<ticks>`{{1,2}})(?P<quoted>[^`]+)(?P=ticks)|(?P<bare>[A-Za-z_][\w.]*\w(?:{_CALL}(?:\.\w+{_CALL})*)?))",
     re.IGNORECASE,
 )
-_WORDS = {"instead", "of", "to", "with", "it", "that", "this", "other", "documentation", "release", "in", "as", "for", "more"}
+_WORDS = {
+    "instead",
+    "of",
+    "to",
+    "with",
+    "it",
+    "that",
+    "this",
+    "other",
+    "documentation",
+    "release",
+    "in",
+    "as",
+    "for",
+    "more",
+}
 
 
-def replacement_in(text: str, known: Callable[[str], str | None]) -> str | None:
+def replacement_in(text: str, known: Callable[[str], str | None], *, strict: bool = False) -> str | None:
     """What a note says to use instead: a canonical path where `known` finds the name, else the expression it gives.
 
     Args:
         text: The note, as in `f is deprecated. Use g instead`.
         known: Canonical path of a name as written, or None.
+        strict: For texts about many things: "use g" counts only where "instead" stands there too.
     """
     for match in _NAMED.finditer(text):
+        if strict and re.match(r"(?i)(please\s+)?(use|see|consider)", match.group(0)) and "instead" not in text.lower():
+            continue
         quoted, bare = match.group("quoted"), match.group("bare")
         written = (quoted or bare).strip().strip("~!").rstrip(".,;:")
         target = re.match(r"[^<]*<([^>]+)>$", written)
         written = target.group(1).lstrip("~!") if target else written
-        name = written.removesuffix("()")
+        name = re.sub(r"^from ([\w.]+) import (\w+)$", r"\1.\2", written.removesuffix("()"))
         if re.fullmatch(r"[A-Za-z_][\w.]*", name):
             if path := known(name):
                 return path
+            if hasattr(builtins, name) and name.islower():
+                return name
             if name.lower() in _WORDS or match.group(0).lower().startswith("see"):
                 continue
             if quoted and not re.search(r"keyword|argument|parameter", text[match.end() : match.end() + 30]):

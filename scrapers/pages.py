@@ -20,8 +20,8 @@ _PROSE = {".rst", ".md", ".txt", ""}
 _DOCS = {"doc", "docs", "documentation"}
 _README = re.compile(r"(?i)^readme(\.(rst|md|txt))?$")
 _CHANGES = re.compile(
-    r"(?i)^(change(s|log|logs)?|history|news|release(s|[-_ ]?notes?|[-_]?\d.*)?|what'?s[-_ ]?new.*|.*migrat.*|deprecations?"
-    r"|upgrad.*|v?\d+(\.\d+)+.*)(\.(rst|md|txt))?$"
+    r"(?i)^(change(s|log|logs)?|history|news|release(s|[-_ ]?notes?|[-_]?\d.*)?|what'?s[-_ ]?new.*|.*migrat.*"
+    r"|deprecations?|upgrad.*|v?\d+(\.\d+)+.*)(\.(rst|md|txt))?$"
 )
 _SKIPPED = {"_templates", "_static", "_build", "node_modules", ".github", "requirements"}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -42,7 +41,7 @@ def find_symbols(release: str, pages: Sequence[Page]) -> list[Symbol]:
 
 
 def load_packages(texts: Mapping[str, str]) -> dict[str, griffe.Module]:
-    """griffe's trees of the packages that {path: text} holds, by name; test modules left out.
+    """The trees by griffe of the packages that {path: text} holds, by name; test modules left out.
 
     The texts are written to a folder that is gone when this returns, so the trees' `filepath` is no longer there.
     """
@@ -97,15 +96,16 @@ def _symbols(
 
 
 def _symbol(release: str, found: griffe.Object, aliases: Sequence[str], page: Page | None) -> Symbol:
+    path = _public(found, aliases)
     function = callable_of(found)
     doc = docstring_of(found)
     lines = (found.lineno or 0, found.endlineno or 0)
     source = "\n".join(page.markdown.split("\n")[lines[0] - 1 : lines[1]]) if page and lines[0] else ""
     return Symbol(
         release=release,
-        path=found.path,
+        path=path,
         kind=_kind(found),
-        aliases=tuple([a for a in aliases if a != found.path][:MAX_ALIASES]),
+        aliases=tuple([a for a in aliases if a != path][:MAX_ALIASES]),
         signature=signature_of(function, bound=found is not function) if function else None,
         parameters=parameters_of(function, bound=found is not function) if function else (),
         doc=doc,
@@ -115,9 +115,15 @@ def _symbol(release: str, found: griffe.Object, aliases: Sequence[str], page: Pa
     )
 
 
+def _public(found: griffe.Object, aliases: Sequence[str]) -> str:
+    """Where it is defined; for `public = _private` in one module the public name."""
+    beside = [a for a in aliases if a.rpartition(".")[0] == found.path.rpartition(".")[0]]
+    return beside[0] if found.name.startswith("_") and beside else found.path
+
+
 def docstring_of(found: griffe.Object) -> str:
-    """The docstring, dedented and clean; empty where none."""
-    return cleaned(inspect.cleandoc(found.docstring.value)) if found.docstring else ""
+    """The docstring, dedented (griffe does it) and clean; empty where none."""
+    return cleaned(found.docstring.value) if found.docstring else ""
 
 
 def callable_of(found: griffe.Object) -> griffe.Function | None:

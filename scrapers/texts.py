@@ -1,4 +1,4 @@
-"""Text as the records take it: UTF-8, without NUL and surrogates, lines ended by `\\n`."""
+"""Text as the records take it: UTF-8, without NUL and surrogates, lines ended by a line feed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tokenize
 
 
 def cleaned(text: str) -> str:
-    """`text` without NULs and lone surrogates, with `\\n` line ends."""
+    """`text` without NULs and lone surrogates, its lines ended by a line feed."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
     return text.encode("utf-8", "replace").decode("utf-8")
 

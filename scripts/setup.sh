@@ -17,7 +17,7 @@ apt_install() { # apt_install PACKAGE WHY: installs a Debian package where that 
   line="sudo apt-get update && sudo apt-get install -y $1"
   command -v apt-get >/dev/null || die "$2 is missing: install it with your system's package manager (Debian's name for it is $1), then run make again"
   say "Installing $1 ($2)"
-  if ! { as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1"; } >&2; then
+  if ! { as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1"; } >/dev/null; then
     die "$2 is missing, and could not be installed from here. Type this, then run make again:  $line"
   fi
 }
@@ -45,10 +45,10 @@ make_venv() {
 install() { # install EXTRAS
   make_venv
   if [ -n "${TORCH_INDEX:-}" ]; then # torch alone from there; what it depends on comes with the rest
-    .venv/bin/python -m pip install --quiet --no-deps --index-url "$TORCH_INDEX" -c constraints.txt torch
+    .venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --index-url "$TORCH_INDEX" -c constraints.txt torch
   fi
   say "Installing driftune[$1] into .venv; this takes one to three minutes"
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$1]"
+  .venv/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[$1]"
 }
 
 case "${1:-}" in

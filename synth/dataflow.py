@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__"}
 
@@ -32,18 +33,44 @@ class Flow:
 
 
 def flow(node: ast.AST) -> Flow:
-    """What `node`, a statement or an expression, reads, binds and changes."""
-    reader = _Reader()
-    reader.visit(node)
-    return Flow(frozenset(reader.reads), frozenset(reader.binds), frozenset(reader.changes))
-
-
-def flow_all(nodes: Iterable[ast.AST]) -> Flow:
-    """The union of what `nodes` do."""
-    reader = _Reader()
-    for node in nodes:
+    """What `node`, a statement or an expression, reads, binds and changes; computed once a node."""
+    known: Flow | None = node.__dict__.get("_flow")
+    if known is None:
+        reader = _Reader()
         reader.visit(node)
-    return Flow(frozenset(reader.reads), frozenset(reader.binds), frozenset(reader.changes))
+        known = Flow(frozenset(reader.reads), frozenset(reader.binds), frozenset(reader.changes))
+        node._flow = known  # type: ignore[attr-defined]
+    return known
+
+
+def nodes(tree: ast.AST) -> list[ast.AST]:
+    """All nodes of a tree, itself first, as `ast.walk` gives them but faster; computed once a tree."""
+    known: list[ast.AST] | None = tree.__dict__.get("_nodes")
+    if known is None:
+        known = [tree]
+        for node in known:  # grows while it is read
+            for name in node._fields:
+                value = getattr(node, name, None)
+                if isinstance(value, ast.AST):
+                    if not isinstance(value, _CONTEXT):
+                        known.append(value)
+                elif isinstance(value, list):
+                    known += [v for v in value if isinstance(v, ast.AST)]
+        tree._nodes = known  # type: ignore[attr-defined]
+    return known
+
+
+_CONTEXT = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop)
+
+
+def flow_all(trees: Iterable[ast.AST]) -> Flow:
+    """The union of what `trees` do."""
+    each = [flow(tree) for tree in trees]
+    return Flow(
+        frozenset().union(*(f.reads for f in each)),
+        frozenset().union(*(f.binds for f in each)),
+        frozenset().union(*(f.changes for f in each)),
+    )
 
 
 def unbound(statements: Sequence[ast.stmt]) -> list[str]:
@@ -93,13 +120,38 @@ def is_mutator(statement: ast.stmt) -> bool:
     return bool(flow(statement).changes)
 
 
-class _Reader(ast.NodeVisitor):
-    """Collects names; inner scopes (functions, lambdas, comprehensions) hide their own."""
+class _Reader:
+    """Collects names; inner scopes (functions, lambdas, comprehensions) hide their own.
+
+    A visitor like `ast.NodeVisitor`, with less to do at each node: this runs millions of times.
+    """
+
+    def visit(self, node: ast.AST) -> None:
+        """Reads a node and what is in it."""
+        method = _VISITORS.get(type(node))
+        if method is not None:
+            method(self, node)
+        else:
+            self.generic_visit(node)
+
+    def generic_visit(self, node: ast.AST) -> None:
+        """Reads what is in a node."""
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if isinstance(value, list):
+                for item in value:
+                    if isinstance(item, ast.AST):
+                        self.visit(item)
+            elif isinstance(value, ast.AST) and not isinstance(value, _CONTEXT):
+                self.visit(value)
 
     def __init__(self) -> None:
         self.reads: set[str] = set()
         self.binds: set[str] = set()
         self.changes: set[str] = set()
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        pass
 
     def visit_Name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
@@ -196,6 +248,13 @@ class _Reader(ast.NodeVisitor):
         self.changes |= inner.changes - inner.binds
 
     visit_ListComp = visit_SetComp = visit_GeneratorExp = visit_DictComp = _comprehension
+
+
+_VISITORS: dict[type[ast.AST], Callable[[_Reader, Any], None]] = {
+    getattr(ast, name.removeprefix("visit_")): method
+    for name, method in vars(_Reader).items()
+    if name.startswith("visit_")
+}
 
 
 def arguments(args: ast.arguments) -> set[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
+
+from synth.dataflow import nodes as all_nodes
 
 Edit = tuple[int, int, str]
 """Replace the characters from start to end (offsets into the text) by a text."""
@@ -92,10 +94,16 @@ class Source:
         """Lines that begin within a string: their leading blanks belong to it."""
         inner: set[int] = set()
         for node in nodes:
-            for part in ast.walk(node):
+            for part in all_nodes(node):
                 if isinstance(part, (ast.Constant, ast.JoinedStr)) and part.end_lineno != part.lineno:
                     inner.update(range(part.lineno + 1, (part.end_lineno or part.lineno) + 1))
         return inner
+
+
+@lru_cache(maxsize=4096)
+def parsed(text: str) -> tuple[ast.stmt, ...]:
+    """The statements of a text, parsed once: treat as frozen (the same set-up is inlined into many tests)."""
+    return tuple(ast.parse(text).body)
 
 
 def first_line(statement: ast.stmt) -> int:

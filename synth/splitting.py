@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synth.dataflow import BUILTINS, flow, flow_all, is_mutator, root_name
+from synth.dataflow import BUILTINS, flow, flow_all, is_mutator, nodes, root_name
 from synth.folding import NotConstantError, bindings, fold, is_constant, is_literal, literal
-from synth.source import Source, indented
+from synth.source import Source, indented, parsed
 
 LONGEST_LITERAL = 3000
 _ORDER_SAFE = frozenset(
@@ -72,7 +72,7 @@ class _Splitter:
     def __init__(self, script: str) -> None:
         self.source = Source(script)
         self.body = self.source.tree.body
-        self.taken = {n.id for n in ast.walk(self.source.tree) if isinstance(n, ast.Name)}
+        self.taken = {n.id for n in nodes(self.source.tree) if isinstance(n, ast.Name)}
         self.code: list[_Line] = []
         self.test: list[_Line] = []
         self.counts: dict[str, int] = {}
@@ -136,7 +136,7 @@ class _Splitter:
             isinstance(n, ast.Assert)
             or (isinstance(n, ast.Call) and root_name(n.func) in self.asserting)
             or (isinstance(n, ast.With) and _pytest_context(n, "raises", "warns", "deprecated_call"))
-            for n in ast.walk(node)
+            for n in nodes(node)
         )
 
     def compound(self, node: ast.stmt) -> None:
@@ -236,7 +236,7 @@ class _Splitter:
         mutates, binds = self.later
         if mutates or flow(node).reads & binds:
             return False
-        for part in ast.walk(node):
+        for part in nodes(node):
             if isinstance(part, ast.Call) and not (
                 isinstance(part.func, ast.Name) and (part.func.id in _ORDER_SAFE or part.func.id.endswith("_equal"))
             ):
@@ -255,7 +255,7 @@ class _Splitter:
     # ----------------------------------------------------------------------------------------- raises and warns
 
     def raises(self, expected: ast.expr, body: Sequence[ast.stmt], block: ast.With | None) -> None:
-        if any(isinstance(n, (ast.Assert, ast.Return)) for part in body for n in ast.walk(part)):
+        if any(isinstance(n, (ast.Assert, ast.Return)) for part in body for n in nodes(part)):
             raise UnsplittableError("checks within raises")
         if block is not None and any(item.optional_vars for item in block.items):
             raise UnsplittableError("the exception is looked at")
@@ -275,7 +275,7 @@ class _Splitter:
         self.to_test(f"assert {name} is True")
 
     def warns(self, block: ast.With) -> None:
-        if any(isinstance(n, (ast.Assert, ast.With)) for s in block.body for n in ast.walk(s)):
+        if any(isinstance(n, (ast.Assert, ast.With)) for s in block.body for n in nodes(s)):
             raise UnsplittableError("checks within warns")
         if len(block.items) != 1 or block.items[0].optional_vars:
             raise UnsplittableError("the warning is looked at")
@@ -356,7 +356,7 @@ class _Splitter:
             start, end = self.source.span(statement)
             edits.append((start, end, f"{name}.append({value})"))
             after.append(f"assert {expected}")
-        if not edits or any(isinstance(n, ast.With) for n in ast.walk(loop)):
+        if not edits or any(isinstance(n, ast.With) for n in nodes(loop)):
             self.counts = counts
             return False
         text = self.source.block([loop], edits)
@@ -372,7 +372,7 @@ class _Splitter:
 
     def rounds(self, loop: ast.For, scopes: list[Mapping[str, Any]] | None) -> list[Mapping[str, Any]] | None:
         """The known names of each round of a loop; None where its values aren't known."""
-        if scopes is None or any(isinstance(n, (ast.Break, ast.Continue, ast.Return)) for n in ast.walk(loop)):
+        if scopes is None or any(isinstance(n, (ast.Break, ast.Continue, ast.Return)) for n in nodes(loop)):
             return None
         made: list[Mapping[str, Any]] = []
         for scope in scopes:
@@ -442,7 +442,7 @@ def _checks_of(
         elif isinstance(statement, ast.For):
             yield from _checks_of(statement, splitter.rounds(statement, scopes), splitter)
         else:
-            for node in ast.walk(statement):
+            for node in nodes(statement):
                 if isinstance(node, ast.Assert):
                     yield node, None
 
@@ -458,7 +458,7 @@ def constants(body: Sequence[ast.stmt]) -> dict[str, ast.expr]:
             simple = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
             passed = _passed_names(statement) if simple else frozenset()
             changed |= what.changes - passed
-        for node in ast.walk(statement):
+        for node in nodes(statement):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
                 if node.func.attr in _CHANGERS:
                     changed.add(node.func.value.id)
@@ -511,14 +511,14 @@ def _asserting_functions(body: Sequence[ast.stmt]) -> frozenset[str]:
     """Functions of the script that make checks themselves, and imported ones named so."""
     names: set[str] = set()
     for statement in body:
-        if isinstance(statement, ast.FunctionDef) and any(isinstance(n, ast.Assert) for n in ast.walk(statement)):
+        if isinstance(statement, ast.FunctionDef) and any(isinstance(n, ast.Assert) for n in nodes(statement)):
             names.add(statement.name)
         elif isinstance(statement, ast.ImportFrom):
             names.update(n for a in statement.names if (n := a.asname or a.name).startswith("assert"))
     for _ in range(3):  # functions that call such functions
         for statement in body:
             if isinstance(statement, ast.FunctionDef) and any(
-                isinstance(n, ast.Call) and root_name(n.func) in names for n in ast.walk(statement)
+                isinstance(n, ast.Call) and root_name(n.func) in names for n in nodes(statement)
             ):
                 names.add(statement.name)
     return frozenset(names)
@@ -629,7 +629,7 @@ def rounded(text: str, value: Any, digits: int) -> str:
 
 
 def _line(text: str, comment: str = "") -> _Line:
-    return _Line(text, ast.parse(text).body[0], comment)
+    return _Line(text, parsed(text)[0], comment)
 
 
 def _pruned(

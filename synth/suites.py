@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from registry.records import Page
-from synth.dataflow import BUILTINS, flow, flow_all, needed, root_name
+from synth.dataflow import BUILTINS, flow, flow_all, needed, nodes, root_name
 from synth.folding import NotConstantError, fold, literal
-from synth.source import Edit, Source, first_line
+from synth.source import Edit, Source, first_line, parsed
 
 ROWS = 3
 """Most rows taken of a parametrised test."""
@@ -143,7 +143,7 @@ def _bases(module: Module, node: ast.ClassDef, modules: dict[str, Module]) -> li
         for i in module.bound.get(name, ()):
             statement = module.statements[i]
             if isinstance(statement, ast.ImportFrom):
-                other = modules.get(_module_of(ast.parse(module.text(statement)).body[0]))
+                other = modules.get(_module_of(parsed(module.text(statement))[0]))
                 original = next((a.name for a in statement.names if (a.asname or a.name) == name), None)
                 if other is not None and original in other.classes:
                     found += _bases(other, other.classes[original], modules)
@@ -251,7 +251,7 @@ def _row(module: Module, node: ast.expr) -> str:
 class _Piece:
     module: Module
     text: str
-    tree: list[ast.stmt]
+    tree: Sequence[ast.stmt]
 
 
 class _Inliner:
@@ -280,7 +280,8 @@ class _Inliner:
         definitions = list(self.used_methods.values())
         definitions += self._module_names([*definitions, *pieces])
         text = "\n".join(p.text.rstrip() for p in [*_imports_first(definitions), *pieces]) + "\n"
-        if self.me and any(isinstance(n, ast.Name) and n.id == self.me for n in ast.walk(ast.parse(text))):
+        made = [s for p in pieces for s in p.tree]
+        if self.me and any(isinstance(n, ast.Name) and n.id == self.me for s in made for n in nodes(s)):
             raise NotAloneError("self")
         return text
 
@@ -288,7 +289,7 @@ class _Inliner:
         return frozenset(
             self.renamed.get(n.attr, n.attr)
             for s in body
-            for n in ast.walk(s)
+            for n in nodes(s)
             if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == self.me
         )
 
@@ -298,7 +299,7 @@ class _Inliner:
 
     def _parameter(self, name: str, value: str) -> _Piece | None:
         text = f"{name} = {value}"
-        return _Piece(self.test.module, text, ast.parse(text).body) if name != value else None
+        return _Piece(self.test.module, text, parsed(text)) if name != value else None
 
     def _rename_clashes(self, body: Sequence[ast.stmt]) -> None:
         """Attributes of `self` that share a name with another local get a name of their own."""
@@ -323,7 +324,7 @@ class _Inliner:
         edits: list[Edit] = []
         short = {n: v for n, v in (values or {}).items() if _is_short(v)}
         own = _binds_or_changes(_without_docstring(self.test.node.body)) if short else frozenset()
-        for node in ast.walk(statement):
+        for node in nodes(statement):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == me and me:
                 self._use_method(node.attr)
                 edits.append((*module.source.span(node), self.renamed.get(node.attr, node.attr)))
@@ -332,7 +333,7 @@ class _Inliner:
             elif isinstance(node, ast.JoinedStr) and (me or short) and _mentions(node, {*short, me}):
                 raise NotAloneError("a parameter or attribute in an f-string")
         text = module.text(statement, edits)
-        tree = ast.parse(text).body
+        tree = parsed(text)
         if _is_trivial(tree[0]):
             return _Piece(module, "", [])
         return _Piece(module, text, tree)
@@ -355,7 +356,7 @@ class _Inliner:
             rest = module.source.text[end:]
             blanks = len(rest) - len(rest.lstrip(", "))
             edits.append((start, end + blanks, ""))
-        for inner in ast.walk(node):
+        for inner in nodes(node):
             if isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name) and inner.value.id == me and me:
                 if not isinstance(inner.ctx, ast.Load):
                     raise NotAloneError(f"method {name} sets attributes")
@@ -366,7 +367,7 @@ class _Inliner:
         text = module.source.block([node], edits)
         text = text[text.index("def ") :] if not text.startswith("def ") else text
         del self.used_methods[name]
-        self.used_methods[name] = _Piece(module, text, ast.parse(text).body)
+        self.used_methods[name] = _Piece(module, text, parsed(text))
 
     # --------------------------------------------------------------------------------------------------- set-up
 
@@ -442,7 +443,7 @@ class _Inliner:
         if isinstance(statement, ast.ClassDef) and statement.name.startswith("Test"):
             raise NotAloneError("a test class")
         text = module.text(statement)
-        return _Piece(module, text, ast.parse(text).body)
+        return _Piece(module, text, parsed(text))
 
 
 def _imports_first(pieces: Sequence[_Piece]) -> list[_Piece]:
@@ -469,8 +470,8 @@ def _without_docstring(body: Sequence[ast.stmt]) -> list[ast.stmt]:
 
 def _binds_or_changes(body: Sequence[ast.stmt]) -> frozenset[str]:
     what = flow_all(body)
-    inner = {n.arg for s in body for n in ast.walk(s) if isinstance(n, ast.arg)}
-    stored = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    inner = {n.arg for s in body for n in nodes(s) if isinstance(n, ast.arg)}
+    stored = {n.id for s in body for n in nodes(s) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
     return what.binds | what.changes | inner | stored
 
 
@@ -486,7 +487,7 @@ def _bracketed(value: str) -> str:
 
 
 def _mentions(node: ast.AST, names: set[str | None]) -> bool:
-    return any(isinstance(n, ast.Name) and n.id in names for n in ast.walk(node))
+    return any(isinstance(n, ast.Name) and n.id in names for n in nodes(node))
 
 
 def _is_trivial(statement: ast.stmt) -> bool:
@@ -501,7 +502,7 @@ def _clashes(statements: Sequence[ast.stmt], me: str) -> list[str]:
     """Attributes of `me` whose name a local of the same statements also has, other than by `x = self.x`."""
     attributes: set[str] = set()
     for statement in statements:
-        for node in ast.walk(statement):
+        for node in nodes(statement):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == me and me:
                 attributes.add(node.attr)
     clashing: set[str] = set()
@@ -509,7 +510,7 @@ def _clashes(statements: Sequence[ast.stmt], me: str) -> list[str]:
     for statement in statements:
         used = {
             n.attr
-            for n in ast.walk(statement)
+            for n in nodes(statement)
             if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == me and me
         }
         if not (isinstance(statement, ast.Assign) and _same_name(statement, me)):

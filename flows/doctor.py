@@ -1,0 +1,217 @@
+"""`driftune doctor`: what is here, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from registry.settings import Settings
+
+PACKAGES = ("flows", "scrapers", "synth", "validators", "finetune", "registry")
+"""The import names of driftune. Another distribution that owns one of them would be imported in its place."""
+
+LLM_VARIABLES = ("DRIFTUNE_LLM__BASE_URL", "OPENAI_BASE_URL", "OPENAI_API_KEY")
+DISK_GB = 5.0
+"""Free space a first run wants: environments, base, lake and checkpoints of the quick start, twice over."""
+
+Level = Literal["ok", "missing", "broken"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        part: What it is.
+        level: `ok`; `missing`, where driftune works without it; `broken`, where it does not.
+        found: What is there.
+        advice: How to get it, or what to do; empty where nothing is to be done.
+    """
+
+    part: str
+    level: Level
+    found: str
+    advice: str = ""
+
+
+def findings(settings: Settings | None = None) -> list[Finding]:
+    """Looks at everything, the parts that a run needs first."""
+    settings = settings or Settings()
+    checks: tuple[Callable[[], Iterator[Finding]], ...] = (
+        _python, _names, _bubblewrap, _docker, _training, _gpu, _engine, _llm,
+        lambda: _places(settings),
+        lambda: _disk(settings),
+    )  # fmt: skip
+    return [finding for check in checks for finding in check()]
+
+
+def show_findings(*, as_json: bool) -> int:
+    """Prints the findings; 1 where something is broken, else 0."""
+    found = findings()
+    if as_json:
+        print(json.dumps([asdict(f) for f in found]))
+    else:
+        _render(found)
+    return int(any(f.level == "broken" for f in found))
+
+
+def _render(found: list[Finding]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    style = {"ok": "green", "missing": "yellow", "broken": "red"}
+    table = Table("", "part", "found", "what to do", box=None, pad_edge=False)
+    for f in found:
+        table.add_row(Text(f.level, style[f.level]), Text(f.part), Text(f.found), Text(f.advice))
+    Console().print(table)
+
+
+def _python() -> Iterator[Finding]:
+    fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    advice = "" if fits else "Use Python 3.11, 3.12 or 3.13: make clean, then make setup PYTHON=python3.12"
+    yield Finding("Python", "ok" if fits else "broken", f"{platform.python_version()} at {sys.executable}", advice)
+
+
+def clashes(owners: Mapping[str, list[str]] | None = None) -> dict[str, list[str]]:
+    """Import name of driftune -> other installed distributions that own it too.
+
+    Args:
+        owners: Import name -> distributions; what is installed here where None.
+    """
+    owners = packages_distributions() if owners is None else owners
+    others = {name: sorted({d for d in owners.get(name, []) if d.lower() != "driftune"}) for name in PACKAGES}
+    return {name: found for name, found in others.items() if found}
+
+
+def _names() -> Iterator[Finding]:
+    found = clashes()
+    if not found:
+        yield Finding("import names", "ok", ", ".join(PACKAGES))
+    for name, owners in found.items():
+        yield Finding(
+            "import names", "broken", f"{name} belongs to {', '.join(owners)} too",
+            f"Install driftune in an environment of its own, or: pip uninstall {' '.join(owners)}",
+        )  # fmt: skip
+
+
+def _bubblewrap() -> Iterator[Finding]:
+    from validators.execution.wall import available
+
+    reason = available()
+    if reason is None:
+        yield Finding("sandbox: bubblewrap", "ok", f"{_version_of('bwrap')}, user namespaces work")
+    else:
+        why, _, advice = reason.removeprefix("No sandbox: ").partition(". ")
+        yield Finding("sandbox: bubblewrap", "broken", why, advice)
+
+
+def _version_of(program: str) -> str:
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=False)
+    return (done.stdout.strip().splitlines() or [program])[0]
+
+
+def _docker() -> Iterator[Finding]:
+    program = shutil.which("docker")
+    if program is None:
+        yield Finding("Docker", "missing", "not installed", "Not needed: bubblewrap is the wall")
+        return
+    try:
+        done = subprocess.run(
+            [program, "info", "--format", "{{.ServerVersion}}"], capture_output=True, text=True, timeout=20, check=False
+        )
+        served = done.stdout.strip() if done.returncode == 0 else ""
+    except subprocess.TimeoutExpired:
+        served = ""
+    if served:
+        yield Finding("Docker", "ok", f"engine {served}")
+    else:
+        yield Finding("Docker", "missing", "no engine answers", "Not needed: bubblewrap is the wall")
+
+
+def _training() -> Iterator[Finding]:
+    parts = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
+    missing = [name for name in parts if find_spec(name) is None]
+    if missing:
+        advice = "pip install -c constraints.txt -e '.[train]' (or: make setup); not needed to query a lake"
+        yield Finding("training", "missing", f"no {', '.join(missing)}", advice)
+    else:
+        yield Finding("training", "ok", ", ".join(f"{name} {version(name)}" for name in parts[:4]))
+
+
+def _gpu() -> Iterator[Finding]:
+    program = shutil.which("nvidia-smi")
+    names = ""
+    if program:
+        done = subprocess.run(
+            [program, "--query-gpu=name,memory.total", "--format=csv,noheader"],
+            capture_output=True, text=True, timeout=20, check=False,
+        )  # fmt: skip
+        names = "; ".join(done.stdout.strip().splitlines()) if done.returncode == 0 else ""
+    if names:
+        yield Finding("GPU", "ok", names)
+    else:
+        yield Finding(
+            "GPU", "missing", f"none; {os.cpu_count()} CPU cores", "Not needed: the tiny base trains on a CPU"
+        )
+
+
+def _engine() -> Iterator[Finding]:
+    try:
+        installed = version("prefect")
+    except PackageNotFoundError:
+        yield Finding("engine", "broken", "Prefect is not installed", "pip install -c constraints.txt -e .")
+        return
+    server = os.environ.get("PREFECT_API_URL") or "in the process"
+    yield Finding("engine", "ok", f"Prefect {installed}, server: {server}")
+
+
+def _llm() -> Iterator[Finding]:
+    named = [name for name in LLM_VARIABLES if os.environ.get(name)]
+    if named:
+        yield Finding("LLM", "ok", f"{', '.join(named)} set")
+    else:
+        yield Finding(
+            "LLM", "missing", "no endpoint", "Not needed: examples are mined, migrated and mutated without one"
+        )
+
+
+def _places(settings: Settings) -> Iterator[Finding]:
+    for part, place in (
+        ("home", str(settings.root)),
+        ("lake", settings.lake_url),
+        ("registry", str(settings.registry_path)),
+    ):
+        if "://" in place:
+            yield Finding(part, "ok", place)
+            continue
+        problem = _unwritable(Path(place))
+        variable = f"DRIFTUNE_{part.upper()}"
+        advice = f"Make it writable, or set {variable} to another folder" if problem else ""
+        yield Finding(part, "broken" if problem else "ok", f"{place}: {problem or 'writable'}", advice)
+
+
+def _unwritable(folder: Path) -> str:
+    """Why nothing can be written below a folder that may not be there yet; empty where it can."""
+    there = next(p for p in (folder, *folder.parents) if p.exists())
+    if not there.is_dir():
+        return f"{there} is a file"
+    return "" if os.access(there, os.W_OK | os.X_OK) else f"{there} is not writable"
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    there = next(p for p in (settings.root, *settings.root.parents) if p.exists())
+    free = shutil.disk_usage(there).free / 1e9
+    enough = free >= DISK_GB
+    advice = "" if enough else f"Free some, or set DRIFTUNE_HOME to a disk with {DISK_GB:.0f} GB free"
+    yield Finding("disk", "ok" if enough else "missing", f"{free:.1f} GB free at {there}", advice)

@@ -1,0 +1,160 @@
+"""`driftune init`: a domain file for a library, commented, with versions that the package index has."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from registry.errors import ConfigurationError
+from registry.storage import write_file
+
+if TYPE_CHECKING:
+    from packaging.version import Version
+
+    from scrapers.index import Index
+
+TEMPLATE = """\
+# {library} {old} -> {new}. Written by driftune init; what is commented out is the default.
+
+[[library]]
+name = "{library}"                     # as on the package index
+versions = ["{old}", "{new}"]          # old, new
+packages = [{packages}]                # import names
+requirements = [                       # what stands beside it, at both versions, each pinned as name==version:
+  "{pytest}",                          # what its tests import, and what it depends on at run time
+]
+
+[[library.source]]
+kind = "pypi"                          # wheels and sdists of the package index: docstrings, prose, tests, licence
+
+[sandbox]
+preload = [{packages}, "pytest"]      # imported once, then forked: leave out what starts threads when it is used
+# timeout_s = 10                       # of wall time, an attempt
+# memory_mb = 1024                     # of resident memory
+# attempts = 2                         # a program must agree with itself
+# workers = 0                          # processes at a time; 0 for one a core
+
+# [synth]
+# seed = 0
+# mutants = 3                          # bugs made from one proven example, at most
+# variants = 2                         # variations of one call site by other literals, at most
+
+# [train]
+# base = "tiny"                        # a small Llama made on the spot
+# seed = 0
+
+# [gate]
+# metric = "choice@1"                  # what an adapter must improve: choice@1 or preference …
+# split = "context"                    # … on call sites that nothing was trained on
+# min_families = 12                    # fewer held-out families than this: undecided
+# general_limit = 0.10                 # by how much general code may get worse
+"""
+
+
+def init_domain(library: str, versions: tuple[str, str] | None = None, folder: Path | None = None) -> Path:
+    """Writes the domain file of a library; its path.
+
+    Args:
+        library: Name of the distribution.
+        versions: Old and new version; where None, the newest of the two newest lines (`3.5`, `3.6`) that have a wheel
+            for this Python.
+        folder: Where domain files lie; `domains` where None.
+
+    Raises:
+        ConfigurationError: There is such a file, or the index has no such library, version or wheel.
+    """
+    from scrapers.index import Index, normalised_name
+
+    name = normalised_name(library)
+    path = (folder or Path("domains")) / f"{name}.toml"
+    if path.exists():
+        raise ConfigurationError(f"There is a domain file {path} already: change it, or remove it first")
+    index = Index()
+    old, new = _checked(index, name, versions, path) if versions else newest_lines(index, name)
+    packages = ", ".join(f'"{p}"' for p in import_names(index, name, new))
+    text = TEMPLATE.format(
+        library=name, old=old, new=new, packages=packages, pytest=f"pytest=={_newest(index, 'pytest')}"
+    )
+    write_file(path, _aligned(text).encode(), "the domain file")
+    return path
+
+
+def _aligned(text: str) -> str:
+    """The text with the comments that follow something in one column."""
+    return re.sub(r"^(\S.*?|  \S.*?) +# ", lambda m: f"{m[1]:<38} # ", text, flags=re.MULTILINE)
+
+
+def import_names(index: Index, name: str, version: str) -> list[str]:
+    """The packages and modules that a release's wheel holds, private ones left out; its own name where none is found.
+
+    Raises:
+        SourceError: The wheel can't be downloaded.
+    """
+    from scrapers.index import pick_wheel
+
+    wheel = pick_wheel(index.files_of(name, version), name, version)
+    with tempfile.TemporaryDirectory() as folder:
+        path, _ = index.download(wheel, Path(folder))
+        with zipfile.ZipFile(path) as archive:
+            files = archive.namelist()
+    tops = {f.split("/")[0] for f in files if f.endswith("/__init__.py") and f.count("/") == 1}
+    tops |= {f.removesuffix(".py") for f in files if f.endswith(".py") and "/" not in f}
+    return sorted(t for t in tops if t.isidentifier() and not t.startswith("_")) or [name.replace("-", "_")]
+
+
+def _checked(index: Index, name: str, versions: tuple[str, str], path: Path) -> tuple[str, str]:
+    """The two versions, in their normal form, if the index has a wheel of each."""
+    from scrapers.index import compare_versions, parsed_version, pick_wheel
+
+    old, new = versions
+    if compare_versions(old, new) >= 0:
+        raise ConfigurationError(f"The old version must come first, found {old} before {new}")
+    for version in versions:
+        pick_wheel(index.files_of(name, version, f"--versions, or later in {path}"), name, version)
+    return str(parsed_version(old)), str(parsed_version(new))
+
+
+def newest_lines(index: Index, name: str) -> tuple[str, str]:
+    """The newest releases of the two newest lines (major.minor) that have a wheel for this Python.
+
+    Raises:
+        ConfigurationError: There is no such library, or it has fewer than two lines.
+    """
+    found: list[Version] = []
+    for version in reversed(_stable(index, name)):
+        if all(version.release[:2] != other.release[:2] for other in found) and _has_wheel(index, name, version):
+            found.append(version)
+        if len(found) == 2:
+            return str(found[1]), str(found[0])
+    only = f"found {found[0]} alone" if found else "found none"
+    raise ConfigurationError(
+        f"Two releases of {name} with a wheel for this Python are needed, {only}: name them with --versions OLD NEW"
+    )
+
+
+def _stable(index: Index, name: str) -> list[Version]:
+    """The versions that are no pre-release, oldest first."""
+    from scrapers.index import parsed_version
+
+    return [v for v in map(parsed_version, index.versions(name)) if not v.is_prerelease]
+
+
+def _has_wheel(index: Index, name: str, version: Version) -> bool:
+    from scrapers.index import pick_wheel
+
+    try:
+        pick_wheel(index.files_of(name, str(version)), name, str(version))
+    except ConfigurationError:
+        return False
+    return True
+
+
+def _newest(index: Index, name: str) -> str:
+    """The newest release with a wheel for this Python."""
+    for version in reversed(_stable(index, name)):
+        if _has_wheel(index, name, version):
+            return str(version)
+    raise ConfigurationError(f"The package index has no wheel of {name} for this Python: check PIP_INDEX_URL")

@@ -1,0 +1,87 @@
+"""What commands share when they show something to a person: tables, blocks, diffs. Nothing here prints."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+
+def text_of(value: Any) -> str:
+    """A value as a person reads it: nothing for null, floats to three places, thousands apart in counts."""
+    if value is None:
+        return ""
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return str(value)
+
+
+def grid(columns: Sequence[str], lines: Iterable[Iterable[Any]]) -> Table:
+    """A table; columns that hold numbers alone stand right."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    cells = [list(line) for line in lines]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for i, name in enumerate(columns):
+        numbers = all(isinstance(line[i], (int, float, type(None))) for line in cells) and bool(cells)
+        table.add_column(name, justify="right" if numbers else "left", overflow="fold")
+    for line in cells:
+        table.add_row(*(Text(text_of(value)) for value in line))
+    return table
+
+
+def blocks(shown: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Rows that are too wide for a table: name and value below each other, texts with their lines."""
+    from rich.console import Group
+    from rich.rule import Rule
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    for i, row in enumerate(shown):
+        parts.append(Rule(f"row {i + 1}", align="left", style="dim"))
+        for name, value in row.items():
+            text = text_of(value).rstrip("\n")
+            several = "\n" in text
+            body = "\n" + "\n".join("    " + line for line in text.splitlines()) if several else f" {text}"
+            parts.append(Text.assemble((f"{name}:", "bold"), body))
+    return Group(*parts)
+
+
+def diff(old: str, new: str, old_name: str, new_name: str, context: int = 2) -> Text:
+    """A unified diff, coloured."""
+    from rich.text import Text
+
+    style = {"+": "green", "-": "red", "@": "cyan"}
+    out = Text()
+    lines = difflib.unified_diff(
+        old.strip("\n").splitlines(), new.strip("\n").splitlines(), old_name, new_name, lineterm="", n=context
+    )
+    for line in lines:
+        bold = line.startswith(("---", "+++"))
+        out.append(line + "\n", "bold" if bold else style.get(line[:1], ""))
+    out.rstrip()
+    return out
+
+
+def signed(value: float | None) -> str:
+    """A difference with its sign; empty where it was not measured."""
+    return "" if value is None else f"{value:+.3f}"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """`[+0.100, +0.300]`; empty where it was not measured."""
+    return "" if low is None or high is None else f"[{low:+.3f}, {high:+.3f}]"

@@ -1,0 +1,120 @@
+"""`driftune run`, `plan` and the commands of single stages.
+
+What has nothing to do doesn't start Prefect: whether a run is complete is one look-up in the lake.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flows.house import House, open_house
+from registry.lock import domain_lock
+
+EXIT_BY_DECISION = {"publish": 0, "rejected": 4, "undecided": 4}
+
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "scrape": ("scrape", "compare"),
+    "synth": ("mine", "derive"),
+    "validate": ("validate",),
+    "curate": ("curate",),
+    "train": ("train",),
+    "evaluate": ("evaluate",),
+    "publish": ("publish",),
+}
+"""Command -> the stages it does."""
+
+
+def run_domain(reference: str, *, as_json: bool) -> int:
+    """Runs a domain to its end and prints the summary; the exit code."""
+    from flows.preflight import check
+    from flows.progress import progress
+    from flows.stages import complete
+    from flows.summary import show_summary
+
+    with progress(quiet=as_json) as tell:
+        house = open_house(reference, tell)
+        check(house, COMMANDS)
+        with domain_lock(house.settings.root, house.domain.name, house.run):
+            decision = complete(house)
+            if decision is None:
+                decision = _refresh(reference, house)
+                changed = True
+            else:
+                changed = False
+    if as_json:
+        print(json.dumps({"domain": house.domain.name, "decision": decision, "run": house.run, "changed": changed}))
+    else:
+        show_summary(house, changed=changed)
+    return EXIT_BY_DECISION[decision]
+
+
+def _refresh(reference: str, house: House) -> str:
+    from flows.engine import prepare_prefect
+
+    house.tell("Start the engine", 0, 1)
+    prepare_prefect(house.settings.root)
+    from flows.refresh import refresh, refresh_opened
+
+    house.tell("Start the engine", 1, 1)
+    with refresh_opened(house, reference):
+        return str(refresh(reference))
+
+
+def run_stage(reference: str, command: str) -> int:
+    """Does what is left of one command's stages, without Prefect; the exit code."""
+    from flows.preflight import check
+    from flows.progress import progress
+    from flows.stages import STAGES, outcome_of
+
+    with progress() as tell:
+        house = open_house(reference, tell)
+        check(house, [command])
+        with domain_lock(house.settings.root, house.domain.name, house.run):
+            done = 0
+            for stage in COMMANDS[command]:
+                for batch in STAGES[stage](house):
+                    house.tell(batch.title, 0, batch.size)
+                    batch.run()
+                    house.tell(batch.title, batch.size, batch.size)
+                    done += 1
+    print(f"{house.domain.name}: {command} " + (f"did {done} batches" if done else "had nothing to do"))
+    if command in ("evaluate", "publish"):
+        decision = outcome_of(house)
+        print(f"Gate: {decision}")
+        return EXIT_BY_DECISION[decision]
+    return 0
+
+
+def read_plan(house: House) -> list[dict[str, Any]]:
+    """What a run would do now, a row a stage; what hangs on an unfinished stage can't be counted yet."""
+    from flows.stages import STAGES, complete
+
+    if complete(house) is not None:
+        return [{"stage": name, "batches": 0, "units": 0, "what": "nothing to do"} for name in STAGES]
+    rows: list[dict[str, Any]] = []
+    unfinished = None
+    for name, stage in STAGES.items():
+        if unfinished is None:
+            batches = stage(house)
+            what = batches[0].title + (" …" if len(batches) > 1 else "") if batches else "nothing to do"
+            rows.append({"stage": name, "batches": len(batches), "units": sum(b.size for b in batches), "what": what})
+            unfinished = name if batches else None
+        else:
+            rows.append({"stage": name, "batches": None, "units": None, "what": f"depends on what {unfinished} gives"})
+    return rows
+
+
+def show_plan(reference: str, *, as_json: bool) -> None:
+    """Prints `read_plan`."""
+    rows = read_plan(open_house(reference))
+    if as_json:
+        print(json.dumps(rows))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("stage", "batches", "units", "what")
+    for row in rows:
+        table.add_row(row["stage"], *("" if row[n] is None else str(row[n]) for n in ("batches", "units")), row["what"])
+    Console().print(table)

@@ -1,0 +1,181 @@
+"""The closing summary of a run: funnel, three proven drift pairs, the gate's table, the adapter, what to try next."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TextIO
+
+from flows.render import diff, grid, interval, signed
+from flows.status import FUNNEL
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+    from flows.house import House
+    from registry.lake import Lake
+
+STRONG = """
+    SELECT kind, avg((proof = 'strong')::INT) AS strong FROM proofs WHERE domain = '{domain}' GROUP BY kind
+"""
+DRIFTS = """
+    SELECT coalesce(e.family, e.file) AS title, p.code_old, p.code_new, p.old_effect, p.old_at_new_detail AS detail
+    FROM proofs p JOIN examples e ON e.id = p.example WHERE p.domain = '{domain}' AND p.kind = 'drift'
+    QUALIFY row_number() OVER (PARTITION BY title ORDER BY length(p.code_old) + length(p.code_new), p.example) = 1
+    ORDER BY p.old_effect = 'warns', length(p.code_old) + length(p.code_new), p.example LIMIT 3
+"""
+REPORT = """
+    SELECT arm, split, metric, value, ci_low, ci_high, n, clusters, decision, reason FROM reports
+    WHERE domain = '{domain}' AND run = (SELECT arg_max(run, "_at") FROM reports WHERE domain = '{domain}')
+"""
+ADAPTER = "SELECT location FROM adapters WHERE domain = '{domain}' ORDER BY version DESC LIMIT 1"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run leaves to be told.
+
+    Attributes:
+        domain: The domain.
+        versions: Old and new version of the library.
+        funnel: Rows of the funnel by kind.
+        strong: Share of strong proof by kind, 0 to 1.
+        drifts: Up to three proven drift pairs of different families: title, code_old, code_new, old_effect, detail.
+        report: The latest report's rows.
+        adapter: Folder of the newest published version; empty where there is none.
+    """
+
+    domain: str
+    versions: tuple[str, str]
+    funnel: Sequence[Mapping[str, Any]]
+    strong: Mapping[str, float]
+    drifts: Sequence[Mapping[str, Any]]
+    report: Sequence[Mapping[str, Any]]
+    adapter: str
+
+
+def read_summary(lake: Lake, domain: str, versions: tuple[str, str]) -> Summary:
+    """What the lake holds of a domain's latest run.
+
+    Args:
+        lake: The lake.
+        domain: Name of the domain (letters, digits, dots and dashes).
+        versions: Old and new version of its library.
+    """
+
+    def rows(query: str) -> list[dict[str, Any]]:
+        return list(lake.query(query.format(domain=domain)).to_pylist())
+
+    return Summary(
+        domain=domain,
+        versions=versions,
+        funnel=[row for row in rows(FUNNEL) if row["domain"] == domain],
+        strong={row["kind"]: row["strong"] for row in rows(STRONG)},
+        drifts=rows(DRIFTS),
+        report=rows(REPORT),
+        adapter=next((row["location"] for row in rows(ADAPTER)), ""),
+    )
+
+
+def show_summary(house: House, *, changed: bool = True, output: TextIO | None = None) -> None:
+    """Prints the summary of a domain's latest run.
+
+    Args:
+        house: The domain and its lake.
+        changed: Whether this run did anything.
+        output: Where to; standard output where None.
+    """
+    from rich.console import Console
+
+    console = Console(file=output or sys.stdout, highlight=False)
+    if not changed:
+        console.print("Nothing to do: everything is as the last run left it")
+    summary = read_summary(house.lake, house.domain.name, house.library.versions)
+    for part in summary_parts(summary):
+        console.print(part)
+
+
+def summary_parts(summary: Summary) -> list[RenderableType]:
+    """The summary's parts, in order, as rich prints them."""
+    old, new = summary.versions
+    parts: list[RenderableType] = ["", _bold(f"{summary.domain} {old} -> {new}: what was made")]
+    parts.append(funnel_table(summary.funnel, summary.strong))
+    for drift in summary.drifts:
+        parts += ["", _bold(f"Proven drift: {drift['title']}")]
+        parts.append(_line(f"The old code {drift['old_effect']} at {new}" + _because(drift["detail"])))
+        parts.append(diff(drift["code_old"], drift["code_new"], f"runs at {old}", f"runs at {new}"))
+    if summary.report:
+        parts += ["", _bold("What the gate saw"), gate_table(summary.report)]
+        parts += ["", decision_line(summary.report[0]["decision"], summary.report[0]["reason"])]
+    return [*parts, "", *(_line(line) for line in closing_lines(summary))]
+
+
+def _because(detail: str | None) -> str:
+    return f": {detail.strip().splitlines()[0][:200]}" if detail and detail.strip() else ""
+
+
+def _bold(text: str) -> Text:
+    from rich.text import Text
+
+    return Text(text, "bold")
+
+
+def _line(text: str) -> Text:
+    from rich.text import Text
+
+    return Text(text, overflow="fold")
+
+
+def funnel_table(funnel: Sequence[Mapping[str, Any]], strong: Mapping[str, float]) -> Table:
+    """Kinds against the stages they passed, and the share of strong proof."""
+    columns = ("kind", "generated", "ran", "proven", "kept", "in_snapshot")
+    lines = [[*(row[c] for c in columns), _percent(strong.get(row["kind"]))] for row in funnel]
+    return grid([*columns, "strong proof"], lines)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.0%}"
+
+
+def gate_table(report: Sequence[Mapping[str, Any]]) -> Table:
+    """One line a split and metric: base, adapter, and their paired difference with its interval."""
+    by: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
+    for row in report:
+        by.setdefault((row["split"], row["metric"]), {})[row["arm"]] = row
+    lines = [[split, metric, *_arms(arms)] for (split, metric), arms in sorted(by.items())]
+    return grid(("split", "metric", "base", "adapter", "difference", "95% interval", "n", "families"), lines)
+
+
+def _arms(arms: Mapping[str, Mapping[str, Any]]) -> list[Any]:
+    gain = arms.get("adapter-base", {})
+    counted = arms.get("adapter") or gain or next(iter(arms.values()))
+    return [
+        arms.get("base", {}).get("value"),
+        arms.get("adapter", {}).get("value"),
+        signed(gain.get("value")),
+        interval(gain.get("ci_low"), gain.get("ci_high")),
+        counted["n"],
+        counted["clusters"],
+    ]
+
+
+def decision_line(decision: str, reason: str) -> Text:
+    """The gate's decision in colour, and why."""
+    from rich.text import Text
+
+    style = {"publish": "bold green", "rejected": "bold red"}.get(decision, "bold yellow")
+    return Text.assemble("The gate says ", (decision, style), f": {reason}" if reason else "")
+
+
+def closing_lines(summary: Summary) -> list[str]:
+    """Where the adapter lies, and the two commands to try next."""
+    if summary.adapter:
+        first = f"The adapter lies in {summary.adapter}"
+        second = f"driftune subscribe {summary.domain} --into adapters/{summary.domain} --once"
+    else:
+        first = "No adapter is published; what was measured stays in the lake"
+        second = 'driftune sql "select * from reports"'
+    return [first, "Try next:", "  driftune sql \"select * from proofs where kind = 'drift' limit 3\"", f"  {second}"]

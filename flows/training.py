@@ -1,0 +1,205 @@
+"""The stages `train` and `evaluate`: an adapter from the latest snapshot, its scores, and the gate's decision."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from finetune import bases, corpus, evaluation, gate, preference, recipe, report, sft, tuning
+from finetune.bases import BaseModel
+from finetune.scoring import Scorer
+from flows.batches import Batch
+from flows.curation import snapshot_id
+from flows.house import House, open_house
+from flows.scraping import releases, scraped
+from registry.errors import ConfigurationError
+from registry.identity import work_key
+from registry.records import Example, Run, Score, SnapshotRow
+from registry.store import content_hash
+
+TRAIN_PART = "sft+preference@1"
+EVALUATE_PART = "gate@1"
+GENERAL_WINDOWS = 160
+"""Windows of held-out general code that each arm is scored on."""
+
+
+def base_model(house: House) -> BaseModel:
+    """The domain's base: found in the cache, or made from the old release (a minute's work, or several)."""
+    train = house.domain.train
+    settings = (
+        {"seed": train.seed, "threads": 1, **train.base_settings} if train.base == "tiny" else train.base_settings
+    )
+    old, _ = releases(house)
+    texts = [p.markdown for p in scraped(house, old).pages if p.kind in ("source", "test", "guide")]
+    return bases.find(train.base).prepare(texts, settings, house.folder("bases"), house.tell)
+
+
+def start_base(house: House, reference: str) -> None:
+    """Starts making the base in a process of its own, beside synthesis and validation.
+
+    It ends when the house is closed or this process dies, and holds the base's lock until then: `base_model` waits for it, and goes on from
+    its checkpoint where it was killed.
+    """
+    command = [sys.executable, "-m", "flows.training", reference]
+    quiet = subprocess.DEVNULL
+    house.while_open(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet))
+
+
+def train_key(house: House) -> str:
+    """The work key of the training: the snapshot, the base's and the recipe's settings."""
+    train = house.domain.train.model_dump(mode="json")
+    settings = {name: repr(sorted(v.items()) if isinstance(v, dict) else v) for name, v in train.items()}
+    return work_key([snapshot_id(house)], TRAIN_PART, settings | {"threads": house.threads}, house.domain.train.seed)
+
+
+def rows_of(house: House, split: str) -> list[Example]:
+    """The examples of one split of the latest snapshot, by id."""
+    of = {"snapshot": snapshot_id(house), "split": split}
+    wanted = {r.example for r in house.lake.read(SnapshotRow, "snapshot = $snapshot AND split = $split", of)}
+    return [e for e in house.lake.read(Example, "domain = $d", {"d": house.domain.name}) if e.id in wanted]
+
+
+def train_stage(house: House) -> list[Batch]:
+    """One batch: the base where it is missing, then supervised fine-tuning, then preference tuning."""
+    key = train_key(house)
+    if house.result(key) is not None:
+        return []
+
+    def run() -> int:
+        since = time.monotonic()
+        base, tuned, made = _tune(house)
+        curve = [
+            {"stage": name, "step": step, "loss": loss} for name, stage in tuned.items() for step, loss in stage.curve
+        ]
+        row = Run(
+            snapshot=snapshot_id(house),
+            base=base.name,
+            base_revision=base.revision,
+            recipe=made,
+            seed=house.domain.train.seed,
+            domain=house.domain.name,
+            adapter_sha256=content_hash(tuned["preference"].folder),
+            steps=sum(stage.steps for stage in tuned.values()),
+            curve=curve,
+            seconds=time.monotonic() - since,
+        )
+        return house.finish("train", TRAIN_PART, [key], [row], since, {"run": row.id})
+
+    return [Batch(f"Train an adapter on {house.domain.train.base}", 1, run)]
+
+
+def _tune(house: House) -> tuple[BaseModel, dict[str, tuning.Stage], dict[str, dict[str, object]]]:
+    """Base and both tuning stages; what is finished is found, what was killed goes on."""
+    train = house.domain.train
+    work = house.folder("training") / train_key(house)[:16]
+    first, second = recipe.SftSettings.of(train.sft), recipe.PreferenceSettings.of(train.preference)
+    base = base_model(house)
+    rows = rows_of(house, "train")
+    options = {"seed": train.seed, "threads": house.threads, "progress": house.tell}
+    files = list(corpus.standard_library())
+    one = sft.tune(base, recipe.completions(rows, files, first, train.seed), work / "sft", first, **options)
+    pairs = recipe.pairs(rows, second, train.seed)
+    two = preference.tune(base, one.folder, pairs, work / "preference", second, **options)
+    return base, {"sft": one, "preference": two}, {"sft": first.as_text(), "preference": second.as_text()}
+
+
+def tuned_adapter(house: House) -> tuple[BaseModel, Path]:
+    """The base and the folder of the adapter that was trained last; trained again where its folder is gone."""
+    base, stages, _ = _tune(house)
+    return base, stages["preference"].folder
+
+
+def run_id(house: House) -> str:
+    """The id of the latest training run.
+
+    Raises:
+        ConfigurationError: Nothing is trained yet.
+    """
+    result = house.result(train_key(house))
+    if result is None:
+        raise ConfigurationError(f"Nothing is trained yet: run driftune train {house.domain.name} first")
+    return str(result["run"])
+
+
+def evaluate_key(house: House) -> str:
+    """The work key of the evaluation."""
+    settings = {name: str(value) for name, value in house.domain.gate.model_dump().items()}
+    return work_key([run_id(house)], EVALUATE_PART, settings)
+
+
+def evaluate_stage(house: House) -> list[Batch]:
+    """One batch: both arms scored on all splits and on general code, and the gate's decision."""
+    key = evaluate_key(house)
+    if house.result(key) is not None:
+        return []
+
+    def run() -> int:
+        since = time.monotonic()
+        scores = list(_scores(house))
+        settings = gate.GateSettings(**house.domain.gate.model_dump())
+        decision = gate.decide(scores, settings, previous_decisions=_previous(house, scores))
+        rows = report.rows(scores, decision, run=run_id(house), domain=house.domain.name, goal=settings.metric)
+        result = {"decision": decision.outcome, "reason": decision.reason}
+        return house.finish("evaluate", EVALUATE_PART, [key], [*scores, *rows], since, result)
+
+    return [Batch("Evaluate base and adapter on what was held out", 1, run)]
+
+
+def _scores(house: House) -> Iterable[Score]:
+    base, folder = tuned_adapter(house)
+    run = run_id(house)
+    files = list(corpus.standard_library())
+    held_out = {split: rows_of(house, split) for split in ("context", "symbol", "dev")}
+    for arm, loaded in (("base", tuning.load(base)), ("adapter", tuning.load_with(base, folder))):
+        scorer = Scorer(*loaded, max_tokens=192)
+        for split, rows in held_out.items():
+            yield from evaluation.score_pairs(rows, scorer, run=run, arm=arm, split=split, progress=house.tell)
+        yield from evaluation.score_general(files, scorer, run=run, arm=arm, limit=GENERAL_WINDOWS, progress=house.tell)
+
+
+def _previous(house: House, scores: list[Score]) -> int:
+    """How many other runs were decided on this very held-out set."""
+    goal = house.domain.gate
+    own = {s.item for s in scores if (s.split, s.metric, s.arm) == (goal.split, goal.metric, "base")}
+    run = run_id(house)
+    runs = house.lake.query(
+        f"SELECT DISTINCT run FROM reports WHERE domain = '{house.domain.name}' AND run <> '{run}'"  # noqa: S608 (checked)
+    ).to_pylist()
+    wanted = "run = $run AND split = $split AND metric = $metric AND arm = 'base'"
+    items = (
+        {s.item for s in house.lake.read(Score, wanted, {"run": r["run"], "split": goal.split, "metric": goal.metric})}
+        for r in runs
+    )
+    return sum(found == own for found in items)
+
+
+def decision_of(house: House) -> dict[str, str]:
+    """What the gate said of the latest run: `decision` and `reason`.
+
+    Raises:
+        ConfigurationError: Nothing is evaluated yet.
+    """
+    result = house.result(evaluate_key(house))
+    if result is None:
+        raise ConfigurationError(f"Nothing is evaluated yet: run driftune evaluate {house.domain.name} first")
+    return {name: str(result[name]) for name in ("decision", "reason")}
+
+
+def _main(reference: str) -> None:
+    """Makes a domain's base, and ends when the process that started this one has gone."""
+    import os
+    import threading
+
+    def watch() -> None:
+        sys.stdin.buffer.read()  # ends when the other end of the pipe is closed, however that came about
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    base_model(open_house(reference))
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1])

@@ -1,0 +1,104 @@
+"""The stage `validate`: every program that an example's proof needs, run once in each environment it needs.
+
+Programs are sharded by their ids, so that a killed run and an undisturbed one remember the same pieces of work.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from flows.batches import Batch
+from flows.house import House
+from flows.scraping import releases
+from registry.identity import work_key
+from registry.records import Example, Program, Release, Verdict
+from validators.execution.environments import BuiltEnvironment
+from validators.execution.pool import HARNESS
+from validators.proofs import obligations, scouting
+
+SHARD = 256
+"""Programs in a batch, about."""
+
+
+def environment(house: House, release: Release) -> BuiltEnvironment:
+    """The environment of a release: built from wheels where it isn't there, and known to the lake."""
+    wheels = [a["name"] for a in release.artifacts if a["kind"] == "wheel"]  # type: ignore[call-overload,index]
+    folder = house.folder("packages") / "pypi" / release.library
+    found = [folder / name for name in wheels if (folder / name).is_file()]
+    wanted = [f"{release.library}=={release.version}", *house.library.requirements]
+    return house.pool.build(wanted, cache=house.folder("sandbox"), wheels=found)
+
+
+def needed(house: House) -> dict[str, set[str]]:
+    """Release id -> ids of the programs that must run there."""
+    old, new = releases(house)
+    wanted: dict[str, set[str]] = {old.id: set(), new.id: set()}
+    for example in house.lake.read(Example, "domain = $d", {"d": house.domain.name}):
+        for program, release in [*obligations(example), *scouting(example, new.id)]:
+            wanted[release].add(program)
+    return wanted
+
+
+def verdicts(house: House) -> dict[tuple[str, str], Verdict]:
+    """(program id, release id) -> verdict, of both releases' environments."""
+    found = {}
+    for release in releases(house):
+        for verdict in _verdicts(house, environment(house, release).record.id):
+            found[verdict.program, release.id] = verdict
+    return found
+
+
+def _verdicts(house: House, environment_id: str) -> list[Verdict]:
+    where = "environment = $e AND harness = $h AND policy = $p AND outcome <> 'unavailable'"
+    return house.lake.read(Verdict, where, {"e": environment_id, "h": HARNESS, "p": _policy(house)})
+
+
+def _policy(house: House) -> str:
+    return f"k={house.domain.sandbox.attempts},timeout={house.domain.sandbox.timeout_s}"
+
+
+def validate_stage(house: House) -> list[Batch]:
+    """Batches of programs without a verdict, by release."""
+    batches = []
+    done = house.lake.work("validate")
+    wanted = needed(house)
+    for release in releases(house):
+        programs = wanted[release.id]
+        if not programs:
+            continue
+        built = environment(house, release)
+        known = {v.program for v in _verdicts(house, built.record.id)}
+        texts = house.programs(programs - known)
+        for shard in _shards(programs):
+            key = work_key(shard, HARNESS, {"environment": built.record.id, "policy": _policy(house)})
+            if key not in done:
+                missing = [texts[p] for p in shard if p not in known]
+                title = f"Run programs with {release.library} {release.version}"
+                batches.append(Batch(title, len(missing), _running(house, built, missing, len(shard), key)))
+    return batches
+
+
+def _shards(programs: Iterable[str]) -> list[list[str]]:
+    """The ids in equal ranges of their first bits: the same programs make the same shards."""
+    ids = sorted(programs)
+    count = max(1, len(ids) // SHARD)
+    shards: list[list[str]] = [[] for _ in range(count)]
+    for identifier in ids:
+        shards[int(identifier[:8], 16) * count >> 32].append(identifier)
+    return [shard for shard in shards if shard]
+
+
+def _running(house: House, built: BuiltEnvironment, missing: list[Program], size: int, key: str) -> Callable[[], int]:
+    def run() -> int:
+        since = time.monotonic()
+        made = house.pool.run(
+            built,
+            missing,
+            timeout_s=float(house.domain.sandbox.timeout_s),
+            attempts=house.domain.sandbox.attempts,
+            trace=house.library.imports,
+        )
+        return house.finish("validate", HARNESS, [key], [built.record, *made], since, outputs=size)
+
+    return run

@@ -1,0 +1,71 @@
+"""The card of an adapter: the README.md that travels with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from registry.records import Adapter
+
+_TEMPLATE = """---
+library_name: peft
+base_model: {base}
+license: other
+license_name: {licence}
+tags: [driftune, lora, code, {domain}]
+---
+# {domain} v{version}
+
+A LoRA adapter that speaks {library_range}, made by driftune from documentation and tests; each row is proven by
+running it.
+
+| | |
+|---|---|
+| Base | `{base}` |
+| Base revision | `{base_revision}` |
+| Base fingerprint | `{fingerprint}` |
+| Library | `{library_range}` |
+| Snapshot | `{snapshot}` |
+| Run | `{run}` |
+| Licences of its rows and its base | {licences} |
+
+It fits this base only: on another one it loads without an error and answers wrongly. `registry.client.load_adapter`
+refuses any other base.
+
+## What the gate saw
+
+{decision}
+
+{table}
+"""
+
+
+def card(adapter: Adapter) -> str:
+    """The text of an adapter's README.md."""
+    report: Mapping[str, Any] = adapter.report if isinstance(adapter.report, Mapping) else {}
+    return _TEMPLATE.format(
+        domain=adapter.domain,
+        version=adapter.version,
+        base=adapter.base,
+        base_revision=adapter.base_revision,
+        fingerprint=adapter.fingerprint,
+        library_range=adapter.library_range,
+        snapshot=adapter.snapshot,
+        run=adapter.run,
+        licence=" AND ".join(adapter.licences) or "unknown",
+        licences=", ".join(adapter.licences) or "unknown",
+        decision=f"**{report.get('decision', 'no decision')}**: {report.get('reason', 'no report')}.",
+        table=table(report.get("rows", ())),
+    )
+
+
+def table(rows: Iterable[Mapping[str, Any]]) -> str:
+    """The gate's rows as a Markdown table."""
+    lines = ["| split | metric | arm | value | 95% interval | items | families |", "|---|---|---|---|---|---|---|"]
+    for row in rows:
+        low, high = row.get("ci_low"), row.get("ci_high")
+        interval = "" if low is None or high is None else f"[{low:.3f}, {high:.3f}]"
+        value = "not measured yet" if row.get("value") is None else f"{row['value']:.3f}"
+        cells = (row["split"], row["metric"], row["arm"], value, interval, row["n"], row["clusters"])
+        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+    return "\n".join(lines)

@@ -1,0 +1,107 @@
+"""Channels: names that move. Each is a log of numbered entries, created only if absent; the last one counts."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry.errors import ConfigurationError, RegistryError
+from registry.storage import storage
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_VERSION = re.compile(r"v?\d+")
+_ATTEMPTS = 1000
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One move of a channel.
+
+    Attributes:
+        channel: Its name.
+        number: 1, 2, 3 … in the channel's log.
+        version: The adapter version it moved to.
+        action: publish, promote or rollback.
+        at: When, ISO 8601 in UTC.
+    """
+
+    channel: str
+    number: int
+    version: int
+    action: str
+    at: str
+
+
+def check_name(channel: str) -> str:
+    """The name of a channel, if it can be one.
+
+    Raises:
+        ConfigurationError: It can't: it is empty, has other characters, or looks like a version.
+    """
+    if not _NAME.fullmatch(channel) or _VERSION.fullmatch(channel):
+        raise ConfigurationError(
+            f"No channel can be called {channel!r}: use letters, digits, dot, dash and underscore, and no version"
+        )
+    return channel
+
+
+def history(folder: Path, channel: str) -> list[Entry]:
+    """Every move of a channel, oldest first; empty where there is none.
+
+    Args:
+        folder: The domain's folder of channels.
+        channel: Name of the channel.
+    """
+    entries = []
+    for path in sorted((folder / check_name(channel)).glob("[0-9]*.json")):
+        try:
+            entries.append(Entry(**json.loads(path.read_text())))
+        except (OSError, ValueError, TypeError) as error:
+            raise RegistryError(f"Broken entry {path} of channel {channel!r}: {error}", path=str(path)) from error
+    return entries
+
+
+def names(folder: Path) -> list[str]:
+    """The channels of a domain, sorted."""
+    return sorted(path.name for path in folder.glob("*") if path.is_dir()) if folder.is_dir() else []
+
+
+def append(folder: Path, channel: str, version: int, action: str) -> Entry:
+    """Move a channel. Whoever comes second among concurrent movers gets the next number; nothing is overwritten.
+
+    Raises:
+        ConfigurationError: The folder can't be written.
+        RegistryError: The disk fails.
+    """
+    log = folder / check_name(channel)
+    with storage(f"channel {channel}", log):
+        log.mkdir(parents=True, exist_ok=True)
+        for _ in range(_ATTEMPTS):
+            past = history(folder, channel)
+            number = past[-1].number + 1 if past else 1
+            entry = Entry(channel, number, version, action, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"))
+            if _create(log / f"{number:08d}.json", json.dumps(entry.__dict__, sort_keys=True).encode()):
+                return entry
+    raise RegistryError(f"Channel {channel!r} at {log} is moved by others all the time: try again", retryable=True)
+
+
+def _create(path: Path, data: bytes) -> bool:
+    """Create a file with its whole content, atomically; false where it exists."""
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with partial.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(partial)
+            return True
+        return False
+    finally:
+        partial.unlink(missing_ok=True)

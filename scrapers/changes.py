@@ -1,0 +1,369 @@
+"""What two releases of a library differ in: griffe's breakage finder, the symbols themselves, and what notes say.
+
+Only public symbols count. A Change has one row for each (symbol, kind); its evidence names every finder and note.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from packaging.version import InvalidVersion, Version
+
+from registry.records import Change, Symbol
+from scrapers.changelogs import Entry, entries, symbols_named
+from scrapers.lookup import Names
+from scrapers.notes import Note, notes_of, replacement_in
+from scrapers.signatures import likeness, name_likeness, signature_detail
+from scrapers.sources import Scraped
+from scrapers.symbols import docstring_of, load_packages
+
+if TYPE_CHECKING:
+    import griffe
+
+MOVED = 0.45
+"""Likeness from which a symbol of the same name in another module is the same one."""
+RENAMED = 0.72
+"""Likeness from which a symbol of another name in the same package is taken for the old one, renamed."""
+NAMED = 0.5
+"""Likeness that is enough where a note names the new one."""
+MAX_EVIDENCE = 8
+
+
+@dataclass
+class Draft:
+    """A change while its evidence is gathered."""
+
+    replacement: str | None = None
+    evidence: list[dict[str, str]] = field(default_factory=list)
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, source: str, text: str) -> None:
+        """Keeps a piece of evidence once."""
+        row = {"source": source, "text": text[:600]}
+        if row not in self.evidence and len(self.evidence) < MAX_EVIDENCE:
+            self.evidence.append(row)
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One release, with griffe's trees and the notes of each symbol."""
+
+    scraped: Scraped
+
+    @cached_property
+    def names(self) -> Names:
+        return Names(self.scraped.symbols)
+
+    @property
+    def symbols(self) -> Mapping[str, Symbol]:
+        return self.names.symbols
+
+    @cached_property
+    def trees(self) -> dict[str, griffe.Module]:
+        return load_packages({p.path: p.markdown for p in self.scraped.pages if p.kind == "source"})
+
+    @cached_property
+    def notes(self) -> dict[str, list[Note]]:
+        texts = {p.id: p.markdown.split("\n") for p in self.scraped.pages if p.kind == "source"}
+        found: dict[str, list[Note]] = {}
+        for path, symbol in self.symbols.items():
+            obj = _member(self.trees, path)
+            doc = docstring_of(obj) if obj is not None and not obj.is_attribute else symbol.doc
+            lines = texts.get(symbol.page or "", []) if symbol.kind not in {"module", "attribute"} else []
+            end = obj.endlineno if obj is not None and obj.endlineno else symbol.line
+            if notes := notes_of(doc, "\n".join(lines[max(symbol.line - 1, 0) : end])):
+                found[path] = notes
+        return found
+
+
+class _Finder:
+    """Gathers the drafts of all changes from one release to another."""
+
+    def __init__(self, old: Scraped, new: Scraped) -> None:
+        self.old, self.new = _Side(old), _Side(new)
+        self.drafts: dict[tuple[str, str], Draft] = {}
+        self.successors: dict[str, str] = {}
+
+    def draft(self, symbol: str, kind: str) -> Draft:
+        return self.drafts.setdefault((symbol, kind), Draft())
+
+    # ---------------------------------------------------------------------------------- symbols that went or came
+
+    def gone(self) -> None:
+        """Removed, moved and renamed symbols."""
+        gone = [s for path, s in self.old.symbols.items() if path not in self.new.symbols]
+        came = [s for path, s in self.new.symbols.items() if path not in self.old.symbols]
+        missing = {s.path for s in gone}
+        for symbol in sorted(gone, key=lambda s: s.path.count(".")):
+            owner = symbol.path.rpartition(".")[0]
+            if owner in missing and self.old.symbols[owner].kind == "class":
+                continue  # went with its class
+            if symbol.kind == "attribute" and owner in missing:
+                continue
+            self._went(symbol, came)
+
+    def _went(self, symbol: Symbol, came: list[Symbol]) -> None:
+        named, notes = self._named_successor(symbol)
+        target, kind, score = self._successor(symbol, came, named)
+        draft = self.draft(symbol.path, kind)
+        draft.add("symbols", f"{symbol.path} ({symbol.kind}) is not in {self.new.scraped.release.version}")
+        for note in notes:
+            draft.add(note.source, note.text)
+        draft.replacement = target.path if target else named
+        if target is None:
+            return
+        self.successors[symbol.path] = target.path
+        draft.add("likeness", f"{target.path}: {score:.2f}")
+        if symbol.kind != "module":
+            kept = [a for a in symbol.aliases if self.new.names.exact(a) == target.path]
+            draft.detail |= {"still_works": kept} if kept else {}
+            if detail := signature_detail(symbol.parameters, target.parameters):
+                draft.detail["signature"] = detail
+
+    def _successor(self, symbol: Symbol, came: list[Symbol], named: str | None) -> tuple[Symbol | None, str, float]:
+        """The symbol at new that is this one under another path, with the kind of change and the likeness."""
+        alike = [s for s in came if _same_sort(s, symbol) and self._same_owner(symbol, s)]
+        for path in sorted({p for a in symbol.aliases if (p := self.new.names.exact(a))}):
+            if _last(path) == _last(symbol.path) and _same_sort(self.new.symbols[path], symbol):
+                return self.new.symbols[path], "moved", likeness(symbol, self.new.symbols[path])
+        here = [(likeness(symbol, s), s) for s in alike if _last(s.path) == _last(symbol.path)]
+        score, best = max(here, key=lambda x: (x[0], x[1].path), default=(0.0, None))
+        if best is not None and score >= MOVED:
+            return best, "moved", score
+        if named is not None and named in self.new.symbols and _same_sort(self.new.symbols[named], symbol):
+            score = likeness(symbol, self.new.symbols[named])
+            if score >= NAMED and name_likeness(symbol, self.new.symbols[named]) >= NAMED:
+                return self.new.symbols[named], "renamed", score
+        if named is None:
+            near = [(likeness(symbol, s), s) for s in alike if _package(s.path) == _package(symbol.path)]
+            score, best = max(near, key=lambda x: (x[0], x[1].path), default=(0.0, None))
+            if best is not None and symbol.kind != "module" and score >= RENAMED:
+                return best, "renamed", score
+        return None, "removed", 0.0
+
+    def _same_owner(self, symbol: Symbol, other: Symbol) -> bool:
+        """Whether two methods belong to one class, under its old or its new path; functions belong to none."""
+        if symbol.kind not in {"method", "attribute"}:
+            return True
+        owner, new_owner = symbol.path.rpartition(".")[0], other.path.rpartition(".")[0]
+        return self.successors.get(owner, owner) == new_owner
+
+    def _named_successor(self, symbol: Symbol) -> tuple[str | None, list[Note]]:
+        """What the old release's own notes say to use instead."""
+        notes = [n for n in self.old.notes.get(symbol.path, []) if n.whole and n.deprecates]
+        for note in notes:
+            if named := self._replacement(note.text, symbol.path):
+                return named, notes
+        return None, notes
+
+    def _replacement(self, text: str, near: str, *, strict: bool = False) -> str | None:
+        def known(name: str) -> str | None:
+            path = self.new.names.find(name, near)
+            return path if path != near else None
+
+        return replacement_in(text, known, strict=strict)
+
+    def lost_paths(self) -> None:
+        """Symbols that are still there, but no longer under their shortest public path."""
+        for path, symbol in self.old.symbols.items():
+            if path not in self.new.symbols or not symbol.aliases or symbol.kind == "module":
+                continue
+            shortest = symbol.aliases[0]
+            if self.new.names.exact(shortest) is None and self._owner_kept(shortest):
+                draft = self.draft(path, "moved")
+                left = self.new.symbols[path].aliases
+                draft.replacement = left[0] if left else path
+                draft.detail["lost"] = [a for a in symbol.aliases if self.new.names.exact(a) is None]
+                draft.add("symbols", f"{shortest} is not in {self.new.scraped.release.version}")
+
+    def _owner_kept(self, path: str) -> bool:
+        """Whether the loss is this path's own: a class that lost its path takes its methods with it."""
+        owner = path.rpartition(".")[0]
+        return self.new.names.exact(owner) is not None or self.old.names.exact(owner) is None
+
+    def added(self) -> None:
+        """New symbols that are no old ones under another name."""
+        taken = set(self.successors.values())
+        came = {p for p in self.new.symbols if p not in self.old.symbols}
+        for path in sorted(came - taken):
+            owner = path.rpartition(".")[0]
+            symbol = self.new.symbols[path]
+            if owner in came and (self.new.symbols[owner].kind == "class" or symbol.kind == "attribute"):
+                continue  # came with its class or module
+            draft = self.draft(path, "added")
+            draft.add("symbols", f"{path} ({symbol.kind}) is not in {self.old.scraped.release.version}")
+            draft.detail["kind"] = symbol.kind
+
+    # ------------------------------------------------------------------------------------ symbols that stayed
+
+    def signatures(self) -> None:
+        """Parameters of symbols that are in both releases."""
+        for path, symbol in self.old.symbols.items():
+            other = self.new.symbols.get(path)
+            if other is None or symbol.signature is None or other.signature is None:
+                continue
+            if detail := signature_detail(symbol.parameters, other.parameters):
+                draft = self.draft(path, "signature")
+                draft.detail |= detail
+                draft.add("signature", f"{symbol.signature} -> {other.signature}")
+                for note in [n for n in self.old.notes.get(path, []) if not n.whole and n.deprecates]:
+                    if note.subject in detail.get("removed", ()) or note.subject in detail.get("renamed", {}):
+                        draft.add(note.source, note.text)
+                        draft.detail.setdefault("notes", {})[note.subject] = note.text[:300]
+
+    def breakages(self) -> None:
+        """What griffe's finder says, as evidence for what is there and as changes of its own."""
+        import griffe
+
+        kinds = griffe.BreakageKind
+        behaviour = {kinds.RETURN_CHANGED_TYPE, kinds.CLASS_REMOVED_BASE, kinds.ATTRIBUTE_CHANGED_TYPE}
+        for found in self._found_by_griffe():
+            path = found.obj.canonical_path.removesuffix(".__init__")
+            text = _told(found)
+            if found.kind is kinds.OBJECT_REMOVED:
+                for kind in ("removed", "moved", "renamed"):
+                    if (path, kind) in self.drafts:
+                        self.drafts[path, kind].add("griffe", text)
+            elif path in self.old.symbols and path in self.new.symbols:
+                self.draft(path, "behaviour" if found.kind in behaviour else "signature").add("griffe", text)
+
+    def _found_by_griffe(self) -> Iterator[griffe.Breakage]:
+        import griffe
+
+        for name in sorted(self.old.trees.keys() & self.new.trees.keys()):
+            yield from griffe.find_breaking_changes(self.old.trees[name], self.new.trees[name])
+
+    def deprecations(self) -> None:
+        """Notes at new that were not there at old: the symbol, or one of its parameters, will go."""
+        for path, notes in self.new.notes.items():
+            before = {n.text for n in self.old.notes.get(path, [])}
+            whole_before = any(n.whole and n.deprecates for n in self.old.notes.get(path, []))
+            for note in notes:
+                if not note.deprecates or note.text in before or (note.whole and whole_before):
+                    continue
+                draft = self.draft(path, "deprecated")
+                draft.add(note.source, note.text)
+                if note.whole:
+                    draft.replacement = draft.replacement or self._replacement(note.text, path)
+                elif note.subject:
+                    draft.detail.setdefault("parameters", [])
+                    draft.detail["parameters"] = sorted({*draft.detail["parameters"], note.subject})
+
+    def behaviour(self) -> None:
+        """`versionchanged` notes at new, and what old said would change."""
+        low, high = (_version(s.scraped.release.version) for s in (self.old, self.new))
+        for path, notes in self.new.notes.items():
+            for note in notes:
+                version = _version(note.version)
+                changed = note.category == "versionchanged" and version and low and high and low < version <= high
+                if changed and path in self.old.symbols:
+                    self.draft(path, "behaviour").add(note.source, note.text)
+        for path, notes in self.old.notes.items():
+            if path in self.new.symbols:
+                still = {n.text for n in self.new.notes.get(path, [])}
+                for note in notes:
+                    if note.promises and note.text not in still and note.category != "versionchanged":
+                        self.draft(path, "behaviour").add(note.source, note.text)
+
+    def changelogs(self) -> None:
+        """Entries that name a symbol: evidence for its changes, or a change of behaviour of its own."""
+        for side, other in ((self.old, self.new), (self.new, self.old)):
+            for entry in self._entries:
+                for path in symbols_named(entry, side.names):
+                    self._logged(entry, path, in_both=path in other.symbols)
+
+    @cached_property
+    def _entries(self) -> list[Entry]:
+        versions = (s.scraped.release.version for s in (self.old, self.new))
+        return entries(self.new.scraped.pages, *versions)
+
+    def _logged(self, entry: Entry, path: str, *, in_both: bool) -> None:
+        drafts = [(kind, d) for (symbol, kind), d in self.drafts.items() if symbol == path]
+        for kind, draft in drafts:
+            draft.add(entry.path, entry.text)
+            if kind in {"removed", "deprecated"} and draft.replacement is None:
+                draft.replacement = self._replacement(entry.text, path, strict=True)
+        if in_both and entry.is_behaviour and not any(k in {"removed", "signature", "behaviour"} for k, _ in drafts):
+            self.draft(path, "behaviour").add(entry.path, entry.text)
+
+
+def find_changes(old: Scraped, new: Scraped) -> list[Change]:
+    """The changes from one release to another, sorted by symbol and kind.
+
+    `removed` and `renamed` come with what to use instead where a note names it, `signature` with its `detail`
+    (see `signature_detail`), every one with its evidence.
+    """
+    finder = _Finder(old, new)
+    finder.gone()
+    finder.lost_paths()
+    finder.added()
+    finder.signatures()
+    finder.breakages()
+    finder.deprecations()
+    finder.behaviour()
+    finder.changelogs()
+    return [
+        Change(
+            old=old.release.id,
+            new=new.release.id,
+            symbol=symbol,
+            kind=kind,
+            replacement=draft.replacement,
+            evidence=draft.evidence,
+            detail=draft.detail,
+        )
+        for (symbol, kind), draft in sorted(finder.drafts.items())
+    ]
+
+
+def by_kind(changes: Iterable[Change]) -> dict[str, int]:
+    """How many changes there are of each kind, kinds sorted."""
+    counts: dict[str, int] = {}
+    for change in changes:
+        counts[change.kind] = counts.get(change.kind, 0) + 1
+    return dict(sorted(counts.items()))
+
+
+def _told(found: griffe.Breakage) -> str:
+    """One line of griffe's finding, without the folder it was made in."""
+    values = [
+        getattr(v, "name", None) or (str(v) if isinstance(v, str) else "")
+        for v in (found.old_value, found.new_value)
+        if v is not None
+    ]
+    names = ", ".join(dict.fromkeys(v for v in values if v))
+    return f"{found.kind.value}: {names or found.obj.canonical_path} {found.details}".strip()
+
+
+def _member(trees: Mapping[str, griffe.Module], path: str) -> griffe.Object | None:
+    """The object of that path, None where griffe has none (or only an alias)."""
+    parts = path.split(".")
+    found: Any = trees.get(parts[0])
+    for part in parts[1:]:
+        if found is None or found.is_alias:
+            return None
+        found = found.members.get(part)
+    return None if found is None or found.is_alias else found
+
+
+def _same_sort(one: Symbol, other: Symbol) -> bool:
+    callables = {"function", "class"}
+    return one.kind == other.kind or {one.kind, other.kind} <= callables
+
+
+def _last(path: str) -> str:
+    return path.rpartition(".")[2]
+
+
+def _package(path: str) -> str:
+    return path.rpartition(".")[0].rpartition(".")[0]
+
+
+def _version(text: str) -> Version | None:
+    try:
+        return Version(text.rstrip(".,:"))
+    except InvalidVersion:
+        return None

@@ -1,0 +1,126 @@
+"""What two parameter lists differ in, and how alike two symbols are."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from registry.records import Symbol
+
+_POSITIONAL = {"positional-only", "positional or keyword"}
+Parameters = Iterable[Any]
+"""`[{name, kind, default}]`, as a Symbol has them."""
+
+
+def signature_detail(old: Parameters, new: Parameters) -> dict[str, Any]:
+    """What changed from one parameter list to another; empty where nothing did.
+
+    Returns:
+        Of `added [{name, kind, default}]`, `removed [name]`, `renamed {old: new}`, `defaults {name: [old, new]}`,
+        `kinds {name: [old, new]}`, `required [name]` (now without default), `positions {name: [old, new]}`, those that
+        hold something, and `breaking`: whether a call that was right can now be wrong or mean something else.
+    """
+    old, new = list(old), list(new)
+    before, after = {p["name"]: p for p in old}, {p["name"]: p for p in new}
+    renamed = _renamed(old, new)
+    removed = [n for n in before if n not in after and n not in renamed]
+    added = [dict(p) for p in new if p["name"] not in before and p["name"] not in renamed.values()]
+    kept = [(before[n], after[renamed.get(n, n)]) for n in before if renamed.get(n, n) in after]
+    detail: dict[str, Any] = {
+        "added": added,
+        "removed": removed,
+        "renamed": renamed,
+        "defaults": {b["name"]: [a["default"], b["default"]] for a, b in kept if _default_changed(a, b)},
+        "kinds": {b["name"]: [a["kind"], b["kind"]] for a, b in kept if a["kind"] != b["kind"]},
+        "required": [b["name"] for a, b in kept if a["default"] is not None and _required(b)],
+        "positions": _positions(old, new, renamed),
+    }
+    detail = {k: v for k, v in detail.items() if v}
+    if detail:
+        detail["breaking"] = _breaking(detail)
+    return detail
+
+
+def _breaking(detail: Mapping[str, Any]) -> bool:
+    kinds = detail.get("kinds", {}).values()
+    narrowed = any(new not in {"positional or keyword"} and not new.startswith("variadic") for _, new in kinds)
+    wanting = any(_required(p) for p in detail.get("added", ()))
+    return wanting or narrowed or any(k in detail for k in ("removed", "renamed", "required", "positions", "defaults"))
+
+
+def _required(parameter: Mapping[str, Any]) -> bool:
+    return parameter["default"] is None and not str(parameter["kind"]).startswith("variadic")
+
+
+def _default_changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    if old["default"] is None or new["default"] is None:
+        return False
+    return _value(old["default"]) != _value(new["default"])
+
+
+def _value(text: str) -> str:
+    try:
+        return ast.dump(ast.parse(text, mode="eval"))
+    except (SyntaxError, ValueError):
+        return text
+
+
+def _renamed(old: list[Any], new: list[Any]) -> dict[str, str]:
+    """Parameters that stand at the same place with the same default under another name."""
+    before, after = {p["name"] for p in old}, {p["name"] for p in new}
+    gone = [(i, p) for i, p in enumerate(old) if p["name"] not in after]
+    come = [(i, p) for i, p in enumerate(new) if p["name"] not in before]
+    found: dict[str, str] = {}
+    for i, p in gone:
+        for j, q in come:
+            place = i == j and p["default"] == q["default"]
+            if p["kind"] == q["kind"] == "keyword-only":  # these have no place, but neighbours
+                place = i > 0 and j > 0 and old[i - 1]["name"] == new[j - 1]["name"] and _alike(p, q)
+            if place and p["kind"] == q["kind"] and q["name"] not in found.values():
+                found[p["name"]] = q["name"]
+                break
+    return found
+
+
+def _alike(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether two defaults are constants of one type."""
+    try:
+        one, other = (ast.literal_eval(p["default"] or "") for p in (old, new))
+    except (SyntaxError, ValueError):
+        return bool(old["default"] == new["default"])
+    return type(one) is type(other)
+
+
+def _positions(old: list[Any], new: list[Any], renamed: Mapping[str, str]) -> dict[str, list[int]]:
+    """Positional parameters that a positional call now reaches at another place."""
+    at = {p["name"]: i for i, p in enumerate(new) if p["kind"] in _POSITIONAL}
+    moved = {}
+    for i, p in enumerate(old):
+        name = renamed.get(p["name"], p["name"])
+        if p["kind"] in _POSITIONAL and name in at and at[name] != i:
+            moved[name] = [i, at[name]]
+    return moved
+
+
+def likeness(old: Symbol, new: Symbol) -> float:
+    """How alike two symbols are, 0 to 1: docstring 0.5, parameters 0.3, name 0.2."""
+    doc = _ratio(old.doc[:2000], new.doc[:2000]) if old.doc and new.doc else float(old.doc == new.doc) / 2
+    listed: list[list[Any]] = [list(s.parameters) for s in (old, new)]
+    one, other = ([p["name"] for p in parameters] for parameters in listed)
+    shared = difflib.SequenceMatcher(None, one, other, autojunk=False).ratio() if one or other else 1.0
+    return 0.5 * doc + 0.3 * shared + 0.2 * name_likeness(old, new)
+
+
+def name_likeness(old: Symbol, new: Symbol) -> float:
+    """How alike the last parts of two paths are, 0 to 1."""
+    return _ratio(old.path.rpartition(".")[2], new.path.rpartition(".")[2])
+
+
+def _ratio(one: str, other: str) -> float:
+    if one == other:
+        return 1.0
+    words, others = (one.split(), other.split()) if len(one) > 80 else (list(one), list(other))
+    matcher = difflib.SequenceMatcher(None, words, others, autojunk=False)
+    return matcher.ratio() if matcher.real_quick_ratio() > 0.4 and matcher.quick_ratio() > 0.4 else 0.0

@@ -1,0 +1,121 @@
+"""Calls of a library in a program: which object each means, where it stands, and the statement around it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from registry.names import SymbolIndex, dotted_name, imported_names
+from synth.source import Source
+
+Span = tuple[int, int]
+"""Character offsets: first, and one after the last."""
+
+_BLOCKS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call in a program.
+
+    Attributes:
+        node: Its syntax node.
+        dotted: What is called, imports resolved (`networkx.Graph`); of a method of an object `.name`.
+        path: Canonical path of the symbol; None where the release has none of that name.
+        span: Where the call stands.
+        function: Where what is called stands.
+        statement: Index of the statement of the top level around it.
+        stop: One after the last character of the innermost statement (of a block: of its header).
+    """
+
+    node: ast.Call
+    dotted: str
+    path: str | None
+    span: Span
+    function: Span
+    statement: int
+    stop: int
+
+
+class Script:
+    """A program's code with its imports resolved.
+
+    Args:
+        code: Python source.
+        roots: Top-level packages of the library.
+
+    Raises:
+        SyntaxError: The code is no Python.
+    """
+
+    def __init__(self, code: str, roots: Iterable[str]) -> None:
+        self.source = Source(code)
+        self.code = code
+        self.body = self.source.tree.body
+        self.names = imported_names(self.source.tree, roots)
+
+    def calls(self, index: SymbolIndex) -> Iterator[Call]:
+        """Its calls in the order of the text; calls of methods of objects too."""
+        for position, statement in enumerate(self.body):
+            for node, stop in _calls(self.source, statement):
+                found = self.call(node, position, stop, index)
+                if found is not None:
+                    yield found
+
+    def call(self, node: ast.Call, position: int, stop: int, index: SymbolIndex) -> Call | None:
+        """The call of `node`, or None where it is neither a name's nor an attribute's."""
+        dotted = self.resolve(node.func)
+        if dotted is None:
+            if not isinstance(node.func, ast.Attribute):
+                return None
+            dotted = "." + node.func.attr
+        path = None if dotted.startswith(".") else index.canonical(dotted)
+        return Call(node, dotted, path, self.source.span(node), self.source.span(node.func), position, stop)
+
+    def resolve(self, node: ast.expr) -> str | None:
+        """The dotted path of the library that an expression names through the imports, or None."""
+        dotted = dotted_name(node)
+        head, dot, rest = (dotted or "").partition(".")
+        return self.names[head] + dot + rest if head in self.names else None
+
+    def spelled(self, path: str) -> str | None:
+        """How the program would write a public dotted path, through what it imports as a module or by that name."""
+        best: str | None = None
+        for local, meaning in sorted(self.names.items()):
+            if path == meaning or path.startswith(meaning + "."):
+                text = local + path[len(meaning) :]
+                if best is None or len(text) < len(best):
+                    best = text
+        return best
+
+
+def _calls(source: Source, statement: ast.stmt) -> Iterator[tuple[ast.Call, int]]:
+    """Calls in a statement with the end of the innermost statement around each, in the order of the text."""
+    found = [(node, stop) for node, stop in _within(source, statement)]
+    yield from sorted(found, key=lambda pair: (pair[0].lineno, pair[0].col_offset, -(pair[0].end_col_offset or 0)))
+
+
+def _within(source: Source, statement: ast.stmt) -> Iterator[tuple[ast.Call, int]]:
+    nested = [child for child in ast.iter_child_nodes(statement) if isinstance(child, _NESTING)]
+    if isinstance(statement, _BLOCKS):
+        for child in getattr(statement, "body", []):
+            yield from _within(source, child)
+        return
+    stop = source.span(statement)[1]
+    if nested:
+        first = min(source.span(child)[0] for child in nested)
+        stop = source.text.rfind("\n", 0, first)
+    for child in ast.iter_child_nodes(statement):
+        if isinstance(child, ast.stmt):
+            yield from _within(source, child)
+        elif isinstance(child, ast.ExceptHandler):
+            for inner in child.body:
+                yield from _within(source, inner)
+        else:
+            for node in ast.walk(child):
+                if isinstance(node, ast.Call):
+                    yield node, stop
+
+
+_NESTING = (ast.stmt, ast.ExceptHandler)

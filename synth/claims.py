@@ -1,0 +1,93 @@
+"""What an example claims to show: the library's symbols that its code calls, and which of them it is about."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from registry.names import SymbolIndex, dotted_name, imported_names
+from registry.records import Symbol
+
+
+def called(code: str, index: SymbolIndex) -> tuple[str, ...]:
+    """Canonical paths that `code` calls: named through imports, then methods of objects it makes by a constructor."""
+    static = index.called(code)
+    return tuple(dict.fromkeys([*static, *_methods(code, index)]))
+
+
+def _methods(code: str, index: SymbolIndex) -> list[str]:
+    """Methods called on names that were bound to a class's instance."""
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:
+        return []
+    imports = imported_names(tree, index.roots)
+    types: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            dotted = dotted_name(node.value.func)
+            path = _resolve(dotted, imports, index) if dotted else None
+            for target in node.targets:
+                if isinstance(target, ast.Name) and path is not None and index.by_path[path].kind == "class":
+                    types.setdefault(target.id, path)
+    found: dict[str, None] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in types:
+            path = index.canonical(f"{types[node.value.id]}.{node.attr}")
+            if path is not None and path in index.by_path:
+                found.setdefault(path)
+    return list(found)
+
+
+def _resolve(dotted: str, imports: Mapping[str, str], index: SymbolIndex) -> str | None:
+    head, dot, rest = dotted.partition(".")
+    if head not in imports:
+        return None
+    path = index.canonical(imports[head] + dot + rest)
+    return path if path in index.by_path else None
+
+
+def by_relevance(
+    symbols: Sequence[str], index: SymbolIndex, names: Iterable[str], uses: Counter[str]
+) -> tuple[str, ...]:
+    """`symbols` with the one that an example is about first: the best match with `names`, else the rarest.
+
+    Args:
+        symbols: Canonical paths, in order of appearance.
+        index: The release's symbols.
+        names: The example's own names, the most telling first (the test's, its class's, its file's).
+        uses: How many examples call each symbol.
+    """
+    words = [_plain(n) for n in names]
+
+    def rank(path: str) -> tuple[int, int, int, int]:
+        last = _plain(path.rpartition(".")[2])
+        for place, word in enumerate(words):
+            if len(last) > 2 and last in word:
+                return (0, place, -len(last), uses[path])
+        return (1, int(index.by_path[path].kind == "class"), uses[path], symbols.index(path))
+
+    if not symbols:
+        return ()
+    main = min(symbols, key=rank)
+    return (main, *(s for s in symbols if s != main))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower().removeprefix("test_").removeprefix("test"))
+
+
+def is_task(code: str) -> bool:
+    """Whether code does more than import and define: it has a statement of its own."""
+    body = ast.parse(code).body
+    return any(
+        not isinstance(s, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Pass)) for s in body
+    )
+
+
+def shown(path: str, index: SymbolIndex) -> Symbol | None:
+    """The symbol at a path, if it is something that can be called or read."""
+    symbol = index.by_path.get(path)
+    return None if symbol is None or symbol.kind == "module" else symbol

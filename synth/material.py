@@ -1,0 +1,78 @@
+"""Mined programs as this part of synth takes them: an Example with the Program that answers it, and how runs ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from registry.identity import sha256_of
+from registry.records import Example, Program, Record
+
+Outcomes = Mapping[tuple[str, str], str]
+"""(id of a program, id of a release) -> outcome of its verdict."""
+
+Messages = Mapping[tuple[str, str], str]
+"""(id of a program, id of a release) -> detail of its verdict, and its deprecation warnings."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A mined example with its program.
+
+    Attributes:
+        example: A `doc` or `test` row.
+        program: What its role `answer` names.
+    """
+
+    example: Example
+    program: Program
+
+    @property
+    def key(self) -> str:
+        """File, name of the test or page, and row: equal at two versions where the example is the same one."""
+        row = self.parts.get("row", 0)
+        return f"{self.example.file}::{self.name}[{row}]"
+
+    @property
+    def name(self) -> str:
+        """Name of the test function or of the documented object."""
+        return str(self.parts.get("name") or self.example.root)
+
+    @property
+    def parts(self) -> Mapping[str, Any]:
+        """The example's parts."""
+        parts = self.example.parts
+        return parts if isinstance(parts, Mapping) else {}
+
+
+def pieces(records: Iterable[Record]) -> Iterator[Piece]:
+    """The `doc` and `test` rows of a stream of programs and examples, each with its program, in the stream's order."""
+    programs: dict[str, Program] = {}
+    for record in records:
+        if isinstance(record, Program):
+            programs[record.id] = record
+        elif isinstance(record, Example) and record.kind in ("doc", "test"):
+            parts = record.parts if isinstance(record.parts, Mapping) else {}
+            program = programs.get(dict(parts.get("programs", {})).get("answer", ""))
+            if program is not None:
+                yield Piece(record, program)
+
+
+def passing(found: Iterable[Piece], outcomes: Outcomes, release: str) -> list[Piece]:
+    """Those whose program passed at a release."""
+    return [p for p in found if outcomes.get((p.program.id, release)) == "passed"]
+
+
+def key_of(*what: Any) -> str:
+    """A short key of plain values: the root of the rows that derive from one site or pair."""
+    return str(sha256_of(list(what)))[:24]
+
+
+def licence_of(*found: Piece) -> str | None:
+    """The licences of all, joined by AND; None where one is unknown."""
+    known = [p.example.licence for p in found]
+    if any(text is None for text in known):
+        return None
+    distinct = sorted({text for text in known if text})
+    return " AND ".join(f"({t})" if " OR " in t and len(distinct) > 1 else t for t in distinct) or None

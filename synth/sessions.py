@@ -1,0 +1,241 @@
+"""Doctest sessions: a docstring's or guide's prompts as straight scripts with checks, sliced by names."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from synth.dataflow import flow, needed, nodes, unbound
+from synth.folding import is_literal
+from synth.source import indented
+
+LONGEST = 40
+"""Statements beyond which a session is no example."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session as a script.
+
+    Attributes:
+        imports: Its own imports, one a line.
+        body: Its other statements.
+        test: Its checks.
+        unbound: Names that it uses and doesn't bind, sorted.
+    """
+
+    imports: str
+    body: str
+    test: str
+    unbound: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A prompt: its statement, what the docs say it shows, and the paragraph it stands in."""
+
+    source: str
+    tree: ast.stmt
+    want: str
+    raises: bool
+    block: int
+
+
+def sessions(text: str) -> Iterator[Session]:
+    """The independent sessions of a text: one for each run of prompts between prose that states an output.
+
+    A run brings the statements of earlier runs that its names depend on. Where the output has an ellipsis, or needs
+    whitespace to be normalised, the statement is kept and its check dropped; skipped statements are left out.
+    """
+    steps = _steps(text)
+    for block in dict.fromkeys(s.block for s in steps):
+        end = max(i for i, s in enumerate(steps) if s.block == block) + 1
+        own = [i for i in range(end) if steps[i].block == block]
+        wanted = {name for i in own for name in flow(steps[i].tree).reads}
+        fixed = {n for s in steps[:end] if isinstance(s.tree, (ast.Import, ast.ImportFrom)) for n in flow(s.tree).binds}
+        fixed |= _module_like(steps[:end])
+        before = needed([s.tree for s in steps[: own[0]]], wanted, fixed)
+        chosen = [steps[i] for i in [*before, *own]]
+        if len(chosen) <= LONGEST:
+            made = _Script(first_own=len(before)).session(chosen)
+            if made is not None:
+                yield made
+
+
+def _module_like(steps: list[_Step]) -> set[str]:
+    """Names that sessions use and never bind: imported modules, which calls don't change."""
+    return set(unbound([s.tree for s in steps]))
+
+
+def _steps(text: str) -> list[_Step]:
+    try:
+        parts = doctest.DocTestParser().parse(text)
+    except ValueError:
+        return []
+    steps: list[_Step] = []
+    block = 0
+    for part in parts:
+        if isinstance(part, str):
+            block += bool(part.strip())
+            continue
+        if part.options.get(doctest.SKIP):
+            continue
+        source = re.sub(r"[ \t]*#[ \t]*doctest:.*", "", part.source).rstrip()
+        try:
+            body = ast.parse(source).body
+        except SyntaxError:
+            continue
+        for i, tree in enumerate(body):
+            last = i == len(body) - 1
+            code = source if len(body) == 1 else ast.unparse(tree)
+            steps.append(_Step(code, tree, part.want if last else "", last and part.exc_msg is not None, block))
+    return steps
+
+
+class _Script:
+    """Writes a session's steps as code and test."""
+
+    def __init__(self, first_own: int) -> None:
+        self.first_own = first_own
+        self.imports: list[str] = []
+        self.body: list[str] = []
+        self.test: list[str] = []
+        self.extra: set[str] = set()
+        self.counts: dict[str, int] = {}
+
+    def session(self, steps: list[_Step]) -> Session | None:
+        for i, step in enumerate(steps):
+            checked = i >= self.first_own and bool(step.want)
+            if isinstance(step.tree, (ast.Import, ast.ImportFrom)):
+                self.imports.append(step.source)
+            elif step.raises:
+                self.raising(step, checked)
+            elif isinstance(step.tree, ast.Expr) and not _is_print(step.tree.value):
+                self.expression(step, checked)
+            elif _prints(step.tree):
+                if checked:
+                    self.printing(step)
+            else:
+                self.body.append(step.source)
+        if not self.test:
+            return None
+        body, test = "\n".join(self.body) + "\n", "\n".join(self.test) + "\n"
+        script = "\n".join([*self.imports, body, test])
+        try:
+            names = unbound(ast.parse(script).body)
+        except SyntaxError:
+            return None
+        imports = [f"import {m}" for m in sorted(self.extra)] + list(dict.fromkeys(self.imports))
+        return Session("\n".join(imports), body, test, tuple(n for n in names if n not in self.extra))
+
+    def fresh(self, stem: str) -> str:
+        self.counts[stem] = self.counts.get(stem, 0) + 1
+        return f"{stem}{self.counts[stem]}"
+
+    def expression(self, step: _Step, checked: bool) -> None:
+        """`>>> expr` with its output: bound to a name and compared; without, kept for what it does."""
+        want = step.want.strip("\n")
+        if not checked or not _is_exact(want):
+            if not _is_plain(step.tree):
+                self.body.append(step.source)
+            return
+        name = self.fresh("result")
+        self.body.append(_bound(name, step.source))
+        literal = _literal(want)
+        if literal in ("True", "False"):
+            self.test.append(f"assert {name} is {literal}")
+        elif literal is not None:
+            self.test.append(f"assert {name} == {literal}")
+        elif "\n" not in want:
+            self.test.append(f"assert repr({name}) == {want!r}")
+        else:
+            self.body[-1] = step.source
+
+    def raising(self, step: _Step, checked: bool) -> None:
+        """A statement whose output is a traceback: the exception's name is what is checked."""
+        name = self.fresh("raised")
+        exception = next((m for line in step.want.splitlines() if (m := re.match(r"([A-Za-z_][\w.]*)(:|$)", line))), None)
+        if exception is None or not checked:
+            return
+        self.body.append(
+            f"try:\n{indented(step.source)}\nexcept Exception as error:\n    {name} = type(error).__name__\n"
+            f"else:\n    {name} = None"
+        )
+        self.test.append(f'assert {name} == "{exception.group(1).rpartition(".")[2]}"')
+
+    def printing(self, step: _Step) -> None:
+        """`print(x)`, bare or in a loop: the text is kept under a name."""
+        if not _is_exact(step.want) or "<BLANKLINE>" in step.want:
+            return
+        want = step.want.removesuffix("\n")
+        match step.tree:
+            case ast.Expr(value=ast.Call(func=ast.Name(id="pprint"), args=[argument])) if _literal(want):
+                name = self.fresh("result")
+                text = ast.get_source_segment(step.source, argument) or ast.unparse(argument)
+                self.body.append(_bound(name, text))
+                self.test.append(f"assert {name} == {_literal(want)}")
+                return
+        name = self.fresh("printed")
+        match step.tree:
+            case ast.Expr(value=ast.Call(func=ast.Name(id="print"), args=[argument], keywords=[])) if not isinstance(argument, ast.Starred):
+                text = _text_of(argument, step.source)
+                self.body.append(f"{name} = {text}")
+                self.test.append(f"assert {name} == {want!r}")
+            case _:
+                self.extra |= {"contextlib", "io"}
+                self.body.append(
+                    f"with contextlib.redirect_stdout(io.StringIO()) as {name}:\n{indented(step.source)}"
+                )
+                self.test.append(f"assert {name}.getvalue() == {step.want!r}")
+
+
+def _text_of(argument: ast.expr, source: str) -> str:
+    text = ast.get_source_segment(source, argument) or ast.unparse(argument)
+    if isinstance(argument, ast.JoinedStr) or (isinstance(argument, ast.Constant) and isinstance(argument.value, str)):
+        return text
+    return f"str({text})"
+
+
+def _bound(name: str, source: str) -> str:
+    """`name = source`, in parentheses where the expression spans lines without brackets."""
+    code = f"{name} = {source}"
+    try:
+        if len(ast.parse(code).body) == 1:
+            return code
+    except SyntaxError:
+        pass
+    return f"{name} = ({source})"
+
+
+def _is_exact(want: str) -> bool:
+    """Whether the stated output is all of the output."""
+    return "..." not in want and "0x" not in want
+
+
+def _literal(want: str) -> str | None:
+    """The output as a literal, in the docs' own words; None where it is no literal."""
+    try:
+        node = ast.parse(want.strip(), mode="eval").body
+    except (SyntaxError, ValueError, MemoryError):
+        return None
+    if not is_literal(node):
+        return None
+    return " ".join(want.split()) if "\n" in want and not re.search(r"['\"]", want) else want.strip()
+
+
+def _is_plain(tree: ast.stmt) -> bool:
+    """An expression that only shows a value: a name, an attribute, a literal."""
+    return isinstance(tree, ast.Expr) and not any(isinstance(n, ast.Call) for n in nodes(tree))
+
+
+def _is_print(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("print", "pprint")
+
+
+def _prints(tree: ast.stmt) -> bool:
+    return not isinstance(tree, (ast.FunctionDef, ast.ClassDef)) and any(
+        isinstance(n, ast.expr) and _is_print(n) for n in nodes(tree)
+    )

@@ -1,0 +1,326 @@
+"""Call sites: for one prompt the call as it is now, as it was (`stale`), mutants of it and an invented name.
+
+A site is a call of a changed function in a program that passes at the new release. Its rows are of kind `preference`
+and share `root`: the prompt is the code before the call, chosen and rejected go from the call to the end of its
+statement, the suffix is the rest. Nothing here runs: whether the chosen passes and the rejected does not is decided by
+verdicts, and so many are proposed that some may turn out equivalent.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from registry.families import Families
+from registry.names import SymbolIndex
+from registry.records import Change, Example, Program
+from synth.calls import Call, Script
+from synth.material import Piece, key_of, licence_of
+from synth.mutants import Mutator
+from synth.rules import Rule, code_of, parsed_call
+from synth.slices import Slicer
+from synth.spelling import Speller
+
+GENERATOR, VERSION = "sites", "1"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is proposed.
+
+    Attributes:
+        mutants: Most mutants of a site.
+        family: Most sites of a family.
+        file: Most sites of a family in one file.
+        example: Most sites of a family in one example.
+        prompt: Most characters of a prompt.
+        hub: A symbol called by more than this share of the examples is no site.
+    """
+
+    mutants: int = 4
+    family: int = 40
+    file: int = 12
+    example: int = 3
+    prompt: int = 1500
+    hub: float = 0.03
+
+
+@dataclass(frozen=True)
+class Site:
+    """A call site.
+
+    Attributes:
+        piece: The example it stands in.
+        path: Canonical path of what is called, at new.
+        family: Name of its family.
+        change: Id of the change it shows.
+        prompt: Code before the call.
+        chosen: From the call to the end of its statement.
+        suffix: The rest of the code.
+        call: The call itself: what `chosen` begins with.
+        test: Checks.
+        stale: Old forms of the call, with the codemod's name.
+        operator: How the site came to be: `mined`, `planted`, `migrated`.
+    """
+
+    piece: Piece
+    path: str
+    family: str
+    change: str | None
+    prompt: str
+    chosen: str
+    suffix: str
+    call: str
+    test: str
+    stale: tuple[tuple[str, str], ...] = ()
+    operator: str = "mined"
+
+    @property
+    def root(self) -> str:
+        """Key that all rows of the site share."""
+        return "site:" + key_of(self.prompt, self.chosen, self.suffix, self.test)
+
+    @property
+    def function(self) -> str:
+        """What is called, as written."""
+        parsed = parsed_call(self.call)
+        return code_of(parsed.func) if parsed else ""
+
+    def program(self, call: str) -> Program:
+        """The program with another call in the site's place."""
+        return Program(code=self.prompt + self.text(call) + self.suffix, test=self.test)
+
+    def text(self, call: str) -> str:
+        """From the call to the end of the statement, with another call."""
+        return call + self.chosen[len(self.call) :]
+
+
+class Sites:
+    """Finds call sites and writes their rows.
+
+    Args:
+        changes: What changed.
+        old: Symbols of the old release.
+        new: Symbols of the new release.
+        rules: Codemods of the changes.
+        families: Families of the changes.
+        limits: How much.
+        seed: Seed of the mutants.
+    """
+
+    def __init__(
+        self,
+        changes: Sequence[Change],
+        old: SymbolIndex,
+        new: SymbolIndex,
+        rules: Sequence[Rule],
+        families: Families,
+        limits: Limits | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.old, self.new, self.families, self.seed = old, new, families, seed
+        self.limits = limits or Limits()
+        self.mutator = Mutator(new, old)
+        self.rules: dict[str, list[Rule]] = {}
+        for rule in rules:
+            self.rules.setdefault(rule.new, []).append(rule)
+        self.changes: dict[str, Change] = {}
+        for change in sorted(changes, key=lambda c: (c.symbol, c.kind, c.id)):
+            for name in (change.symbol, change.replacement):
+                path = new.canonical(name) if name else None
+                if path is not None:
+                    self.changes.setdefault(path, change)
+
+    # ------------------------------------------------------------------------------------------------------ finding
+
+    def find(self, pieces: Sequence[Piece]) -> list[Site]:
+        """The call sites of changed functions in programs that pass at the new release, within the limits."""
+        speller = Speller(pieces, self.old, self.new)
+        hubs = self._hubs(pieces)
+        found: list[Site] = []
+        for piece in sorted(pieces, key=lambda p: (p.key, p.program.id)):
+            found += self._in(piece, speller, hubs)
+        return self.limited(found)
+
+    def limited(self, sites: Iterable[Site]) -> list[Site]:
+        """At most so many a family, file and example; sites with an old form and of other files first."""
+        rng = random.Random(self.seed)
+        unique = {site.root: site for site in sites}
+        pool = sorted(unique.values(), key=lambda s: s.root)
+        rng.shuffle(pool)
+        pool.sort(key=lambda s: not s.stale)
+        by_family: Counter[str] = Counter()
+        by_file: Counter[tuple[str, str]] = Counter()
+        by_example: Counter[tuple[str, str]] = Counter()
+        kept = []
+        for site in pool:
+            file, example = (site.family, site.piece.example.file), (site.family, site.piece.key)
+            if (
+                by_family[site.family] < self.limits.family
+                and by_file[file] < self.limits.file
+                and by_example[example] < self.limits.example
+            ):
+                by_family[site.family] += 1
+                by_file[file] += 1
+                by_example[example] += 1
+                kept.append(site)
+        return sorted(kept, key=lambda s: (s.family, s.piece.key, s.root))
+
+    def _hubs(self, pieces: Sequence[Piece]) -> frozenset[str]:
+        """Symbols that very many examples call."""
+        calls: Counter[str] = Counter()
+        for piece in pieces:
+            calls.update(self.new.called(piece.program.code))
+        most = max(self.limits.hub * len(pieces), 20)
+        return frozenset(path for path, n in calls.items() if n > most)
+
+    def _in(self, piece: Piece, speller: Speller, hubs: frozenset[str]) -> Iterator[Site]:
+        wanted = (self.changes.keys() | self.rules.keys()) - hubs
+        if not wanted & set(self.new.called(piece.program.code)):
+            return
+        program = speller.through_modules(piece.program, wanted)
+        try:
+            script = Script(program.code, self.new.roots)
+            slicer = Slicer(program)
+        except (SyntaxError, ValueError, RecursionError):
+            return
+        for call in script.calls(self.new):
+            if call.path in wanted:
+                site = self._site(piece, script, slicer, call, speller)
+                if site is not None:
+                    yield site
+
+    def _site(self, piece: Piece, script: Script, slicer: Slicer, call: Call, speller: Speller) -> Site | None:
+        assert call.path is not None
+        family = self.family(call.path)
+        part = slicer.around(call.statement)
+        if part is None or family is None:
+            return None
+        start, stop, end = call.span[0] + part.shift, call.stop + part.shift, call.span[1] + part.shift
+        text = part.code[start:end]
+        if stop < end or start > self.limits.prompt or text != script.code[slice(*call.span)]:
+            return None
+        stale = tuple(self.stale(call.path, text, script, speller))
+        change = next((r.change for r in self.rules.get(call.path, ())), None) if stale else None
+        if change is None and call.path in self.changes:
+            change = self.changes[call.path].id
+        return Site(
+            piece, call.path, family, change, part.code[:start], part.code[start:stop], part.code[stop:], text,
+            part.test, stale,
+        )  # fmt: skip
+
+    def family(self, path: str) -> str | None:
+        """The family that a canonical path of the new release belongs to."""
+        found = sorted(self.families.calling([path]))
+        return found[0] if found else None
+
+    def stale(self, path: str, text: str, script: Script, speller: Speller) -> Iterator[tuple[str, str]]:
+        """(codemod, old form) of a call as it would have been written against the old release."""
+        parsed = parsed_call(text)
+        if parsed is None:
+            return
+        seen = {text}
+        for rule in self.rules.get(path, ()):
+            made = rule.backward(parsed)
+            function = speller.old(rule, code_of(parsed.func), script) if made is not None else None
+            if made is None or function is None:
+                continue
+            written = function + code_of(made)[len(code_of(made.func)) :]
+            if written not in seen:
+                seen.add(written)
+                yield rule.operator, written
+
+    # ------------------------------------------------------------------------------------------------------ writing
+
+    def rows(self, sites: Iterable[Site], domain: str, releases: tuple[str, str]) -> Iterator[Program | Example]:
+        """The rows of sites: each Program before the first Example that names it."""
+        for site in sites:
+            chosen = site.program(site.call)
+            yield chosen
+            for kind, operator, call in self.rejected(site):
+                program = site.program(call)
+                if program.id == chosen.id:
+                    continue
+                yield program
+                yield self._preference(site, domain, releases, chosen, program, kind, operator, site.text(call))
+                if kind == "stale":
+                    yield self._drift(site, domain, releases, program, chosen, operator)
+
+    def rejected(self, site: Site) -> Iterator[tuple[str, str, str]]:
+        """(kind, operator, call) of every wrong call of a site, distinct: old forms, mutants, an invented name."""
+        parsed = parsed_call(site.call)
+        if parsed is None or site.path not in self.new.by_path:
+            return
+        rng = random.Random(f"{self.seed}:{site.root}")
+        seen = {site.call}
+        for operator, text in site.stale[:2]:
+            if text not in seen:
+                seen.add(text)
+                yield "stale", operator, text
+        function = code_of(parsed.func)
+        made = 0
+        for wrong in self.mutator.mutants(site.path, function, parsed, rng):
+            if wrong.text not in seen and made < self.limits.mutants:
+                seen.add(wrong.text)
+                made += 1
+                yield wrong.kind, wrong.kind, wrong.text
+        invented = self.mutator.invented(site.path, function, parsed, rng)
+        if invented is not None and invented.text not in seen:
+            yield "invented", "invented", invented.text
+
+    def _preference(
+        self, site: Site, domain: str, releases: tuple[str, str], chosen: Program, rejected: Program, kind: str,
+        operator: str, text: str,
+    ) -> Example:  # fmt: skip
+        return Example(
+            domain=domain,
+            kind="preference",
+            releases=releases,
+            parts={
+                "programs": {"chosen": chosen.id, "rejected": rejected.id},
+                "prompt": site.prompt,
+                "chosen": site.chosen,
+                "rejected": text,
+                "suffix": site.suffix,
+            },
+            change=site.change,
+            family=site.family,
+            symbols=(site.path,),
+            file=site.piece.example.file,
+            root=site.root,
+            generator=GENERATOR,
+            generator_version=VERSION,
+            seed=self.seed,
+            parents=(site.piece.example.id, *site.piece.example.parents),
+            licence=licence_of(site.piece),
+            source_url=site.piece.example.source_url,
+            bug_kind=kind,
+            operator=f"{site.operator}:{operator}",
+        )
+
+    def _drift(
+        self, site: Site, domain: str, releases: tuple[str, str], old: Program, new: Program, operator: str
+    ) -> Example:
+        return Example(
+            domain=domain,
+            kind="drift",
+            releases=releases,
+            parts={
+                "programs": {"old": old.id, "new": new.id},
+                "prompt": f"Update this code: {self.new.public(site.path)} has changed.",
+            },
+            change=site.change,
+            family=site.family,
+            symbols=(site.path,),
+            file=site.piece.example.file,
+            root=site.root,
+            generator="migrate",
+            generator_version=VERSION,
+            seed=self.seed,
+            parents=(site.piece.example.id, *site.piece.example.parents),
+            licence=licence_of(site.piece),
+            source_url=site.piece.example.source_url,
+            operator=f"backward:{operator}",
+        )

@@ -1,0 +1,95 @@
+"""The part of a program that one statement needs, and the checks that depend on it: short, whole programs."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from registry.records import Program
+from synth.dataflow import flow, flow_all, needed
+from synth.source import Source
+
+_IMPORTS = (ast.Import, ast.ImportFrom)
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A shorter program around a statement.
+
+    Attributes:
+        code: Its code.
+        test: The checks that depend on the statement, with what they need.
+        shift: Add it to an offset within the statement in the old code to get the one in the new.
+    """
+
+    code: str
+    test: str
+    shift: int
+
+
+class Slicer:
+    """Cuts a program.
+
+    Args:
+        program: It; its code and test parse.
+        checks: Most checks that are kept.
+    """
+
+    def __init__(self, program: Program, checks: int = 3) -> None:
+        self.code, self.test = Source(program.code), Source(program.test)
+        self.checks = checks
+        body = [*self.code.tree.body, *self.test.tree.body]
+        self.fixed = flow_all(s for s in body if isinstance(s, _IMPORTS)).binds
+
+    def around(self, position: int) -> Slice | None:
+        """The slice around a statement of the code's top level; None where no check depends on it."""
+        code, test = self.code.tree.body, self.test.tree.body
+        keep: set[int] = {position}
+        checks: set[int] = set()
+        taken = 0
+        for i, check in enumerate(test):
+            if not isinstance(check, ast.Assert) or taken == self.checks:
+                continue
+            setup = needed(test[:i], flow(check).reads, self.fixed)
+            wanted = flow_all([check, *(test[j] for j in setup)]).reads
+            behind = needed(code, wanted, self.fixed)
+            if position in behind:
+                taken += 1
+                checks |= {*setup, i}
+                keep |= set(behind)
+        if not taken:
+            return None
+        keep |= set(needed(code[:position], flow(code[position]).reads, self.fixed))
+        text, starts = _joined(self.code, sorted(keep))
+        tests, _ = _joined(self.test, sorted(checks))
+        return Slice(text, tests, starts[position] - self.code.span(code[position])[0])
+
+
+def _joined(source: Source, positions: list[int]) -> tuple[str, dict[int, int]]:
+    """The statements at some positions as a script, and where each starts in it."""
+    body = source.tree.body
+    text = ""
+    starts: dict[int, int] = {}
+    before: ast.stmt | None = None
+    for position in positions:
+        statement = body[position]
+        if before is not None:
+            text += "\n" * _gap(before, statement)
+        block = source.block([statement])
+        lead = source.span(statement)[0] - source.offset(min([statement.lineno, *_decorators(statement)]), 0)
+        starts[position] = len(text) + (lead if isinstance(statement, _DEFINITIONS) else 0)
+        text += block.rstrip() + "\n"
+        before = statement
+    return text, starts
+
+
+def _decorators(statement: ast.stmt) -> list[int]:
+    return [d.lineno for d in getattr(statement, "decorator_list", [])]
+
+
+def _gap(before: ast.stmt, after: ast.stmt) -> int:
+    """Blank lines between two statements, as a formatter sets them."""
+    if isinstance(before, _DEFINITIONS) or isinstance(after, _DEFINITIONS):
+        return 2
+    return 1 if isinstance(before, _IMPORTS) != isinstance(after, _IMPORTS) else 0

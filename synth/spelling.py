@@ -1,0 +1,111 @@
+"""How a program names a library's functions: through its modules (`nx.bipartite.color`), at either release."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+
+from registry.names import SymbolIndex
+from registry.records import Program
+from synth.calls import Script
+from synth.material import Piece
+from synth.rules import Rule
+from synth.source import Edit
+
+
+class Speller:
+    """Writes the names of functions as the programs around them do.
+
+    Args:
+        pieces: Programs to learn the usual import from (`import networkx as nx`).
+        old: Symbols of the old release.
+        new: Symbols of the new release.
+    """
+
+    def __init__(self, pieces: Sequence[Piece], old: SymbolIndex, new: SymbolIndex) -> None:
+        self.indexes = (old, new)
+        found: Counter[tuple[str, str]] = Counter()
+        for piece in pieces:
+            for line in piece.program.code.splitlines():
+                words = line.split()
+                if len(words) == 4 and words[0] == "import" and words[2] == "as" and words[1] in new.roots:
+                    found[words[1], words[3]] += 1
+        self.alias = {root: root for root in new.roots}
+        for (root, name), _ in sorted(found.items(), key=lambda kv: (kv[1], kv[0])):
+            self.alias[root] = name
+
+    def names(self, path: str, release: int) -> list[str]:
+        """All public paths of a symbol at a release (0 old, 1 new), shortest first."""
+        symbol = self.indexes[release].by_path.get(path)
+        paths = {path, *(symbol.aliases if symbol else ())}
+        return sorted(paths, key=lambda p: (p.count("."), len(p), p))
+
+    def spelled(self, paths: Iterable[str], near: str, script: Script) -> str | None:
+        """A symbol with these public paths as the script would write it, best with the same owner as `near`."""
+        owner = near.rpartition(".")[0]
+        options = []
+        for path in paths:
+            text = script.spelled(path)
+            if text is None:
+                root, dot, rest = path.partition(".")
+                if script.names.get(self.alias[root], root) != root or self.alias[root] not in script.names:
+                    continue
+                text = self.alias[root] + dot + rest
+            options.append(text)
+        return min(options, key=lambda t: (t.rpartition(".")[0] != owner, len(t), t), default=None)
+
+    def old(self, rule: Rule, function: str, script: Script) -> str | None:
+        """What a rule's function was called at the old release; `function` where its name did not change.
+
+        None where the script can't name it, or every name it had still works.
+        """
+        if rule.kind not in ("rename", "move"):
+            return function
+        new = self.indexes[1]
+        gone = [p for p in self.names(rule.old, 0) if new.canonical(p) is None]
+        if rule.kind == "rename" and new.canonical(rule.old) is not None:
+            gone = self.names(rule.old, 0)  # deprecated, but still there
+        return self.spelled([p for p in gone if "." in p], function, script)
+
+    def current(self, path: str, function: str, script: Script) -> str | None:
+        """What a symbol of the new release is called in the script."""
+        return self.spelled(self.names(path, 1), function, script)
+
+    def through_modules(self, program: Program, wanted: Collection[str], release: int = 1) -> Program:
+        """The program with calls of `wanted` that were imported by name written through their module.
+
+        `from networkx import is_tree` and `is_tree(G)` become `import networkx as nx` and `nx.is_tree(G)`.
+        """
+        index = self.indexes[release]
+        try:
+            script = Script(program.code, index.roots)
+        except (SyntaxError, ValueError, RecursionError):
+            return program
+        edits: list[Edit] = []
+        roots: set[str] = set()
+        for node in ast.walk(script.source.tree):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+                continue
+            meaning = script.names.get(node.func.id)
+            path = index.canonical(meaning) if meaning else None
+            if path is None or path not in wanted:
+                continue
+            public = self.names(path, release)[0]
+            root, dot, rest = public.partition(".")
+            edits.append((*script.source.span(node.func), self.alias[root] + dot + rest))
+            roots.add(root)
+        if not edits:
+            return program
+        code = applied(program.code, edits)
+        for root in sorted(roots):
+            if self.alias[root] not in script.names:
+                code = f"import {root} as {self.alias[root]}\n" + code
+        return Program(code=code, test=program.test, files=program.files)
+
+
+def applied(text: str, edits: Iterable[Edit]) -> str:
+    """`text` with edits, which do not overlap."""
+    for start, end, new in sorted(edits, reverse=True):
+        text = text[:start] + new + text[end:]
+    return text

@@ -1,0 +1,84 @@
+"""`driftune doctor` says what is here, and what to do about what is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows.doctor import Finding, clashes, findings, show_findings
+from registry.settings import Settings
+
+
+def by_part(found: list[Finding]) -> dict[str, Finding]:
+    return {f.part: f for f in found}
+
+
+def test_no_other_distribution_owns_our_names() -> None:
+    """Nothing else that is installed here owns one of the six import names."""
+    assert clashes() == {}
+
+
+def test_a_worker_has_no_clash_either() -> None:
+    """Another process of this environment, in another folder, imports our packages and finds no clash."""
+    code = "import flows.doctor as d; print(d.clashes(), d.__file__)"
+    done = subprocess.run([sys.executable, "-c", code], cwd="/", capture_output=True, text=True, check=True)
+    import flows.doctor
+
+    assert done.stdout.split() == ["{}", flows.doctor.__file__]
+
+
+def test_a_clash_is_named() -> None:
+    """A distribution that owns one of our names is listed under that name."""
+    assert clashes({"flows": ["driftune", "other"], "synth": ["driftune"]}) == {"flows": ["other"]}
+
+
+def test_everything_that_tests_need_is_here(tmp_path: Path) -> None:
+    """On a machine that `make test` set up, nothing is broken."""
+    found = findings(Settings(home=tmp_path))
+    assert [f for f in found if f.level == "broken"] == []
+    parts = by_part(found)
+    assert parts["sandbox: bubblewrap"].level == "ok"
+    assert parts["Python"].found.startswith(".".join(map(str, sys.version_info[:2])))
+
+
+def test_what_is_not_ok_has_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is missing or broken comes with what to do, also where no program is found at all."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for finding in findings(Settings(home=tmp_path)):
+        assert finding.level == "ok" or finding.advice, finding
+
+
+@pytest.mark.parametrize("part", ["home", "registry"])
+def test_a_place_below_a_file_is_broken(part: str, tmp_path: Path) -> None:
+    """A folder that can't be made is broken, and the advice names the variable to set."""
+    (tmp_path / "file").touch()
+    settings = Settings(**{part: tmp_path / "file" / "below" if part == "home" else str(tmp_path / "file" / "below")})
+    finding = by_part(findings(settings))[part]
+    assert finding.level == "broken"
+    assert f"{tmp_path}/file is a file" in finding.found
+    assert f"DRIFTUNE_{part.upper()}" in finding.advice
+
+
+def test_json_and_table_say_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--json` is one array of objects with every part that the table shows, and the exit code is 0."""
+    monkeypatch.setenv("DRIFTUNE_HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    assert show_findings(as_json=True) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {tuple(row) for row in rows} == {("part", "level", "found", "advice")}
+    assert show_findings(as_json=False) == 0
+    table = capsys.readouterr().out
+    assert all(row["part"] in table for row in rows)
+
+
+def test_looking_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Looking writes nothing, not even the home folder."""
+    findings(Settings(home=tmp_path / "home"))
+    assert os.listdir(tmp_path) == []

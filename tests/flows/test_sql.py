@@ -1,0 +1,168 @@
+"""`driftune sql` prints what the lake holds, in four formats, and as a shell."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from flows.sql import run_sql
+from registry.errors import ConfigurationError
+from registry.lake import Lake
+from registry.records import Program, Release
+
+AT = dt.datetime(2022, 11, 1, 12, tzinfo=dt.UTC)
+RELEASE = Release(
+    library="networkx", version="2.8.8", artifact_sha256="ab", artifacts=[{"kind": "wheel", "name": "n.whl"}], released_at=AT
+)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DRIFTUNE_HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "100")
+    lake = Lake(str(tmp_path / "lake"), tmp_path)
+    lake.create()
+    lake.append([RELEASE, Program(code="x = 1\ny = 2\n", test="assert x == 1")])
+    return tmp_path
+
+
+def driftune(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "flows.cli", "sql", *arguments]
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_json_is_one_array_with_nested_values(capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON columns come out as JSON, times as ISO text with their zone, null as null."""
+    run_sql("select artifacts, released_at, licence, 1.5 as x from releases", "json")
+    assert json.loads(capsys.readouterr().out) == [
+        {"artifacts": [{"kind": "wheel", "name": "n.whl"}], "released_at": AT.isoformat(), "licence": None, "x": 1.5}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("[1, 2]", [1, 2]), ("{'a': [date '2020-01-02']}", {"a": ["2020-01-02"]}), ("'nan'::double", None),
+        ("2::hugeint", 2), ("1.25::decimal(4,2)", "1.25"), ("'{\"a\": [1]}'::json", {"a": [1]}), ("true", True),
+        ("interval 90 second", None), ("'\\xff'::blob", "ff"), ("'{\"a\": 1}'", '{"a": 1}'),
+    ],
+)  # fmt: skip
+def test_every_type_is_valid_json(expression: str, value: object, capsys: pytest.CaptureFixture[str]) -> None:
+    """A value of any of DuckDB's types is valid JSON; text that looks like JSON stays text."""
+    run_sql(f"select {expression} as v", "json")
+    [row] = json.loads(capsys.readouterr().out)
+    if expression.startswith("interval"):
+        assert row["v"]
+    else:
+        assert row == {"v": value}
+
+
+def test_no_rows_are_an_empty_array(capsys: pytest.CaptureFixture[str]) -> None:
+    """A query without rows prints an empty array, and a header alone as CSV."""
+    run_sql("select id from releases where false", "json")
+    assert json.loads(capsys.readouterr().out) == []
+    run_sql("select id from releases where false", "csv")
+    assert capsys.readouterr().out == "id\n"
+
+
+def test_csv_round_trips(capsys: pytest.CaptureFixture[str]) -> None:
+    """CSV has a header; texts with lines and nested values survive a reader."""
+    run_sql("select p.code, r.artifacts from programs p, releases r", "csv")
+    assert list(csv.reader(io.StringIO(capsys.readouterr().out))) == [
+        ["code", "artifacts"],
+        ["x = 1\ny = 2\n", '[{"kind": "wheel", "name": "n.whl"}]'],
+    ]
+
+
+def test_parquet_is_a_file_on_standard_output(home: Path) -> None:
+    """Parquet, sent to a file, is read back with its types."""
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.cli", "sql", "--format", "parquet", "select library, released_at from releases"],
+        capture_output=True, check=True,
+    )  # fmt: skip
+    table = pq.read_table(io.BytesIO(done.stdout))
+    assert table.to_pylist() == [{"library": "networkx", "released_at": AT}]
+
+
+def test_table_shows_lines_of_code(capsys: pytest.CaptureFixture[str]) -> None:
+    """Rows with texts of several lines are shown as blocks, others as a table; both say how many there are."""
+    run_sql("select code, test from programs", "table")
+    shown = capsys.readouterr().out
+    assert "    x = 1\n    y = 2\n" in shown
+    assert "1 row" in shown
+    run_sql("select library, version from releases", "table")
+    assert "networkx   2.8.8" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("query", "output", "says"),
+    [
+        ("selec 1", "table", "The query failed: Parser Error"),
+        ("select * from nowhere", "json", "The query failed: Catalog Error"),
+        ("create table t (i int)", "table", "The query failed"),
+        ("select 1", "xml", "No format 'xml': choose one of table, csv, json, parquet"),
+    ],
+)
+def test_what_is_wrong_is_one_line(query: str, output: str, says: str) -> None:
+    """A query that fails, also because it would write, or an unknown format, is the user's error: exit 2, one line."""
+    with pytest.raises(ConfigurationError, match=says):
+        run_sql(query, output)
+    done = driftune(query, "--format", output)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_statements_come_from_standard_input() -> None:
+    """Without a query, statements are read from standard input, over several lines, until `.quit`."""
+    done = driftune("--format", "csv", text="select 1\n as a;\nselect 'b' as b;\n.quit\nselect nothing;\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "a\n1\nb\nb\n", "")
+
+
+def test_a_failing_statement_of_a_script_ends_it() -> None:
+    """In a script, the first statement that fails ends it with exit code 2."""
+    done = driftune("--format", "csv", text="select 1 as a; \nselect nothing;\nselect 2 as b;\n")
+    assert (done.returncode, done.stdout) == (2, "a\n1\n")
+
+
+def test_views_and_columns_are_listed() -> None:
+    """`.views` lists the views a data engineer counts on, and `.columns` documents each column of one."""
+    done = driftune("--format", "json", text=".views\n")
+    assert {"funnel", "proofs", "lineage", "drift", "spend"} <= {row["view"] for row in json.loads(done.stdout)}
+    done = driftune("--format", "json", text=".columns funnel\n")
+    rows = json.loads(done.stdout)
+    assert [r["column_name"] for r in rows][:2] == ["domain", "kind"]
+    assert all(r["comment"] for r in rows)
+
+
+def test_the_shell_goes_on_after_an_error(home: Path) -> None:
+    """On a terminal, an error is shown and the next statement is read; a history is kept."""
+    main, terminal = pty.openpty()
+    shell = subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", "sql"], stdin=terminal, stdout=terminal, stderr=terminal, close_fds=True
+    )
+    os.close(terminal)
+    os.write(main, b"select nothing;\nselect 40 + 2 as answer;\n.quit\n")
+    shown = b""
+    end = time.monotonic() + 60
+    while shell.poll() is None and time.monotonic() < end:
+        try:
+            shown += os.read(main, 65536)
+        except OSError:  # Linux: the terminal's other end is closed
+            break
+    assert shell.wait(timeout=10) == 0
+    os.close(main)
+    assert b"Binder Error" in shown
+    assert b"42" in shown
+    assert "select 40 + 2 as answer;" in (home / "sql_history").read_text()

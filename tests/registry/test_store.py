@@ -1,0 +1,273 @@
+"""The store of adapters: immutable versions, channels that move, pulls that switch at once."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from registry.channels import append
+from registry.errors import ConfigurationError, RegistryError
+from registry.records import Report
+from registry.store import MANIFEST, Publication, Store, content_hash
+
+
+def adapter_folder(where: Path, weights: bytes = b"weights") -> Path:
+    where.mkdir(parents=True, exist_ok=True)
+    (where / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+    (where / "adapter_model.safetensors").write_bytes(weights)
+    (where / "optimizer.pt").write_bytes(b"never to be published")
+    return where
+
+
+def publication(run: str = "run-1", domain: str = "networkx") -> Publication:
+    row = Report(
+        run=run,
+        arm="adapter-base",
+        split="context",
+        metric="choice@1",
+        domain=domain,
+        value=0.25,
+        ci_low=0.1,
+        ci_high=0.4,
+        p=0.001,
+        n=100,
+        clusters=30,
+        decision="publish",
+        reason="Better than its base",
+    )
+    return Publication(
+        domain=domain,
+        library_range="networkx>=3.6,<3.7",
+        base="driftune/tiny-0",
+        base_revision="r",
+        fingerprint="f" * 64,
+        snapshot="s" * 64,
+        run=run,
+        licences=("BSD-3-Clause", "PSF-2.0"),
+        reports=(row,),
+        canary=({"text": "a b", "ids": [1, 2], "logprob": -1.5},),
+        notices={"LICENSES.txt": "BSD-3-Clause …"},
+    )
+
+
+def published(tmp_path: Path, run: str = "run-1", weights: bytes = b"weights") -> Store:
+    store = Store(tmp_path / "registry")
+    store.publish(adapter_folder(tmp_path / run, weights), publication(run))
+    return store
+
+
+def test_published_version_is_whole_and_stable_points_to_it(tmp_path: Path) -> None:
+    """A version holds weights, card, canary, notices and manifest, nothing else, and `stable` means it."""
+    store = published(tmp_path)
+    adapter = store.resolve("networkx")
+    folder = store.folder(adapter)
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "LICENSES.txt",
+        "README.md",
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "canary.json",
+        "manifest.json",
+    ]
+    assert adapter.version == 1
+    assert store.channels("networkx") == {"stable": 1}
+    assert store.verify("networkx@stable") == store.resolve("networkx@v1") == store.resolve("networkx@1")
+    assert sorted(store.domains()) == ["networkx"]
+
+
+def test_card_names_base_library_licences_and_gate(tmp_path: Path) -> None:
+    """A person who opens the folder sees what it is for and what the gate saw."""
+    store = published(tmp_path)
+    text = (store.folder(store.resolve("networkx")) / "README.md").read_text()
+    for said in ("driftune/tiny-0", "networkx>=3.6,<3.7", "BSD-3-Clause", "f" * 64, "**publish**", "[0.100, 0.400]"):
+        assert said in text
+
+
+def test_publishing_again_gives_the_version_that_is_there(tmp_path: Path) -> None:
+    """The same weights of the same run are one version, and the channel doesn't move twice."""
+    store = published(tmp_path)
+    again = store.publish(adapter_folder(tmp_path / "run-1"), publication())
+    assert again.version == 1
+    assert len(store.versions("networkx")) == 1
+    assert [entry.version for entry in store.history("networkx", "stable")] == [1]
+
+
+def test_kill_between_version_and_channel_is_healed_by_publishing_again(tmp_path: Path) -> None:
+    """A version that no channel points to yet gets its channel at the next publish, not a second version."""
+    store = Store(tmp_path / "registry")
+    folder = adapter_folder(tmp_path / "run-1")
+    store.publish(folder, publication(), channel=None)
+    assert store.channels("networkx") == {}
+    store.publish(folder, publication())
+    assert store.channels("networkx") == {"stable": 1}
+    assert len(store.versions("networkx")) == 1
+
+
+def test_half_published_version_is_not_seen(tmp_path: Path) -> None:
+    """What a killed publisher left behind is no version."""
+    store = published(tmp_path)
+    left = store.root / "networkx" / ".publishing-0"
+    left.mkdir()
+    (left / MANIFEST).write_text("{}")
+    assert [a.version for a in store.versions("networkx")] == [1]
+
+
+def _publish(root: Path, folder: Path, run: str) -> None:
+    Store(root).publish(folder, publication(run))
+
+
+def test_concurrent_publishers_get_versions_of_their_own(tmp_path: Path) -> None:
+    """Four publishers at once make four whole versions, and the channel's log has no hole."""
+    folders = [adapter_folder(tmp_path / f"run-{n}", bytes([n])) for n in range(4)]
+    context = multiprocessing.get_context("spawn")
+    jobs = [context.Process(target=_publish, args=(tmp_path / "registry", folder, folder.name)) for folder in folders]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join()
+    store = Store(tmp_path / "registry")
+    assert [job.exitcode for job in jobs] == [0] * 4
+    assert [a.version for a in store.versions("networkx")] == list(range(1, 5))
+    for number in range(1, 5):
+        store.verify(f"networkx@v{number}")
+    log = store.history("networkx", "stable")
+    assert [entry.number for entry in log] == list(range(1, len(log) + 1))
+    assert not list((tmp_path / "registry" / "networkx").glob(".publishing-*"))
+
+
+def test_channel_entries_are_never_overwritten(tmp_path: Path) -> None:
+    """Moving a channel adds an entry; promote and rollback append too."""
+    store = published(tmp_path)
+    store.publish(adapter_folder(tmp_path / "run-2", b"other"), publication("run-2"))
+    assert store.resolve("networkx").version == 2
+    store.rollback("networkx", "stable")
+    assert store.resolve("networkx").version == 1
+    store.promote("networkx", 2, "candidate")
+    assert store.channels("networkx") == {"candidate": 2, "stable": 1}
+    assert [(e.version, e.action) for e in store.history("networkx", "stable")] == [
+        (1, "publish"),
+        (2, "publish"),
+        (1, "rollback"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["", "v3", "3", "a/b", "../x", "-x"])
+def test_channel_names_that_could_be_taken_for_something_else_are_refused(tmp_path: Path, name: str) -> None:
+    """A channel can't be called like a version or a path."""
+    with pytest.raises(ConfigurationError, match="No channel can be called"):
+        append(tmp_path, name, 1, "promote")
+
+
+def test_pull_switches_to_the_new_version_and_is_silent_when_unchanged(tmp_path: Path) -> None:
+    """A pull gives the folder its user asked for; a second one does nothing; after a publish it has the new one."""
+    store = published(tmp_path)
+    into = tmp_path / "models" / "networkx"
+    first = store.pull("networkx@stable", into)
+    assert first.changed
+    assert (into / "adapter_model.safetensors").read_bytes() == b"weights"
+    stamp = into.lstat().st_mtime_ns
+    assert not store.pull("networkx@stable", into).changed
+    assert into.lstat().st_mtime_ns == stamp
+    for number in (2, 3):
+        store.publish(adapter_folder(tmp_path / f"run-{number}", bytes([number])), publication(f"run-{number}"))
+        assert store.pull("networkx@stable", into).changed
+    assert (into / "adapter_model.safetensors").read_bytes() == bytes([3])
+    assert len(list(into.parent.glob(".networkx.*"))) == 2, "the version before stays for who still reads it"
+
+
+def test_reader_sees_one_version_while_it_is_switched(tmp_path: Path) -> None:
+    """A folder opened before the switch still has the files it had."""
+    store = published(tmp_path)
+    into = tmp_path / "model"
+    store.pull("networkx", into)
+    opened = into.resolve()
+    store.publish(adapter_folder(tmp_path / "run-2", b"other"), publication("run-2"))
+    store.pull("networkx", into)
+    assert (opened / "adapter_model.safetensors").read_bytes() == b"weights"
+
+
+def test_pull_never_replaces_what_is_the_users(tmp_path: Path) -> None:
+    """A folder with files of its own is refused, and left as it is."""
+    store = published(tmp_path)
+    into = tmp_path / "mine"
+    into.mkdir()
+    (into / "thesis.tex").write_text("…")
+    with pytest.raises(ConfigurationError, match="isn't ours"):
+        store.pull("networkx", into)
+    assert (into / "thesis.tex").exists()
+
+
+@pytest.mark.parametrize("ref", ["networkx@v9", "networkx@beta", "pandas", "pandas@stable"])
+def test_unknown_adapter_is_one_line_that_lists_what_there_is(tmp_path: Path, ref: str) -> None:
+    """A name that means nothing is the user's error, and the message says what would."""
+    store = published(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"networkx") as caught:
+        store.resolve(ref)
+    assert caught.value.exit_code == 2
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["adapter_model.safetensors", "README.md"])
+def test_verify_finds_a_changed_byte(tmp_path: Path, name: str) -> None:
+    """Every byte counts."""
+    store = published(tmp_path)
+    path = store.folder(store.resolve("networkx")) / name
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(RegistryError, match=f"{name} in .* was changed"):
+        store.verify("networkx")
+    with pytest.raises(RegistryError, match="was changed"):
+        store.pull("networkx", tmp_path / "into")
+    assert not (tmp_path / "into").exists()
+
+
+def test_verify_finds_missing_and_added_files(tmp_path: Path) -> None:
+    """A version is exactly its files."""
+    store = published(tmp_path)
+    folder = store.folder(store.resolve("networkx"))
+    (folder / "evil.py").write_text("")
+    with pytest.raises(RegistryError, match=r"evil\.py in .* doesn't belong there"):
+        store.verify("networkx")
+    (folder / "evil.py").unlink()
+    (folder / "canary.json").unlink()
+    with pytest.raises(RegistryError, match=r"canary\.json in .* is missing"):
+        store.verify("networkx")
+
+
+def test_changed_manifest_is_found(tmp_path: Path) -> None:
+    """Who changes a file and its hash in the manifest changes the version's id."""
+    store = published(tmp_path)
+    path = store.folder(store.resolve("networkx")) / MANIFEST
+    held = json.loads(path.read_text())
+    held["adapter"]["files"][0]["sha256"] = "0" * 64
+    path.write_text(json.dumps(held))
+    with pytest.raises(RegistryError, match=r"manifest in .* was changed"):
+        store.resolve("networkx")
+
+
+def test_registry_that_cannot_be_written_is_the_users_error(tmp_path: Path) -> None:
+    """A registry below a file is refused in one line that says what to do, with exit code 2."""
+    (tmp_path / "file").write_text("")
+    store = Store(tmp_path / "file" / "registry")
+    with pytest.raises(ConfigurationError, match=r"Can't write the registry at .*choose another folder") as caught:
+        store.publish(adapter_folder(tmp_path / "run"), publication())
+    assert caught.value.exit_code == 2
+    assert "\n" not in str(caught.value)
+
+
+def test_folder_without_an_adapter_is_refused(tmp_path: Path) -> None:
+    """Publishing needs config and weights."""
+    with pytest.raises(ConfigurationError, match=r"adapter_config\.json is missing"):
+        Store(tmp_path / "registry").publish(tmp_path, publication())
+
+
+def test_content_hash_is_of_config_and_weights_only(tmp_path: Path) -> None:
+    """Equal weights have equal hashes whatever lies beside them."""
+    first, second = adapter_folder(tmp_path / "a"), adapter_folder(tmp_path / "b")
+    (second / "trainer_state.json").write_text("{}")
+    assert content_hash(first) == content_hash(second)
+    assert content_hash(first) != content_hash(adapter_folder(tmp_path / "c", b"other"))

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+
+from registry.records import Page
+from scrapers.changelogs import entries, symbols_named
+from scrapers.lookup import Names
+from tests.scrapers.conftest import page, scraped
+
+MARKDOWN = """# Changelog
+
+## 3.0
+
+- Remove `f` in favor of `g`
+- `g` now returns
+  a generator
+
+## 2.0
+
+- Add `g`
+"""
+REST = """Version 3.0
+-----------
+
+* Expire old_f (#12)
+
+2.0
+---
+
+* Older
+"""
+
+
+def changelog(path: str, text: str) -> Page:
+    return page("r", path, text, "changelog")
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "expected"),
+    [
+        ("CHANGELOG.md", MARKDOWN, ["Remove `f` in favor of `g`", "`g` now returns a generator"]),
+        ("CHANGES.rst", REST, ["Expire old_f (#12)"]),
+        (
+            "doc/release/release_3.0.rst",
+            "NetworkX 3.0\n====\n\n- Remove make_str (#5739)\n",
+            ["Remove make_str (#5739)"],
+        ),
+        ("doc/release/release_2.0.rst", "- Remove make_str (#5739)\n", []),
+        ("doc/release/migration_guide_from_2.x_to_3.0.rst", "Use arrays now.\n", ["Use arrays now."]),
+    ],
+)
+def test_entries_between_two_versions(path: str, text: str, expected: list[str]) -> None:
+    """Entries after the old version up to the new one are read, by heading or by the file's name."""
+    assert [e.text for e in entries([changelog(path, text)], "2.0", "3.5")] == expected
+
+
+def test_entry_names_its_symbols() -> None:
+    """Ticked names, snake_case names and those after the word `function` are looked up; other words are not."""
+    code = "def old_f(): ...\ndef iterable(): ...\ndef join(): ...\nclass GraphView: ...\n"
+    names = Names(scraped("1.0", {"lib/__init__.py": code}).symbols)
+    text = "- Remove function iterable and old_f, join them in ``GraphView``\n"
+    (entry,) = entries([changelog("release_3.0.rst", text)], "2.0", "3.0")
+    assert symbols_named(entry, names) == ["lib.iterable", "lib.old_f", "lib.GraphView"]
+    assert not entry.is_behaviour

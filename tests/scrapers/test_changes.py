@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from registry.records import Change
+from scrapers.changes import by_kind, find_changes
+from scrapers.sources import Scraped
+from tests.scrapers.conftest import scraped
+
+DOC = '"""Returns the edges of the graph that lie between the given nodes, with their data."""'
+OLD = f"""
+import warnings
+
+def kept(a, b=1): ...
+def gone(a): ...
+def named(G):
+    {DOC}
+    warnings.warn("named is deprecated. Use better_named instead", DeprecationWarning)
+def quietly(G, nodes, data):
+    {DOC}
+def promised():
+    warnings.warn("promised will return a list in 2.0", FutureWarning)
+def _private(a): ...
+class Gone:
+    def method(self): ...
+class Kept:
+    def away(self): ...
+    def still(self, x): ...
+"""
+NEW = f'''
+import warnings
+
+def kept(a, *, b=1): ...
+def better_named(G):
+    {DOC}
+def quietly_renamed(G, nodes, data):
+    {DOC}
+def promised(): ...
+def fresh(a): ...
+def later():
+    """.. deprecated:: 2.0
+
+       Use fresh instead.
+    """
+def _private(a, b): ...
+class Kept:
+    def still(self, x, y): ...
+class Fresh:
+    def method(self): ...
+'''
+
+
+@pytest.fixture(scope="module")
+def changes() -> dict[tuple[str, str], Change]:
+    moved = "def mover(G, key):\n    " + DOC + "\n"
+    old = scraped(
+        "1.0",
+        {"lib/__init__.py": "from lib.core import *\nfrom lib.a import mover\n", "lib/core.py": OLD, "lib/a.py": moved},
+    )
+    texts = {
+        "lib/__init__.py": "from lib.core import *\nfrom lib.b import mover\n",
+        "lib/core.py": NEW,
+        "lib/b.py": moved,
+    }
+    new = scraped(
+        "2.0", texts, "# Changes\n\n## 2.0\n\n- `gone` was removed in favor of `fresh`\n- `kept` no longer sorts\n"
+    )
+    return {(c.symbol, c.kind): c for c in find_changes(old, new)}  # fmt: skip
+
+
+def test_every_kind_of_change_is_found(changes: dict[tuple[str, str], Change]) -> None:
+    """Each change of the pair is found once, and nothing that stayed, is private, or came with its class."""
+    assert {k: c.replacement for k, c in changes.items()} == {
+        ("lib.a", "removed"): None,
+        ("lib.a.mover", "moved"): "lib.b.mover",
+        ("lib.b", "added"): None,
+        ("lib.core.Fresh", "added"): None,
+        ("lib.core.Gone", "removed"): None,
+        ("lib.core.Kept.away", "removed"): None,
+        ("lib.core.Kept.still", "signature"): None,
+        ("lib.core.fresh", "added"): None,
+        ("lib.core.gone", "removed"): "lib.core.fresh",
+        ("lib.core.kept", "signature"): None,
+        ("lib.core.later", "added"): None,
+        ("lib.core.later", "deprecated"): "lib.core.fresh",
+        ("lib.core.named", "renamed"): "lib.core.better_named",
+        ("lib.core.promised", "behaviour"): None,
+        ("lib.core.quietly", "renamed"): "lib.core.quietly_renamed",
+    }
+
+
+@pytest.mark.parametrize(
+    ("symbol", "kind", "source"),
+    [
+        ("lib.core.gone", "removed", "griffe"),
+        ("lib.core.gone", "removed", "CHANGELOG.md"),
+        ("lib.core.kept", "signature", "griffe"),
+        ("lib.core.kept", "signature", "CHANGELOG.md"),
+        ("lib.core.named", "renamed", "warning"),
+        ("lib.core.quietly", "renamed", "likeness"),
+        ("lib.core.promised", "behaviour", "warning"),
+        ("lib.core.later", "deprecated", "docstring"),
+    ],
+)
+def test_evidence_says_who_found_it(
+    changes: dict[tuple[str, str], Change], symbol: str, kind: str, source: str
+) -> None:
+    """The evidence of a change names griffe's finder, the note, the changelog and the likeness it rests on."""
+    assert source in [e["source"] for e in changes[symbol, kind].evidence]
+
+
+def test_detail_tells_what_still_works(changes: dict[tuple[str, str], Change]) -> None:
+    """A function that moved inside the library lists the public paths that lead to it as before."""
+    assert changes["lib.a.mover", "moved"].detail == {"still_works": ["lib.mover"]}
+    assert changes["lib.core.kept", "signature"].detail["kinds"] == {"b": ["positional or keyword", "keyword-only"]}
+
+
+NETWORKX = [
+    ("networkx.convert_matrix.to_numpy_matrix", "renamed", "networkx.convert_matrix.to_numpy_array"),
+    ("networkx.convert_matrix.to_scipy_sparse_matrix", "renamed", "networkx.convert_matrix.to_scipy_sparse_array"),
+    ("networkx.linalg.graphmatrix.adj_matrix", "removed", "networkx.linalg.graphmatrix.adjacency_matrix"),
+    ("networkx.classes.ordered.OrderedGraph", "removed", "networkx.classes.graph.Graph"),
+    ("networkx.algorithms.tree.operations.join", "removed", "networkx.algorithms.tree.operations.join_trees"),
+    ("networkx.utils.misc.consume", "removed", "collections.deque(iterator, maxlen=0)"),
+    ("networkx.readwrite.gpickle.read_gpickle", "removed", "pickle.load(path)"),
+    ("networkx.testing.utils.assert_graphs_equal", "removed", "networkx.utils.misc.graphs_equal"),
+    ("networkx.generators.random_graphs.random_lobster", "deprecated", "networkx.generators.random_graphs.random_lobster_graph"),
+    ("networkx.algorithms.shortest_paths.generic.shortest_path", "behaviour", None),
+    ("networkx.algorithms.chordal.chordal_graph_cliques", "behaviour", None),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def real(networkx_old: Scraped, networkx_new: Scraped) -> dict[tuple[str, str], Change]:
+    return {(c.symbol, c.kind): c for c in find_changes(networkx_old, networkx_new)}
+
+
+@pytest.mark.parametrize(("symbol", "kind", "replacement"), NETWORKX)
+def test_change_of_networkx(real: dict[Any, Change], symbol: str, kind: str, replacement: str | None) -> None:
+    """What networkx's own notes and release notes say changed from 2.8.8 to 3.6.1 is found, with its replacement."""
+    assert real[symbol, kind].replacement == replacement
+    assert real[symbol, kind].evidence
+
+
+def test_changed_keyword_of_networkx(real: dict[Any, Change]) -> None:
+    """`node_link_data` lost `attrs`, and its `link` is now called `edges`."""
+    detail = real["networkx.readwrite.json_graph.node_link.node_link_data", "signature"].detail
+    assert detail["removed"] == ["attrs"]
+    assert detail["renamed"] == {"link": "edges"}
+    assert "attrs" in detail["notes"]
+
+
+def test_changes_of_networkx_in_numbers(real: dict[Any, Change], networkx_old: Scraped, networkx_new: Scraped) -> None:
+    """There are dozens of each of the large kinds, and finding them again gives the same ids and digests."""
+    counts = by_kind(real.values())
+    assert counts["removed"] + counts["renamed"] + counts["moved"] >= 80
+    assert counts["signature"] >= 80
+    assert counts["added"] >= 100
+    again = find_changes(networkx_old, networkx_new)
+    assert [(c.id, c.digest) for c in again] == [(c.id, c.digest) for c in real.values()]

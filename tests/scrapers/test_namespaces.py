@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from scrapers.namespaces import Namespaces, is_test_module, parsed
+
+
+def public(texts: dict[str, str], root: str = "lib") -> dict[str, list[str]]:
+    return Namespaces(parsed(texts)).public_paths(root)
+
+
+def test_function_hides_the_submodule_of_its_name() -> None:
+    """`from lib.bridges import *` makes `lib.bridges` the function, as `networkx.bridges` is."""
+    texts = {
+        "lib/__init__.py": "from lib.algorithms import *\n",
+        "lib/algorithms/__init__.py": "from lib.algorithms.bridges import *\n",
+        "lib/algorithms/bridges.py": "__all__ = ['bridges']\ndef bridges(): ...\n",
+    }
+    assert public(texts)["lib.algorithms.bridges.bridges"][0] == "lib.bridges"
+
+
+def test_star_import_keeps_to_all() -> None:
+    """What a module does not export is no name of the package that imports its star."""
+    texts = {
+        "lib/__init__.py": "from .a import *\n",
+        "lib/a.py": "__all__ = ['f']\n__all__ += ['g']\n__all__.extend(['h'])\ndef f(): ...\ndef g(): ...\n"
+        "def h(): ...\ndef i(): ...\n",
+    }
+    found = public(texts)
+    assert [p for p in found if p.startswith("lib.a.")] == ["lib.a.f", "lib.a.g", "lib.a.h"]
+    assert found["lib.a.f"] == ["lib.f", "lib.a.f"]
+
+
+def test_private_module_is_public_where_it_is_re_exported() -> None:
+    """The path through a private module is no public one; that of the re-export is."""
+    texts = {"lib/__init__.py": "from lib._impl import f as g\n", "lib/_impl.py": "def f(): ...\ndef h(): ...\n"}
+    assert public(texts) == {"lib": ["lib"], "lib._impl.f": ["lib.g"]}
+
+
+def test_imports_of_a_plain_module_are_not_public() -> None:
+    """`import x` in a module is no API of it."""
+    texts = {"lib/__init__.py": "", "lib/a.py": "def f(): ...\n", "lib/b.py": "from lib.a import f\nimport lib as l\n"}
+    assert public(texts)["lib.a.f"] == ["lib.a.f"]
+
+
+def test_circular_relative_and_guarded_imports_are_followed() -> None:
+    """Circular and relative imports, try and TYPE_CHECKING blocks bind what they bind at run time."""
+    texts = {
+        "lib/__init__.py": "from . import a\nfrom .b import g\n",
+        "lib/a.py": "from lib.b import g\ntry:\n    import missing\nexcept ImportError:\n    missing = None\ndef f(): ...\n",
+        "lib/b.py": "import typing\nif typing.TYPE_CHECKING:\n    from lib.a import f as g\nfrom lib import a\ndef g(): ...\n",
+    }
+    found = public(texts)
+    assert found["lib.b.g"] == ["lib.g", "lib.b.g"]
+    assert found["lib.a.f"] == ["lib.a.f"]
+
+
+def test_assignment_is_an_alias_of_what_it_names() -> None:
+    """`old = new` makes `old` another name of `new`."""
+    assert public({"lib/__init__.py": "def new(): ...\nold = new\n"})["lib.new"] == ["lib.new", "lib.old"]
+
+
+def test_lazy_names_of_a_module_are_found() -> None:
+    """`if name == "f": from .m import f` in a module's `__getattr__` binds f."""
+    texts = {
+        "lib/__init__.py": "def __getattr__(name):\n    if name == 'f':\n        from .m import f\n        return f\n",
+        "lib/m.py": "def f(): ...\n",
+    }
+    assert public(texts)["lib.m.f"] == ["lib.f", "lib.m.f"]
+
+
+def test_names_are_resolved_to_where_they_are_defined() -> None:
+    """A dotted path through re-exports and module aliases leads to the definition."""
+    texts = {
+        "lib/__init__.py": "from lib.sub import deep as short\n",
+        "lib/sub/__init__.py": "",
+        "lib/sub/deep.py": "class C:\n    def m(self): ...\n",
+    }
+    spaces = Namespaces(parsed(texts))
+    assert spaces.resolve("lib.short.C.m") == "lib.sub.deep.C.m"
+    assert spaces.resolve("lib.nothing") is None
+    assert spaces.resolve("other.C") is None
+
+
+def test_broken_module_is_left_out() -> None:
+    """A module that is no Python 3 hides nothing else."""
+    assert list(public({"lib/__init__.py": "from lib.a import f\n", "lib/a.py": "print 'two'\n"})) == ["lib"]
+
+
+def test_test_modules_are_known_by_name() -> None:
+    """Test packages, test files and conftest are a test suite; `lib.testing` is none."""
+    names = ["lib.tests.a", "lib.test_a", "lib.a_test", "lib.conftest", "lib.testing.utils", "lib.latest", "lib.test.a"]
+    assert [is_test_module(n) for n in names] == [True, True, True, True, False, False, True]

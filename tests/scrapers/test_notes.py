@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import pytest
+
+from scrapers.notes import deprecation_of, notes_of, replacement_in
+
+KNOWN = {
+    "g": "lib.core.g", "nx.g": "lib.core.g", "lib.core.g": "lib.core.g", "new_g": "lib.core.new_g",
+    "networkx.utils.edges_equal": "lib.utils.edges_equal",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "replacement"),
+    [
+        ("f is deprecated. Use `g` instead.", "lib.core.g"),
+        ("f is deprecated, use nx.g instead", "lib.core.g"),
+        ("Use :func:`~lib.core.g` instead", "lib.core.g"),
+        ("Use :func:`the new one <lib.core.g>` instead", "lib.core.g"),
+        ("f is replaced by new_g", "lib.core.new_g"),
+        ("The f function is renamed new_g", "lib.core.new_g"),
+        ("f --> new_g", "lib.core.new_g"),
+        ("Deprecated in favor of ``isinstance(obj, Iterator)``", "isinstance(obj, Iterator)"),
+        ("will be removed in 3.0.Use ``pickle.load(path)``", "pickle.load(path)"),
+        ("Use ``nx.to_numpy_array(G, dtype=dtype).view(np.recarray)`` instead", "nx.to_numpy_array(G, dtype=dtype).view(np.recarray)"),
+        ("make_str is deprecated. Use str instead.", "str"),
+        ("Use `from networkx.utils import edges_equal` and `assert edges_equal` instead", "lib.utils.edges_equal"),
+        ("use uuid.uuid4 instead", "uuid.uuid4"),
+        ("f is deprecated and will be removed in 3.0.", None),
+        ("Use it with care.", None),
+        ("See the documentation for more.", None),
+        ("f is deprecated. Use the `limit` keyword instead", None),
+    ],
+)  # fmt: skip
+def test_replacement_is_what_the_note_names(text: str, replacement: str | None) -> None:
+    """A note's replacement is a known path, else the expression it gives, else nothing."""
+    assert replacement_in(text, KNOWN.get) == replacement
+
+
+DOC = """Summary.
+
+.. deprecated:: 2.7
+
+   f is deprecated and will be removed.
+   Use `g`.
+
+Parameters
+----------
+order : str
+    .. deprecated:: 2.6
+        Order goes.
+
+x : int
+    Stays.
+
+.. versionchanged:: 3.0
+   Raises now.
+"""
+
+
+def test_directives_of_a_docstring_are_read_with_their_subject() -> None:
+    """A directive is about the symbol, or about the parameter that it is indented under."""
+    found = [(n.category, n.version, n.subject, n.whole, n.text) for n in notes_of(DOC, "")]
+    assert found == [
+        ("deprecated", "2.7", "", True, "f is deprecated and will be removed. Use `g`."),
+        ("deprecated", "2.6", "order", False, "Order goes."),
+        ("versionchanged", "3.0", "", True, "Raises now."),
+    ]
+
+
+SOURCE = '''
+@deprecated("Gone soon")
+def f(a, attrs=None):
+    """Doc."""
+    import warnings
+    msg = (
+        "f is deprecated.\\n"
+        f"Use {name} instead."
+    )
+    warnings.warn(msg, DeprecationWarning, stacklevel=2)
+    if attrs is not None:
+        warnings.warn("attrs is replaced by a", category=DeprecationWarning)
+    if a:
+        warnings.warn("careful", UserWarning)
+'''
+
+
+def test_warnings_of_a_function_are_read_with_their_subject() -> None:
+    """A warning at the top of a body is about the function, one under a condition about what is looked at."""
+    found = [(n.source, n.subject, n.whole, n.text) for n in notes_of("", SOURCE)]
+    assert found == [
+        ("decorator", "", True, "Gone soon"),
+        ("warning", "", True, "f is deprecated. Use {name} instead."),
+        ("warning", "attrs", False, "attrs is replaced by a"),
+    ]
+
+
+def test_deprecation_is_of_the_whole_symbol() -> None:
+    """A deprecated parameter does not make its function deprecated; a promised change does not either."""
+    assert deprecation_of("Doc.\n\nx : int\n    .. deprecated:: 1.0\n       Gone.", "") is None
+    promise = "def f():\n    warnings.warn('This will return a generator in 3.0.', DeprecationWarning)\n"
+    assert deprecation_of("", promise) is None
+    assert [n.promises for n in notes_of("", promise)] == [True]
+    assert deprecation_of("DEPRECATED: use g.\n\nMore.", "") == "DEPRECATED: use g."

@@ -1,0 +1,188 @@
+"""The curation of a domain: every row gets into the snapshot, or is a Removal with its rule.
+
+Rules in order, the first that applies: the proof's (`registry.catalogue.PROOF_RULES`), `licence`, `outdated` (a row of
+an older release that is not shown to hold at the current one), `duplicate`, `held-out`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from registry.domain import Domain
+from registry.families import Families
+from registry.names import SymbolIndex
+from registry.records import Example, Program, Removal, Snapshot, SnapshotRow
+from validators.curation.cutting import Cutter
+from validators.curation.duplicates import duplicates
+from validators.curation.licences import LicenceGate
+from validators.proofs import Verdicts, announces, programs_of, prove, scouting
+from validators.references import Reader
+from validators.snapshot import freeze
+from validators.splits import Plan, assign, hubs, is_site, plan
+
+VERSION = "1"
+"""Goes up when the same rows could come to another snapshot."""
+
+CUT = "cut"
+"""Operator of the text rows that curation makes: what it held out is cut from them."""
+
+
+@dataclass(frozen=True)
+class Lot:
+    """What one curation reads.
+
+    Attributes:
+        domain: The domain: its name, licences and split settings are used.
+        examples: Its examples; those that an earlier curation cut are passed over.
+        programs: Program id -> program.
+        verdicts: (program id, release id) -> verdict.
+        families: The families of the domain's releases.
+        indexes: Release id -> its symbols.
+        current: Id of the release that is trained for: the newest.
+    """
+
+    domain: Domain
+    examples: Iterable[Example]
+    programs: Mapping[str, Program]
+    verdicts: Verdicts
+    families: Families
+    indexes: Mapping[str, SymbolIndex]
+    current: str
+
+
+@dataclass
+class _Sieve:
+    """Rows still in, and why the others are out."""
+
+    rows: dict[str, Example]
+    out: dict[str, Removal] = field(default_factory=dict)
+    curation: str = ""
+
+    def remove(self, example: Example, rule: str, detail: str = "", kept_instead: str | None = None) -> None:
+        del self.rows[example.id]
+        self.out[example.id] = Removal(
+            example=example.id, rule=rule, curation=self.curation, domain=example.domain, detail=detail[:300],
+            kept_instead=kept_instead,
+        )  # fmt: skip
+
+
+def curate(lot: Lot, curation: str, parent: str | None = None) -> Iterator[Removal | Example | Snapshot | SnapshotRow]:
+    """Curates a domain: its removals, the text rows cut on the way, the snapshot and its rows, in this order.
+
+    Args:
+        lot: What is curated.
+        curation: Work key of this curation.
+        parent: Id of the domain's snapshot before it.
+    """
+    given = {e.id: e for e in lot.examples if not (e.kind == "text" and e.operator == CUT)}
+    sieve = _Sieve(dict(sorted(given.items())), curation=curation)
+    _prove(sieve, lot)
+    _licence(sieve, lot)
+    _current(sieve, lot)
+    for name, kept in duplicates(sieve.rows.values(), lot.programs).items():
+        sieve.remove(sieve.rows[name], "duplicate", "Another row says the same", kept)
+    reader = Reader(lot.families, tuple(lot.indexes[name] for name in sorted(lot.indexes)))
+    naming = _naming(sieve.rows, lot, reader)
+    drawn = _plan(sieve.rows, lot, naming)
+    cut = _cut(sieve, lot, reader, drawn)
+    naming |= {e.id: frozenset() for e in cut}
+    assigned = assign([*sieve.rows.values(), *cut], naming, drawn)
+    for name, why in assigned.left_out.items():
+        if name in sieve.rows:
+            sieve.remove(sieve.rows[name], "held-out", why)
+    yield from (sieve.out[name] for name in sorted(sieve.out))
+    yield from cut
+    rows = sieve.rows | {e.id: e for e in cut}
+    yield from freeze(lot.domain.name, assigned.split, rows, _filters(lot), parent)
+
+
+def _prove(sieve: _Sieve, lot: Lot) -> None:
+    for example in list(sieve.rows.values()):
+        proof = prove(example, lot.verdicts, lot.programs, lot.indexes)
+        if not proof.proven:
+            sieve.remove(example, proof.rule, proof.detail)
+
+
+def _licence(sieve: _Sieve, lot: Lot) -> None:
+    gate = LicenceGate(lot.domain.licences)
+    for example in list(sieve.rows.values()):
+        if why := gate.refuses(example.licence):
+            sieve.remove(example, "licence", why)
+
+
+def _current(sieve: _Sieve, lot: Lot) -> None:
+    """Removes rows of older releases, but for those whose answer is shown to hold at the current one, unwarned."""
+    for example in list(sieve.rows.values()):
+        if not example.releases or example.releases[-1] == lot.current:
+            continue
+        runs = scouting(example, lot.current)
+        seen = [lot.verdicts.get(run) for run in runs]
+        if not runs or not all(v is not None and v.outcome == "passed" and not announces(v) for v in seen):
+            sieve.remove(example, "outdated", "It is not shown to hold at the current release")
+
+
+def _naming(rows: Mapping[str, Example], lot: Lot, reader: Reader) -> dict[str, frozenset[str]]:
+    """Example id -> the families that its claimed symbols and all its programs name."""
+    of_program: dict[str, frozenset[str]] = {}
+    naming = {}
+    for example in rows.values():
+        found = set(lot.families.calling(example.symbols))
+        if example.family:
+            found.add(example.family)
+        for name in programs_of(example).values():
+            if name not in of_program:
+                of_program[name] = _of_program(lot.programs.get(name), reader)
+            found |= of_program[name]
+        naming[example.id] = frozenset(found)
+    return naming
+
+
+def _of_program(program: Program | None, reader: Reader) -> frozenset[str]:
+    if program is None:
+        return frozenset()
+    whole = reader.families_of(f"{program.code}\n{program.test}")
+    files: Any = program.files
+    return whole | {f for text in files.values() for f in reader.families_of(str(text))}
+
+
+def _plan(rows: Mapping[str, Example], lot: Lot, naming: Mapping[str, frozenset[str]]) -> Plan:
+    """Draws what is held out; hubs are counted over rows that are no sites (a family's own sites say nothing)."""
+    spec = lot.domain.splits
+    others = {e.id: naming[e.id] for e in rows.values() if not is_site(e) and e.kind != "text"}
+    sites = [e for e in rows.values() if is_site(e)]
+    return plan(spec.salt, sites, hubs(others, spec.hub_share))
+
+
+def _cut(sieve: _Sieve, lot: Lot, reader: Reader, drawn: Plan) -> list[Example]:
+    """Replaces text rows that name what is held out by rows without it; those of which nothing is left just go."""
+    cutter = Cutter(lot.families, reader)
+    made = []
+    for example in [e for e in sieve.rows.values() if e.kind == "text"]:
+        parts: Any = example.parts
+        text = str(parts.get("text", ""))
+        held = {f for f in cutter.mentions(text) if f in drawn.unseen or (f, example.file) in drawn.files}
+        rest = cutter.cut(text, frozenset(held)) if held else text
+        if rest == text:
+            continue
+        new = None
+        if rest.strip():
+            new = replace(
+                example, parts=dict(parts) | {"text": rest}, operator=CUT, parents=(*example.parents, example.id)
+            )
+            made.append(new)
+        what = f"Cut what names {', '.join(sorted(held))}"
+        sieve.remove(example, "held-out", what, new.id if new is not None else None)
+    return sorted(made, key=lambda e: e.id)
+
+
+def _filters(lot: Lot) -> dict[str, Any]:
+    spec = lot.domain.splits
+    return {
+        "curation": VERSION,
+        "licences": sorted(lot.domain.licences),
+        "salt": spec.salt,
+        "hub_share": str(spec.hub_share),
+        "current": lot.current,
+    }

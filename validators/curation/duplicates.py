@@ -1,0 +1,83 @@
+"""Exact duplicates: rows of one kind whose programs or texts are equal but for layout. The lowest id stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from registry.identity import sha256_of
+from registry.records import Example, Program
+from validators.proofs import programs_of
+
+_ROLES = ("answer", "old", "new", "buggy", "fixed", "chosen", "rejected")
+"""Programs that make a row what it is; a stub follows from its answer."""
+
+
+def duplicates(examples: Iterable[Example], programs: Mapping[str, Program]) -> dict[str, str]:
+    """Id of every row that repeats another -> id of the row that stays in its place.
+
+    The pairs of one call site belong together (choice@1 compares them with each other), so of two equal call sites
+    one stays, with all its pairs, and all pairs of the other go.
+
+    Args:
+        examples: The rows, of any kinds.
+        programs: Program id -> program.
+    """
+    texts = _Texts(programs)
+    rows = sorted(examples, key=lambda e: e.id)
+    first_root: dict[str, str] = {}
+    for row in rows:
+        if row.kind == "preference":
+            site = texts.site(row)
+            first_root[site] = min(row.root, first_root.get(site, row.root))
+    kept: dict[tuple[str, str], str] = {}
+    stays: dict[str, str] = {}
+    gone: list[tuple[Example, str, str]] = []
+    for row in rows:
+        site, content = texts.site(row), texts.content(row)
+        if row.kind == "preference" and row.root != first_root[site]:
+            gone.append((row, site, content))
+            continue
+        first = kept.setdefault((site, content), row.id)
+        if first == row.id:
+            stays.setdefault(site, row.id)
+        else:
+            gone.append((row, site, content))
+    return {row.id: kept.get((site, content), stays[site]) for row, site, content in gone}
+
+
+class _Texts:
+    """Layout-free hashes of what rows hold, each program's computed once."""
+
+    def __init__(self, programs: Mapping[str, Program]) -> None:
+        self._programs = programs
+        self._known: dict[str, str] = {}
+
+    def site(self, row: Example) -> str:
+        """What a row is about: for a preference its call site, else its kind."""
+        if row.kind != "preference":
+            return row.kind
+        parts: Any = row.parts
+        texts = [str(parts.get(name, "")) for name in ("prompt", "chosen", "suffix")]
+        return sha256_of([row.kind, *(normalise(t) for t in texts)])
+
+    def content(self, row: Example) -> str:
+        """What a row says, whatever its layout."""
+        parts: Any = row.parts
+        named = programs_of(row)
+        texts = [[role, self._program(named[role])] for role in _ROLES if role in named]
+        if not named:
+            texts = [["text", normalise(str(parts.get("text", "")))]]
+        return sha256_of([row.kind, texts])
+
+    def _program(self, name: str) -> str:
+        if name not in self._known:
+            p = self._programs.get(name)
+            self._known[name] = name if p is None else sha256_of([normalise(p.code), normalise(p.test), dict(p.files)])
+        return self._known[name]
+
+
+def normalise(text: str) -> str:
+    """`text` without blank lines, comment lines and trailing space."""
+    lines = (line.rstrip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.lstrip().startswith("#"))

@@ -1,0 +1,234 @@
+"""One attempt at one program: the conversation with its process, judged from outside."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from registry.errors import SandboxError
+from registry.records import Program
+from validators.execution.rewrite import CATCHER, SENDER, Check, Rewritten, Undecided
+from validators.execution.server import Closed, Garbled, Job, Late, Server
+from validators.execution.values import decode, render
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What one attempt came to; `unsent` says why a strong one has to be made again with weak proof."""
+
+    outcome: str
+    detail: str = ""
+    exception: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[dict[str, Any], ...] = ()
+    values: dict[str, dict[str, str]] = field(default_factory=dict)
+    symbols: tuple[str, ...] = ()
+    duration_s: float = 0.0
+    unsent: str | None = None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is the same for all attempts of a batch."""
+
+    timeout_s: float
+    prefix: str
+    trace: tuple[str, ...] = ()
+
+
+def attempt(server: Server, program: Program, rewritten: Rewritten | None, setting: Setting, seed: int) -> Attempt:
+    """Run a program once: with strong proof where its test was rewritten, else with a token.
+
+    Raises:
+        ServerDiedError: The server is gone.
+        SandboxError: The harness failed before the program ran.
+    """
+    job = server.start(setting.timeout_s)
+    talk = _Talk(job, program, rewritten, setting, seed)
+    began = time.monotonic()
+    found: Attempt | None = None
+    why = ""
+    try:
+        found = talk.run()
+    except Late:
+        why = "late"
+    except Closed:
+        why = "closed"
+    except _Unsent as error:
+        found = Attempt("error", unsent=str(error))
+    except Garbled as error:
+        why = f"It wrote {error} on the harness's channel"
+    finally:
+        duration = time.monotonic() - began
+        job.close()
+        ended = server.finish()
+    if found is None or (ended["reason"] in ("memory", "processes") and found.outcome != "passed"):
+        found = talk.failure() or _ended(why, ended, setting)
+    return replace(found, duration_s=round(duration, 6), values=talk.values)
+
+
+class _Unsent(Exception):  # noqa: N818 - what came can't decide
+    """The attempt has to be made again with weak proof."""
+
+
+class _Talk:
+    """The frames of one attempt, in the order in which they have to come."""
+
+    def __init__(self, job: Job, program: Program, rewritten: Rewritten | None, setting: Setting, seed: int) -> None:
+        self.job = job
+        self.program = program
+        self.rewritten = rewritten
+        self.checks: Sequence[Check] = rewritten.checks if rewritten else ()
+        self.setting = setting
+        self.seed = seed
+        self.arrived = 0
+        self.failed: tuple[Check, str] | None = None
+        self.values: dict[str, dict[str, str]] = {}
+
+    def run(self) -> Attempt:
+        ready = self.job.receive()
+        if ready["k"] != "ready":
+            raise SandboxError(f"The sandbox's worker failed: {str(ready.get('error'))[-500:]}", retryable=True)
+        self.job.send(
+            {
+                "code": self.program.code,
+                "files": dict(self.program.files),  # type: ignore[call-overload]
+                "seed": self.seed,
+                "trace": list(self.setting.trace) if self.seed == 0 else [],
+                "prefix": self.setting.prefix,
+            }
+        )
+        frame = self.job.receive()
+        if frame["k"] == "raise":
+            return self._raised(frame)
+        if frame["k"] != "code":
+            raise Garbled(f"a frame {frame['k'][:20]!r} out of turn")
+        token = secrets.token_hex(16)
+        test = self.rewritten.test if self.rewritten else self.program.test
+        self.job.send({"test": test, "names": [SENDER, CATCHER] if self.rewritten else [], "token": token})
+        return self._test(token)
+
+    def _test(self, token: str) -> Attempt:
+        while True:
+            frame = self.job.receive()
+            kind = frame["k"]
+            if kind == "check":
+                self._check(frame)
+            elif kind == "raise":
+                return self.failure(frame) or self._raised(frame)
+            elif kind == "weak" and self.rewritten:
+                return self.failure(frame) or Attempt("error", unsent=_text(frame.get("why")))
+            elif kind == "end":
+                return self._end(frame, token)
+            else:
+                raise Garbled(f"a frame {kind[:20]!r} out of turn")
+
+    def _check(self, frame: dict[str, Any]) -> None:
+        index = frame.get("i")
+        if type(index) is not int or index != self.arrived or index >= len(self.checks):
+            raise Garbled("a check out of turn")
+        check = self.checks[index]
+        sent = frame.get("v")
+        if not isinstance(sent, list) or len(sent) != check.values:
+            raise Garbled("a check with other values than asked for")
+        try:
+            values = [decode(v) for v in sent]
+        except (ValueError, RecursionError) as error:
+            raise Garbled("a value that is no literal") from error
+        self.arrived += 1
+        actual = render(values[0] if len(values) == 1 else tuple(values))
+        self.values[str(index)] = {"expected": check.expected, "actual": actual}
+        try:
+            if self.failed is None and not _holds(check, values):
+                self.failed = (check, actual)
+        except Undecided as error:
+            raise _Unsent(str(error)) from error
+
+    def _end(self, frame: dict[str, Any], token: str) -> Attempt:
+        failure = self.failure(frame)
+        if failure is not None:
+            return failure
+        if self.arrived < len(self.checks):
+            return Attempt("failed", f"It ended after {self.arrived} of {len(self.checks)} checks")
+        sent = frame.get("token")
+        if not isinstance(sent, str) or not secrets.compare_digest(sent.encode(), token.encode()):
+            return Attempt("failed", "It ended without the token")
+        return Attempt("passed", **_evidence(frame))
+
+    def failure(self, frame: dict[str, Any] | None = None) -> Attempt | None:
+        """The first check that didn't hold decides, whatever came after it."""
+        if self.failed is None:
+            return None
+        check, actual = self.failed
+        message = f"{check.source}: got {actual[:200]}"
+        exception = {"type": "AssertionError", "message": message, "line": check.line, "in": "test"}
+        return Attempt("failed", f"{message} (test, line {check.line})", exception, **_evidence(frame or {}))
+
+    def _raised(self, frame: dict[str, Any]) -> Attempt:
+        kinds = [str(k) for k in _list(frame.get("kinds"))]
+        where = "test" if frame.get("in") == "test" else "code"
+        exception = {
+            "type": _text(frame.get("type"), 100),
+            "message": _text(frame.get("message")),
+            "line": _number(frame.get("line")),
+            "in": where,
+        }
+        outcome = "error"
+        if "MemoryError" in kinds:
+            outcome = "memory"
+        elif where == "test" and frame.get("stage") == "test.py" and {"AssertionError", "Failed"} & set(kinds):
+            outcome = "failed"
+        detail = f"{exception['type']}: {exception['message']}".splitlines()[0][:300]
+        return Attempt(outcome, f"{detail} ({where}, line {exception['line']})", exception, **_evidence(frame))
+
+
+def _holds(check: Check, values: Sequence[Any]) -> bool:
+    try:
+        return check.holds(values)
+    except (TypeError, ValueError, ArithmeticError, RecursionError, LookupError):
+        return False  # as such an assert doesn't hold either
+
+
+def _ended(why: str, ended: dict[str, Any], setting: Setting) -> Attempt:
+    """The outcome of a process that didn't end by itself as it should."""
+    reason, status = ended["reason"], ended["exit"]
+    if reason == "memory":
+        return Attempt("memory", "It went beyond the memory limit")
+    if reason == "processes":
+        return Attempt("killed", "It started more processes than the limit")
+    if why == "late" or (status == -9 and ended["cpu_s"] > setting.timeout_s):
+        return Attempt("timeout", f"It ran longer than {setting.timeout_s:g} s")
+    if why == "closed":
+        how = f"by signal {-status}" if status < 0 else f"with exit status {status}"
+        return Attempt("killed", f"Its process ended {how} before its test was done")
+    return Attempt("killed", why)
+
+
+def _evidence(frame: dict[str, Any]) -> dict[str, Any]:
+    """What a program says about itself, in bounds."""
+    warnings = tuple(
+        {
+            "category": _text(row.get("category"), 100),
+            "message": _text(row.get("message")),
+            "line": _number(row.get("line")),
+        }
+        for row in _list(frame.get("warnings"))[:100]
+        if isinstance(row, dict)
+    )
+    symbols = sorted({_text(s, 300) for s in _list(frame.get("symbols"))[:5000]})
+    return {"warnings": warnings, "symbols": tuple(symbols)}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _number(value: Any) -> int:
+    return value if type(value) is int and 0 <= value < 1 << 31 else 0
+
+
+def _text(value: Any, size: int = 500) -> str:
+    """A program's text that any file can hold."""
+    return str(value)[:size].encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")

@@ -1,0 +1,216 @@
+"""The wall: a bubblewrap sandbox around the fork server, and around the building of environments.
+
+What a program inside it gets: no network but a loopback of its own; a read-only system (the interpreter, shared
+libraries, /usr/bin) and its environment; none of the host's other files, processes or variables. `worker.py` lists
+what each single program gets on top of that, and what is not guaranteed. Not guaranteed here:
+
+* A hole in the kernel is a hole in the wall; the system call filter only makes the kernel's surface smaller.
+* Where driftune runs as root, a process that got out would be root: run it as another user.
+* Timing, the processor's caches and the number of cores can be observed.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from validators.execution import seccomp
+
+ENV = "/env"
+"""Where an environment lies inside the wall."""
+
+WORKER = "/driftune/worker.py"
+_UID = "1000"
+_SYSTEM = ("/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libx32", "/usr/share/zoneinfo")
+_ALIASES = ("/bin", "/lib", "/lib32", "/lib64", "/libx32")
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_FILES = {
+    "/etc/passwd": f"sandbox:x:{_UID}:{_UID}:sandbox:/tmp:/bin/sh\n",
+    "/etc/group": f"sandbox:x:{_UID}:\n",
+    "/etc/hosts": "127.0.0.1 localhost\n::1 localhost\n",
+}
+_VARIABLES = {
+    "PATH": f"{ENV}/bin:/usr/bin:/bin",
+    "HOME": "/tmp",  # noqa: S108 - a tmpfs of the program's own
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+    "PYTHONHASHSEED": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+    "POLARS_MAX_THREADS": "1",
+    "MPLBACKEND": "Agg",
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one program may use, all its processes together (files and address space: each)."""
+
+    memory_mb: int = 1024
+    disk_mb: int = 64
+    processes: int = 64
+    files: int = 256
+    address_space_mb: int = 16384
+
+    def settings(self) -> dict[str, Any]:
+        """As part of an environment's identity."""
+        return {"wall": "bubblewrap", **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A host path shown inside the wall."""
+
+    source: Path
+    target: str
+    writable: bool = False
+
+
+class Walled:
+    """A process behind the wall, and the descriptors that bubblewrap reads its files from."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        binds: Sequence[Bind],
+        *,
+        pass_fds: Sequence[int] = (),
+        variables: Mapping[str, str] | None = None,
+        server: bool = False,
+        stderr: int = subprocess.PIPE,
+    ) -> None:
+        with _Data() as data:
+            arguments = _arguments(data, binds, {**_VARIABLES, **(variables or {})}, server=server)
+            self.process = subprocess.Popen(
+                [*arguments, "--", *command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL if server else subprocess.PIPE,
+                stderr=stderr,
+                pass_fds=[*data.fds, *pass_fds],
+                env={},
+                cwd="/",
+            )
+
+
+class _Data:
+    """Texts handed to bubblewrap over pipes; closed here once it has been started."""
+
+    def __init__(self) -> None:
+        self.fds: list[int] = []
+
+    def add(self, content: bytes) -> str:
+        read, write = os.pipe()
+        self.fds.append(read)
+        with os.fdopen(write, "wb") as file:
+            file.write(content)  # all are far below a pipe's 64 KiB
+        return str(read)
+
+    def __enter__(self) -> _Data:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for fd in self.fds:
+            os.close(fd)
+
+
+def _arguments(data: _Data, binds: Sequence[Bind], variables: Mapping[str, str], *, server: bool) -> list[str]:
+    found = [shutil.which("bwrap") or "bwrap", "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session"]
+    found += ["--uid", _UID, "--gid", _UID, "--hostname", "sandbox", "--cap-drop", "ALL"]
+    if server:
+        found += ["--cap-add", "CAP_SYS_ADMIN"]
+    for path in _SYSTEM:
+        if Path(path).is_dir():
+            found += ["--ro-bind", path, path]
+    for alias in map(Path, _ALIASES):
+        if alias.is_symlink():
+            found += ["--symlink", str(alias.readlink()), str(alias)]
+        elif alias.is_dir():
+            found += ["--ro-bind", str(alias), str(alias)]
+    found += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
+    found += _interpreter()
+    for path, text in _FILES.items():
+        found += ["--ro-bind-data", data.add(text.encode()), path]
+    # A full --dev makes bubblewrap nest a second user namespace, in which the server could mount nothing.
+    found += ["--proc", "/proc", "--tmpfs", "/dev"]
+    for device in _DEVICES:
+        found += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
+    for name, target in (("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1")):
+        found += ["--symlink", target, f"/dev/{name}"]
+    found += ["--dir", "/dev/shm", "--remount-ro", "/dev", "--tmpfs" if not server else "--dir", "/tmp"]  # noqa: S108
+    for bind in binds:
+        found += ["--bind" if bind.writable else "--ro-bind", str(bind.source), bind.target]
+    found += ["--remount-ro", "/", "--clearenv"]
+    for name, value in sorted(variables.items()):
+        found += ["--setenv", name, value]
+    call_filter = seccomp.server_filter() if server else seccomp.program_filter()
+    return [*found, "--seccomp", data.add(call_filter), "--chdir", "/"]
+
+
+def _interpreter() -> list[str]:
+    """The interpreter's own folders, without what else is installed there."""
+    prefix = Path(sys.base_prefix).resolve()
+    found: list[str] = []
+    if prefix != Path("/usr"):
+        found += ["--ro-bind", str(prefix), str(prefix)]
+    for other in sorted(set(_foreign_packages(prefix))):
+        found += ["--tmpfs", other]
+    return found
+
+
+def _foreign_packages(prefix: Path) -> list[str]:
+    paths = [sysconfig.get_path(name, vars={"base": str(prefix), "platbase": str(prefix)}) for name in ("purelib", "platlib")]
+    folders = [Path(p) for p in paths if p] + [Path("/usr/lib/python3/dist-packages")]
+    if prefix != Path("/usr"):
+        folders += [f for f in prefix.glob("lib/python3*/site-packages")]
+    visible = [prefix, *(Path(p) for p in _SYSTEM)]
+    return [str(f) for f in folders if f.is_dir() and any(f.is_relative_to(v) for v in visible)]
+
+
+def interpreter() -> Path:
+    """The real path of the interpreter that environments are made for: the same outside and inside the wall."""
+    return Path(os.path.realpath(sys.executable))
+
+
+@cache
+def available() -> str | None:
+    """None where the wall stands; else why it does not, and what to do about it."""
+    if platform.system() != "Linux":
+        return f"No sandbox on {platform.system()}: bubblewrap needs Linux"
+    if shutil.which("bwrap") is None:
+        return "No sandbox: bubblewrap is missing. Install it with: apt-get install bubblewrap"
+    probe = "import ctypes; l = ctypes.CDLL(None); raise SystemExit(l.unshare(0x20000000) or l.unshare(0x20000))"
+    walled = Walled([str(interpreter()), "-I", "-S", "-c", probe], (), server=True)
+    _, errors = walled.process.communicate(timeout=60)
+    return None if walled.process.returncode == 0 else _explain(errors.decode(errors="replace").strip())
+
+
+def _explain(errors: str) -> str:
+    """Which kernel setting forbids it, as far as can be told."""
+    settings = (
+        ("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1", "0", "AppArmor keeps user namespaces from bubblewrap"),
+        ("/proc/sys/kernel/unprivileged_userns_clone", "0", "1", "user namespaces are switched off"),
+        ("/proc/sys/user/max_user_namespaces", "0", "10000", "no user namespace is allowed"),
+    )
+    for path, bad, good, why in settings:
+        try:
+            value = Path(path).read_text(encoding="ascii").strip()
+        except OSError:
+            continue
+        if value == bad:
+            name = path.removeprefix("/proc/sys/").replace("/", ".")
+            return f"No sandbox: {why}. As root: sysctl -w {name}={good}"
+    last = errors.splitlines()[-1] if errors else "it says nothing"
+    return f"No sandbox: bubblewrap can't make namespaces here ({last}). In a container, it must be let (or use another machine)"

@@ -1,0 +1,296 @@
+"""What counts as proven: the table of obligations by kind, and the judgement over verdicts.
+
+Parts by kind (`Example.parts["programs"]` names the programs by role, the other parts are texts):
+
+| kind | programs | texts | proven where |
+|---|---|---|---|
+| doc, test | answer, stub | prompt | answer passes and calls the symbol it claims; the stub doesn't pass |
+| drift | old, new | prompt | old passes at old; at new it fails, differs or newly warns; new passes there unwarned |
+| bug | buggy, fixed | prompt | fixed passes; buggy, one small edit away, ends `failed` or `error` by its own doing |
+| preference | chosen, rejected | prompt, chosen, rejected, suffix | chosen passes, rejected ends `failed` or `error` |
+| text | | text | licence only |
+
+A missing or `unavailable` verdict proves nothing and disproves nothing: the row waits under the rule `unavailable`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from registry.names import SymbolIndex
+from registry.records import Example, Program, Verdict
+
+Verdicts = Mapping[tuple[str, str], Verdict]
+"""(program id, release id) -> what happened there."""
+
+DUTIES: Mapping[str, tuple[tuple[str, int], ...]] = {
+    "doc": (("answer", -1), ("stub", -1)),
+    "test": (("answer", -1), ("stub", -1)),
+    "drift": (("old", 0), ("old", -1), ("new", -1)),
+    "bug": (("buggy", -1), ("fixed", -1)),
+    "preference": (("chosen", -1), ("rejected", -1)),
+    "text": (),
+}
+"""Kind -> (role, index into the example's releases) of every run its proof needs."""
+
+HUNK_LINES = 12
+"""A bug is one place: at most so many lines of either program lie between their common start and end."""
+
+_DEPRECATIONS = ("Deprecat", "FutureWarning", "RemovedIn")
+"""A warning category whose name holds one of these announces a change of the API."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The judgement over one example.
+
+    Attributes:
+        proven: Whether it may be trained on, as far as execution goes.
+        rule: The removal rule where it is not proven, else empty.
+        detail: Why, in one line; empty where it is proven.
+        strength: strong where every required pass was compared outside the candidate's process, else weak; none
+            where nothing is proven or nothing had to run.
+        old_effect: drift: what the old code does at the new release: fails, differs, warns.
+    """
+
+    proven: bool
+    rule: str = ""
+    detail: str = ""
+    strength: str = "none"
+    old_effect: str | None = None
+
+
+class _UnprovenError(Exception):
+    """The proof does not hold: rule and detail."""
+
+    def __init__(self, rule: str, detail: str) -> None:
+        super().__init__(rule, detail)
+        self.proof = Proof(proven=False, rule=rule, detail=detail[:300])
+
+
+def programs_of(example: Example) -> dict[str, str]:
+    """Role -> program id of an example, roles sorted."""
+    parts: Any = example.parts
+    return dict(sorted(parts.get("programs", {}).items()))
+
+
+def obligations(example: Example) -> list[tuple[str, str]]:
+    """The (program id, release id) runs that an example's proof needs; none for kinds without a table entry."""
+    programs = programs_of(example)
+    duties = DUTIES.get(example.kind, ())
+    return list(dict.fromkeys((programs[role], example.releases[at]) for role, at in duties if role in programs))
+
+
+def scouting(example: Example, new_release: str) -> list[tuple[str, str]]:
+    """The runs that find drift: a mined answer of an older release, at the new one."""
+    answer = programs_of(example).get("answer")
+    if example.kind not in ("doc", "test") or answer is None or example.releases[-1] == new_release:
+        return []
+    return [(answer, new_release)]
+
+
+def prove(
+    example: Example,
+    verdicts: Verdicts,
+    programs: Mapping[str, Program],
+    indexes: Mapping[str, SymbolIndex] | None = None,
+) -> Proof:
+    """Judges one example by the verdicts of its programs.
+
+    Args:
+        example: The example.
+        verdicts: (program id, release id) -> verdict; those in `obligations(example)` are read.
+        programs: Program id -> program; a bug's are compared with each other.
+        indexes: Release id -> its symbols, to tell classes and attributes from functions.
+    """
+    if example.kind not in DUTIES:
+        return Proof(
+            proven=False, rule="unproven", detail=f"Nothing is known that would prove a row of kind {example.kind!r}"
+        )
+    case = _Case(example, verdicts, programs, (indexes or {}).get(example.releases[-1]) if example.releases else None)
+    try:
+        case.complete()
+        effect = _JUDGES[example.kind](case)
+    except _UnprovenError as refusal:
+        return refusal.proof
+    return Proof(proven=True, strength=case.strength(), old_effect=effect)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One example with what is known about it."""
+
+    example: Example
+    verdicts: Verdicts
+    programs: Mapping[str, Program]
+    index: SymbolIndex | None
+
+    def verdict(self, role: str, at: int = -1) -> Verdict:
+        return self.verdicts[programs_of(self.example)[role], self.example.releases[at]]
+
+    def program(self, role: str) -> Program:
+        name = programs_of(self.example)[role]
+        if name not in self.programs:
+            raise _UnprovenError("unavailable", f"The {role} program {name} is not in the lake")
+        return self.programs[name]
+
+    def complete(self) -> None:
+        """Every program is named, has run, and agreed with itself."""
+        named = programs_of(self.example)
+        for role, at in DUTIES[self.example.kind]:
+            if role not in named:
+                raise _UnprovenError("unproven", f"It names no {role} program")
+            found = self.verdicts.get((named[role], self.example.releases[at]))
+            if found is None or found.outcome == "unavailable":
+                why = found.detail if found is not None and found.detail else "it was not run"
+                raise _UnprovenError("unavailable", f"No verdict on the {role} program at {self._where(at)}: {why}")
+        for role, at in DUTIES[self.example.kind]:
+            found = self.verdict(role, at)
+            if found.outcome == "flaky":
+                raise _UnprovenError(
+                    "flaky", f"The {role} program's attempts disagree at {self._where(at)}: {found.detail}"
+                )
+
+    def passes(self, role: str, at: int = -1) -> Verdict:
+        verdict = self.verdict(role, at)
+        if verdict.outcome != "passed":
+            what = f"The {role} program ends {verdict.outcome} at {self._where(at)}: {verdict.detail}"
+            raise _UnprovenError("unproven", what)
+        return verdict
+
+    def strength(self) -> str:
+        ran = [self.verdict(role, at) for role, at in DUTIES[self.example.kind]]
+        passed = [v.proof for v in ran if v.outcome == "passed"]
+        if not passed:
+            return "none"
+        return "strong" if all(proof == "strong" for proof in passed) else "weak"
+
+    def _where(self, at: int) -> str:
+        return "its release" if len(self.example.releases) == 1 else ("the old release", "the new release")[at]
+
+
+def _mined(case: _Case) -> None:
+    """doc, test: the answer passes and shows what it claims; a stub of what it calls does not pass."""
+    answer = case.passes("answer")
+    if not _shows(case, answer):
+        claim = case.example.symbols[0] if case.example.symbols else "anything of the library"
+        raise _UnprovenError("unproven", f"It claims to show {claim} and never calls it")
+    if case.verdict("stub").outcome == "passed":
+        raise _UnprovenError("vacuous-test", "Its test also passes on a stub of what it calls")
+
+
+def _shows(case: _Case, answer: Verdict) -> bool:
+    """Whether the claimed symbol was called; for what leaves no call to see, whether the code names it."""
+    if not case.example.symbols:
+        return bool(answer.symbols_called)
+    claim = case.example.symbols[0]
+    index = case.index
+    path = (index.canonical(claim) if index is not None else None) or claim
+    owner, _, _ = path.rpartition(".")
+    is_method = index is not None and owner in index.by_path and index.by_path[owner].kind == "class"
+    wanted = owner if is_method else path
+    if any(called == wanted or called.startswith(wanted + ".") for called in answer.symbols_called):
+        return True
+    kind = index.by_path[path].kind if index is not None and path in index.by_path else "function"
+    return (
+        index is not None and kind not in ("function", "method") and path in index.called(case.program("answer").code)
+    )
+
+
+def _drift(case: _Case) -> str:
+    """drift: what the old code does at the new release, where old passed before and new passes there."""
+    before, after = case.passes("old", 0), case.verdict("old", -1)
+    new = case.passes("new", -1)
+    announced = sorted(_deprecations(new))
+    if announced:
+        raise _UnprovenError("unproven", f"The new program warns at the new release: {announced[0][1]}")
+    if after.outcome in ("error", "failed"):
+        return "fails" if after.outcome == "error" else "differs"
+    if after.outcome != "passed":
+        raise _UnprovenError("unproven", f"The old program ends {after.outcome} at the new release: {after.detail}")
+    if not _deprecations(after) - _deprecations(before):
+        raise _UnprovenError(
+            "unproven", "The old program passes at the new release too, without a new deprecation warning"
+        )
+    return "warns"
+
+
+def announces(verdict: Verdict) -> bool:
+    """Whether a deprecation, or another change of the API to come, was warned of."""
+    return bool(_deprecations(verdict))
+
+
+def _deprecations(verdict: Verdict) -> set[tuple[str, str]]:
+    """(category, message) of the warnings that announce a change of the API."""
+    rows: Any = verdict.warnings
+    found = {(str(w.get("category", "")), str(w.get("message", ""))) for w in rows}
+    return {(c, m) for c, m in found if any(part in c for part in _DEPRECATIONS)}
+
+
+def _bug(case: _Case) -> None:
+    """bug: one small edit that makes a passing program fail by its own doing."""
+    case.passes("fixed")
+    buggy = case.verdict("buggy")
+    if buggy.outcome == "passed":
+        raise _UnprovenError("equivalent-mutant", "The buggy program passes the test too")
+    if buggy.outcome not in ("failed", "error"):
+        raise _UnprovenError("unproven", f"The buggy program ends {buggy.outcome}: {buggy.detail}")
+    if buggy.outcome == "error":
+        _raised_by_itself(buggy)
+    _one_place(case.program("buggy"), case.program("fixed"))
+
+
+def _raised_by_itself(verdict: Verdict) -> None:
+    exception: Any = verdict.exception
+    kind, where = exception.get("type", "an unknown error"), exception.get("in")
+    if kind in ("SyntaxError", "IndentationError", "TabError", "ImportError", "ModuleNotFoundError"):
+        raise _UnprovenError("unproven", f"The buggy program doesn't parse or import: {verdict.detail}")
+    if where != "code":
+        raise _UnprovenError("unproven", f"{kind} is not raised by the buggy code: {verdict.detail}")
+
+
+def _one_place(buggy: Program, fixed: Program) -> None:
+    if (buggy.test, buggy.files, buggy.entry_point) != (fixed.test, fixed.files, fixed.entry_point):
+        raise _UnprovenError("unproven", "Buggy and fixed program differ in more than their code")
+    before, after = buggy.code.splitlines(), fixed.code.splitlines()
+    shorter = min(len(before), len(after))
+    start = next((i for i in range(shorter) if before[i] != after[i]), shorter)
+    end = next((i for i in range(shorter - start) if before[-1 - i] != after[-1 - i]), shorter - start)
+    size = max(len(before), len(after)) - start - end
+    if not 0 < size <= HUNK_LINES:
+        raise _UnprovenError("unproven", f"The edit spans {size} lines, more than the intended change")
+
+
+def _preference(case: _Case) -> None:
+    """preference: chosen passes where rejected does not."""
+    case.passes("chosen")
+    rejected = case.verdict("rejected")
+    if rejected.outcome not in ("failed", "error"):
+        raise _UnprovenError("unproven", f"The rejected program ends {rejected.outcome}: {rejected.detail}")
+    if not _parses(case.program("rejected").code):
+        raise _UnprovenError("unproven", "The rejected program doesn't parse")
+
+
+def _parses(code: str) -> bool:
+    try:
+        ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def _text(_: _Case) -> None:
+    """text: context, not a task: there is nothing to run."""
+
+
+_JUDGES: Mapping[str, Callable[[_Case], str | None]] = {
+    "doc": _mined,
+    "test": _mined,
+    "drift": _drift,
+    "bug": _bug,
+    "preference": _preference,
+    "text": _text,
+}

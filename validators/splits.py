@@ -1,0 +1,179 @@
+"""Splits: which family, and which call site of a family, is kept out of training.
+
+Families of changes are drawn by a salted hash of their names, so a family keeps its place when others come and go:
+
+* `symbol`, one family in five: none of its examples is trained on.
+* `dev`, one in ten: likewise, and the only one that tuning sees.
+* The rest is trained on, but for one file in four of each family, drawn by a salted hash of (family, file): the call
+  sites there are `context`. Families are scarce, so a family with two files or more always has one on either side: the
+  file with the largest hash stays in training, the one with the smallest is held out. A family with one file trains.
+
+A hub (a family that a large share of examples calls, as `nx.Graph`) is never held out: without it there would be
+nothing to train on. Only families with proven call sites are drawn: one that has none can't be evaluated, and holding
+it out would cost training rows for nothing.
+
+What would leak is left out of training (rule `held-out`): rows of any kind that name a family of `symbol` or `dev`;
+rows that stand in a held-out file of a family and name the family; rows that share their `root` with a held-out row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from registry.records import Example
+
+TRAIN, CONTEXT, SYMBOL, DEV = "train", "context", "symbol", "dev"
+EVALUATION = (SYMBOL, DEV, CONTEXT)
+"""Splits that are evaluated on, the strictest first: what a root's rows are drawn to where their families differ."""
+
+SITES = ("drift", "preference")
+"""Kinds whose rows are call sites of a family: only these are evaluated on."""
+
+SYMBOL_SHARE, DEV_SHARE, CONTEXT_SHARE = 5, 10, 4
+"""One family in five, one family in ten, one file of a family in four."""
+
+_SPACE = 2**64
+
+
+def draw(salt: str, *names: str) -> int:
+    """A number in [0, 2^64) that depends on nothing but the salt and the names: the start of their SHA-256."""
+    text = "\x00".join((salt, *names))
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big")
+
+
+def family_split(salt: str, family: str) -> str:
+    """symbol, dev or train, for a family that is no hub; it depends on no other family."""
+    drawn = draw(salt, "family", family)
+    if drawn < _SPACE // SYMBOL_SHARE:
+        return SYMBOL
+    return DEV if drawn < _SPACE // SYMBOL_SHARE + _SPACE // DEV_SHARE else TRAIN
+
+
+def context_files(salt: str, family: str, files: Iterable[str]) -> frozenset[str]:
+    """The files of a trained family whose call sites are held out; never all of them, and one where there are two."""
+    ordered = sorted(set(files), key=lambda f: (draw(salt, "file", family, f), f))
+    if len(ordered) < 2:
+        return frozenset()
+    held = sum(draw(salt, "file", family, f) < _SPACE // CONTEXT_SHARE for f in ordered)
+    return frozenset(ordered[: min(max(held, 1), len(ordered) - 1)])
+
+
+def hubs(naming: Mapping[str, frozenset[str]], share: float) -> frozenset[str]:
+    """Families that more than a share of the examples name.
+
+    Args:
+        naming: Example id -> the families it names.
+        share: The share above which a family is a hub, in (0, 1].
+    """
+    counts: dict[str, int] = {}
+    for families in naming.values():
+        for family in families:
+            counts[family] = counts.get(family, 0) + 1
+    return frozenset(f for f, n in counts.items() if n > share * len(naming))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which families and files are held out.
+
+    Attributes:
+        families: Family -> symbol, dev or train, for every family with call sites.
+        files: (family, file) pairs of trained families whose call sites are `context`.
+        hubs: Families that are never held out.
+    """
+
+    families: Mapping[str, str]
+    files: frozenset[tuple[str, str]]
+    hubs: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def unseen(self) -> frozenset[str]:
+        """Families of which nothing is trained on."""
+        return frozenset(f for f, split in self.families.items() if split != TRAIN)
+
+    def of_site(self, example: Example) -> str:
+        """The split of a call site (a row of kind drift or preference with a family)."""
+        family = example.family or ""
+        split = self.families.get(family, TRAIN)
+        if split != TRAIN:
+            return split
+        return CONTEXT if (family, example.file) in self.files else TRAIN
+
+
+def plan(salt: str, sites: Iterable[Example], hub_families: frozenset[str] = frozenset()) -> Plan:
+    """Draws what is held out, for the call sites of a domain.
+
+    Args:
+        salt: Decides the draw; the same for the life of a domain.
+        sites: Proven rows of kind drift or preference.
+        hub_families: Families that are never held out.
+    """
+    files: dict[str, set[str]] = {}
+    for site in sites:
+        if is_site(site):
+            files.setdefault(site.family or "", set()).add(site.file)
+    families = {f: TRAIN if f in hub_families else family_split(salt, f) for f in sorted(files)}
+    held = {
+        (family, file)
+        for family, split in families.items()
+        if split == TRAIN and family not in hub_families
+        for file in context_files(salt, family, files[family])
+    }
+    return Plan(families, frozenset(held), hub_families & set(families))
+
+
+def is_site(example: Example) -> bool:
+    """Whether a row is a call site of a family."""
+    return example.kind in SITES and bool(example.family)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Where the rows go.
+
+    Attributes:
+        split: Example id -> train, context, symbol, dev.
+        left_out: Example id -> why it is in none.
+    """
+
+    split: Mapping[str, str]
+    left_out: Mapping[str, str]
+
+
+def assign(examples: Iterable[Example], naming: Mapping[str, frozenset[str]], drawn: Plan) -> Assignment:
+    """Puts each row into its split, or leaves it out of training.
+
+    Args:
+        examples: Rows that may be trained on.
+        naming: Example id -> the families its programs and symbols name.
+        drawn: What is held out.
+    """
+    rows = sorted(examples, key=lambda e: e.id)
+    sites = {e.id: drawn.of_site(e) for e in rows if is_site(e)}
+    of_root: dict[str, str] = {}
+    for e in rows:
+        if (held := sites.get(e.id, TRAIN)) != TRAIN:
+            of_root[e.root] = min(held, of_root.get(e.root, held), key=EVALUATION.index)
+    split: dict[str, str] = {}
+    left_out: dict[str, str] = {}
+    for e in rows:
+        own, root = sites.get(e.id, TRAIN), of_root.get(e.root, TRAIN)
+        if own != root:
+            left_out[e.id] = f"Shares its root with a row of {root}"
+        elif own == TRAIN and (why := _leak(e, naming.get(e.id, frozenset()), drawn)):
+            left_out[e.id] = why
+        else:
+            split[e.id] = own
+    return Assignment(split, left_out)
+
+
+def _leak(example: Example, named: frozenset[str], drawn: Plan) -> str:
+    """Why a training row would give away what is held out, empty where it doesn't."""
+    for family in sorted(named):
+        if family in drawn.unseen:
+            return f"Names {family}, a family of {drawn.families[family]}"
+        if (family, example.file) in drawn.files:
+            return f"Names {family} in {example.file}, where its call sites are held out for context"
+    return ""
