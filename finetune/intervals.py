@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 DRAWS = 4999
 """Bootstrap resamples, with a fixed seed."""
+FEWEST = 5
+"""Under this many families no interval is given: it would be wider than the metric, or made up."""
 EXACT = 34
 """Up to this many families every pattern of signs is counted (2 to the 34th, by meeting in the middle)."""
 FLIPS = 200_000
@@ -32,7 +34,7 @@ class Estimate:
 
     Attributes:
         value: Mean over families of the means of their items.
-        low: Lower end of the interval; null under three families.
+        low: Lower end of the interval; null under five families.
         high: Upper end.
         p: One-sided sign-flip test of a mean above zero; null where the values are no differences.
         n: Items.
@@ -113,7 +115,7 @@ def interval(values: list[float], alpha: float = 0.025) -> tuple[float | None, f
     """The studentised bootstrap interval of the mean, `alpha` on each side; nulls where it can't be had."""
     import numpy as np
 
-    if len(values) < 3:
+    if len(values) < FEWEST:
         return None, None
     low, high = intervals(np.array(values)[:, None], alpha)
     return tuple(float(end[0]) if np.isfinite(end[0]) else None for end in (low, high))  # type: ignore[return-value]
@@ -150,14 +152,16 @@ def _studentised(centred: Array, counts: Array) -> Array:
     flat = variance <= (1e-9 * scale) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
         t = mean / np.sqrt(np.where(flat, np.nan, variance) / families)
-    level = np.where(np.abs(mean) <= 1e-9 * scale, 0.0, np.sign(mean) * np.inf)
+    level = np.where(np.abs(mean) <= 1e-9 * scale, 0.0, np.copysign(np.inf, mean))
     return np.where(flat, level, t)
 
 
 def _times(quantile: Array, error: Array) -> Array:
+    """The product, and 0 where all families agree exactly, whatever the quantile."""
     import numpy as np
 
-    return np.where(error == 0, 0.0, quantile * np.where(error == 0, 1.0, error))
+    with np.errstate(invalid="ignore"):
+        return np.where(error == 0, 0.0, quantile * error)
 
 
 def sign_flip(values: list[float]) -> float:
@@ -167,15 +171,22 @@ def sign_flip(values: list[float]) -> float:
     """
     import numpy as np
 
-    sizes = np.abs(np.array(values, dtype=float))
-    total = float(np.sum(values)) - 1e-9 * float(sizes.sum())
+    return float(_sign_flips(np.array(values, dtype=float)[:, None])[0])
+
+
+def _sign_flips(table: Array) -> Array:
+    """The one-sided p of each column, whose values differ in sign only: (families, columns)."""
+    import numpy as np
+
+    sizes = np.abs(table[:, 0])
+    totals = table.sum(axis=0) - 1e-9 * sizes.sum()
     if len(sizes) > EXACT:
-        signs = np.random.default_rng(0).integers(0, 2, size=(FLIPS, len(sizes)), dtype=np.int8) * 2 - 1
-        return float((np.sum(signs @ sizes >= total) + 1) / (FLIPS + 1))
+        sums = np.sort(_random_signs(len(sizes), FLIPS, seed=0).T @ sizes)
+        return (FLIPS - np.searchsorted(sums, totals) + 1) / (FLIPS + 1)
     half = len(sizes) // 2
     left, right = np.sort(_sums(sizes[:half])), np.sort(_sums(sizes[half:]))
-    reached = len(right) * len(left) - int(np.searchsorted(right, total - left, side="left").sum())
-    return reached / 2 ** len(sizes)
+    below = np.array([np.searchsorted(right, total - left).sum() for total in totals])
+    return 1 - below / 2 ** len(sizes)
 
 
 def _sums(sizes: Array) -> Array:
@@ -193,26 +204,23 @@ def accepted_by_chance(values: list[float], *, alpha: float = 0.025, draws: int 
     import numpy as np
 
     table = np.array(values, dtype=float)[:, None] * _random_signs(len(values), draws, seed)
-    return _accepted(table, alpha)
+    above = table[:, intervals(table, alpha)[0] > 0]
+    return float((_sign_flips(above) <= alpha).sum()) / draws if above.size else 0.0
 
 
 def accepted_when_planted(
-    values: list[float], effect: float, *, alpha: float = 0.025, draws: int = 500, seed: int = 0
+    values: list[float], effect: float, *, alpha: float = 0.025, draws: int = 100, seed: int = 0
 ) -> float:
     """The share of draws counted as a gain when noise like the families' own lies around a true `effect`."""
     import numpy as np
 
     noise = np.array(values, dtype=float) - float(np.mean(values))
-    return _accepted(effect + noise[:, None] * _random_signs(len(values), draws, seed), alpha)
+    table = effect + noise[:, None] * _random_signs(len(values), draws, seed)
+    above = table[:, intervals(table, alpha)[0] > 0]
+    return sum(sign_flip(column.tolist()) <= alpha for column in above.T) / draws
 
 
 def _random_signs(families: int, draws: int, seed: int) -> Array:
     import numpy as np
 
     return np.random.default_rng(seed).integers(0, 2, size=(families, draws)) * 2.0 - 1.0
-
-
-def _accepted(table: Array, alpha: float) -> float:
-    low, _ = intervals(table, alpha)
-    columns = [column for column, bound in zip(table.T, low, strict=True) if bound > 0]
-    return sum(sign_flip(column.tolist()) <= alpha for column in columns) / table.shape[1]

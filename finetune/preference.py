@@ -70,7 +70,7 @@ def _train(
         args=DPOConfig(
             **arguments, beta=settings.beta, loss_type=list(settings.loss), max_length=settings.max_tokens * 2
         ),
-        train_dataset=_dataset(rows, tokenizer, settings.max_tokens),
+        train_dataset=_dataset(rows, tokenizer, settings, seed),
         processing_class=tokenizer,
     )
     return trainer.model, tuning.run(trainer, work, NAME, progress)
@@ -88,15 +88,15 @@ def _trainer() -> Any:
     return Tokenized
 
 
-def _dataset(rows: Sequence[Pair], tokenizer: Any, max_tokens: int) -> Any:
+def _dataset(rows: Sequence[Pair], tokenizer: Any, settings: PreferenceSettings, seed: int) -> Any:
     from datasets import Dataset
 
-    columns: dict[str, list[list[int]]] = {"prompt_ids": [], "chosen_ids": [], "rejected_ids": []}
-    for row in rows:
-        spans = closed(row.prompt, [row.chosen, row.rejected])
-        chosen, rejected = (encode(tokenizer, span, max_tokens) for span in spans)
-        shorter = chosen.prefix if len(chosen.prefix) < len(rejected.prefix) else rejected.prefix
-        columns["prompt_ids"].append(list(shorter))
-        columns["chosen_ids"].append(list(chosen.text))
-        columns["rejected_ids"].append(list(rejected.text))
-    return Dataset.from_dict(columns)
+    encoded = [_encoded(row, tokenizer, settings.max_tokens) for row in rows]
+    lengths = [len(e["prompt_ids"]) + max(len(e["chosen_ids"]), len(e["rejected_ids"])) for e in encoded]
+    return Dataset.from_list([encoded[place] for place in tuning.batched(lengths, settings.batch, seed)])
+
+
+def _encoded(row: Pair, tokenizer: Any, max_tokens: int) -> dict[str, list[int]]:
+    chosen, rejected = (encode(tokenizer, span, max_tokens) for span in closed(row.prompt, [row.chosen, row.rejected]))
+    shorter = chosen.prefix if len(chosen.prefix) < len(rejected.prefix) else rejected.prefix
+    return {"prompt_ids": list(shorter), "chosen_ids": list(chosen.text), "rejected_ids": list(rejected.text)}

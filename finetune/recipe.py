@@ -16,7 +16,7 @@ from finetune.evaluation import STALE
 from registry.errors import ConfigurationError, TrainingError
 from registry.records import Example
 
-REPLAY_WINDOW = 500
+REPLAY_WINDOW = 250
 """Characters in a replay row of general code."""
 
 
@@ -56,8 +56,8 @@ class SftSettings(_Settings):
     """
 
     rank: int = 16
-    alpha: int = 32
-    learning_rate: float = 1e-2
+    alpha: int = 16
+    learning_rate: float = 4e-3
     batch: int = 16
     steps: int = 110
     replay: float = 0.15

@@ -68,20 +68,22 @@ def _train(
     trainer = SFTTrainer(
         model=get_peft_model(model, lora),
         args=SFTConfig(**tuning.arguments(work, settings, seed), max_length=settings.max_tokens),
-        train_dataset=_dataset(rows, tokenizer, settings.max_tokens),
+        train_dataset=_dataset(rows, tokenizer, settings, seed),
         processing_class=tokenizer,
     )
     return trainer.model, tuning.run(trainer, work, NAME, progress)
 
 
-def _dataset(rows: Sequence[Completion], tokenizer: Any, max_tokens: int) -> Any:
+def _dataset(rows: Sequence[Completion], tokenizer: Any, settings: SftSettings, seed: int) -> Any:
     """Token ids and labels: only the completion is learned, and no end token is put behind it.
 
     The prompts are code before a call; an end token after the call would teach that files end there.
     """
     from datasets import Dataset
 
-    encoded = [encode(tokenizer, closed(row.prompt, [row.text])[0], max_tokens) for row in rows]
+    encoded = [encode(tokenizer, closed(row.prompt, [row.text])[0], settings.max_tokens) for row in rows]
+    lengths = [len(e.prefix) + len(e.text) for e in encoded]
+    encoded = [encoded[place] for place in tuning.batched(lengths, settings.batch, seed)]
     return Dataset.from_dict(
         {
             "input_ids": [[*e.prefix, *e.text] for e in encoded],

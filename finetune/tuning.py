@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,9 +39,9 @@ def load(base: BaseModel) -> tuple[Any, Any]:
     """The base's model and tokenizer, in float32 on the CPU."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from finetune.quiet import no_bars, single_process
+    from finetune import quiet
 
-    with single_process(), no_bars():
+    with quiet.single_process(), quiet.no_bars():
         tokenizer = AutoTokenizer.from_pretrained(base.path)
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
@@ -51,8 +52,11 @@ def load_with(base: BaseModel, adapter: Path, *, trainable: bool = False) -> tup
     """The base with an adapter on it, and the tokenizer."""
     from peft import PeftModel
 
+    from finetune import quiet
+
     model, tokenizer = load(base)
-    model = PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable)
+    with quiet.logging_off():
+        model = PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable)
     model.peft_config["default"].base_model_name_or_path = str(base.path)
     return model, tokenizer
 
@@ -96,10 +100,26 @@ def arguments(work: Path, settings: Any, seed: int) -> dict[str, Any]:
         "bf16": True,
         "gradient_checkpointing": False,
         "dataloader_pin_memory": False,
+        "train_sampling_strategy": "sequential",
         "seed": seed,
         "data_seed": seed,
         "full_determinism": False,
     }
+
+
+def batched(lengths: Sequence[int], batch: int, seed: int) -> list[int]:
+    """An order of rows in which those of a batch are about as long, so that little is padded.
+
+    Among eight batches that follow each other rows are sorted by length and cut; then those batches are shuffled.
+    """
+    rng = random.Random(seed)
+    order: list[int] = []
+    for start in range(0, len(lengths), 8 * batch):
+        near = sorted(range(start, min(start + 8 * batch, len(lengths))), key=lambda place: lengths[place])
+        batches = [near[i : i + batch] for i in range(0, len(near), batch)]
+        rng.shuffle(batches)
+        order += [place for part in batches for place in part]
+    return order
 
 
 def run(trainer: Any, work: Path, name: str, progress: Progress | None) -> tuple[tuple[int, float], ...]:

@@ -47,7 +47,8 @@ def init(
     """Write domains/LIBRARY.toml, commented."""
     from flows.init import init_domain
 
-    print(f"Wrote {init_domain(library, versions)}. Next: driftune run {library}")
+    path = init_domain(library, versions)
+    print(f"Wrote {path}. Next: driftune run {path.stem}")
 
 
 @app.command()

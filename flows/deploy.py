@@ -1,36 +1,27 @@
 """`driftune deploy`: scheduled refreshes, served by this process with Prefect until it is stopped.
 
-Where `PREFECT_API_URL` is set, that server holds the schedule. Else a server is started beside this process, with its
-database in the home folder, and ends with it. A scheduled run is a process of its own: it finds home, lake and
-registry by the absolute paths it is handed in its environment.
+A scheduled run is a process of its own: it finds home, lake and registry by the absolute paths it is handed in its
+environment, and ends with the process that serves it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import datetime as dt
 import os
 import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from flows.server import Server, die_with_parent, prefect_server
 from registry.domain import domain_path, load_domain
-from registry.errors import ConfigurationError, DriftuneError
+from registry.errors import ConfigurationError
 from registry.settings import Settings
-from registry.storage import storage
 
-START_S = 120.0
-"""Seconds a Prefect server may take to answer: 11 where nothing else runs, 30 on a busy machine."""
-
-PR_SET_PDEATHSIG = 1
-"""Linux' prctl option: the signal a process gets when its parent dies (linux/prctl.h)."""
+SERVED_BY = "DRIFTUNE_SERVED_BY"
+"""Environment variable that tells a scheduled run which process serves it."""
 
 
 def deploy(domains: Sequence[str], cron: str) -> None:
@@ -49,13 +40,15 @@ def deploy(domains: Sequence[str], cron: str) -> None:
     files = {load_domain(reference).name: domain_path(reference).absolute() for reference in domains}
     settings = Settings()
     check_cron(cron)
-    os.environ.update(locations(settings))
+    os.environ.update(locations(settings) | {SERVED_BY: str(os.getpid())})
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO")  # a line when a run begins and one when it ends
     prepare_prefect(settings.root)
-    with prefect_server(settings.root) as address:
-        print(f"Serving {', '.join(files)} at '{cron}' (UTC), on {address}; stop with Ctrl-C", flush=True)
-        _serve(files, cron)
-    print("Stopped; runs that were under way continue with the next one", flush=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, also while the server starts
+    print("Starting Prefect", flush=True)  # 10 s, 30 on a busy machine
+    with contextlib.suppress(KeyboardInterrupt), prefect_server(settings.root) as server:
+        print(f"Serving {', '.join(files)} at '{cron}' (UTC), on {server.address}; stop with Ctrl-C", flush=True)
+        _serve(files, cron, server)
+    print("Stopped; a run that was under way is continued by the next one", flush=True)
 
 
 def check_cron(cron: str) -> None:
@@ -84,7 +77,7 @@ def locations(settings: Settings) -> dict[str, str]:
     }
 
 
-def _serve(files: dict[str, Path], cron: str) -> None:
+def _serve(files: dict[str, Path], cron: str, server: Server) -> None:
     """Registers the deployments and runs what is due, until SIGINT or SIGTERM."""
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
     from prefect.types.entrypoint import EntrypointType
@@ -101,87 +94,55 @@ def _serve(files: dict[str, Path], cron: str) -> None:
             concurrency_limit=one,  # a run that is due while the last one goes on is dropped, not queued
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
-        runner.add_deployment(deployment)
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(runner.start())
+        identifier = runner.add_deployment(deployment)
+        if server.own:
+            _free_turn(identifier)
+    asyncio.run(_until_stopped(runner))
+
+
+def _free_turn(deployment: Any) -> None:
+    """Forgets a run of an earlier server, killed in its midst: it would hold the deployment's only turn for ever."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
+
+    with get_client(sync_client=True) as client:
+        limit = client.read_deployment(deployment).global_concurrency_limit
+        if limit is not None:
+            client.update_global_concurrency_limit(limit.name, GlobalConcurrencyLimitUpdate(active_slots=0))
 
 
 def _runner() -> Any:
-    """Prefect's runner, which ends by SIGTERM as it does by Ctrl-C: its own way leaves a coroutine never awaited."""
+    """Prefect's runner; it hands SIGTERM on to `stop`, as its own way leaves a coroutine that is never awaited."""
     from prefect.runner import Runner
 
     class Served(Runner):
+        stop_once: Callable[[], None]
+
         def handle_sigterm(self, *_: Any) -> None:
-            signal.raise_signal(signal.SIGINT)
+            self.stop_once()
 
     return Served(name="driftune", pause_on_shutdown=True)
 
 
-@contextlib.contextmanager
-def prefect_server(home: Path) -> Iterator[str]:
-    """The address of the Prefect server to use: the configured one, or one that lives as long as the block."""
-    configured = os.environ.get("PREFECT_API_URL")
-    if configured:
-        yield configured
-        return
-    port = _free_port()
-    address = f"http://127.0.0.1:{port}/api"
-    log = home / "prefect" / "server.log"
-    with storage("the log of Prefect's server", log):
-        log.parent.mkdir(parents=True, exist_ok=True)
-        output = log.open("ab")
-    with output, _process(_server_command(port), output) as server:
-        _wait_until_healthy(server, address, log)
-        os.environ["PREFECT_API_URL"] = address
-        try:
-            yield address
-        finally:
-            del os.environ["PREFECT_API_URL"]
+async def _until_stopped(runner: Any) -> None:
+    """Runs what is due until the first signal; further ones, as of a second Ctrl-C, don't disturb the clean-up."""
+    loop = asyncio.get_running_loop()
+    served = asyncio.ensure_future(runner.start())
+    stopping = False
+
+    def stop() -> None:
+        nonlocal stopping
+        if not stopping:
+            stopping = True
+            loop.call_soon_threadsafe(served.cancel)
+
+    runner.stop_once = stop
+    loop.add_signal_handler(signal.SIGINT, stop)
+    with contextlib.suppress(asyncio.CancelledError):
+        await served
 
 
-def _server_command(port: int) -> list[str]:
-    factory = "prefect.server.api.server:create_app"
-    return [sys.executable, "-m", "uvicorn", "--factory", factory, "--host", "127.0.0.1", "--port", str(port),
-            "--log-level", "error", "--lifespan", "on"]  # fmt: skip
-
-
-@contextlib.contextmanager
-def _process(command: list[str], output: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """A child process in a session of its own: Ctrl-C reaches this process alone, which ends the child last."""
-    child = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True, preexec_fn=_die_with_parent)
-    try:
-        yield child
-    finally:
-        child.terminate()
-        try:
-            child.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-
-
-def _die_with_parent() -> None:
-    """In the child: end it when its parent dies, however that dies (Linux; nothing elsewhere)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _wait_until_healthy(server: subprocess.Popen[bytes], address: str, log: Path) -> None:
-    import httpx
-
-    end = time.monotonic() + START_S
-    with httpx.Client(trust_env=False) as client:
-        while time.monotonic() < end and server.poll() is None:
-            with contextlib.suppress(httpx.TransportError):
-                if client.get(f"{address}/health").is_success:
-                    return
-            time.sleep(0.2)
-    why = "did not answer" if server.poll() is None else f"ended with status {server.returncode}"
-    raise DriftuneError(f"Prefect's server {why} within {START_S:.0f} s: see {log}", retryable=True)
+def end_with_deployment() -> None:
+    """In a scheduled run's process: it ends when the command that serves it does, and so does its hold on the lock."""
+    if os.environ.get(SERVED_BY) == str(os.getppid()):
+        die_with_parent(signal.SIGKILL)  # Prefect's own end would wait for a server that is gone

@@ -11,13 +11,13 @@ from pathlib import Path
 
 def prepare_prefect(home: Path) -> None:
     """Sets Prefect's environment; must come before Prefect is imported. The user's own profile is never touched."""
+    (home / "prefect").mkdir(parents=True, exist_ok=True)  # SQLite opens its file only in a folder that is there
     settings = {
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_PROFILES_PATH": str(home / "prefect" / "profiles.toml"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "0",
         "DO_NOT_TRACK": "1",
         "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "0",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     }
     for name, value in settings.items():
         os.environ[name] = value

@@ -72,9 +72,13 @@ class House:
     @cached_property
     def pool(self) -> Pool:
         """The sandbox; its servers stay warm until `close`."""
-        from validators.execution.pool import Pool
+        from validators.execution.pool import PRELOADABLE, Pool
+        from validators.execution.wall import Limits
 
-        return self._resources.enter_context(Pool(workers=self.workers))
+        wanted = self.domain.sandbox
+        limits = Limits(memory_mb=wanted.memory_mb)
+        preload = wanted.preload or PRELOADABLE
+        return self._resources.enter_context(Pool(workers=self.workers, limits=limits, preload=preload))
 
     def programs(self, ids: Iterable[str]) -> dict[str, Program]:
         """Id -> program."""
@@ -98,7 +102,7 @@ class House:
     def result(self, key: str) -> Mapping[str, Any] | None:
         """What the work of this key left for later stages, or None where it is not done."""
         found = self.lake.read(Work, '"key" = $key', {"key": key})
-        return dict(found[0].result) if found and isinstance(found[0].result, Mapping) else None
+        return found[0].result if found else None
 
     def finish(
         self,

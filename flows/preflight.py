@@ -49,9 +49,9 @@ def _check_training() -> None:
         )
 
 
-def _check_writable(what: str, folder: os.PathLike[str]) -> None:
+def _check_writable(what: str, folder: Path) -> None:
     """Writes and removes a file below the nearest existing parent: nothing is left behind."""
-    place = Path(folder)
+    place = folder
     while not place.exists():
         place = place.parent
     probe = place / f".driftune-{os.getpid()}.probe"

@@ -14,6 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.utilities.annotations import quote
 
 from flows.batches import Batch
+from flows.deploy import end_with_deployment
 from flows.house import House, open_house
 from flows.preflight import check
 from flows.stages import BASE_AFTER, COMMANDS, STAGES, complete, finish
@@ -57,7 +58,7 @@ def _perform_all(house: House, batches: list[Batch]) -> None:
     done = 0
     for batch in batches:
         house.tell(batch.title, done, total)
-        perform(batch.title, quote(batch.run))
+        perform(batch.title, quote(batch.run))  # type: ignore[call-overload]  # Prefect hands on what is quoted
         done += batch.size
         house.tell(batch.title, done, total)
 
@@ -82,6 +83,7 @@ def refresh(domain: str) -> str:
     prepared = _PREPARED.get(domain)
     if prepared is not None:
         return _refresh(prepared, domain)
+    end_with_deployment()
     house = open_house(domain)
     check(house, COMMANDS)
     with domain_lock(house.settings.root, house.domain.name, house.run):

@@ -13,23 +13,12 @@ from registry.lock import domain_lock
 
 EXIT_BY_DECISION = {"publish": 0, "rejected": 4, "undecided": 4}
 
-COMMANDS: dict[str, tuple[str, ...]] = {
-    "scrape": ("scrape", "compare"),
-    "synth": ("mine", "derive"),
-    "validate": ("validate",),
-    "curate": ("curate",),
-    "train": ("train",),
-    "evaluate": ("evaluate",),
-    "publish": ("publish",),
-}
-"""Command -> the stages it does."""
-
 
 def run_domain(reference: str, *, as_json: bool) -> int:
     """Runs a domain to its end and prints the summary; the exit code."""
     from flows.preflight import check
     from flows.progress import progress
-    from flows.stages import complete
+    from flows.stages import COMMANDS, complete
     from flows.summary import show_summary
 
     with progress(quiet=as_json) as tell:
@@ -54,18 +43,22 @@ def _refresh(reference: str, house: House) -> str:
 
     house.tell("Start the engine", 0, 1)
     prepare_prefect(house.settings.root)
-    from flows.refresh import refresh, refresh_opened
+    from flows.server import prefect_server
 
-    house.tell("Start the engine", 1, 1)
-    with refresh_opened(house, reference):
-        return str(refresh(reference))
+    with prefect_server(house.settings.root):
+        from flows.refresh import refresh, refresh_opened  # imports Prefect, which reads its settings but once
+
+        house.tell("Start the engine", 1, 1)
+        with refresh_opened(house, reference):
+            return str(refresh(reference))
 
 
 def run_stage(reference: str, command: str) -> int:
     """Does what is left of one command's stages, without Prefect; the exit code."""
     from flows.preflight import check
     from flows.progress import progress
-    from flows.stages import STAGES, outcome_of
+    from flows.stages import COMMANDS, STAGES
+    from flows.training import decision_of
 
     with progress() as tell:
         house = open_house(reference, tell)
@@ -80,7 +73,7 @@ def run_stage(reference: str, command: str) -> int:
                     done += 1
     print(f"{house.domain.name}: {command} " + (f"did {done} batches" if done else "had nothing to do"))
     if command in ("evaluate", "publish"):
-        decision = outcome_of(house)
+        decision = decision_of(house)["decision"]
         print(f"Gate: {decision}")
         return EXIT_BY_DECISION[decision]
     return 0

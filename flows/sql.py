@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import datetime as dt
+import decimal
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -67,6 +68,8 @@ def _plain(value: Any, is_json: bool = False) -> Any:
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list):
         return [_plain(v) for v in value]
+    if isinstance(value, decimal.Decimal):
+        return float(value) if int(value.as_tuple().exponent) < 0 else int(value)
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return None  # JSON has no such numbers
     if value is None or isinstance(value, (str, int, float, bool)):

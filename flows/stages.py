@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
+from importlib.metadata import version
 
 from flows.batches import Stage
-from flows.curation import curate_stage
+from flows.curation import CURATE_PART, curate_stage
 from flows.house import House
-from flows.publication import publish_stage
+from flows.publication import publish_key, publish_stage
 from flows.scraping import compare_stage, scrape_stage
-from flows.synthesis import derive_stage, mine_stage
-from flows.training import decision_of, evaluate_stage, train_stage
+from flows.synthesis import DERIVE_PART, MINE_PART, derive_stage, mine_stage
+from flows.training import TRAIN_PART, decision_of, evaluate_stage, train_stage
 from flows.validation import validate_stage
 from registry.identity import work_key
-from registry.settings import Settings
 from validators.execution.pool import HARNESS
 
 STAGES: dict[str, Stage] = {
@@ -43,3 +43,29 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 
 BASE_AFTER = "compare"
 """The stage after which a base can be made: it needs the old release only."""
+
+
+def complete_key(house: House) -> str:
+    """The work key of a whole run: the domain as it is configured, and the parts that work on it."""
+    parts = {"harness": HARNESS, "mine": MINE_PART, "derive": DERIVE_PART, "curate": CURATE_PART, "train": TRAIN_PART}
+    return work_key([], f"refresh@{version('driftune')}", parts | {"domain": house.domain.model_dump_json()})
+
+
+def complete(house: House) -> str | None:
+    """The gate's decision of the run that did all there is to do, or None where something is left."""
+    result = house.result(complete_key(house))
+    if result is None:
+        return None
+    location = result.get("location")
+    if location and not (house.settings.registry_path / str(location)).is_dir():
+        return None
+    return str(result["decision"])
+
+
+def finish(house: House) -> str:
+    """Remembers that everything is done; the gate's decision."""
+    since = time.monotonic()
+    result = decision_of(house)
+    published = house.result(publish_key(house)) if result["decision"] == "publish" else None
+    house.finish("refresh", "refresh", [complete_key(house)], [], since, {**result, **dict(published or {})})
+    return result["decision"]

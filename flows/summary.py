@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from flows.render import diff, grid, interval, signed
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from flows.house import House
     from registry.lake import Lake
 
-STRONG = """
-    SELECT kind, avg((proof = 'strong')::INT) AS strong FROM proofs WHERE domain = '{domain}' GROUP BY kind
-"""
 DRIFTS = """
     SELECT coalesce(e.family, e.file) AS title, p.code_old, p.code_new, p.old_effect, p.old_at_new_detail AS detail
     FROM proofs p JOIN examples e ON e.id = p.example WHERE p.domain = '{domain}' AND p.kind = 'drift'
@@ -42,28 +40,27 @@ class Summary:
         domain: The domain.
         versions: Old and new version of the library.
         funnel: Rows of the funnel by kind.
-        strong: Share of strong proof by kind, 0 to 1.
         drifts: Up to three proven drift pairs of different families: title, code_old, code_new, old_effect, detail.
         report: The latest report's rows.
-        adapter: Folder of the newest published version; empty where there is none.
+        adapter: Absolute folder of the newest published version; empty where there is none.
     """
 
     domain: str
     versions: tuple[str, str]
     funnel: Sequence[Mapping[str, Any]]
-    strong: Mapping[str, float]
     drifts: Sequence[Mapping[str, Any]]
     report: Sequence[Mapping[str, Any]]
     adapter: str
 
 
-def read_summary(lake: Lake, domain: str, versions: tuple[str, str]) -> Summary:
+def read_summary(lake: Lake, domain: str, versions: tuple[str, str], registry: Path) -> Summary:
     """What the lake holds of a domain's latest run.
 
     Args:
         lake: The lake.
         domain: Name of the domain (letters, digits, dots and dashes).
         versions: Old and new version of its library.
+        registry: Folder of the adapters.
     """
 
     def rows(query: str) -> list[dict[str, Any]]:
@@ -73,10 +70,9 @@ def read_summary(lake: Lake, domain: str, versions: tuple[str, str]) -> Summary:
         domain=domain,
         versions=versions,
         funnel=[row for row in rows(FUNNEL) if row["domain"] == domain],
-        strong={row["kind"]: row["strong"] for row in rows(STRONG)},
         drifts=rows(DRIFTS),
         report=rows(REPORT),
-        adapter=next((row["location"] for row in rows(ADAPTER)), ""),
+        adapter=next((str(registry / row["location"]) for row in rows(ADAPTER)), ""),
     )
 
 
@@ -93,7 +89,8 @@ def show_summary(house: House, *, changed: bool = True, output: TextIO | None = 
     console = Console(file=output or sys.stdout, highlight=False)
     if not changed:
         console.print("Nothing to do: everything is as the last run left it")
-    summary = read_summary(house.lake, house.domain.name, house.library.versions)
+    registry = house.settings.registry_path
+    summary = read_summary(house.lake, house.domain.name, house.library.versions, registry)
     for part in summary_parts(summary):
         console.print(part)
 
@@ -102,7 +99,7 @@ def summary_parts(summary: Summary) -> list[RenderableType]:
     """The summary's parts, in order, as rich prints them."""
     old, new = summary.versions
     parts: list[RenderableType] = ["", _bold(f"{summary.domain} {old} -> {new}: what was made")]
-    parts.append(funnel_table(summary.funnel, summary.strong))
+    parts.append(funnel_table(summary.funnel))
     for drift in summary.drifts:
         parts += ["", _bold(f"Proven drift: {drift['title']}")]
         parts.append(_line(f"The old code {drift['old_effect']} at {new}" + _because(drift["detail"])))
@@ -129,15 +126,15 @@ def _line(text: str) -> Text:
     return Text(text, overflow="fold")
 
 
-def funnel_table(funnel: Sequence[Mapping[str, Any]], strong: Mapping[str, float]) -> Table:
-    """Kinds against the stages they passed, and the share of strong proof."""
+def funnel_table(funnel: Sequence[Mapping[str, Any]]) -> Table:
+    """Kinds against the stages they passed, and the share of the proven whose proof is strong."""
     columns = ("kind", "generated", "ran", "proven", "kept", "in_snapshot")
-    lines = [[*(row[c] for c in columns), _percent(strong.get(row["kind"]))] for row in funnel]
+    lines = [[*(row[c] for c in columns), _share(row["strong"], row["proven"])] for row in funnel]
     return grid([*columns, "strong proof"], lines)
 
 
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{share:.0%}"
+def _share(part: int | None, whole: int | None) -> str:
+    return f"{part / whole:.0%}" if part is not None and whole else ""
 
 
 def gate_table(report: Sequence[Mapping[str, Any]]) -> Table:
@@ -173,7 +170,9 @@ def decision_line(decision: str, reason: str) -> Text:
 def closing_lines(summary: Summary) -> list[str]:
     """Where the adapter lies, and the two commands to try next."""
     if summary.adapter:
-        first = f"The adapter lies in {summary.adapter}"
+        refused = bool(summary.report) and summary.report[0]["decision"] != "publish"
+        which = "This run's adapter was held back; the newest published one" if refused else "The adapter"
+        first = f"{which} lies in {summary.adapter}"
         second = f"driftune subscribe {summary.domain} --into adapters/{summary.domain} --once"
     else:
         first = "No adapter is published; what was measured stays in the lake"

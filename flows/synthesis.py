@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from flows.batches import Batch
 from flows.house import House
-from flows.scraping import releases, scraped
-from registry.identity import work_key
+from flows.scraping import changes, releases, scraped
+from flows.validation import run_now, verdicts
+from registry.families import Families
+from registry.identity import sha256_of, work_key
 from registry.names import SymbolIndex
-from registry.records import Record, Release
-from synth import doc_examples, test_examples
+from registry.records import Example, Program, Record, Release, Verdict
+from synth import bugs, doc_examples, test_examples, text
+from synth.drift import PART, Drift
+from synth.material import pieces
+from synth.sites import Limits
 
 MINE_PART = f"{doc_examples.GENERATOR}@{doc_examples.VERSION}+{test_examples.GENERATOR}@{test_examples.VERSION}"
+
+DERIVE_PART = f"{bugs.GENERATOR}@{bugs.VERSION}+{PART}+{text.GENERATOR}@{text.VERSION}"
 
 
 def packages(house: House) -> tuple[str, ...]:
@@ -43,11 +51,91 @@ def _mining(house: House, release: Release, key: str) -> Callable[[], int]:
         since = time.monotonic()
         found = scraped(house, release)
         index = SymbolIndex(found.symbols)
-        options = {"domain": house.domain.name, "packages": packages(house)}
+        domain, beside = house.domain.name, packages(house)
         rows: list[Record] = [
-            *doc_examples.mine(found.pages, found.symbols, index, **options),
-            *test_examples.mine(found.pages, index, **options),
+            *doc_examples.mine(found.pages, found.symbols, index, domain=domain, packages=beside),
+            *test_examples.mine(found.pages, index, domain=domain, packages=beside),
         ]
         return house.finish("synth", MINE_PART, [key], rows, since)
 
     return run
+
+
+@dataclass(frozen=True)
+class _Mined:
+    """The mined rows of both releases, and how their programs ran.
+
+    Attributes:
+        examples: The `doc` and `test` rows, by id.
+        verdicts: (program id, release id) -> verdict.
+    """
+
+    examples: list[Example]
+    verdicts: dict[tuple[str, str], Verdict]
+
+    def of(self, release: Release) -> list[Example]:
+        """The rows of one release."""
+        return [e for e in self.examples if e.releases == (release.id,)]
+
+
+def _mined(house: House) -> _Mined:
+    where = "domain = $d AND kind IN ('doc', 'test')"
+    return _Mined(house.lake.read(Example, where, {"d": house.domain.name}), verdicts(house))
+
+
+def _derive_key(house: House, mined: _Mined) -> str:
+    """The work key of what is derived: the mined rows, and every verdict on their programs."""
+    programs = {p for e in mined.examples for p in _programs(e).values()}
+    ran = sorted((*pair, v.digest) for pair, v in mined.verdicts.items() if pair[0] in programs)
+    inputs = [sha256_of(sorted(e.digest for e in mined.examples)), sha256_of([list(row) for row in ran])]
+    return work_key(inputs, DERIVE_PART, house.domain.synth.model_dump(), house.domain.synth.seed)
+
+
+def _programs(example: Example) -> dict[str, str]:
+    return dict(example.parts["programs"])
+
+
+def derive_stage(house: House) -> list[Batch]:
+    """One batch: bugs, drift and preference pairs from what is proven, and `text`."""
+    mined = _mined(house)
+    key = _derive_key(house, mined)
+    if house.result(key) is not None:
+        return []
+
+    def run() -> int:
+        since = time.monotonic()
+        return house.finish("synth", DERIVE_PART, [key], _derived(house, mined), since)
+
+    return [Batch(f"Derive from {len(mined.examples):,} mined examples", 1, run)]
+
+
+def _derived(house: House, mined: _Mined) -> Iterator[Record]:
+    """Text first, then drift and call sites, then bugs of the new release's rows."""
+    old, new = (scraped(house, r) for r in releases(house))
+    indexes = [SymbolIndex(s.symbols) for s in (old, new)]
+    between = changes(house)
+    settings = house.domain.synth
+    yield from text.mine(new.pages, indexes[1], domain=house.domain.name)
+    programs = house.programs({p for e in mined.examples for p in _programs(e).values()})
+    drift = Drift(
+        domain=house.domain.name,
+        releases=(old.release.id, new.release.id),
+        changes=between,
+        old=indexes[0],
+        new=indexes[1],
+        families=Families(between, *indexes),
+        old_pieces=list(pieces([*programs.values(), *mined.of(old.release)])),
+        new_pieces=list(pieces([*programs.values(), *mined.of(new.release)])),
+        verdicts=mined.verdicts,
+    )
+    limits = Limits(mutants=settings.rejected, family=settings.sites)
+
+    def observe(wanted: Iterable[Program]) -> Mapping[str, Verdict]:
+        return run_now(house, new.release, wanted)
+
+    yield from drift.rows(observe, limits=limits, variants=settings.variants, seed=settings.seed)
+    library = bugs.Library(indexes[1], between, indexes[0])
+    for example in mined.of(new.release):
+        verdict = mined.verdicts.get((_programs(example)["answer"], new.release.id))
+        if verdict is not None and verdict.outcome == "passed":
+            yield from bugs.mutate(example, programs, library, seed=settings.seed, limit=settings.mutants)

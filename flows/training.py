@@ -40,8 +40,8 @@ def base_model(house: House) -> BaseModel:
 def start_base(house: House, reference: str) -> None:
     """Starts making the base in a process of its own, beside synthesis and validation.
 
-    It ends when the house is closed or this process dies, and holds the base's lock until then: `base_model` waits for it, and goes on from
-    its checkpoint where it was killed.
+    It ends when the house is closed or this process dies, and holds the base's lock until then: `base_model` waits
+    for it, and goes on from its checkpoint where it was killed.
     """
     command = [sys.executable, "-m", "flows.training", reference]
     quiet = subprocess.DEVNULL
@@ -98,11 +98,14 @@ def _tune(house: House) -> tuple[BaseModel, dict[str, tuning.Stage], dict[str, d
     first, second = recipe.SftSettings.of(train.sft), recipe.PreferenceSettings.of(train.preference)
     base = base_model(house)
     rows = rows_of(house, "train")
-    options = {"seed": train.seed, "threads": house.threads, "progress": house.tell}
     files = list(corpus.standard_library())
-    one = sft.tune(base, recipe.completions(rows, files, first, train.seed), work / "sft", first, **options)
+    texts = recipe.completions(rows, files, first, train.seed)
+    one = sft.tune(base, texts, work / "sft", first, seed=train.seed, threads=house.threads, progress=house.tell)
     pairs = recipe.pairs(rows, second, train.seed)
-    two = preference.tune(base, one.folder, pairs, work / "preference", second, **options)
+    two = preference.tune(
+        base, one.folder, pairs, work / "preference", second,
+        seed=train.seed, threads=house.threads, progress=house.tell,
+    )  # fmt: skip
     return base, {"sft": one, "preference": two}, {"sft": first.as_text(), "preference": second.as_text()}
 
 

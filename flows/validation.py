@@ -6,7 +6,7 @@ Programs are sharded by their ids, so that a killed run and an undisturbed one r
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from flows.batches import Batch
 from flows.house import House
@@ -23,7 +23,7 @@ SHARD = 256
 
 def environment(house: House, release: Release) -> BuiltEnvironment:
     """The environment of a release: built from wheels where it isn't there, and known to the lake."""
-    wheels = [a["name"] for a in release.artifacts if a["kind"] == "wheel"]  # type: ignore[call-overload,index]
+    wheels = [a["name"] for a in release.artifacts if a["kind"] == "wheel"]
     folder = house.folder("packages") / "pypi" / release.library
     found = [folder / name for name in wheels if (folder / name).is_file()]
     wanted = [f"{release.library}=={release.version}", *house.library.requirements]
@@ -47,6 +47,31 @@ def verdicts(house: House) -> dict[tuple[str, str], Verdict]:
         for verdict in _verdicts(house, environment(house, release).record.id):
             found[verdict.program, release.id] = verdict
     return found
+
+
+def run_now(house: House, release: Release, programs: Iterable[Program]) -> dict[str, Verdict]:
+    """Program id -> verdict, of programs that a generator wants observed; those that ran before are looked up."""
+    wanted = {p.id: p for p in programs}
+    built = environment(house, release)
+    known = {v.program: v for v in _verdicts(house, built.record.id) if v.program in wanted}
+    missing = [p for i, p in sorted(wanted.items()) if i not in known]
+    for start in range(0, len(missing), SHARD):
+        house.tell(f"Observe programs with {release.library} {release.version}", start, len(missing))
+        made = list(_run(house, built, missing[start : start + SHARD]))
+        house.lake.append([*missing[start : start + SHARD], *made])
+        known.update((v.program, v) for v in made)
+    return known
+
+
+def _run(house: House, built: BuiltEnvironment, programs: Iterable[Program]) -> Iterator[Verdict]:
+    limits = house.domain.sandbox
+    return house.pool.run(
+        built,
+        programs,
+        timeout_s=float(limits.timeout_s),
+        attempts=limits.attempts,
+        trace=house.library.imports,
+    )
 
 
 def _verdicts(house: House, environment_id: str) -> list[Verdict]:
@@ -92,13 +117,7 @@ def _shards(programs: Iterable[str]) -> list[list[str]]:
 def _running(house: House, built: BuiltEnvironment, missing: list[Program], size: int, key: str) -> Callable[[], int]:
     def run() -> int:
         since = time.monotonic()
-        made = house.pool.run(
-            built,
-            missing,
-            timeout_s=float(house.domain.sandbox.timeout_s),
-            attempts=house.domain.sandbox.attempts,
-            trace=house.library.imports,
-        )
+        made = _run(house, built, missing)
         return house.finish("validate", HARNESS, [key], [built.record, *made], since, outputs=size)
 
     return run

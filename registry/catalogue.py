@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from pathlib import Path
 
 import duckdb
@@ -25,7 +26,8 @@ SPLIT_RULES = ("held-out",)
 
 def current(record: type[Record], root: str) -> str:
     """SQL for the current row of each id: raw column types, JSON as text."""
-    glob = f"{root}/{record.table}/*.parquet".replace("'", "''")
+    folder = re.sub(r"([*?[])", r"[\1]", root)  # a folder's name is no pattern
+    glob = f"{folder}/{record.table}/*.parquet".replace("'", "''")
     names = ", ".join(f'"{name}"' for name in schema(record).names)
     return (
         f"SELECT {names} FROM read_parquet('{glob}', union_by_name = true) "
@@ -304,9 +306,11 @@ def build(path: Path, root: str) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     partial.unlink(missing_ok=True)
     with duckdb.connect(str(partial)) as connection:
+        connection.execute("BEGIN")  # one commit instead of hundreds: 0.2 s instead of 1.4 s
         for statement in made:
             connection.execute(statement)
         connection.execute(f"CREATE MACRO driftune_catalogue() AS '{mark}'")
+        connection.execute("COMMIT")
     partial.chmod(0o444)
     partial.replace(path)
 

@@ -8,6 +8,7 @@ log-probabilities) must agree.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,9 @@ def load_adapter(model: Any, ref: str | Path, *, registry: Path | None = None) -
     check_base(base, adapter)
     from peft import PeftModel
 
-    loaded = PeftModel.from_pretrained(_loaded(model, base), str(folder)).eval()
+    with warnings.catch_warnings():  # peft 0.21 asks transformers 5.23 for a property by its former name
+        warnings.filterwarnings("ignore", r".*gradient_checkpointing` is deprecated", FutureWarning)
+        loaded = PeftModel.from_pretrained(_loaded(model, base), str(folder)).eval()
     check_canary(loaded, folder, adapter)
     return loaded
 

@@ -48,6 +48,7 @@ class Lake:
         self.code = version("driftune")
         self._fs, self._root = fsspec.core.url_to_fs(url)
         self._local = self._fs.protocol in ("file", ("file", "local"))
+        self._glob_root = self._root if self._local else self._fs.unstrip_protocol(self._root)
         self._count = itertools.count()
 
     def create(self) -> None:
@@ -70,15 +71,19 @@ class Lake:
             self._write(kind.table, name, to_table(by_table[kind], kind, at, self.run, self.code))
         return sum(map(len, by_table.values()))
 
-    def read(self, record: type[R], where: str = "true", parameters: Mapping[str, Any] | None = None) -> list[R]:
+    def read(
+        self, record: type[R], where: str = "true", parameters: Mapping[str, Any] | None = None, *, latest: int = 0
+    ) -> list[R]:
         """The current records of a kind that satisfy an SQL condition, ordered by id.
 
         Args:
             record: The kind.
             where: Condition over the record's columns; `$name` refers to `parameters`.
             parameters: Values of the condition's parameters.
+            latest: Only so many, the last written first; 0 for all.
         """
-        query = f"SELECT * FROM ({current(record, self._root)}) WHERE {where} ORDER BY id"
+        order = f'"_at" DESC, id LIMIT {latest}' if latest else "id"
+        query = f"SELECT * FROM ({current(record, self._glob_root)}) WHERE {where} ORDER BY {order}"
         with self._connect() as connection:
             return from_table(connection.sql(query, params=dict(parameters or {})).to_arrow_table(), record)
 
@@ -109,7 +114,7 @@ class Lake:
             for record in RECORDS:
                 if record.table in wanted:
                     rows = connection.execute(
-                        f"SELECT id, digest FROM ({current(record, self._root)}) ORDER BY id"
+                        f"SELECT id, digest FROM ({current(record, self._glob_root)}) ORDER BY id"
                     ).fetchall()
                     marks[record.table] = sha256_of([list(row) for row in rows])
         return marks

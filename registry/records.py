@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -20,8 +20,11 @@ from registry.identity import sha256_of
 SCHEMA = 1
 """The version of the persisted schemas, written into every Parquet file."""
 
-Json = Mapping[str, Any] | list[Any] | tuple[Any, ...]
-"""A nested value: a JSON object or array. Treat as frozen."""
+Object = Mapping[str, Any]
+"""A nested JSON object. Treat as frozen."""
+
+Rows = Sequence[Mapping[str, Any]]
+"""A nested JSON array of objects. Treat as frozen."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -101,11 +104,11 @@ class Release(Record):
     library: str = key("Name of the distribution, normalised (PEP 503)")
     version: str = key("Version, normalised (PEP 440)")
     artifact_sha256: str = key("SHA-256 of the wheel (else sdist, else site) the release was read from")
-    artifacts: Json = column("Files read: [{name, sha256, kind}]", default=())
+    artifacts: Rows = column("Files read: [{name, sha256, kind}]", default=())
     released_at: dt.datetime | None = column("When it was uploaded", default=None)
     requires_python: str | None = column("Requires-Python", default=None)
     licence: str | None = column("SPDX expression, null where unknown", default=None)
-    licence_evidence: Json = column("Where the licence was found: [{source, text}]", default=())
+    licence_evidence: Rows = column("Where the licence was found: [{source, text}]", default=())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +138,7 @@ class Symbol(Record):
     kind: str = column("module, class, function, method, attribute")
     aliases: tuple[str, ...] = column("Other public paths, shortest first", default=())
     signature: str | None = column("Signature as source text, `(a, *, b=1)`; null where not callable", default=None)
-    parameters: Json = column("[{name, kind, default}] in order; kind and default as griffe gives them", default=())
+    parameters: Rows = column("[{name, kind, default}] in order; kind and default as griffe gives them", default=())
     doc: str = column("Docstring, dedented", default="")
     deprecated: str | None = column("What a deprecation note says, null where none", default=None)
     line: int = column("First line of the definition in its page, 1-based; 0 where unknown", default=0)
@@ -152,8 +155,8 @@ class Change(Record):
     symbol: str = key("Canonical path, at old (for `added`: at new)")
     kind: str = key("added, removed, renamed, moved, signature, deprecated, behaviour")
     replacement: str | None = column("What to use instead: a dotted path, or an expression", default=None)
-    evidence: Json = column("[{source, text}]: which finder, note or run says so", default=())
-    detail: Json = column("Kind-specific, such as parameters added, removed, renamed", default_factory=dict)
+    evidence: Rows = column("[{source, text}]: which finder, note or run says so", default=())
+    detail: Object = column("Kind-specific, such as parameters added, removed, renamed", default_factory=dict)
 
 
 # ------------------------------------------------------------------------------------------- what is made and run
@@ -166,7 +169,7 @@ class Program(Record):
     table: ClassVar[str] = "programs"
     code: str = key("Python source: the candidate")
     test: str = key("Python source: assertions about what `code` defined")
-    files: Json = column("Files beside it: {relative path: text}", identity=True, default_factory=dict)
+    files: Object = column("Files beside it: {relative path: text}", identity=True, default_factory=dict)
     entry_point: str | None = column("Function that the test calls, if named", identity=True, default=None)
 
 
@@ -178,7 +181,7 @@ class Example(Record):
     domain: str = key("Domain")
     kind: str = key("doc, test, drift, bug, edit, fim, chat, repair, locate, preference, text, syntax")
     releases: tuple[str, ...] = key("Ids of the releases it speaks of; two (old, new) for drift and preference")
-    parts: Json = key("Typed by kind (validators/proofs.py lists them): texts, and ids of programs by role")
+    parts: Object = key("Typed by kind (validators/proofs.py lists them): texts, and ids of programs by role")
     language: str = column("Programming language", default="python")
     change: str | None = column("Id of the change it shows", default=None)
     family: str | None = column("Name of the change's family: what splits are made by", default=None)
@@ -203,7 +206,7 @@ class Environment(Record):
     table: ClassVar[str] = "environments"
     python: str = key("Python version, major.minor.patch")
     requirements: tuple[str, ...] = key("Resolved: `name==version --hash=sha256:…`, sorted")
-    settings: Json = key("Sandbox-relevant settings: wall, memory, limits")
+    settings: Object = key("Sandbox-relevant settings: wall, memory, limits")
     label: str = column("For people: `networkx==2.8.8 (Python 3.11.7)`", default="")
 
 
@@ -219,9 +222,9 @@ class Verdict(Record):
     outcome: str = column("passed failed error timeout memory killed flaky unavailable")
     proof: str = column("strong (compared outside the candidate's process), weak (token within it), none")
     detail: str = column("One line: the assertion or exception that decided", default="")
-    exception: Json = column("{type, message, line, in}: in = code or test; empty where none", default_factory=dict)
-    warnings: Json = column("[{category, message, line}], deduplicated, in order", default=())
-    values: Json = column("Checked values: {index: {expected, actual}}", default_factory=dict)
+    exception: Object = column("{type, message, line, in}: in = code or test; empty where none", default_factory=dict)
+    warnings: Rows = column("[{category, message, line}], deduplicated, in order", default=())
+    values: Object = column("Checked values: {index: {expected, actual}}", default_factory=dict)
     symbols_called: tuple[str, ...] = column("Canonical paths of the library that were called, sorted", default=())
     attempts: int = column("How often it was run", default=1, volatile=True)
     duration_s: float = column("Wall seconds of the first attempt", default=0.0, volatile=True)
@@ -247,9 +250,9 @@ class Snapshot(Record):
     table: ClassVar[str] = "snapshots"
     domain: str = key("Domain")
     rows_sha256: str = key("Hash over the sorted (example id, split) pairs")
-    filters: Json = key("Rules and parameters of the curation")
-    counts: Json = column("{kind: {split: rows}}", default_factory=dict)
-    licences: Json = column("{SPDX expression: rows}", default_factory=dict)
+    filters: Object = key("Rules and parameters of the curation")
+    counts: Object = column("{kind: {split: rows}}", default_factory=dict)
+    licences: Object = column("{SPDX expression: rows}", default_factory=dict)
     parent: str | None = column("Id of the snapshot before it", default=None)
 
 
@@ -274,13 +277,13 @@ class Run(Record):
     snapshot: str = key("Id of the snapshot")
     base: str = key("Name of the base model")
     base_revision: str = key("Its revision: for a local base the hash of its files")
-    recipe: Json = key("Every setting of the training; no floats (written as text)")
+    recipe: Object = key("Every setting of the training; no floats (written as text)")
     seed: int = key("Seed")
     domain: str = column("Domain")
     adapter_sha256: str = column("Hash over the adapter's files", default="")
     device: str = column("cpu, cuda …", default="cpu", volatile=True)
     steps: int = column("Optimiser steps", default=0)
-    curve: Json = column("[{stage, step, loss}]", default=(), volatile=True)
+    curve: Rows = column("[{stage, step, loss}]", default=(), volatile=True)
     seconds: float = column("Wall seconds", default=0.0, volatile=True)
     cost: float = column("Money, in the currency of the domain's prices", default=0.0, volatile=True)
 
@@ -326,14 +329,14 @@ class Adapter(Record):
     table: ClassVar[str] = "adapters"
     domain: str = key("Domain")
     version: int = key("1, 2, 3 …")
-    files: Json = key("[{path, sha256, size}]")
+    files: Rows = key("[{path, sha256, size}]")
     library_range: str = column("Versions of the library it speaks, as `networkx>=3.6,<3.7`")
     base: str = column("Name of the base model")
     base_revision: str = column("Revision of the base")
     fingerprint: str = column("Hash of the base's weight, config, tokenizer and chat-template files")
     snapshot: str = column("Id of the snapshot")
     run: str = column("Id of the training run")
-    report: Json = column("The gate's table", default_factory=dict)
+    report: Object = column("The gate's table", default_factory=dict)
     licences: tuple[str, ...] = column("SPDX expressions of rows and base", default=())
     location: str = column("Folder of the version", default="")
     signature: str | None = column("Signature over the manifest", default=None)
@@ -349,7 +352,7 @@ class Work(Record):
     domain: str = column("Domain")
     part: str = column("Part and version, as `mutate@1`")
     outputs: int = column("Rows written")
-    result: Json = column(
+    result: Object = column(
         "Ids a later stage needs (a snapshot, a run); empty where outputs speak", default_factory=dict
     )
     seconds: float = column("Seconds it took", default=0.0, volatile=True)

@@ -133,14 +133,15 @@ class _Finder:
         score, best = max(here, key=lambda x: (x[0], x[1].path), default=(0.0, None))
         if best is not None and score >= MOVED:
             return best, "moved", score
-        if named is not None and named in self.new.symbols and _same_sort(self.new.symbols[named], symbol):
-            score = likeness(symbol, self.new.symbols[named])
-            if score >= NAMED and name_likeness(symbol, self.new.symbols[named]) >= NAMED:
-                return self.new.symbols[named], "renamed", score
-        if named is None:
-            near = [(likeness(symbol, s), s) for s in alike if _package(s.path) == _package(symbol.path)]
+        target = self.new.symbols.get(named) if named else None
+        if target is not None and _same_sort(target, symbol) and self._same_owner(symbol, target):
+            score = likeness(symbol, target)
+            if score >= NAMED and name_likeness(symbol, target) >= NAMED:
+                return target, "renamed", score
+        if named is None and symbol.doc and symbol.kind != "module":
+            near = [(likeness(symbol, s), s) for s in alike if s.doc and _package(s.path) == _package(symbol.path)]
             score, best = max(near, key=lambda x: (x[0], x[1].path), default=(0.0, None))
-            if best is not None and symbol.kind != "module" and score >= RENAMED:
+            if best is not None and score >= RENAMED:
                 return best, "renamed", score
         return None, "removed", 0.0
 

@@ -75,7 +75,8 @@ def _in_docstring(doc: str) -> Iterator[Note]:
         indent, kind, version, rest = match.groups()
         if version and not version[0].isdigit() and not version.lower().startswith("v"):
             version, rest = "", f"{version} {rest}"
-        body = [rest, *_indented(lines[i + 1 :], len(indent))]
+        # below a directive on the first line, cleaning has taken the body's indent away
+        body = [rest, *_indented(lines[i + 1 :], len(indent) if i else -1)]
         whole = len(indent) < 3
         subject = "" if whole else _subject(lines[:i], len(indent))
         text = _joined(body) or f"{kind.capitalize()} since {version}"

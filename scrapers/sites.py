@@ -107,7 +107,7 @@ def _fetched(location: str, cache: Path, limits: SiteLimits) -> Iterator[Documen
     base = location.rpartition("/")[0] if urlsplit(location).path.endswith((".html", ".htm")) else location
     base = f"{base.rstrip('/')}/"
     cache.mkdir(parents=True, exist_ok=True)
-    queue, seen, count, total = [base], {base}, 0, 0
+    queue, seen, count, total = [base], {base, f"{base}index.html"}, 0, 0
     with httpx.Client(timeout=30, follow_redirects=False, headers={"User-Agent": "driftune"}) as client:
         while queue:
             url = queue.pop(0)
@@ -127,11 +127,16 @@ def _fetched(location: str, cache: Path, limits: SiteLimits) -> Iterator[Documen
 
 def _links(html: str, url: str, base: str) -> set[str]:
     """The pages below `base` that a page links to."""
-    from bs4 import BeautifulSoup
+    import lxml.html
 
-    found = set()
-    for anchor in BeautifulSoup(html, "lxml").find_all("a", href=True):
-        link = urldefrag(urljoin(url, str(anchor["href"]))).url.partition("?")[0]
+    found: set[str] = set()
+    if not html.strip():
+        return found
+    for target in lxml.html.document_fromstring(html.encode()).xpath("//a/@href"):
+        try:
+            link = urldefrag(urljoin(url, str(target))).url.partition("?")[0]
+        except ValueError:
+            continue  # no address, such as http://[x
         if link.startswith(base) and is_page(link[len(base) :]):
             found.add(link)
     return found

@@ -13,11 +13,11 @@ as_root() { # as_root COMMAND...: runs it as root, or fails where that needs a p
   if [ "$(id -u)" = 0 ]; then "$@"; elif command -v sudo >/dev/null; then sudo -n "$@"; else return 1; fi
 }
 
-apt_install() { # apt_install PACKAGE WHY: installs a Debian package where that may be, else says the line to type
+apt_install() { # apt_install "PACKAGE ..." WHY: installs Debian packages where that may be, else says the line to type
   line="sudo apt-get update && sudo apt-get install -y $1"
   command -v apt-get >/dev/null || die "$2 is missing: install it with your system's package manager (Debian's name for it is $1), then run make again"
   say "Installing $1 ($2)"
-  if ! { as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1"; } >/dev/null; then
+  if ! { as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $1; } >/dev/null; then
     die "$2 is missing, and could not be installed from here. Type this, then run make again:  $line"
   fi
 }
@@ -36,7 +36,9 @@ make_venv() {
   if [ -x .venv/bin/python ] && fits .venv/bin/python && .venv/bin/python -m pip --version >/dev/null 2>&1; then return; fi
   python=$(find_python)
   if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then # Debian packs these apart
-    apt_install "python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv" "Python's venv module"
+    packages="python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv"
+    command -v bwrap >/dev/null || packages="$packages bubblewrap" # so that there is one line to type
+    apt_install "$packages" "Python's venv module"
   fi
   say "Making .venv with $("$python" -V)"
   "$python" -m venv --clear .venv
@@ -54,6 +56,6 @@ install() { # install EXTRAS
 case "${1:-}" in
   run) install train ;;
   dev) install train,dev ;;
-  wall) command -v bwrap >/dev/null || apt_install bubblewrap "The sandbox's wall, bubblewrap," ;;
+  wall) command -v bwrap >/dev/null || apt_install bubblewrap "The sandbox's wall" ;;
   *) die "scripts/setup.sh takes run, dev or wall, found '${1:-nothing}'" ;;
 esac

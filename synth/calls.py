@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -54,6 +55,18 @@ class Script:
         self.code = code
         self.body = self.source.tree.body
         self.names = imported_names(self.source.tree, roots)
+        self.names |= dict(self._assigned())
+
+    def _assigned(self) -> Iterator[tuple[str, str]]:
+        """Names of the top level that are bound once, to a dotted name of the library (`view = nx.subgraph_view`)."""
+        stores = Counter(
+            n.id for n in ast.walk(self.source.tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        )
+        for statement in self.body:
+            if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+                name, meaning = statement.targets[0].id, self.resolve(_unwrapped(statement.value))
+                if meaning is not None and stores[name] == 1 and name not in self.names:
+                    yield name, meaning
 
     def calls(self, index: SymbolIndex) -> Iterator[Call]:
         """Its calls in the order of the text; calls of methods of objects too."""
@@ -79,6 +92,16 @@ class Script:
         head, dot, rest = (dotted or "").partition(".")
         return self.names[head] + dot + rest if head in self.names else None
 
+    def around(self, call: Call, texts: tuple[str, str]) -> Span | None:
+        """Where the expression stands that is the call with these texts before and after it, or None."""
+        wanted = texts[0] + ast.unparse(call.node) + texts[1]
+        for node in ast.walk(self.body[call.statement]):
+            if isinstance(node, ast.expr) and isinstance(node, (ast.Call, ast.Subscript, ast.Attribute)):
+                start, end = self.source.span(node)
+                if start <= call.span[0] and call.span[1] <= end <= call.stop and ast.unparse(node) == wanted:
+                    return start, end
+        return None
+
     def spelled(self, path: str) -> str | None:
         """How the program would write a public dotted path, through what it imports as a module or by that name."""
         best: str | None = None
@@ -88,6 +111,13 @@ class Script:
                 if best is None or len(text) < len(best):
                     best = text
         return best
+
+
+def _unwrapped(node: ast.expr) -> ast.expr:
+    """`f` of `staticmethod(f)`."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "staticmethod" and node.args:
+        return node.args[0]
+    return node
 
 
 def _calls(source: Source, statement: ast.stmt) -> Iterator[tuple[ast.Call, int]]:

@@ -82,9 +82,7 @@ def _plain(name: str) -> str:
 def is_task(code: str) -> bool:
     """Whether code does more than import and define: it has a statement of its own."""
     body = ast.parse(code).body
-    return any(
-        not isinstance(s, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Pass)) for s in body
-    )
+    return any(not isinstance(s, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Pass)) for s in body)
 
 
 def shown(path: str, index: SymbolIndex) -> Symbol | None:

@@ -11,8 +11,29 @@ from typing import Any
 BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__"}
 
 READERS = frozenset(
-    "copy count get index items keys values union intersection difference issubset issuperset isdisjoint "
-    "join split strip format startswith endswith lower upper".split()
+    {
+        "copy",
+        "count",
+        "get",
+        "index",
+        "items",
+        "keys",
+        "values",
+        "union",
+        "intersection",
+        "difference",
+        "issubset",
+        "issuperset",
+        "isdisjoint",
+        "join",
+        "split",
+        "strip",
+        "format",
+        "startswith",
+        "endswith",
+        "lower",
+        "upper",
+    }
 )
 """Methods that never change their object: calls of them don't make it another one."""
 
@@ -90,9 +111,7 @@ def unbound(statements: Sequence[ast.stmt]) -> list[str]:
     return sorted(missing | (late - bound))
 
 
-def needed(
-    statements: Sequence[ast.stmt], wanted: Iterable[str], fixed: Container[str] = frozenset()
-) -> list[int]:
+def needed(statements: Sequence[ast.stmt], wanted: Iterable[str], fixed: Container[str] = frozenset()) -> list[int]:
     """Positions of the statements that the values of `wanted` depend on (a backward slice by names).
 
     Args:
@@ -150,39 +169,39 @@ class _Reader:
         self.binds: set[str] = set()
         self.changes: set[str] = set()
 
-    def visit_Constant(self, node: ast.Constant) -> None:
+    def on_constant(self, node: ast.Constant) -> None:
         pass
 
-    def visit_Name(self, node: ast.Name) -> None:
+    def on_name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
             self.reads.add(node.id)
         else:
             self.binds.add(node.id)
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+    def on_augassign(self, node: ast.AugAssign) -> None:
         self.generic_visit(node)
         name = root_name(node.target)
         if name:
             self.reads.add(name)
             self.changes.add(name)
 
-    def visit_Attribute(self, node: ast.Attribute) -> None:
+    def on_attribute(self, node: ast.Attribute) -> None:
         if not isinstance(node.ctx, ast.Load):
             self._changes_root(node)
         self.generic_visit(node)
 
-    def visit_Subscript(self, node: ast.Subscript) -> None:
+    def on_subscript(self, node: ast.Subscript) -> None:
         if not isinstance(node.ctx, ast.Load):
             self._changes_root(node)
         self.generic_visit(node)
 
-    def visit_Expr(self, node: ast.Expr) -> None:
+    def on_expr(self, node: ast.Expr) -> None:
         call = node.value
         if isinstance(call, ast.Call):
             self._changes_of_call(call)
         self.generic_visit(node)
 
-    def visit_Call(self, node: ast.Call) -> None:
+    def on_call(self, node: ast.Call) -> None:
         if isinstance(node.func, ast.Name) and node.func.id == "next":
             for argument in node.args[:1]:
                 self._changes_root(argument)
@@ -200,36 +219,36 @@ class _Reader:
         if name:
             self.changes.add(name)
 
-    def visit_Import(self, node: ast.Import) -> None:
+    def on_import(self, node: ast.Import) -> None:
         for alias in node.names:
             self.binds.add(alias.asname or alias.name.split(".")[0])
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+    def on_importfrom(self, node: ast.ImportFrom) -> None:
         for alias in node.names:
             self.binds.add(alias.asname or alias.name)
 
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
+    def on_excepthandler(self, node: ast.ExceptHandler) -> None:
         if node.name:
             self.binds.add(node.name)
         self.generic_visit(node)
 
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    def on_functiondef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         self.binds.add(node.name)
         for part in [*node.decorator_list, *node.args.defaults, *node.args.kw_defaults]:
             if part is not None:
                 self.visit(part)
         self._inner(node.body, arguments(node.args) | {node.name})
 
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
-        self.visit_FunctionDef(node)
+    def on_asyncfunctiondef(self, node: ast.AsyncFunctionDef) -> None:
+        self.on_functiondef(node)
 
-    def visit_Lambda(self, node: ast.Lambda) -> None:
+    def on_lambda(self, node: ast.Lambda) -> None:
         for part in [*node.args.defaults, *node.args.kw_defaults]:
             if part is not None:
                 self.visit(part)
         self._inner([node.body], arguments(node.args))
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+    def on_classdef(self, node: ast.ClassDef) -> None:
         self.binds.add(node.name)
         for part in [*node.bases, *node.decorator_list, *(k.value for k in node.keywords)]:
             self.visit(part)
@@ -241,19 +260,32 @@ class _Reader:
             inner.visit(part)
         self.reads |= inner.reads - own - inner.binds
 
-    def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> None:
+    def on_comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> None:
         inner = _Reader()
         inner.generic_visit(node)
         self.reads |= inner.reads - inner.binds
         self.changes |= inner.changes - inner.binds
 
-    visit_ListComp = visit_SetComp = visit_GeneratorExp = visit_DictComp = _comprehension
-
 
 _VISITORS: dict[type[ast.AST], Callable[[_Reader, Any], None]] = {
-    getattr(ast, name.removeprefix("visit_")): method
-    for name, method in vars(_Reader).items()
-    if name.startswith("visit_")
+    ast.Constant: _Reader.on_constant,
+    ast.Name: _Reader.on_name,
+    ast.AugAssign: _Reader.on_augassign,
+    ast.Attribute: _Reader.on_attribute,
+    ast.Subscript: _Reader.on_subscript,
+    ast.Expr: _Reader.on_expr,
+    ast.Call: _Reader.on_call,
+    ast.Import: _Reader.on_import,
+    ast.ImportFrom: _Reader.on_importfrom,
+    ast.ExceptHandler: _Reader.on_excepthandler,
+    ast.FunctionDef: _Reader.on_functiondef,
+    ast.AsyncFunctionDef: _Reader.on_asyncfunctiondef,
+    ast.Lambda: _Reader.on_lambda,
+    ast.ClassDef: _Reader.on_classdef,
+    ast.ListComp: _Reader.on_comprehension,
+    ast.SetComp: _Reader.on_comprehension,
+    ast.GeneratorExp: _Reader.on_comprehension,
+    ast.DictComp: _Reader.on_comprehension,
 }
 
 

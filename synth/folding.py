@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,11 +17,21 @@ _CALLS: dict[str, Callable[..., Any]] = {
     for f in (abs, bool, dict, enumerate, float, frozenset, int, len, list, map, max, min, range, reversed, round)
 } | {f.__name__: f for f in (set, sorted, str, sum, tuple, zip)}
 _TYPES = {n: _CALLS[n] for n in ("list", "set", "tuple", "frozenset", "sorted", "len", "str", "int", "float", "sum")}
+_MATH: dict[str, Callable[..., Any]] = {
+    f.__name__: f for f in (math.ceil, math.floor, math.sqrt, math.comb, math.log, math.log2, math.prod)
+}
+_TEXT = frozenset(
+    {"strip", "lstrip", "rstrip", "encode", "join", "split", "splitlines", "lower", "upper", "replace"}
+)  # fmt: skip
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.BitOr: operator.or_, ast.BitAnd: operator.and_,
 }  # fmt: skip
-_UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Not: operator.not_}
+_UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.Not: operator.not_,
+}
 
 
 class NotConstantError(Exception):
@@ -51,25 +62,30 @@ def is_constant(node: ast.expr, names: Mapping[str, Any] | None = None) -> bool:
 
 
 def literal(value: Any) -> str:
-    """`value` as source that `ast.literal_eval` reads, the same in every process (sets are sorted).
+    """`value` as source, the same in every process (sets are sorted).
+
+    It is a literal, but for `set()`, `frozenset({…})` and `float("inf")`.
 
     Raises:
-        NotConstantError: It holds something that has no literal form (an empty set, a frozenset, inf, an iterator).
+        NotConstantError: It holds something that has no such form (an iterator, not a number).
     """
     if value is None or isinstance(value, (bool, int, str, bytes)):
         return repr(value)
     if isinstance(value, float):
-        if math.isfinite(value):
-            return repr(value)
-        raise NotConstantError(f"{value!r} has no literal form")
+        if math.isnan(value):
+            raise NotConstantError("nan equals nothing")
+        return repr(value) if math.isfinite(value) else f'{"-" if value < 0 else ""}float("inf")'
     if isinstance(value, list):
         return "[" + ", ".join(map(literal, value)) + "]"
     if isinstance(value, tuple):
         return "(" + ", ".join(map(literal, value)) + ("," if len(value) == 1 else "") + ")"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{literal(k)}: {literal(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, set) and value:
-        return "{" + ", ".join(sorted(map(literal, value))) + "}"
+    if isinstance(value, (set, frozenset)):
+        items = "{" + ", ".join(sorted(map(literal, value))) + "}"
+        if isinstance(value, frozenset):
+            return f"frozenset({items})" if value else "frozenset()"
+        return items if value else "set()"
     raise NotConstantError(f"A {type(value).__name__} has no literal form")
 
 
@@ -88,6 +104,8 @@ def _fold(node: ast.expr, names: dict[str, Any]) -> Any:
             return node.value
         case ast.Name(id=name) if name in names:
             return names[name]
+        case ast.Attribute(value=ast.Name(id="math"), attr="inf" | "pi" as name):
+            return getattr(math, name)
         case ast.List() | ast.Tuple() | ast.Set():
             return _display(node, names)
         case ast.Dict():
@@ -129,9 +147,13 @@ def _dict(node: ast.Dict, names: dict[str, Any]) -> dict[Any, Any]:
 
 def _binary(node: ast.BinOp, names: dict[str, Any]) -> Any:
     left, right = _fold(node.left, names), _fold(node.right, names)
-    if isinstance(node.op, ast.Mult) and LIMIT < max(
-        (n * len(s) for n, s in ((left, right), (right, left)) if isinstance(n, int) and hasattr(s, "__len__")),
-        default=0,
+    if (
+        isinstance(node.op, ast.Mult)
+        and max(
+            (n * len(s) for n, s in ((left, right), (right, left)) if isinstance(n, int) and hasattr(s, "__len__")),
+            default=0,
+        )
+        > LIMIT
     ):
         raise NotConstantError("too long")
     if isinstance(node.op, ast.Pow) or (isinstance(node.op, ast.Mod) and isinstance(left, str)):
@@ -154,15 +176,29 @@ def _call(node: ast.Call, names: dict[str, Any]) -> Any:
     match node.func:
         case ast.Name(id=name) if name in _CALLS and name not in names:
             return _settled(_CALLS[name](*arguments, **keywords))
-        case ast.Attribute(attr=name, value=owner) if name in ("items", "keys", "values") and not node.args:
-            return list(getattr(_dict_of(_fold(owner, names)), name)())
+        case ast.Name(id="dedent"):
+            return textwrap.dedent(*arguments)
+        case ast.Attribute(value=ast.Name(id="math"), attr=name) if name in _MATH:
+            return _sized(_MATH[name](*arguments))
+        case ast.Attribute(value=ast.Name(id="textwrap"), attr="dedent"):
+            return textwrap.dedent(*arguments)
+        case ast.Attribute(value=ast.Name(id="dict"), attr="fromkeys"):
+            return dict.fromkeys(*arguments)
+        case ast.Attribute(attr=name, value=owner):
+            return _method(_fold(owner, names), name, arguments)
     raise NotConstantError
 
 
-def _dict_of(value: Any) -> dict[Any, Any]:
-    if not isinstance(value, dict):
-        raise NotConstantError
-    return value
+def _method(owner: Any, name: str, arguments: list[Any]) -> Any:
+    """What a method without side effects gives of a known dict or text."""
+    if isinstance(owner, dict) and name in ("items", "keys", "values"):
+        return list(getattr(owner, name)(*arguments))
+    if isinstance(owner, str) and name in _TEXT:
+        return _sized(getattr(owner, name)(*arguments))
+    if isinstance(owner, (set, frozenset)) and name in ("union", "intersection", "difference"):
+        combined: Any = getattr(owner, name)(*arguments)
+        return combined
+    raise NotConstantError(name)
 
 
 def _settled(value: Any) -> Any:
@@ -199,15 +235,17 @@ def _comprehension(node: ast.ListComp | ast.SetComp | ast.DictComp | ast.Generat
     return set(values) if isinstance(node, ast.SetComp) else values
 
 
+_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
+    ast.Gt: operator.gt, ast.GtE: operator.ge, ast.In: lambda x, y: x in y,
+}  # fmt: skip
+
+
 def _condition(node: ast.expr, names: dict[str, Any]) -> bool:
     match node:
         case ast.Compare(left=left, ops=[op], comparators=[right]):
             a, b = _fold(left, names), _fold(right, names)
-            compare = {
-                ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
-                ast.Gt: operator.gt, ast.GtE: operator.ge, ast.In: lambda x, y: x in y,
-            }  # fmt: skip
-            return bool(compare[type(op)](a, b))
+            return bool(_COMPARISONS[type(op)](a, b))
     return bool(_fold(node, names))
 
 

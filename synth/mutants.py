@@ -104,9 +104,9 @@ class Mutator:
     def _invented_keyword(self, symbol: Symbol, call: cst.Call, rng: random.Random) -> cst.Call | None:
         own = {*parameters_of(symbol), *(keyword_of(a) for a in call.args)}
         siblings = self._siblings.get(symbol.path.rpartition(".")[0], [])
-        near = sorted({(n, d) for s in siblings for n, d in _defaults(s).items() if n not in own})
+        near = sorted({(n, d) for s in siblings for n, d in _defaults(s).items() if n not in own and n[0] != "_"})
         if not near:
-            near = sorted({(n, d) for s in self._common() for n, d in _defaults(s).items() if n not in own})
+            near = sorted({(n, d) for s in self._common() for n, d in _defaults(s).items() if n not in own and n[0] != "_"})
         if not near:
             return None
         name, default = rng.choice(near)
@@ -131,14 +131,18 @@ class Mutator:
         return with_arguments(call, [cst.Arg(second.value), cst.Arg(first.value), *call.args[2:]])
 
     def _extra(self, symbol: Symbol, call: cst.Call, rng: random.Random) -> cst.Call | None:
-        """An argument given by keyword given by position, or one more than there are parameters."""
-        if not is_plain(call):
+        """An argument that goes by keyword only given by position, or one more than there are parameters."""
+        if not is_plain(call) or any("variadic positional" in k for k in _kinds(symbol).values()):
             return None
-        keyed = [i for i, a in enumerate(call.args) if keyword_of(a)]
-        if keyed:
-            at = keyed[0]
-            changed = [cst.Arg(a.value) if i == at else a for i, a in enumerate(call.args)]
-            return with_arguments(call, changed)
+        positional, keyed = _positional(symbol), [i for i, a in enumerate(call.args) if keyword_of(a)]
+        plain = len(call.args) - len(keyed)
+        for at in keyed:
+            name = keyword_of(call.args[at]) or ""
+            if at == plain and (name not in positional or positional.index(name) != plain):
+                changed = [cst.Arg(a.value) if i == at else a for i, a in enumerate(call.args)]
+                return with_arguments(call, changed)
+        if keyed or plain < len(positional):
+            return None
         return with_arguments(call, [*call.args, cst.Arg(cst.Name(rng.choice(("True", "None", "False"))))])
 
     def _sibling(self, symbol: Symbol, call: cst.Call, rng: random.Random) -> str | None:
@@ -161,6 +165,10 @@ def _positional(symbol: Symbol) -> tuple[str, ...]:
     return without_receiver(
         [str(p["name"]) for p in symbol.parameters if isinstance(p, Mapping) and p["kind"] in POSITIONAL]
     )
+
+
+def _kinds(symbol: Symbol) -> dict[str, str]:
+    return {str(p["name"]): str(p["kind"]) for p in symbol.parameters if isinstance(p, Mapping)}
 
 
 def _defaults(symbol: Symbol) -> dict[str, str]:
@@ -197,12 +205,12 @@ def _recombined(name: str, pool: Sequence[str]) -> Iterator[str]:
             yield "_".join([*parts[:-1], theirs[-1]])
         if len(parts) > 1 and theirs[0] != parts[0]:
             yield "_".join([theirs[0], *parts[1:]])
+    rest = parts[1:] if parts[0] in VERBS and len(parts) > 1 else parts
     for verb in VERBS:
         if parts[0] != verb:
-            yield "_".join([verb, *parts])
+            yield "_".join([verb, *rest])
     if len(parts) > 2:
         yield "_".join(parts[:-1])
         yield "_".join(parts[1:])
     if len(parts) > 1:
         yield "_".join([*parts[1:], parts[0]])
-        yield "".join(parts)

@@ -6,6 +6,7 @@ decide what it is worth.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ class Rule:
     """A way in which calls of one symbol changed.
 
     Attributes:
-        kind: rename, move, keyword, removed-parameter, keyword-only, position.
+        kind: rename, move, keyword, removed-parameter, keyword-only, position, wrap.
         old: Canonical path at the old release.
         new: Canonical path at the new release.
         change: Id of the Change it follows from.
@@ -34,7 +35,8 @@ class Rule:
         order: Names of the positional parameters at old (keyword-only, position, removed-parameter).
         defaults: Source of the old defaults, by name.
         accepted: Parameters that the old function takes; empty where it takes any.
-        values: Values of a removed parameter seen in old code, most frequent first.
+        values: The value of a removed parameter most seen in old code, where it is not the default.
+        around: Text before and after the call at new (wrap): what the old call gave is now `dict(call)` or `call[0]`.
     """
 
     kind: str
@@ -48,6 +50,7 @@ class Rule:
     defaults: Mapping[str, str] = field(default_factory=dict, hash=False)
     accepted: frozenset[str] = frozenset()
     values: tuple[str, ...] = ()
+    around: tuple[str, str] = ("", "")
 
     @property
     def operator(self) -> str:
@@ -72,7 +75,7 @@ def rules_of(
         changes: The changes between two releases.
         old: Symbols of the old one.
         new: Symbols of the new one.
-        seen: Values given to (canonical path, parameter) in old code.
+        seen: Values given to (canonical path, parameter) in old code, most frequent first.
     """
     rules: list[Rule] = []
     for change in sorted(changes, key=lambda c: (c.symbol, c.kind, c.id)):
@@ -92,7 +95,7 @@ def _renames(change: Change, before: Symbol, new: SymbolIndex) -> Iterator[Rule]
     if target is None:
         return
     kind = "move" if change.kind == "moved" else "rename"
-    yield Rule(kind, before.path, target, change.id, change.symbol, accepted=_accepted(before))
+    yield Rule(kind, before.path, target, change.id, change.symbol, accepted=accepted_by(before))
 
 
 def _signature_rules(
@@ -108,7 +111,9 @@ def _signature_rules(
         )
 
     for name in detail.get("removed", ()):
-        yield rule("removed-parameter", name, values=seen.get((before.path, name), ()))
+        yield rule("removed-parameter", name)
+        for value in [v for v in seen.get((before.path, name), ()) if v != defaults.get(name)][:1]:
+            yield rule("removed-parameter", name, values=[value])
     for name, to in sorted(dict(detail.get("renamed", {})).items()):
         yield rule("keyword", name, to)
     for name, (_, kind) in sorted(dict(detail.get("kinds", {})).items()):
@@ -120,7 +125,8 @@ def _signature_rules(
             yield rule("position", name)
 
 
-def _accepted(symbol: Symbol) -> frozenset[str]:
+def accepted_by(symbol: Symbol) -> frozenset[str]:
+    """The parameters that a function takes; empty where it takes any keyword."""
     parameters = [p for p in symbol.parameters if isinstance(p, Mapping)]
     if any(str(p["kind"]) == "variadic keyword" for p in parameters):
         return frozenset()
@@ -193,6 +199,14 @@ def _expression(text: str) -> cst.BaseExpression | None:
         return None
 
 
+def _literal(text: str) -> cst.BaseExpression | None:
+    try:
+        ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return None
+    return _expression(text)
+
+
 def _renamed(rule: Rule, call: cst.Call) -> cst.Call | None:
     return call
 
@@ -239,11 +253,9 @@ def _parameter_dropped(rule: Rule, call: cst.Call) -> cst.Call | None:
 def _parameter_put_back(rule: Rule, call: cst.Call) -> cst.Call | None:
     if _find(call, rule.parameter) is not None:
         return None
-    for text in (*rule.values, rule.defaults.get(rule.parameter, "")):
-        value = _expression(text) if text else None
-        if value is not None:
-            return with_arguments(call, [*call.args, keyworded(rule.parameter, value)])
-    return None
+    text = rule.values[0] if rule.values else rule.defaults.get(rule.parameter, "")
+    value = _literal(text)
+    return with_arguments(call, [*call.args, keyworded(rule.parameter, value)]) if value is not None else None
 
 
 def _keyed(rule: Rule, call: cst.Call) -> cst.Call | None:
@@ -261,7 +273,7 @@ def _keyed(rule: Rule, call: cst.Call) -> cst.Call | None:
 
 
 def _unkeyed(rule: Rule, call: cst.Call) -> cst.Call | None:
-    """Every argument up to the parameter given by position, as the old signature had them; defaults filled in."""
+    """Every argument up to the parameter given by position, as the old signature had them; literal defaults filled in."""
     position, at = _position(rule), _find(call, rule.parameter)
     if position is None or at is None or not is_plain(call):
         return None
@@ -269,7 +281,7 @@ def _unkeyed(rule: Rule, call: cst.Call) -> cst.Call | None:
     given = {keyword_of(a) or order[i]: a.value for i, a in enumerate(call.args) if keyword_of(a) or i < len(order)}
     made = []
     for name in order[: position + 1]:
-        value = given.pop(name, None) or _expression(rule.defaults.get(name, ""))
+        value = given.pop(name, None) or _literal(rule.defaults.get(name, ""))
         if value is None:
             return None
         made.append(cst.Arg(value))
@@ -283,6 +295,7 @@ _FORWARD = {
     "removed-parameter": _parameter_dropped,
     "keyword-only": _keyed,
     "position": _keyed,
+    "wrap": _renamed,
 }
 _BACKWARD = {
     "rename": _renamed_back,
@@ -291,6 +304,7 @@ _BACKWARD = {
     "removed-parameter": _parameter_put_back,
     "keyword-only": _unkeyed,
     "position": _unkeyed,
+    "wrap": _renamed_back,
 }
 
 _USE = re.compile(r"(?i)`*([A-Za-z_][\w.]*)`*\s+(?:was|is|has been)\s+(?:removed|deprecated|renamed)[^`]*?\buse\s+`+([A-Za-z_][\w.]*)")

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from synth.dataflow import flow, needed, nodes, unbound
+from synth.dataflow import flow, flow_all, nodes, unbound
 from synth.folding import is_literal
 from synth.source import indented
 
@@ -53,21 +53,39 @@ def sessions(text: str) -> Iterator[Session]:
     steps = _steps(text)
     for block in dict.fromkeys(s.block for s in steps):
         end = max(i for i, s in enumerate(steps) if s.block == block) + 1
-        own = [i for i in range(end) if steps[i].block == block]
-        wanted = {name for i in own for name in flow(steps[i].tree).reads}
-        fixed = {n for s in steps[:end] if isinstance(s.tree, (ast.Import, ast.ImportFrom)) for n in flow(s.tree).binds}
-        fixed |= _module_like(steps[:end])
-        before = needed([s.tree for s in steps[: own[0]]], wanted, fixed)
-        chosen = [steps[i] for i in [*before, *own]]
-        if len(chosen) <= LONGEST:
-            made = _Script(first_own=len(before)).session(chosen)
+        chosen = _slice(steps[:end], block)
+        if 0 < len(chosen) <= LONGEST:
+            made = _Script(block).session(chosen)
             if made is not None:
                 yield made
 
 
+def _slice(steps: list[_Step], block: int) -> list[_Step]:
+    """The steps with a stated output in `block`, and what their names depend on.
+
+    An expression with an output only shows something: elsewhere it is not taken for a change of what it mentions.
+    """
+    fixed = _module_like(steps)
+    wanted: set[str] = set()
+    chosen: list[_Step] = []
+    for step in reversed(steps):
+        what = flow(step.tree)
+        checked = step.block == block and bool(step.want)
+        shows = isinstance(step.tree, ast.Expr) and bool(step.want)
+        changes = frozenset() if shows else what.changes - fixed
+        if not checked and not (what.binds | changes) & wanted:
+            continue
+        chosen.append(step)
+        if isinstance(step.tree, (ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom, ast.FunctionDef)):
+            wanted -= what.binds - what.reads
+        wanted |= what.reads
+    return chosen[::-1]
+
+
 def _module_like(steps: list[_Step]) -> set[str]:
-    """Names that sessions use and never bind: imported modules, which calls don't change."""
-    return set(unbound([s.tree for s in steps]))
+    """Names of modules, which calls don't change: imported ones, and those that a session uses and never binds."""
+    imports = [s.tree for s in steps if isinstance(s.tree, (ast.Import, ast.ImportFrom))]
+    return set(unbound([s.tree for s in steps])) | flow_all(imports).binds
 
 
 def _steps(text: str) -> list[_Step]:
@@ -98,8 +116,8 @@ def _steps(text: str) -> list[_Step]:
 class _Script:
     """Writes a session's steps as code and test."""
 
-    def __init__(self, first_own: int) -> None:
-        self.first_own = first_own
+    def __init__(self, block: int) -> None:
+        self.block = block
         self.imports: list[str] = []
         self.body: list[str] = []
         self.test: list[str] = []
@@ -107,8 +125,8 @@ class _Script:
         self.counts: dict[str, int] = {}
 
     def session(self, steps: list[_Step]) -> Session | None:
-        for i, step in enumerate(steps):
-            checked = i >= self.first_own and bool(step.want)
+        for step in steps:
+            checked = step.block == self.block and bool(step.want)
             if isinstance(step.tree, (ast.Import, ast.ImportFrom)):
                 self.imports.append(step.source)
             elif step.raises:
@@ -157,7 +175,9 @@ class _Script:
     def raising(self, step: _Step, checked: bool) -> None:
         """A statement whose output is a traceback: the exception's name is what is checked."""
         name = self.fresh("raised")
-        exception = next((m for line in step.want.splitlines() if (m := re.match(r"([A-Za-z_][\w.]*)(:|$)", line))), None)
+        exception = next(
+            (m for line in step.want.splitlines() if (m := re.match(r"([A-Za-z_][\w.]*)(:|$)", line))), None
+        )
         if exception is None or not checked:
             return
         self.body.append(
@@ -180,15 +200,15 @@ class _Script:
                 return
         name = self.fresh("printed")
         match step.tree:
-            case ast.Expr(value=ast.Call(func=ast.Name(id="print"), args=[argument], keywords=[])) if not isinstance(argument, ast.Starred):
+            case ast.Expr(value=ast.Call(func=ast.Name(id="print"), args=[argument], keywords=[])) if not isinstance(
+                argument, ast.Starred
+            ):
                 text = _text_of(argument, step.source)
                 self.body.append(f"{name} = {text}")
                 self.test.append(f"assert {name} == {want!r}")
             case _:
                 self.extra |= {"contextlib", "io"}
-                self.body.append(
-                    f"with contextlib.redirect_stdout(io.StringIO()) as {name}:\n{indented(step.source)}"
-                )
+                self.body.append(f"with contextlib.redirect_stdout(io.StringIO()) as {name}:\n{indented(step.source)}")
                 self.test.append(f"assert {name}.getvalue() == {step.want!r}")
 
 

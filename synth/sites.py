@@ -39,9 +39,9 @@ class Limits:
         hub: A symbol called by more than this share of the examples is no site.
     """
 
-    mutants: int = 4
-    family: int = 40
-    file: int = 12
+    mutants: int = 3
+    family: int = 24
+    file: int = 8
     example: int = 3
     prompt: int = 1500
     hub: float = 0.03
@@ -59,10 +59,12 @@ class Site:
         prompt: Code before the call.
         chosen: From the call to the end of its statement.
         suffix: The rest of the code.
-        call: The call itself: what `chosen` begins with.
+        call: The call itself: what `chosen` begins with, after `lead`.
         test: Checks.
-        stale: Old forms of the call, with the codemod's name.
-        operator: How the site came to be: `mined`, `planted`, `migrated`.
+        stale: Old forms, from the call to the end of the statement, with the codemod's name.
+        operator: How the site came to be: `mined`, `planted`, `varied`, `migrated`.
+        donor: planted: the example that the call's statement comes from.
+        lead: What stands around the call at new and is part of the choice: `dict(` of `dict(nx.shortest_path(G))`.
     """
 
     piece: Piece
@@ -76,6 +78,18 @@ class Site:
     test: str
     stale: tuple[tuple[str, str], ...] = ()
     operator: str = "mined"
+    donor: Piece | None = None
+    lead: str = ""
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The examples it was made from."""
+        return (self.piece,) if self.donor is None else (self.piece, self.donor)
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Ids of what it was made from."""
+        return tuple(dict.fromkeys(i for p in self.pieces for i in (p.example.id, *p.example.parents)))
 
     @property
     def root(self) -> str:
@@ -83,18 +97,18 @@ class Site:
         return "site:" + key_of(self.prompt, self.chosen, self.suffix, self.test)
 
     @property
-    def function(self) -> str:
-        """What is called, as written."""
-        parsed = parsed_call(self.call)
-        return code_of(parsed.func) if parsed else ""
+    def raises(self) -> bool:
+        """Whether the call stands under `try`: as a rule it must raise there."""
+        return self.prompt.rpartition("\n")[0].endswith("try:")
 
-    def program(self, call: str) -> Program:
-        """The program with another call in the site's place."""
-        return Program(code=self.prompt + self.text(call) + self.suffix, test=self.test)
+    def program(self, chosen: str | None = None) -> Program:
+        """The program, with another text from the call to the end of the statement."""
+        text = self.chosen if chosen is None else chosen
+        return Program(code=self.prompt + text + self.suffix, test=self.test)
 
     def text(self, call: str) -> str:
         """From the call to the end of the statement, with another call."""
-        return call + self.chosen[len(self.call) :]
+        return self.lead + call + self.chosen[len(self.lead) + len(self.call) :]
 
 
 class Sites:
@@ -145,12 +159,12 @@ class Sites:
         return self.limited(found)
 
     def limited(self, sites: Iterable[Site]) -> list[Site]:
-        """At most so many a family, file and example; sites with an old form and of other files first."""
+        """At most so many a family, file and example; sites with an old form first, calls that must raise last."""
         rng = random.Random(self.seed)
         unique = {site.root: site for site in sites}
         pool = sorted(unique.values(), key=lambda s: s.root)
         rng.shuffle(pool)
-        pool.sort(key=lambda s: not s.stale)
+        pool.sort(key=lambda s: (not s.stale, s.raises))
         by_family: Counter[str] = Counter()
         by_file: Counter[tuple[str, str]] = Counter()
         by_example: Counter[tuple[str, str]] = Counter()
@@ -188,73 +202,92 @@ class Sites:
             return
         for call in script.calls(self.new):
             if call.path in wanted:
-                site = self._site(piece, script, slicer, call, speller)
-                if site is not None:
-                    yield site
+                for start, stale in self._forms(script, call, speller):
+                    site = self._site(piece, script, slicer, call, start, stale)
+                    if site is not None:
+                        yield site
 
-    def _site(self, piece: Piece, script: Script, slicer: Slicer, call: Call, speller: Speller) -> Site | None:
+    def _forms(
+        self, script: Script, call: Call, speller: Speller
+    ) -> Iterator[tuple[int, tuple[tuple[str, str], ...]]]:
+        """Where the choice starts, and the old forms from there to the end of the statement."""
+        assert call.path is not None
+        text, end = script.code[slice(*call.span)], script.code[call.span[1] : call.stop]
+        stale = tuple((op, old + end) for op, old in self.stale(call.path, text, script, speller))
+        for rule in self.rules.get(call.path, ()):
+            around = script.around(call, rule.around) if rule.kind == "wrap" else None
+            old = self._old_form(rule, text, script, speller) if around is not None else None
+            if around is not None and old is not None:
+                yield around[0], ((rule.operator, old + script.code[around[1] : call.stop]),)
+                return
+        yield call.span[0], stale
+
+    def _site(
+        self, piece: Piece, script: Script, slicer: Slicer, call: Call, begin: int, stale: tuple[tuple[str, str], ...]
+    ) -> Site | None:
         assert call.path is not None
         family = self.family(call.path)
         part = slicer.around(call.statement)
         if part is None or family is None:
             return None
-        start, stop, end = call.span[0] + part.shift, call.stop + part.shift, call.span[1] + part.shift
-        text = part.code[start:end]
-        if stop < end or start > self.limits.prompt or text != script.code[slice(*call.span)]:
+        start, stop, end = begin + part.shift, call.stop + part.shift, call.span[1] + part.shift
+        text = script.code[slice(*call.span)]
+        if stop < end or start > self.limits.prompt or part.code[start:end] != script.code[begin : call.span[1]]:
             return None
-        stale = tuple(self.stale(call.path, text, script, speller))
         change = next((r.change for r in self.rules.get(call.path, ())), None) if stale else None
         if change is None and call.path in self.changes:
             change = self.changes[call.path].id
         return Site(
             piece, call.path, family, change, part.code[:start], part.code[start:stop], part.code[stop:], text,
-            part.test, stale,
+            part.test, stale, lead=script.code[begin : call.span[0]],
         )  # fmt: skip
 
     def family(self, path: str) -> str | None:
         """The family that a canonical path of the new release belongs to."""
-        found = sorted(self.families.calling([path]))
-        return found[0] if found else None
+        names = [path, *(rule.old for rule in self.rules.get(path, ()))]
+        return next((f for name in names for f in sorted(self.families.calling([name]))), None)
 
     def stale(self, path: str, text: str, script: Script, speller: Speller) -> Iterator[tuple[str, str]]:
         """(codemod, old form) of a call as it would have been written against the old release."""
-        parsed = parsed_call(text)
-        if parsed is None:
-            return
         seen = {text}
         for rule in self.rules.get(path, ()):
-            made = rule.backward(parsed)
-            function = speller.old(rule, code_of(parsed.func), script) if made is not None else None
-            if made is None or function is None:
-                continue
-            written = function + code_of(made)[len(code_of(made.func)) :]
-            if written not in seen:
+            written = self._old_form(rule, text, script, speller) if rule.kind != "wrap" else None
+            if written is not None and written not in seen:
                 seen.add(written)
                 yield rule.operator, written
+
+    @staticmethod
+    def _old_form(rule: Rule, text: str, script: Script, speller: Speller) -> str | None:
+        parsed = parsed_call(text)
+        made = rule.backward(parsed) if parsed is not None else None
+        if parsed is None or made is None:
+            return None
+        function = speller.old(rule, code_of(parsed.func), script)
+        return function + code_of(made)[len(code_of(made.func)) :] if function is not None else None
 
     # ------------------------------------------------------------------------------------------------------ writing
 
     def rows(self, sites: Iterable[Site], domain: str, releases: tuple[str, str]) -> Iterator[Program | Example]:
         """The rows of sites: each Program before the first Example that names it."""
         for site in sites:
-            chosen = site.program(site.call)
+            chosen = site.program()
             yield chosen
-            for kind, operator, call in self.rejected(site):
-                program = site.program(call)
+            for kind, operator, text in self.rejected(site):
+                program = site.program(text)
                 if program.id == chosen.id:
                     continue
                 yield program
-                yield self._preference(site, domain, releases, chosen, program, kind, operator, site.text(call))
+                yield self._preference(site, domain, releases, chosen, program, kind, operator, text)
                 if kind == "stale":
                     yield self._drift(site, domain, releases, program, chosen, operator)
 
     def rejected(self, site: Site) -> Iterator[tuple[str, str, str]]:
-        """(kind, operator, call) of every wrong call of a site, distinct: old forms, mutants, an invented name."""
+        """(kind, operator, text) of every wrong form of a site, distinct: old forms, mutants, an invented name."""
         parsed = parsed_call(site.call)
         if parsed is None or site.path not in self.new.by_path:
             return
         rng = random.Random(f"{self.seed}:{site.root}")
-        seen = {site.call}
+        seen = {site.chosen}
         for operator, text in site.stale[:2]:
             if text not in seen:
                 seen.add(text)
@@ -262,13 +295,14 @@ class Sites:
         function = code_of(parsed.func)
         made = 0
         for wrong in self.mutator.mutants(site.path, function, parsed, rng):
-            if wrong.text not in seen and made < self.limits.mutants:
-                seen.add(wrong.text)
+            text = site.text(wrong.text)
+            if text not in seen and made < self.limits.mutants:
+                seen.add(text)
                 made += 1
-                yield wrong.kind, wrong.kind, wrong.text
+                yield wrong.kind, wrong.kind, text
         invented = self.mutator.invented(site.path, function, parsed, rng)
-        if invented is not None and invented.text not in seen:
-            yield "invented", "invented", invented.text
+        if invented is not None and site.text(invented.text) not in seen:
+            yield "invented", "invented", site.text(invented.text)
 
     def _preference(
         self, site: Site, domain: str, releases: tuple[str, str], chosen: Program, rejected: Program, kind: str,
@@ -293,8 +327,8 @@ class Sites:
             generator=GENERATOR,
             generator_version=VERSION,
             seed=self.seed,
-            parents=(site.piece.example.id, *site.piece.example.parents),
-            licence=licence_of(site.piece),
+            parents=site.parents,
+            licence=licence_of(*site.pieces),
             source_url=site.piece.example.source_url,
             bug_kind=kind,
             operator=f"{site.operator}:{operator}",
@@ -319,8 +353,8 @@ class Sites:
             generator="migrate",
             generator_version=VERSION,
             seed=self.seed,
-            parents=(site.piece.example.id, *site.piece.example.parents),
-            licence=licence_of(site.piece),
+            parents=site.parents,
+            licence=licence_of(*site.pieces),
             source_url=site.piece.example.source_url,
             operator=f"backward:{operator}",
         )

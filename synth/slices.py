@@ -61,12 +61,22 @@ class Slicer:
         if not taken:
             return None
         keep |= set(needed(code[:position], flow(code[position]).reads, self.fixed))
-        text, starts = _joined(self.code, sorted(keep))
-        tests, _ = _joined(self.test, sorted(checks))
+        text, starts = joined(self.code, sorted(keep))
+        tests, _ = joined(self.test, sorted(checks))
         return Slice(text, tests, starts[position] - self.code.span(code[position])[0])
 
+    def only(self, check: ast.Assert) -> Program:
+        """The program cut to one of its checks."""
+        code, test = self.code.tree.body, self.test.tree.body
+        at = test.index(check)
+        setup = needed(test[:at], flow(check).reads, self.fixed)
+        behind = needed(code, flow_all([check, *(test[j] for j in setup)]).reads, self.fixed)
+        text, _ = joined(self.code, behind)
+        tests, _ = joined(self.test, [*setup, at])
+        return Program(code=text, test=tests)
 
-def _joined(source: Source, positions: list[int]) -> tuple[str, dict[int, int]]:
+
+def joined(source: Source, positions: list[int]) -> tuple[str, dict[int, int]]:
     """The statements at some positions as a script, and where each starts in it."""
     body = source.tree.body
     text = ""
@@ -93,3 +103,15 @@ def _gap(before: ast.stmt, after: ast.stmt) -> int:
     if isinstance(before, _DEFINITIONS) or isinstance(after, _DEFINITIONS):
         return 2
     return 1 if isinstance(before, _IMPORTS) != isinstance(after, _IMPORTS) else 0
+
+
+def cut_to_checks(program: Program) -> list[tuple[str, Program]]:
+    """The program cut to each of its checks: (the check's text, the program); none where there is only one."""
+    try:
+        slicer = Slicer(program)
+        checks = [s for s in slicer.test.tree.body if isinstance(s, ast.Assert)]
+    except (SyntaxError, ValueError, RecursionError):
+        return []
+    if len(checks) < 2:
+        return []
+    return [(ast.unparse(check), slicer.only(check)) for check in checks]

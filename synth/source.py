@@ -25,6 +25,7 @@ class Source:
     text: str
     _starts: list[int] = field(init=False, repr=False)
     _ascii: bool = field(init=False, repr=False)
+    lines: list[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.lines = self.text.splitlines(keepends=True)
@@ -42,7 +43,7 @@ class Source:
         """The character offset of a 1-based line and a column in UTF-8 bytes (as `ast` counts)."""
         if not self._ascii:
             column = len(self.lines[line - 1].encode()[:column].decode(errors="ignore"))
-        return self._starts[line - 1] + column
+        return min(self._starts[line - 1] + column, len(self.text))
 
     def span(self, node: ast.AST) -> tuple[int, int]:
         """Where `node` stands: its first character and the one after its last."""
@@ -109,7 +110,8 @@ def parsed(text: str) -> tuple[ast.stmt, ...]:
 def first_line(statement: ast.stmt) -> int:
     """The line a statement begins on, decorators included."""
     decorators = getattr(statement, "decorator_list", ())
-    return min([statement.lineno, *(d.lineno for d in decorators)])
+    lines: list[int] = [statement.lineno, *(d.lineno for d in decorators)]
+    return min(lines)
 
 
 def indented(text: str, by: int = 4) -> str:
@@ -117,8 +119,7 @@ def indented(text: str, by: int = 4) -> str:
     source = Source(text)
     inner = source._inner_string_lines([source.tree])
     return "".join(
-        line if i in inner or not line.strip() else " " * by + line
-        for i, line in enumerate(source.lines, start=1)
+        line if i in inner or not line.strip() else " " * by + line for i, line in enumerate(source.lines, start=1)
     )
 
 
@@ -133,12 +134,13 @@ def _shift(text: str, inner: set[int], first: int, indent: int) -> str:
 
 
 def _apply(lines: list[str], cuts: dict[int, int], start: int, edits: Iterable[Edit]) -> str:
-    """`lines` without their cut blanks and with the edits made (edits never touch the blanks)."""
+    """`lines` with the edits made and without their cut blanks, unless an edit replaces these too."""
     text = "".join(lines)
     changes: list[Edit] = [(a - start, b - start, new) for a, b, new in edits if start <= a and b <= start + len(text)]
+    spans = [(a, b) for a, b, _ in changes]
     at = 0
     for i, line in enumerate(lines):
-        if cuts.get(i):
+        if cuts.get(i) and not any(a < at + cuts[i] and at < b for a, b in spans):
             changes.append((at, at + cuts[i], ""))
         at += len(line)
     for a, b, new in sorted(changes, reverse=True):

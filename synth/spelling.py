@@ -11,7 +11,7 @@ from registry.records import Program
 from synth.calls import Script
 from synth.material import Piece
 from synth.rules import Rule
-from synth.source import Edit
+from synth.source import Edit, Source
 
 
 class Speller:
@@ -60,11 +60,11 @@ class Speller:
 
         None where the script can't name it, or every name it had still works.
         """
-        if rule.kind not in ("rename", "move"):
+        if rule.kind not in ("rename", "move", "wrap") or rule.old == rule.new:
             return function
         new = self.indexes[1]
         gone = [p for p in self.names(rule.old, 0) if new.canonical(p) is None]
-        if rule.kind == "rename" and new.canonical(rule.old) is not None:
+        if rule.kind != "move" and new.canonical(rule.old) is not None:
             gone = self.names(rule.old, 0)  # deprecated, but still there
         return self.spelled([p for p in gone if "." in p], function, script)
 
@@ -73,35 +73,60 @@ class Speller:
         return self.spelled(self.names(path, 1), function, script)
 
     def through_modules(self, program: Program, wanted: Collection[str], release: int = 1) -> Program:
-        """The program with calls of `wanted` that were imported by name written through their module.
+        """The program with `wanted` symbols that were imported or assigned by name written through their module.
 
         `from networkx import is_tree` and `is_tree(G)` become `import networkx as nx` and `nx.is_tree(G)`.
         """
+        code, more = self._through(program.code, wanted, release)
+        test, _ = self._through(program.test, wanted, release, program.code)
+        if code == program.code and test == program.test:
+            return program
+        for root in sorted(more):
+            code = f"import {root} as {self.alias[root]}\n" + code
+        return Program(code=code, test=test, files=program.files)
+
+    def _through(self, text: str, wanted: Collection[str], release: int, above: str = "") -> tuple[str, set[str]]:
+        """A text rewritten, and the packages that it needs an import of."""
         index = self.indexes[release]
         try:
-            script = Script(program.code, index.roots)
+            script = Script(text, index.roots)
+            names = {**(Script(above, index.roots).names if above else {}), **script.names}
         except (SyntaxError, ValueError, RecursionError):
-            return program
+            return text, set()
         edits: list[Edit] = []
-        roots: set[str] = set()
+        missing: set[str] = set()
         for node in ast.walk(script.source.tree):
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load) or node.id not in names:
                 continue
-            meaning = script.names.get(node.func.id)
-            path = index.canonical(meaning) if meaning else None
+            path = index.canonical(names[node.id])
             if path is None or path not in wanted:
                 continue
-            public = self.names(path, release)[0]
-            root, dot, rest = public.partition(".")
-            edits.append((*script.source.span(node.func), self.alias[root] + dot + rest))
-            roots.add(root)
-        if not edits:
-            return program
-        code = applied(program.code, edits)
-        for root in sorted(roots):
-            if self.alias[root] not in script.names:
-                code = f"import {root} as {self.alias[root]}\n" + code
-        return Program(code=code, test=program.test, files=program.files)
+            root, dot, rest = self.names(path, release)[0].partition(".")
+            edits.append((*script.source.span(node), self.alias[root] + dot + rest))
+            if self.alias[root] not in names:
+                missing.add(root)
+        return without_imports(applied(text, edits), wanted, index) if edits else text, missing
+
+
+def without_imports(text: str, unwanted: Collection[str], index: SymbolIndex) -> str:
+    """The text without imports of these symbols by name that nothing reads any more."""
+    source = Source(text)
+    reads = {n.id for n in ast.walk(source.tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    edits: list[Edit] = []
+    for node in source.tree.body:
+        if not isinstance(node, ast.ImportFrom) or not node.module:
+            continue
+        kept = [
+            a
+            for a in node.names
+            if (a.asname or a.name) in reads or index.canonical(f"{node.module}.{a.name}") not in unwanted
+        ]
+        if len(kept) == len(node.names):
+            continue
+        start, end = source.span(node)
+        line = ast.unparse(ast.ImportFrom(module=node.module, names=kept, level=node.level)) if kept else ""
+        edits.append((start, end if kept else min(end + 1, len(text)), line))
+    return applied(text, edits)
 
 
 def applied(text: str, edits: Iterable[Edit]) -> str:

@@ -8,16 +8,16 @@ from __future__ import annotations
 from registry.names import SymbolIndex
 from registry.records import Program
 
-_TEMPLATE = '''\
+_TEMPLATE = """\
 import pkgutil
 
 for _owner in {owners}:
     setattr(pkgutil.resolve_name(_owner), {name!r}, {value})
-'''
+"""
 
 
 def stub(program: Program, symbol: str, index: SymbolIndex) -> Program:
-    """The program in which `symbol` does nothing, under every public path it has, before anything is imported from there.
+    """The program in which `symbol` does nothing, under every public path that it has.
 
     Args:
         program: The answer.

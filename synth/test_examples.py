@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from registry.names import SymbolIndex
 from registry.records import Example, Page, Program
 from synth.claims import by_relevance, called
-from synth.splitting import Split, UnsplittableError, split
+from synth.dataflow import unbound
+from synth.inlining import stand_alone
+from synth.splitting import Split, split
+from synth.statements import UnsplittableError
 from synth.stubs import stub
-from synth.suites import NotAloneError, TestFunction, stand_alone, test_functions
+from synth.suites import NotAloneError, TestFunction, test_functions
 
 GENERATOR, VERSION = "test_examples", "1"
 LONGEST = 60
@@ -39,7 +42,13 @@ class Row:
 
 
 def mine(
-    pages: Iterable[Page], index: SymbolIndex, *, domain: str, packages: Iterable[str] = (), rows: int = 2
+    pages: Iterable[Page],
+    index: SymbolIndex,
+    *,
+    domain: str,
+    packages: Iterable[str] = (),
+    rows: int = 2,
+    limit: int | None = None,
 ) -> Iterator[Program | Example]:
     """The `test` examples of one release.
 
@@ -49,6 +58,7 @@ def mine(
         domain: The domain's name.
         packages: Importable third-party packages that the environment has beside the library.
         rows: Most rows taken of a parametrised test.
+        limit: Most examples; taken from the files in turn, strong and short ones first. None: all.
 
     Yields:
         For each example its answer, its stub, then the Example.
@@ -56,12 +66,15 @@ def mine(
     allowed = frozenset(packages) | index.roots | sys.stdlib_module_names
     candidates = [(r, called(r.split.code, index)) for r in stand_alone_rows(pages, rows) if _fits(r, allowed)]
     uses = Counter(path for _, symbols in candidates for path in symbols)
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
+    distinct = []
     for row, symbols in candidates:
+        text = (row.split.code, row.split.test)
+        if symbols and text not in seen:
+            seen.add(text)
+            distinct.append((row, symbols))
+    for row, symbols in distinct if limit is None else _taken(distinct, limit):
         program = Program(code=row.split.code, test=row.split.test)
-        if not symbols or program.id in seen:
-            continue
-        seen.add(program.id)
         path = row.test.module.page.path
         names = [row.test.node.name, row.test.name, path.rpartition("/")[2]]
         claims = by_relevance(symbols, index, names, uses)
@@ -87,6 +100,24 @@ def stand_alone_rows(pages: Iterable[Page], rows: int = 2) -> Iterator[Row]:
             continue
 
 
+def _taken(candidates: list[tuple[Row, tuple[str, ...]]], limit: int) -> list[tuple[Row, tuple[str, ...]]]:
+    """`limit` candidates, from the files in turn; of each file the strong, own and short ones first."""
+    files: dict[str, list[tuple[Row, tuple[str, ...]]]] = {}
+    for candidate in candidates:
+        files.setdefault(candidate[0].test.module.page.path, []).append(candidate)
+
+    def rank(candidate: tuple[Row, tuple[str, ...]]) -> tuple[bool, bool, bool, int, str, int]:
+        row = candidate[0]
+        owner = row.test.owner
+        inherited = bool(owner) and row.test.node not in owner[0][1].body
+        size = len(row.split.code) + len(row.split.test)
+        return (not row.split.strong, inherited, row.row > 0, size, row.test.name, row.row)
+
+    queues = [sorted(files[path], key=rank) for path in sorted(files)]
+    turns = ([q[i] for q in queues if i < len(q)] for i in range(max(map(len, queues), default=0)))
+    return [candidate for turn in turns for candidate in turn][:limit]
+
+
 def _fits(row: Row, allowed: frozenset[str]) -> bool:
     """Whether it is of an example's size and imports only what the environment has."""
     code, test = row.split.code, row.split.test
@@ -96,6 +127,8 @@ def _fits(row: Row, allowed: frozenset[str]) -> bool:
         trees = [ast.parse(code), ast.parse(test)]
         compile(code, "code", "exec")
     except (SyntaxError, ValueError):
+        return False
+    if unbound([*trees[0].body, *trees[1].body]):
         return False
     return all(_imports(tree) <= allowed for tree in trees) and "pytest" not in code + test
 

@@ -1,12 +1,16 @@
-"""Rules for the whole suite: where CI=true, a test that would be skipped for a missing part fails."""
+"""What all tests share: where CI=true a skipped test fails; and a finished run over networkx, made when asked for."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.flows.scheduled import Scheduled
 
 STRICT = os.environ.get("CI", "").lower() in {"1", "true"}
 
@@ -35,3 +39,17 @@ def _no_skip(report: Any) -> Any:
         report.outcome = "failed"
         report.longrepr = f"{report.nodeid}: {reason}. With CI=true nothing may be skipped: install what is missing"
     return report
+
+
+@pytest.fixture(scope="session")
+def scheduled(tmp_path_factory: pytest.TempPathFactory) -> Scheduled:
+    """Two scheduled runs over networkx: 20 minutes on two cores, within the time limit of the test that asks first."""
+    from tests.flows.scheduled import run_twice
+
+    return run_twice(tmp_path_factory.mktemp("scheduled"))
+
+
+@pytest.fixture(scope="session")
+def networkx_home(scheduled: Scheduled) -> Path:
+    """Home folder of a finished run over networkx."""
+    return scheduled.home

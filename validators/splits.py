@@ -6,14 +6,16 @@ Families of changes are drawn by a salted hash of their names, so a family keeps
 * `dev`, one in ten: likewise, and the only one that tuning sees.
 * The rest is trained on, but for one file in four of each family, drawn by a salted hash of (family, file): the call
   sites there are `context`. Families are scarce, so a family with two files or more always has one on either side: the
-  file with the largest hash stays in training, the one with the smallest is held out. A family with one file trains.
+  file with the largest hash stays in training, the one with the smallest is held out. Likewise among its files that
+  know an old form of the call, where there are two of these. A family with one file trains.
 
 A hub (a family that a large share of examples calls, as `nx.Graph`) is never held out: without it there would be
 nothing to train on. Only families with proven call sites are drawn: one that has none can't be evaluated, and holding
 it out would cost training rows for nothing.
 
 What would leak is left out of training (rule `held-out`): rows of any kind that name a family of `symbol` or `dev`;
-rows that stand in a held-out file of a family and name the family; rows that share their `root` with a held-out row.
+rows that stand in a held-out file of a family and name the family; rows that share their `root` with a held-out row, or
+with an example that a held-out row was cut from (one that names the family: a host that a call is planted in doesn't).
 """
 
 from __future__ import annotations
@@ -29,10 +31,16 @@ EVALUATION = (SYMBOL, DEV, CONTEXT)
 """Splits that are evaluated on, the strictest first: what a root's rows are drawn to where their families differ."""
 
 SITES = ("drift", "preference")
-"""Kinds whose rows are call sites of a family: only these are evaluated on."""
+"""Kinds whose rows are call sites of a family: only these are put into evaluation splits."""
+
+MEASURED, STALE = "preference", "stale"
+"""The kind that the metrics are computed on, and its `bug_kind` where the rejected form is the old one."""
 
 SYMBOL_SHARE, DEV_SHARE, CONTEXT_SHARE = 5, 10, 4
 """One family in five, one family in ten, one file of a family in four."""
+
+HUB_ROWS = 20
+"""A family that fewer examples name is no hub, however few there are."""
 
 _SPACE = 2**64
 
@@ -51,17 +59,30 @@ def family_split(salt: str, family: str) -> str:
     return DEV if drawn < _SPACE // SYMBOL_SHARE + _SPACE // DEV_SHARE else TRAIN
 
 
-def context_files(salt: str, family: str, files: Iterable[str]) -> frozenset[str]:
-    """The files of a trained family whose call sites are held out; never all of them, and one where there are two."""
+def context_files(
+    salt: str, family: str, files: Iterable[str], telling: frozenset[str] = frozenset()
+) -> frozenset[str]:
+    """The files of a trained family whose call sites are held out; never all of them, and one where there are two.
+
+    Args:
+        salt: Decides the draw.
+        family: The family.
+        files: All files with call sites of it.
+        telling: Those of them where an old form of the call is known. Where there are two, one of them is held out and
+            one trains (new against old can be learnt and measured); where there is one, it trains.
+    """
     ordered = sorted(set(files), key=lambda f: (draw(salt, "file", family, f), f))
-    if len(ordered) < 2:
-        return frozenset()
-    held = sum(draw(salt, "file", family, f) < _SPACE // CONTEXT_SHARE for f in ordered)
-    return frozenset(ordered[: min(max(held, 1), len(ordered) - 1)])
+    low = {f for f in ordered if draw(salt, "file", family, f) < _SPACE // CONTEXT_SHARE}
+    first, rest = [f for f in ordered if f in telling], [f for f in ordered if f not in telling]
+    held = first[: min(max(len(low & set(first)), 1), len(first) - 1)] if len(first) > 1 else []
+    held += rest[: min(len(low & set(rest)), len(rest) - (not first))]
+    if not held and len(ordered) > 1:
+        held = rest[:1]
+    return frozenset(held)
 
 
 def hubs(naming: Mapping[str, frozenset[str]], share: float) -> frozenset[str]:
-    """Families that more than a share of the examples name.
+    """Families that more than a share of the examples name, and no fewer than `HUB_ROWS` of them.
 
     Args:
         naming: Example id -> the families it names.
@@ -71,7 +92,7 @@ def hubs(naming: Mapping[str, frozenset[str]], share: float) -> frozenset[str]:
     for families in naming.values():
         for family in families:
             counts[family] = counts.get(family, 0) + 1
-    return frozenset(f for f, n in counts.items() if n > share * len(naming))
+    return frozenset(f for f, n in counts.items() if n > share * len(naming) and n >= HUB_ROWS)
 
 
 @dataclass(frozen=True)
@@ -107,19 +128,22 @@ def plan(salt: str, sites: Iterable[Example], hub_families: frozenset[str] = fro
 
     Args:
         salt: Decides the draw; the same for the life of a domain.
-        sites: Proven rows of kind drift or preference.
+        sites: Proven rows; those of kind preference with a family count.
         hub_families: Families that are never held out.
     """
     files: dict[str, set[str]] = {}
+    telling: dict[str, set[str]] = {}
     for site in sites:
-        if is_site(site):
-            files.setdefault(site.family or "", set()).add(site.file)
+        if site.kind == MEASURED and site.family:
+            files.setdefault(site.family, set()).add(site.file)
+            if site.bug_kind == STALE:
+                telling.setdefault(site.family, set()).add(site.file)
     families = {f: TRAIN if f in hub_families else family_split(salt, f) for f in sorted(files)}
     held = {
         (family, file)
         for family, split in families.items()
         if split == TRAIN and family not in hub_families
-        for file in context_files(salt, family, files[family])
+        for file in context_files(salt, family, files[family], frozenset(telling.get(family, ())))
     }
     return Plan(families, frozenset(held), hub_families & set(families))
 
@@ -142,20 +166,23 @@ class Assignment:
     left_out: Mapping[str, str]
 
 
-def assign(examples: Iterable[Example], naming: Mapping[str, frozenset[str]], drawn: Plan) -> Assignment:
+def assign(
+    examples: Iterable[Example],
+    naming: Mapping[str, frozenset[str]],
+    drawn: Plan,
+    roots: Mapping[str, str] | None = None,
+) -> Assignment:
     """Puts each row into its split, or leaves it out of training.
 
     Args:
         examples: Rows that may be trained on.
         naming: Example id -> the families its programs and symbols name.
         drawn: What is held out.
+        roots: Example id -> root, of all examples that rows may have been made from; of the rows themselves where None.
     """
     rows = sorted(examples, key=lambda e: e.id)
     sites = {e.id: drawn.of_site(e) for e in rows if is_site(e)}
-    of_root: dict[str, str] = {}
-    for e in rows:
-        if (held := sites.get(e.id, TRAIN)) != TRAIN:
-            of_root[e.root] = min(held, of_root.get(e.root, held), key=EVALUATION.index)
+    of_root = _held_roots(rows, sites, naming, roots if roots is not None else {e.id: e.root for e in rows})
     split: dict[str, str] = {}
     left_out: dict[str, str] = {}
     for e in rows:
@@ -167,6 +194,20 @@ def assign(examples: Iterable[Example], naming: Mapping[str, frozenset[str]], dr
         else:
             split[e.id] = own
     return Assignment(split, left_out)
+
+
+def _held_roots(
+    rows: Iterable[Example], sites: Mapping[str, str], naming: Mapping[str, frozenset[str]], roots: Mapping[str, str]
+) -> dict[str, str]:
+    """Root -> the strictest evaluation split that a row of it, or one cut from a row of it, is in."""
+    held: dict[str, str] = {}
+    for e in rows:
+        split = sites.get(e.id, TRAIN)
+        if split != TRAIN:
+            cut_from = (p for p in e.parents if p in roots and (p not in naming or e.family in naming[p]))
+            for root in (e.root, *(roots[p] for p in cut_from)):
+                held[root] = min(split, held.get(root, split), key=EVALUATION.index)
+    return held
 
 
 def _leak(example: Example, named: frozenset[str], drawn: Plan) -> str:

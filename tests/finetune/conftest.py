@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +35,11 @@ TINY: Mapping[str, Any] = {
 OLD = [f"import lib\nx{n} = lib.old_call({n}, {n + 1})\ny = lib.other(x{n})\n" for n in range(60)]
 
 
-def general() -> list[SourceFile]:
+@cache
+def general() -> tuple[SourceFile, ...]:
     """A few modules of the standard library."""
-    return [file for file in corpus.standard_library() if file.path.count("/") == 0 and len(file.text) < 6000][:40]
+    small = (file for file in corpus.standard_library() if file.path.count("/") == 0 and len(file.text) < 6000)
+    return tuple(itertools.islice(small, 40))
 
 
 def site(number: int, family: str, *, file: str | None = None) -> list[Example]:

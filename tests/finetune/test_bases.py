@@ -93,7 +93,7 @@ def test_fingerprint_sees_weights_config_and_tokenizer(tiny_base: BaseModel, tmp
 
 def test_diverging_training_stops(tmp_path: Path) -> None:
     """A loss that is not a number ends the training with what to do, and leaves no base."""
-    with pytest.raises(TrainingError, match="diverged at step .* lower its learning_rate"):
+    with pytest.raises(TrainingError, match=r"diverged at step .* lower its learning_rate"):
         TinyBase(GENERAL).prepare(OLD, {**FEW, "learning_rate": float("inf")}, tmp_path)
     assert not list(tmp_path.glob("tiny-*"))
 

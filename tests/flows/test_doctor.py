@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -46,11 +45,16 @@ def test_everything_that_tests_need_is_here(tmp_path: Path) -> None:
     assert parts["Python"].found.startswith(".".join(map(str, sys.version_info[:2])))
 
 
-def test_what_is_not_ok_has_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is missing or broken comes with what to do, also where no program is found at all."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    for finding in findings(Settings(home=tmp_path)):
-        assert finding.level == "ok" or finding.advice, finding
+def test_what_is_not_ok_has_advice(tmp_path: Path) -> None:
+    """Where no other program is found at all, the wall is broken, and whatever is not ok comes with what to do."""
+    code = "import sys, flows.doctor as d; sys.exit(d.show_findings(as_json=True))"
+    environment = {"PATH": str(tmp_path), "DRIFTUNE_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    found = [Finding(**row) for row in json.loads(done.stdout)]
+    assert done.returncode == 1
+    assert all(f.advice for f in found if f.level != "ok")
+    assert [f.part for f in found if f.level == "broken"] == ["sandbox: bubblewrap"]
+    assert "install" in by_part(found)["sandbox: bubblewrap"].advice
 
 
 @pytest.mark.parametrize("part", ["home", "registry"])
@@ -81,4 +85,4 @@ def test_json_and_table_say_the_same(
 def test_looking_leaves_nothing_behind(tmp_path: Path) -> None:
     """Looking writes nothing, not even the home folder."""
     findings(Settings(home=tmp_path / "home"))
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []

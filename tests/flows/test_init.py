@@ -13,7 +13,7 @@ from scrapers.index import Index, compare_versions, pick_wheel
 
 
 def test_default_versions_are_two_lines_with_wheels(tmp_path: Path) -> None:
-    """Without versions, the file names the newest releases of the two newest lines, both with a wheel for this Python."""
+    """Without versions, the file names releases of the two newest lines, both with a wheel for this Python."""
     path = init_domain("More_Itertools", folder=tmp_path)
     assert path == tmp_path / "more-itertools.toml"
     library = load_domain(str(path)).library[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 import pty
@@ -14,7 +15,9 @@ from flows.progress import progress
 from flows.render import blocks, diff, grid, interval, signed, text_of
 from flows.summary import Summary, closing_lines, summary_parts
 
-FUNNEL = [{"kind": "bug", "generated": 2000, "ran": 1900, "proven": 1200, "kept": 1100, "in_snapshot": 1000}]
+FUNNEL = [
+    {"kind": "bug", "generated": 2000, "ran": 1900, "proven": 1200, "strong": 750, "kept": 1100, "in_snapshot": 1000}
+]
 DRIFT = {
     "title": "networkx.to_numpy_matrix",
     "code_old": "import networkx as nx\nm = nx.to_numpy_matrix(G)\n",
@@ -35,7 +38,6 @@ SUMMARY = Summary(
     domain="networkx",
     versions=("2.8.8", "3.6.1"),
     funnel=FUNNEL,
-    strong={"bug": 0.625},
     drifts=[DRIFT],
     report=[
         reported("base", 0.17),
@@ -71,16 +73,22 @@ def test_summary_shows_all_that_a_run_leaves() -> None:
 
 def test_summary_without_an_adapter_offers_no_subscription() -> None:
     """Where nothing was published, what to try next is the report."""
-    import dataclasses
-
     lines = closing_lines(dataclasses.replace(SUMMARY, adapter=""))
     assert lines[0].startswith("No adapter is published")
     assert "reports" in lines[-1]
 
 
+def test_a_refused_adapter_is_not_taken_for_the_published_one() -> None:
+    """Where the gate refused this run's adapter, the published one is called that."""
+    refused = dataclasses.replace(SUMMARY, report=[{**row, "decision": "rejected"} for row in SUMMARY.report])
+    assert closing_lines(refused)[0].startswith("This run's adapter was held back")
+
+
 def test_markup_in_data_is_shown_as_it_is() -> None:
     """Square brackets in code and values are text, not markup."""
-    shown = printed(grid(["a"], [["[bold]x[/bold]"]]), blocks([{"code": "[red]\n[/nope]"}]), diff("[a]", "[/b]", "o", "n"))
+    shown = printed(
+        grid(["a"], [["[bold]x[/bold]"]]), blocks([{"code": "[red]\n[/nope]"}]), diff("[a]", "[/b]", "o", "n")
+    )
     for text in ("[bold]x[/bold]", "[red]", "[/nope]", "-[a]", "+[/b]"):
         assert text in shown
 
@@ -100,7 +108,7 @@ def test_what_was_not_measured_is_empty() -> None:
 
 
 def test_quick_pieces_are_not_told() -> None:
-    """Off a terminal, what takes less than a second leaves no line; what takes longer leaves one with count and rate."""
+    """Off a terminal, what is quick leaves no line; what takes longer leaves one with count and rate."""
     out = io.StringIO()
     with progress(output=out, wait_s=0.05) as tell:
         tell("quick", 0, 10)

@@ -62,10 +62,11 @@ def write_wheel(folder: Path, name: str, version: str, files: Mapping[str, str],
 
 @dataclass
 class Served:
-    """A folder behind a real HTTP server: its address, and the paths that were asked for."""
+    """A folder behind a real HTTP server: its address, the paths that were asked for, those answered by 304."""
 
     url: str
     asked: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def serve() -> Iterator[object]:
 
     def start(folder: Path) -> Served:
         served = Served("")
-        handler = functools.partial(_Handler, directory=str(folder), asked=served.asked)
+        handler = functools.partial(_Handler, directory=str(folder), served=served)
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         servers.append(server)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -89,12 +90,12 @@ def serve() -> Iterator[object]:
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
-    def __init__(self, *args: object, asked: list[str], **kwargs: object) -> None:
-        self.asked = asked
+    def __init__(self, *args: object, served: Served, **kwargs: object) -> None:
+        self.served = served
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
-        self.asked.append(self.path)
+        self.served.asked.append(self.path)
         if self.path.endswith("/away.html"):
             self.send_response(302)
             self.send_header("Location", "/outside.html")
@@ -103,6 +104,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         file = Path(self.translate_path(self.path))
         etag = f'"{hashlib.sha256(file.read_bytes()).hexdigest()}"' if file.is_file() else None
         if etag and self.headers.get("If-None-Match") == etag:
+            self.served.unchanged.append(self.path)
             self.send_response(304)
             self.end_headers()
             return

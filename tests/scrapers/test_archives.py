@@ -40,7 +40,7 @@ def zip_of(path: Path, members: list[tuple[str, bytes, int]]) -> Path:
 
 
 HOSTILE_TARS = {
-    "absolute path": [(info("/tmp/driftune-escaped"), b"x")],
+    "absolute path": [(info("/driftune-escaped"), b"x")],
     "parent path": [(info("pkg/../../escaped"), b"x")],
     "windows path": [(info("pkg\\..\\escaped"), b"x")],
     "symbolic link": [(info("pkg/link", tarfile.SYMTYPE, "/etc/passwd"), b"")],
@@ -65,11 +65,11 @@ def test_hostile_tar_is_refused_and_leaves_nothing(tmp_path: Path, name: str) ->
     with pytest.raises(SourceError, match="was not unpacked"):
         unpack(archive, inner / "out", SMALL)
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["a", "b", "x-1.tar.gz"]
-    assert not Path("/tmp/driftune-escaped").exists()
+    assert not Path("/driftune-escaped").exists()
 
 
 HOSTILE_ZIPS = {
-    "absolute path": [("/tmp/driftune-escaped", b"x", 0o644)],
+    "absolute path": [("/driftune-escaped", b"x", 0o644)],
     "parent path": [("../escaped", b"x", 0o644)],
     "drive": [("C:/escaped", b"x", 0o644)],
     "symbolic link": [("pkg/link", b"/etc/passwd", stat.S_IFLNK | 0o777)],

@@ -117,6 +117,7 @@ def test_detail_tells_what_still_works(changes: dict[tuple[str, str], Change]) -
     assert changes["lib.core.kept", "signature"].detail["kinds"] == {"b": ["positional or keyword", "keyword-only"]}
 
 
+UNWEIGHTED = "networkx.algorithms.shortest_paths.unweighted.all_pairs_shortest_path_length"
 NETWORKX = [
     ("networkx.convert_matrix.to_numpy_matrix", "renamed", "networkx.convert_matrix.to_numpy_array"),
     ("networkx.convert_matrix.to_scipy_sparse_matrix", "renamed", "networkx.convert_matrix.to_scipy_sparse_array"),
@@ -126,7 +127,7 @@ NETWORKX = [
     ("networkx.utils.misc.consume", "removed", "collections.deque(iterator, maxlen=0)"),
     ("networkx.readwrite.gpickle.read_gpickle", "removed", "pickle.load(path)"),
     ("networkx.testing.utils.assert_graphs_equal", "removed", "networkx.utils.misc.graphs_equal"),
-    ("networkx.generators.random_graphs.random_lobster", "deprecated", "networkx.generators.random_graphs.random_lobster_graph"),
+    ("networkx.algorithms.approximation.steinertree.metric_closure", "deprecated", UNWEIGHTED),
     ("networkx.algorithms.shortest_paths.generic.shortest_path", "behaviour", None),
     ("networkx.algorithms.chordal.chordal_graph_cliques", "behaviour", None),
 ]  # fmt: skip

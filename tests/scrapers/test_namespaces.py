@@ -45,8 +45,8 @@ def test_circular_relative_and_guarded_imports_are_followed() -> None:
     """Circular and relative imports, try and TYPE_CHECKING blocks bind what they bind at run time."""
     texts = {
         "lib/__init__.py": "from . import a\nfrom .b import g\n",
-        "lib/a.py": "from lib.b import g\ntry:\n    import missing\nexcept ImportError:\n    missing = None\ndef f(): ...\n",
-        "lib/b.py": "import typing\nif typing.TYPE_CHECKING:\n    from lib.a import f as g\nfrom lib import a\ndef g(): ...\n",
+        "lib/a.py": "from lib.b import g\ntry:\n    import no\nexcept ImportError:\n    no = None\ndef f(): ...\n",
+        "lib/b.py": "if TYPE_CHECKING:\n    from lib.a import f as g\nfrom lib import a\ndef g(): ...\n",
     }
     found = public(texts)
     assert found["lib.b.g"] == ["lib.g", "lib.b.g"]

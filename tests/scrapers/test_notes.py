@@ -22,7 +22,7 @@ KNOWN = {
         ("f --> new_g", "lib.core.new_g"),
         ("Deprecated in favor of ``isinstance(obj, Iterator)``", "isinstance(obj, Iterator)"),
         ("will be removed in 3.0.Use ``pickle.load(path)``", "pickle.load(path)"),
-        ("Use ``nx.to_numpy_array(G, dtype=dtype).view(np.recarray)`` instead", "nx.to_numpy_array(G, dtype=dtype).view(np.recarray)"),
+        ("Use ``nx.to_array(G, dtype=d).view(np.recarray)`` instead", "nx.to_array(G, dtype=d).view(np.recarray)"),
         ("make_str is deprecated. Use str instead.", "str"),
         ("Use `from networkx.utils import edges_equal` and `assert edges_equal` instead", "lib.utils.edges_equal"),
         ("use uuid.uuid4 instead", "uuid.uuid4"),

@@ -27,7 +27,10 @@ from scrapers.sphinx import parameters_in
         (
             "(*, key='key', link='links')",
             "(*, key='key', edges='edges', nodes='nodes')",
-            {"added": ["nodes"], "renamed": {"link": "edges"}, "defaults": {"edges": ["'links'", "'edges'"]}, "breaking": True},
+            {
+                "added": ["nodes"], "renamed": {"link": "edges"}, "defaults": {"edges": ["'links'", "'edges'"]},
+                "breaking": True,
+            },
         ),
     ],
 )  # fmt: skip

@@ -81,7 +81,7 @@ def test_symbols_have_their_public_aliases(symbols: dict[str, Symbol]) -> None:
 
 def test_signature_is_as_written(symbols: dict[str, Symbol]) -> None:
     """The signature is the source's, under decorators too; that of a class is its constructor's without self."""
-    assert symbols["lib.core.f"].signature == "(G: 'Graph', /, x: int = 1, *args, flag=None, **kw) -> list[int]"
+    assert symbols["lib.core.f"].signature == "(G: Graph, /, x: int = 1, *args, flag=None, **kw) -> list[int]"
     assert symbols["lib.core.g"].signature == "(a, *, key='k')"
     assert symbols["lib.core.C"].signature == "(a, b=2)"
     assert symbols["lib.core.C.method"].signature == "(self, x)"

@@ -81,14 +81,14 @@ def curate(lot: Lot, curation: str, parent: str | None = None) -> Iterator[Remov
     _prove(sieve, lot)
     _licence(sieve, lot)
     _current(sieve, lot)
-    for name, kept in duplicates(sieve.rows.values(), lot.programs).items():
+    for name, kept in duplicates(sieve.rows.values(), lot.programs, lot.current).items():
         sieve.remove(sieve.rows[name], "duplicate", "Another row says the same", kept)
     reader = Reader(lot.families, tuple(lot.indexes[name] for name in sorted(lot.indexes)))
     naming = _naming(sieve.rows, lot, reader)
     drawn = _plan(sieve.rows, lot, naming)
     cut = _cut(sieve, lot, reader, drawn)
     naming |= {e.id: frozenset() for e in cut}
-    assigned = assign([*sieve.rows.values(), *cut], naming, drawn)
+    assigned = assign([*sieve.rows.values(), *cut], naming, drawn, {e.id: e.root for e in given.values()})
     for name, why in assigned.left_out.items():
         if name in sieve.rows:
             sieve.remove(sieve.rows[name], "held-out", why)

@@ -1,4 +1,7 @@
-"""Exact duplicates: rows of one kind whose programs or texts are equal but for layout. The lowest id stays."""
+"""Exact duplicates: rows of one kind whose programs or texts are equal but for layout.
+
+One of the current release stays before one of an older release, and of these the one with the lowest id.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ _ROLES = ("answer", "old", "new", "buggy", "fixed", "chosen", "rejected")
 """Programs that make a row what it is; a stub follows from its answer."""
 
 
-def duplicates(examples: Iterable[Example], programs: Mapping[str, Program]) -> dict[str, str]:
+def duplicates(examples: Iterable[Example], programs: Mapping[str, Program], current: str = "") -> dict[str, str]:
     """Id of every row that repeats another -> id of the row that stays in its place.
 
     The pairs of one call site belong together (choice@1 compares them with each other), so of two equal call sites
@@ -22,9 +25,10 @@ def duplicates(examples: Iterable[Example], programs: Mapping[str, Program]) -> 
     Args:
         examples: The rows, of any kinds.
         programs: Program id -> program.
+        current: Id of the release that is trained for.
     """
     texts = _Texts(programs)
-    rows = sorted(examples, key=lambda e: e.id)
+    rows = sorted(examples, key=lambda e: (e.releases[-1:] != (current,), e.id))
     first_root: dict[str, str] = {}
     for row in rows:
         if row.kind == "preference":

@@ -94,7 +94,7 @@ class _Talk:
         self.job.send(
             {
                 "code": self.program.code,
-                "files": dict(self.program.files),  # type: ignore[call-overload]
+                "files": dict(self.program.files),
                 "seed": self.seed,
                 "trace": list(self.setting.trace) if self.seed == 0 else [],
                 "prefix": self.setting.prefix,

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from validators.execution import wall
 from validators.execution.wall import ENV, Bind, Limits, Walled
 
 BUILD_S = 900.0
+_STALE_S = 86400.0
 _DONE = "driftune-environment.json"
 
 
@@ -88,7 +90,8 @@ def build(
         SandboxError: No wall, nothing that satisfies the requirements as wheels, or an installation that failed.
     """
     limits = limits or Limits()
-    found = resolve(requirements, cache, wheels=wheels)
+    with _written_to(cache):
+        found = resolve(requirements, cache, wheels=wheels)
     record = Environment(
         python=platform.python_version(),
         requirements=tuple(sorted(w.requirement for w in found)),
@@ -98,7 +101,8 @@ def build(
     name = sha256_of([record.python, _platform(), list(record.requirements)])[:32]
     root = cache / "environments" / name
     if not (root / _DONE).is_file():
-        _install(found, root, record)
+        with _written_to(cache):
+            _install(found, root, record)
     return BuiltEnvironment(record, root, limits)
 
 
@@ -108,7 +112,7 @@ def resolve(requirements: Sequence[str], cache: Path, *, wheels: Iterable[Path] 
     Raises:
         SandboxError: No set of wheels satisfies them.
     """
-    given = {canonicalize_name(parse_wheel_filename(p.name)[0]): p for p in wheels}
+    given: dict[str, Path] = {parse_wheel_filename(p.name)[0]: p for p in wheels}
     wanted = sorted(requirements)
     asked = [platform.python_version(), _platform(), wanted, sorted(_sha256(p) for p in given.values())]
     note = cache / "resolutions" / f"{sha256_of(asked)[:32]}.json"
@@ -138,7 +142,11 @@ def _download(requirements: Sequence[str], given: dict[str, Path], cache: Path) 
     with _scratch(cache) as folder:
         command = [sys.executable, "-m", "pip", "download", "--only-binary=:all:", "--no-input", "--quiet"]
         command += ["--disable-pip-version-check", "--dest", str(folder), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_S, check=False)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_S, check=False)
+        except subprocess.TimeoutExpired as error:
+            late = f"The package index gave no wheels for {', '.join(requirements)} within {BUILD_S:g} s"
+            raise SandboxError(late, retryable=True) from error
         if done.returncode:
             raise SandboxError(
                 f"No wheels for {', '.join(requirements)} on Python {platform.python_version()}: {_last(done.stderr)}",
@@ -167,7 +175,7 @@ def _install(wheels: Sequence[Wheel], root: Path, record: Environment) -> None:
     """Make the environment under a temporary name, inside the wall, and rename it."""
     why = wall.available()
     if why is not None:
-        raise SandboxError(why)
+        raise SandboxError(f"No sandbox: {why}")
     with _scratch(root.parent) as folder:
         _skeleton(folder)
         if wheels:
@@ -204,10 +212,10 @@ def _pip_install(wheels: Sequence[Wheel], folder: Path) -> None:
     command += ["--disable-pip-version-check", "--no-warn-script-location", *(f"/wheels/{w.path.name}" for w in wheels)]
     variables = {"PYTHONPATH": "/pip", "PYTHONDONTWRITEBYTECODE": ""}
     walled = Walled(command, binds, variables=variables, stderr=subprocess.STDOUT)
-    output, _ = walled.process.communicate(timeout=BUILD_S)
-    if walled.process.returncode:
+    status, output = walled.finish(BUILD_S)
+    if status:
         names = ", ".join(w.path.name for w in wheels)
-        raise SandboxError(f"Installing {names} failed: {_last(output.decode(errors='replace'))}")
+        raise SandboxError(f"Installing {names} failed: {_last(output)}")
 
 
 def _site_packages() -> str:
@@ -236,12 +244,21 @@ def _write(path: Path, text: str) -> None:
 
 
 @contextmanager
+def _written_to(cache: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SandboxError(f"No environment can be written to {cache}: {error.strerror or error}") from error
+
+
+@contextmanager
 def _scratch(parent: Path) -> Iterator[Path]:
     parent.mkdir(parents=True, exist_ok=True)
+    for left in parent.glob(".making-*"):  # by a builder that was killed
+        if time.time() - left.stat().st_mtime > _STALE_S:
+            shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=".making-", dir=parent))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-

@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -23,6 +23,7 @@ from registry.errors import ConfigurationError, SandboxError
 from registry.records import Program, Verdict
 from validators.execution import environments, wall
 from validators.execution.attempts import Attempt, Setting, attempt
+from validators.execution.entry import test_of
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.rewrite import NotRewritable, Rewritten, rewrite
 from validators.execution.server import Server, ServerDiedError
@@ -144,7 +145,7 @@ class Pool:
         why = self.available()
         if why is not None:
             for program in programs:
-                yield _verdict(program, environment, policy, Attempt("unavailable", why), "none", 0)
+                yield _verdict(program, environment, policy, Attempt("unavailable", f"No sandbox: {why}"), "none", 0)
             return
         self._make_room(environment)
         setting = Setting(timeout_s, environment.prefix, tuple(trace))
@@ -185,10 +186,9 @@ class Pool:
         self, environment: BuiltEnvironment, program: Program, setting: Setting, attempts: int, policy: str
     ) -> Verdict:
         rewritten: Rewritten | None = None
-        try:
-            rewritten = rewrite(program.test)
-        except NotRewritable:
-            pass
+        program, asked = replace(program, test=test_of(program)), program
+        with suppress(NotRewritable):
+            rewritten = rewrite(program.test, program.code)
         made = self._attempts(environment, program, rewritten, setting, attempts)
         if rewritten and any(a.unsent is not None for a in made):
             rewritten = None
@@ -198,7 +198,7 @@ class Pool:
         if len(set(outcomes)) > 1:
             detail = "; ".join(f"{a.outcome}: {a.detail}" if a.detail else a.outcome for a in made)
             first = replace(first, outcome="flaky", detail=f"Its attempts differ: {detail}"[:500])
-        return _verdict(program, environment, policy, first, "strong" if rewritten else "weak", len(made))
+        return _verdict(asked, environment, policy, first, "strong" if rewritten else "weak", len(made))
 
     def _attempts(
         self,
@@ -252,9 +252,11 @@ class Pool:
         preload = [n for n in self.preload if (site / n).is_dir() or (site / f"{n}.py").is_file()]
         try:
             server = Server(environment.root, preload=preload, limits=self.limits)
-            if server.ready["threads"] > 1 or server.ready["failed"]:
+            while preload and (server.ready["threads"] > 1 or server.ready["failed"]):
+                # Threads don't survive a fork: such an environment starts cold, its programs import for themselves.
+                preload = [] if server.ready["threads"] > 1 else [n for n in preload if n not in server.ready["failed"]]
                 server.close()
-                server = Server(environment.root, limits=self.limits)
+                server = Server(environment.root, preload=preload, limits=self.limits)
         except ServerDiedError as error:
             raise SandboxError(f"No sandbox for {environment.record.label}: {error}") from error
         return server

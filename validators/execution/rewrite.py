@@ -9,8 +9,8 @@ Rules for one top-level assert (its parts being EXPR, any expression without a c
 * `A and B`: one after the other
 * `EXPR == pytest.approx(LITERAL, rel=…, abs=…)`, `math.isclose(EXPR, LITERAL, …)`, `abs(EXPR - LITERAL) < LITERAL`
 
-and for a top-level `with pytest.raises(ERROR):`, `with pytest.raises(ERROR, match=LITERAL):` the names of the raised error's
-classes are sent, and its message. Where no class has that name, ERROR may be an alias: the proof is weak then.
+and for a top-level `with pytest.raises(ERROR):`, also with `match=LITERAL`, the names of the raised error's classes are
+sent, and its message. Where no class has that name, ERROR may be an alias: the proof is weak then.
 
 LITERAL also covers arithmetic and a few pure functions over literals (`set()`, `list(range(5))`, `math.sqrt(2)`), and a
 name that the test binds once to a literal and only compares with. A test in which anything else decides (a nested
@@ -26,10 +26,13 @@ import math
 import operator
 import re
 import tokenize
+from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from validators.execution.constants import constant, dotted
 from validators.execution.values import approximately, render
 
 SENDER = "_driftune_check"
@@ -81,19 +84,28 @@ class Rewritten:
         return all(c.guessable for c in self.checks)
 
 
-def rewrite(test: str) -> Rewritten:
+def rewrite(test: str, code: str = "") -> Rewritten:
     """The test with its asserts sending values.
+
+    Args:
+        test: The test.
+        code: What runs before it: a name that it uses too doesn't stay outside.
 
     Raises:
         NotRewritable: Something else than comparisons with literals decides.
     """
     try:
-        tree = ast.parse(test)
+        return _rewrite(ast.parse(test), test, code)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise NotRewritable(f"It doesn't parse: {error}") from error
+
+
+def _rewrite(tree: ast.Module, test: str, code: str) -> Rewritten:
     if SENDER in test or CATCHER in test:
         raise NotRewritable(f"It uses the name {SENDER} or {CATCHER}")
-    constants = _constants(tree)
+    if re.search(r"(?<!\.)\b(raises|approx)\(", test) and "pytest" not in test + code:
+        raise NotRewritable("It calls raises or approx, and not pytest's")
+    constants = _constants(tree, code)
     checks: list[Check] = []
     edits: list[tuple[ast.stmt | ast.expr, str]] = []
     for node in tree.body:
@@ -169,7 +181,7 @@ class _Reader:
             return [c for value in node.values for c in self.conditions(value)]
         if isinstance(node, ast.Compare):
             return [self._comparison(node, negate)]
-        if isinstance(node, ast.Call) and _dotted(node.func) in ("math.isclose", "isclose"):
+        if isinstance(node, ast.Call) and dotted(node.func) == "math.isclose":
             return [self._isclose(node, negate)]
         hole = _hole(node)
         return [_Condition([hole], lambda v: bool(v[0]) is not negate, str(not negate), True)]
@@ -202,9 +214,9 @@ class _Reader:
             return self.literal(node)
         except ValueError:
             pass
-        if isinstance(node, ast.Call) and _dotted(node.func) in ("pytest.approx", "approx") and len(node.args) == 1:
+        if isinstance(node, ast.Call) and dotted(node.func) in ("pytest.approx", "approx") and len(node.args) == 1:
             return self._approx(node)
-        if isinstance(node, ast.Call) and _dotted(node.func) == "abs" and len(node.args) == 1:
+        if isinstance(node, ast.Call) and dotted(node.func) == "abs" and len(node.args) == 1:
             inner = node.args[0]
             if isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Sub):
                 for hole, other in ((inner.left, inner.right), (inner.right, inner.left)):
@@ -217,8 +229,9 @@ class _Reader:
     def _approx(self, node: ast.Call) -> _Approx:
         try:
             options = {k.arg: self.literal(k.value) for k in node.keywords}
-            if set(options) <= {"rel", "abs"}:
-                return _Approx(self.literal(node.args[0]), options.get("rel"), options.get("abs"))
+            expected = self.literal(node.args[0])
+            if set(options) <= {"rel", "abs"} and isinstance(expected, (int, float, complex, list, tuple, dict)):
+                return _Approx(expected, options.get("rel"), options.get("abs"))
         except ValueError:
             pass
         raise NotRewritable(f"Line {node.lineno} is near something that is no literal")
@@ -226,21 +239,16 @@ class _Reader:
     def _isclose(self, node: ast.Call, negate: bool) -> _Condition:
         try:
             options = {str(k.arg): self.literal(k.value) for k in node.keywords}
-            if len(node.args) == 2 and set(options) <= {"rel_tol", "abs_tol"}:
-                for i in (1, 0):
-                    try:
-                        expected = self.literal(node.args[i])
-                    except ValueError:
-                        continue
-                    return _Condition(
-                        [_hole(node.args[1 - i])],
-                        lambda v: math.isclose(v[0], expected, **options) is not negate,
-                        render(expected),
-                        False,
-                    )
-        except ValueError:
-            pass
-        raise NotRewritable(f"Line {node.lineno} is close to something that is no literal")
+            expected = self.literal(node.args[1])
+        except (ValueError, IndexError) as error:
+            raise NotRewritable(f"Line {node.lineno} is close to something that is no literal") from error
+        if len(node.args) != 2 or not set(options) <= {"rel_tol", "abs_tol"}:
+            raise NotRewritable(f"Line {node.lineno} calls isclose in another way")
+
+        def holds(values: Sequence[Any]) -> bool:
+            return math.isclose(values[0], expected, **options) is not negate
+
+        return _Condition([_hole(node.args[0])], holds, render(expected), False)
 
     def literal(self, node: ast.expr) -> Any:
         """The value of a literal, or of pure arithmetic and functions over literals.
@@ -248,7 +256,7 @@ class _Reader:
         Raises:
             ValueError: It is something else.
         """
-        return _Constant(self.constants).value(node)
+        return constant(node, self.constants)
 
 
 @dataclass(frozen=True)
@@ -275,124 +283,26 @@ def _shown(value: Any) -> str:
     return repr(value) if isinstance(value, _Approx) else render(value)
 
 
-# ------------------------------------------------------------------------------------------------------- literals
-
-
-_ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.Pow: operator.pow,
-}  # fmt: skip
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "set": set, "frozenset": frozenset, "list": list, "tuple": tuple, "dict": dict, "sorted": sorted, "range": range,
-    "len": len, "sum": sum, "min": min, "max": max, "abs": abs, "float": float, "int": int, "str": str, "round": round,
-    "math.sqrt": math.sqrt, "sqrt": math.sqrt, "math.log": math.log, "math.exp": math.exp,
-}  # fmt: skip
-_NAMES = {"math.inf": math.inf, "math.pi": math.pi, "math.e": math.e, "math.nan": math.nan}
-_PLAIN = (int, float, complex, str, bytes, bool, type(None))
-
-
-class _Constant:
-    """Evaluates what consists of literals only, with bounds on size."""
-
-    def __init__(self, names: dict[str, Any]) -> None:
-        self.names = names
-        self.budget = 20000
-
-    def value(self, node: ast.expr) -> Any:
-        found = self._value(node)
-        if isinstance(found, range):
-            raise ValueError("a range is no literal")
-        return found
-
-    def _value(self, node: ast.expr) -> Any:
-        self.budget -= 1
-        if self.budget < 0:
-            raise ValueError("too large")
-        if isinstance(node, ast.Constant) and isinstance(node.value, _PLAIN):
-            return node.value
-        if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
-            kind = {ast.List: list, ast.Tuple: tuple, ast.Set: set}[type(node)]
-            return self._guard(kind, [self._value(n) for n in node.elts])
-        if isinstance(node, ast.Dict):
-            pairs = [(self._value(k), self._value(v)) for k, v in zip(node.keys, node.values, strict=True) if k]
-            if len(pairs) != len(node.keys):
-                raise ValueError("it unpacks")
-            return self._guard(dict, pairs)
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
-            return self._guard(operator.neg if isinstance(node.op, ast.USub) else operator.pos, self._value(node.operand))
-        if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
-            return self._arithmetic(node)
-        if isinstance(node, ast.Call) and not node.keywords:
-            return self._call(node)
-        name = _dotted(node)
-        if name in self.names:
-            return self.names[name]
-        if name in _NAMES:
-            return _NAMES[name]
-        raise ValueError("no literal")
-
-    def _arithmetic(self, node: ast.BinOp) -> Any:
-        left, right = self._value(node.left), self._value(node.right)
-        if isinstance(node.op, ast.Pow) and not (abs(left) <= 1000 and abs(right) <= 100):
-            raise ValueError("too large")
-        if isinstance(node.op, ast.Mult) and any(
-            isinstance(a, int) and not isinstance(b, (int, float, complex)) and abs(a) * len(b) > 10000
-            for a, b in ((left, right), (right, left))
-        ):
-            raise ValueError("too large")
-        if isinstance(node.op, ast.Mod) and not isinstance(left, (int, float)):
-            raise ValueError("no arithmetic")
-        return self._guard(_ARITHMETIC[type(node.op)], left, right)
-
-    def _call(self, node: ast.Call) -> Any:
-        function = _FUNCTIONS.get(_dotted(node.func))
-        if function is None:
-            raise ValueError("no literal")
-        arguments = [self._value(a) for a in node.args]
-        if function is range and any(not isinstance(a, int) or abs(a) > 10000 for a in arguments):
-            raise ValueError("too large")
-        return self._guard(function, *arguments)
-
-    def _guard(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            return function(*arguments)
-        except (TypeError, ArithmeticError, LookupError, RecursionError) as error:
-            raise ValueError(f"no literal: {error}") from error
-
-
-def _dotted(node: ast.expr) -> str:
-    """`a.b` for a name or an attribute of a name, else an empty string."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        return f"{node.value.id}.{node.attr}"
-    return ""
+# -------------------------------------------------------------------------------------------- names for literals
 
 
 def _target(node: ast.Assign) -> str:
     return node.targets[0].id if len(node.targets) == 1 and isinstance(node.targets[0], ast.Name) else ""
 
 
-def _constants(tree: ast.Module) -> dict[str, Any]:
-    """Names bound once, to a literal, that are used in comparisons of top-level asserts only: they stay outside."""
+def _constants(tree: ast.Module, code: str) -> dict[str, Any]:
+    """Names bound once, to a literal, and only compared after that in top-level asserts: they stay outside."""
     bound: dict[str, Any] = {}
+    compared: Counter[str] = Counter()
     for node in tree.body:
         if isinstance(node, ast.Assign) and (name := _target(node)):
-            try:
-                bound[name] = _Constant({}).value(node.value)
-            except ValueError:
-                continue
-    compared: dict[str, int] = {}
-    for node in tree.body:
-        if isinstance(node, ast.Assert):
-            for side in _sides(node.test):
-                if isinstance(side, ast.Name):
-                    compared[side.id] = compared.get(side.id, 0) + 1
-    uses: dict[str, int] = {}
-    for inner in ast.walk(tree):
-        if isinstance(inner, ast.Name):
-            uses[inner.id] = uses.get(inner.id, 0) + 1
-    return {name: value for name, value in bound.items() if uses[name] == compared.get(name, 0) + 1}
+            with suppress(ValueError):
+                bound[name] = constant(node.value)
+        elif isinstance(node, ast.Assert):
+            compared.update(s.id for s in _sides(node.test) if isinstance(s, ast.Name) and s.id in bound)
+    uses = Counter(inner.id for inner in ast.walk(tree) if isinstance(inner, ast.Name))
+    alone = {n for n in compared if uses[n] == compared[n] + 1 and not re.search(rf"\b{n}\b", code)}
+    return {n: v for n, v in bound.items() if n in alone}
 
 
 def _sides(node: ast.expr) -> list[ast.expr]:
@@ -402,7 +312,7 @@ def _sides(node: ast.expr) -> list[ast.expr]:
         return [s for value in node.values for s in _sides(value)]
     if isinstance(node, ast.Compare):
         return [s for side in (node.left, *node.comparators) for s in _sides(side)]
-    if isinstance(node, ast.Call) and _dotted(node.func) in ("pytest.approx", "approx") and node.args:
+    if isinstance(node, ast.Call) and dotted(node.func) in ("pytest.approx", "approx") and node.args:
         return [node.args[0]]
     return [node]
 
@@ -417,7 +327,7 @@ def _is_raises(node: ast.With) -> bool:
         len(node.items) == 1
         and item.optional_vars is None
         and isinstance(call, ast.Call)
-        and _dotted(call.func) in ("pytest.raises", "raises")
+        and dotted(call.func) in ("pytest.raises", "raises")
         and len(call.args) == 1
         and all(k.arg == "match" for k in call.keywords)
     )
@@ -427,10 +337,10 @@ def _raises(node: ast.With, test: str) -> Check:
     call = node.items[0].context_expr
     assert isinstance(call, ast.Call)
     listed = call.args[0].elts if isinstance(call.args[0], ast.Tuple) else [call.args[0]]
-    names = {n.attr if isinstance(n, ast.Attribute) else _dotted(n) for n in listed}
+    names = {n.attr if isinstance(n, ast.Attribute) else dotted(n) for n in listed}
     names = {getattr(getattr(builtins, n, None), "__name__", n) for n in names}
     try:
-        match = _Constant({}).value(call.keywords[0].value) if call.keywords else ""
+        match = constant(call.keywords[0].value) if call.keywords else ""
         pattern = re.compile(match)
     except (ValueError, TypeError, re.error, RecursionError) as error:
         raise NotRewritable(f"Line {node.lineno} matches what is no literal") from error
@@ -449,7 +359,7 @@ def _raises(node: ast.With, test: str) -> Check:
     return Check(node.lineno, f"with {source[:300]}", ", ".join(sorted(names)), 2, False, holds)
 
 
-# --------------------------------------------------------------------------------------------------- the other statements
+# ------------------------------------------------------------------------------------------- the other statements
 
 
 _CHECKERS = {"raises", "warns", "deprecated_call", "fail"}
@@ -466,7 +376,7 @@ def _refuse_hidden_checks(node: ast.AST) -> None:
         if isinstance(inner, ast.Compare) and not all(isinstance(op, (ast.Is, ast.IsNot)) for op in inner.ops):
             raise NotRewritable(f"Line {line} compares outside an assert")
         if isinstance(inner, ast.Call):
-            name = inner.func.attr if isinstance(inner.func, ast.Attribute) else _dotted(inner.func)
+            name = inner.func.attr if isinstance(inner.func, ast.Attribute) else dotted(inner.func)
             if name.startswith("assert") or name in _CHECKERS:
                 raise NotRewritable(f"Line {line} calls {name}, which decides inside the process")
 
@@ -504,9 +414,12 @@ def _without_comments(test: str) -> str:
     """A comment may name what is expected: it stays outside too."""
     if "#" not in test:
         return test
-    lines = test.splitlines(keepends=True)
-    for token in tokenize.generate_tokens(io.StringIO(test).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start[0] - 1, token.start[1]
-            lines[row] = lines[row][:column] + lines[row][column + len(token.string) :]
+    lines = io.StringIO(test).readlines()
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(test).readline):
+            if token.type == tokenize.COMMENT:
+                row, column = token.start[0] - 1, token.start[1]
+                lines[row] = lines[row][:column] + lines[row][column + len(token.string) :]
+    except (tokenize.TokenError, SyntaxError) as error:
+        raise NotRewritable(f"Its comments can't be told: {error}") from error
     return "".join(lines)

@@ -17,7 +17,7 @@ from validators.execution import seccomp, worker
 from validators.execution.wall import ENV, WORKER, Bind, Limits, Walled
 
 START_S = 120.0
-FRAME_BYTES = 8 << 20
+FRAME_BYTES = 4 << 20
 """A frame of a program's may have this size, all of them together four times that."""
 
 
@@ -45,9 +45,13 @@ class Server:
             "limits": {k: v for k, v in limits.settings().items() if k != "wall"},
             "filter": seccomp.program_filter().hex(),
         }
-        self._control.settimeout(START_S)
-        self._tell(json.dumps(config).encode())
-        self.ready: dict[str, Any] = self._hear()
+        try:
+            self._control.settimeout(START_S)
+            self._tell(json.dumps(config).encode())
+            self.ready: dict[str, Any] = self._hear()
+        except ServerDiedError:
+            self.close()
+            raise
 
     def start(self, timeout_s: float) -> Job:
         """Fork a child for a job; the caller speaks with it over the job's socket."""
@@ -188,4 +192,3 @@ class Job:
         poller.register(self._socket, event)
         if not poller.poll(left * 1000 + 1):
             raise Late
-

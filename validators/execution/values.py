@@ -10,6 +10,9 @@ from typing import Any
 _RENDERED = 2000
 """Characters of a value kept as evidence; of a longer one its beginning and its hash."""
 
+_KEYS = 20000
+"""As the worker's: with more, keys made to collide would keep the supervisor busy for minutes."""
+
 
 def decode(tagged: Any) -> Any:
     """A Python literal from the worker's tagged JSON.
@@ -22,6 +25,8 @@ def decode(tagged: Any) -> Any:
     if not isinstance(tagged, list) or not tagged or not isinstance(tagged[0], str):
         raise ValueError("not a tagged literal")
     tag, *rest = tagged
+    if tag in ("s", "z", "d") and rest and isinstance(rest[0], list) and len(rest[0]) > _KEYS:
+        raise ValueError("too many keys")
     try:
         return _DECODERS[tag](*rest)
     except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:

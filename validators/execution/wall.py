@@ -6,6 +6,7 @@ what each single program gets on top of that, and what is not guaranteed. Not gu
 
 * A hole in the kernel is a hole in the wall; the system call filter only makes the kernel's surface smaller.
 * Where driftune runs as root, a process that got out would be root: run it as another user.
+* A program can read where on the host the folders bound into the wall lie (`/proc/self/mountinfo`), not what is there.
 * Timing, the processor's caches and the number of cores can be observed.
 """
 
@@ -23,6 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from registry.errors import SandboxError
 from validators.execution import seccomp
 
 ENV = "/env"
@@ -94,15 +96,32 @@ class Walled:
     ) -> None:
         with _Data() as data:
             arguments = _arguments(data, binds, {**_VARIABLES, **(variables or {})}, server=server)
-            self.process = subprocess.Popen(
-                [*arguments, "--", *command],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL if server else subprocess.PIPE,
-                stderr=stderr,
-                pass_fds=[*data.fds, *pass_fds],
-                env={},
-                cwd="/",
-            )
+            try:
+                self.process = subprocess.Popen(
+                    [*arguments, "--", *command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL if server else subprocess.PIPE,
+                    stderr=stderr,
+                    pass_fds=[*data.fds, *pass_fds],
+                    env={},
+                    cwd="/",
+                )
+            except OSError as error:
+                raise SandboxError(f"bubblewrap can't be started: {error}") from error
+
+    def finish(self, timeout_s: float) -> tuple[int, str]:
+        """Wait for the end; its exit status and what it said.
+
+        Raises:
+            SandboxError: It took longer than `timeout_s`; it has been killed.
+        """
+        try:
+            output, errors = self.process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired as error:
+            self.process.kill()
+            self.process.communicate()
+            raise SandboxError(f"Nothing came of it within {timeout_s:g} s behind the wall", retryable=True) from error
+        return self.process.returncode, ((output or b"") + (errors or b"")).decode(errors="replace").strip()
 
 
 class _Data:
@@ -166,16 +185,18 @@ def _interpreter() -> list[str]:
     if prefix != Path("/usr"):
         found += ["--ro-bind", str(prefix), str(prefix)]
     for other in sorted(set(_foreign_packages(prefix))):
-        found += ["--tmpfs", other]
+        found += ["--tmpfs", other, "--remount-ro", other]
     return found
 
 
 def _foreign_packages(prefix: Path) -> list[str]:
-    paths = [sysconfig.get_path(name, vars={"base": str(prefix), "platbase": str(prefix)}) for name in ("purelib", "platlib")]
+    paths = [
+        sysconfig.get_path(name, vars={"base": str(prefix), "platbase": str(prefix)}) for name in ("purelib", "platlib")
+    ]
     folders = [Path(p) for p in paths if p] + [Path("/usr/lib/python3/dist-packages")]
     if prefix != Path("/usr"):
-        folders += [f for f in prefix.glob("lib/python3*/site-packages")]
-    visible = [prefix, *(Path(p) for p in _SYSTEM)]
+        folders += sorted(prefix.glob("lib/python3*/site-packages"))
+    visible = [Path(p) for p in _SYSTEM] + ([] if prefix == Path("/usr") else [prefix])
     return [str(f) for f in folders if f.is_dir() and any(f.is_relative_to(v) for v in visible)]
 
 
@@ -188,19 +209,24 @@ def interpreter() -> Path:
 def available() -> str | None:
     """None where the wall stands; else why it does not, and what to do about it."""
     if platform.system() != "Linux":
-        return f"No sandbox on {platform.system()}: bubblewrap needs Linux"
+        return f"bubblewrap needs Linux, and this is {platform.system()}"
     if shutil.which("bwrap") is None:
-        return "No sandbox: bubblewrap is missing. Install it with: apt-get install bubblewrap"
+        return "bubblewrap is missing. Install it with: apt-get install bubblewrap"
     probe = "import ctypes; l = ctypes.CDLL(None); raise SystemExit(l.unshare(0x20000000) or l.unshare(0x20000))"
     walled = Walled([str(interpreter()), "-I", "-S", "-c", probe], (), server=True)
-    _, errors = walled.process.communicate(timeout=60)
-    return None if walled.process.returncode == 0 else _explain(errors.decode(errors="replace").strip())
+    status, errors = walled.finish(60)
+    return None if status == 0 else _explain(errors)
 
 
 def _explain(errors: str) -> str:
     """Which kernel setting forbids it, as far as can be told."""
     settings = (
-        ("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1", "0", "AppArmor keeps user namespaces from bubblewrap"),
+        (
+            "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+            "1",
+            "0",
+            "AppArmor keeps user namespaces from bubblewrap",
+        ),
         ("/proc/sys/kernel/unprivileged_userns_clone", "0", "1", "user namespaces are switched off"),
         ("/proc/sys/user/max_user_namespaces", "0", "10000", "no user namespace is allowed"),
     )
@@ -211,6 +237,6 @@ def _explain(errors: str) -> str:
             continue
         if value == bad:
             name = path.removeprefix("/proc/sys/").replace("/", ".")
-            return f"No sandbox: {why}. As root: sysctl -w {name}={good}"
+            return f"{why}. As root: sysctl -w {name}={good}"
     last = errors.splitlines()[-1] if errors else "it says nothing"
-    return f"No sandbox: bubblewrap can't make namespaces here ({last}). In a container, it must be let (or use another machine)"
+    return f"bubblewrap can't make namespaces here ({last}). A container has to be started with them allowed"

@@ -10,24 +10,25 @@ Guarantees, together with the wall (`validators/execution/wall.py`):
 * A child is process 1 of its own pid namespace: it can't name, signal, trace or read the server or another job; when it
   ends, whatever it started is killed by the kernel before the next job begins.
 * It has its own /tmp (its working directory), /dev/shm and /proc: nothing that it writes outlives it.
-* It holds no capability, can gain none, and a system call filter refuses namespaces, mounts, tracing, keys, BPF, System V
-  IPC, memory files and modules.
+* It holds no capability, can gain none, and a system call filter refuses namespaces, mounts, tracing, keys, BPF,
+  System V IPC, memory files and modules.
 * Processor time, file sizes, open files and processes are limited; the memory of all its processes together is polled.
 
 Not guaranteed:
 
 * Memory that no process maps (a shared mapping that is let go while it is inherited) is bounded by the address-space
   limit a process, not by the memory limit. Between two polls (20 ms) a program can go beyond its memory limit.
-* What a child says is a claim: exceptions, warnings and called symbols are evidence of honest programs. Only values that
-  the supervisor compares outside are proof.
+* What a child says is a claim: exceptions, warnings and called symbols are evidence of honest programs. Only values
+  that the supervisor compares outside are proof; and of these, one that is easily guessed (True) says little.
 * Where the host runs driftune as root, the kernel doesn't enforce the limit on processes; the poll does.
 * A preloaded library runs in the server: it can lie about every program of its environment (not about another's).
 * A program that is process 1 survives signals that it sends to itself without a handler of its own.
 """
 
+from __future__ import annotations
+
 import array
 import ctypes
-import errno
 import gc
 import importlib
 import json
@@ -41,20 +42,25 @@ import signal
 import socket
 import struct
 import sys
-import time
 import traceback
 import types
 import warnings
+from typing import Any, Dict, List, Optional, Tuple
+
+Frame = Dict[str, Any]
 
 PROTOCOL = 1
 CLONE_NEWNS = 0x00020000
 CLONE_NEWPID = 0x20000000
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
-PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 4, 22, 24, 38, 47
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND = 1, 2, 4, 8, 4096
+MASKED = (b"/proc/kcore", b"/proc/keys", b"/proc/kallsyms", b"/proc/kmsg", b"/proc/sysrq-trigger", b"/proc/timer_list")
+PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 22, 38, 47
 SYS_PIDFD_OPEN = 434
 WORK = "/tmp/work"
 POLL_S = 0.02
-TRACED_CALLS = 100000  # the hook makes calls three times as slow; what is called first after so many is rarely asked for
+TRACED_CALLS = (
+    100000  # the hook makes calls three times as slow; what is called first after so many is rarely asked for
+)
 LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
 LIBC.mount.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p]
@@ -63,7 +69,7 @@ LIBC.mount.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes
 # ------------------------------------------------------------------------------------------------------- the server
 
 
-def main():
+def main() -> None:
     """Serve until the control socket closes."""
     control = socket.socket(fileno=int(sys.argv[1]))
     sys.path[:] = [p for p in sys.path if p != os.path.dirname(os.path.abspath(__file__))]
@@ -85,7 +91,7 @@ def main():
         control.send(json.dumps(watch(pid, control, config["limits"])).encode())
 
 
-def prepare(config):
+def prepare(config: Frame) -> Frame:
     """Import what is to be shared by all children; says how many threads that left."""
     failed = {}
     for name in config["preload"]:
@@ -105,13 +111,13 @@ def prepare(config):
 
 # What most programs import anyway; importing it once saves each child the time.
 STANDARD = (
-    "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal", "enum", "fractions", "functools", "heapq",
-    "io", "itertools", "math", "operator", "pickle", "platform", "pprint", "statistics", "string", "tempfile", "textwrap",
-    "threading", "typing", "unittest", "uuid",
+    "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal", "enum", "fractions", "functools",
+    "heapq", "io", "itertools", "math", "operator", "pickle", "platform", "pprint", "statistics", "string", "tempfile",
+    "textwrap", "threading", "typing", "unittest", "uuid",
 )  # fmt: skip
 
 
-def receive_job(control):
+def receive_job(control: socket.socket) -> Tuple[Optional[Frame], int]:
     """The next job and the descriptor of its socket; (None, -1) when the supervisor is gone."""
     data, ancillary, _, _ = control.recvmsg(1 << 16, socket.CMSG_SPACE(4))
     if not data:
@@ -123,7 +129,7 @@ def receive_job(control):
     return (json.loads(data.decode()), fds[0]) if fds else ({}, -1)
 
 
-def start(job, fd, control, own_pids, config):
+def start(job: Frame, fd: int, control: socket.socket, own_pids: int, config: Frame) -> int:
     """Fork the child of a job into a pid namespace of its own."""
     check(LIBC.setns(own_pids, CLONE_NEWPID), "setns")
     check(LIBC.unshare(CLONE_NEWPID), "unshare")
@@ -145,14 +151,14 @@ def start(job, fd, control, own_pids, config):
         os._exit(status)
 
 
-def watch(pid, control, limits):
+def watch(pid: int, control: socket.socket, limits: Dict[str, int]) -> Frame:
     """Wait for a child; kill it when told to, or when its processes hold too much memory or are too many."""
     pidfd = LIBC.syscall(SYS_PIDFD_OPEN, pid, 0)
     check(pidfd, "pidfd_open")
     poller = select.poll()
     poller.register(pidfd, select.POLLIN)
     poller.register(control, select.POLLIN)
-    reason = None
+    reason: Optional[str] = None
     others = {1, os.getpid()}
     page = resource.getpagesize()
     base = resident(os.getpid()) * page
@@ -175,7 +181,7 @@ def watch(pid, control, limits):
     return {"exit": code, "reason": reason, "rss_kb": usage.ru_maxrss, "cpu_s": usage.ru_utime + usage.ru_stime}
 
 
-def overrun(others, page, base, limits):
+def overrun(others: set[int], page: int, base: int, limits: Dict[str, int]) -> Optional[str]:
     """`memory` or `processes` where the running job is beyond its limits, else None."""
     pids = [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) not in others]
     if len(pids) > limits["processes"]:
@@ -185,7 +191,7 @@ def overrun(others, page, base, limits):
     return "memory" if total > limits["memory_mb"] << 20 else None
 
 
-def resident(pid):
+def resident(pid: int) -> int:
     """Resident pages of a process; 0 when it is gone."""
     try:
         with open("/proc/%d/statm" % pid) as file:
@@ -194,7 +200,7 @@ def resident(pid):
         return 0
 
 
-def check(result, what):
+def check(result: int, what: str) -> None:
     if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, "%s: %s" % (what, os.strerror(code)))
@@ -203,7 +209,7 @@ def check(result, what):
 # -------------------------------------------------------------------------------------------------- a child's walls
 
 
-def confine(job, config):
+def confine(job: Frame, config: Frame) -> None:
     """Give a child its own mounts and session, then take every right away."""
     limits = config["limits"]
     os.setsid()
@@ -213,6 +219,9 @@ def confine(job, config):
     check(LIBC.mount(b"tmpfs", b"/tmp", b"tmpfs", quiet, size), "mount /tmp")
     check(LIBC.mount(b"tmpfs", b"/dev/shm", b"tmpfs", quiet, size), "mount /dev/shm")
     check(LIBC.mount(b"proc", b"/proc", b"proc", quiet | MS_NOEXEC | MS_RDONLY, None), "mount /proc")
+    for path in MASKED:
+        if os.path.exists(path):
+            check(LIBC.mount(b"/dev/null", path, None, MS_BIND, None), "mask")
     os.mkdir(WORK)
     os.chdir(WORK)
     null = os.open(os.devnull, os.O_RDWR)
@@ -223,7 +232,7 @@ def confine(job, config):
     drop_rights(bytes.fromhex(config["filter"]))
 
 
-def limit(job, limits):
+def limit(job: Frame, limits: Dict[str, int]) -> None:
     cpu = int(job["timeout_s"]) + 2
     for kind, soft, hard in (
         (resource.RLIMIT_CPU, cpu, cpu + 1),
@@ -236,13 +245,10 @@ def limit(job, limits):
         resource.setrlimit(kind, (soft, hard))
 
 
-def drop_rights(program):
+def drop_rights(program: bytes) -> None:
     """No capability, none to be gained, and the system call filter `program` (struct sock_filter, packed)."""
     check(LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
     check(LIBC.prctl(PR_CAP_AMBIENT, 4, 0, 0, 0), "clear ambient")
-    for capability in range(64):
-        if LIBC.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0 and ctypes.get_errno() == errno.EINVAL:
-            break
     header = ctypes.create_string_buffer(struct.pack("Ii", 0x20080522, 0))
     check(LIBC.capset(header, ctypes.create_string_buffer(24)), "capset")
     buffer = ctypes.create_string_buffer(program, len(program))
@@ -253,22 +259,28 @@ def drop_rights(program):
 # ---------------------------------------------------------------------------------------------------------- frames
 
 
-def send(fd, message):
-    data = json.dumps(message).encode()
-    view = memoryview(struct.pack(">I", len(data)) + data)
+# Bound early: a program that patches `json` or `os` for its own ends doesn't break an honest verdict.
+def send(
+    fd: int,
+    message: Frame,
+    _encode: Any = json.JSONEncoder().encode,
+    _pack: Any = struct.Struct(">I").pack,
+    _write: Any = os.write,
+) -> None:
+    data = _encode(message).encode()
+    view = memoryview(_pack(len(data)) + data)
     while view:
-        view = view[os.write(fd, view) :]
+        view = view[_write(fd, view) :]
 
 
-def receive(fd):
-    size = struct.unpack(">I", read_exactly(fd, 4))[0]
-    return json.loads(read_exactly(fd, size).decode())
+def receive(fd: int, _decode: Any = json.JSONDecoder().decode, _unpack: Any = struct.Struct(">I").unpack) -> Frame:
+    return _decode(read_exactly(fd, _unpack(read_exactly(fd, 4))[0]).decode())
 
 
-def read_exactly(fd, size):
+def read_exactly(fd: int, size: int, _read: Any = os.read) -> bytes:
     parts = []
     while size:
-        part = os.read(fd, min(size, 1 << 20))
+        part = _read(fd, min(size, 1 << 20))
         if not part:
             raise EOFError("The supervisor closed the socket")
         parts.append(part)
@@ -279,7 +291,7 @@ def read_exactly(fd, size):
 # ------------------------------------------------------------------------------------------------------- a program
 
 
-def run(fd):
+def run(fd: int) -> int:
     """Run one program: its code, then, sent only after that, its test."""
     send(fd, {"k": "ready"})
     job = receive(fd)
@@ -299,26 +311,26 @@ def run(fd):
     return 0
 
 
-def run_test(fd, module, record):
+def run_test(fd: int, module: types.ModuleType, record: Recorder) -> Frame:
     # Everything a check needs is bound here, so that a program which replaced a global of its own can't break it.
     test = receive(fd)
     sent = [0]
 
-    def check_value(index, *values, _send=send, _fd=fd):
+    def check_value(index: int, *values: Any, _send: Any = send, _fd: int = fd) -> None:
         encoded = [encode(v) for v in values]
         _send(_fd, {"k": "check", "i": index, "v": encoded})
         sent[0] += 1
 
     class Raises:
-        def __init__(self, index):
+        def __init__(self, index: int) -> None:
             self.index = index
 
-        def __enter__(self):
+        def __enter__(self) -> None:
             return None
 
-        def __exit__(self, kind, error, trace):
+        def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
             names = None if kind is None else [c.__name__ for c in kind.__mro__ if c is not object]
-            check_value(self.index, names, None if kind is None else text_of(error, 20000))
+            check_value(self.index, names, None if kind is None else text_of(error, 2000))
             return True
 
     if test["names"]:
@@ -333,10 +345,11 @@ def run_test(fd, module, record):
     return {"k": "end", "token": test["token"]}
 
 
-def prepare_process(job):
+def prepare_process(job: Frame) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     sys.argv[:] = ["program.py"]
+    sys.path_importer_cache.pop(WORK, None)  # the server remembers that the folder wasn't there
     random.seed(job["seed"])
     numpy = sys.modules.get("numpy")
     if numpy is not None:
@@ -351,7 +364,7 @@ def prepare_process(job):
         file.write(job["code"])
 
 
-def execute(source, name, module, record):
+def execute(source: str, name: str, module: types.ModuleType, record: Recorder) -> Optional[Frame]:
     """Run source in the module's namespace; None, or the frame that says what it raised."""
     path = os.path.join(WORK, name)
     linecache.cache[path] = (len(source), None, source.splitlines(True), path)
@@ -365,7 +378,7 @@ def execute(source, name, module, record):
     return None
 
 
-def describe(error, name):
+def describe(error: BaseException, name: str) -> Frame:
     """What an exception was, and the line of the program or test nearest to where it was raised."""
     where, line = ("test" if name == "test.py" else "code"), 0
     if isinstance(error, SyntaxError) and error.filename == os.path.join(WORK, name):
@@ -381,7 +394,7 @@ def describe(error, name):
             "line": line, "in": where}  # fmt: skip
 
 
-def text_of(value, size=500):
+def text_of(value: Any, size: int = 500) -> str:
     """`str(value)`, shortened, without memory addresses (they differ between runs)."""
     try:
         text = str(value)
@@ -397,7 +410,7 @@ class Unserialisable(BaseException):
     """A checked value is no literal: the program is run again with weak proof."""
 
 
-def encode(value, depth=0, budget=None):
+def encode(value: Any, depth: int = 0, budget: Optional[List[int]] = None) -> Any:
     """A literal as tagged JSON. Subclasses count as their base only where they compare as it does."""
     budget = [200000] if budget is None else budget
     budget[0] -= 1
@@ -421,6 +434,8 @@ def encode(value, depth=0, budget=None):
         return ["b", bytes.hex(value)]
     if kind is complex:
         return ["c", float.hex(value.real), float.hex(value.imag)]
+    if kind in (dict, set, frozenset) and kind.__len__(value) > 20000:
+        raise Unserialisable("A checked value has more than 20,000 keys")
     if kind is dict:
         items = list(dict.items(value))
         return ["d", [[encode(k, depth + 1, budget), encode(v, depth + 1, budget)] for k, v in items]]
@@ -433,7 +448,7 @@ def encode(value, depth=0, budget=None):
 LITERALS = (int, str, float, bytes, complex, dict, list, tuple, set, frozenset)
 
 
-def literal_type(kind):
+def literal_type(kind: Any) -> Any:
     """The built-in type whose data and equality `kind` has, else None."""
     for base in LITERALS:
         if kind is base or (issubclass(kind, base) and kind is not bool and same_equality(kind, base)):
@@ -441,7 +456,7 @@ def literal_type(kind):
     return None
 
 
-def same_equality(kind, base):
+def same_equality(kind: Any, base: Any) -> bool:
     if kind.__eq__ is base.__eq__ and kind.__ne__ is base.__ne__:
         return True
     return kind.__module__ == "numpy" or (kind.__module__ == "collections" and kind.__name__ == "OrderedDict")
@@ -453,28 +468,28 @@ def same_equality(kind, base):
 class Recorder:
     """Records warnings, and (where asked) which functions of the environment's libraries were called."""
 
-    def __init__(self, libraries, prefix):
-        self.codes = set()
-        self.seen = {}
+    def __init__(self, libraries: List[str], prefix: str) -> None:
+        self.codes: set[Any] = set()
+        self.seen: Dict[Tuple[str, str, int], None] = {}
         self.folders = tuple(os.path.join(prefix, name) + end for name in libraries for end in (os.sep, ".py"))
         self.prefix = prefix
-        self.tracing = None
+        self.tracing: Any = None
 
-    def start(self):
+    def start(self) -> None:
         warnings.simplefilter("always")
         warnings.simplefilter("ignore", ResourceWarning)  # raised whenever the collector happens to run
         warnings.showwarning = self.warned
         if self.folders:
             self.trace()
 
-    def trace(self):
+    def trace(self) -> None:
         add = self.codes.add
         monitoring = getattr(sys, "monitoring", None)
         if monitoring is not None:
             self.tracing = monitoring
             monitoring.use_tool_id(monitoring.PROFILER_ID, "driftune")
 
-            def started(code, offset, _disable=monitoring.DISABLE):
+            def started(code: Any, offset: int, _disable: Any = monitoring.DISABLE) -> Any:
                 add(code)
                 return _disable
 
@@ -484,7 +499,7 @@ class Recorder:
 
         left = [TRACED_CALLS]
 
-        def called(frame, event, _):
+        def called(frame: Any, event: str, _: Any) -> None:
             if event == "call":
                 add(frame.f_code)
                 left[0] -= 1
@@ -494,7 +509,7 @@ class Recorder:
         self.tracing = sys
         sys.setprofile(called)
 
-    def stop(self):
+    def stop(self) -> None:
         if self.tracing is sys:
             sys.setprofile(None)
         elif self.tracing is not None:
@@ -502,25 +517,28 @@ class Recorder:
             self.tracing.free_tool_id(self.tracing.PROFILER_ID)
         self.tracing = None
 
-    def warned(self, message, category, filename, lineno, file=None, line_text=None):
+    def warned(
+        self, message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None
+    ) -> None:
         if len(self.seen) >= 100:
             return
-        frame, line = sys._getframe(), 0
+        frame: Any = sys._getframe()
+        nearest = 0
         while frame is not None:
             if os.path.dirname(frame.f_code.co_filename) == WORK:
-                line = frame.f_lineno
+                nearest = frame.f_lineno
                 break
             frame = frame.f_back
         if frame is None and os.path.dirname(filename) == WORK:
-            line = lineno
-        self.seen.setdefault((category.__name__, text_of(message), line), None)
+            nearest = lineno
+        self.seen.setdefault((category.__name__, text_of(message), nearest), None)
 
-    def evidence(self):
+    def evidence(self) -> Frame:
         found = [{"category": c, "message": m, "line": n} for c, m, n in self.seen]
         return {"warnings": found, "symbols": sorted(self.symbols())}
 
-    def symbols(self):
-        names = set()
+    def symbols(self) -> set[str]:
+        names: set[str] = set()
         for code in list(self.codes):
             path = code.co_filename
             if not path.startswith(self.folders) or "<" in code.co_name:
@@ -531,9 +549,9 @@ class Recorder:
             parts = os.path.splitext(os.path.relpath(path, self.prefix))[0].split(os.sep)
             if parts[-1] == "__init__":
                 parts.pop()
-            names.add(".".join(parts + [name]))
+            names.add(".".join([*parts, name]))
             if name.endswith((".__init__", ".__new__")):
-                names.add(".".join(parts + [name.rsplit(".", 1)[0]]))
+                names.add(".".join([*parts, name.rsplit(".", 1)[0]]))
         return names
 
 

@@ -1,0 +1,89 @@
+"""The stage `curate`: from everything that was made to a frozen snapshot."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator
+
+from flows.batches import Batch
+from flows.house import House
+from flows.scraping import changes, releases, scraped
+from flows.validation import verdicts
+from registry.errors import ConfigurationError
+from registry.families import Families
+from registry.identity import sha256_of, work_key
+from registry.names import SymbolIndex
+from registry.records import Example, Record, Snapshot, Work
+from validators.curation.curate import CUT, VERSION, Lot, curate
+from validators.proofs import Verdicts, obligations, prove, scouting
+
+CURATE_PART = f"curate@{VERSION}"
+
+
+def _candidates(house: House) -> list[Example]:
+    """The domain's examples as generators made them: without what a curation has written since."""
+    found = house.lake.read(Example, "domain = $d", {"d": house.domain.name})
+    return [dataclasses.replace(e, old_effect=None) for e in found if e.operator != CUT]
+
+
+def _curate_key(house: House, examples: list[Example], found: Verdicts) -> str:
+    """The work key: the examples, the verdicts their proofs rest on, and what curation is told."""
+    new = releases(house)[1].id
+    runs = sorted({pair for e in examples for pair in [*obligations(e), *scouting(e, new)]})
+    rested = [[*pair, found[pair].digest] for pair in runs if pair in found]
+    settings = {
+        "licences": list(house.domain.licences),
+        "salt": house.domain.splits.salt,
+        "hub_share": str(house.domain.splits.hub_share),
+    }
+    return work_key([sha256_of(sorted(e.digest for e in examples)), sha256_of(rested)], CURATE_PART, settings)
+
+
+def curate_stage(house: House) -> list[Batch]:
+    """One batch: proofs, licences, duplicates, splits, and the snapshot."""
+    examples = _candidates(house)
+    if not examples:
+        raise ConfigurationError(f"No examples yet: run driftune synth {house.domain.name} first")
+    found = verdicts(house)
+    key = _curate_key(house, examples, found)
+    if house.result(key) is not None:
+        return []
+
+    def run() -> int:
+        since = time.monotonic()
+        rows = list(_curated(house, examples, found, key))
+        snapshot = next(r for r in rows if isinstance(r, Snapshot))
+        return house.finish("curate", CURATE_PART, [key], rows, since, {"snapshot": snapshot.id})
+
+    return [Batch(f"Curate {len(examples):,} examples", 1, run)]
+
+
+def _curated(house: House, examples: list[Example], found: Verdicts, key: str) -> Iterator[Record]:
+    old, new = (scraped(house, r) for r in releases(house))
+    indexes = {s.release.id: SymbolIndex(s.symbols) for s in (old, new)}
+    families = Families(changes(house), indexes[old.release.id], indexes[new.release.id])
+    programs = house.programs({p for e in examples for p, _ in obligations(e)})
+    lot = Lot(house.domain, examples, programs, found, families, indexes, current=new.release.id)
+    yield from curate(lot, curation=key, parent=_parent(house))
+    for example in examples:  # what old code did at the new version is known now
+        if example.kind == "drift" and (proof := prove(example, found, programs, indexes)).proven:
+            yield dataclasses.replace(example, old_effect=proof.old_effect)
+
+
+def _parent(house: House) -> str | None:
+    """The snapshot of the domain's latest curation that was completed."""
+    done = house.lake.read(Work, "stage = 'curate' AND domain = $d", {"d": house.domain.name}, latest=1)
+    return str(done[0].result["snapshot"]) if done else None
+
+
+def snapshot_id(house: House) -> str:
+    """The id of the domain's latest snapshot.
+
+    Raises:
+        ConfigurationError: There is none yet.
+    """
+    found = _parent(house)
+    if found is None:
+        raise ConfigurationError(f"No snapshot yet: run driftune curate {house.domain.name} first")
+    return found

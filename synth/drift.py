@@ -1,0 +1,142 @@
+"""The drift part of synth in one place: what is learnt from runs, what is proposed, what is asked of the sandbox.
+
+Two rounds. First the mined programs of the old release are run at both releases and those of the new one there;
+`Drift` takes these outcomes and gives pairs, codemods and call sites, and probes: programs whose expected values are
+not known. Then the probes are run at the new release, and `site_rows` writes the rows of all call sites. Everything
+is a proposal: proofs sort it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+
+from registry.families import Families
+from registry.names import SymbolIndex
+from registry.records import Change, Example, Program, Verdict
+from synth.evidence import rules_from_likeness, rules_from_messages, rules_from_pairs, values_seen
+from synth.literals import varied
+from synth.material import Messages, Outcomes, Piece, passing
+from synth.migrate import Migration, as_new
+from synth.pairs import Pairs, matched
+from synth.planting import Planter, Probe, settled
+from synth.rules import Rule, rules_of
+from synth.sites import Limits, Site, Sites
+from synth.spelling import Speller
+
+
+class Drift:
+    """Everything that two releases and the runs of their programs give.
+
+    Args:
+        changes: What changed.
+        indexes: Symbols of the old and of the new release.
+        families: Families of the changes.
+        old: Mined examples of the old release.
+        new: Mined examples of the new release.
+        outcomes: (program, release) -> outcome: old programs at both releases, new ones at the new.
+        messages: (program, release) -> its error and deprecation warnings, where there are any.
+        warned: (program, release) of those that warned of a deprecation.
+        releases: Ids of the old and the new release.
+        domain: Name of the domain.
+        limits: How many call sites are proposed.
+        seed: Seed.
+    """
+
+    def __init__(
+        self,
+        changes: Sequence[Change],
+        indexes: tuple[SymbolIndex, SymbolIndex],
+        families: Families,
+        old: Sequence[Piece],
+        new: Sequence[Piece],
+        outcomes: Outcomes,
+        messages: Messages,
+        warned: frozenset[tuple[str, str]],
+        releases: tuple[str, str],
+        domain: str,
+        limits: Limits | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.changes, self.families = sorted(changes, key=lambda c: c.id), families
+        self.old_index, self.new_index = indexes
+        self.old = sorted(old, key=lambda p: (p.key, p.program.id))
+        self.new = sorted(new, key=lambda p: (p.key, p.program.id))
+        self.outcomes, self.messages, self.warned = outcomes, messages, warned
+        self.releases, self.domain, self.seed = releases, domain, seed
+        self.limits = limits or Limits()
+
+    @cached_property
+    def passing(self) -> list[Piece]:
+        """Examples of the new release that pass there without a deprecation warning."""
+        found = passing(self.new, self.outcomes, self.releases[1])
+        return [p for p in found if (p.program.id, self.releases[1]) not in self.warned]
+
+    @cached_property
+    def rules(self) -> list[Rule]:
+        """The codemods: from the changes, from what errors say, from the maintainers' own migrations."""
+        old, new = self.old_index, self.new_index
+        seen = values_seen((p.program.code + "\n" + p.program.test for p in self.old), old)
+        matches = matched(self.old, self.passing, frozenset(p.program.id for p in self.passing))
+        pairs = [(m.old.program, m.new.program) for m in matches]
+        codes = [(a.code + "\n" + a.test, b.code + "\n" + b.test) for a, b in pairs if a.code != b.code]
+        found = itertools.chain(
+            rules_of(self.changes, old, new, seen),
+            rules_from_messages(sorted(set(self.messages.values())), self.changes, old, new),
+            rules_from_likeness(self.changes, old, new),
+            rules_from_pairs(codes, self.changes, old, new),
+        )
+        unique: dict[tuple[str, ...], Rule] = {}
+        for rule in found:
+            unique.setdefault((rule.kind, rule.old, rule.new, rule.parameter, *rule.around, *rule.values), rule)
+        return list(unique.values())
+
+    @cached_property
+    def _migration(self) -> Migration:
+        return Migration(self.rules, self._speller, self.old_index, self.new_index)
+
+    @cached_property
+    def _speller(self) -> Speller:
+        return Speller(self.passing, self.old_index, self.new_index)
+
+    @cached_property
+    def _warnings(self) -> Messages:
+        return {key: self.messages.get(key, "") for key in self.warned}
+
+    @cached_property
+    def sites(self) -> Sites:
+        """Finds and writes call sites."""
+        return Sites(
+            self.changes, self.old_index, self.new_index, self.rules, self.families, self.limits, self.seed
+        )  # fmt: skip
+
+    @cached_property
+    def found(self) -> list[Site]:
+        """Call sites in programs of the new release, and in old ones rewritten."""
+        moved = self._migration.pieces(self.old, self.outcomes, self.releases, self._warnings)
+        return self.sites.find([*self.passing, *as_new(moved, self.releases[1])])
+
+    @cached_property
+    def probes(self) -> list[Probe]:
+        """What is to be run once at the new release: planted call sites and ones with other literals."""
+        planted = Planter(self.new_index, self.seed).probes(self.found, self.passing)
+        return [*planted, *varied(self.sites.limited(self.found), self.seed)]
+
+    def rows(self) -> Iterator[Program | Example]:
+        """`drift` rows: the same example at both releases, and old examples rewritten by codemods."""
+        pairs = Pairs(self.changes, self.old_index, self.new_index, self.families)
+        yield from pairs.rows(self.old, self.new, self.outcomes, self.releases, self.domain, self._warnings)
+        yield from self._migration.rows(
+            self.old, self.outcomes, self.releases, self.domain, self.families, self._warnings
+        )
+
+    def site_rows(self, verdicts: Mapping[str, Verdict]) -> Iterator[Program | Example]:
+        """`preference` rows of call sites, and a `drift` row for each old form.
+
+        Args:
+            verdicts: Id of a probe's program -> its verdict at the new release.
+        """
+        more: Iterable[Site] = settled(self.probes, verdicts)
+        sites = self.sites.limited([*self.found, *more])
+        return self.sites.rows(sites, self.domain, self.releases)

@@ -1,0 +1,194 @@
+"""What programs and their runs tell about changes beyond the Changes themselves: values, names in errors, hunks."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from registry.names import SymbolIndex
+from registry.records import Change, Symbol
+from synth.calls import Script
+from synth.folding import is_literal
+from synth.mutants import parameters_of
+from synth.rules import Rule, accepted_by, renames_in
+
+
+def values_seen(codes: Iterable[str], index: SymbolIndex) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Literals given by keyword to (canonical path, parameter) in code, most frequent first."""
+    found: dict[tuple[str, str], Counter[str]] = {}
+    for code in codes:
+        try:
+            script = Script(code, index.roots)
+        except (SyntaxError, ValueError, RecursionError):
+            continue
+        for call in script.calls(index):
+            for keyword in call.node.keywords:
+                if call.path and keyword.arg and is_literal(keyword.value):
+                    found.setdefault((call.path, keyword.arg), Counter())[ast.unparse(keyword.value)] += 1
+    return {
+        key: tuple(text for text, _ in sorted(counts.items(), key=lambda kv: (-kv[1], kv[0])))
+        for key, counts in sorted(found.items())
+    }
+
+
+def rules_from_messages(
+    messages: Iterable[str], changes: Sequence[Change], old: SymbolIndex, new: SymbolIndex
+) -> Iterator[Rule]:
+    """Renames that errors and warnings at the new release state (`x was removed. Use `y` instead`)."""
+    pairs = sorted(set(renames_in(messages)))
+    for before, after in pairs:
+        source = _meant(before, old)
+        target = _meant(after, new)
+        if source is None or target is None or source.path == target.path or source.kind != target.kind:
+            continue
+        if source.kind in ("function", "class", "method"):
+            yield _rename(source, target.path, changes)
+
+
+def rules_from_likeness(changes: Sequence[Change], old: SymbolIndex, new: SymbolIndex) -> Iterator[Rule]:
+    """Removed functions beside which stands one with the same parameters and the beginning of the name."""
+    for change in sorted(changes, key=lambda c: c.symbol):
+        source = old.by_path.get(change.symbol)
+        if change.kind != "removed" or change.replacement or source is None or source.kind != "function":
+            continue
+        owner, _, name = source.path.rpartition(".")
+        same = [
+            s
+            for s in new.by_path.values()
+            if s.path.rpartition(".")[0] == owner
+            and s.kind == "function"
+            and parameters_of(s) == parameters_of(source)
+            and name.startswith(s.path.rpartition(".")[2])
+        ]
+        for target in sorted(same, key=lambda s: (-len(s.path), s.path))[:1]:
+            yield _rename(source, target.path, changes)
+
+
+def rules_from_pairs(
+    pairs: Iterable[tuple[str, str]], changes: Sequence[Change], old: SymbolIndex, new: SymbolIndex
+) -> Iterator[Rule]:
+    """What the maintainers' own migrations show: names that were replaced, calls that something was put around.
+
+    Args:
+        pairs: Code of the same example at the old and the new release.
+        changes: What changed.
+        old: Symbols of the old release.
+        new: Symbols of the new release.
+    """
+    names: Counter[tuple[str, str]] = Counter()
+    wraps: Counter[tuple[str, str, str, str]] = Counter()
+    for before, after in pairs:
+        for found in rewrites(before, after, old, new):
+            if len(found) == 2:
+                names[found] += 1
+            else:
+                wraps[found] += 1
+    for before, after in sorted(names):
+        if new.canonical(before) is None and old.by_path[before].kind == new.by_path[after].kind:
+            yield _rename(old.by_path[before], after, changes)
+    for before, after, head, tail in sorted(wraps):
+        rule = _rename(old.by_path[before], after, changes)
+        if rule.change and (before == after or new.canonical(before) is None):
+            yield replace(rule, kind="wrap", around=(head, tail))
+
+
+def rewrites(
+    before: str, after: str, old: SymbolIndex, new: SymbolIndex
+) -> Iterator[tuple[str, str] | tuple[str, str, str, str]]:
+    """(old path, new path), and with what was put around the call, in one-to-one hunks of two codes."""
+    try:
+        first, second = Script(before, old.roots), Script(after, new.roots)
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    matcher = difflib.SequenceMatcher(
+        None, [ast.unparse(s) for s in first.body], [ast.unparse(s) for s in second.body], autojunk=False
+    )
+    for tag, i, j, k, m in matcher.get_opcodes():
+        if tag == "replace":
+            for one, other in _aligned(first.body[i:j], second.body[k:m]):
+                for a, b in differences(one, other):
+                    yield from _rewrite(a, b, first, second, old, new)
+
+
+def _aligned(old: Sequence[ast.stmt], new: Sequence[ast.stmt]) -> Iterator[tuple[ast.stmt, ast.stmt]]:
+    """Statements of a hunk that belong together: by place where there are as many, else by what they assign to."""
+    if len(old) == len(new):
+        yield from zip(old, new, strict=True)
+        return
+    free = [s for s in new if isinstance(s, ast.Assign)]
+    for statement in old:
+        if isinstance(statement, ast.Assign):
+            targets = [ast.dump(t) for t in statement.targets]
+            same = next((s for s in free if [ast.dump(t) for t in s.targets] == targets), None)
+            if same is not None:
+                free.remove(same)
+                yield statement, same
+
+
+def _rewrite(
+    a: ast.AST, b: ast.AST, first: Script, second: Script, old: SymbolIndex, new: SymbolIndex
+) -> Iterator[tuple[str, str] | tuple[str, str, str, str]]:
+    if isinstance(a, (ast.Name, ast.Attribute)) and isinstance(b, (ast.Name, ast.Attribute)):
+        source, target = _path(a, first, old), _path(b, second, new)
+        if source and target and source != target:
+            yield source, target
+    elif isinstance(a, ast.Call) and isinstance(b, ast.expr):
+        source = _path(a.func, first, old)
+        if source is None:
+            return
+        for inner in ast.walk(b):
+            if not isinstance(inner, ast.Call) or inner is b or _arguments(inner) != _arguments(a):
+                continue
+            target = _path(inner.func, second, new)
+            head, hole, tail = ast.unparse(b).partition(ast.unparse(inner))
+            if target is not None and hole and len(head) + len(tail) <= 60:
+                yield source, target, head, tail
+                return
+
+
+def _path(node: ast.expr, script: Script, index: SymbolIndex) -> str | None:
+    meaning = script.resolve(node)
+    path = index.canonical(meaning) if meaning else None
+    return path if path in index.by_path else None
+
+
+def _arguments(call: ast.Call) -> str:
+    return ast.dump(ast.Tuple([*call.args, *(k.value for k in call.keywords)])) + str([k.arg for k in call.keywords])
+
+
+def differences(one: ast.AST, other: ast.AST) -> list[tuple[ast.AST, ast.AST]]:
+    """The smallest pairs of subtrees in which two trees of equal outline differ; a dotted name counts as one.
+
+    Calls of different functions with different arguments count as a whole.
+    """
+    if ast.dump(one) == ast.dump(other):
+        return []
+    if type(one) is not type(other) or isinstance(one, (ast.Attribute, ast.Name, ast.Constant)):
+        return [(one, other)]
+    if isinstance(one, ast.Call) and isinstance(other, ast.Call) and ast.dump(one.func) != ast.dump(other.func):
+        return [(one.func, other.func)] if _arguments(one) == _arguments(other) else [(one, other)]
+    mine, theirs = list(ast.iter_child_nodes(one)), list(ast.iter_child_nodes(other))
+    if len(mine) != len(theirs):
+        return [(one, other)]
+    return [pair for a, b in zip(mine, theirs, strict=True) for pair in differences(a, b)]
+
+
+def _meant(name: str, index: SymbolIndex) -> Symbol | None:
+    """The symbol that a message names: by a public path, by `nx.x` with any alias, or by its last part."""
+    last = name.rpartition(".")[2]
+    for root in sorted(index.roots):
+        path = index.canonical(name) or index.canonical(f"{root}.{name.partition('.')[2]}") or index.canonical(f"{root}.{last}")
+        if path is not None and path in index.by_path:
+            return index.by_path[path]
+    return None
+
+
+def _rename(source: Symbol, target: str, changes: Sequence[Change]) -> Rule:
+    known: Mapping[str, Change] = {c.symbol: c for c in sorted(changes, key=lambda c: c.id)}
+    change = known.get(source.path) or known.get(target)
+    return Rule(
+        "rename", source.path, target, change.id if change else "", source.path, accepted=accepted_by(source)
+    )

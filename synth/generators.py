@@ -1,0 +1,124 @@
+"""The generators of examples by name: the built-in table, and the entry points of other distributions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Protocol
+
+from registry.errors import GeneratorError
+from registry.names import SymbolIndex
+from registry.records import Change, Example, Page, Program, Release, Symbol
+
+GROUP = "driftune.generators"
+"""The entry-point group: name -> a Generator, or a callable that makes one."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a generator of mined rows reads: one release as it was scraped.
+
+    Attributes:
+        domain: The domain's name.
+        release: The release.
+        pages: Its pages.
+        symbols: Its symbols.
+        index: The same symbols, indexed.
+        packages: Importable third-party packages that its environment has.
+        changes: The changes to this release from the one before.
+    """
+
+    domain: str
+    release: Release
+    pages: tuple[Page, ...]
+    symbols: tuple[Symbol, ...]
+    index: SymbolIndex
+    packages: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = field(default=())
+
+
+class Generator(Protocol):
+    """Makes examples of what was scraped of one release."""
+
+    name: str
+    version: str
+
+    def generate(self, material: Material) -> Iterable[Program | Example]:
+        """For each example the programs that it names, then the Example; the same rows for the same material."""
+        ...
+
+
+class Doc:
+    """Doctest sessions of docstrings and guides."""
+
+    name, version = "doc_examples", "1"
+
+    def generate(self, material: Material) -> Iterator[Program | Example]:
+        """See `synth.doc_examples.mine`."""
+        from synth import doc_examples
+
+        return doc_examples.mine(
+            material.pages, material.symbols, material.index, domain=material.domain, packages=material.packages
+        )
+
+
+class Tests:
+    """The library's own test functions."""
+
+    name, version = "test_examples", "1"
+
+    def generate(self, material: Material) -> Iterator[Program | Example]:
+        """See `synth.test_examples.mine`."""
+        from synth import test_examples
+
+        return test_examples.mine(material.pages, material.index, domain=material.domain, packages=material.packages)
+
+
+class Text:
+    """Guides and source."""
+
+    name, version = "text", "1"
+
+    def generate(self, material: Material) -> Iterator[Program | Example]:
+        """See `synth.text.mine`."""
+        from synth import text
+
+        return text.mine(material.pages, material.index, domain=material.domain)
+
+
+BUILT_IN: Mapping[str, str] = {
+    "doc": "synth.generators:Doc",
+    "test": "synth.generators:Tests",
+    "text": "synth.generators:Text",
+}
+"""Name -> where the generator is; `bug`, `drift` and `preference` rows are made of proven rows, by the flow."""
+
+
+def names() -> list[str]:
+    """The names of all generators, built-in ones first."""
+    return [*BUILT_IN, *sorted(e.name for e in entry_points(group=GROUP) if e.name not in BUILT_IN)]
+
+
+def load(name: str) -> Generator:
+    """The generator of that name.
+
+    Raises:
+        GeneratorError: There is none, or it can't be loaded.
+    """
+    if name in BUILT_IN:
+        module, _, attribute = BUILT_IN[name].partition(":")
+        made: Generator = getattr(import_module(module), attribute)()
+        return made
+    found = next((e for e in entry_points(group=GROUP) if e.name == name), None)
+    if found is None:
+        raise GeneratorError(
+            f"No generator '{name}': there are {', '.join(names())}. Install one that has it", name=name
+        )
+    try:
+        loaded = found.load()
+        generator: Generator = loaded() if isinstance(loaded, type) else loaded
+    except Exception as error:
+        raise GeneratorError(f"The generator '{name}' of {found.value} can't be loaded: {error}", name=name) from error
+    return generator

@@ -1,0 +1,311 @@
+"""More call sites: a real call statement in another program that has what it needs, and varied literals.
+
+A planted site takes the statement of one site (`cores = nx.core_number(G)`) to a program of another file in which the
+variables it reads (`G`) have been set up; above it stands the first sentence of the function's documentation. What it
+yields there is not known before it runs: `Planter` gives probes, `synth.recording` writes the values that came out.
+"""
+
+from __future__ import annotations
+
+import ast
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from registry.names import SymbolIndex
+from registry.records import Program, Verdict
+from synth.calls import Script
+from synth.dataflow import BUILTINS, flow, flow_all, needed
+from synth.folding import is_literal
+from synth.material import Piece
+from synth.recording import Check, probing, recorded, values_of
+from synth.sites import Site
+from synth.slices import joined
+
+_IMPORTS = (ast.Import, ast.ImportFrom)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A site whose values are not known yet.
+
+    Attributes:
+        site: The site; its test holds placeholders.
+        checks: Its checks.
+    """
+
+    site: Site
+    checks: tuple[Check, ...]
+
+    @property
+    def program(self) -> Program:
+        """What is run, at the new release."""
+        return self.site.program()
+
+
+@dataclass(frozen=True)
+class Host:
+    """The beginning of a program, with names that later statements may use.
+
+    Attributes:
+        piece: The program's example.
+        script: Its code.
+        ready: Name -> the statement after which it is set up.
+    """
+
+    piece: Piece
+    script: Script
+    ready: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """The statement of a site, as it is planted elsewhere.
+
+    Attributes:
+        site: Where it comes from.
+        statement: Its text.
+        at: Where the call stands in it.
+        reads: Names it needs, imported modules apart.
+        imports: Import lines it needs.
+        follow: Statements after it that the checks need.
+        binds: Names that these bind.
+        checks: Checks of what they bind.
+    """
+
+    site: Site
+    statement: str
+    at: int
+    reads: tuple[str, ...]
+    imports: tuple[str, ...]
+    follow: str
+    binds: frozenset[str]
+    checks: tuple[Check, ...]
+
+
+def settled(probes: Iterable[Probe], verdicts: Mapping[str, Verdict]) -> Iterator[Site]:
+    """The sites of probes with the values that their runs told.
+
+    Args:
+        probes: What was run at the new release.
+        verdicts: Id of a probe's program -> its verdict.
+    """
+    for probe in probes:
+        verdict = verdicts.get(probe.program.id)
+        test = recorded(probe.checks, values_of(verdict)) if verdict is not None else None
+        if test is not None:
+            yield replace(probe.site, test=test)
+
+
+class Planter:
+    """Plants call statements in programs of other files.
+
+    Args:
+        index: Symbols of the new release.
+        seed: Seed of the choice of programs.
+        hosts: Most programs tried for a statement.
+        statements: Most statements planted of a family.
+        enough: Families with this many sites in this many files get none.
+    """
+
+    def __init__(
+        self,
+        index: SymbolIndex,
+        seed: int = 0,
+        hosts: int = 8,
+        statements: int = 2,
+        enough: tuple[int, int] = (30, 5),
+    ) -> None:
+        self.index, self.seed = index, seed
+        self.hosts_of, self.statements, self.enough = hosts, statements, enough
+
+    def probes(self, sites: Sequence[Site], hosts: Iterable[Piece]) -> list[Probe]:
+        """Sites in other files, to be run once at the new release.
+
+        Args:
+            sites: Sites that were found.
+            hosts: Programs that pass at the new release.
+        """
+        ready = [host for piece in _distinct(hosts) if (host := self._host(piece)) is not None]
+        families: dict[str, list[Site]] = {}
+        for site in sorted(sites, key=lambda s: s.root):
+            families.setdefault(site.family, []).append(site)
+        found: dict[str, Probe] = {}
+        for family, members in sorted(families.items()):
+            files = {s.piece.example.file for s in members}
+            if len(members) >= self.enough[0] and len(files) >= self.enough[1]:
+                continue
+            for cutting in self._cuttings(family, members):
+                for probe in self._planted(cutting, ready, files):
+                    found.setdefault(probe.site.root, probe)
+        return list(found.values())
+
+    def _host(self, piece: Piece) -> Host | None:
+        try:
+            script = Script(piece.program.code, self.index.roots)
+        except (SyntaxError, ValueError, RecursionError):
+            return None
+        ready: dict[str, int] = {}
+        for position, statement in enumerate(script.body):
+            if isinstance(statement, _IMPORTS):
+                continue
+            what = flow(statement)
+            for name in sorted(what.binds | what.changes):
+                before = ready.get(name)
+                if before is None or before == position - 1:
+                    ready[name] = position
+        return Host(piece, script, ready)
+
+    def _cuttings(self, family: str, sites: Sequence[Site]) -> list[Cutting]:
+        """Statements of a family's sites that can stand elsewhere: one name bound, few names read; stale ones first."""
+        rng = random.Random(f"{self.seed}:{family}")
+        options: dict[str, Cutting] = {}
+        for site in sites:
+            cutting = self._cutting(site)
+            if cutting is not None:
+                options.setdefault(cutting.statement.partition("=")[2], cutting)
+        found = sorted(options.values(), key=lambda c: c.statement)
+        rng.shuffle(found)
+        found.sort(key=lambda c: (not c.site.stale, len(c.reads)))
+        return found[: self.statements + (1 if found and found[0].site.stale else 0)]
+
+    def _cutting(self, site: Site) -> Cutting | None:
+        try:
+            script = Script(site.prompt + site.chosen + site.suffix, self.index.roots)
+        except (SyntaxError, ValueError, RecursionError):
+            return None
+        offset = len(site.prompt)
+        at = next((i for i, s in enumerate(script.body) if _holds(script, s, offset)), None)
+        statement = script.body[at] if at is not None else None
+        if at is None or not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+            return None
+        result = statement.targets[0].id
+        reads = flow(statement).reads - BUILTINS
+        imports = [s for s in script.body if isinstance(s, _IMPORTS)]
+        others = sorted(reads - flow_all(imports).binds)
+        if len(others) > 3 or any(_defines(s) and flow(s).binds & set(others) for s in script.body):
+            return None
+        follow = _following(script, at, result)
+        bound = flow_all(script.body[i] for i in follow).binds | {result}
+        checks = tuple(c for c in _literal_checks(site.test) if _reads(c) <= bound | BUILTINS and _reads(c) & bound)
+        if not checks:
+            return None
+        start, end = script.source.span(statement)
+        needs = flow_all([statement, *(script.body[i] for i in follow)]).reads
+        return Cutting(
+            site,
+            script.code[start:end],
+            offset - start,
+            tuple(others),
+            tuple(ast.unparse(s) for s in imports if flow(s).binds & needs),
+            "".join("\n" + script.source.block([script.body[i]]).rstrip() for i in follow) + "\n",
+            bound,
+            checks[:3],
+        )
+
+    def _planted(self, cutting: Cutting, hosts: Sequence[Host], files: set[str]) -> Iterator[Probe]:
+        able = [
+            h
+            for h in hosts
+            if h.piece.example.file not in files and h.ready and all(n in h.ready for n in cutting.reads)
+        ]
+        rng = random.Random(f"{self.seed}:{cutting.site.root}")
+        rng.shuffle(able)
+        taken: Counter[str] = Counter()
+        for host in able:
+            if taken.total() == self.hosts_of:
+                return
+            if taken[host.piece.example.file]:
+                continue
+            site = self._in(cutting, host)
+            if site is not None:
+                taken[host.piece.example.file] += 1
+                yield site
+
+    def _in(self, cutting: Cutting, host: Host) -> Probe | None:
+        script = host.script
+        names = cutting.reads or sorted(host.ready, key=lambda n: host.ready[n])[:1]
+        position = max(host.ready[n] for n in names)
+        part = script.body[: position + 1]
+        fixed = flow_all(s for s in part if isinstance(s, _IMPORTS)).binds
+        keep = needed(part, names, fixed)
+        if len(keep) > 12 or cutting.binds & (flow_all(part[i] for i in keep).binds | set(cutting.reads)):
+            return None
+        text, _ = joined(script.source, keep)
+        lines = [line for line in cutting.imports if line not in text.splitlines()]
+        body = text
+        if lines:
+            body = "\n".join(lines) + "\n" + ("" if text.startswith(("import ", "from ")) else "\n") + text
+        prompt = body + self._comment(cutting.site.path) + cutting.statement[: cutting.at]
+        chosen = cutting.statement[cutting.at :]
+        if len(prompt) > 1200:
+            return None
+        site = replace(
+            cutting.site,
+            piece=host.piece,
+            donor=cutting.site.piece,
+            prompt=prompt,
+            chosen=chosen,
+            suffix=cutting.follow,
+            test=probing(cutting.checks),
+            operator="planted",
+        )
+        return Probe(site, cutting.checks)
+
+    def _comment(self, path: str) -> str:
+        symbol = self.index.by_path.get(path)
+        sentence = " ".join((symbol.doc if symbol else "").strip().split("\n\n")[0].split())
+        return f"# {sentence}\n" if sentence and len(sentence) <= 100 else ""
+
+
+def _distinct(hosts: Iterable[Piece]) -> list[Piece]:
+    """One piece for each code, the first by key; short ones only."""
+    found: dict[str, Piece] = {}
+    for piece in sorted(hosts, key=lambda p: (p.key, p.program.id)):
+        if len(piece.program.code) < 4000:
+            found.setdefault(piece.program.code, piece)
+    return list(found.values())
+
+
+def _holds(script: Script, statement: ast.stmt, offset: int) -> bool:
+    start, end = script.source.span(statement)
+    return start <= offset < end
+
+
+def _following(script: Script, at: int, result: str) -> list[int]:
+    """Up to three assignments after a statement that read its result and nothing else that is not imported."""
+    bound = {result}
+    found: list[int] = []
+    for position in range(at + 1, len(script.body)):
+        statement = script.body[position]
+        if not isinstance(statement, ast.Assign) or len(found) == 3:
+            break
+        what = flow(statement)
+        if what.reads & bound and what.reads <= bound | BUILTINS | script.names.keys():
+            found.append(position)
+            bound |= what.binds
+    return found
+
+
+def _literal_checks(test: str) -> list[Check]:
+    """What checks compare with literals, or hold to be true."""
+    found = []
+    for statement in ast.parse(test).body:
+        if isinstance(statement, ast.Assert):
+            tested = statement.test
+            if isinstance(tested, ast.Compare) and len(tested.ops) == 1 and is_literal(tested.comparators[0]):
+                found.append(Check(ast.unparse(tested.left)))
+            elif isinstance(tested, ast.UnaryOp) and isinstance(tested.operand, ast.Name):
+                found.append(Check(tested.operand.id))
+            elif isinstance(tested, ast.Name):
+                found.append(Check(tested.id))
+    return list(dict.fromkeys(found))
+
+
+def _reads(check: Check) -> frozenset[str]:
+    return flow(ast.parse(check.expression, mode="eval").body).reads
+
+
+def _defines(statement: ast.stmt) -> bool:
+    return isinstance(statement, (ast.FunctionDef, ast.ClassDef))

@@ -1,0 +1,114 @@
+"""`text` rows: guides and the library's source as they stand, imports before what imports them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+
+from registry.names import SymbolIndex
+from registry.records import Example, Page
+
+GENERATOR, VERSION = "text", "1"
+SHORTEST = 80
+"""Characters under which a page says nothing (an empty `__init__`, a redirect)."""
+
+
+def mine(
+    pages: Iterable[Page], index: SymbolIndex, *, domain: str, kinds: Iterable[str] = ("guide", "source")
+) -> Iterator[Example]:
+    """The `text` rows of one release: its guides by path, then its source with dependencies first.
+
+    Args:
+        pages: The release's pages.
+        index: The release's symbols: a source row claims those that its page defines.
+        domain: The domain's name.
+        kinds: Kinds of pages that are read.
+
+    Yields:
+        Examples without programs; `parts["order"]` numbers them in the order in which they are to be read.
+    """
+    wanted = frozenset(kinds)
+    chosen = [p for p in pages if p.kind in wanted and len(p.markdown.strip()) >= SHORTEST]
+    guides = sorted((p for p in chosen if p.kind != "source"), key=lambda p: (p.kind, p.path))
+    sources = dependencies_first([p for p in chosen if p.kind == "source"])
+    defined = _defined(index)
+    for order, page in enumerate([*guides, *sources]):
+        yield Example(
+            domain=domain,
+            kind="text",
+            releases=(page.release,),
+            parts={"programs": {}, "text": page.markdown, "order": order, "page": page.kind},
+            language="python" if page.kind == "source" else "text",
+            symbols=tuple(defined.get(page.id, ())),
+            file=page.path,
+            root=f"{page.release}:{page.path}",
+            generator=GENERATOR,
+            generator_version=VERSION,
+            parents=(page.id,),
+            licence=page.licence,
+            source_url=page.url,
+        )
+
+
+def dependencies_first(pages: Iterable[Page]) -> list[Page]:
+    """Modules after those they import, as far as there is no cycle; ties by path."""
+    by_module = {module_of(p): p for p in sorted(pages, key=lambda p: p.path)}
+    imports = {name: _imported(page, by_module) for name, page in by_module.items()}
+    done: dict[str, None] = {}
+    for start in sorted(by_module):
+        _visit(start, imports, done)
+    return [by_module[name] for name in done]
+
+
+def _visit(start: str, imports: Mapping[str, list[str]], done: dict[str, None]) -> None:
+    """Depth first without recursion: a module is done after what it imports."""
+    stack: list[tuple[str, int]] = [(start, 0)]
+    on_path = {start}
+    while stack:
+        name, at = stack.pop()
+        if name in done:
+            continue
+        waiting = imports[name]
+        while at < len(waiting) and (waiting[at] in done or waiting[at] in on_path):
+            at += 1
+        if at < len(waiting):
+            stack += [(name, at + 1), (waiting[at], 0)]
+            on_path.add(waiting[at])
+        else:
+            done.setdefault(name)
+
+
+def module_of(page: Page) -> str:
+    """The dotted name of a page's module."""
+    return page.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _imported(page: Page, known: Mapping[str, Page]) -> list[str]:
+    """Modules of the library that a module names in imports of its top level, in order."""
+    try:
+        body = ast.parse(page.markdown).body
+    except SyntaxError:
+        return []
+    own = module_of(page)
+    package = own.split(".") if page.path.endswith("__init__.py") else own.split(".")[:-1]
+    found: dict[str, None] = {}
+    for node in body:
+        if isinstance(node, ast.Import):
+            names = [a.name for a in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            names = [f"{module}.{a.name}" for a in node.names] + [module]
+        else:
+            continue
+        found.update(dict.fromkeys(n for n in names if n in known and n != own))
+    return list(found)
+
+
+def _defined(index: SymbolIndex) -> dict[str, list[str]]:
+    """Page id -> canonical paths of the functions and classes that it defines."""
+    found: dict[str, list[str]] = {}
+    for path, symbol in sorted(index.by_path.items(), key=lambda item: (item[1].line, item[0])):
+        if symbol.page is not None and symbol.kind in ("function", "class"):
+            found.setdefault(symbol.page, []).append(path)
+    return found

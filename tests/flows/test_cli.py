@@ -1,0 +1,61 @@
+"""The command line answers quickly and says what it can do."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+
+import pytest
+
+COMMANDS = [
+    "init",
+    "run",
+    "plan",
+    "scrape",
+    "synth",
+    "validate",
+    "curate",
+    "train",
+    "evaluate",
+    "publish",
+    "status",
+    "sql",
+    "show",
+    "subscribe",
+    "deploy",
+    "doctor",
+    "registry",
+]
+
+
+def seconds(*arguments: str) -> float:
+    """Wall seconds of a Python process."""
+    since = time.perf_counter()
+    subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
+    return time.perf_counter() - since
+
+
+def test_help_is_quick() -> None:
+    """`driftune --help` takes at most 2.5 times as long as importing typer and rich alone, in the same run."""
+    pairs = [
+        (seconds("-m", "flows.cli", "--help"), seconds("-c", "import typer, rich.console, rich.table"))
+        for _ in range(7)
+    ]
+    assert statistics.median(ours / bare for ours, bare in pairs) <= 2.5
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str) -> None:
+    """Each command of the design is there, with help of at least a sentence."""
+    done = subprocess.run([sys.executable, "-m", "flows.cli", command, "--help"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.split("Options:")[0].split()) > 6
+
+
+def test_an_unknown_option_is_the_users_error() -> None:
+    """An unknown option exits with 2 and names it."""
+    done = subprocess.run([sys.executable, "-m", "flows.cli", "run", "x", "--nope"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "--nope" in done.stderr

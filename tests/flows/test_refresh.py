@@ -1,0 +1,129 @@
+"""A whole run over a small real library: killed, repeated, doubled, and read while it writes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from registry.lake import Lake
+from tests.flows.runs import driftune, kill_when, query, small_domain, start
+
+pytestmark = pytest.mark.slow
+
+COUNTS = "select (select count(*) from examples) e, (select count(*) from verdicts) v, (select count(*) from runs) r"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The domain file and home of an undisturbed run."""
+    folder = tmp_path_factory.mktemp("small")
+    domain, home = small_domain(folder), folder / "home"
+    done = driftune(home, "run", str(domain))
+    assert done.returncode == 4, done.stderr + done.stdout
+    return domain, home
+
+
+def files(home: Path, table: str) -> int:
+    """Files with rows that a table of the lake has."""
+    return len(list((home / "lake" / table).glob("2*.parquet")))
+
+
+def test_a_run_that_is_complete_changes_nothing_and_is_quick(finished: tuple[Path, Path]) -> None:
+    """Run again, no row of examples, verdicts or runs is added, and it takes under 30 s."""
+    domain, home = finished
+    before = query(home, COUNTS)
+    since = time.monotonic()
+    done = driftune(home, "run", str(domain))
+    assert time.monotonic() - since < 30
+    assert done.returncode == 4
+    assert "Nothing to do" in done.stdout
+    assert query(home, COUNTS) == before
+
+
+KILLS: dict[str, Callable[[Path], bool]] = {
+    "scrape": lambda home: files(home, "releases") >= 1,
+    "mine": lambda home: files(home, "examples") >= 1,
+    "validate": lambda home: files(home, "verdicts") >= 2,
+    "train": lambda home: any((home / "training").glob("*/sft/**/*.pt")) or any((home / "training").glob("*/*/*")),
+}
+
+
+@pytest.mark.timeout(1500)
+def test_killed_in_any_stage_the_same_command_gives_the_same_lake(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    """`kill -9` during scrape, mining, validation and training, each followed by the same command: the same ids and digests."""
+    domain, undisturbed = finished
+    home = tmp_path / "home"
+    for stage, ready in KILLS.items():
+        process = start(home, "run", str(domain))
+        kill_when(process, lambda ready=ready: ready(home))
+        assert stage
+    done = driftune(home, "run", str(domain))
+    assert done.returncode == 4, done.stderr
+    wanted = Lake(str(undisturbed / "lake"), undisturbed).fingerprint()
+    found = Lake(str(home / "lake"), home).fingerprint()
+    assert {t for t in wanted if wanted[t] != found[t]} == set()
+
+
+def test_a_second_run_of_a_domain_says_who_holds_it(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    """Two runs of one domain at once: the second ends at once, with exit code 2 and the holder's process id."""
+    domain, _ = finished
+    home = tmp_path / "home"
+    first = start(home, "run", str(domain))
+    try:
+        end = time.monotonic() + 120
+        while not (home / "locks" / "more-itertools.lock").exists():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        time.sleep(0.5)
+        second = driftune(home, "run", str(domain))
+    finally:
+        first.kill()
+        first.communicate()
+    assert second.returncode == 2
+    assert f"process {first.pid}" in second.stderr
+    assert "wait for it to end" in second.stderr
+
+
+READER = """
+import duckdb, sys, time
+views = ("lineage", "proofs", "funnel", "drift", "spend", "removals", "examples")
+end = time.monotonic() + float(sys.argv[2])
+reads = 0
+while time.monotonic() < end:
+    with duckdb.connect(sys.argv[1], read_only=True) as lake:
+        for view in views:
+            lake.sql(f"select count(*) from {view}").fetchall()
+            reads += 1
+print(reads)
+"""
+
+
+def test_readers_are_never_locked_out_while_a_run_writes(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    """From another process and folder, a read-only connection answers every view while a run writes, and stops no write."""
+    domain, undisturbed = finished
+    home = tmp_path / "home"
+    for name in ("packages", "sandbox", "bases"):  # what can be had without the network stays out of this test's time
+        if (undisturbed / name).exists():
+            shutil.copytree(undisturbed / name, home / name, symlinks=True)
+    run = start(home, "run", str(domain))
+    end = time.monotonic() + 120
+    while not (home / "driftune.duckdb").exists():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    reader = subprocess.run(
+        [sys.executable, "-c", READER, str(home / "driftune.duckdb"), "45"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    out, err = run.communicate(timeout=900)
+    assert reader.returncode == 0, reader.stderr
+    assert int(reader.stdout) >= 7
+    assert run.returncode == 4, err
+    assert files(home, "verdicts") > 1

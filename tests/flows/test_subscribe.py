@@ -1,0 +1,120 @@
+"""`driftune subscribe` keeps a folder at the newest adapter of a channel."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from flows.subscribe import subscribe
+from registry.errors import ConfigurationError
+from registry.records import Adapter
+from registry.store import Publication, Store
+from tests.flows.runs import start
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setenv("DRIFTUNE_HOME", str(tmp_path / "home"))
+    return Store(tmp_path / "home" / "registry")
+
+
+def publish(store: Store, folder: Path, weights: str, channel: str = "stable") -> Adapter:
+    """Publishes an adapter whose weights are `weights`; the store looks at bytes alone."""
+    folder.mkdir(exist_ok=True)
+    (folder / "adapter_config.json").write_text("{}")
+    (folder / "adapter_model.safetensors").write_text(weights)
+    publication = Publication(
+        domain="networkx", library_range="networkx>=3.6,<3.7", base="tiny", base_revision="r", fingerprint="f",
+        snapshot="s", run=weights,
+    )  # fmt: skip
+    return store.publish(folder, publication, channel=channel)
+
+
+def held(into: Path) -> str:
+    return (into / "adapter_model.safetensors").read_text()
+
+
+def test_newest_version_is_there_after_one_look(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One look brings the newest stable version, also over an older one, and says so."""
+    into = tmp_path / "deep" / "adapter"
+    publish(store, tmp_path / "a", "one")
+    subscribe("networkx", into, once=True)
+    assert held(into) == "one"
+    publish(store, tmp_path / "a", "two")
+    subscribe("networkx@stable", into, once=True)
+    assert held(into) == "two"
+    lines = capsys.readouterr().out.splitlines()
+    assert "holds networkx v1 now" in lines[0]
+    assert "holds networkx v2 now" in lines[1]
+
+
+def test_nothing_is_touched_when_nothing_is_new(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A second look changes no file and no link."""
+    publish(store, tmp_path / "a", "one")
+    subscribe("networkx", tmp_path / "into", once=True)
+
+    def marks() -> list[tuple[str, int, int]]:
+        paths = sorted([tmp_path / "into", *(tmp_path / "into").rglob("*")])
+        return [(str(p), p.lstat().st_mtime_ns, p.lstat().st_ino) for p in paths]
+
+    before = marks()
+    subscribe("networkx", tmp_path / "into", once=True)
+    assert marks() == before
+    assert "up to date: networkx v1" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_a_reader_never_sees_a_mixture(store: Store, tmp_path: Path) -> None:
+    """A reader that opened the folder keeps the old version whole while the new one is switched in."""
+    publish(store, tmp_path / "a", "one")
+    subscribe("networkx", tmp_path / "into", once=True)
+    opened = os.open(tmp_path / "into", os.O_RDONLY)
+    publish(store, tmp_path / "a", "two")
+    subscribe("networkx", tmp_path / "into", once=True)
+    old = os.open("adapter_model.safetensors", os.O_RDONLY, dir_fd=opened)
+    assert (os.read(old, 10), held(tmp_path / "into")) == (b"one", "two")
+    os.close(old)
+    os.close(opened)
+
+
+def test_other_channels_are_followed_by_name(store: Store, tmp_path: Path) -> None:
+    """`DOMAIN@CHANNEL` follows that channel alone."""
+    publish(store, tmp_path / "a", "one")
+    publish(store, tmp_path / "a", "two", channel="candidate")
+    subscribe("networkx", tmp_path / "stable", once=True)
+    subscribe("networkx@candidate", tmp_path / "candidate", once=True)
+    assert (held(tmp_path / "stable"), held(tmp_path / "candidate")) == ("one", "two")
+
+
+def test_nothing_published_is_the_users_error_in_one_look(store: Store, tmp_path: Path) -> None:
+    """One look at a domain without an adapter is refused, says what to do, and makes no folder."""
+    with pytest.raises(ConfigurationError, match=r"No adapter 'networkx'.*driftune run networkx"):
+        subscribe("networkx", tmp_path / "into", once=True)
+    assert not (tmp_path / "into").exists()
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_the_loop_waits_for_a_version_and_ends_cleanly(stop: signal.Signals, store: Store, tmp_path: Path) -> None:
+    """The loop starts before anything is published, brings each version by itself, and ends without a traceback."""
+    into = tmp_path / "into"
+    loop = start(tmp_path / "home", "subscribe", "networkx", "--into", str(into), "--every", "1")
+    try:
+        for weights in ("one", "two"):
+            publish(store, tmp_path / "a", weights)
+            end = time.monotonic() + 60
+            while not (into.exists() and held(into) == weights) and time.monotonic() < end:
+                time.sleep(0.1)
+            assert held(into) == weights
+    finally:
+        loop.send_signal(stop)
+        out, err = loop.communicate(timeout=30)
+    assert loop.returncode in (130, -signal.SIGTERM)
+    assert "Traceback" not in out + err
+    assert out.count("holds networkx") == 2

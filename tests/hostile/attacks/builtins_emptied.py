@@ -1,0 +1,5 @@
+"""Leaves the harness without builtins."""
+
+import builtins
+
+builtins.__dict__.clear()

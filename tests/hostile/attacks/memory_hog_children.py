@@ -1,0 +1,10 @@
+"""Takes memory in many processes."""
+
+import os
+import time
+
+for _ in range(16):
+    if os.fork() == 0:
+        taken = [bytearray(b"x") * (8 << 20) for _ in range(20)]
+        time.sleep(60)
+time.sleep(60)

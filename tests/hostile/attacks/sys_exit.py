@@ -1,0 +1,6 @@
+"""Ends like a successful script."""
+
+import sys
+
+print("1 passed")
+sys.exit(0)

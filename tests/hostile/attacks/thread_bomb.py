@@ -1,0 +1,10 @@
+"""Starts threads without end."""
+
+import threading
+import time
+
+while True:
+    try:
+        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    except RuntimeError:
+        pass

@@ -1,0 +1,214 @@
+"""The catalogue: documented views that answer over any lake, and count what they say they count."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from registry.catalogue import DERIVED, PROOF_RULES
+from registry.lake import Lake
+from registry.records import (
+    RECORDS,
+    Adapter,
+    Change,
+    Environment,
+    Example,
+    Page,
+    Program,
+    Release,
+    Removal,
+    Snapshot,
+    SnapshotRow,
+    Verdict,
+    Work,
+)  # fmt: skip
+
+OLD = Release(library="lib", version="1.0", artifact_sha256="1")
+NEW = Release(library="lib", version="1.0.1", artifact_sha256="2")
+CHANGE = Change(old=OLD.id, new=NEW.id, symbol="lib.f", kind="renamed", replacement="lib.g")
+ENVIRONMENTS = {
+    r.id: Environment(
+        python="3.11.7", requirements=(f"lib=={r.version} --hash=sha256:{r.artifact_sha256}",), settings={}
+    )
+    for r in (OLD, NEW)
+}
+PAGE = Page(release=NEW.id, url="pypi://lib/1.0.1/x/lib/a.py", content_hash="h", kind="source", path="lib/a.py")
+
+
+class Bench:
+    """Rows of a small lake, as the stages would write them."""
+
+    def __init__(self) -> None:
+        self.rows: list[Any] = [OLD, NEW, CHANGE, PAGE, *ENVIRONMENTS.values()]
+        self.split: dict[str, str] = {}
+
+    def program(self, code: str, outcomes: dict[str, str], proof: str = "strong") -> str:
+        program = Program(code=code, test="assert r")
+        self.rows.append(program)
+        for release, outcome in outcomes.items():
+            self.rows.append(
+                Verdict(program=program.id, environment=ENVIRONMENTS[release].id, harness="1", policy="k=2",
+                        outcome=outcome, proof=proof, detail=f"{code} {outcome}")
+            )  # fmt: skip
+        return program.id
+
+    def example(
+        self, kind: str, programs: dict[str, str], rule: str = "", split: str = "train", **more: Any
+    ) -> Example:
+        releases = (OLD.id, NEW.id) if kind in ("drift", "preference") else (NEW.id,)
+        example = Example(
+            domain="d", kind=kind, releases=releases, parts={"programs": programs, "n": len(self.rows)}, file="f", root="r",
+            generator="g", generator_version="1", licence="MIT", source_url=PAGE.url, **more,
+        )  # fmt: skip
+        self.rows.append(example)
+        if rule:
+            self.rows.append(Removal(example=example.id, rule=rule, curation="now", domain="d"))
+        else:
+            self.split[example.id] = split
+        return example
+
+    def write(self, lake: Lake) -> Snapshot:
+        snapshot = Snapshot(domain="d", rows_sha256=str(sorted(self.split)), filters={})
+        rows = [SnapshotRow(snapshot=snapshot.id, example=e, split=s) for e, s in self.split.items()]
+        work = Work(key="now", stage="curate", domain="d", part="curate@1", outputs=1, seconds=2.0, tokens=3)
+        lake.append([*self.rows, snapshot, *rows, work])
+        return snapshot
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    made = Lake(str(tmp_path / "lake"), tmp_path)
+    made.create()
+    return made
+
+
+def rows(lake: Lake, sql: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = lake.query(sql).to_pylist()
+    return found
+
+
+def test_every_view_answers_and_documents_its_columns(lake: Lake) -> None:
+    """Each table's view and each derived view can be queried when empty, and says what each of its columns is."""
+    views = [*(r.table for r in RECORDS), *DERIVED]
+    assert {"funnel", "proofs", "lineage", "drift", "spend"} <= set(views)
+    comments = rows(lake, "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE NOT internal")
+    documented = {(r["table_name"], r["column_name"]) for r in comments if r["comment"]}
+    for view in views:
+        columns = lake.query(f"SELECT * FROM {view}").column_names
+        assert columns
+        assert {(view, c) for c in columns} <= documented, view
+        assert len(rows(lake, f"SELECT * FROM {view}")) == 0
+
+
+def test_every_derived_column_is_named_once() -> None:
+    """The documentation of a derived view names exactly its columns."""
+    assert all(sql.strip() and columns for sql, columns in DERIVED.values())
+
+
+def test_funnel_counts_what_it_says(lake: Lake) -> None:
+    """generated, ran, proven, strong, kept and in_snapshot are counted along the way, each a part of the one before."""
+    bench = Bench()
+    for n in range(3):
+        good = {
+            "answer": bench.program(f"a{n}", {NEW.id: "passed"}),
+            "stub": bench.program(f"s{n}", {NEW.id: "failed"}),
+        }
+        bench.example("doc", good)
+    weak = {"answer": bench.program("w", {NEW.id: "passed"}, "weak"), "stub": bench.program("ws", {NEW.id: "failed"})}
+    bench.example("doc", weak, rule="duplicate")
+    bench.example("doc", weak, rule="held-out")
+    bench.example("doc", {"answer": bench.program("no", {NEW.id: "failed"}), "stub": weak["stub"]}, rule="unproven")
+    bench.example("doc", {"answer": bench.program("never", {}), "stub": weak["stub"]}, rule="unavailable")
+    bench.example("text", {})
+    bench.write(lake)
+    doc, text = rows(lake, "SELECT * FROM funnel ORDER BY kind")
+    counts = {k: doc[k] for k in ("generated", "ran", "proven", "strong", "kept", "in_snapshot")}
+    assert counts == {"generated": 7, "ran": 6, "proven": 5, "strong": 3, "kept": 4, "in_snapshot": 3}
+    assert (text["kind"], text["proven"], text["in_snapshot"]) == ("text", 1, 1)
+
+
+@pytest.mark.parametrize("rule", PROOF_RULES)
+def test_rows_under_a_proof_rule_are_not_proven(lake: Lake, rule: str) -> None:
+    """A row that was removed because its proof does not hold is in no count of proven rows, and in no proof."""
+    bench = Bench()
+    new = bench.program("n", {NEW.id: "passed"})
+    bench.example("drift", {"old": bench.program("o", {OLD.id: "passed", NEW.id: "error"}), "new": new}, rule=rule)
+    bench.write(lake)
+    assert rows(lake, "SELECT proven, kept FROM curated") == [{"proven": False, "kept": False}]
+    assert rows(lake, "SELECT * FROM proofs") == []
+
+
+def test_proofs_show_code_and_outcomes_at_both_releases(lake: Lake) -> None:
+    """A proven drift row shows both codes, and what the old one did at the old and at the new release."""
+    bench = Bench()
+    programs = {
+        "old": bench.program("old code", {OLD.id: "passed", NEW.id: "error"}),
+        "new": bench.program("new code", {OLD.id: "error", NEW.id: "passed"}),
+    }
+    example = bench.example("drift", programs, old_effect="fails", change=CHANGE.id)
+    bench.write(lake)
+    (row,) = rows(lake, "SELECT * FROM proofs")
+    assert row == {
+        "example": example.id, "domain": "d", "kind": "drift", "code_old": "old code", "code_new": "new code",
+        "test": "assert r", "outcome_old": "passed", "outcome_new": "passed", "outcome_old_at_new": "error",
+        "old_at_new_detail": "old code error", "old_effect": "fails", "proof": "strong",
+    }  # fmt: skip
+    (change,) = rows(lake, "SELECT * FROM drift")
+    assert (change["old_version"], change["new_version"], change["example"]) == ("1.0", "1.0.1", example.id)
+
+
+def test_versions_that_begin_alike_are_told_apart(lake: Lake) -> None:
+    """A verdict at 1.0.1 is none at 1.0: requirements are matched by the whole version."""
+    bench = Bench()
+    bench.program("p", {OLD.id: "passed", NEW.id: "failed"})
+    bench.write(lake)
+    found = rows(lake, "SELECT version, outcome FROM verdict_releases ORDER BY version")
+    assert found == [{"version": "1.0", "outcome": "passed"}, {"version": "1.0.1", "outcome": "failed"}]
+
+
+def test_removals_show_the_latest_curation(lake: Lake) -> None:
+    """A row that an earlier curation removed and the latest kept is shown as removed by none."""
+    bench = Bench()
+    example = bench.example("text", {})
+    lake.append([
+        Removal(example=example.id, rule="licence", curation="before", domain="d"),
+        Work(key="before", stage="curate", domain="d", part="curate@1", outputs=1),
+    ])  # fmt: skip
+    assert len(rows(lake, "SELECT * FROM removals")) == 1
+    bench.write(lake)
+    assert rows(lake, "SELECT * FROM removals") == []
+    assert rows(lake, "SELECT split, rule, kept FROM curated") == [{"split": "train", "rule": None, "kept": True}]
+
+
+def test_lineage_goes_from_an_adapter_to_pages_and_licences(lake: Lake) -> None:
+    """Each row that an adapter was trained on stands with its page and licence."""
+    bench = Bench()
+    example = bench.example("text", {})
+    snapshot = bench.write(lake)
+    adapter = Adapter(
+        domain="d", version=1, files=(), library_range="lib>=1", base="b", base_revision="r", fingerprint="f",
+        snapshot=snapshot.id, run="run",
+    )  # fmt: skip
+    lake.append([adapter])
+    (row,) = rows(lake, "SELECT * FROM lineage")
+    assert (row["adapter"], row["example"], row["licence"], row["page"]) == (adapter.id, example.id, "MIT", PAGE.id)
+
+
+def test_spend_sums_work(lake: Lake) -> None:
+    """Tokens and seconds are summed by stage and run."""
+    Bench().write(lake)
+    (row,) = rows(lake, "SELECT stage, tokens, seconds, pieces FROM spend")
+    assert row == {"stage": "curate", "tokens": 3, "seconds": 2.0, "pieces": 1}
+
+
+def test_new_column_is_seen_in_old_files(lake: Lake) -> None:
+    """Files written before a column was added are still read, the column empty in them (`union_by_name`)."""
+    import pyarrow.parquet as pq
+
+    lake.append([dataclasses.replace(PAGE, title="t")])
+    (path,) = [p for p in (lake.home / "lake" / "pages").glob("*.parquet") if p.name != "0.parquet"]
+    pq.write_table(pq.read_table(path).drop_columns(["title"]), path)
+    assert rows(lake, "SELECT title, path FROM pages") == [{"title": None, "path": "lib/a.py"}]

@@ -1,0 +1,196 @@
+"""Loading an adapter: right on its base, refused on any other."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from registry.client import canary, check_base, load_adapter, mean_logprob
+from registry.errors import ConfigurationError, RegistryError, WrongBaseError
+from registry.fingerprint import fingerprint
+from registry.store import Publication, Store
+
+TEXTS = ("import networkx as nx\nG = nx.path_graph(4)\n", "x = nx.shortest_path(G, 0, 3)\n")
+
+
+def make_base(folder: Path, seed: int, width: int = 16) -> Path:
+    """A Llama of random weights, with a byte-level tokenizer: real files, no training."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    inner = Tokenizer(models.BPE())
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    inner.train_from_iterator(
+        TEXTS,
+        trainers.BpeTrainer(vocab_size=280, special_tokens=["<|end|>"], initial_alphabet=alphabet, show_progress=False),
+    )
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<|end|>", pad_token="<|end|>")
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        initializer_range=0.5,
+        bos_token_id=0,
+        eos_token_id=0,
+        pad_token_id=0,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def make_adapter(base: Path, folder: Path) -> tuple[Path, tuple[dict[str, object], ...]]:
+    """A LoRA adapter of random weights, and the canary it gives on its base."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    torch.manual_seed(7)
+    plain = AutoModelForCausalLM.from_pretrained(base)
+    model = get_peft_model(plain, LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False))
+    model.save_pretrained(folder)
+    return folder, canary(model, AutoTokenizer.from_pretrained(base), TEXTS)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Path]:
+    """A registry with one adapter, and the base it was made for."""
+    import warnings
+
+    root: Path = tmp_path_factory.mktemp("made")
+    base = make_base(root / "base", seed=0)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r".*gradient_checkpointing` is deprecated", FutureWarning)
+        folder, rows = make_adapter(base, root / "adapter")
+    store = Store(root / "registry")
+    store.publish(
+        folder,
+        Publication(
+            domain="networkx",
+            library_range="networkx>=3.6,<3.7",
+            base="driftune/tiny-0",
+            base_revision=fingerprint(base),
+            fingerprint=fingerprint(base),
+            snapshot="s",
+            run="r",
+            canary=rows,
+        ),
+    )
+    return store, base
+
+
+def test_adapter_loads_on_its_base(made: tuple[Store, Path]) -> None:
+    """By name or by folder, onto a folder or a loaded model, it gives what was stored."""
+    from transformers import AutoModelForCausalLM
+
+    store, base = made
+    stored = json.loads((store.folder(store.resolve("networkx")) / "canary.json").read_text())
+    for model in (base, str(base), AutoModelForCausalLM.from_pretrained(base)):
+        loaded = load_adapter(model, "networkx@stable", registry=store.root)
+        for row in stored:
+            assert mean_logprob(loaded, row["ids"]) == pytest.approx(row["logprob"], abs=1e-4)
+    assert load_adapter(base, store.folder(store.resolve("networkx")))
+
+
+def test_pulled_folder_loads_with_plain_peft(made: tuple[Store, Path], tmp_path: Path) -> None:
+    """No driftune is needed to use an adapter: peft reads the folder."""
+    import warnings
+
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    store, base = made
+    into = store.pull("networkx@stable", tmp_path / "model").path
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r".*gradient_checkpointing` is deprecated", FutureWarning)
+        model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), str(into))
+    stored = json.loads((into / "canary.json").read_text())
+    assert mean_logprob(model, stored[0]["ids"]) == pytest.approx(stored[0]["logprob"], abs=1e-4)
+    assert load_adapter(base, into)
+
+
+def test_other_weights_of_the_same_shapes_are_refused(made: tuple[Store, Path], tmp_path: Path) -> None:
+    """What peft loads without a word is refused, naming both fingerprints."""
+    store, base = made
+    other = make_base(tmp_path / "other", seed=1)
+    with pytest.raises(WrongBaseError) as caught:
+        load_adapter(other, "networkx", registry=store.root)
+    assert fingerprint(base) in str(caught.value)
+    assert fingerprint(other) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "config.json"])
+def test_changed_tokenizer_or_config_is_refused(made: tuple[Store, Path], tmp_path: Path, name: str) -> None:
+    """A base is more than its weights."""
+    store, base = made
+    copy = Path(shutil.copytree(base, tmp_path / "copy"))
+    (copy / name).write_text((copy / name).read_text() + "\n")
+    with pytest.raises(WrongBaseError):
+        load_adapter(copy, "networkx", registry=store.root)
+
+
+def test_added_chat_template_is_refused(made: tuple[Store, Path], tmp_path: Path) -> None:
+    """Another chat template makes other prompts."""
+    store, base = made
+    copy = Path(shutil.copytree(base, tmp_path / "copy"))
+    (copy / "chat_template.jinja").write_text("{{ messages }}")
+    with pytest.raises(WrongBaseError):
+        check_base(copy, store.resolve("networkx"))
+
+
+def test_model_changed_in_memory_is_found_by_the_canary(made: tuple[Store, Path]) -> None:
+    """The files are right, the weights in memory aren't: the stored log-probabilities don't come."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    store, base = made
+    model = AutoModelForCausalLM.from_pretrained(base)
+    with torch.no_grad():
+        model.model.layers[1].mlp.down_proj.weight.mul_(1.5)
+    with pytest.raises(WrongBaseError, match="nats a token"):
+        load_adapter(model, "networkx", registry=store.root)
+
+
+def test_model_in_bfloat16_is_within_its_tolerance(made: tuple[Store, Path]) -> None:
+    """A coarser dtype isn't taken for another base."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    store, base = made
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16)
+    assert load_adapter(model, "networkx", registry=store.root)
+
+
+def test_model_without_files_is_refused(made: tuple[Store, Path]) -> None:
+    """A model that was never on a disk can't be checked."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    store, _ = made
+    config = LlamaConfig(
+        hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, vocab_size=99
+    )
+    with pytest.raises(RegistryError, match="give its folder instead"):
+        load_adapter(LlamaForCausalLM(config), "networkx", registry=store.root)
+
+
+def test_damaged_adapter_and_unknown_name_are_refused(made: tuple[Store, Path], tmp_path: Path) -> None:
+    """Every byte is checked before it is loaded."""
+    store, base = made
+    copy = Path(shutil.copytree(store.folder(store.resolve("networkx")), tmp_path / "copy"))
+    with (copy / "adapter_model.safetensors").open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\x01")
+    with pytest.raises(RegistryError, match="was changed"):
+        load_adapter(base, copy)
+    with pytest.raises(ConfigurationError, match="No adapter"):
+        load_adapter(base, "pandas@stable", registry=store.root)

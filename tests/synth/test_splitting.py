@@ -1,0 +1,132 @@
+"""A flat script becomes usage and checks: what is evaluated where, and which literals are known."""
+
+from __future__ import annotations
+
+import pytest
+
+from synth.splitting import split
+from synth.statements import UnsplittableError
+
+CASES = {
+    "a call is evaluated in the code and compared with the author's literal": (
+        "import lib\nassert lib.f(1) == [1,  2]\n",
+        "import lib\n\nresult1 = lib.f(1)\n",
+        "assert result1 == [1,  2]\n",
+    ),
+    "a name that stays as it is is compared in the test": (
+        "import lib\nG = lib.f(1)\nassert G == 3\n",
+        "import lib\n\nG = lib.f(1)\n",
+        "assert G == 3\n",
+    ),
+    "a name that is bound again later is kept under another name": (
+        "import lib\nG = lib.f(1)\nassert G == 3\nG = lib.f(2)\nassert G == 4\n",
+        "import lib\n\nG = lib.f(1)\nresult1 = G\nG = lib.f(2)\n",
+        "assert result1 == 3\nassert G == 4\n",
+    ),
+    "an expected value bound to a name is put in place": (
+        "import lib\nexpected = {1: 2}\nassert lib.f(1) == expected\n",
+        "import lib\n\nresult1 = lib.f(1)\n",
+        "assert result1 == {1: 2}\n",
+    ),
+    "an expected value computed by builtins alone is worked out": (
+        "import lib\nassert lib.f(1) == sorted(map(sorted, [[3, 1], [2]]))\n",
+        "import lib\n\nresult1 = lib.f(1)\n",
+        "assert result1 == [[1, 3], [2]]\n",
+    ),
+    "each value of an expected name holds until it is bound again": (
+        "import lib\nx = 1\nassert lib.f(0) == x\nx = 2\nassert lib.f(1) == x\n",
+        "import lib\n\nresult1 = lib.f(0)\nresult2 = lib.f(1)\n",
+        "assert result1 == 1\nassert result2 == 2\n",
+    ),
+    "an expected exception becomes a flag": (
+        "import lib\nimport pytest\nwith pytest.raises(lib.Error, match='no'):\n    lib.f(-1)\n",
+        "import lib\n\ntry:\n    lib.f(-1)\nexcept lib.Error:\n    raised1 = True\nelse:\n    raised1 = False\n",
+        "assert raised1 is True\n",
+    ),
+    "an expected exception of a call given as a function becomes a flag": (
+        "import lib\nimport pytest\npytest.raises(ValueError, lib.f, 1, k=2)\n",
+        "import lib\n\ntry:\n    lib.f(1, k=2)\nexcept ValueError:\n    raised1 = True\nelse:\n    raised1 = False\n",
+        "assert raised1 is True\n",
+    ),
+    "an expected warning becomes a flag": (
+        "import lib\nimport pytest\nwith pytest.deprecated_call():\n    lib.f(1)\n",
+        "import warnings\nimport lib\n\nwith warnings.catch_warnings(record=True) as caught1:\n"
+        '    warnings.simplefilter("always")\n    lib.f(1)\n'
+        "warned1 = any(issubclass(w.category, DeprecationWarning) for w in caught1)\n",
+        "assert warned1 is True\n",
+    ),
+    "nearly equal numbers are rounded to the stated digits": (
+        "import lib\nimport pytest\nassert lib.f(1) == pytest.approx(0.33333333, abs=1e-7)\n",
+        "import lib\n\nresult1 = lib.f(1)\n",
+        "assert round(result1, 7) == 0.3333333\n",
+    ),
+    "a loop over a table of expected values becomes one comparison": (
+        "import lib\nimport pytest\nb = lib.f(1)\nexpected = {0: 0.5, 1: 1.0}\nfor n in sorted(b):\n"
+        "    assert b[n] == pytest.approx(expected[n], abs=1e-3)\n",
+        "import lib\n\nb = lib.f(1)\n",
+        "assert {n: round(b[n], 3) for n in sorted(b)} == {0: 0.5, 1: 1.0}\n",
+    ),
+    "checks in a loop over known values are collected": (
+        "import lib\nfor n in range(3):\n    assert lib.f(n) == n + 1\n",
+        "import lib\n\nresults1 = []\nfor n in range(3):\n    results1.append(lib.f(n))\n",
+        "assert results1 == [1, 2, 3]\n",
+    ),
+    "checks in a loop over unknown values are collected where they all expect the same": (
+        "import lib\nfor n in lib.all():\n    assert lib.is_fine(n)\n",
+        "import lib\n\nresults1 = []\nfor n in lib.all():\n    results1.append(lib.is_fine(n))\n",
+        "assert set(results1) == {True}\n",
+    ),
+    "parts of a conjunction are checks of their own": (
+        "import lib\nassert lib.f(1) == 2 and not lib.g(2)\n",
+        "import lib\n\nresult1 = lib.f(1)\nresult2 = lib.g(2)\n",
+        "assert result1 == 2\nassert not result2\n",
+    ),
+    "comments above a statement stay with it": (
+        "import lib\n# the smallest\nG = lib.f(0)  # zero\nassert lib.g(G) == 1\n",
+        "import lib\n\n# the smallest\nG = lib.f(0)\nresult1 = lib.g(G)\n",
+        "assert result1 == 1\n",
+    ),
+    "a view is kept as a list where the object changes later": (
+        "import lib\nfrom lib import nodes_equal\nG = lib.f(1)\nassert nodes_equal(G.nodes(), [1])\nG.add(2)\n",
+        "import lib\n\nG = lib.f(1)\nresult1 = list(G.nodes())\nG.add(2)\n",
+        "from lib import nodes_equal\n\nassert nodes_equal(result1, [1])\n",
+    ),
+}
+
+
+@pytest.mark.parametrize(("script", "code", "test"), CASES.values(), ids=CASES.keys())
+def test_usage_and_checks_are_told_apart(script: str, code: str, test: str) -> None:
+    """Usage stands in the code, checks against literals in the test."""
+    made = split(script)
+    assert (made.code, made.test) == (code, test)
+    assert made.strong
+
+
+def test_check_of_two_computed_values_stays_as_written() -> None:
+    """Both sides are computed by the program, so the check is weak and says so."""
+    made = split("import lib\nassert lib.f(1) == lib.g(1)\n")
+    assert made.test == "assert result1 == result2\n"
+    assert not made.strong
+
+
+def test_what_cannot_be_collected_goes_to_the_test_with_all_that_follows() -> None:
+    """After a loop that only makes sense as a whole, later changes happen in the test too."""
+    made = split("import lib\nG = lib.f(1)\nfor n in G:\n    assert lib.g(n) < lib.h(n)\nG.add(1)\nassert G == 2\n")
+    assert made.code == "import lib\n\nG = lib.f(1)\n"
+    assert made.test == "for n in G:\n    assert lib.g(n) < lib.h(n)\nG.add(1)\nassert G == 2\n"
+    assert not made.strong
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "import lib\nlib.f(1)\n",
+        "import pytest\nwith pytest.raises(ValueError) as e:\n    f()\nassert e\n",
+        "import pytest\nfor n in g():\n    with pytest.raises(ValueError):\n        f(n)\n",
+    ],
+    ids=["no checks", "the exception is looked at", "pytest in a loop"],
+)
+def test_other_forms_are_refused(script: str) -> None:
+    """What has no checks, or checks of another form, is refused with a reason."""
+    with pytest.raises(UnsplittableError, match=r"\w"):
+        split(script)

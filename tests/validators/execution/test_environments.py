@@ -1,0 +1,182 @@
+"""Environments: from wheels only, content-addressed, offline once built."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from registry.errors import SandboxError
+from registry.records import Program
+from validators.execution import wall
+from validators.execution.environments import BuiltEnvironment, build, resolve
+from validators.execution.pool import Pool
+from validators.execution.wall import Limits
+
+
+def test_requirements_are_pinned_by_hash(library: BuiltEnvironment) -> None:
+    """An environment's row names every package that is in it, with version and hash, and the interpreter."""
+    names = [r.split("==")[0] for r in library.record.requirements]
+    assert names == sorted(names)
+    assert {"more-itertools", "pytest", "pluggy"} <= set(names)
+    assert all("==" in r and len(r.split(" --hash=sha256:")[1]) == 64 for r in library.record.requirements)
+    assert library.record.python.count(".") == 2
+    assert library.record.settings["memory_mb"] == 512
+
+
+def test_known_requirements_need_no_network(
+    library: BuiltEnvironment, sandbox_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was built before is found again without starting any process: offline, and at once."""
+
+    def refuse(*arguments: object, **options: object) -> None:
+        raise AssertionError(f"started {arguments}")
+
+    monkeypatch.setattr(subprocess, "run", refuse)
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    again = build(["pytest==9.2.0", "more-itertools==10.8.0"], sandbox_cache, limits=library.limits)
+    assert again.record.id == library.record.id
+    assert again.root == library.root
+
+
+def test_limits_are_part_of_the_identity(library: BuiltEnvironment, sandbox_cache: Path) -> None:
+    """Other limits make another environment, in the same folder."""
+    other = build(["pytest==9.2.0", "more-itertools==10.8.0"], sandbox_cache, limits=Limits(memory_mb=64))
+    assert other.record.id != library.record.id
+    assert other.root == library.root
+
+
+def test_given_wheel_is_used(pool: Pool, tmp_path: Path) -> None:
+    """A wheel that was verified elsewhere satisfies the requirement of its name; nothing is downloaded."""
+    wheel = _wheel(tmp_path, "driftune_probe", "1.5", "VALUE = 42\n")
+    where = pool.build(["driftune-probe==1.5"], tmp_path / "cache", wheels=[wheel])
+    assert where.record.requirements[0].startswith("driftune-probe==1.5 --hash=sha256:")
+    program = Program(
+        code="import driftune_probe as p", test="assert p.VALUE == 42\nassert p.__file__.startswith('/env/')"
+    )
+    assert [v.outcome for v in pool.run(where, [program])] == ["passed"]
+
+
+def test_installing_runs_behind_the_wall(pool: Pool, tmp_path: Path) -> None:
+    """What a wheel brings that runs at an interpreter's start can't see the host."""
+    (tmp_path / "host.txt").write_text("host", encoding="ascii")
+    pth = f"import os; open('/tmp/seen', 'w').write(str(os.path.exists({str(tmp_path / 'host.txt')!r})))\n"
+    wheel = _wheel(tmp_path, "driftune_pth", "1.0", "", {"driftune_pth.pth": pth})
+    where = pool.build(["driftune-pth"], tmp_path / "cache", wheels=[wheel])
+    code = "import subprocess, sys\nsubprocess.run([sys.executable, '-c', ''])\nseen = open('/tmp/seen').read()"
+    verdicts = pool.run(where, [Program(code=code, test="assert seen == 'False'")])
+    assert [v.outcome for v in verdicts] == ["passed"]
+
+
+@pytest.mark.parametrize(
+    ("requirement", "said"),
+    [("driftune-there-is-no-such-thing==1.0", "No wheels for"), ("more-itertools==0.0.99", "No wheels for")],
+)
+def test_what_has_no_wheel_is_an_error(requirement: str, said: str, tmp_path: Path) -> None:
+    """A requirement without wheels is one line that names it; it isn't tried again."""
+    with pytest.raises(SandboxError, match=said) as caught:
+        resolve([requirement], tmp_path)
+    assert requirement in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not caught.value.retryable
+    assert list(tmp_path.rglob("*.whl")) == []
+
+
+def test_broken_wheel_is_an_error(tmp_path: Path, pool: Pool) -> None:
+    """An installation that fails says why, and leaves nothing behind."""
+    wheel = _wheel(tmp_path, "driftune_broken", "1.0", "x = 1\n", record=False)
+    with pytest.raises(SandboxError, match="driftune_broken"):
+        pool.build(["driftune-broken"], tmp_path / "cache", wheels=[wheel])
+    assert not list((tmp_path / "cache").glob("environments/*"))
+
+
+def test_cache_that_can_not_be_written_is_an_error(pool: Pool, tmp_path: Path) -> None:
+    """Where the cache can't be written, it is said where and why, in one line."""
+    (tmp_path / "file").write_text("", encoding="ascii")
+    with pytest.raises(SandboxError, match="No environment can be written to .*file.*: Not a directory"):
+        pool.build([], tmp_path / "file" / "cache")
+
+
+def test_two_builders_at_once(tmp_path: Path, pool: Pool) -> None:
+    """Two processes that build one environment at once both get it, and there is one."""
+    wheel = _wheel(tmp_path, "driftune_race", "1.0", "x = 1\n")
+    with multiprocessing.get_context("spawn").Pool(2) as builders:
+        roots = builders.map(_build, [(tmp_path / "cache", wheel)] * 2)
+    assert roots[0] == roots[1]
+    assert [p.name for p in (tmp_path / "cache" / "environments").iterdir()] == [roots[0].name]
+
+
+def _build(arguments: tuple[Path, Path]) -> Path:
+    cache, wheel = arguments
+    return build(["driftune-race"], cache, wheels=[wheel]).root
+
+
+def test_no_wall_is_said_plainly(
+    bare: BuiltEnvironment, pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without bubblewrap nothing runs: verdicts are `unavailable`, building is an error, both with the line to type."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    wall.available.cache_clear()
+    try:
+        (verdict,) = pool.run(bare, [Program(code="x = 1", test="assert x == 1")])
+        with pytest.raises(SandboxError, match="No sandbox: bubblewrap is missing"):
+            build([], tmp_path)
+    finally:
+        monkeypatch.undo()
+        wall.available.cache_clear()
+    assert (verdict.outcome, verdict.proof) == ("unavailable", "none")
+    assert "apt-get install bubblewrap" in verdict.detail
+
+
+def test_wall_that_fails_is_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where bubblewrap can't make its namespaces, its last words are in the reason."""
+    fake = tmp_path / "bwrap"
+    fake.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n", encoding="ascii")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin:/bin")
+    wall.available.cache_clear()
+    try:
+        why = wall.available()
+    finally:
+        wall.available.cache_clear()
+    assert why is not None
+    assert why.startswith("bubblewrap ")
+    assert "namespace" in why
+
+
+def test_an_environment_that_is_gone_is_an_error(pool: Pool, tmp_path: Path) -> None:
+    """An environment whose interpreter can't start is the harness's failure, never a verdict."""
+    where = pool.build([], tmp_path)
+    (where.root / "bin" / "python").unlink()
+    with pytest.raises(SandboxError, match="No sandbox for"):
+        list(pool.run(where, [Program(code="x = 1", test="assert x == 1")]))
+
+
+def _wheel(
+    folder: Path, name: str, version: str, text: str, files: dict[str, str] | None = None, *, record: bool = True
+) -> Path:
+    """A wheel of one module."""
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    info = f"{name}-{version}.dist-info"
+    content = {f"{name}.py": text, **(files or {}), f"{info}/WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n"}
+    content[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    if record:
+        content[f"{info}/RECORD"] = "".join(f"{n},,\n" for n in [*content, f"{info}/RECORD"])
+    with zipfile.ZipFile(path, "w") as archive:
+        for inner, body in content.items():
+            archive.writestr(inner, body)
+    return path
+
+
+def test_scratch_is_swept(tmp_path: Path) -> None:
+    """A failed download leaves no folder of its own, and removes what a killed one left long ago."""
+    left = tmp_path / ".making-old"
+    left.mkdir()
+    os.utime(left, (0, 0))
+    with pytest.raises(SandboxError):
+        resolve(["driftune-there-is-no-such-thing"], tmp_path)
+    assert [p for p in tmp_path.iterdir() if p.name.startswith(".making")] == []

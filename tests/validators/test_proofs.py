@@ -1,0 +1,266 @@
+"""The table of obligations, and the judgement over verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from registry.catalogue import PROOF_RULES
+from registry.names import SymbolIndex
+from registry.records import Example, Program, Symbol, Verdict
+from validators.proofs import DUTIES, Proof, obligations, programs_of, prove, scouting
+
+OLD, NEW = "old-release", "new-release"
+FIXED = (
+    "def total(rows):\n    result = 0\n    for r in rows:\n        result += r\n    return result\nr = total([1, 2])\n"
+)
+DEPRECATED = {"category": "DeprecationWarning", "message": "f is deprecated", "line": 2}
+INDEX = SymbolIndex(
+    [
+        Symbol(release=NEW, path="lib", kind="module"),
+        Symbol(release=NEW, path="lib.core.f", kind="function", aliases=("lib.f",)),
+        Symbol(release=NEW, path="lib.core.Graph", kind="class", aliases=("lib.Graph",)),
+        Symbol(release=NEW, path="lib.core.Graph.add", kind="method", aliases=("lib.Graph.add",)),
+        Symbol(release=NEW, path="lib.core.Error", kind="class", aliases=("lib.Error",)),
+    ]
+)
+
+
+class Bench:
+    """One example of a kind whose verdicts are all as its proof wants them, to be bent by a test."""
+
+    def __init__(self, kind: str, symbols: tuple[str, ...] = ("lib.core.f",), **codes: str) -> None:
+        self.kind = kind
+        roles = dict.fromkeys(role for role, _ in DUTIES[kind])
+        self.programs = {role: Program(code=codes.get(role, f"r = '{role}'\n"), test="assert r == 3") for role in roles}
+        releases = (OLD, NEW) if kind in ("drift", "preference") else (NEW,)
+        parts: dict[str, Any] = {"programs": {role: p.id for role, p in self.programs.items()}, "prompt": "Do it"}
+        self.example = Example(
+            domain="d", kind=kind, releases=releases, parts=parts, symbols=symbols, file="t.py", root="x",
+            generator="g", generator_version="1",
+        )  # fmt: skip
+        self.verdicts: dict[tuple[str, str], Verdict] = {}
+        good = {"stub": "failed", "buggy": "failed", "rejected": "error"}
+        for role, at in DUTIES[kind]:
+            outcome = "error" if (role, at, kind) == ("old", -1, "drift") else good.get(role, "passed")
+            called = ("lib.core.f",) if outcome == "passed" else ()
+            self.set(role, outcome, at=at, symbols_called=called)
+
+    def set(self, role: str, outcome: str, at: int = -1, proof: str = "strong", **more: Any) -> Bench:
+        release = self.example.releases[at]
+        exception = {"type": "ValueError", "message": "no", "line": 2, "in": "code"} if outcome == "error" else {}
+        fields: dict[str, Any] = {"exception": exception, "detail": f"{role} {outcome}"} | more
+        self.verdicts[self.programs[role].id, release] = Verdict(
+            program=self.programs[role].id, environment=f"with {release}", harness="1", policy="k=2", outcome=outcome,
+            proof=proof if outcome in ("passed", "failed", "error") else "none", **fields,
+        )  # fmt: skip
+        return self
+
+    def prove(self) -> Proof:
+        by_id: Mapping[str, Program] = {p.id: p for p in self.programs.values()}
+        return prove(self.example, self.verdicts, by_id, {NEW: INDEX})
+
+
+def bench(kind: str, **more: Any) -> Bench:
+    if kind == "bug":
+        more = {"fixed": FIXED, "buggy": FIXED.replace("+=", "-=")} | more
+    return Bench(kind, **more)
+
+
+@pytest.mark.parametrize("kind", sorted(DUTIES))
+def test_row_with_all_its_verdicts_is_proven(kind: str) -> None:
+    """Each kind has a way to be proven, by exactly the runs that `obligations` lists."""
+    good = bench(kind)
+    assert set(obligations(good.example)) == set(good.verdicts)
+    assert good.prove().proven
+
+
+@pytest.mark.parametrize("kind", sorted(set(DUTIES) - {"text"}))
+@pytest.mark.parametrize(
+    ("outcome", "rule"), [("unavailable", "unavailable"), ("flaky", "flaky"), (None, "unavailable")]
+)
+def test_missing_and_flaky_verdicts_never_prove(kind: str, outcome: str | None, rule: str) -> None:
+    """Whatever the program, a missing, unavailable or flaky verdict leaves the row unproven, under its own rule."""
+    for role, at in DUTIES[kind]:
+        case = bench(kind)
+        if outcome is None:
+            del case.verdicts[case.programs[role].id, case.example.releases[at]]
+        else:
+            case.set(role, outcome, at=at)
+        proof = case.prove()
+        assert (proof.proven, proof.rule) == (False, rule), (role, at)
+        assert rule in PROOF_RULES
+
+
+@pytest.mark.parametrize("outcome", ["failed", "error", "timeout", "memory", "killed"])
+@pytest.mark.parametrize(
+    ("kind", "role", "at"),
+    [("doc", "answer", -1), ("test", "answer", -1), ("drift", "old", 0), ("drift", "new", -1), ("bug", "fixed", -1),
+     ("preference", "chosen", -1)],
+)  # fmt: skip
+def test_what_must_pass_must_pass(kind: str, role: str, at: int, outcome: str) -> None:
+    """A row one of whose programs ends other than passed, where passing is its proof, is unproven."""
+    assert bench(kind).set(role, outcome, at=at).prove().rule == "unproven"
+
+
+@pytest.mark.parametrize(
+    ("kind", "role", "rule"),
+    [("doc", "stub", "vacuous-test"), ("test", "stub", "vacuous-test"), ("bug", "buggy", "equivalent-mutant"),
+     ("preference", "rejected", "unproven")],
+)  # fmt: skip
+def test_what_must_not_pass_must_not_pass(kind: str, role: str, rule: str) -> None:
+    """A passing stub makes a test vacuous, a passing mutant is equivalent, a passing rejected one no pair."""
+    proof = bench(kind).set(role, "passed").prove()
+    assert (proof.proven, proof.rule) == (False, rule)
+    assert rule in PROOF_RULES
+
+
+@pytest.mark.parametrize("outcome", ["timeout", "memory", "killed"])
+@pytest.mark.parametrize(
+    ("kind", "role", "at"), [("bug", "buggy", -1), ("preference", "rejected", -1), ("drift", "old", -1)]
+)
+def test_limits_are_no_failures(kind: str, role: str, at: int, outcome: str) -> None:
+    """A program stopped by a limit shows no bug, no drift, no wrong call: the harness stopped it, not its mistake."""
+    assert bench(kind).set(role, outcome, at=at).prove().rule == "unproven"
+
+
+def test_stub_may_end_any_way_but_passing() -> None:
+    """A stub that hangs or is killed does not pass, and that is all that is asked of it."""
+    assert all(bench("doc").set("stub", outcome).prove().proven for outcome in ("error", "timeout", "killed", "memory"))
+
+
+@pytest.mark.parametrize(
+    ("claim", "called", "code", "proven"),
+    [
+        ("lib.core.f", ("lib.core.f",), "", True),
+        ("lib.f", ("lib.core.f",), "", True),
+        ("lib.core.f", ("lib.core.g",), "import lib\nlib.f\n", False),
+        ("lib.core.f", ("lib.core.f2",), "", False),
+        ("lib.core.Graph", ("lib.core.Graph.__init__",), "", True),
+        ("lib.core.Graph.add", ("lib.core.Graph.remove",), "", True),
+        ("lib.core.Graph.add", ("lib.core.Graphs.add",), "", False),
+        ("lib.core.Error", ("lib.core.f",), "import lib\nlib.Error()\n", True),
+        ("lib.core.Error", ("lib.core.f",), "import lib\nlib.f()\n", False),
+    ],
+)
+def test_example_calls_what_it_claims_to_show(claim: str, called: tuple[str, ...], code: str, proven: bool) -> None:
+    """The claimed symbol was called, by any public path; a class by any method; what can't be traced is named."""
+    case = bench("doc", symbols=(claim,), answer=code or "r = 3\n").set("answer", "passed", symbols_called=called)
+    assert case.prove().proven is proven
+
+
+def test_row_that_claims_nothing_calls_the_library() -> None:
+    """Without a claimed symbol, something of the library must have been called."""
+    assert bench("doc", symbols=()).prove().proven
+    assert not bench("doc", symbols=()).set("answer", "passed", symbols_called=()).prove().proven
+
+
+@pytest.mark.parametrize(
+    ("outcome", "before", "after", "effect"),
+    [
+        ("error", (), (), "fails"),
+        ("failed", (), (), "differs"),
+        ("error", (DEPRECATED,), (), "fails"),
+        ("passed", (), (DEPRECATED,), "warns"),
+        ("passed", (), ({**DEPRECATED, "category": "FutureWarning"},), "warns"),
+        ("passed", (), ({**DEPRECATED, "category": "PytestRemovedIn10Warning"},), "warns"),
+        ("passed", (DEPRECATED,), ({**DEPRECATED, "line": 9},), None),
+        ("passed", (), ({**DEPRECATED, "category": "UserWarning"},), None),
+        ("passed", (), (), None),
+    ],
+)
+def test_old_effect_is_what_old_code_does_at_the_new_release(
+    outcome: str, before: Any, after: Any, effect: str
+) -> None:
+    """fails: an exception; differs: another value; warns: a deprecation that the old release did not announce."""
+    case = bench("drift").set("old", "passed", at=0, warnings=before).set("old", outcome, warnings=after)
+    proof = case.prove()
+    assert (proof.old_effect, proof.proven) == (effect, effect is not None)
+
+
+def test_new_code_that_is_deprecated_already_is_no_drift() -> None:
+    """The new program of a drift row must not warn of the next change itself."""
+    proof = bench("drift").set("new", "passed", warnings=(DEPRECATED,)).prove()
+    assert (proof.proven, proof.rule) == (False, "unproven")
+    assert "f is deprecated" in proof.detail
+
+
+@pytest.mark.parametrize(
+    ("exception", "proven"),
+    [
+        ({"type": "ValueError", "in": "code"}, True),
+        ({"type": "NameError", "in": "test"}, False),
+        ({"type": "SyntaxError", "in": "code"}, False),
+        ({"type": "ModuleNotFoundError", "in": "code"}, False),
+        ({}, False),
+    ],
+)
+def test_bug_raises_by_its_own_doing(exception: dict[str, str], proven: bool) -> None:
+    """A buggy program that ends in an error raised it in its own code, and could be parsed and imported."""
+    assert bench("bug").set("buggy", "error", exception=exception).prove().proven is proven
+
+
+@pytest.mark.parametrize(
+    ("buggy", "proven"),
+    [
+        (FIXED.replace("+=", "-="), True),
+        (FIXED.replace("        result += r\n", ""), True),
+        (FIXED.replace("    return result\n", "    result += 1\n    return result\n"), True),
+        (FIXED, False),
+        ("x = 0\n" * 20 + FIXED, False),
+        ("import os\n" + "a = 1\n" * 6 + FIXED + "b = 1\n" * 6, False),
+    ],
+)
+def test_only_the_intended_change_differs(buggy: str, proven: bool) -> None:
+    """Buggy and fixed differ in one small place of the code, and in nothing else."""
+    assert bench("bug", buggy=buggy).prove().proven is proven
+    case = bench("bug")
+    case.programs["buggy"] = replace(case.programs["buggy"], test="assert r == 4")
+    case.example = replace(case.example, parts={"programs": {r: p.id for r, p in case.programs.items()}})
+    case.set("buggy", "failed")
+    assert not case.prove().proven
+
+
+def test_rejected_code_parses() -> None:
+    """A rejected answer that is no Python teaches nothing about the API."""
+    assert not bench("preference", rejected="def (:\n").prove().proven
+
+
+@pytest.mark.parametrize(
+    ("kind", "role", "at"), [("doc", "answer", -1), ("drift", "old", 0), ("drift", "new", -1), ("bug", "fixed", -1)]
+)
+def test_strength_is_that_of_the_weakest_pass(kind: str, role: str, at: int) -> None:
+    """A proof is strong where every required pass was compared outside, and weak where one was not."""
+    assert bench(kind).prove().strength == "strong"
+    more = {"symbols_called": ("lib.core.f",)}
+    assert bench(kind).set(role, "passed", at=at, proof="weak", **more).prove().strength == "weak"
+
+
+def test_text_is_proven_by_nothing_run() -> None:
+    """Text has no obligations: its licence decides elsewhere."""
+    assert obligations(bench("text").example) == []
+    assert bench("text").prove() == Proof(proven=True)
+
+
+def test_row_without_a_program_or_a_known_kind_is_unproven() -> None:
+    """A role that is not named and a kind without a table entry prove nothing, and say so."""
+    case = bench("doc")
+    parts = {"programs": {"answer": programs_of(case.example)["answer"]}}
+    case.example = replace(case.example, parts=parts)
+    assert "stub" in case.prove().detail
+    case.example = replace(case.example, kind="poem")
+    assert case.prove().rule == "unproven"
+    assert obligations(case.example) == []
+
+
+def test_scouting_runs_old_answers_at_the_new_release() -> None:
+    """Mined rows of the old release are run at the new one to find drift, rows of the new release are not."""
+    case = bench("test")
+    old = replace(case.example, releases=(OLD,))
+    answer = programs_of(old)["answer"]
+    assert scouting(old, NEW) == [(answer, NEW)]
+    assert scouting(case.example, NEW) == []
+    assert scouting(replace(bench("bug").example, releases=(OLD,)), NEW) == []
