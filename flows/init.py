@@ -39,8 +39,9 @@ preload = [{packages}, "pytest"]      # imported once, then forked: leave out wh
 
 # [synth]
 # seed = 0
-# mutants = 3                          # bugs made from one proven example, at most
-# variants = 2                         # variations of one call site by other literals, at most
+# mutants = 1                          # bugs made from one proven example, at most
+# sites = 16                           # call sites of one family of changes, at most
+# rejected = 3                         # wrong forms of a call proposed at each site, beside the old one
 
 # [train]
 # base = "tiny"                        # a small Llama made on the spot

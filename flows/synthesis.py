@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from flows.batches import Batch
@@ -14,15 +14,16 @@ from flows.validation import run_now, verdicts
 from registry.families import Families
 from registry.identity import sha256_of, work_key
 from registry.names import SymbolIndex
-from registry.records import Example, Program, Record, Release, Verdict
+from registry.records import Example, Record, Release, Verdict
 from synth import bugs, doc_examples, test_examples, text
-from synth.drift import PART, Drift
+from synth.drift import Drift
 from synth.material import pieces
 from synth.sites import Limits
+from validators.proofs import deprecations
 
 MINE_PART = f"{doc_examples.GENERATOR}@{doc_examples.VERSION}+{test_examples.GENERATOR}@{test_examples.VERSION}"
 
-DERIVE_PART = f"{bugs.GENERATOR}@{bugs.VERSION}+{PART}+{text.GENERATOR}@{text.VERSION}"
+DERIVE_PART = f"{bugs.GENERATOR}@{bugs.VERSION}+drift@1+{text.GENERATOR}@{text.VERSION}"
 
 
 def packages(house: House) -> tuple[str, ...]:
@@ -112,30 +113,30 @@ def derive_stage(house: House) -> list[Batch]:
 def _derived(house: House, mined: _Mined) -> Iterator[Record]:
     """Text first, then drift and call sites, then bugs of the new release's rows."""
     old, new = (scraped(house, r) for r in releases(house))
-    indexes = [SymbolIndex(s.symbols) for s in (old, new)]
+    indexes = SymbolIndex(old.symbols), SymbolIndex(new.symbols)
     between = changes(house)
     settings = house.domain.synth
-    yield from text.mine(new.pages, indexes[1], domain=house.domain.name)
     programs = house.programs({p for e in mined.examples for p in _programs(e).values()})
+    yield from text.mine(new.pages, indexes[1], domain=house.domain.name)
+    warnings = {pair: " ".join(sorted(said for _, said in deprecations(v))) for pair, v in mined.verdicts.items()}
     drift = Drift(
-        domain=house.domain.name,
-        releases=(old.release.id, new.release.id),
-        changes=between,
-        old=indexes[0],
-        new=indexes[1],
-        families=Families(between, *indexes),
-        old_pieces=list(pieces([*programs.values(), *mined.of(old.release)])),
-        new_pieces=list(pieces([*programs.values(), *mined.of(new.release)])),
-        verdicts=mined.verdicts,
+        between,
+        indexes,
+        Families(between, *indexes),
+        list(pieces([*programs.values(), *mined.of(old.release)])),
+        list(pieces([*programs.values(), *mined.of(new.release)])),
+        {pair: v.outcome for pair, v in mined.verdicts.items()},
+        {pair: f"{v.detail} {warnings[pair]}" for pair, v in mined.verdicts.items()},
+        frozenset(pair for pair, said in warnings.items() if said),
+        (old.release.id, new.release.id),
+        house.domain.name,
+        Limits(mutants=settings.rejected, family=settings.sites),
+        settings.seed,
     )
-    limits = Limits(mutants=settings.rejected, family=settings.sites)
-
-    def observe(wanted: Iterable[Program]) -> Mapping[str, Verdict]:
-        return run_now(house, new.release, wanted)
-
-    yield from drift.rows(observe, limits=limits, variants=settings.variants, seed=settings.seed)
+    yield from drift.rows()
+    yield from drift.site_rows(run_now(house, new.release, (p.program for p in drift.probes)))
     library = bugs.Library(indexes[1], between, indexes[0])
     for example in mined.of(new.release):
         verdict = mined.verdicts.get((_programs(example)["answer"], new.release.id))
-        if verdict is not None and verdict.outcome == "passed":
+        if verdict is not None and (verdict.outcome, verdict.proof) == ("passed", "strong"):  # so its bugs' fixes are
             yield from bugs.mutate(example, programs, library, seed=settings.seed, limit=settings.mutants)

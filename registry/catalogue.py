@@ -258,8 +258,8 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
 """View -> (SQL, column -> documentation), above the tables' own views."""
 
 _ORDER = (
-    "verdict_releases", "latest_snapshots", "example_programs", "example_outcomes", "curated", "proofs", "funnel", "lineage", "drift",
-    "spend",
+    "verdict_releases", "latest_snapshots", "example_programs", "example_outcomes", "curated", "proofs", "funnel",
+    "lineage", "drift", "spend",
 )  # fmt: skip
 
 

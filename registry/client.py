@@ -153,8 +153,16 @@ def mean_logprob(model: Any, ids: Sequence[int]) -> float:
 
 
 def _loaded(model: Any, base: Path) -> Any:
+    """The model itself, or loaded from its folder without a progress bar on the terminal."""
     if not isinstance(model, (str, Path)):
         return model
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
-    return AutoModelForCausalLM.from_pretrained(base)
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        return AutoModelForCausalLM.from_pretrained(base)
+    finally:
+        if bars:
+            logging.enable_progress_bar()

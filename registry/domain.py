@@ -84,14 +84,12 @@ class SynthSpec(Section):
         mutants: Bugs made from one proven example, at most.
         sites: Call sites of one family, at most.
         rejected: Wrong forms of a call that are proposed at each site, beside the old one.
-        variants: Variations of one call site by other literals, at most.
     """
 
     seed: int = 0
     mutants: int = Field(default=1, ge=0, le=20)
-    sites: int = Field(default=30, ge=1, le=1000)
-    rejected: int = Field(default=4, ge=3, le=20)
-    variants: int = Field(default=2, ge=0, le=20)
+    sites: int = Field(default=16, ge=1, le=1000)
+    rejected: int = Field(default=3, ge=3, le=20)
 
 
 class SandboxSpec(Section):

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator
 
 from registry.records import Symbol
 
+LONGEST = 32
+"""Components of a dotted path that are looked at; what comes after is attributes of results."""
+
 
 class SymbolIndex:
     """Looks up symbols of one release by any of their public paths.
@@ -70,7 +73,7 @@ class SymbolIndex:
     def _longest(self, dotted: str) -> str | None:
         """The canonical path of the longest known prefix of a dotted name."""
         parts = dotted.split(".")
-        for end in range(len(parts), 1, -1):
+        for end in range(min(len(parts), LONGEST), 1, -1):
             path = self.canonical(".".join(parts[:end]))
             if path is not None and path in self.by_path:
                 return path
@@ -115,10 +118,11 @@ def _references(tree: ast.AST, names: dict[str, str], roots: frozenset[str]) -> 
                     yield names[head] + dot + rest, node
 
 
-def _preorder(node: ast.AST) -> Iterator[ast.AST]:
-    """Nodes in order of the text; of a chain of attributes only the whole."""
-    yield node
-    if isinstance(node, ast.Attribute) and dotted_name(node) is not None:
-        return
-    for child in ast.iter_child_nodes(node):
-        yield from _preorder(child)
+def _preorder(tree: ast.AST) -> Iterator[ast.AST]:
+    """Nodes in order of the text; of a chain of attributes only the whole. Deep nesting is no problem."""
+    left = [tree]
+    while left:
+        node = left.pop()
+        yield node
+        if not (isinstance(node, ast.Attribute) and dotted_name(node) is not None):
+            left.extend(reversed(list(ast.iter_child_nodes(node))))

@@ -52,7 +52,7 @@ def _resolve(dotted: str, imports: Mapping[str, str], index: SymbolIndex) -> str
 def by_relevance(
     symbols: Sequence[str], index: SymbolIndex, names: Iterable[str], uses: Counter[str]
 ) -> tuple[str, ...]:
-    """`symbols` with the one that an example is about first: the best match with `names`, else the rarest.
+    """`symbols` with the one that an example is about first: the rarest that `names` mention, else the rarest.
 
     Args:
         symbols: Canonical paths, in order of appearance.
@@ -66,7 +66,7 @@ def by_relevance(
         last = _plain(path.rpartition(".")[2])
         for place, word in enumerate(words):
             if len(last) > 2 and last in word:
-                return (0, place, -len(last), uses[path])
+                return (0, uses[path], place, -len(last))
         return (1, int(index.by_path[path].kind == "class"), uses[path], symbols.index(path))
 
     if not symbols:

@@ -19,9 +19,6 @@ READERS = frozenset(
         "items",
         "keys",
         "values",
-        "union",
-        "intersection",
-        "difference",
         "issubset",
         "issuperset",
         "isdisjoint",
@@ -36,6 +33,10 @@ READERS = frozenset(
     }
 )
 """Methods that never change their object: calls of them don't make it another one."""
+
+
+ACTING = ("add", "append", "clear", "discard", "extend", "insert", "pop", "push", "remove", "set", "update", "write")
+"""What names of methods begin with that change their object, also where their value is used."""
 
 
 @dataclass(frozen=True)
@@ -202,6 +203,8 @@ class _Reader:
         self.generic_visit(node)
 
     def on_call(self, node: ast.Call) -> None:
+        if isinstance(node.func, ast.Attribute) and node.func.attr.startswith(ACTING):
+            self._changes_root(node.func)
         if isinstance(node.func, ast.Name) and node.func.id == "next":
             for argument in node.args[:1]:
                 self._changes_root(argument)

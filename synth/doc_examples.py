@@ -11,7 +11,6 @@ from functools import cached_property
 from registry.names import SymbolIndex
 from registry.records import Example, Page, Program, Symbol
 from synth.claims import by_relevance, called
-from synth.dataflow import flow_all
 from synth.sessions import Session, sessions
 from synth.stubs import stub
 from synth.test_examples import task_text
@@ -165,7 +164,14 @@ def _candidate(
         if any(m.partition(".")[0] not in allowed for m in modules):
             return None
     paths = called(code, index)
-    if symbol is not None and symbol.path not in paths and _reads_attribute(tree, symbol.path.rpartition(".")[2]):
+    paths = tuple(p for p in paths if p in index.by_path and index.by_path[p].kind != "module")
+    known = symbol is not None and symbol.kind != "module"
+    if (
+        symbol is not None
+        and known
+        and symbol.path not in paths
+        and _reads_attribute(tree, symbol.path.rpartition(".")[2])
+    ):
         paths = (symbol.path, *paths)
     return (Program(code=code, test=session.test), symbol, page, paths) if paths else None
 
@@ -185,7 +191,7 @@ def _claims(
     """The docstring's symbol first where the program calls it, else the one it is most about."""
     if symbol is not None and symbol.path in paths and symbol.kind != "module":
         return (symbol.path, *(p for p in paths if p != symbol.path))
-    return by_relevance([p for p in paths if p in index.by_path], index, [], uses)
+    return by_relevance(paths, index, [], uses)
 
 
 def _example(
@@ -218,6 +224,3 @@ def _example(
         licence=page.licence,
         source_url=page.url,
     )
-
-
-__all__ = ["GENERATOR", "VERSION", "flow_all", "mine"]

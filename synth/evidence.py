@@ -180,7 +180,11 @@ def _meant(name: str, index: SymbolIndex) -> Symbol | None:
     """The symbol that a message names: by a public path, by `nx.x` with any alias, or by its last part."""
     last = name.rpartition(".")[2]
     for root in sorted(index.roots):
-        path = index.canonical(name) or index.canonical(f"{root}.{name.partition('.')[2]}") or index.canonical(f"{root}.{last}")
+        path = (
+            index.canonical(name)
+            or index.canonical(f"{root}.{name.partition('.')[2]}")
+            or index.canonical(f"{root}.{last}")
+        )
         if path is not None and path in index.by_path:
             return index.by_path[path]
     return None
@@ -189,6 +193,4 @@ def _meant(name: str, index: SymbolIndex) -> Symbol | None:
 def _rename(source: Symbol, target: str, changes: Sequence[Change]) -> Rule:
     known: Mapping[str, Change] = {c.symbol: c for c in sorted(changes, key=lambda c: c.id)}
     change = known.get(source.path) or known.get(target)
-    return Rule(
-        "rename", source.path, target, change.id if change else "", source.path, accepted=accepted_by(source)
-    )
+    return Rule("rename", source.path, target, change.id if change else "", source.path, accepted=accepted_by(source))

@@ -120,6 +120,8 @@ def _fold(node: ast.expr, names: dict[str, Any]) -> Any:
             return _fold(node.value, names)[_fold(node.slice, names)]
         case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
             return _comprehension(node, names)
+        case ast.Compare(comparators=[_]):
+            return _condition(node, names)
         case ast.Call():
             return _call(node, names)
     raise NotConstantError(type(node).__name__)
@@ -237,7 +239,8 @@ def _comprehension(node: ast.ListComp | ast.SetComp | ast.DictComp | ast.Generat
 
 _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
-    ast.Gt: operator.gt, ast.GtE: operator.ge, ast.In: lambda x, y: x in y,
+    ast.Gt: operator.gt, ast.GtE: operator.ge, ast.In: lambda x, y: x in y, ast.Is: operator.is_,
+    ast.IsNot: operator.is_not,
 }  # fmt: skip
 
 
@@ -246,6 +249,8 @@ def _condition(node: ast.expr, names: dict[str, Any]) -> bool:
         case ast.Compare(left=left, ops=[op], comparators=[right]):
             a, b = _fold(left, names), _fold(right, names)
             return bool(_COMPARISONS[type(op)](a, b))
+        case ast.Compare():
+            raise NotConstantError
     return bool(_fold(node, names))
 
 

@@ -22,7 +22,7 @@ from synth.spelling import applied
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
-def varied(sites: Sequence[Site], seed: int = 0, each: int = 2, enough: int = 12) -> list[Probe]:
+def varied(sites: Sequence[Site], seed: int = 0, each: int = 2, enough: int = 8) -> list[Probe]:
     """Probes of sites with one literal changed throughout.
 
     Args:

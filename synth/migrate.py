@@ -40,7 +40,7 @@ class Migration:
             self.rules.setdefault(rule.old, []).append(rule)
 
     def migrated(self, program: Program) -> tuple[Program, tuple[Rule, ...]] | None:
-        """The program with every call and name that a rule is about in its new form, and the rules; None if there is none."""
+        """The program with all that a rule is about in its new form, and the rules; None where no rule is."""
         renamed = {p for p, rules in self.rules.items() if any(r.kind in ("rename", "move") for r in rules)}
         wanted = renamed & {*self.old.called(program.code), *self.old.called(program.code + "\n" + program.test)}
         current = self.speller.through_modules(program, wanted, 0) if wanted else program
@@ -89,7 +89,7 @@ class Migration:
                 continue
             meaning = script.resolve(node)
             path = self.old.canonical(meaning) if meaning else None
-            if path is None or meaning is None or self.new.canonical(meaning) is not None and self._stays(path):
+            if path is None or meaning is None or self._stays(path, meaning):
                 continue
             for rule in self.rules.get(path, ()):
                 if rule.kind not in ("rename", "move"):
@@ -100,10 +100,10 @@ class Migration:
                     return applied(script.code, [(*span, text)]), rule
         return None
 
-    def _stays(self, path: str) -> bool:
-        """Whether a symbol is at the new release too, and not merely announced to go."""
+    def _stays(self, path: str, meaning: str) -> bool:
+        """Whether a name still works at the new release, and is not merely announced to go."""
         symbol = self.new.by_path.get(path)
-        return symbol is not None and not symbol.deprecated
+        return self.new.canonical(meaning) is not None and symbol is not None and not symbol.deprecated
 
     def rows(
         self,

@@ -55,7 +55,9 @@ class Mutator:
             if symbol.kind in ("function", "class", "method"):
                 self._siblings.setdefault(symbol.path.rpartition(".")[0], []).append(symbol)
                 names.update(parameters_of(symbol))
-        self._keywords = [name for name, _ in sorted(names.items(), key=lambda kv: (-kv[1], kv[0])) if name.isidentifier()]
+        self._keywords = [
+            name for name, _ in sorted(names.items(), key=lambda kv: (-kv[1], kv[0])) if name.isidentifier()
+        ]
 
     def mutants(self, path: str, function: str, call: cst.Call, rng: random.Random) -> Iterator[Wrong]:
         """Wrong calls of the symbol at `path`, in an order that `rng` decides; kinds differ."""
@@ -106,7 +108,9 @@ class Mutator:
         siblings = self._siblings.get(symbol.path.rpartition(".")[0], [])
         near = sorted({(n, d) for s in siblings for n, d in _defaults(s).items() if n not in own and n[0] != "_"})
         if not near:
-            near = sorted({(n, d) for s in self._common() for n, d in _defaults(s).items() if n not in own and n[0] != "_"})
+            near = sorted(
+                {(n, d) for s in self._common() for n, d in _defaults(s).items() if n not in own and n[0] != "_"}
+            )
         if not near:
             return None
         name, default = rng.choice(near)

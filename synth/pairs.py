@@ -18,7 +18,7 @@ from registry.families import Families
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Program
 from synth.material import Messages, Outcomes, Piece, key_of, licence_of
-from synth.slices import cut_to_checks
+from synth.slices import cut_to_checks, scripted
 from synth.source import Source
 
 GENERATOR, VERSION = "pairs", "1"
@@ -240,7 +240,9 @@ def normal_form(code: str) -> str:
 
 def _asserted(program: Program) -> frozenset[str]:
     return frozenset(
-        ast.unparse(s.test) for s in ast.parse(program.test).body if isinstance(s, ast.Assert) and "==" in ast.unparse(s)
+        ast.unparse(s.test)
+        for s in ast.parse(program.test).body
+        if isinstance(s, ast.Assert) and "==" in ast.unparse(s)
     )
 
 
@@ -270,6 +272,6 @@ def hunks(before: Program, after: Program) -> Iterator[Program]:
     if len(codes) < 2 and before.test == after.test:
         return
     for _, i, j, k, m in codes:
-        lines = [old.block([s]) for s in old.tree.body[:i]] + [new.block([s]) for s in new.tree.body[k:m]]
-        lines += [old.block([s]) for s in old.tree.body[j:]]
-        yield Program(code="\n".join(line.rstrip() for line in lines) + "\n", test=before.test, files=before.files)
+        kept = [(old, s) for s in old.tree.body[:i]] + [(new, s) for s in new.tree.body[k:m]]
+        kept += [(old, s) for s in old.tree.body[j:]]
+        yield Program(code=scripted(kept)[0], test=before.test, files=before.files)

@@ -106,16 +106,16 @@ class Planter:
         seed: Seed of the choice of programs.
         hosts: Most programs tried for a statement.
         statements: Most statements planted of a family.
-        enough: Families with this many sites in this many files get none.
+        enough: Families with this many sites in this many files get none; it takes twice as many with an old form.
     """
 
     def __init__(
         self,
         index: SymbolIndex,
         seed: int = 0,
-        hosts: int = 8,
+        hosts: int = 5,
         statements: int = 2,
-        enough: tuple[int, int] = (30, 5),
+        enough: tuple[int, int] = (10, 4),
     ) -> None:
         self.index, self.seed = index, seed
         self.hosts_of, self.statements, self.enough = hosts, statements, enough
@@ -134,10 +134,11 @@ class Planter:
         found: dict[str, Probe] = {}
         for family, members in sorted(families.items()):
             files = {s.piece.example.file for s in members}
-            if len(members) >= self.enough[0] and len(files) >= self.enough[1]:
+            scarce = 2 if any(s.stale for s in members) else 1
+            if len(members) >= scarce * self.enough[0] and len(files) >= scarce * self.enough[1]:
                 continue
             for cutting in self._cuttings(family, members):
-                for probe in self._planted(cutting, ready, files):
+                for probe in self._planted(cutting, ready, files, scarce * self.hosts_of):
                     found.setdefault(probe.site.root, probe)
         return list(found.values())
 
@@ -204,7 +205,7 @@ class Planter:
             checks[:3],
         )
 
-    def _planted(self, cutting: Cutting, hosts: Sequence[Host], files: set[str]) -> Iterator[Probe]:
+    def _planted(self, cutting: Cutting, hosts: Sequence[Host], files: set[str], most: int) -> Iterator[Probe]:
         able = [
             h
             for h in hosts
@@ -214,7 +215,7 @@ class Planter:
         rng.shuffle(able)
         taken: Counter[str] = Counter()
         for host in able:
-            if taken.total() == self.hosts_of:
+            if taken.total() == most:
                 return
             if taken[host.piece.example.file]:
                 continue

@@ -99,7 +99,11 @@ def _renames(change: Change, before: Symbol, new: SymbolIndex) -> Iterator[Rule]
 
 
 def _signature_rules(
-    change: Change, before: Symbol, target: str, detail: Mapping[str, Any], seen: Mapping[tuple[str, str], Sequence[str]]
+    change: Change,
+    before: Symbol,
+    target: str,
+    detail: Mapping[str, Any],
+    seen: Mapping[tuple[str, str], Sequence[str]],
 ) -> Iterator[Rule]:
     parameters = [p for p in before.parameters if isinstance(p, Mapping)]
     order = tuple(str(p["name"]) for p in parameters if p["kind"] in POSITIONAL)
@@ -273,7 +277,7 @@ def _keyed(rule: Rule, call: cst.Call) -> cst.Call | None:
 
 
 def _unkeyed(rule: Rule, call: cst.Call) -> cst.Call | None:
-    """Every argument up to the parameter given by position, as the old signature had them; literal defaults filled in."""
+    """Every argument up to the parameter by position, as the old signature had them; literal defaults filled in."""
     position, at = _position(rule), _find(call, rule.parameter)
     if position is None or at is None or not is_plain(call):
         return None
@@ -307,7 +311,9 @@ _BACKWARD = {
     "wrap": _renamed_back,
 }
 
-_USE = re.compile(r"(?i)`*([A-Za-z_][\w.]*)`*\s+(?:was|is|has been)\s+(?:removed|deprecated|renamed)[^`]*?\buse\s+`+([A-Za-z_][\w.]*)")
+_USE = re.compile(
+    r"(?i)`*([A-Za-z_][\w.]*)`*\s+(?:was|is|has been)\s+(?:removed|deprecated|renamed)[^`]*?\buse\s+`+([A-Za-z_][\w.]*)"
+)
 
 
 def renames_in(messages: Iterable[str]) -> Iterator[tuple[str, str]]:

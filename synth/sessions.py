@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from synth.dataflow import flow, flow_all, nodes, unbound
+from synth.dataflow import ACTING, flow, flow_all, nodes, unbound
 from synth.folding import is_literal
 from synth.source import indented
 
@@ -63,7 +63,8 @@ def sessions(text: str) -> Iterator[Session]:
 def _slice(steps: list[_Step], block: int) -> list[_Step]:
     """The steps with a stated output in `block`, and what their names depend on.
 
-    An expression with an output only shows something: elsewhere it is not taken for a change of what it mentions.
+    Calls for their effect in the same run of prompts stay (what they change may have another name too). An expression
+    with an output only shows something, unless its name says otherwise.
     """
     fixed = _module_like(steps)
     wanted: set[str] = set()
@@ -71,15 +72,25 @@ def _slice(steps: list[_Step], block: int) -> list[_Step]:
     for step in reversed(steps):
         what = flow(step.tree)
         checked = step.block == block and bool(step.want)
-        shows = isinstance(step.tree, ast.Expr) and bool(step.want)
-        changes = frozenset() if shows else what.changes - fixed
-        if not checked and not (what.binds | changes) & wanted:
+        changes = frozenset() if _shows(step) else what.changes - fixed
+        acts = step.block == block and bool(changes) and isinstance(step.tree, ast.Expr)
+        if not checked and not acts and not (what.binds | changes) & wanted:
             continue
         chosen.append(step)
         if isinstance(step.tree, (ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom, ast.FunctionDef)):
             wanted -= what.binds - what.reads
         wanted |= what.reads
     return chosen[::-1]
+
+
+def _shows(step: _Step) -> bool:
+    """Whether a step's output is what it is for: `G.degree(1)`, but not `G.add_edge(1, 2)`, which returns a key."""
+    if not isinstance(step.tree, ast.Expr) or not step.want:
+        return False
+    call = step.tree.value
+    return not (
+        isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr.startswith(ACTING)
+    )
 
 
 def _module_like(steps: list[_Step]) -> set[str]:
@@ -192,7 +203,7 @@ class _Script:
             return
         want = step.want.removesuffix("\n")
         match step.tree:
-            case ast.Expr(value=ast.Call(func=ast.Name(id="pprint"), args=[argument])) if _literal(want):
+            case ast.Expr(value=ast.Call(func=function, args=[argument])) if _literal(want) and _is_pretty(function):
                 name = self.fresh("result")
                 text = ast.get_source_segment(step.source, argument) or ast.unparse(argument)
                 self.body.append(_bound(name, text))
@@ -252,7 +263,12 @@ def _is_plain(tree: ast.stmt) -> bool:
 
 
 def _is_print(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("print", "pprint")
+    return isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "pprint", "pprint.pprint", "pp")
+
+
+def _is_pretty(function: ast.expr) -> bool:
+    """Whether a function prints a value as source, over several lines."""
+    return ast.unparse(function).rpartition(".")[2] in ("pprint", "pp")
 
 
 def _prints(tree: ast.stmt) -> bool:

@@ -32,7 +32,8 @@ class Limits:
 
     Attributes:
         mutants: Most mutants of a site.
-        family: Most sites of a family.
+        family: Most sites of a family that have no old form.
+        stale: Most sites of a family that have an old form; they are scarce, and alone show old against new.
         file: Most sites of a family in one file.
         example: Most sites of a family in one example.
         prompt: Most characters of a prompt.
@@ -40,8 +41,9 @@ class Limits:
     """
 
     mutants: int = 3
-    family: int = 24
-    file: int = 8
+    family: int = 10
+    stale: int = 24
+    file: int = 6
     example: int = 3
     prompt: int = 1500
     hub: float = 0.03
@@ -171,8 +173,9 @@ class Sites:
         kept = []
         for site in pool:
             file, example = (site.family, site.piece.example.file), (site.family, site.piece.key)
+            most = self.limits.stale if site.stale else self.limits.family
             if (
-                by_family[site.family] < self.limits.family
+                by_family[site.family] < most
                 and by_file[file] < self.limits.file
                 and by_example[example] < self.limits.example
             ):
@@ -207,9 +210,7 @@ class Sites:
                     if site is not None:
                         yield site
 
-    def _forms(
-        self, script: Script, call: Call, speller: Speller
-    ) -> Iterator[tuple[int, tuple[tuple[str, str], ...]]]:
+    def _forms(self, script: Script, call: Call, speller: Speller) -> Iterator[tuple[int, tuple[tuple[str, str], ...]]]:
         """Where the choice starts, and the old forms from there to the end of the statement."""
         assert call.path is not None
         text, end = script.code[slice(*call.span)], script.code[call.span[1] : call.stop]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from registry.records import Program
@@ -78,18 +79,21 @@ class Slicer:
 
 def joined(source: Source, positions: list[int]) -> tuple[str, dict[int, int]]:
     """The statements at some positions as a script, and where each starts in it."""
-    body = source.tree.body
+    text, starts = scripted([(source, source.tree.body[p]) for p in positions])
+    return text, dict(zip(positions, starts, strict=True))
+
+
+def scripted(statements: Sequence[tuple[Source, ast.stmt]]) -> tuple[str, list[int]]:
+    """Statements of sources as a script, and where each starts in it."""
     text = ""
-    starts: dict[int, int] = {}
+    starts: list[int] = []
     before: ast.stmt | None = None
-    for position in positions:
-        statement = body[position]
+    for source, statement in statements:
         if before is not None:
             text += "\n" * _gap(before, statement)
-        block = source.block([statement])
         lead = source.span(statement)[0] - source.offset(min([statement.lineno, *_decorators(statement)]), 0)
-        starts[position] = len(text) + (lead if isinstance(statement, _DEFINITIONS) else 0)
-        text += block.rstrip() + "\n"
+        starts.append(len(text) + (lead if isinstance(statement, _DEFINITIONS) else 0))
+        text += source.block([statement]).rstrip() + "\n"
         before = statement
     return text, starts
 

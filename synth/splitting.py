@@ -23,6 +23,7 @@ from synth.statements import (
     asserting_functions,
     assigned_constants,
     changed_by_methods,
+    decided,
     effect,
     passed_names,
     pytest_context,
@@ -80,7 +81,7 @@ class Splitter:
 
     def __init__(self, script: str) -> None:
         self.source = Source(script)
-        self.body = self.source.tree.body
+        self.body = decided(self.source.tree.body)
         self.taken = {n.id for n in nodes(self.source.tree) if isinstance(n, ast.Name)}
         self.code: list[Line] = []
         self.test: list[Line] = []

@@ -14,6 +14,22 @@ class UnsplittableError(Exception):
     """The script has a form that can't be told apart into usage and checks; the message says which."""
 
 
+def decided(body: Sequence[ast.stmt]) -> list[ast.stmt]:
+    """Statements with those of `if True:` and `if not None:` in place of it (what parameters put in leave behind)."""
+    made: list[ast.stmt] = []
+    for statement in body:
+        try:
+            chosen = fold(statement.test) if isinstance(statement, ast.If) else None
+        except NotConstantError:
+            made.append(statement)
+            continue
+        if isinstance(statement, ast.If):
+            made += decided(statement.body if chosen else statement.orelse)
+        else:
+            made.append(statement)
+    return made
+
+
 def assigned_constants(statement: ast.stmt, names: Mapping[str, Any]) -> dict[str, tuple[ast.expr, Any]]:
     """Names that a statement binds to known values, with the expression and the value."""
     if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:

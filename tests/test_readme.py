@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.flows.runs import ROOT
+from tests.flows.scheduled import Scheduled
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
 
@@ -29,7 +30,7 @@ def test_every_block_is_of_a_kind_that_is_run() -> None:
 
 
 @pytest.fixture
-def checkout(networkx_home: Path, tmp_path: Path) -> Path:
+def checkout(scheduled: Scheduled, tmp_path: Path) -> Path:
     """The tracked files with their times, `.venv` and the finished home linked in."""
     copy = tmp_path / "driftune"
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -37,7 +38,7 @@ def checkout(networkx_home: Path, tmp_path: Path) -> Path:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, copy / name)
     (copy / ".venv").symlink_to(Path(sys.prefix))
-    (copy / ".driftune").symlink_to(networkx_home)
+    (copy / ".driftune").symlink_to(scheduled.home)
     return copy
 
 

@@ -4,7 +4,8 @@ Parts by kind (`Example.parts["programs"]` names the programs by role, the other
 
 | kind | programs | texts | proven where |
 |---|---|---|---|
-| doc, test | answer, stub | prompt | answer passes and calls the symbol it claims; the stub doesn't pass |
+| doc | answer, stub | prompt | answer passes and calls the symbol it claims to show; the stub doesn't pass |
+| test | answer, stub | prompt | answer passes and calls the library; the stub doesn't pass |
 | drift | old, new | prompt | old passes at old; at new it fails, differs or newly warns; new passes there unwarned |
 | bug | buggy, fixed | prompt | fixed passes; buggy, one small edit away, ends `failed` or `error` by its own doing |
 | preference | chosen, rejected | prompt, chosen, rejected, suffix | chosen passes, rejected ends `failed` or `error` |
@@ -173,20 +174,19 @@ class _Case:
 
 
 def _mined(case: _Case) -> None:
-    """doc, test: the answer passes and shows what it claims; a stub of what it calls does not pass."""
+    """doc, test: the answer passes and calls what it should; a stub of what it calls does not pass."""
     answer = case.passes("answer")
-    if not _shows(case, answer):
-        claim = case.example.symbols[0] if case.example.symbols else "anything of the library"
+    claim = case.example.symbols[0] if case.example.symbols and case.example.kind == "doc" else ""
+    if claim and not _shows(case, answer, claim):
         raise _UnprovenError("unproven", f"It claims to show {claim} and never calls it")
+    if not claim and not answer.symbols_called:
+        raise _UnprovenError("unproven", "It calls nothing of the library")
     if case.verdict("stub").outcome == "passed":
         raise _UnprovenError("vacuous-test", "Its test also passes on a stub of what it calls")
 
 
-def _shows(case: _Case, answer: Verdict) -> bool:
+def _shows(case: _Case, answer: Verdict, claim: str) -> bool:
     """Whether the claimed symbol was called; for what leaves no call to see, whether the code names it."""
-    if not case.example.symbols:
-        return bool(answer.symbols_called)
-    claim = case.example.symbols[0]
     index = case.index
     path = (index.canonical(claim) if index is not None else None) or claim
     owner, _, _ = path.rpartition(".")
@@ -204,14 +204,14 @@ def _drift(case: _Case) -> str:
     """drift: what the old code does at the new release, where old passed before and new passes there."""
     before, after = case.passes("old", 0), case.verdict("old", -1)
     new = case.passes("new", -1)
-    announced = sorted(_deprecations(new))
+    announced = sorted(deprecations(new))
     if announced:
         raise _UnprovenError("unproven", f"The new program warns at the new release: {announced[0][1]}")
     if after.outcome in ("error", "failed"):
         return "fails" if after.outcome == "error" else "differs"
     if after.outcome != "passed":
         raise _UnprovenError("unproven", f"The old program ends {after.outcome} at the new release: {after.detail}")
-    if not _deprecations(after) - _deprecations(before):
+    if not deprecations(after) - deprecations(before):
         raise _UnprovenError(
             "unproven", "The old program passes at the new release too, without a new deprecation warning"
         )
@@ -220,10 +220,10 @@ def _drift(case: _Case) -> str:
 
 def announces(verdict: Verdict) -> bool:
     """Whether a deprecation, or another change of the API to come, was warned of."""
-    return bool(_deprecations(verdict))
+    return bool(deprecations(verdict))
 
 
-def _deprecations(verdict: Verdict) -> set[tuple[str, str]]:
+def deprecations(verdict: Verdict) -> set[tuple[str, str]]:
     """(category, message) of the warnings that announce a change of the API."""
     rows: Any = verdict.warnings
     found = {(str(w.get("category", "")), str(w.get("message", ""))) for w in rows}

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from registry.families import Families
-from registry.names import SymbolIndex
+from registry.names import LONGEST, SymbolIndex
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Reader:
         known = self._dotted.get(dotted)
         if known is None:
             parts = dotted.split(".")
-            prefixes = [".".join(parts[:end]) for end in range(len(parts), 1, -1)]
+            prefixes = [".".join(parts[:end]) for end in range(min(len(parts), LONGEST), 1, -1)]
             paths = prefixes + [c for p in prefixes for i in self.indexes if (c := i.canonical(p)) is not None]
             known = self._dotted[dotted] = self.families.calling(paths)
         return known

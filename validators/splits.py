@@ -193,6 +193,11 @@ def assign(
             left_out[e.id] = why
         else:
             split[e.id] = own
+    trained = {e.family for e in rows if e.kind == MEASURED and split.get(e.id) == TRAIN}
+    for e in rows:
+        if split.get(e.id) == CONTEXT and e.family not in trained:
+            del split[e.id]
+            left_out[e.id] = f"A site of {e.family}, of which no other is left to train on"
     return Assignment(split, left_out)
 
 

@@ -13,7 +13,7 @@ from finetune import bases, corpus
 from finetune.bases import BaseModel, TinyBase
 from registry.errors import ConfigurationError, TrainingError
 from registry.fingerprint import fingerprint
-from tests.finetune.conftest import OLD, TINY, general
+from tests.finetune.lib_drift import OLD, TINY, general
 
 FEW = {**TINY, "steps": 8, "save_every": 3}
 GENERAL = ["def f(x):\n    return x + 1\n" * 40, "class A:\n    pass\n" * 40]

@@ -10,7 +10,7 @@ from finetune import evaluation, tuning
 from finetune.bases import BaseModel
 from finetune.corpus import SourceFile
 from finetune.scoring import Scorer, Span, closed, encode
-from tests.finetune.conftest import general, site, sites
+from tests.finetune.lib_drift import general, site, sites
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from finetune.recipe import PreferenceSettings, SftSettings
 from finetune.scoring import Scorer
 from registry.errors import ConfigurationError, TrainingError
 from registry.store import content_hash
-from tests.finetune.conftest import general, sites
+from tests.finetune.lib_drift import general, sites
 
 SFT = SftSettings(rank=4, alpha=8, learning_rate=2e-2, batch=8, steps=40, max_tokens=64, save_every=4)
 DPO = PreferenceSettings(learning_rate=1e-2, batch=8, steps=24, max_tokens=64, save_every=4)
@@ -84,7 +84,7 @@ def _killed(base: BaseModel, work: Path, stage: str, at: int) -> None:
     preference.tune(base, first.folder, recipe.pairs(TRAIN, DPO, 0), work / "dpo", DPO, threads=1, progress=stop)
 
 
-@pytest.mark.parametrize(("stage", "at"), [("sft", 7), ("preference", 10)])
+@pytest.mark.parametrize(("stage", "at"), [pytest.param("sft", 7, marks=pytest.mark.slow), ("preference", 10)])
 def test_killed_training_goes_on_to_the_same_bytes(
     tiny_base: BaseModel, whole: Path, tmp_path: Path, stage: str, at: int
 ) -> None:

@@ -90,7 +90,7 @@ def test_a_registry_that_cannot_be_written_is_refused_before_the_run(tmp_path: P
 
 @pytest.mark.parametrize("kilobytes", [32, 400])
 def test_a_full_disk_is_one_line_and_loses_nothing(kilobytes: int, tmp_path: Path) -> None:
-    """A home on a file system that is full, at once or in the middle of a run: exit code 2, and it says to free space."""
+    """On a file system that is full, at once or in the middle of a run, it says to free space: exit code 2."""
     bubblewrap = shutil.which("bwrap")
     assert bubblewrap is not None, "bubblewrap is missing: install it with apt-get install bubblewrap"
     home = tmp_path / "home"

@@ -56,7 +56,7 @@ KILLS: dict[str, Callable[[Path], bool]] = {
 
 @pytest.mark.timeout(1500)
 def test_killed_in_any_stage_the_same_command_gives_the_same_lake(finished: tuple[Path, Path], tmp_path: Path) -> None:
-    """`kill -9` during scrape, mining, validation and training, each followed by the same command: the same ids and digests."""
+    """After `kill -9` in any stage the same command goes on, to the same ids and digests."""
     domain, undisturbed = finished
     home = tmp_path / "home"
     for stage, ready in KILLS.items():
@@ -105,7 +105,7 @@ print(reads)
 
 
 def test_readers_are_never_locked_out_while_a_run_writes(finished: tuple[Path, Path], tmp_path: Path) -> None:
-    """From another process and folder, a read-only connection answers every view while a run writes, and stops no write."""
+    """From another process and folder a read-only connection answers every view while a run writes."""
     domain, undisturbed = finished
     home = tmp_path / "home"
     for name in ("packages", "sandbox", "bases"):  # what can be had without the network stays out of this test's time
@@ -122,7 +122,7 @@ def test_readers_are_never_locked_out_while_a_run_writes(finished: tuple[Path, P
         capture_output=True,
         text=True,
     )
-    out, err = run.communicate(timeout=900)
+    _, err = run.communicate(timeout=900)
     assert reader.returncode == 0, reader.stderr
     assert int(reader.stdout) >= 7
     assert run.returncode == 4, err

@@ -60,8 +60,8 @@ class Bench:
     ) -> Example:
         releases = (OLD.id, NEW.id) if kind in ("drift", "preference") else (NEW.id,)
         example = Example(
-            domain="d", kind=kind, releases=releases, parts={"programs": programs, "n": len(self.rows)}, file="f", root="r",
-            generator="g", generator_version="1", licence="MIT", source_url=PAGE.url, **more,
+            domain="d", kind=kind, releases=releases, parts={"programs": programs, "n": len(self.rows)}, file="f",
+            root="r", generator="g", generator_version="1", licence="MIT", source_url=PAGE.url, **more,
         )  # fmt: skip
         self.rows.append(example)
         if rule:

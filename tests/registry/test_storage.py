@@ -33,10 +33,12 @@ def test_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
 
 def test_full_disk_says_so() -> None:
     """A real full device (/dev/full) is the user's error, in one line with place and advice."""
-    with pytest.raises(ConfigurationError, match="No space left") as error, storage("the lake", "/dev/full"):
-        with Path("/dev/full").open("wb") as file:
-            file.write(b"x")
-            file.flush()
+    with (
+        pytest.raises(ConfigurationError, match="No space left") as error,
+        storage("the lake", "/dev/full"),
+        Path("/dev/full").open("wb", buffering=0) as file,
+    ):
+        file.write(b"x")
     assert "the lake at /dev/full" in str(error.value)
     assert isinstance(error.value.__cause__, OSError)
 
@@ -44,7 +46,7 @@ def test_full_disk_says_so() -> None:
 def test_path_below_a_file_says_so(tmp_path: Path) -> None:
     """A folder that is a file is the user's error too."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError, match="not a folder|where a folder is needed"):
+    with pytest.raises(ConfigurationError, match=r"not a folder|where a folder is needed"):
         write_file(tmp_path / "file" / "below", b"x", "a file")
 
 

@@ -122,7 +122,8 @@ def test_what_needs_pytest_is_refused(name: str, why: str) -> None:
 def test_unittest_cases_become_plain_asserts() -> None:
     """Methods of TestCase are written as asserts, over several lines too."""
     text = (
-        "import unittest\nimport lib\n\n\nclass Things(unittest.TestCase):\n    def setUp(self):\n        self.n = 1\n\n"
+        "import unittest\nimport lib\n\n\nclass Things(unittest.TestCase):\n"
+        "    def setUp(self):\n        self.n = 1\n\n"
         "    def test_it(self):\n        self.assertEqual(\n            lib.f(self.n),\n            [1],\n        )\n"
         "        self.assertTrue(lib.g())\n        self.assertIsNone(lib.h())\n"
         "        with self.assertRaises(ValueError):\n            lib.f(-1)\n"

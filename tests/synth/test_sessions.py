@@ -31,7 +31,8 @@ CASES = {
         ">>> lib.f(-1)\nTraceback (most recent call last):\n    ...\nlib.errors.Wrong: no\n",
         (
             "",
-            "try:\n    lib.f(-1)\nexcept Exception as error:\n    raised1 = type(error).__name__\nelse:\n    raised1 = None\n",
+            "try:\n    lib.f(-1)\nexcept Exception as error:\n    raised1 = type(error).__name__\n"
+            "else:\n    raised1 = None\n",
             'assert raised1 == "Wrong"\n',
         ),
     ),
@@ -60,7 +61,8 @@ def test_output_with_an_ellipsis_is_not_checked() -> None:
 
 def test_prose_separates_sessions_which_bring_what_they_need() -> None:
     """Each run of prompts is a session of its own, with the earlier statements that its names depend on."""
-    text = "First:\n\n>>> G = lib.f(1)\n>>> H = lib.g(2)\n>>> lib.size(G)\n1\n\nThen:\n\n>>> G.add(2)\n>>> lib.size(G)\n2\n"
+    text = "First:\n\n>>> G = lib.f(1)\n>>> H = lib.g(2)\n>>> lib.size(G)\n1\n\n"
+    text += "Then:\n\n>>> G.add(2)\n>>> lib.size(G)\n2\n"
     first, second = sessions(text)
     assert first.body == "G = lib.f(1)\nresult1 = lib.size(G)\n"
     assert second.body == "G = lib.f(1)\nG.add(2)\nresult1 = lib.size(G)\n"

@@ -76,6 +76,11 @@ CASES = {
         "import lib\n\nresults1 = []\nfor n in lib.all():\n    results1.append(lib.is_fine(n))\n",
         "assert set(results1) == {True}\n",
     ),
+    "a condition that is known is decided": (
+        "import lib\nif not True:\n    lib.f(0)\nelse:\n    assert lib.f(1) == 2\n",
+        "import lib\n\nresult1 = lib.f(1)\n",
+        "assert result1 == 2\n",
+    ),
     "parts of a conjunction are checks of their own": (
         "import lib\nassert lib.f(1) == 2 and not lib.g(2)\n",
         "import lib\n\nresult1 = lib.f(1)\nresult2 = lib.g(2)\n",

@@ -152,10 +152,12 @@ def test_example_calls_what_it_claims_to_show(claim: str, called: tuple[str, ...
     assert case.prove().proven is proven
 
 
-def test_row_that_claims_nothing_calls_the_library() -> None:
-    """Without a claimed symbol, something of the library must have been called."""
-    assert bench("doc", symbols=()).prove().proven
-    assert not bench("doc", symbols=()).set("answer", "passed", symbols_called=()).prove().proven
+@pytest.mark.parametrize(("kind", "symbols"), [("doc", ()), ("test", ()), ("test", ("lib.core.f",))])
+def test_row_that_claims_nothing_calls_the_library(kind: str, symbols: tuple[str, ...]) -> None:
+    """Where no symbol is claimed to be shown, as in a test, something of the library must have been called."""
+    case = bench(kind, symbols=symbols)
+    assert case.set("answer", "passed", symbols_called=("lib.core.decorator",)).prove().proven
+    assert not case.set("answer", "passed", symbols_called=()).prove().proven
 
 
 @pytest.mark.parametrize(

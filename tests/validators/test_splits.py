@@ -113,6 +113,7 @@ def test_assignment_leaks_nothing(rows: list[tuple[str, str, int, set[str]]], hu
     assert not set(assigned.split) & set(assigned.left_out)
     held = {(examples[i].family, examples[i].file) for i, s in assigned.split.items() if s == CONTEXT}
     unseen = {examples[i].family for i, s in assigned.split.items() if s in (SYMBOL, DEV)}
+    assert {f for f, _ in held} <= {examples[i].family for i, s in assigned.split.items() if s == TRAIN}
     roots: dict[str, set[str]] = {}
     for i, s in assigned.split.items():
         roots.setdefault(examples[i].root, set()).add(s)

@@ -5,17 +5,18 @@ It trusts nothing the splitter says but the rows' splits: what is held out follo
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 import tokenize
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from registry.families import Families, Family
 from registry.records import Example, Program
 from validators.proofs import programs_of
 from validators.splits import CONTEXT, DEV, SITES, SYMBOL, TRAIN
 
+_WORD = re.compile(r"[^\W\d]\w*")
 _CHAIN = re.compile(r"[^\W\d]\w*(?:\s*\.\s*[^\W\d]\w*)*")
 _IMPORT = re.compile(r"^[ \t]*import[ \t]+(.+)$", re.MULTILINE)
 _FROM = re.compile(r"^[ \t]*from[ \t]+([\w.]+)[ \t]+import[ \t]*(\([^)]*\)|.+)$", re.MULTILINE)
@@ -43,6 +44,7 @@ def leaks(
         if s == CONTEXT:
             by_file.setdefault(e.file, set()).add(e.family or "")
     yield from _shared_roots(splits, examples)
+    looks = {f: _Look(families.by_name[f]) for f in sorted(unseen.union(*by_file.values())) if f in families.by_name}
     for name, split in sorted(splits.items()):
         if split != TRAIN:
             continue
@@ -50,9 +52,9 @@ def leaks(
         held = unseen | by_file.get(example.file, set())
         if example.family in held:
             yield f"{name} trains on {example.family}, which is held out"
-        for family in sorted(held):
-            word = _named(example, programs, families.by_name.get(family))
-            if word:
+        texts = _Texts(example, programs)
+        for family in sorted(held & looks.keys()):
+            if word := looks[family].found(texts):
                 yield f"{name} ({example.kind}, {example.file}) names {word} of {family}, which is held out"
 
 
@@ -65,24 +67,44 @@ def _shared_roots(splits: Mapping[str, str], examples: Mapping[str, Example]) ->
             yield f"Rows of root {root} stand in {', '.join(sorted(found))}"
 
 
-def _named(example: Example, programs: Mapping[str, Program], family: Family | None) -> str:
-    """The first name of a family that an example's programs or text hold, empty where there is none."""
-    if family is None:
-        return ""
-    paths = sorted(p for p in family.paths if p.rpartition(".")[0] not in family.paths)
-    words = {p.rpartition(".")[2] for p in paths}
-    rows = [programs[p] for p in programs_of(example).values() if p in programs]
-    for text in [f"{p.code}\n{p.test}" for p in rows]:
-        if any(word in text for word in words):
-            found = _dotted_names(text)
-            for path in paths:
-                if any(name == path or name.startswith(path + ".") for name in found):
-                    return path
-    parts: Any = example.parts
-    text = str(parts.get("text", ""))
-    telling = sorted(w for w in words if "_" in w or any(c.isdigit() or c.isupper() for c in w))
-    hit = next((w for w in telling if re.search(rf"\b{re.escape(w)}\b", text)), "")
-    return hit or next((p for p in paths if re.search(rf"\b{re.escape(p)}\b", text)), "")
+class _Texts:
+    """What an example holds, read no further than is asked for."""
+
+    def __init__(self, example: Example, programs: Mapping[str, Program]) -> None:
+        rows = [programs[p] for p in programs_of(example).values() if p in programs]
+        self.prose = str(example.parts.get("text", ""))
+        self._code = [f"{p.code}\n{p.test}" for p in rows]
+        self.words = {w for text in (*self._code, self.prose) for w in _WORD.findall(text)}
+
+    @functools.cached_property
+    def names(self) -> set[str]:
+        """Dotted names in its programs."""
+        return {name for text in self._code for name in _dotted_names(text)}
+
+
+class _Look:
+    """What gives one family away.
+
+    Args:
+        family: The family.
+    """
+
+    def __init__(self, family: Family) -> None:
+        self._paths = sorted(p for p in family.paths if p.rpartition(".")[0] not in family.paths)
+        self._words = {p.rpartition(".")[2] for p in self._paths}
+        self._telling = sorted(w for w in self._words if "_" in w or any(c.isdigit() or c.isupper() for c in w))
+
+    def found(self, texts: _Texts) -> str:
+        """The first name of the family in an example's programs or text, empty where there is none."""
+        if not texts.words & self._words:
+            return ""
+        for path in self._paths:
+            if any(name == path or name.startswith(path + ".") for name in texts.names):
+                return path
+        if not texts.prose:
+            return ""
+        spelled = [*self._telling, *self._paths]
+        return next((w for w in spelled if re.search(rf"\b{re.escape(w)}\b", texts.prose)), "")
 
 
 def _dotted_names(text: str) -> set[str]:

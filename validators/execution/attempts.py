@@ -26,6 +26,7 @@ class Attempt:
     values: dict[str, dict[str, str]] = field(default_factory=dict)
     symbols: tuple[str, ...] = ()
     duration_s: float = 0.0
+    cpu_s: float = 0.0
     unsent: str | None = None
 
 
@@ -66,7 +67,7 @@ def attempt(server: Server, program: Program, rewritten: Rewritten | None, setti
         ended = server.finish()
     if found is None or (ended["reason"] in ("memory", "processes") and found.outcome != "passed"):
         found = talk.failure() or _ended(why, ended, setting)
-    return replace(found, duration_s=round(duration, 6), values=talk.values)
+    return replace(found, duration_s=round(duration, 6), cpu_s=ended["cpu_s"], values=talk.values)
 
 
 class _Unsent(Exception):  # noqa: N818 - what came can't decide

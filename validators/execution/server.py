@@ -70,6 +70,10 @@ class Server:
         self._control.settimeout(START_S)
         return self._hear()
 
+    def kill(self) -> None:
+        """End the server from another thread: the one that uses it finds it dead."""
+        self._process.kill()
+
     def close(self) -> None:
         """End the server and everything in it."""
         self._control.close()

@@ -105,6 +105,7 @@ class Walled:
                     pass_fds=[*data.fds, *pass_fds],
                     env={},
                     cwd="/",
+                    start_new_session=True,  # Ctrl-C is for the driver, which ends its sandboxes in order
                 )
             except OSError as error:
                 raise SandboxError(f"bubblewrap can't be started: {error}") from error

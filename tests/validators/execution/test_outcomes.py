@@ -6,15 +6,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from registry.errors import ConfigurationError, SandboxError
 from registry.records import Program, Verdict
 from validators.execution.environments import BuiltEnvironment
-from validators.execution.pool import HARNESS, Pool
+from validators.execution.pool import HARNESS, Pool, load_sandbox
 
 OUTCOMES: list[tuple[str, str, str, str, str]] = [
     # name, code, test, outcome, proof
@@ -207,6 +209,19 @@ def test_killed_server_loses_no_verdict(pool: Pool, bare: BuiltEnvironment) -> N
     assert [v.outcome for v in verdicts] == ["passed"] * 30
 
 
+def test_closing_ends_what_runs(bare: BuiltEnvironment) -> None:
+    """A pool closes at once, whatever runs in it."""
+    program = Program(code="import time\ntime.sleep(3600)", test="assert 1 == time")
+    other = Pool(1)
+    late = threading.Timer(1.0, other.close)
+    began = time.monotonic()
+    late.start()
+    with pytest.raises(SandboxError, match="closed"):
+        list(other.run(bare, [program], timeout_s=3600))
+    assert time.monotonic() - began < 30
+    late.join()
+
+
 def test_killed_driver_leaves_no_process(pool: Pool, tmp_path: Path) -> None:
     """When the process that runs the pool is killed, nothing in the sandbox goes on."""
     script = tmp_path / "driver.py"
@@ -271,11 +286,22 @@ def test_library_with_threads_starts_cold(pool: Pool, sandbox_cache: Path, tmp_p
 @pytest.mark.parametrize("name", ["bubblewrap", "other"])
 def test_sandboxes_are_found_by_name(name: str) -> None:
     """A sandbox is chosen by name; an unknown one is the user's error, with the known ones named."""
-    from registry.errors import ConfigurationError
-    from validators.execution.pool import load_sandbox
-
     if name == "bubblewrap":
         assert load_sandbox(name) is Pool
     else:
         with pytest.raises(ConfigurationError, match="bubblewrap"):
             load_sandbox(name)
+
+
+def test_late_programs_are_tried_again_alone(bare: BuiltEnvironment, tmp_path: Path) -> None:
+    """A program that was late while it waited is tried again; one that was busy all the time is not."""
+    busy = Program(code="while True:\n    pass", test="assert 1 == x")
+    waits = Program(code="import time\ntime.sleep(60)", test="assert 1 == x")
+    with Pool(1) as own:
+        took = []
+        for program in (busy, waits):
+            began = time.monotonic()
+            (verdict,) = own.run(bare, [program], timeout_s=2.0)
+            took.append(time.monotonic() - began)
+            assert (verdict.outcome, verdict.attempts) == ("timeout", 1)
+    assert took[1] >= 4.0

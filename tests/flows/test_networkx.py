@@ -1,0 +1,90 @@
+"""What a finished run over networkx must show: rows, proofs, lineage, and the gate's report."""
+
+from __future__ import annotations
+
+import statistics
+
+import pytest
+
+from finetune import intervals
+from registry.lake import Lake
+from registry.records import Score
+from tests.flows.runs import query
+from tests.flows.scheduled import FIRST_S, SECOND_S, Scheduled
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(FIRST_S + SECOND_S + 300)]
+
+WANTED = {"doc": 400, "test": 1500, "bug": 1000}
+GAINS = {"preference": 0.15, "choice@1": 0.15}
+
+
+def test_enough_rows_of_each_kind_are_proven(scheduled: Scheduled) -> None:
+    """Proven are at least 400 `doc`, 1,500 `test` and 1,000 `bug` rows of six kinds, half of `bug` strongly."""
+    rows = query(
+        scheduled.home,
+        "select kind, sum(proven)::int as proven, sum(strong)::int as strong, "
+        "count(*) filter (proven > 0) as operators "
+        "from funnel group by kind",
+    )
+    found = {row["kind"]: row for row in rows}
+    for kind, wanted in WANTED.items():
+        assert found[kind]["proven"] >= wanted, rows
+    assert found["bug"]["operators"] >= 6
+    assert found["bug"]["strong"] >= 0.5 * found["bug"]["proven"]
+
+
+def test_drift_is_wide_and_shown_with_both_outcomes(scheduled: Scheduled) -> None:
+    """`drift` rows show at least 30 distinct programs, passing at old, in trouble at new; at most half by a warning."""
+    rows = query(scheduled.home, "select * from proofs where kind = 'drift'")
+    assert len({row["code_old"] for row in rows}) >= 30
+    for row in rows:
+        assert row["code_old"] != row["code_new"] or row["test"]
+        assert row["outcome_old"] == row["outcome_new"] == "passed"
+        assert row["old_effect"] in ("fails", "differs", "warns")
+        assert (row["old_effect"] == "warns") == (row["outcome_old_at_new"] == "passed")
+    assert sum(row["old_effect"] == "warns" for row in rows) <= len(rows) / 2
+
+
+def test_every_row_has_licence_and_source_and_every_removal_its_rule(scheduled: Scheduled) -> None:
+    """Nothing in the snapshot lacks licence, source or lineage; what is not in it has a removal with a rule."""
+    [left] = query(
+        scheduled.home,
+        """
+        select count(*) filter (c.split is not null and (e.licence is null or e.source_url = '')) as bare,
+               count(*) filter (c.split is null and coalesce(c.rule, '') = '') as unexplained
+        from examples e join curated c on c.example = e.id
+        """,
+    )
+    assert left == {"bare": 0, "unexplained": 0}
+    [line] = query(scheduled.home, "select count(*) as rows, count(page) as pages from lineage")
+    assert line["rows"] == line["pages"] > 0
+
+
+def test_the_gate_published_what_gains_on_call_sites_it_never_saw(scheduled: Scheduled) -> None:
+    """On `context` preference and choice@1 gain 0.15 and new calls cost 0.20 bits a byte less, for sure."""
+    rows = query(scheduled.home, "select * from reports where arm = 'adapter-base' and split = 'context'")
+    found = {row["metric"]: row for row in rows}
+    assert {row["decision"] for row in rows} == {"publish"}
+    for metric, gain in GAINS.items():
+        assert found[metric]["value"] >= gain
+        assert found[metric]["ci_low"] > 0
+    assert found["bits_new"]["value"] <= -0.20
+    assert found["bits_new"]["ci_high"] < 0
+    assert found["bits_gap"]["value"] > 0
+    assert found["bits_gap"]["ci_low"] > 0
+    assert query(scheduled.home, "select reason from reports where arm = 'base+docs'")
+
+
+def test_general_code_is_at_most_ten_percent_worse(scheduled: Scheduled) -> None:
+    """Bits per byte of held-out standard library code grow by 10% at most."""
+    rows = query(scheduled.home, "select arm, value from reports where split = 'general' and metric = 'bits'")
+    value = {row["arm"]: row["value"] for row in rows}
+    assert value["adapter"] <= 1.10 * value["base"]
+
+
+def test_the_gate_is_honest_on_the_stored_scores(scheduled: Scheduled) -> None:
+    """It accepts at most 3% of 2,000 draws with signs flipped by family, and 80% with the seen effect planted."""
+    lake = Lake(str(scheduled.home / "lake"), scheduled.home)
+    found = intervals.family_differences(lake.read(Score), split="context", metric="choice@1")
+    assert intervals.accepted_by_chance(found, draws=2000) <= 0.03
+    assert intervals.accepted_when_planted(found, statistics.mean(found)) >= 0.80

@@ -1,0 +1,108 @@
+"""Which library object a dotted name means."""
+
+from __future__ import annotations
+
+import pytest
+
+from registry.names import SymbolIndex, dotted_name, imported_names
+from registry.records import Symbol
+
+
+def symbol(path: str, kind: str = "function", *aliases: str) -> Symbol:
+    return Symbol(release="r", path=path, kind=kind, aliases=aliases)
+
+
+SYMBOLS = [
+    symbol("lib", "module"),
+    symbol("lib.algorithms", "module"),
+    symbol("lib.algorithms.paths", "module"),
+    symbol("lib.algorithms.paths.shortest", "function", "lib.shortest", "lib.algorithms.shortest"),
+    symbol("lib.classes.graph.Graph", "class", "lib.Graph"),
+    symbol("lib.classes.graph.Graph.add", "method"),
+    symbol("lib.taken", "function"),
+    symbol("lib.other.thing", "function", "lib.taken"),
+    symbol("lib.constant", "attribute"),
+]
+INDEX = SymbolIndex(SYMBOLS)
+
+
+@pytest.mark.parametrize(
+    ("path", "canonical"),
+    [
+        ("lib.algorithms.paths.shortest", "lib.algorithms.paths.shortest"),
+        ("lib.shortest", "lib.algorithms.paths.shortest"),
+        ("lib.Graph", "lib.classes.graph.Graph"),
+        ("lib.Graph.add", "lib.classes.graph.Graph.add"),
+        ("lib.taken", "lib.taken"),
+        ("lib.Graph.nowhere", None),
+        ("lib.nowhere", None),
+        ("other.shortest", None),
+        ("shortest", None),
+        ("", None),
+    ],
+)
+def test_any_public_path_leads_to_the_definition(path: str, canonical: str | None) -> None:
+    """Aliases, members of aliased classes and canonical paths are found; a canonical path outranks an alias."""
+    assert INDEX.canonical(path) == canonical
+
+
+def test_public_path_is_the_shortest() -> None:
+    """A symbol is shown by its shortest public path, an unknown one by its own."""
+    assert INDEX.public("lib.algorithms.paths.shortest") == "lib.shortest"
+    assert INDEX.public("lib.constant") == "lib.constant"
+    assert INDEX.public("lib.nowhere.at.all") == "lib.nowhere.at.all"
+
+
+@pytest.mark.parametrize(
+    ("code", "called"),
+    [
+        ("import lib\nlib.shortest(1)", ["lib.algorithms.paths.shortest"]),
+        ("import lib as l\nl.algorithms.paths.shortest", ["lib.algorithms.paths.shortest"]),
+        ("import lib.algorithms.paths as p\np.shortest()", ["lib.algorithms.paths.shortest"]),
+        ("import lib.algorithms\nlib.algorithms.shortest()", ["lib.algorithms.paths.shortest"]),
+        ("from lib import Graph as G, taken\nG().add(1)", ["lib.classes.graph.Graph", "lib.taken"]),
+        ("from lib import Graph\nGraph.add(1, 2).x", ["lib.classes.graph.Graph", "lib.classes.graph.Graph.add"]),
+        ("from lib.algorithms import paths\npaths.shortest(lib.taken)", ["lib.algorithms.paths.shortest"]),
+        ("import lib\nlib.shortest(lib.Graph().add(lib.taken()))", [
+            "lib.algorithms.paths.shortest", "lib.classes.graph.Graph", "lib.taken",
+        ]),
+        ("import lib\nlib.algorithms", []),
+        ("import library\nlibrary.shortest()", []),
+        ("from . import lib\nlib.shortest()", []),
+        ("from lib import *\nshortest()", []),
+        ("lib.shortest()", []),
+        ("def f(", []),
+        ("x = '\x00'", []),
+    ],
+)  # fmt: skip
+def test_called_reads_imports_and_attributes(code: str, called: list[str]) -> None:
+    """Functions, classes and methods named through an import of the library, in order of first appearance."""
+    assert list(INDEX.called(code)) == called
+
+
+def test_deep_code_is_read() -> None:
+    """Expressions nested deeper than the interpreter's stack are read like others."""
+    deep = "import lib\nx = " + "+".join(["1"] * 2500) + "\ny = lib.shortest" + ".a" * 2000
+    assert INDEX.called(deep) == ("lib.algorithms.paths.shortest",)
+
+
+def test_order_of_symbols_does_not_matter() -> None:
+    """The index is the same however the release's symbols come."""
+    back = SymbolIndex(reversed(SYMBOLS))
+    paths = [p for s in SYMBOLS for p in (s.path, *s.aliases)]
+    assert [back.canonical(p) for p in paths] == [INDEX.canonical(p) for p in paths]
+    assert back.roots == INDEX.roots == {"lib"}
+
+
+def test_imports_and_chains_of_attributes() -> None:
+    """The two readers that others build on: what imports bind, and what a chain of attributes spells."""
+    import ast
+
+    tree = ast.parse("import lib.a.b\nimport lib.c as d\nfrom lib.e import f as g, h\nimport os\n")
+    assert imported_names(tree, ["lib"]) == {"lib": "lib", "d": "lib.c", "g": "lib.e.f", "h": "lib.e.h"}
+    assert [dotted_name(ast.parse(t, mode="eval").body) for t in ("a.b.c", "a", "a().b", "a[0].b")] == [
+        "a.b.c",
+        "a",
+        None,
+        None,
+    ]

@@ -1,0 +1,77 @@
+"""Codemods rewrite real old programs so that they pass at the new release."""
+
+from __future__ import annotations
+
+import pytest
+
+from synth.migrate import as_new
+from synth.rules import Rule
+from tests.synth.conftest import parted
+from tests.synth.drift_world import World, made
+
+MIGRATED = {
+    "test_apart": "import lib\n\nitems = lib.ring(4)\nresult1 = lib.is_set_apart(items, [7])\n"
+    "result2 = lib.is_set_apart(items, [2])\n",
+    "test_filtered": "import lib\n\nitems = lib.ring(9)\nfound = lib.filtered(items, least=3, most=5)\n",
+    "test_merged": "import lib\nfrom lib import merged\n\nresult1 = merged([1], lib.ring(2))\n",
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return made(tmp_path_factory.mktemp("lib"))
+
+
+def test_rules_come_from_changes_and_from_migrations(world: World) -> None:
+    """Renames and parameters come from Changes; what was put around a call is learnt from the suites' own hunks."""
+    rules = {(r.kind, r.new, r.parameter, r.around) for r in world.drift().rules}
+    assert {
+        ("rename", "lib.tools.is_set_apart", "", ("", "")),
+        ("keyword-only", "lib.tools.filtered", "least", ("", "")),
+        ("removed-parameter", "lib.tools.merged", "label", ("", "")),
+        ("position", "lib.tools.spread", "seed", ("", "")),
+        ("wrap", "lib.shapes.corners", "", ("dict(", ")")),
+    } <= rules
+
+
+def test_old_programs_are_rewritten(world: World) -> None:
+    """Broken tests become what the new API wants, with the author's names and layout."""
+    drift = world.drift()
+    found = drift._migration.pieces(world.old_pieces, world.outcomes, world.releases, {})
+    assert {piece.name: program.code for piece, program, _ in found} == MIGRATED
+
+
+def test_rewritten_programs_pass(world: World) -> None:
+    """Each forward row: old passes at old, not at new; its successor passes at new."""
+    examples, programs = parted(world.drift().rows())
+    forward = [e for e in examples if (e.operator or "").startswith("forward:")]
+    before = [programs[e.parts["programs"]["old"]] for e in forward]  # type: ignore[call-overload]
+    after = [programs[e.parts["programs"]["new"]] for e in forward]  # type: ignore[call-overload]
+    assert sorted(e.operator or "" for e in forward) == [
+        "forward:keyword-only", "forward:removed-parameter", "forward:rename",
+    ]  # fmt: skip
+    assert [v.outcome for v in world.run(before, world.releases[0])] == ["passed"] * 3
+    assert "passed" not in [v.outcome for v in world.run(before, world.releases[1])]
+    assert [v.outcome for v in world.run(after, world.releases[1])] == ["passed"] * 3
+    assert {e.old_effect for e in forward} == {"fails"}
+
+
+def test_a_program_without_old_forms_is_left_alone(world: World) -> None:
+    """No rule, no migration: None, not a copy."""
+    piece = next(p for p in world.old_pieces if p.name == "test_doubled")
+    assert world.drift()._migration.migrated(piece.program) is None
+
+
+def test_rewritten_programs_are_pieces_of_the_new_release(world: World) -> None:
+    """What was rewritten is searched for call sites as a program of the new release, file and licence kept."""
+    found = list(world.drift()._migration.pieces(world.old_pieces, world.outcomes, world.releases, {}))
+    moved = as_new(found, world.releases[1])
+    assert [p.program for p in moved] == [program for _, program, _ in found]
+    assert {p.example.releases for p in moved} == {(world.releases[1],)}
+    assert [p.example.file for p in moved] == [piece.example.file for piece, _, _ in found]
+
+
+def test_rules_are_values() -> None:
+    """Equal rules are equal, so that they can be counted."""
+    assert Rule("rename", "a.b", "a.c", "x", "a.b") == Rule("rename", "a.b", "a.c", "x", "a.b")
+    assert len({Rule("rename", "a.b", "a.c", "x", "a.b"), Rule("rename", "a.b", "a.c", "x", "a.b")}) == 1

@@ -1,0 +1,97 @@
+"""The same example at two versions gives drift rows that runs prove."""
+
+from __future__ import annotations
+
+import pytest
+
+from registry.records import Example, Program
+from synth.pairs import Pairs, broken, differ, hunks, matched, normal_form
+from tests.synth.conftest import parted
+from tests.synth.drift_world import World, made
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return made(tmp_path_factory.mktemp("lib"))
+
+
+@pytest.fixture(scope="module")
+def rows(world: World) -> tuple[list[Example], dict[str, Program]]:
+    pairs = Pairs(world.changes, *world.indexes, world.families)
+    return parted(pairs.rows(world.old_pieces, world.new_pieces, world.outcomes, world.releases, "lib"))
+
+
+def test_what_still_passes_is_not_broken(world: World) -> None:
+    """Only examples that pass at the old release and not at the new one are taken."""
+    names = [p.name for p in broken(world.old_pieces, world.outcomes, world.releases, {})]
+    assert names == ["test_corners", "test_apart", "test_merged", "test_filtered"]
+
+
+def test_a_new_warning_is_a_break(world: World) -> None:
+    """An old example that passes at both but warns at the new release only counts as broken there."""
+    piece = next(p for p in world.old_pieces if p.name == "test_doubled")
+    told = {(piece.program.id, world.releases[1]): "doubled is deprecated"}
+    assert broken([piece], world.outcomes, world.releases, told) == [piece]
+    told[piece.program.id, world.releases[0]] = "doubled is deprecated"
+    assert broken([piece], world.outcomes, world.releases, told) == []
+
+
+def test_pairs_are_proven_by_runs(world: World, rows: tuple[list[Example], dict[str, Program]]) -> None:
+    """Of every whole pair the old program passes at old and not at new, and the new one passes at new."""
+    examples, programs = rows
+    whole = [e for e in examples if e.operator == "same:whole"]
+    before = [programs[e.parts["programs"]["old"]] for e in whole]  # type: ignore[call-overload]
+    after = [programs[e.parts["programs"]["new"]] for e in whole]  # type: ignore[call-overload]
+    assert len(whole) == 4
+    assert {v.outcome for v in world.run(before, world.releases[0])} == {"passed"}
+    assert "passed" not in {v.outcome for v in world.run(before, world.releases[1])}
+    assert {v.outcome for v in world.run(after, world.releases[1])} == {"passed"}
+
+
+def test_a_pair_is_cut_to_its_checks(rows: tuple[list[Example], dict[str, Program]]) -> None:
+    """A test with two checks gives a pair for each, with the code that the check needs."""
+    examples, programs = rows
+    cut = [programs[e.parts["programs"]["new"]] for e in examples if e.operator == "same:check"]  # type: ignore[call-overload]
+    assert [p.test.count("assert") for p in cut] == [1, 1]
+    assert cut[1].code == "import lib\n\nitems = lib.ring(4)\nresult2 = lib.is_set_apart(items, [2])\n"
+
+
+def test_rows_say_what_they_show(world: World, rows: tuple[list[Example], dict[str, Program]]) -> None:
+    """A row names family, change, effect, file, licence and parents; rows of one example share their root."""
+    examples, _ = rows
+    row = next(e for e in examples if e.operator == "same:whole" and e.family == "lib.is_set_apart")
+    assert row.change == next(c.id for c in world.changes if c.kind == "renamed")
+    assert (row.kind, row.releases, row.licence) == ("drift", world.releases, "MIT")
+    assert (row.file, row.old_effect) == ("lib/tests/test_tools.py", "fails")
+    assert len(row.parents) == 2
+    assert len({e.root for e in examples if e.family == "lib.is_set_apart"}) == 1
+    assert next(e for e in examples if e.family == "lib.corners").old_effect == "differs"
+
+
+def test_a_test_moved_to_another_file_is_found(world: World) -> None:
+    """A successor of the same name in another file is matched."""
+    import dataclasses
+
+    old = next(p for p in world.old_pieces if p.name == "test_filtered")
+    new = next(p for p in world.new_pieces if p.name == "test_filtered")
+    moved = dataclasses.replace(new, example=dataclasses.replace(new.example, file="lib/tests/test_other.py"))
+    (match,) = matched([old], [moved], frozenset({moved.program.id}))
+    assert (match.how, match.new) == ("moved", moved)
+
+
+def test_hunks_change_one_place_each() -> None:
+    """Two hunks give two programs, each with one of them."""
+    before = Program(code="import lib\n\na = lib.f(1)\nb = 2\nc = lib.g(3)\n", test="assert c == 3\n")
+    after = Program(code="import lib\n\na = lib.ff(1)\nb = 2\nc = lib.gg(3)\n", test="assert c == 3\n")
+    assert [p.code for p in hunks(before, after)] == [
+        "import lib\n\na = lib.ff(1)\nb = 2\nc = lib.g(3)\n",
+        "import lib\n\na = lib.f(1)\nb = 2\nc = lib.gg(3)\n",
+    ]
+
+
+def test_layout_is_no_difference() -> None:
+    """Programs that differ in layout only are no pair; their normal form ignores names and literals."""
+    one, other = Program(code="a = f( 1)\n", test=""), Program(code="a = f(1)\n", test="")
+    assert not differ(one, other)
+    assert normal_form("a = f(1)\nb = a") == normal_form("x = f(2)\ny = x")
+    assert normal_form("a = f(1)") != normal_form("a = g(1)")

@@ -1,0 +1,81 @@
+"""Rules rewrite one call: forward to the new form, backward to the old one."""
+
+from __future__ import annotations
+
+import pytest
+
+from synth.rules import Rule, code_of, parsed_call, renames_in
+
+ORDER = ("items", "scale", "seed")
+DEFAULTS = {"scale": "1", "seed": "None"}
+
+
+def rule(kind: str, parameter: str = "", to: str = "", **more: object) -> Rule:
+    return Rule(kind, "lib.f", "lib.f", "c", "lib.f", parameter, to, ORDER, DEFAULTS, **more)  # type: ignore[arg-type]
+
+
+CASES = [
+    (rule("keyword", "link", "edges"), "f(g, link='x')", "f(g, edges='x')"),
+    (rule("keyword-only", "seed"), "f(g, 2, 5)", "f(g, 2, seed=5)"),
+    (rule("keyword-only", "scale"), "f(g, 2)", "f(g, scale=2)"),
+    (rule("position", "seed"), "f(g, 2, 5)", "f(g, 2, seed=5)"),
+    (rule("removed-parameter", "scale"), "f(g, scale=1)", "f(g)"),
+    (rule("removed-parameter", "seed"), "f(g, seed=None)", "f(g)"),
+]
+
+
+@pytest.mark.parametrize(("made", "old", "new"), CASES)
+def test_a_call_goes_forward_and_back(made: Rule, old: str, new: str) -> None:
+    """Each rule turns the old form into the new one, and the new one back into the old one."""
+    before, after = parsed_call(old), parsed_call(new)
+    assert before is not None and after is not None
+    forward, backward = made.forward(before), made.backward(after)
+    assert forward is not None and code_of(forward) == new
+    assert backward is not None and code_of(backward) == old
+
+
+@pytest.mark.parametrize(
+    ("made", "call"),
+    [
+        (rule("keyword", "link", "edges"), "f(g)"),
+        (rule("keyword-only", "seed"), "f(g, 2, seed=5)"),
+        (rule("keyword-only", "seed"), "f(*g, 5)"),
+        (rule("removed-parameter", "seed"), "f(g, 2)"),
+        (rule("position", "seed"), "f(g)"),
+    ],
+)
+def test_a_call_of_another_form_is_left_alone(made: Rule, call: str) -> None:
+    """A rule says None where the call is not of the old form."""
+    parsed = parsed_call(call)
+    assert parsed is not None
+    assert made.forward(parsed) is None
+
+
+def test_defaults_that_are_no_literals_are_not_written_out() -> None:
+    """Positions can't be filled with a default that is a name of the library's own module."""
+    made = Rule("position", "lib.f", "lib.f", "c", "lib.f", "b", "", ("a", "x", "b"), {"x": "no_filter"})
+    parsed = parsed_call("f(g, b=1)")
+    assert parsed is not None
+    assert made.backward(parsed) is None
+
+
+def test_a_removed_parameter_comes_back_with_the_value_seen() -> None:
+    """Where old code gave a parameter a value, the old form has that one, not the default."""
+    parsed = parsed_call("f(g)")
+    assert parsed is not None
+    made = rule("removed-parameter", "scale", values=("7",)).backward(parsed)
+    assert made is not None and code_of(made) == "f(g, scale=7)"
+
+
+def test_formatting_stays() -> None:
+    """A call over several lines keeps its lines and its comma at the end."""
+    parsed = parsed_call("f(\n    g,\n    2,\n    link='x',\n)")
+    assert parsed is not None
+    made = rule("keyword", "link", "edges").forward(parsed)
+    assert made is not None and code_of(made) == "f(\n    g,\n    2,\n    edges='x',\n)"
+
+
+def test_names_in_messages() -> None:
+    """Errors and warnings that name a replacement give a pair of names."""
+    texts = ["nx.random_tree was removed in version 3.4. Use `nx.random_labeled_tree` instead.", "x is deprecated"]
+    assert list(renames_in(texts)) == [("nx.random_tree", "nx.random_labeled_tree")]
