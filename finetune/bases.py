@@ -143,8 +143,8 @@ class TinyBase:
             if not (folder / "config.json").exists():
                 work = cache / f".{name}.part"
                 _train(chosen, general, library, work, progress)
-                (work / "checkpoint.pt").unlink(missing_ok=True)
                 work.rename(folder)
+            (folder / "checkpoint.pt").unlink(missing_ok=True)
         mark = fingerprint(folder)
         return BaseModel(f"driftune/{name}", mark, folder, mark, (corpus.LICENCE,))
 

@@ -66,7 +66,11 @@ def _tokenizer(settings: TinySettings, texts: list[str], work: Path) -> Any:
         fast = PreTrainedTokenizerFast(
             tokenizer_object=inner, eos_token=END, bos_token=END, pad_token=PAD, model_max_length=settings.context * 2
         )
-        fast.save_pretrained(work)
+        part = work / "tokenizer.part"
+        fast.save_pretrained(part)
+        for path in sorted(part.iterdir(), key=lambda p: p.name == "tokenizer.json"):
+            path.rename(work / path.name)
+        part.rmdir()
     return PreTrainedTokenizerFast.from_pretrained(work)
 
 

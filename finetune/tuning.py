@@ -41,6 +41,7 @@ def load(base: BaseModel) -> tuple[Any, Any]:
 
     from finetune import quiet
 
+    quiet.keep_memory()
     with quiet.single_process(), quiet.no_bars():
         tokenizer = AutoTokenizer.from_pretrained(base.path)
         if tokenizer.pad_token is None:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +26,9 @@ from registry.storage import storage
 
 START_S = 120.0
 """Seconds a server may take to answer: 11 where nothing else runs, 30 on a busy machine."""
+
+FREE = 16 << 20
+"""Bytes that a server's database and log want on the disk: 6 MB after a first run, twice over."""
 
 PR_SET_PDEATHSIG = 1
 """Linux' prctl option: the signal a process gets when its parent dies (linux/prctl.h)."""
@@ -53,6 +58,7 @@ def prefect_server(home: Path) -> Iterator[Server]:
             address.
 
     Raises:
+        ConfigurationError: The home folder can't be written, or its disk is full.
         DriftuneError: The server does not start.
     """
     configured = os.environ.get("PREFECT_API_URL")
@@ -62,6 +68,8 @@ def prefect_server(home: Path) -> Iterator[Server]:
     folder = home / "prefect"
     with storage("Prefect's files", folder):
         folder.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(folder).free < FREE:  # SQLite would only say that the server did not start
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         lock = (folder / "server.lock").open("a+")
     with lock, _own(lock, folder) if _hold(lock) else _other(lock) as server:
         os.environ["PREFECT_API_URL"] = server.address

@@ -68,6 +68,7 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
         FROM verdicts v JOIN environments e ON e.id = v.environment
         JOIN releases r ON len(list_filter(e.requirements,
              lambda x: starts_with(x, r.library || '==' || r.version || ' '))) > 0
+        QUALIFY row_number() OVER (PARTITION BY v.program, r.id ORDER BY v."_at" DESC, v.id) = 1
         """,
         {
             "verdict": "Id of the verdict",

@@ -19,7 +19,7 @@ from synth.evidence import rules_from_likeness, rules_from_messages, rules_from_
 from synth.literals import varied
 from synth.material import Messages, Outcomes, Piece, passing
 from synth.migrate import Migration, as_new
-from synth.pairs import Pairs, matched
+from synth.pairs import Pairs, asserted, matched
 from synth.planting import Planter, Probe, settled
 from synth.rules import Rule, rules_of
 from synth.sites import Limits, Site, Sites
@@ -80,6 +80,7 @@ class Drift:
         seen = values_seen((p.program.code + "\n" + p.program.test for p in self.old), old)
         matches = matched(self.old, self.passing, frozenset(p.program.id for p in self.passing))
         pairs = [(m.old.program, m.new.program) for m in matches]
+        pairs = [(a, b) for a, b in pairs if asserted(a) & asserted(b)]
         codes = [(a.code + "\n" + a.test, b.code + "\n" + b.test) for a, b in pairs if a.code != b.code]
         found = itertools.chain(
             rules_of(self.changes, old, new, seen),

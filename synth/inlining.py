@@ -81,12 +81,7 @@ class _Inliner:
         return without_aliases(text)
 
     def _attributes(self, body: Sequence[ast.stmt]) -> frozenset[str]:
-        return frozenset(
-            self.renamed.get(n.attr, n.attr)
-            for s in body
-            for n in nodes(s)
-            if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == self.me
-        )
+        return frozenset(self.renamed.get(n, n) for s in body for n in _attributes_of(s, self.me or ""))
 
     def _assigned(self, body: Sequence[ast.stmt]) -> list[tuple[str, str]]:
         """Parameters that can't be put in place: those that the body binds or changes, or that are long."""
@@ -100,10 +95,9 @@ class _Inliner:
         """Attributes of `self` that share a name with another local get a name of their own."""
         if self.me is None:
             return
-        for module, statements, me in [*self._setup_bodies(), (self.test.module, list(body), self.me)]:
-            for name in _clashes(statements, me):
-                self.renamed[name] = f"{name}0"
-            del module
+        run = [(s, me) for _, statements, me in self._setup_bodies() for s in statements if me]
+        run += [(s, self.me) for s in body]
+        self.renamed = {name: f"{name}0" for name in _clashes(run)}
         local = flow_all(body)
         for method_module, method in self.methods.values():
             del method_module
@@ -295,27 +289,32 @@ def _is_trivial(statement: ast.stmt) -> bool:
     return False
 
 
-def _clashes(statements: Sequence[ast.stmt], me: str) -> list[str]:
-    """Attributes of `me` whose name a local of the same statements also has, other than by `x = self.x`."""
-    attributes: set[str] = set()
-    for statement in statements:
-        for node in nodes(statement):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == me and me:
-                attributes.add(node.attr)
+def _clashes(run: Sequence[tuple[ast.stmt, str]]) -> list[str]:
+    """Attributes whose name a local also has when they are used, other than by `x = self.x`.
+
+    Args:
+        run: Statements in the order in which they run, each with its name for `self`.
+    """
+    used = [_attributes_of(statement, me) for statement, me in run]
+    attributes = frozenset().union(*used)
     clashing: set[str] = set()
-    seen_local: set[str] = set()
-    for statement in statements:
-        used = {
-            n.attr
-            for n in nodes(statement)
-            if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == me and me
-        }
-        if not (isinstance(statement, ast.Assign) and _same_name(statement, me)):
-            clashing |= used & seen_local
-        seen_local |= flow(statement).binds & attributes
+    local: set[str] = set()
+    for (statement, me), names in zip(run, used, strict=True):
         if isinstance(statement, ast.Assign) and _same_name(statement, me):
-            seen_local -= used
+            local -= names
+            continue
+        clashing |= names & local
+        local |= flow(statement).binds & attributes
     return sorted(clashing)
+
+
+def _attributes_of(statement: ast.stmt, me: str) -> frozenset[str]:
+    """Attributes of `me` that a statement mentions."""
+    return frozenset(
+        node.attr
+        for node in nodes(statement)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == me
+    )
 
 
 def _same_name(statement: ast.Assign, me: str) -> bool:

@@ -26,6 +26,8 @@ GENERATOR, VERSION = "pairs", "1"
 LIKE = 0.6
 """A test of another name is the successor from this likeness of the code on."""
 
+_IMPORTS = (ast.Import, ast.ImportFrom)
+
 CHECKS = 4
 """Most single checks that are proposed of a pair."""
 
@@ -148,12 +150,12 @@ class Pairs:
                 yield dataclasses.replace(row, old_effect=effect_of(match.old, outcomes, releases[1]))
 
     def _related(self, match: Match) -> bool:
-        """Whether two tests of other names check the same, or call an old and a new name of one family."""
+        """Whether two tests of other names check the same of one symbol, or call an old and a new name of one family."""
         before, after = match.old.program, match.new.program
-        if _asserted(before) & _asserted(after):
-            return True
         old, new = self.old.called(before.code), self.new.called(after.code)
         names = {self.old.public(p) for p in old} & {self.new.public(p) for p in new}
+        if names and asserted(before) & asserted(after):
+            return True
         gone = self.families.calling(p for p in old if self.old.public(p) not in names)
         return bool(gone & self.families.calling(p for p in new if self.new.public(p) not in names))
 
@@ -238,7 +240,8 @@ def normal_form(code: str) -> str:
     return ast.unparse(tree)
 
 
-def _asserted(program: Program) -> frozenset[str]:
+def asserted(program: Program) -> frozenset[str]:
+    """The texts of a program's comparisons: two tests that share one check the same."""
     return frozenset(
         ast.unparse(s.test)
         for s in ast.parse(program.test).body
@@ -272,6 +275,8 @@ def hunks(before: Program, after: Program) -> Iterator[Program]:
     if len(codes) < 2 and before.test == after.test:
         return
     for _, i, j, k, m in codes:
+        if all(isinstance(s, _IMPORTS) for s in (*old.tree.body[i:j], *new.tree.body[k:m])):
+            continue
         kept = [(old, s) for s in old.tree.body[:i]] + [(new, s) for s in new.tree.body[k:m]]
         kept += [(old, s) for s in old.tree.body[j:]]
         yield Program(code=scripted(kept)[0], test=before.test, files=before.files)

@@ -23,6 +23,7 @@ from synth.recording import Check, probing, recorded, values_of
 from synth.sites import Site
 from synth.slices import joined
 
+_RESULT = "result"
 _IMPORTS = (ast.Import, ast.ImportFrom)
 
 
@@ -180,7 +181,7 @@ class Planter:
         at = next((i for i, s in enumerate(script.body) if _holds(script, s, offset)), None)
         statement = script.body[at] if at is not None else None
         if at is None or not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
-            return None
+            return self._bare(site, script)
         result = statement.targets[0].id
         reads = flow(statement).reads - BUILTINS
         imports = [s for s in script.body if isinstance(s, _IMPORTS)]
@@ -190,8 +191,6 @@ class Planter:
         follow = _following(script, at, result)
         bound = flow_all(script.body[i] for i in follow).binds | {result}
         checks = tuple(c for c in _literal_checks(site.test) if _reads(c) <= bound | BUILTINS and _reads(c) & bound)
-        if not checks:
-            return None
         start, end = script.source.span(statement)
         needs = flow_all([statement, *(script.body[i] for i in follow)]).reads
         return Cutting(
@@ -202,8 +201,25 @@ class Planter:
             tuple(ast.unparse(s) for s in imports if flow(s).binds & needs),
             "".join("\n" + script.source.block([script.body[i]]).rstrip() for i in follow) + "\n",
             bound,
-            checks[:3],
+            checks[:3] or (Check(result),),
         )
+
+    @staticmethod
+    def _bare(site: Site, script: Script) -> Cutting | None:
+        """The call alone, its result given a name: where a site's own statement can't stand elsewhere."""
+        if site.chosen != site.lead + site.call:
+            return None
+        reads = flow(ast.parse(site.chosen, mode="eval").body).reads - BUILTINS
+        imports = [s for s in script.body if isinstance(s, _IMPORTS)]
+        others = sorted(reads - flow_all(imports).binds)
+        if len(others) > 3 or any(_defines(s) and flow(s).binds & set(others) for s in script.body):
+            return None
+        lines = tuple(ast.unparse(s) for s in imports if flow(s).binds & reads)
+        start = len(f"{_RESULT} = ")
+        return Cutting(
+            site, f"{_RESULT} = {site.chosen}", start, tuple(others), lines, "\n", frozenset({_RESULT}),
+            (Check(_RESULT),),
+        )  # fmt: skip
 
     def _planted(self, cutting: Cutting, hosts: Sequence[Host], files: set[str], most: int) -> Iterator[Probe]:
         able = [

@@ -77,8 +77,10 @@ def passed_names(statement: ast.stmt) -> frozenset[str]:
 
 
 def effect(statement: ast.stmt, asserting: frozenset[str]) -> tuple[bool, frozenset[str]]:
-    """Whether a statement may change objects, and what it binds: asserts do neither."""
-    if isinstance(statement, (ast.Assert, ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)):
+    """Whether a statement may change objects, and what it binds: asserts bind nothing, definitions do neither."""
+    if isinstance(statement, ast.Assert):
+        return is_mutator(statement), frozenset()
+    if isinstance(statement, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)):
         return False, frozenset()
     if (
         isinstance(statement, ast.Expr)

@@ -21,6 +21,7 @@ packages = ["more_itertools"]
 
 [synth]
 mutants = 1
+sites = 4
 
 [train.base_settings]
 layers = 1

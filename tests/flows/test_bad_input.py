@@ -21,7 +21,7 @@ CASES = {
     "no TOML": (GOOD + "\n[", ["is no valid TOML"]),
     "unknown library": (
         GOOD.replace('"more-itertools"', '"driftune-no-such-library-at-all"'),
-        ["driftune-no-such-library-at-all", "Check"],
+        ["driftune-no-such-library-at-all", "check its name"],
     ),
     "unknown version": (SMALL.format(old="8.14.77", new="11.2.1"), ["No version '8.14.77'", "found", "Set versions"]),
     "wrong order": (SMALL.format(old="11.2.1", new="8.14.0"), ["the old version must come first"]),

@@ -169,6 +169,17 @@ def test_versions_that_begin_alike_are_told_apart(lake: Lake) -> None:
     assert found == [{"version": "1.0", "outcome": "passed"}, {"version": "1.0.1", "outcome": "failed"}]
 
 
+def test_the_latest_verdict_of_a_program_counts(lake: Lake) -> None:
+    """Run again under another policy, a program has the outcome of its last run, once."""
+    bench = Bench()
+    program = bench.program("p", {NEW.id: "timeout"})
+    bench.write(lake)
+    first = next(r for r in bench.rows if isinstance(r, Verdict))
+    lake.append([dataclasses.replace(first, policy="k=2,timeout=60", outcome="passed")])
+    found = rows(lake, "SELECT program, outcome FROM verdict_releases")
+    assert found == [{"program": program, "outcome": "passed"}]
+
+
 def test_removals_show_the_latest_curation(lake: Lake) -> None:
     """A row that an earlier curation removed and the latest kept is shown as removed by none."""
     bench = Bench()

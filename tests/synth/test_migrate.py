@@ -13,6 +13,7 @@ MIGRATED = {
     "test_apart": "import lib\n\nitems = lib.ring(4)\nresult1 = lib.is_set_apart(items, [7])\n"
     "result2 = lib.is_set_apart(items, [2])\n",
     "test_filtered": "import lib\n\nitems = lib.ring(9)\nfound = lib.filtered(items, least=3, most=5)\n",
+    "test_spread": "import lib\n\nitems = lib.ring(3)\nresult1 = lib.spread(items, 2, seed=5)\n",
     "test_merged": "import lib\nfrom lib import merged\n\nresult1 = merged([1], lib.ring(2))\n",
 }
 
@@ -48,12 +49,12 @@ def test_rewritten_programs_pass(world: World) -> None:
     before = [programs[e.parts["programs"]["old"]] for e in forward]  # type: ignore[call-overload]
     after = [programs[e.parts["programs"]["new"]] for e in forward]  # type: ignore[call-overload]
     assert sorted(e.operator or "" for e in forward) == [
-        "forward:keyword-only", "forward:removed-parameter", "forward:rename",
+        "forward:keyword-only", "forward:position", "forward:removed-parameter", "forward:rename",
     ]  # fmt: skip
-    assert [v.outcome for v in world.run(before, world.releases[0])] == ["passed"] * 3
+    assert [v.outcome for v in world.run(before, world.releases[0])] == ["passed"] * 4
     assert "passed" not in [v.outcome for v in world.run(before, world.releases[1])]
-    assert [v.outcome for v in world.run(after, world.releases[1])] == ["passed"] * 3
-    assert {e.old_effect for e in forward} == {"fails"}
+    assert [v.outcome for v in world.run(after, world.releases[1])] == ["passed"] * 4
+    assert sorted(e.old_effect or "" for e in forward) == ["differs", "fails", "fails", "fails"]
 
 
 def test_a_program_without_old_forms_is_left_alone(world: World) -> None:

@@ -24,7 +24,7 @@ def rows(world: World) -> tuple[list[Example], dict[str, Program]]:
 def test_what_still_passes_is_not_broken(world: World) -> None:
     """Only examples that pass at the old release and not at the new one are taken."""
     names = [p.name for p in broken(world.old_pieces, world.outcomes, world.releases, {})]
-    assert names == ["test_corners", "test_apart", "test_merged", "test_filtered"]
+    assert names == ["test_corners", "test_apart", "test_merged", "test_filtered", "test_spread"]
 
 
 def test_a_new_warning_is_a_break(world: World) -> None:
@@ -42,7 +42,7 @@ def test_pairs_are_proven_by_runs(world: World, rows: tuple[list[Example], dict[
     whole = [e for e in examples if e.operator == "same:whole"]
     before = [programs[e.parts["programs"]["old"]] for e in whole]  # type: ignore[call-overload]
     after = [programs[e.parts["programs"]["new"]] for e in whole]  # type: ignore[call-overload]
-    assert len(whole) == 4
+    assert len(whole) == 5
     assert {v.outcome for v in world.run(before, world.releases[0])} == {"passed"}
     assert "passed" not in {v.outcome for v in world.run(before, world.releases[1])}
     assert {v.outcome for v in world.run(after, world.releases[1])} == {"passed"}
