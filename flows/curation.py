@@ -10,12 +10,13 @@ from flows.batches import Batch
 from flows.house import House
 from flows.scraping import changes, releases, scraped
 from flows.validation import verdicts
-from registry.errors import ConfigurationError
+from registry.errors import ConfigurationError, DriftuneError
 from registry.families import Families
 from registry.identity import sha256_of, work_key
 from registry.names import SymbolIndex
-from registry.records import Example, Record, Snapshot, Work
+from registry.records import Example, Record, Snapshot, SnapshotRow, Work
 from validators.curation.curate import CUT, VERSION, Lot, curate
+from validators.curation.leaks import leaks
 from validators.proofs import Verdicts, obligations, prove, scouting
 
 CURATE_PART = f"curate@{VERSION}"
@@ -47,11 +48,15 @@ def curate_stage(house: House) -> list[Batch]:
         raise ConfigurationError(f"No examples yet: run driftune synth {house.domain.name} first")
     found = verdicts(house)
     key = _curate_key(house, examples, found)
-    if house.result(key) is not None:
+    latest = _latest(house)
+    if latest is not None and latest.key == key:
         return []
+    known = house.result(key)
 
     def run() -> int:
         since = time.monotonic()
+        if known is not None:  # what was curated before is so again: its snapshot and removals are the latest now
+            return house.finish("curate", CURATE_PART, [key], [], since, known)
         rows = list(_curated(house, examples, found, key))
         snapshot = next(r for r in rows if isinstance(r, Snapshot))
         return house.finish("curate", CURATE_PART, [key], rows, since, {"snapshot": snapshot.id})
@@ -65,16 +70,36 @@ def _curated(house: House, examples: list[Example], found: Verdicts, key: str) -
     families = Families(changes(house), indexes[old.release.id], indexes[new.release.id])
     programs = house.programs({p for e in examples for p, _ in obligations(e)})
     lot = Lot(house.domain, examples, programs, found, families, indexes, current=new.release.id)
-    yield from curate(lot, curation=key, parent=_parent(house))
+    rows = list(curate(lot, curation=key, parent=_parent(house)))
+    _check_leaks(rows, lot)
+    yield from rows
     for example in examples:  # what old code did at the new version is known now
         if example.kind == "drift" and (proof := prove(example, found, programs, indexes)).proven:
             yield dataclasses.replace(example, old_effect=proof.old_effect)
 
 
-def _parent(house: House) -> str | None:
-    """The snapshot of the domain's latest curation that was completed."""
+def _check_leaks(rows: list[Record], lot: Lot) -> None:
+    """Holds a finished curation against the independent leak check.
+
+    Raises:
+        DriftuneError: Something that is held out got into another split: a bug, and nothing of it is written.
+    """
+    known = {e.id: e for e in [*lot.examples, *(r for r in rows if isinstance(r, Example))]}
+    splits = {r.example: r.split for r in rows if isinstance(r, SnapshotRow)}
+    for leak in leaks(splits, known, lot.programs, lot.families):
+        raise DriftuneError(f"The snapshot would leak what is held out, so it is not written: {leak}")
+
+
+def _latest(house: House) -> Work | None:
+    """The domain's latest curation that was completed."""
     done = house.lake.read(Work, "stage = 'curate' AND domain = $d", {"d": house.domain.name}, latest=1)
-    return str(done[0].result["snapshot"]) if done else None
+    return done[0] if done else None
+
+
+def _parent(house: House) -> str | None:
+    """The snapshot of the latest curation."""
+    latest = _latest(house)
+    return str(latest.result["snapshot"]) if latest is not None else None
 
 
 def snapshot_id(house: House) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from registry.families import Families
 from registry.names import SymbolIndex
@@ -157,7 +157,7 @@ class Migration:
         )
 
 
-def as_new(found: Iterable[tuple[Piece, Program, Mapping[str, Rule] | tuple[Rule, ...]]], release: str) -> list[Piece]:
+def as_new(found: Iterable[tuple[Piece, Program, tuple[Rule, ...]]], release: str) -> list[Piece]:
     """Rewritten programs as pieces of the new release, to look for call sites in."""
     made = []
     for piece, program, _ in found:

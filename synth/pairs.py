@@ -141,7 +141,7 @@ class Pairs:
                 continue
             seen: set[tuple[str, str]] = set()
             for operator, before, after in self._forms(match):
-                if (before.id, after.id) in seen or not differ(before, after):
+                if (before.id, after.id) in seen or not differ(before, after) or only_listens(before, after):
                     continue
                 seen.add((before.id, after.id))
                 yield before
@@ -150,7 +150,7 @@ class Pairs:
                 yield dataclasses.replace(row, old_effect=effect_of(match.old, outcomes, releases[1]))
 
     def _related(self, match: Match) -> bool:
-        """Whether two tests of other names check the same of one symbol, or call an old and a new name of one family."""
+        """Whether two tests of other names check the same of one symbol, or call old and new names of one family."""
         before, after = match.old.program, match.new.program
         old, new = self.old.called(before.code), self.new.called(after.code)
         names = {self.old.public(p) for p in old} & {self.new.public(p) for p in new}
@@ -214,6 +214,11 @@ class Pairs:
 def differ(before: Program, after: Program) -> bool:
     """Whether the code of two programs differs in more than layout and names."""
     return shape(before.code) != shape(after.code)
+
+
+def only_listens(before: Program, after: Program) -> bool:
+    """Whether the successor catches warnings that the old program did not: it shows no new form, but a deprecated one."""
+    return "catch_warnings" in after.code and "catch_warnings" not in before.code
 
 
 def shape(code: str) -> str:

@@ -25,6 +25,7 @@ from synth.statements import (
     changed_by_methods,
     decided,
     effect,
+    is_predicate,
     passed_names,
     pytest_context,
     raises_call,
@@ -86,6 +87,7 @@ class Splitter:
         self.code: list[Line] = []
         self.test: list[Line] = []
         self.counts: dict[str, int] = {}
+        self.results: set[str] = set()
         self.tail = False
         self.strong = True
         self.checks = 0
@@ -219,9 +221,13 @@ class Splitter:
             case ast.Compare(left=left, ops=[op], comparators=[right]):
                 self.comparison(left, op, right)
             case ast.UnaryOp(op=ast.Not(), operand=operand):
-                self.to_test(f"assert not {self.lift(operand)}")
+                text = self.lift(operand)
+                truth = is_predicate(operand) and text in self.results
+                self.to_test(f"assert {text} is False" if truth else f"assert not {text}")
             case _:
-                self.to_test(f"assert {self.lift(node)}")
+                text = self.lift(node)
+                truth = is_predicate(node) and text in self.results
+                self.to_test(f"assert {text} is True" if truth else f"assert {text}")
 
     def comparison(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> None:
         """A comparison: its left side is evaluated in the code, its right side a literal where it is known."""
@@ -292,6 +298,7 @@ class Splitter:
             if isinstance(last, ast.Attribute) and last.attr in _VIEWS:
                 text = f"list({text})"
         self.code.append(line_of(f"{name} = {text}"))
+        self.results.add(name)
         return name
 
     def stays(self, node: ast.expr) -> bool:

@@ -11,8 +11,8 @@ from registry.records import Program
 _TEMPLATE = """\
 import pkgutil
 
-for _owner in {owners}:
-    setattr(pkgutil.resolve_name(_owner), {name!r}, {value})
+for _owner, _name in {places}:
+    setattr(pkgutil.resolve_name(_owner), _name, {value})
 """
 
 
@@ -24,20 +24,11 @@ def stub(program: Program, symbol: str, index: SymbolIndex) -> Program:
         symbol: Canonical path of a function, class, method or attribute.
         index: The release's symbols.
     """
-    owners = sorted({path.rpartition(".")[0] for path in paths_of(symbol, index)})
     known = index.by_path.get(symbol)
+    paths = sorted({symbol, *(known.aliases if known is not None else ())})
+    places = "".join(f'\n    ("{owner}", "{name}"),' for owner, _, name in (p.rpartition(".") for p in paths))
     value = "None" if known is not None and known.kind == "attribute" else "lambda *args, **kwargs: None"
-    prefix = _TEMPLATE.format(
-        owners="(" + ", ".join(f'"{o}"' for o in owners) + ",)", name=symbol.rpartition(".")[2], value=value
-    )
+    prefix = _TEMPLATE.format(places=f"({places}\n)", value=value)
     return Program(
-        code=prefix + "\n" + program.code, test=program.test, files=program.files, entry_point=program.entry_point
+        code=f"{prefix}\n{program.code}", test=program.test, files=program.files, entry_point=program.entry_point
     )
-
-
-def paths_of(symbol: str, index: SymbolIndex) -> list[str]:
-    """Every public path of a symbol that ends in its own name, sorted."""
-    known = index.by_path.get(symbol)
-    aliases = known.aliases if known is not None else ()
-    name = symbol.rpartition(".")[2]
-    return sorted({symbol, *(a for a in aliases if a.rpartition(".")[2] == name)})

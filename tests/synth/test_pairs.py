@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from registry.records import Example, Program
-from synth.pairs import Pairs, broken, differ, hunks, matched, normal_form
+from synth.pairs import Pairs, broken, differ, hunks, matched, normal_form, only_listens
 from tests.synth.conftest import parted
 from tests.synth.drift_world import World, made
 
@@ -95,3 +95,11 @@ def test_layout_is_no_difference() -> None:
     assert not differ(one, other)
     assert normal_form("a = f(1)\nb = a") == normal_form("x = f(2)\ny = x")
     assert normal_form("a = f(1)") != normal_form("a = g(1)")
+
+
+def test_a_successor_that_catches_a_warning_is_none() -> None:
+    """Where the new test only listens to the deprecation, it shows no new form."""
+    before = Program(code="import lib\nx = lib.f()\n", test="assert x\n")
+    after = Program(code="import lib, warnings\nwith warnings.catch_warnings():\n    x = lib.f()\n", test="assert x\n")
+    assert only_listens(before, after)
+    assert not only_listens(after, after)

@@ -76,6 +76,11 @@ CASES = {
         "import lib\n\nresults1 = []\nfor n in lib.all():\n    results1.append(lib.is_fine(n))\n",
         "assert set(results1) == {True}\n",
     ),
+    "what a predicate says is compared by identity, so that None is no answer": (
+        "import lib\nassert lib.is_one(1)\nassert not lib.is_one(2)\n",
+        "import lib\n\nresult1 = lib.is_one(1)\nresult2 = lib.is_one(2)\n",
+        "assert result1 is True\nassert result2 is False\n",
+    ),
     "a condition that is known is decided": (
         "import lib\nif not True:\n    lib.f(0)\nelse:\n    assert lib.f(1) == 2\n",
         "import lib\n\nresult1 = lib.f(1)\n",

@@ -18,6 +18,7 @@ PROGRAMS = [
     ("lib.deep.mod.f", "from lib import f as g\nresult1 = g(1)\n"),
     ("lib.deep.mod.f", "from lib.deep.mod import f\nresult1 = f(1)\n"),
     ("lib.deep.mod.f", "import lib.deep.mod as m\nresult1 = m.f(1)\n"),
+    ("lib.deep.mod.f", "import lib\nresult1 = lib.other(1)\n"),
     ("lib.deep.mod.C.m", "import lib\nresult1 = lib.C().m()\n"),
     ("lib.deep.mod.C", "import lib\nresult1 = lib.C().m()\n"),
 ]
@@ -28,13 +29,13 @@ def test_program_fails_on_its_stub(path: str, code: str, tmp_path: Path) -> None
     """The answer passes its test; the same program on the stub does not."""
     package = tmp_path / "lib" / "deep"
     package.mkdir(parents=True)
-    (tmp_path / "lib" / "__init__.py").write_text("from lib.deep.mod import f, C\n", encoding="utf-8")
+    (tmp_path / "lib" / "__init__.py").write_text("from lib.deep.mod import f, C\n\nother = f\n", encoding="utf-8")
     (package / "__init__.py").write_text("", encoding="utf-8")
     text = "def f(x): return x\n\n\nclass C:\n    def m(self): return 1\n"
     (package / "mod.py").write_text(text, encoding="utf-8")
     index = SymbolIndex(
         [
-            symbol("lib.deep.mod.f", "function", "lib.f"),
+            symbol("lib.deep.mod.f", "function", "lib.f", "lib.other"),
             symbol("lib.deep.mod.C", "class", "lib.C"),
             symbol("lib.deep.mod.C.m", "method", "lib.C.m"),
         ]
