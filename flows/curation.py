@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from flows.batches import Batch
 from flows.house import House
@@ -78,7 +78,7 @@ def _curated(house: House, examples: list[Example], found: Verdicts, key: str) -
             yield dataclasses.replace(example, old_effect=proof.old_effect)
 
 
-def _check_leaks(rows: list[Record], lot: Lot) -> None:
+def _check_leaks(rows: Sequence[Record], lot: Lot) -> None:
     """Holds a finished curation against the independent leak check.
 
     Raises:
