@@ -15,7 +15,7 @@ from registry.identity import work_key
 from registry.records import Example, Program, Release, Verdict
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.pool import HARNESS
-from validators.proofs import obligations, scouting
+from validators.proofs import answers, holds, obligations, programs_of, scouting
 
 SHARD = 256
 """Programs in a batch, about."""
@@ -31,11 +31,24 @@ def environment(house: House, release: Release) -> BuiltEnvironment:
 
 
 def needed(house: House) -> dict[str, set[str]]:
-    """Release id -> ids of the programs that must run there."""
+    """Release id -> ids of the programs that must run there.
+
+    A mined row of the old release is tried at both; its stub is run only where the row may get into a snapshot: where
+    it holds at the new release, which hasn't the same row.
+    """
     old, new = releases(house)
     wanted: dict[str, set[str]] = {old.id: set(), new.id: set()}
-    for example in house.lake.read(Example, "domain = $d", {"d": house.domain.name}):
-        for program, release in [*obligations(example), *scouting(example, new.id)]:
+    examples = house.lake.read(Example, "domain = $d", {"d": house.domain.name})
+    fresh = answers(examples, new.id)
+    known = verdicts(house)
+    for example in examples:
+        runs = obligations(example)
+        if scouting(example, new.id):
+            answer = programs_of(example)["answer"]
+            runs += scouting(example, new.id)
+            if answer in fresh or not holds(example, known, new.id):
+                runs = [run for run in runs if run[0] == answer]
+        for program, release in runs:
             wanted[release].add(program)
     return wanted
 

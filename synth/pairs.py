@@ -217,7 +217,7 @@ def differ(before: Program, after: Program) -> bool:
 
 
 def only_listens(before: Program, after: Program) -> bool:
-    """Whether the successor catches warnings that the old program did not: it shows no new form, but a deprecated one."""
+    """Whether the successor catches warnings that the old program did not: no new form is shown."""
     return "catch_warnings" in after.code and "catch_warnings" not in before.code
 
 

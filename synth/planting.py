@@ -8,7 +8,6 @@ yields there is not known before it runs: `Planter` gives probes, `synth.recordi
 from __future__ import annotations
 
 import ast
-import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from registry.records import Program, Verdict
 from synth.calls import Script
 from synth.dataflow import BUILTINS, flow, flow_all, needed
 from synth.folding import is_literal
-from synth.material import Piece
+from synth.material import Piece, key_of
 from synth.recording import Check, probing, recorded, values_of
 from synth.sites import Site
 from synth.slices import joined
@@ -161,15 +160,15 @@ class Planter:
 
     def _cuttings(self, family: str, sites: Sequence[Site]) -> list[Cutting]:
         """Statements of a family's sites that can stand elsewhere: one name bound, few names read; stale ones first."""
-        rng = random.Random(f"{self.seed}:{family}")
         options: dict[str, Cutting] = {}
         for site in sites:
             cutting = self._cutting(site)
             if cutting is not None:
                 options.setdefault(cutting.statement.partition("=")[2], cutting)
-        found = sorted(options.values(), key=lambda c: c.statement)
-        rng.shuffle(found)
-        found.sort(key=lambda c: (not c.site.stale, len(c.reads)))
+        found = sorted(
+            options.values(),
+            key=lambda c: (not c.site.stale, len(c.reads), key_of(self.seed, family, c.statement)),
+        )
         return found[: self.statements + (1 if found and found[0].site.stale else 0)]
 
     def _cutting(self, site: Site) -> Cutting | None:
@@ -227,8 +226,7 @@ class Planter:
             for h in hosts
             if h.piece.example.file not in files and h.ready and all(n in h.ready for n in cutting.reads)
         ]
-        rng = random.Random(f"{self.seed}:{cutting.site.root}")
-        rng.shuffle(able)
+        able.sort(key=lambda h: key_of(self.seed, cutting.site.root, h.piece.key))
         taken: Counter[str] = Counter()
         for host in able:
             if taken.total() == most:

@@ -162,11 +162,8 @@ class Sites:
 
     def limited(self, sites: Iterable[Site]) -> list[Site]:
         """At most so many a family, file and example; sites with an old form first, calls that must raise last."""
-        rng = random.Random(self.seed)
         unique = {site.root: site for site in sites}
-        pool = sorted(unique.values(), key=lambda s: s.root)
-        rng.shuffle(pool)
-        pool.sort(key=lambda s: (not s.stale, s.raises))
+        pool = sorted(unique.values(), key=lambda s: (not s.stale, s.raises, key_of(self.seed, s.root)))
         by_family: Counter[str] = Counter()
         by_file: Counter[tuple[str, str]] = Counter()
         by_example: Counter[tuple[str, str]] = Counter()

@@ -17,7 +17,7 @@ A missing or `unavailable` verdict proves nothing and disproves nothing: the row
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,6 +91,18 @@ def scouting(example: Example, new_release: str) -> list[tuple[str, str]]:
     if example.kind not in ("doc", "test") or answer is None or example.releases[-1] == new_release:
         return []
     return [(answer, new_release)]
+
+
+def answers(examples: Iterable[Example], release: str) -> dict[str, str]:
+    """Id of a mined answer -> id of its example (the lowest), of one release."""
+    rows = sorted((e for e in examples if e.kind in ("doc", "test") and e.releases[-1] == release), key=lambda e: e.id)
+    return {programs_of(e).get("answer", ""): e.id for e in reversed(rows)}
+
+
+def holds(example: Example, verdicts: Verdicts, release: str) -> bool:
+    """Whether a mined row of an older release passes at this one, unwarned."""
+    seen = [verdicts.get(run) for run in scouting(example, release)]
+    return bool(seen) and all(v is not None and v.outcome == "passed" and not announces(v) for v in seen)
 
 
 def prove(

@@ -216,15 +216,15 @@ def test_the_check_finds_a_shared_file_and_a_shared_root() -> None:
 
 
 def test_rules_come_in_order_and_only_the_first_is_named() -> None:
-    """Of several reasons a row is removed for the first: proof, licence, outdated, duplicate, held-out."""
+    """Of several reasons a row is removed for the first: outdated, proof, licence, duplicate, held-out."""
     bench = Bench()
     bench.site(UNSEEN, "lib/tests/b.py")
     code = f"import lib\nr = lib.{UNSEEN}(5)\n"
     broken = {"answer": bench.run("# 1\n" + code, "failed"), "stub": bench.run("pass\n", "failed")}
     rows = {
-        "unproven": bench.add("test", broken, licence=None, releases=(OLD,)),
-        "licence": bench.test("# 2\n" + code, licence="GPL-3.0-only", releases=(OLD,)),
-        "outdated": bench.test("# 3\n" + code, releases=(OLD,)),
+        "outdated": bench.test("# 3\n" + code, licence=None, releases=(OLD,)),
+        "unproven": bench.add("test", broken, licence=None),
+        "licence": bench.test("# 2\n" + code, licence="GPL-3.0-only"),
     }
     same = sorted(bench.test(f"# {n}\n{code}").id for n in (4, 5))
     bench.verdicts |= {(p, OLD): v for (p, _), v in bench.verdicts.items()}

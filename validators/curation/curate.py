@@ -1,7 +1,8 @@
 """The curation of a domain: every row gets into the snapshot, or is a Removal with its rule.
 
-Rules in order, the first that applies: the proof's (`registry.catalogue.PROOF_RULES`), `licence`, `outdated` (a row of
-an older release that is not shown to hold at the current one), `duplicate`, `held-out`.
+Rules in order, the first that applies: `duplicate` and `outdated` for rows of an older release (that the current one
+has too, or that are not shown to hold there), the proof's (`registry.catalogue.PROOF_RULES`), `licence`, `duplicate`,
+`held-out`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from registry.records import Example, Program, Removal, Snapshot, SnapshotRow
 from validators.curation.cutting import Cutter
 from validators.curation.duplicates import duplicates
 from validators.curation.licences import LicenceGate
-from validators.proofs import Verdicts, announces, programs_of, prove, scouting
+from validators.proofs import Verdicts, answers, holds, programs_of, prove
 from validators.references import Reader
 from validators.snapshot import freeze
 from validators.splits import Plan, assign, hubs, is_site, plan
@@ -78,9 +79,9 @@ def curate(lot: Lot, curation: str, parent: str | None = None) -> Iterator[Remov
     """
     given = {e.id: e for e in lot.examples if not (e.kind == "text" and e.operator == CUT)}
     sieve = _Sieve(dict(sorted(given.items())), curation=curation)
+    _current(sieve, lot)
     _prove(sieve, lot)
     _licence(sieve, lot)
-    _current(sieve, lot)
     for name, kept in duplicates(sieve.rows.values(), lot.programs, lot.current).items():
         sieve.remove(sieve.rows[name], "duplicate", "Another row says the same", kept)
     reader = Reader(lot.families, tuple(lot.indexes[name] for name in sorted(lot.indexes)))
@@ -113,13 +114,15 @@ def _licence(sieve: _Sieve, lot: Lot) -> None:
 
 
 def _current(sieve: _Sieve, lot: Lot) -> None:
-    """Removes rows of older releases, but for those whose answer is shown to hold at the current one, unwarned."""
+    """Removes rows of older releases that the current one has too, or that are not shown to hold there, unwarned."""
+    fresh = answers(sieve.rows.values(), lot.current)
     for example in list(sieve.rows.values()):
         if not example.releases or example.releases[-1] == lot.current:
             continue
-        runs = scouting(example, lot.current)
-        seen = [lot.verdicts.get(run) for run in runs]
-        if not runs or not all(v is not None and v.outcome == "passed" and not announces(v) for v in seen):
+        twin = fresh.get(programs_of(example).get("answer", ""))
+        if twin is not None:
+            sieve.remove(example, "duplicate", "The current release has the same", twin)
+        elif not holds(example, lot.verdicts, lot.current):
             sieve.remove(example, "outdated", "It is not shown to hold at the current release")
 
 
