@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -67,6 +68,11 @@ def passing(found: Iterable[Piece], outcomes: Outcomes, release: str) -> list[Pi
 def key_of(*what: Any) -> str:
     """A short key of plain values: the root of the rows that derive from one site or pair."""
     return str(sha256_of(list(what)))[:24]
+
+
+def draw(*what: object) -> str:
+    """A number of a lottery: orders things at random, yet each stays where it is when others come and go."""
+    return hashlib.sha256("\0".join(map(str, what)).encode()).hexdigest()
 
 
 def licence_of(*found: Piece) -> str | None:

@@ -17,7 +17,7 @@ from registry.records import Program, Verdict
 from synth.calls import Script
 from synth.dataflow import BUILTINS, flow, flow_all, needed
 from synth.folding import is_literal
-from synth.material import Piece, key_of
+from synth.material import Piece, draw
 from synth.recording import Check, probing, recorded, values_of
 from synth.sites import Site
 from synth.slices import joined
@@ -167,7 +167,7 @@ class Planter:
                 options.setdefault(cutting.statement.partition("=")[2], cutting)
         found = sorted(
             options.values(),
-            key=lambda c: (not c.site.stale, len(c.reads), key_of(self.seed, family, c.statement)),
+            key=lambda c: (not c.site.stale, len(c.reads), draw(self.seed, family, c.statement)),
         )
         return found[: self.statements + (1 if found and found[0].site.stale else 0)]
 
@@ -226,7 +226,7 @@ class Planter:
             for h in hosts
             if h.piece.example.file not in files and h.ready and all(n in h.ready for n in cutting.reads)
         ]
-        able.sort(key=lambda h: key_of(self.seed, cutting.site.root, h.piece.key))
+        able.sort(key=lambda h: draw(self.seed, cutting.site.root, h.piece.key))
         taken: Counter[str] = Counter()
         for host in able:
             if taken.total() == most:

@@ -17,7 +17,7 @@ from registry.families import Families
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Program
 from synth.calls import Call, Script
-from synth.material import Piece, key_of, licence_of
+from synth.material import Piece, draw, key_of, licence_of
 from synth.mutants import Mutator
 from synth.rules import Rule, code_of, parsed_call
 from synth.slices import Slicer
@@ -163,7 +163,7 @@ class Sites:
     def limited(self, sites: Iterable[Site]) -> list[Site]:
         """At most so many a family, file and example; sites with an old form first, calls that must raise last."""
         unique = {site.root: site for site in sites}
-        pool = sorted(unique.values(), key=lambda s: (not s.stale, s.raises, key_of(self.seed, s.root)))
+        pool = sorted(unique.values(), key=lambda s: (not s.stale, s.raises, draw(self.seed, s.root)))
         by_family: Counter[str] = Counter()
         by_file: Counter[tuple[str, str]] = Counter()
         by_example: Counter[tuple[str, str]] = Counter()
