@@ -35,7 +35,7 @@ def grid(columns: Sequence[str], lines: Iterable[Iterable[Any]]) -> Table:
     from rich.text import Text
 
     cells = [list(line) for line in lines]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for i, name in enumerate(columns):
         numbers = all(isinstance(line[i], (int, float, type(None))) for line in cells) and bool(cells)
         table.add_column(name, justify="right" if numbers else "left", overflow="fold")

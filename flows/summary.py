@@ -20,11 +20,18 @@ if TYPE_CHECKING:
     from registry.lake import Lake
 
 DRIFTS = """
-    SELECT coalesce(e.family, e.file) AS title, p.code_old, p.code_new, p.old_effect, p.old_at_new_detail AS detail
-    FROM proofs p JOIN examples e ON e.id = p.example WHERE p.domain = '{domain}' AND p.kind = 'drift'
-    QUALIFY row_number() OVER (PARTITION BY title ORDER BY length(p.code_old) + length(p.code_new), p.example) = 1
-    ORDER BY p.old_effect = 'warns', length(p.code_old) + length(p.code_new), p.example LIMIT 3
+    WITH found AS (
+        SELECT coalesce(e.family, e.file) AS title, p.code_old, p.code_new, p.old_effect, p.old_at_new_detail AS detail,
+               p.example, abs(length(p.code_old) - 250) AS odd,
+               coalesce(list_position(['same', 'forward', 'backward'], split_part(e.operator, ':', 1)), 9) AS far
+        FROM proofs p JOIN examples e ON e.id = p.example WHERE p.domain = '{domain}' AND p.kind = 'drift'
+    )
+    SELECT title, code_old, code_new, old_effect, detail FROM found
+    QUALIFY row_number() OVER (PARTITION BY title ORDER BY far, odd, example) = 1
+    ORDER BY old_effect = 'warns', far, odd, example LIMIT 3
 """
+"""Three families' pairs: those whose both sides people wrote first, of a length that is quickly read."""
+
 REPORT = """
     SELECT arm, split, metric, value, ci_low, ci_high, n, clusters, decision, reason FROM reports
     WHERE domain = '{domain}' AND run = (SELECT arg_max(run, "_at") FROM reports WHERE domain = '{domain}')
@@ -143,7 +150,7 @@ def gate_table(report: Sequence[Mapping[str, Any]]) -> Table:
     for row in report:
         by.setdefault((row["split"], row["metric"]), {})[row["arm"]] = row
     lines = [[split, metric, *_arms(arms)] for (split, metric), arms in sorted(by.items())]
-    return grid(("split", "metric", "base", "adapter", "difference", "95% interval", "n", "families"), lines)
+    return grid(("split", "metric", "base", "adapter", "gain", "95% interval", "n", "families"), lines)
 
 
 def _arms(arms: Mapping[str, Mapping[str, Any]]) -> list[Any]:
@@ -164,7 +171,9 @@ def decision_line(decision: str, reason: str) -> Text:
     from rich.text import Text
 
     style = {"publish": "bold green", "rejected": "bold red"}.get(decision, "bold yellow")
-    return Text.assemble("The gate says ", (decision, style), f": {reason}" if reason else "")
+    told = reason.lower().startswith(decision)  # "Rejected, as …"
+    why = reason[len(decision) :] if told else f": {reason}" if reason else ""
+    return Text.assemble("The gate says ", (decision, style), why)
 
 
 def closing_lines(summary: Summary) -> list[str]:

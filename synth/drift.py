@@ -79,7 +79,7 @@ class Drift:
         old, new = self.old_index, self.new_index
         seen = values_seen((p.program.code + "\n" + p.program.test for p in self.old), old)
         matches = matched(self.old, self.passing, frozenset(p.program.id for p in self.passing))
-        pairs = [(m.old.program, m.new.program) for m in matches]
+        pairs = [(m.old.program, m.new.program) for m in matches if m.how != "like"]  # likeness shows no renames
         pairs = [(a, b) for a, b in pairs if asserted(a) & asserted(b)]
         codes = [(a.code + "\n" + a.test, b.code + "\n" + b.test) for a, b in pairs if a.code != b.code]
         found = itertools.chain(

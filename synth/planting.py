@@ -8,7 +8,6 @@ yields there is not known before it runs: `Planter` gives probes, `synth.recordi
 from __future__ import annotations
 
 import ast
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -221,21 +220,19 @@ class Planter:
         )  # fmt: skip
 
     def _planted(self, cutting: Cutting, hosts: Sequence[Host], files: set[str], most: int) -> Iterator[Probe]:
-        able = [
-            h
-            for h in hosts
-            if h.piece.example.file not in files and h.ready and all(n in h.ready for n in cutting.reads)
-        ]
-        able.sort(key=lambda h: draw(self.seed, cutting.site.root, h.piece.key))
-        taken: Counter[str] = Counter()
-        for host in able:
-            if taken.total() == most:
+        able: dict[str, list[Host]] = {}
+        for host in hosts:
+            file = host.piece.example.file
+            if file not in files and host.ready and all(n in host.ready for n in cutting.reads):
+                able.setdefault(file, []).append(host)
+        planted = 0
+        for file in sorted(able, key=lambda f: draw(self.seed, cutting.site.root, f)):
+            if planted == most:
                 return
-            if taken[host.piece.example.file]:
-                continue
-            site = self._in(cutting, host)
+            order = sorted(able[file], key=lambda h: draw(self.seed, cutting.site.root, h.piece.program.id))
+            site = next((made for host in order if (made := self._in(cutting, host)) is not None), None)
             if site is not None:
-                taken[host.piece.example.file] += 1
+                planted += 1
                 yield site
 
     def _in(self, cutting: Cutting, host: Host) -> Probe | None:

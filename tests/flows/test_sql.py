@@ -109,7 +109,7 @@ def test_table_shows_lines_of_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert "    x = 1\n    y = 2\n" in shown
     assert "1 row" in shown
     run_sql("select library, version from releases", "table")
-    assert "networkx   2.8.8" in capsys.readouterr().out
+    assert "networkx  2.8.8" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
