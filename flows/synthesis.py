@@ -14,16 +14,16 @@ from flows.validation import run_now, verdicts
 from registry.families import Families
 from registry.identity import sha256_of, work_key
 from registry.names import SymbolIndex
-from registry.records import Example, Record, Release, Verdict
+from registry.records import Change, Example, Record, Release, Verdict
 from synth import bugs, doc_examples, test_examples, text
-from synth.drift import Drift
+from synth.drift import Drift, with_replacements, without_replacements
 from synth.material import pieces
 from synth.sites import Limits
 from validators.proofs import deprecations
 
 MINE_PART = f"{doc_examples.GENERATOR}@{doc_examples.VERSION}+{test_examples.GENERATOR}@{test_examples.VERSION}"
 
-DERIVE_PART = f"{bugs.GENERATOR}@{bugs.VERSION}+drift@1+{text.GENERATOR}@{text.VERSION}"
+DERIVE_PART = f"{bugs.GENERATOR}@{bugs.VERSION}+drift@2+{text.GENERATOR}@{text.VERSION}"
 
 
 def packages(house: House) -> tuple[str, ...]:
@@ -114,28 +114,35 @@ def _derived(house: House, mined: _Mined) -> Iterator[Record]:
     """Text first, then drift and call sites, then bugs of the new release's rows."""
     old, new = (scraped(house, r) for r in releases(house))
     indexes = SymbolIndex(old.symbols), SymbolIndex(new.symbols)
-    between = changes(house)
+    between = without_replacements(changes(house))
     settings = house.domain.synth
     programs = house.programs({p for e in mined.examples for p in _programs(e).values()})
     yield from text.mine(new.pages, indexes[1], domain=house.domain.name)
     warnings = {pair: " ".join(sorted(said for _, said in deprecations(v))) for pair, v in mined.verdicts.items()}
-    drift = Drift(
-        between,
-        indexes,
-        Families(between, *indexes),
-        list(pieces([*programs.values(), *mined.of(old.release)])),
-        list(pieces([*programs.values(), *mined.of(new.release)])),
-        {pair: v.outcome for pair, v in mined.verdicts.items()},
-        {pair: f"{v.detail} {warnings[pair]}" for pair, v in mined.verdicts.items()},
-        frozenset(pair for pair, said in warnings.items() if said),
-        (old.release.id, new.release.id),
-        house.domain.name,
-        Limits(mutants=settings.rejected, family=settings.sites),
-        settings.seed,
-    )
+    of_old, of_new = (list(pieces([*programs.values(), *mined.of(s.release)])) for s in (old, new))
+
+    def drift_of(found: list[Change]) -> Drift:
+        return Drift(
+            found,
+            indexes,
+            Families(found, *indexes),
+            of_old,
+            of_new,
+            {pair: v.outcome for pair, v in mined.verdicts.items()},
+            {pair: f"{v.detail} {warnings[pair]}" for pair, v in mined.verdicts.items()},
+            frozenset(pair for pair, said in warnings.items() if said),
+            (old.release.id, new.release.id),
+            house.domain.name,
+            Limits(mutants=settings.rejected, family=settings.sites),
+            settings.seed,
+        )
+
+    known = with_replacements(between, drift_of(between).rules)
+    yield from (change for change in known if change not in between)
+    drift = drift_of(known)
     yield from drift.rows()
     yield from drift.site_rows(run_now(house, new.release, (p.program for p in drift.probes)))
-    library = bugs.Library(indexes[1], between, indexes[0])
+    library = bugs.Library(indexes[1], known, indexes[0])
     for example in mined.of(new.release):
         verdict = mined.verdicts.get((_programs(example)["answer"], new.release.id))
         if verdict is not None and (verdict.outcome, verdict.proof) == ("passed", "strong"):  # so its bugs' fixes are

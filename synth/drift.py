@@ -8,6 +8,7 @@ is a proposal: proofs sort it.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -141,3 +142,39 @@ class Drift:
         more: Iterable[Site] = settled(self.probes, verdicts)
         sites = self.sites.limited([*self.found, *more])
         return self.sites.rows(sites, self.domain, self.releases)
+
+
+LEARNT = "runs and migrations"
+"""Source of the evidence for a replacement that no note names."""
+
+
+def with_replacements(changes: Iterable[Change], rules: Iterable[Rule]) -> list[Change]:
+    """The changes, with the replacements that codemods were learnt for: a family has its old and its new names.
+
+    Args:
+        changes: The changes, as notes and signatures tell them.
+        rules: The codemods.
+    """
+    learnt: dict[str, str] = {}
+    for rule in rules:
+        if rule.kind in ("rename", "move") and rule.change:
+            learnt.setdefault(rule.change, rule.new)
+    made = []
+    for change in changes:
+        new = learnt.get(change.id)
+        if change.kind == "removed" and change.replacement is None and new is not None:
+            evidence = [*change.evidence, {"source": LEARNT, "text": f"Old calls are written with {new} now"}]
+            made.append(dataclasses.replace(change, replacement=new, evidence=evidence))
+        else:
+            made.append(change)
+    return made
+
+
+def without_replacements(changes: Iterable[Change]) -> list[Change]:
+    """The changes as they were before `with_replacements`: what is learnt again starts from the same."""
+    made = []
+    for change in changes:
+        rest = [e for e in change.evidence if e.get("source") != LEARNT]
+        learnt = len(rest) < len(change.evidence)
+        made.append(dataclasses.replace(change, replacement=None, evidence=rest) if learnt else change)
+    return made

@@ -1,0 +1,22 @@
+"""Replacements that no note names are learnt from codemods, and forgotten before they are learnt anew."""
+
+from __future__ import annotations
+
+from registry.records import Change
+from synth.drift import with_replacements, without_replacements
+from synth.rules import Rule
+
+
+def test_a_learnt_replacement_is_written_to_its_change_and_taken_back() -> None:
+    """A rename of a removed name becomes its replacement, with its evidence; without it the change is as before."""
+    gone = Change(old="o", new="n", symbol="lib.a.f", kind="removed", evidence=[{"source": "griffe", "text": "gone"}])
+    noted = Change(old="o", new="n", symbol="lib.a.g", kind="removed", replacement="lib.a.h")
+    rules = [
+        Rule("rename", "lib.a.f", "lib.a.k", gone.id, "lib.a.f"),
+        Rule("rename", "lib.a.g", "x", noted.id, "lib.a.g"),
+    ]
+    learnt = with_replacements([gone, noted], rules)
+    assert [c.replacement for c in learnt] == ["lib.a.k", "lib.a.h"]
+    assert learnt[0].id == gone.id
+    assert learnt[0].digest != gone.digest
+    assert [c.digest for c in without_replacements(learnt)] == [gone.digest, noted.digest]
