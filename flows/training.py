@@ -17,7 +17,8 @@ from flows.house import House, open_house
 from flows.scraping import releases, scraped
 from registry.errors import ConfigurationError
 from registry.identity import work_key
-from registry.records import Example, Run, Score, SnapshotRow
+from registry.lake import Lake
+from registry.records import Example, Report, Run, Score, SnapshotRow
 from registry.store import content_hash
 
 TRAIN_PART = "sft+preference@1"
@@ -143,7 +144,10 @@ def evaluate_stage(house: House) -> list[Batch]:
         since = time.monotonic()
         scores = list(_scores(house))
         settings = gate.GateSettings(**house.domain.gate.model_dump())
-        decision = gate.decide(scores, settings, previous_decisions=_previous(house, scores))
+        goal = (settings.split, settings.metric)
+        held_out = {s.item for s in scores if (s.split, s.metric) == goal}
+        before = decisions_before(house.lake, house.domain.name, run_id(house), held_out, *goal)
+        decision = gate.decide(scores, settings, previous_decisions=before)
         rows = report.rows(scores, decision, run=run_id(house), domain=house.domain.name, goal=settings.metric)
         result = {"decision": decision.outcome, "reason": decision.reason}
         return house.finish("evaluate", EVALUATE_PART, [key], [*scores, *rows], since, result)
@@ -163,20 +167,23 @@ def _scores(house: House) -> Iterable[Score]:
         yield from evaluation.score_general(files, scorer, run=run, arm=arm, limit=GENERAL_WINDOWS, progress=house.tell)
 
 
-def _previous(house: House, scores: list[Score]) -> int:
-    """How many other runs were decided on this very held-out set."""
-    goal = house.domain.gate
-    own = {s.item for s in scores if (s.split, s.metric, s.arm) == (goal.split, goal.metric, "base")}
-    run = run_id(house)
-    runs = house.lake.query(
-        f"SELECT DISTINCT run FROM reports WHERE domain = '{house.domain.name}' AND run <> '{run}'"  # noqa: S608 (checked)
-    ).to_pylist()
+def decisions_before(lake: Lake, domain: str, run: str, held_out: set[str], split: str, metric: str) -> int:
+    """How many other runs of a domain were decided on this very held-out set: trying until it passes doesn't work.
+
+    Args:
+        lake: The lake.
+        domain: Name of the domain.
+        run: Id of the run that is decided now.
+        held_out: Items of the split that the goal metric was measured on.
+        split: The goal's split.
+        metric: The goal metric.
+    """
+    others = {r.run for r in lake.read(Report, "domain = $d AND run <> $r", {"d": domain, "r": run})}
     wanted = "run = $run AND split = $split AND metric = $metric AND arm = 'base'"
     items = (
-        {s.item for s in house.lake.read(Score, wanted, {"run": r["run"], "split": goal.split, "metric": goal.metric})}
-        for r in runs
+        {s.item for s in lake.read(Score, wanted, {"run": other, "split": split, "metric": metric})} for other in others
     )
-    return sum(found == own for found in items)
+    return sum(found == held_out for found in items)
 
 
 def decision_of(house: House) -> dict[str, str]:
