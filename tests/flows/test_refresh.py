@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ import pytest
 from registry.lake import Lake
 from tests.flows.runs import driftune, kill_when, query, small_domain, start
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 COUNTS = "select (select count(*) from examples) e, (select count(*) from verdicts) v, (select count(*) from runs) r"
 
@@ -54,20 +54,69 @@ KILLS: dict[str, Callable[[Path], bool]] = {
 }
 
 
-@pytest.mark.timeout(1500)
-def test_killed_in_any_stage_the_same_command_gives_the_same_lake(finished: tuple[Path, Path], tmp_path: Path) -> None:
-    """After `kill -9` in any stage the same command goes on, to the same ids and digests."""
-    domain, undisturbed = finished
-    home = tmp_path / "home"
-    for stage, ready in KILLS.items():
-        process = start(home, "run", str(domain))
-        kill_when(process, lambda ready=ready: ready(home))
-        assert stage
+READER = """
+import duckdb, sys, time
+views = ("lineage", "proofs", "funnel", "drift", "spend", "removals", "examples")
+end = time.monotonic() + float(sys.argv[2])
+reads = 0
+while time.monotonic() < end:
+    with duckdb.connect(sys.argv[1], read_only=True) as lake:
+        for view in views:
+            lake.sql(f"select count(*) from {view}").fetchall()
+            reads += 1
+print(reads)
+"""
+
+
+@dataclass(frozen=True)
+class Killed:
+    """A run that was killed in every stage and then came to its end while another process read.
+
+    Attributes:
+        home: Its home.
+        exit_code: What the last command exited with.
+        errors: What it wrote on standard error.
+        reader: How the reading process ended.
+    """
+
+    home: Path
+    exit_code: int
+    errors: str
+    reader: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def killed(finished: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Killed:
+    """`kill -9` during scrape, mining, validation and training, each followed by the same command."""
+    domain, _ = finished
+    folder = tmp_path_factory.mktemp("killed")
+    home = folder / "home"
+    reader = None
+    for ready in KILLS.values():
+        run = start(home, "run", str(domain))
+        if reader is None and (home / "driftune.duckdb").exists():
+            command = [sys.executable, "-c", READER, str(home / "driftune.duckdb"), "60"]
+            reader = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        kill_when(run, lambda ready=ready: ready(home))
     done = driftune(home, "run", str(domain))
-    assert done.returncode == 4, done.stderr
+    assert reader is not None
+    out, err = reader.communicate(timeout=120)
+    return Killed(home, done.returncode, done.stderr, subprocess.CompletedProcess("", reader.returncode, out, err))
+
+
+def test_killed_in_any_stage_the_same_command_gives_the_same_lake(finished: tuple[Path, Path], killed: Killed) -> None:
+    """After `kill -9` in any stage the same command goes on, to the same ids and digests."""
+    assert killed.exit_code == 4, killed.errors
+    _, undisturbed = finished
     wanted = Lake(str(undisturbed / "lake"), undisturbed).fingerprint()
-    found = Lake(str(home / "lake"), home).fingerprint()
+    found = Lake(str(killed.home / "lake"), killed.home).fingerprint()
     assert {t for t in wanted if wanted[t] != found[t]} == set()
+
+
+def test_readers_are_never_locked_out_while_a_run_writes(killed: Killed) -> None:
+    """From another process and folder a read-only connection answers every view while runs write and are killed."""
+    assert killed.reader.returncode == 0, killed.reader.stderr
+    assert int(killed.reader.stdout) >= 7
 
 
 def test_a_second_run_of_a_domain_says_who_holds_it(finished: tuple[Path, Path], tmp_path: Path) -> None:
@@ -88,42 +137,3 @@ def test_a_second_run_of_a_domain_says_who_holds_it(finished: tuple[Path, Path],
     assert second.returncode == 2
     assert f"process {first.pid}" in second.stderr
     assert "wait for it to end" in second.stderr
-
-
-READER = """
-import duckdb, sys, time
-views = ("lineage", "proofs", "funnel", "drift", "spend", "removals", "examples")
-end = time.monotonic() + float(sys.argv[2])
-reads = 0
-while time.monotonic() < end:
-    with duckdb.connect(sys.argv[1], read_only=True) as lake:
-        for view in views:
-            lake.sql(f"select count(*) from {view}").fetchall()
-            reads += 1
-print(reads)
-"""
-
-
-def test_readers_are_never_locked_out_while_a_run_writes(finished: tuple[Path, Path], tmp_path: Path) -> None:
-    """From another process and folder a read-only connection answers every view while a run writes."""
-    domain, undisturbed = finished
-    home = tmp_path / "home"
-    for name in ("packages", "sandbox", "bases"):  # what can be had without the network stays out of this test's time
-        if (undisturbed / name).exists():
-            shutil.copytree(undisturbed / name, home / name, symlinks=True)
-    run = start(home, "run", str(domain))
-    end = time.monotonic() + 120
-    while not (home / "driftune.duckdb").exists():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    reader = subprocess.run(
-        [sys.executable, "-c", READER, str(home / "driftune.duckdb"), "45"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    _, err = run.communicate(timeout=900)
-    assert reader.returncode == 0, reader.stderr
-    assert int(reader.stdout) >= 7
-    assert run.returncode == 4, err
-    assert files(home, "verdicts") > 1
