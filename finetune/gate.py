@@ -19,30 +19,10 @@ from dataclasses import dataclass
 from finetune import intervals
 from finetune.evaluation import LESS_IS_BETTER
 from finetune.intervals import Estimate
+from registry.domain import GateSpec
 from registry.records import Score
 
 PUBLISH, REJECTED, UNDECIDED = "publish", "rejected", "undecided"
-
-
-@dataclass(frozen=True)
-class GateSettings:
-    """What the gate asks for.
-
-    Attributes:
-        metric: The goal metric: the one that has to gain.
-        split: The split it is measured on.
-        alpha: Error allowed on each side, at the first decision on a held-out set.
-        min_families: Held-out families below which nothing is decided.
-        margin: How far below `base+docs` the difference's lower end may reach.
-        general_limit: Share by which bits per byte of general code may grow.
-    """
-
-    metric: str = "choice@1"
-    split: str = "context"
-    alpha: float = 0.025
-    min_families: int = 12
-    margin: float = 0.05
-    general_limit: float = 0.10
 
 
 @dataclass(frozen=True)
@@ -54,7 +34,7 @@ class Decision:
     alpha: float
 
 
-def decide(scores: Iterable[Score], settings: GateSettings, *, previous_decisions: int = 0) -> Decision:
+def decide(scores: Iterable[Score], settings: GateSpec, *, previous_decisions: int = 0) -> Decision:
     """Decide about one run from its scores.
 
     Args:
@@ -110,12 +90,12 @@ def describe(gain: Estimate) -> str:
     return f"{gain.value:+.2f} {ends}{p}, {gain.clusters} families"
 
 
-def _difference(rows: list[Score], settings: GateSettings, than: str, alpha: float) -> Estimate | None:
+def _difference(rows: list[Score], settings: GateSpec, than: str, alpha: float) -> Estimate | None:
     sign = -1 if settings.metric in LESS_IS_BETTER else 1
     return intervals.difference(rows, split=settings.split, metric=settings.metric, than=than, alpha=alpha, sign=sign)
 
 
-def _against_docs(rows: list[Score], settings: GateSettings, alpha: float) -> tuple[str, bool]:
+def _against_docs(rows: list[Score], settings: GateSpec, alpha: float) -> tuple[str, bool]:
     """What is said of the `base+docs` arm, and whether the adapter holds its own against it."""
     rest = _difference(rows, settings, "base+docs", alpha)
     if rest is None:

@@ -143,7 +143,7 @@ def evaluate_stage(house: House) -> list[Batch]:
     def run() -> int:
         since = time.monotonic()
         scores = list(_scores(house))
-        settings = gate.GateSettings(**house.domain.gate.model_dump())
+        settings = house.domain.gate
         goal = (settings.split, settings.metric)
         held_out = {s.item for s in scores if (s.split, s.metric) == goal}
         before = decisions_before(house.lake, house.domain.name, run_id(house), held_out, *goal)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from finetune import gate, intervals, report
-from finetune.gate import PUBLISH, REJECTED, UNDECIDED, GateSettings
+from finetune.gate import PUBLISH, REJECTED, UNDECIDED
+from registry.domain import GateSpec
 from registry.records import Score
 
-SETTINGS = GateSettings()
+SETTINGS = GateSpec()
 
 
 def scores(

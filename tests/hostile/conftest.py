@@ -17,7 +17,7 @@ def pool() -> Iterator[Pool]:
     """One server, so that every program runs where the one before it did its damage."""
     with Pool(1, limits=Limits(memory_mb=256, disk_mb=16, processes=32)) as made:
         if (why := made.available()) is not None:
-            pytest.skip(why)
+            pytest.fail(why)
         yield made
 
 
