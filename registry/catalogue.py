@@ -20,6 +20,9 @@ from registry.records import RECORDS, Record, Removal
 PROOF_RULES = ("unproven", "vacuous-test", "equivalent-mutant", "flaky", "unavailable")
 """Removal rules that say: this row's proof does not hold."""
 
+AGE_RULES = ("outdated",)
+"""Removal rules that take a row out before its proof is looked at: nothing is said of it."""
+
 SPLIT_RULES = ("held-out",)
 """Removal rules that keep a good row out of training because of what is held out."""
 
@@ -156,7 +159,8 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
     "curated": (
         f"""
         SELECT e.id AS example, e.domain, e.kind, s.split, r.rule,
-               s.split IS NOT NULL OR (r.rule IS NOT NULL AND r.rule NOT IN ({_rules(PROOF_RULES)})) AS proven,
+               s.split IS NOT NULL
+                   OR (r.rule IS NOT NULL AND r.rule NOT IN ({_rules(PROOF_RULES + AGE_RULES)})) AS proven,
                s.split IS NOT NULL OR (r.rule IS NOT NULL AND r.rule IN ({_rules(SPLIT_RULES)})) AS kept
         FROM examples e
         LEFT JOIN latest_snapshots l ON l.domain = e.domain

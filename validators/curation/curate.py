@@ -1,8 +1,7 @@
 """The curation of a domain: every row gets into the snapshot, or is a Removal with its rule.
 
-Rules in order, the first that applies: `duplicate` and `outdated` for rows of an older release (that the current one
-has too, or that are not shown to hold there), the proof's (`registry.catalogue.PROOF_RULES`), `licence`, `duplicate`,
-`held-out`.
+Rules in order, the first that applies: `outdated` (a row of an older release that the current one has too, or that is
+not shown to hold there), the proof's (`registry.catalogue.PROOF_RULES`), `licence`, `duplicate`, `held-out`.
 """
 
 from __future__ import annotations
@@ -121,7 +120,7 @@ def _current(sieve: _Sieve, lot: Lot) -> None:
             continue
         twin = fresh.get(programs_of(example).get("answer", ""))
         if twin is not None:
-            sieve.remove(example, "duplicate", "The current release has the same", twin)
+            sieve.remove(example, "outdated", "The current release has the same", twin)
         elif not holds(example, lot.verdicts, lot.current):
             sieve.remove(example, "outdated", "It is not shown to hold at the current release")
 
