@@ -12,7 +12,7 @@ from flows.publication import publish_key, publish_stage
 from flows.scraping import compare_stage, scrape_stage
 from flows.synthesis import DERIVE_PART, MINE_PART, derive_stage, mine_stage
 from flows.training import TRAIN_PART, decision_of, evaluate_stage, train_stage
-from flows.validation import validate_stage
+from flows.validation import validate_derived_stage, validate_mined_stage
 from registry.identity import work_key
 from validators.execution.pool import HARNESS
 
@@ -20,9 +20,9 @@ STAGES: dict[str, Stage] = {
     "scrape": scrape_stage,
     "compare": compare_stage,
     "mine": mine_stage,
-    "validate mined": validate_stage,
+    "validate mined": validate_mined_stage,
     "derive": derive_stage,
-    "validate derived": validate_stage,
+    "validate derived": validate_derived_stage,
     "curate": curate_stage,
     "train": train_stage,
     "evaluate": evaluate_stage,
@@ -33,7 +33,7 @@ STAGES: dict[str, Stage] = {
 COMMANDS: dict[str, tuple[str, ...]] = {
     "scrape": ("scrape", "compare"),
     "synth": ("mine", "derive"),
-    "validate": ("validate mined",),
+    "validate": ("validate mined", "validate derived"),
     "curate": ("curate",),
     "train": ("train",),
     "evaluate": ("evaluate",),

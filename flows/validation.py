@@ -30,17 +30,23 @@ def environment(house: House, release: Release) -> BuiltEnvironment:
     return house.pool.build(wanted, cache=house.folder("sandbox"), wheels=found)
 
 
-def needed(house: House) -> dict[str, set[str]]:
+def needed(house: House, *, derived: bool) -> dict[str, set[str]]:
     """Release id -> ids of the programs that must run there.
 
     A mined row of the old release is tried at both; its stub is run only where the row may get into a snapshot: where
-    it holds at the new release, which hasn't the same row.
+    it holds at the new release, which hasn't the same row. That is known when the mined rows have run.
+
+    Args:
+        house: The house.
+        derived: Whether to count derived rows and such stubs too, or the mined rows alone. What the mined rows need
+            depends on nothing that has run: a killed run counts the same.
     """
     old, new = releases(house)
     wanted: dict[str, set[str]] = {old.id: set(), new.id: set()}
-    examples = house.lake.read(Example, "domain = $d", {"d": house.domain.name})
+    where = "domain = $d" if derived else "domain = $d AND kind IN ('doc', 'test')"
+    examples = house.lake.read(Example, where, {"d": house.domain.name})
     fresh = answers(examples, new.id)
-    known = verdicts(house)
+    known = verdicts(house) if derived else {}
     for example in examples:
         runs = obligations(example)
         if scouting(example, new.id):
@@ -96,11 +102,20 @@ def _policy(house: House) -> str:
     return f"k={house.domain.sandbox.attempts},timeout={house.domain.sandbox.timeout_s}"
 
 
-def validate_stage(house: House) -> list[Batch]:
+def validate_mined_stage(house: House) -> list[Batch]:
+    """What mined rows need."""
+    return _batches(house, needed(house, derived=False))
+
+
+def validate_derived_stage(house: House) -> list[Batch]:
+    """What all rows need."""
+    return _batches(house, needed(house, derived=True))
+
+
+def _batches(house: House, wanted: dict[str, set[str]]) -> list[Batch]:
     """Batches of programs without a verdict, by release."""
     batches = []
     done = house.lake.work("validate")
-    wanted = needed(house)
     for release in releases(house):
         programs = wanted[release.id]
         if not programs:
