@@ -64,7 +64,7 @@ def _mining(house: House, release: Release, key: str) -> Callable[[], int]:
 
 @dataclass(frozen=True)
 class _Mined:
-    """The mined rows of both releases, and how their programs ran.
+    """The mined rows of both releases, and how their answers ran: no more, so that it stays the same later.
 
     Attributes:
         examples: The `doc` and `test` rows, by id.
@@ -81,13 +81,14 @@ class _Mined:
 
 def _mined(house: House) -> _Mined:
     where = "domain = $d AND kind IN ('doc', 'test')"
-    return _Mined(house.lake.read(Example, where, {"d": house.domain.name}), verdicts(house))
+    examples = house.lake.read(Example, where, {"d": house.domain.name})
+    answers = {_programs(e)["answer"] for e in examples}
+    return _Mined(examples, {pair: v for pair, v in verdicts(house).items() if pair[0] in answers})
 
 
 def _derive_key(house: House, mined: _Mined) -> str:
-    """The work key of what is derived: the mined rows, and every verdict on their programs."""
-    programs = {p for e in mined.examples for p in _programs(e).values()}
-    ran = sorted((*pair, v.digest) for pair, v in mined.verdicts.items() if pair[0] in programs)
+    """The work key of what is derived: the mined rows, and every verdict on their answers."""
+    ran = sorted((*pair, v.digest) for pair, v in mined.verdicts.items())
     inputs = [sha256_of(sorted(e.digest for e in mined.examples)), sha256_of([list(row) for row in ran])]
     return work_key(inputs, DERIVE_PART, house.domain.synth.model_dump(), house.domain.synth.seed)
 
