@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from flows.batches import Batch
 from flows.house import House
 from flows.scraping import changes, releases, scraped
-from flows.validation import run_now, verdicts
+from flows.validation import needed, run_now, verdicts
 from registry.families import Families
 from registry.identity import sha256_of, work_key
 from registry.names import SymbolIndex
@@ -83,7 +83,8 @@ def _mined(house: House) -> _Mined:
     where = "domain = $d AND kind IN ('doc', 'test')"
     examples = house.lake.read(Example, where, {"d": house.domain.name})
     answers = {_programs(e)["answer"] for e in examples}
-    return _Mined(examples, {pair: v for pair, v in verdicts(house).items() if pair[0] in answers})
+    wanted = {release: answers & programs for release, programs in needed(house, derived=False).items()}
+    return _Mined(examples, {pair: v for pair, v in verdicts(house).items() if pair[0] in wanted[pair[1]]})
 
 
 def _derive_key(house: House, mined: _Mined) -> str:
