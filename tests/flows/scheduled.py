@@ -52,7 +52,8 @@ def run_twice(folder: Path) -> Scheduled:
         _wait(process, log, 2, SECOND_S)
         second = _files(home)
         process.terminate()
-        return Scheduled(home, log.read_text(), process.wait(timeout=60), first, second)
+        exit_code = process.wait(timeout=60)
+        return Scheduled(home, log.read_text(), exit_code, first, second)
     finally:
         process.kill()
         process.wait()
