@@ -23,6 +23,9 @@ packages = ["more_itertools"]
 mutants = 1
 sites = 4
 
+[sandbox]
+memory_mb = 256
+
 [train.base_settings]
 layers = 1
 width = 32
@@ -43,7 +46,10 @@ batch = 4
 steps = 6
 save_every = 2
 """
-"""more-itertools with a model too small to learn anything: everything runs, and the gate must refuse it."""
+"""more-itertools with a model too small to learn anything: everything runs, and the gate must refuse it.
+
+Little memory, as its endless iterators would else take so long to fill it that on a busy machine time is up first.
+"""
 
 
 def small_domain(folder: Path, old: str = "8.14.0", new: str = "11.2.1") -> Path:
