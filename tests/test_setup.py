@@ -177,7 +177,8 @@ def test_setup_installs_once(checkout: Path) -> None:
     assert "quick start" in (checkout / "domains" / "networkx.toml").read_text()
     subprocess.run([driftune, "doctor"], cwd=checkout, check=True, timeout=120)
     assert not (checkout / ".venv" / "bin" / "mypy").exists()
-    again = subprocess.run(["make", "setup"], cwd=checkout, capture_output=True, text=True, check=True, timeout=20)
+    command = ["make", "--no-print-directory", "setup"]
+    again = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True, timeout=20)
     assert (again.stdout, again.stderr) == ("", "")
 
 
