@@ -6,6 +6,7 @@ What has nothing to do doesn't start Prefect: whether a run is complete is one l
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 from flows.house import House, open_house
@@ -42,6 +43,9 @@ def _refresh(reference: str, house: House) -> str:
     from flows.engine import prepare_prefect
 
     house.tell("Start the engine", 0, 1)
+    # Here the terminal has progress and one line for an error: Prefect's own log would say the same again.
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_TO_API_ENABLED", "0")
     prepare_prefect(house.settings.root)
     from flows.server import prefect_server
 
