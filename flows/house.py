@@ -6,13 +6,14 @@ import os
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows.progress import Tell
 from registry.domain import Domain, LibrarySpec, load_domain
 from registry.errors import ConfigurationError
 from registry.lake import Lake
@@ -21,9 +22,6 @@ from registry.settings import Settings
 
 if TYPE_CHECKING:
     from validators.execution.pool import Pool
-
-Tell = Callable[[str, int, int], None]
-"""Takes what is being done, how much of it is done, and of how much."""
 
 
 def _silent(_title: str, _done: int, _total: int) -> None:

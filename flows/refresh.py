@@ -101,3 +101,4 @@ def _refresh(house: House, reference: str) -> str:
         return finish(house)
     finally:
         del _OPEN[house.run]
+        house.close()

@@ -5,6 +5,7 @@ What has nothing to do doesn't start Prefect: whether a run is complete is one l
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import Any
@@ -67,7 +68,7 @@ def run_stage(reference: str, command: str) -> int:
     with progress() as tell:
         house = open_house(reference, tell)
         check(house, [command])
-        with domain_lock(house.settings.root, house.domain.name, house.run):
+        with domain_lock(house.settings.root, house.domain.name, house.run), contextlib.closing(house):
             done = 0
             for stage in COMMANDS[command]:
                 for batch in STAGES[stage](house):
