@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import subprocess
+import tempfile
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +51,22 @@ def _no_skip(report: Any) -> Any:
         report.outcome = "failed"
         report.longrepr = f"{report.nodeid}: {reason}. With CI=true nothing may be skipped: install what is missing"
     return report
+
+
+ENGINE = Path(__file__).parents[1] / "scripts" / "engine.sh"
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Path]:
+    """The folder of a real Docker engine of the tests' own; DOCKER_HOST names it as long as tests run."""
+    folder = tempfile.mkdtemp(prefix="engine-")
+    with pytest.MonkeyPatch.context() as patch:
+        try:
+            started = subprocess.run([ENGINE, "up", folder], stdout=subprocess.PIPE, text=True, timeout=300, check=True)
+            patch.setenv("DOCKER_HOST", started.stdout.strip())
+            yield Path(folder)
+        finally:
+            subprocess.run([ENGINE, "down", folder], timeout=120, check=True)
 
 
 @pytest.fixture(scope="session")
