@@ -129,8 +129,8 @@ def _candidates() -> Iterator[Path]:
 
 def _path_folders() -> list[Path]:
     """The folders of PATH; pyenv's shims only choose among its own versions, which are looked at by themselves."""
-    folders = [Path(p) for p in os.environ.get("PATH", "").split(os.pathsep) if os.path.isabs(p)]
-    return [f for f in folders if f.name != "shims"]
+    folders = [Path(p) for p in os.environ.get("PATH", "").split(os.pathsep)]
+    return [f for f in folders if f.is_absolute() and f.name != "shims"]
 
 
 def _version_folders() -> list[Path]:

@@ -47,7 +47,13 @@ class Sandbox(Protocol):
         """None where it can be used here; else why not, and what to do."""
 
     def build(
-        self, requirements: Sequence[str], cache: Path, *, wheels: Iterable[Path] = (), label: str = ""
+        self,
+        requirements: Sequence[str],
+        cache: Path,
+        *,
+        python: str | None = None,
+        wheels: Iterable[Path] = (),
+        label: str = "",
     ) -> BuiltEnvironment:
         """An environment with these requirements, from the cache where it is there."""
 
@@ -118,10 +124,18 @@ class Pool:
         return wall.available()
 
     def build(
-        self, requirements: Sequence[str], cache: Path, *, wheels: Iterable[Path] = (), label: str = ""
+        self,
+        requirements: Sequence[str],
+        cache: Path,
+        *,
+        python: str | None = None,
+        wheels: Iterable[Path] = (),
+        label: str = "",
     ) -> BuiltEnvironment:
         """As `environments.build`, with the pool's limits."""
-        return environments.build(requirements, cache, wheels=wheels, limits=self.limits, label=label)
+        return environments.build(
+            requirements, cache, wall=wall.Bubblewrap(), python=python, wheels=wheels, limits=self.limits, label=label
+        )
 
     def run(
         self,
@@ -258,12 +272,12 @@ class Pool:
         site = environment.root / environment.prefix.removeprefix(f"{wall.ENV}/")
         preload = [n for n in self.preload if (site / n).is_dir() or (site / f"{n}.py").is_file()]
         try:
-            server = Server(environment.root, preload=preload, limits=self.limits)
+            server = Server(environment.root, environment.interpreter, preload=preload, limits=self.limits)
             while preload and (server.ready["threads"] > 1 or server.ready["failed"]):
                 # Threads don't survive a fork: such an environment starts cold, its programs import for themselves.
                 preload = [] if server.ready["threads"] > 1 else [n for n in preload if n not in server.ready["failed"]]
                 server.close()
-                server = Server(environment.root, preload=preload, limits=self.limits)
+                server = Server(environment.root, environment.interpreter, preload=preload, limits=self.limits)
         except ServerDiedError as error:
             raise SandboxError(f"No sandbox for {environment.record.label}: {error}") from error
         return server

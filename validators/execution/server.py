@@ -14,6 +14,7 @@ from typing import Any
 
 from registry.errors import SandboxError
 from validators.execution import seccomp, worker
+from validators.execution.interpreters import Interpreter
 from validators.execution.wall import ENV, WORKER, Bind, Limits, Walled
 
 START_S = 120.0
@@ -30,7 +31,9 @@ class ServerDiedError(SandboxError):
 class Server:
     """One fork server behind the wall. Not for two threads at once; ends with the thread that made it."""
 
-    def __init__(self, root: Path, *, preload: Sequence[str] = (), limits: Limits | None = None) -> None:
+    def __init__(
+        self, root: Path, interpreter: Interpreter, *, preload: Sequence[str] = (), limits: Limits | None = None
+    ) -> None:
         limits = limits or Limits()
         self._control, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
@@ -38,7 +41,12 @@ class Server:
         command = [f"{ENV}/bin/python", "-s", WORKER, str(inner.fileno())]
         with inner:
             self._process = Walled(
-                command, binds, pass_fds=[inner.fileno()], server=True, stderr=self._errors.fileno()
+                command,
+                binds,
+                pass_fds=[inner.fileno()],
+                interpreter=interpreter,
+                server=True,
+                stderr=self._errors.fileno(),
             ).process
         config = {
             "preload": list(preload),

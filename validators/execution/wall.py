@@ -16,16 +16,15 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
-import sysconfig
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from registry.errors import SandboxError
-from validators.execution import seccomp
+from validators.execution import interpreters, seccomp
+from validators.execution.interpreters import Interpreter
 
 ENV = "/env"
 """Where an environment lies inside the wall."""
@@ -81,6 +80,56 @@ class Bind:
     writable: bool = False
 
 
+class Wall(Protocol):
+    """What environments are built behind."""
+
+    def available(self) -> str | None:
+        """None where it stands; else why not, and what to do."""
+
+    def interpreter(self, python: str | None) -> Interpreter:
+        """The interpreter of a version, as `interpreters.find`."""
+
+    def run(
+        self,
+        command: Sequence[str],
+        binds: Sequence[Bind],
+        *,
+        variables: Mapping[str, str],
+        interpreter: Interpreter,
+        timeout_s: float,
+    ) -> tuple[int, str]:
+        """Run a command to its end: its exit status, and what it said."""
+
+
+class Bubblewrap:
+    """The wall that bubblewrap makes."""
+
+    def available(self) -> str | None:
+        """None where bubblewrap works here; else why not, and what to do."""
+        return available()
+
+    def interpreter(self, python: str | None) -> Interpreter:
+        """One of this machine's."""
+        return interpreters.find(python)
+
+    def run(
+        self,
+        command: Sequence[str],
+        binds: Sequence[Bind],
+        *,
+        variables: Mapping[str, str],
+        interpreter: Interpreter,
+        timeout_s: float,
+    ) -> tuple[int, str]:
+        """Run a command to its end behind the wall.
+
+        Raises:
+            SandboxError: It can't be started, or took longer than `timeout_s`.
+        """
+        walled = Walled(command, binds, variables=variables, interpreter=interpreter, stderr=subprocess.STDOUT)
+        return walled.finish(timeout_s)
+
+
 class Walled:
     """A process behind the wall, and the descriptors that bubblewrap reads its files from."""
 
@@ -91,11 +140,13 @@ class Walled:
         *,
         pass_fds: Sequence[int] = (),
         variables: Mapping[str, str] | None = None,
+        interpreter: Interpreter | None = None,
         server: bool = False,
         stderr: int = subprocess.PIPE,
     ) -> None:
+        inside = interpreter or interpreters.find()
         with _Data() as data:
-            arguments = _arguments(data, binds, {**_VARIABLES, **(variables or {})}, server=server)
+            arguments = _arguments(data, binds, {**_VARIABLES, **(variables or {})}, inside, server=server)
             try:
                 self.process = subprocess.Popen(
                     [*arguments, "--", *command],
@@ -146,7 +197,9 @@ class _Data:
             os.close(fd)
 
 
-def _arguments(data: _Data, binds: Sequence[Bind], variables: Mapping[str, str], *, server: bool) -> list[str]:
+def _arguments(
+    data: _Data, binds: Sequence[Bind], variables: Mapping[str, str], interpreter: Interpreter, *, server: bool
+) -> list[str]:
     found = [shutil.which("bwrap") or "bwrap", "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session"]
     found += ["--uid", _UID, "--gid", _UID, "--hostname", "sandbox", "--cap-drop", "ALL"]
     if server:
@@ -160,7 +213,7 @@ def _arguments(data: _Data, binds: Sequence[Bind], variables: Mapping[str, str],
         elif alias.is_dir():
             found += ["--ro-bind", str(alias), str(alias)]
     found += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
-    found += _interpreter()
+    found += _interpreter(interpreter)
     for path, text in _FILES.items():
         found += ["--ro-bind-data", data.add(text.encode()), path]
     # A full --dev makes bubblewrap nest a second user namespace, in which the server could mount nothing.
@@ -179,31 +232,17 @@ def _arguments(data: _Data, binds: Sequence[Bind], variables: Mapping[str, str],
     return [*found, "--seccomp", data.add(call_filter), "--chdir", "/"]
 
 
-def _interpreter() -> list[str]:
+def _interpreter(interpreter: Interpreter) -> list[str]:
     """The interpreter's own folders, without what else is installed there."""
-    prefix = Path(sys.base_prefix).resolve()
     found: list[str] = []
-    if prefix != Path("/usr"):
-        found += ["--ro-bind", str(prefix), str(prefix)]
-    for other in sorted(set(_foreign_packages(prefix))):
-        found += ["--tmpfs", other, "--remount-ro", other]
+    visible = [Path(p) for p in _SYSTEM]
+    if interpreter.prefix != Path("/usr"):
+        found += ["--ro-bind", str(interpreter.prefix), str(interpreter.prefix)]
+        visible.append(interpreter.prefix)
+    for other in sorted({*interpreter.packages, Path("/usr/lib/python3/dist-packages")}):
+        if other.is_dir() and any(other.is_relative_to(v) for v in visible):
+            found += ["--tmpfs", str(other), "--remount-ro", str(other)]
     return found
-
-
-def _foreign_packages(prefix: Path) -> list[str]:
-    paths = [
-        sysconfig.get_path(name, vars={"base": str(prefix), "platbase": str(prefix)}) for name in ("purelib", "platlib")
-    ]
-    folders = [Path(p) for p in paths if p] + [Path("/usr/lib/python3/dist-packages")]
-    if prefix != Path("/usr"):
-        folders += sorted(prefix.glob("lib/python3*/site-packages"))
-    visible = [Path(p) for p in _SYSTEM] + ([] if prefix == Path("/usr") else [prefix])
-    return [str(f) for f in folders if f.is_dir() and any(f.is_relative_to(v) for v in visible)]
-
-
-def interpreter() -> Path:
-    """The real path of the interpreter that environments are made for: the same outside and inside the wall."""
-    return Path(os.path.realpath(sys.executable))
 
 
 @cache
@@ -214,7 +253,7 @@ def available() -> str | None:
     if shutil.which("bwrap") is None:
         return "bubblewrap is missing. Install it with: apt-get install bubblewrap"
     probe = "import ctypes; l = ctypes.CDLL(None); raise SystemExit(l.unshare(0x20000000) or l.unshare(0x20000))"
-    walled = Walled([str(interpreter()), "-I", "-S", "-c", probe], (), server=True)
+    walled = Walled([str(interpreters.find().path), "-I", "-S", "-c", probe], (), server=True)
     status, errors = walled.finish(60)
     return None if status == 0 else _explain(errors)
 

@@ -12,10 +12,12 @@ import pytest
 
 from registry.errors import SandboxError
 from registry.records import Program
-from validators.execution import wall
-from validators.execution.environments import BuiltEnvironment, build, resolve
+from validators.execution import interpreters, wall
+from validators.execution.cache import trim
+from validators.execution.environments import BuiltEnvironment, build
 from validators.execution.pool import Pool
-from validators.execution.wall import Limits
+from validators.execution.resolution import resolve
+from validators.execution.wall import Bubblewrap, Limits
 
 
 def test_requirements_are_pinned_by_hash(library: BuiltEnvironment) -> None:
@@ -38,14 +40,16 @@ def test_known_requirements_need_no_network(
 
     monkeypatch.setattr(subprocess, "run", refuse)
     monkeypatch.setattr(subprocess, "Popen", refuse)
-    again = build(["pytest==9.2.0", "more-itertools==10.8.0"], sandbox_cache, limits=library.limits)
+    again = build(["pytest==9.2.0", "more-itertools==10.8.0"], sandbox_cache, wall=Bubblewrap(), limits=library.limits)
     assert again.record.id == library.record.id
     assert again.root == library.root
 
 
 def test_limits_are_part_of_the_identity(library: BuiltEnvironment, sandbox_cache: Path) -> None:
     """Other limits make another environment, in the same folder."""
-    other = build(["pytest==9.2.0", "more-itertools==10.8.0"], sandbox_cache, limits=Limits(memory_mb=64))
+    other = build(
+        ["pytest==9.2.0", "more-itertools==10.8.0"], sandbox_cache, wall=Bubblewrap(), limits=Limits(memory_mb=64)
+    )
     assert other.record.id != library.record.id
     assert other.root == library.root
 
@@ -79,7 +83,7 @@ def test_installing_runs_behind_the_wall(pool: Pool, tmp_path: Path) -> None:
 def test_what_has_no_wheel_is_an_error(requirement: str, said: str, tmp_path: Path) -> None:
     """A requirement without wheels is one line that names it; it isn't tried again."""
     with pytest.raises(SandboxError, match=said) as caught:
-        resolve([requirement], tmp_path)
+        resolve([requirement], tmp_path, interpreters.find())
     assert requirement in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not caught.value.retryable
@@ -112,7 +116,7 @@ def test_two_builders_at_once(tmp_path: Path, pool: Pool) -> None:
 
 def _build(arguments: tuple[Path, Path]) -> Path:
     cache, wheel = arguments
-    return build(["driftune-race"], cache, wheels=[wheel]).root
+    return build(["driftune-race"], cache, wall=Bubblewrap(), wheels=[wheel]).root
 
 
 def test_no_wall_is_said_plainly(
@@ -124,7 +128,7 @@ def test_no_wall_is_said_plainly(
     try:
         (verdict,) = pool.run(bare, [Program(code="x = 1", test="assert x == 1")])
         with pytest.raises(SandboxError, match="No sandbox: bubblewrap is missing"):
-            build([], tmp_path)
+            build([], tmp_path, wall=Bubblewrap())
     finally:
         monkeypatch.undo()
         wall.available.cache_clear()
@@ -172,11 +176,41 @@ def _wheel(
     return path
 
 
-def test_scratch_is_swept(tmp_path: Path) -> None:
-    """A failed download leaves no folder of its own, and removes what a killed one left long ago."""
+@pytest.mark.parametrize("which", [0, -1])
+def test_other_python_versions(which: int, pool: Pool, sandbox_cache: Path) -> None:
+    """The oldest and the newest Python here get the wheels that their markers ask for, and run programs with them."""
+    python = interpreters.every()[which].version
+    where = pool.build(["pytest==8.3.3"], sandbox_cache, python=python)
+    names = {r.split("==")[0] for r in where.record.requirements}
+    old = tuple(map(int, python.split("."))) < (3, 11)
+    assert (where.record.python, where.interpreter.version) == (python, python)
+    assert ({"exceptiongroup", "tomli"} & names) == ({"exceptiongroup", "tomli"} if old else set())
+    compiled = list((where.root / where.interpreter.site_packages / "_pytest").glob("__pycache__/*.pyc"))
+    assert {p.name.split(".")[1] for p in compiled} == {f"cpython-{where.interpreter.minor.replace('.', '')}"}
+    code = "import importlib.util, sys, pytest\nversion = '%d.%d.%d' % sys.version_info[:3]\nfound = pytest.__file__"
+    test = f"assert version == {python!r}\nassert found.startswith('/env/')\nassert importlib.util.find_spec('networkx') is None"
+    (verdict,) = pool.run(where, [Program(code=code, test=test)])
+    assert verdict.outcome == "passed", verdict.detail
+
+
+def test_a_wheel_that_left_the_cache_comes_back_by_its_hash(pool: Pool, tmp_path: Path) -> None:
+    """An environment whose folder and wheels are gone is built again from its lock: the same, to the byte."""
+    first = pool.build(["toolz==0.12.1"], tmp_path)
+    record, root = first.record, first.root
+    del first
+    assert trim(tmp_path, 0) > 0
+    assert not root.exists()
+    assert list(tmp_path.rglob("*.whl")) == []
+    again = pool.build(["toolz==0.12.1"], tmp_path)
+    assert (again.record, again.root) == (record, root)
+
+
+def test_a_download_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    """A failed download leaves no folder of its own; what a killed one left is removed with the next care of the cache."""
     left = tmp_path / ".making-old"
     left.mkdir()
     os.utime(left, (0, 0))
     with pytest.raises(SandboxError):
-        resolve(["driftune-there-is-no-such-thing"], tmp_path)
+        resolve(["driftune-there-is-no-such-thing"], tmp_path, interpreters.find())
+    trim(tmp_path)
     assert [p for p in tmp_path.iterdir() if p.name.startswith(".making")] == []
