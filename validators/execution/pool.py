@@ -32,7 +32,7 @@ from validators.execution.wall import Limits
 HARNESS = "1"
 """Version of the harness: goes up when the same program could come to another verdict."""
 
-PRELOADABLE = ("networkx", "pytest", "more_itertools", "toolz", "numpy", "attr", "sortedcontainers")
+PRELOADABLE = ("networkx", "pytest", "more_itertools", "toolz", "numpy", "pandas", "attr", "sortedcontainers")
 """Libraries known to survive a fork; a server that still has threads after importing them starts without."""
 
 _KEPT_ENVIRONMENTS = 3
@@ -97,14 +97,22 @@ class Pool:
         workers: How many programs run at once; by default one a core.
         limits: What one program may use.
         preload: Import names that servers load before forking, where the environment has them.
+        strong: Compare values outside the program's process wherever its test allows it. False leaves every verdict to
+            a token inside that process (`weak`): for measuring what that proof costs, and what it can't stop.
     """
 
     def __init__(
-        self, workers: int | None = None, *, limits: Limits | None = None, preload: Sequence[str] = PRELOADABLE
+        self,
+        workers: int | None = None,
+        *,
+        limits: Limits | None = None,
+        preload: Sequence[str] = PRELOADABLE,
+        strong: bool = True,
     ) -> None:
         self.workers = workers or os.cpu_count() or 1
         self.limits = limits or Limits()
         self.preload = tuple(preload)
+        self.strong = strong
         # bubblewrap ends with the thread that started it, so these threads live as long as the pool.
         self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="driftune-sandbox")
         self._servers: dict[tuple[int, str], Server] = {}
@@ -206,8 +214,9 @@ class Pool:
     ) -> Verdict:
         rewritten: Rewritten | None = None
         program, asked = replace(program, test=test_of(program)), program
-        with suppress(NotRewritable):
-            rewritten = rewrite(program.test, program.code)
+        if self.strong:
+            with suppress(NotRewritable):
+                rewritten = rewrite(program.test, program.code)
         made = self._attempts(environment, program, rewritten, setting, attempts)
         if rewritten and any(a.unsent is not None for a in made):
             rewritten = None
