@@ -81,6 +81,7 @@ class Rival:
     """A competitor that lives in a Python process of its own (`rival.py`)."""
 
     def __init__(self, python: Path, name: str, **options: Any) -> None:
+        self._name = name
         command = [str(python), "-s", str(HERE / "rival.py"), name, json.dumps(options)]
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(
@@ -105,7 +106,7 @@ class Rival:
         if not line:
             self._process.wait()
             self._errors.seek(0)
-            raise BenchmarkError(f"{self._process.args[3]} ended: {self._errors.read()[-500:].strip()}")  # type: ignore[index]
+            raise BenchmarkError(f"{self._name} ended: {self._errors.read()[-500:].strip()}")
         found: list[bool] = json.loads(line)
         return found
 
@@ -181,7 +182,7 @@ def _links() -> list[str]:
 
 
 class Docker:
-    """A Docker engine with an image that holds nothing: the host's system is bound into its containers, as into ours."""
+    """A Docker engine with an image that holds nothing: the host's system is bound in, as it is into ours."""
 
     image = "driftune-benchmark"
 
