@@ -221,11 +221,11 @@ class Splitter:
             case ast.Compare(left=left, ops=[op], comparators=[right]):
                 self.comparison(left, op, right)
             case ast.UnaryOp(op=ast.Not(), operand=operand):
-                text = self.lift(operand)
+                text = self.lift(operand, truth=True)
                 truth = is_predicate(operand) and text in self.results
                 self.to_test(f"assert {text} is False" if truth else f"assert not {text}")
             case _:
-                text = self.lift(node)
+                text = self.lift(node, truth=True)
                 truth = is_predicate(node) and text in self.results
                 self.to_test(f"assert {text} is True" if truth else f"assert {text}")
 
@@ -236,6 +236,10 @@ class Splitter:
         if is_constant(left, self.values) and is_constant(right, self.values):
             self.forget(flow(left).reads | flow(right).reads)  # something changes them unseen
         sign = _SIGNS[type(op)]
+        if isinstance(op, (ast.Is, ast.IsNot)) and not (_is_singleton(left) or _is_singleton(right)):
+            self.strong = False  # a literal in place of a name would be another object
+            self.to_test(f"assert {self.lift(left, itself=True)} {sign} {self.lift(right, itself=True)}")
+            return
         approx = approx_call(right)
         if approx is not None:
             if not isinstance(op, ast.Eq):
@@ -276,16 +280,18 @@ class Splitter:
             raise UnsplittableError("a very long literal")
         return text
 
-    def lift(self, node: ast.expr, listed: bool = False) -> str:
+    def lift(self, node: ast.expr, listed: bool = False, itself: bool = False, truth: bool = False) -> str:
         """The text that stands for `node` in the test; what calls the library is evaluated in the code first.
 
         Args:
             node: An expression.
             listed: Whether it is kept as a list: a view would show later changes.
+            itself: Whether the object itself is wanted, not one that is equal to it.
+            truth: Whether only its truth value is wanted, which may be another after later changes.
         """
         if self.tail or self.stays(node):
             return self.source.inline(node)
-        if (known := self.literal_of(node)) is not None:
+        if not itself and (known := self.literal_of(node)) is not None:
             return known
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.endswith(_CHECKERS):
             arguments = [self.lift(a, listed=self.later[0] and node.func.id.endswith("_equal")) for a in node.args]
@@ -297,6 +303,8 @@ class Splitter:
             last = node.func if isinstance(node, ast.Call) else node
             if isinstance(last, ast.Attribute) and last.attr in _VIEWS:
                 text = f"list({text})"
+        if truth and self.later[0] and isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
+            text = f"bool({text})"
         self.code.append(line_of(f"{name} = {text}"))
         self.results.add(name)
         return name
@@ -365,6 +373,10 @@ class Splitter:
         sink.append(line_of(f"{warned} = any(issubclass(w.category, {category}) for w in {caught})"))
         self.checks += 1
         self.to_test(f"assert {warned} is True")
+
+
+def _is_singleton(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and (node.value is None or node.value is Ellipsis or type(node.value) is bool)
 
 
 _SIGNS: dict[type[ast.cmpop], str] = {

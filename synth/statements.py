@@ -79,7 +79,7 @@ def passed_names(statement: ast.stmt) -> frozenset[str]:
 def effect(statement: ast.stmt, asserting: frozenset[str]) -> tuple[bool, frozenset[str]]:
     """Whether a statement may change objects, and what it binds: asserts bind nothing, definitions do neither."""
     if isinstance(statement, ast.Assert):
-        return is_mutator(statement), frozenset()
+        return is_mutator(statement) or any(_consumes(n) for n in nodes(statement)), frozenset()
     if isinstance(statement, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)):
         return False, frozenset()
     if (
@@ -91,6 +91,14 @@ def effect(statement: ast.stmt, asserting: frozenset[str]) -> tuple[bool, frozen
     if isinstance(statement, ast.With) and pytest_context(statement, "raises"):
         return False, frozenset()
     return is_mutator(statement), flow(statement).binds
+
+
+def _consumes(node: ast.AST) -> bool:
+    """Whether an iterator with a name is surely moved on: `next(it)`, `"".join(it)`."""
+    match node:
+        case ast.Call(func=ast.Name(id="next") | ast.Attribute(attr="join"), args=[ast.Name(), *_]):
+            return True
+    return False
 
 
 def asserting_functions(body: Sequence[ast.stmt]) -> frozenset[str]:

@@ -19,7 +19,7 @@ from synth.statements import UnsplittableError
 from synth.stubs import stub
 from synth.suites import NotAloneError, TestFunction, test_functions
 
-GENERATOR, VERSION = "test_examples", "1"
+GENERATOR, VERSION = "test_examples", "2"
 LONGEST = 60
 """Lines of code beyond which a test is no example."""
 

@@ -38,6 +38,16 @@ CASES = {
         "import lib\n\nresult1 = lib.f(0)\nresult2 = lib.f(1)\n",
         "assert result1 == 1\nassert result2 == 2\n",
     ),
+    "the truth of an object that changes later is looked at in its place": (
+        "import lib\nit = lib.f(1)\nassert it\nx = list(it)\nassert not it\nit.prepend(1)\nassert it\n",
+        "import lib\n\nit = lib.f(1)\nresult1 = bool(it)\nx = list(it)\nresult2 = bool(it)\nit.prepend(1)\n",
+        "assert result1\nassert not result2\nassert it\n",
+    ),
+    "what an iterator says of itself is looked at before a later check moves it on": (
+        "import lib\nit = lib.f(1)\nassert it.seen == 0\nassert next(it) == 5\nassert it.seen == 1\n",
+        "import lib\n\nit = lib.f(1)\nresult1 = it.seen\nresult2 = next(it)\n",
+        "assert result1 == 0\nassert result2 == 5\nassert it.seen == 1\n",
+    ),
     "an expected exception becomes a flag": (
         "import lib\nimport pytest\nwith pytest.raises(lib.Error, match='no'):\n    lib.f(-1)\n",
         "import lib\n\ntry:\n    lib.f(-1)\nexcept lib.Error:\n    raised1 = True\nelse:\n    raised1 = False\n",
@@ -117,6 +127,13 @@ def test_check_of_two_computed_values_stays_as_written() -> None:
     made = split("import lib\nassert lib.f(1) == lib.g(1)\n")
     assert made.test == "assert result1 == result2\n"
     assert not made.strong
+
+
+def test_identity_is_compared_with_the_object_itself() -> None:
+    """A literal that is equal to the expected object would be another one."""
+    made = split("import lib\nx = [[1], [2]]\ny = lib.f(x)\nassert y[0] is x[0]\nassert lib.g(1) is None\n")
+    assert made.code == "import lib\n\nx = [[1], [2]]\ny = lib.f(x)\nresult1 = lib.g(1)\n"
+    assert (made.test, made.strong) == ("assert y[0] is x[0]\nassert result1 is None\n", False)
 
 
 def test_what_cannot_be_collected_goes_to_the_test_with_all_that_follows() -> None:
