@@ -106,9 +106,9 @@ def _names() -> Iterator[Finding]:
 
 
 def _bubblewrap() -> Iterator[Finding]:
-    from validators.execution.wall import available
+    from validators.execution.wall import choose
 
-    reason = available()
+    reason = choose("bubblewrap").available()
     if reason is None:
         yield Finding("sandbox: bubblewrap", "ok", f"{_version_of('bwrap')}, user namespaces work")
     else:

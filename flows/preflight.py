@@ -34,9 +34,9 @@ def check(house: House, stages: Iterable[str]) -> None:
 
 
 def _check_sandbox() -> None:
-    from validators.execution.wall import available
+    from validators.execution.wall import choose
 
-    reason = available()
+    reason = choose().available()
     if reason is not None:
         raise ConfigurationError(f"No sandbox: {reason}") from SandboxError(reason)
 

@@ -78,7 +78,7 @@ def build(
     record = Environment(
         python=interpreter.version,
         requirements=tuple(sorted(w.requirement for w in found)),
-        settings=limits.settings(),
+        settings={**wall.settings(), **limits.settings()},
         label=label or f"{', '.join(requirements) or 'no packages'} (Python {interpreter.version})",
     )
     root = cache / "environments" / environment_name(interpreter, found)

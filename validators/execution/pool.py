@@ -21,13 +21,13 @@ from typing import Protocol
 
 from registry.errors import ConfigurationError, SandboxError
 from registry.records import Program, Verdict
-from validators.execution import environments, wall
+from validators.execution import environments
 from validators.execution.attempts import Attempt, Setting, attempt
 from validators.execution.entry import test_of
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.rewrite import NotRewritable, Rewritten, rewrite
 from validators.execution.server import Server, ServerDiedError
-from validators.execution.wall import Limits
+from validators.execution.wall import AUTO, ENV, Limits, Wall, choose
 
 HARNESS = "1"
 """Version of the harness: goes up when the same program could come to another verdict."""
@@ -91,10 +91,11 @@ def load_sandbox(name: str) -> Callable[..., Sandbox]:
 
 
 class Pool:
-    """The bubblewrap sandbox. Use as a context manager, or call `close`.
+    """Fork servers behind a wall. Use as a context manager, or call `close`.
 
     Args:
         workers: How many programs run at once; by default one a core.
+        wall: The wall, or the name of its kind; by default the first that stands here.
         limits: What one program may use.
         preload: Import names that servers load before forking, where the environment has them.
         strong: Compare values outside the program's process wherever its test allows it. False leaves every verdict to
@@ -105,10 +106,12 @@ class Pool:
         self,
         workers: int | None = None,
         *,
+        wall: Wall | str = AUTO,
         limits: Limits | None = None,
         preload: Sequence[str] = PRELOADABLE,
         strong: bool = True,
     ) -> None:
+        self.wall = choose(wall) if isinstance(wall, str) else wall
         self.workers = workers or os.cpu_count() or 1
         self.limits = limits or Limits()
         self.preload = tuple(preload)
@@ -128,8 +131,8 @@ class Pool:
         self.close()
 
     def available(self) -> str | None:
-        """None where bubblewrap works here; else why not, and what to do."""
-        return wall.available()
+        """None where the wall stands here; else why not, and what to do."""
+        return self.wall.available()
 
     def build(
         self,
@@ -142,7 +145,7 @@ class Pool:
     ) -> BuiltEnvironment:
         """As `environments.build`, with the pool's limits."""
         return environments.build(
-            requirements, cache, wall=wall.Bubblewrap(), python=python, wheels=wheels, limits=self.limits, label=label
+            requirements, cache, wall=self.wall, python=python, wheels=wheels, limits=self.limits, label=label
         )
 
     def run(
@@ -278,18 +281,21 @@ class Pool:
         return server
 
     def _start(self, environment: BuiltEnvironment) -> Server:
-        site = environment.root / environment.prefix.removeprefix(f"{wall.ENV}/")
+        site = environment.root / environment.prefix.removeprefix(f"{ENV}/")
         preload = [n for n in self.preload if (site / n).is_dir() or (site / f"{n}.py").is_file()]
         try:
-            server = Server(environment.root, environment.interpreter, preload=preload, limits=self.limits)
+            server = self._serve(environment, preload)
             while preload and (server.ready["threads"] > 1 or server.ready["failed"]):
                 # Threads don't survive a fork: such an environment starts cold, its programs import for themselves.
                 preload = [] if server.ready["threads"] > 1 else [n for n in preload if n not in server.ready["failed"]]
                 server.close()
-                server = Server(environment.root, environment.interpreter, preload=preload, limits=self.limits)
+                server = self._serve(environment, preload)
         except ServerDiedError as error:
             raise SandboxError(f"No sandbox for {environment.record.label}: {error}") from error
         return server
+
+    def _serve(self, environment: BuiltEnvironment, preload: Sequence[str]) -> Server:
+        return Server(self.wall, environment.root, environment.interpreter, preload=preload, limits=self.limits)
 
     def _drop(self, environment: BuiltEnvironment) -> None:
         with self._lock:

@@ -6,16 +6,15 @@ import json
 import select
 import socket
 import struct
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from registry.errors import SandboxError
-from validators.execution import seccomp, worker
+from validators.execution import seccomp
 from validators.execution.interpreters import Interpreter
-from validators.execution.wall import ENV, WORKER, Bind, Limits, Walled
+from validators.execution.wall import Limits, Wall
 
 START_S = 120.0
 FRAME_BYTES = 4 << 20
@@ -32,25 +31,21 @@ class Server:
     """One fork server behind the wall. Not for two threads at once; ends with the thread that made it."""
 
     def __init__(
-        self, root: Path, interpreter: Interpreter, *, preload: Sequence[str] = (), limits: Limits | None = None
+        self,
+        wall: Wall,
+        root: Path,
+        interpreter: Interpreter,
+        *,
+        preload: Sequence[str] = (),
+        limits: Limits | None = None,
     ) -> None:
         limits = limits or Limits()
-        self._control, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
-        binds = [Bind(root, ENV), Bind(Path(worker.__file__), WORKER)]
-        command = [f"{ENV}/bin/python", "-s", WORKER, str(inner.fileno())]
-        with inner:
-            self._process = Walled(
-                command,
-                binds,
-                pass_fds=[inner.fileno()],
-                interpreter=interpreter,
-                server=True,
-                stderr=self._errors.fileno(),
-            ).process
+        self.walled = wall.serve(root, interpreter, limits)
+        self._control = self.walled.control
         config = {
             "preload": list(preload),
-            "limits": {k: v for k, v in limits.settings().items() if k != "wall"},
+            "limits": limits.settings(),
+            "confinement": self.walled.confinement,
             "filter": seccomp.program_filter().hex(),
         }
         try:
@@ -80,14 +75,11 @@ class Server:
 
     def kill(self) -> None:
         """End the server from another thread: the one that uses it finds it dead."""
-        self._process.kill()
+        self.walled.kill()
 
     def close(self) -> None:
         """End the server and everything in it."""
-        self._control.close()
-        self._process.kill()
-        self._process.wait()
-        self._errors.close()
+        self.walled.close()
 
     def _tell(self, message: bytes) -> None:
         try:
@@ -106,10 +98,9 @@ class Server:
         return message
 
     def _died(self) -> ServerDiedError:
-        self._process.kill()
-        status = self._process.wait()
-        self._errors.seek(0)
-        last = self._errors.read()[-2000:].decode(errors="replace").strip().splitlines()
+        self.walled.kill()
+        status = self.walled.wait()
+        last = self.walled.errors().splitlines()
         detail = last[-1] if last else "no message"
         return ServerDiedError(f"The sandbox's server ended ({status}): {detail}", status=status)
 

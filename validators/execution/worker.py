@@ -79,16 +79,18 @@ def main() -> None:
     gc.collect()
     if hasattr(gc, "freeze"):
         gc.freeze()
-    own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY)
+    walls = WALLS[config["confinement"]["kind"]](config)
     while True:
         job, fd = receive_job(control)
         if job is None:
             return
         if fd < 0:
             continue  # a kill that came after its job had ended
-        pid = start(job, fd, control, own_pids, config)
+        pid = start(job, fd, control, walls, config["limits"])
         os.close(fd)
-        control.send(json.dumps(watch(pid, control, config["limits"])).encode())
+        ended = watch(pid, control, config["limits"])
+        walls.sweep(pid)
+        control.send(json.dumps(ended).encode())
 
 
 def prepare(config: Frame) -> Frame:
@@ -129,18 +131,16 @@ def receive_job(control: socket.socket) -> Tuple[Optional[Frame], int]:
     return (json.loads(data.decode()), fds[0]) if fds else ({}, -1)
 
 
-def start(job: Frame, fd: int, control: socket.socket, own_pids: int, config: Frame) -> int:
-    """Fork the child of a job into a pid namespace of its own."""
-    check(LIBC.setns(own_pids, CLONE_NEWPID), "setns")
-    check(LIBC.unshare(CLONE_NEWPID), "unshare")
-    pid = os.fork()
+def start(job: Frame, fd: int, control: socket.socket, walls: Any, limits: Dict[str, int]) -> int:
+    """Fork the child of a job."""
+    pid = walls.fork()
     if pid:
         return pid
     status = 70
     try:
         control.close()
-        os.close(own_pids)
-        confine(job, config)
+        walls.confine()
+        limit(job, limits)
         status = run(fd)
     except BaseException:
         try:
@@ -209,27 +209,51 @@ def check(result: int, what: str) -> None:
 # -------------------------------------------------------------------------------------------------- a child's walls
 
 
-def confine(job: Frame, config: Frame) -> None:
-    """Give a child its own mounts and session, then take every right away."""
-    limits = config["limits"]
-    os.setsid()
-    check(LIBC.unshare(CLONE_NEWNS), "unshare")
-    quiet = MS_NOSUID | MS_NODEV
-    size = b"mode=0700,nr_inodes=20000,size=%dm" % limits["disk_mb"]
-    check(LIBC.mount(b"tmpfs", b"/tmp", b"tmpfs", quiet, size), "mount /tmp")
-    check(LIBC.mount(b"tmpfs", b"/dev/shm", b"tmpfs", quiet, size), "mount /dev/shm")
-    check(LIBC.mount(b"proc", b"/proc", b"proc", quiet | MS_NOEXEC | MS_RDONLY, None), "mount /proc")
-    for path in MASKED:
-        if os.path.exists(path):
-            check(LIBC.mount(b"/dev/null", path, None, MS_BIND, None), "mask")
+class Namespaces:
+    """Each child is process 1 of a pid namespace of its own and has its own mounts: what it started ends with it."""
+
+    def __init__(self, config: Frame) -> None:
+        self.disk_mb = config["limits"]["disk_mb"]
+        self.filter = bytes.fromhex(config["filter"])
+        self.own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY)
+
+    def fork(self) -> int:
+        """As `os.fork`; the child may already be another's."""
+        check(LIBC.setns(self.own_pids, CLONE_NEWPID), "setns")
+        check(LIBC.unshare(CLONE_NEWPID), "unshare")
+        return os.fork()
+
+    def confine(self) -> None:
+        """In the child: shut in for good."""
+        os.close(self.own_pids)
+        os.setsid()
+        check(LIBC.unshare(CLONE_NEWNS), "unshare")
+        quiet = MS_NOSUID | MS_NODEV
+        size = b"mode=0700,nr_inodes=20000,size=%dm" % self.disk_mb
+        check(LIBC.mount(b"tmpfs", b"/tmp", b"tmpfs", quiet, size), "mount /tmp")
+        check(LIBC.mount(b"tmpfs", b"/dev/shm", b"tmpfs", quiet, size), "mount /dev/shm")
+        check(LIBC.mount(b"proc", b"/proc", b"proc", quiet | MS_NOEXEC | MS_RDONLY, None), "mount /proc")
+        for path in MASKED:
+            if os.path.exists(path):
+                check(LIBC.mount(b"/dev/null", path, None, MS_BIND, None), "mask")
+        enter()
+        drop_rights(self.filter)
+
+    def sweep(self, pid: int) -> None:
+        """After a child's end: nothing of it is left."""
+
+
+WALLS = {"namespaces": Namespaces}
+
+
+def enter() -> None:
+    """Into an empty working directory, with nothing to read from or to write to."""
     os.mkdir(WORK)
     os.chdir(WORK)
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
     os.close(null)
-    limit(job, limits)
-    drop_rights(bytes.fromhex(config["filter"]))
 
 
 def limit(job: Frame, limits: Dict[str, int]) -> None:

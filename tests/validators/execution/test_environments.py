@@ -12,12 +12,13 @@ import pytest
 
 from registry.errors import SandboxError
 from registry.records import Program
-from validators.execution import interpreters, wall
+from validators.execution import interpreters
+from validators.execution.bubblewrap import Bubblewrap
 from validators.execution.cache import trim
 from validators.execution.environments import BuiltEnvironment, build
 from validators.execution.pool import Pool
 from validators.execution.resolution import resolve
-from validators.execution.wall import Bubblewrap, Limits
+from validators.execution.wall import Limits
 
 
 def test_requirements_are_pinned_by_hash(library: BuiltEnvironment) -> None:
@@ -119,19 +120,14 @@ def _build(arguments: tuple[Path, Path]) -> Path:
     return build(["driftune-race"], cache, wall=Bubblewrap(), wheels=[wheel]).root
 
 
-def test_no_wall_is_said_plainly(
-    bare: BuiltEnvironment, pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_wall_is_said_plainly(bare: BuiltEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without bubblewrap nothing runs: verdicts are `unavailable`, building is an error, both with the line to type."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    wall.available.cache_clear()
-    try:
-        (verdict,) = pool.run(bare, [Program(code="x = 1", test="assert x == 1")])
+    with Pool(1) as unwalled:
+        (verdict,) = unwalled.run(bare, [Program(code="x = 1", test="assert x == 1")])
         with pytest.raises(SandboxError, match="No sandbox: bubblewrap is missing"):
-            build([], tmp_path, wall=Bubblewrap())
-    finally:
-        monkeypatch.undo()
-        wall.available.cache_clear()
+            unwalled.build([], tmp_path)
+    monkeypatch.undo()
     assert (verdict.outcome, verdict.proof) == ("unavailable", "none")
     assert "apt-get install bubblewrap" in verdict.detail
 
@@ -142,11 +138,7 @@ def test_wall_that_fails_is_said_plainly(tmp_path: Path, monkeypatch: pytest.Mon
     fake.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n", encoding="ascii")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin:/bin")
-    wall.available.cache_clear()
-    try:
-        why = wall.available()
-    finally:
-        wall.available.cache_clear()
+    why = Bubblewrap().available()
     assert why is not None
     assert why.startswith("bubblewrap ")
     assert "namespace" in why

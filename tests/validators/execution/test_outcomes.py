@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -203,7 +202,7 @@ def test_killed_server_loses_no_verdict(pool: Pool, bare: BuiltEnvironment) -> N
         verdicts.append(verdict)
         if number in (3, 12):
             for server in list(pool._servers.values()):
-                os.kill(server._process.pid, signal.SIGKILL)
+                server.kill()
                 killed += 1
     assert killed >= 2
     assert [v.outcome for v in verdicts] == ["passed"] * 30
