@@ -12,6 +12,8 @@ from typing import Annotated
 
 import typer
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     name="driftune",
     help="Keeps code models in tune as libraries drift: from the docs of two versions to a gated PEFT adapter.",
@@ -99,6 +101,22 @@ def status(
     from flows.status import show_status
 
     show_status(domain, as_json=as_json)
+
+
+@app.command()
+def judge(
+    rows: Annotated[Path, typer.Argument(metavar="ROWS.jsonl", help="One JSON object a line; - for standard input.")],
+    out: Annotated[Path, typer.Option(help="File of results, appended to; finished ids are skipped.")] = Path("-"),
+    workers: Annotated[int | None, typer.Option(min=1, help="Programs at a time; one a core where not given.")] = None,
+    attempts: Annotated[int, typer.Option(min=1, help="How often each is run; differing outcomes are flaky.")] = 1,
+    timeout: Annotated[float, typer.Option(min=0.01, help="Seconds for one, where its row says nothing.")] = 10.0,
+    sandbox: Annotated[str, typer.Option(help="auto, bubblewrap or docker.")] = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Run anybody's programs in the sandbox: a verdict for each row."""
+    from flows.judge import Options, judge_rows
+
+    raise typer.Exit(judge_rows(rows, out, Options(workers, attempts, timeout, sandbox), as_json=as_json))
 
 
 @app.command()
@@ -191,9 +209,10 @@ def main() -> None:
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         app()
-    except KeyboardInterrupt:
-        print("Stopped; run the same command again to continue", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == _INTERRUPTED:  # typer makes this of a KeyboardInterrupt, and says nothing
+            print("Stopped; run the same command again to continue", file=sys.stderr)
+        raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -14,6 +15,7 @@ class Settings(BaseSettings):
         home: Local folder of catalogue, caches, environments, bases, locks and Prefect's home.
         lake: fsspec URL of the lake; `lake` in the home folder where empty.
         registry: Folder of the adapters; `registry` in the home folder where empty.
+        sandbox_mb: What environments and wheels may take in the home folder; those used longest ago go first.
     """
 
     model_config = SettingsConfigDict(env_prefix="DRIFTUNE_", extra="ignore")
@@ -21,6 +23,7 @@ class Settings(BaseSettings):
     home: Path = Path(".driftune")
     lake: str = ""
     registry: str = ""
+    sandbox_mb: int = Field(default=10_000, ge=0)
 
     @property
     def root(self) -> Path:

@@ -21,6 +21,7 @@ COMMANDS = [
     "evaluate",
     "publish",
     "status",
+    "judge",
     "sql",
     "show",
     "subscribe",

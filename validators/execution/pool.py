@@ -189,6 +189,15 @@ class Pool:
             for future in waiting:
                 future.cancel()
 
+    def submit(
+        self, environment: BuiltEnvironment, program: Program, *, timeout_s: float = 10.0, attempts: int = 2
+    ) -> Future[Verdict]:
+        """The verdict of one program, once there is one; environments may be mixed. Arguments as for `run`."""
+        self._make_room(environment)
+        setting = Setting(timeout_s, environment.prefix)
+        policy = f"k={attempts},timeout={timeout_s:g}"
+        return self._threads.submit(self._judge, environment, program, setting, attempts, policy)
+
     def close(self) -> None:
         """End all servers, and what runs in them."""
         with self._lock:

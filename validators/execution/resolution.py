@@ -192,5 +192,6 @@ def sha256(path: Path) -> str:
 
 
 def last_lines(log: str, lines: int = 5) -> str:
-    """The last lines of a log, as one."""
-    return " | ".join(line.strip() for line in log.strip().splitlines()[-lines:] if line.strip())
+    """The last lines of a log that are more than warnings, as one."""
+    said = [line.strip() for line in log.splitlines() if line.strip()]
+    return " | ".join([s for s in said if not s.startswith("WARNING: ")][-lines:] or said[-lines:])
