@@ -175,6 +175,7 @@ class _Talk:
             "message": _text(frame.get("message")),
             "line": _number(frame.get("line")),
             "in": where,
+            **_frame(frame.get("frame")),
         }
         outcome = "error"
         if "MemoryError" in kinds:
@@ -220,6 +221,13 @@ def _evidence(frame: dict[str, Any]) -> dict[str, Any]:
     )
     symbols = sorted({_text(s, 300) for s in _list(frame.get("symbols"))[:5000]})
     return {"warnings": warnings, "symbols": tuple(symbols)}
+
+
+def _frame(sent: Any) -> dict[str, Any]:
+    """Where in a library an exception was raised, as the program says."""
+    if not isinstance(sent, dict) or not sent:
+        return {}
+    return {"frame": {"function": _text(sent.get("function"), 300), "line": _number(sent.get("line"))}}
 
 
 def _list(value: Any) -> list[Any]:

@@ -58,9 +58,8 @@ PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 22, 38, 47
 SYS_PIDFD_OPEN = 434
 WORK = "/tmp/work"
 POLL_S = 0.02
-TRACED_CALLS = (
-    100000  # the hook makes calls three times as slow; what is called first after so many is rarely asked for
-)
+TRACED_CALLS, TRACED_C_CALLS = 100000, 20000
+# The hook makes calls three times as slow; what is called first after so many is rarely asked for.
 LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
 LIBC.mount.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p]
@@ -407,15 +406,25 @@ def describe(error: BaseException, name: str) -> Frame:
     where, line = ("test" if name == "test.py" else "code"), 0
     if isinstance(error, SyntaxError) and error.filename == os.path.join(WORK, name):
         line = error.lineno or 0
-    trace = error.__traceback__
+    trace = last = error.__traceback__
     while trace is not None:
+        last = trace
         folder, base = os.path.split(trace.tb_frame.f_code.co_filename)
         if folder == WORK and base in ("program.py", "test.py"):
             where, line = ("test" if base == "test.py" else "code"), trace.tb_lineno
         trace = trace.tb_next
     kinds = [c.__name__ for c in type(error).__mro__ if c not in (object, BaseException)]
     return {"k": "raise", "stage": name, "type": type(error).__name__, "kinds": kinds[:20], "message": text_of(error),
-            "line": line, "in": where}  # fmt: skip
+            "line": line, "in": where, "frame": frame_of(last)}  # fmt: skip
+
+
+def frame_of(trace: Any) -> Frame:
+    """The function that raised, as `module.function`, and the line in it; nothing where the program itself did."""
+    if trace is None or os.path.dirname(trace.tb_frame.f_code.co_filename) == WORK:
+        return {}
+    code = trace.tb_frame.f_code
+    module = trace.tb_frame.f_globals.get("__name__")
+    return {"function": "%s.%s" % (module, getattr(code, "co_qualname", code.co_name)), "line": trace.tb_lineno}
 
 
 def text_of(value: Any, size: int = 500) -> str:
@@ -490,11 +499,18 @@ def same_equality(kind: Any, base: Any) -> bool:
 
 
 class Recorder:
-    """Records warnings, and (where asked) which functions of the environment's libraries were called."""
+    """Records warnings, and (where asked) which functions and classes of the environment's libraries were called.
+
+    Functions written in Python are known by their code; classes, and what is written in C, as they are called. Python
+    3.12 and later show all of these calls; before, an object that is called (`numpy.add`) shows only what it calls.
+    """
 
     def __init__(self, libraries: List[str], prefix: str) -> None:
         self.codes: set[Any] = set()
+        self.objects: Dict[int, Any] = {}
+        self.methods: set[Tuple[Any, str]] = set()
         self.seen: Dict[Tuple[str, str, int], None] = {}
+        self.libraries = frozenset(libraries)
         self.folders = tuple(os.path.join(prefix, name) + end for name in libraries for end in (os.sep, ".py"))
         self.prefix = prefix
         self.tracing: Any = None
@@ -504,34 +520,68 @@ class Recorder:
         warnings.simplefilter("ignore", ResourceWarning)  # raised whenever the collector happens to run
         warnings.showwarning = self.warned
         if self.folders:
-            self.trace()
+            self.monitor() if hasattr(sys, "monitoring") else self.profile()
 
-    def trace(self) -> None:
-        add = self.codes.add
-        monitoring = getattr(sys, "monitoring", None)
-        if monitoring is not None:
-            self.tracing = monitoring
-            monitoring.use_tool_id(monitoring.PROFILER_ID, "driftune")
+    def monitor(self) -> None:
+        """Python 3.12 and later: each function once, and the calls of each place in the program until they are many."""
+        monitoring = self.tracing = sys.monitoring  # type: ignore[attr-defined, unused-ignore]
+        disable, add, note, left = monitoring.DISABLE, self.codes.add, self.note, [TRACED_C_CALLS]
 
-            def started(code: Any, offset: int, _disable: Any = monitoring.DISABLE) -> Any:
-                add(code)
-                return _disable
+        def started(code: Any, _: int) -> Any:
+            add(code)
+            return disable
 
-            monitoring.register_callback(monitoring.PROFILER_ID, monitoring.events.PY_START, started)
-            monitoring.set_events(monitoring.PROFILER_ID, monitoring.events.PY_START)
-            return
+        def calling(code: Any, _: int, function: Any, __: Any) -> Any:
+            note(function)
+            left[0] -= 1
+            # A place in a library calls the same function again and again; a loop of the program may call many.
+            return disable if left[0] < 0 or not code.co_filename.startswith(WORK) else None
 
-        left = [TRACED_CALLS]
+        monitoring.use_tool_id(monitoring.PROFILER_ID, "driftune")
+        monitoring.restart_events()
+        events = monitoring.events
+        monitoring.register_callback(monitoring.PROFILER_ID, events.PY_START, started)
+        monitoring.register_callback(monitoring.PROFILER_ID, events.CALL, calling)
+        monitoring.set_events(monitoring.PROFILER_ID, events.PY_START | events.CALL)
 
-        def called(frame: Any, event: str, _: Any) -> None:
+    def profile(self) -> None:
+        """Before Python 3.12: every call, until they are many."""
+        add, note, left = self.codes.add, self.note, [TRACED_CALLS, TRACED_C_CALLS]
+
+        def called(frame: Any, event: str, function: Any) -> None:
             if event == "call":
-                add(frame.f_code)
+                code = frame.f_code
+                add(code)
+                if code.co_name == "__init__" and code.co_argcount:
+                    note(type(frame.f_locals.get(code.co_varnames[0])))
                 left[0] -= 1
                 if left[0] < 0:
                     sys.setprofile(None)
+            elif event == "c_call" and left[1] > 0:
+                note(function)
+                left[1] -= 1
 
         self.tracing = sys
         sys.setprofile(called)
+
+    def note(self, function: Any) -> None:
+        """Remember what was called, without keeping a program's objects alive and without running its code."""
+        kind = type(function)
+        if kind in IN_PYTHON or id(function) in self.objects:
+            return
+        if kind is types.BuiltinFunctionType:
+            owner = function.__self__
+            if owner is None or type(owner) is types.ModuleType:
+                self.objects[id(function)] = function
+            elif not isinstance(owner, type):
+                self.methods.add((type(owner), function.__name__))
+        elif kind is types.MethodDescriptorType:
+            self.methods.add((function.__objclass__, function.__name__))
+        elif isinstance(function, type):
+            if MODULE_OF(function).partition(".")[0] in self.libraries:
+                self.objects[id(function)] = function
+        elif kind.__module__.partition(".")[0] in self.libraries or "cython" in kind.__name__:
+            self.objects[id(function)] = function
 
     def stop(self) -> None:
         if self.tracing is sys:
@@ -559,15 +609,24 @@ class Recorder:
 
     def evidence(self) -> Frame:
         found = [{"category": c, "message": m, "line": n} for c, m, n in self.seen]
-        return {"warnings": found, "symbols": sorted(self.symbols())}
+        try:
+            symbols = sorted(self.symbols())
+        except BaseException:  # names are evidence of honest programs: one that breaks them has none
+            symbols = []
+        return {"warnings": found, "symbols": symbols}
 
     def symbols(self) -> set[str]:
-        names: set[str] = set()
+        names = {name for kind, name in self.methods for name in self.method_names(kind, name)}
+        homes = {i: own_names(o) for i, o in self.objects.items()}
+        names.update(*homes.values())
+        names = {name for name in names if name.partition(".")[0] in self.libraries}
+        names |= self.exported({i for i, found in homes.items() if not any(map(self.is_foreign, found))})
+        qualified = {} if hasattr(types.CodeType, "co_qualname") else self.qualified()
         for code in list(self.codes):
             path = code.co_filename
-            if not path.startswith(self.folders) or "<" in code.co_name:
-                continue
-            name = getattr(code, "co_qualname", code.co_name)
+            if not path.startswith(self.folders) or "<" in code.co_name or not code.co_flags & CO_OPTIMIZED:
+                continue  # the body of a class, or of a module, is run where it is imported
+            name = getattr(code, "co_qualname", None) or qualified.get(code, code.co_name)
             if "<" in name:
                 continue
             parts = os.path.splitext(os.path.relpath(path, self.prefix))[0].split(os.sep)
@@ -577,6 +636,63 @@ class Recorder:
             if name.endswith((".__init__", ".__new__")):
                 names.add(".".join([*parts, name.rsplit(".", 1)[0]]))
         return names
+
+    def method_names(self, kind: Any, name: str) -> List[str]:
+        owners = [c for c in kind.__mro__ if name in vars(c)]
+        return ["%s.%s.%s" % (MODULE_OF(c), QUALNAME_OF(c), name) for c in owners[:1]]
+
+    def is_foreign(self, path: str) -> bool:
+        """Whether a name is of another library's, or the standard library's, that is there."""
+        home = path.partition(".")[0]
+        return home not in self.libraries and home in sys.modules
+
+    def exported(self, objects: set[int]) -> set[str]:
+        """The shortest name under which a library's modules show each object: C functions hide where they come from."""
+        found: Dict[int, str] = {}
+        for module in self.modules() if objects else ():
+            for name, value in list(vars(module).items()):
+                if id(value) in objects and not name.startswith("_"):
+                    path = "%s.%s" % (module.__name__, name)
+                    known = found.get(id(value))
+                    if known is None or (path.count("."), path) < (known.count("."), known):
+                        found[id(value)] = path
+        return set(found.values())
+
+    def modules(self) -> List[types.ModuleType]:
+        named = [(n, m) for n, m in sorted(sys.modules.items()) if n.partition(".")[0] in self.libraries]
+        return [m for n, m in named if type(m) is types.ModuleType and m.__name__ == n]
+
+    def qualified(self) -> Dict[Any, str]:
+        """Before Python 3.11, code doesn't know its class: the functions of the libraries, and of their classes, do."""
+        found: Dict[Any, str] = {}
+        files = {code.co_filename for code in self.codes}
+        for module in self.modules():
+            for value in list(vars(module).values()) if vars(module).get("__file__") in files else ():
+                members = list(vars(value).values()) if type(value) is type else [value]
+                for member in members:
+                    if type(member) is property:
+                        member = member.fget
+                    elif type(member) in (staticmethod, classmethod):
+                        member = member.__func__
+                    while type(member) is types.FunctionType and member.__code__ not in found:
+                        found[member.__code__] = member.__qualname__
+                        member = member.__dict__.get("__wrapped__")
+        return found
+
+
+CO_OPTIMIZED = 1
+IN_PYTHON = (types.FunctionType, types.MethodType)
+MODULE_OF = vars(type)["__module__"].__get__  # asks the class itself, whatever its metaclass would say
+QUALNAME_OF = vars(type)["__qualname__"].__get__
+
+
+def own_names(function: Any) -> List[str]:
+    """What a class, or a function written in C, says that it is called."""
+    if isinstance(function, type):
+        return ["%s.%s" % (MODULE_OF(function), QUALNAME_OF(function))]
+    name = getattr(function, "__qualname__", None) or getattr(function, "__name__", "")
+    homes = [getattr(getattr(function, "__self__", None), "__name__", None), getattr(function, "__module__", None)]
+    return ["%s.%s" % (home, name) for home in homes if isinstance(home, str) and isinstance(name, str)]
 
 
 if __name__ == "__main__":
