@@ -224,10 +224,14 @@ class Verdict(Record):
     detail: str = column("One line: the assertion or exception that decided", default="")
     exception: Object = column("{type, message, line, in}: in = code or test; empty where none", default_factory=dict)
     warnings: Rows = column("[{category, message, line}], deduplicated, in order", default=())
-    values: Object = column("Checked values: {index: {expected, actual}}", default_factory=dict)
+    values: Object = column(
+        "Checked values: {index: {expected, actual}}; final ones of watched variables: {name: {actual or unsent}}",
+        default_factory=dict,
+    )
     symbols_called: tuple[str, ...] = column("Canonical paths of the library that were called, sorted", default=())
     attempts: int = column("How often it was run", default=1, volatile=True)
     duration_s: float = column("Wall seconds of the first attempt", default=0.0, volatile=True)
+    output: str = column("What the first attempt printed: beginning and end, 2 KB each", default="", volatile=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from registry.errors import SandboxError
 from registry.records import Program
 from validators.execution.rewrite import CATCHER, SENDER, Check, Rewritten, Undecided
-from validators.execution.server import Closed, Garbled, Job, Late, Server
+from validators.execution.server import PATIENCE, Closed, Ended, Garbled, Job, Late, Server
 from validators.execution.values import decode, render
+
+GRACE_S = 0.1
+"""A program that is done ends by itself; after this time it is ended."""
 
 
 @dataclass(frozen=True)
@@ -27,27 +29,54 @@ class Attempt:
     symbols: tuple[str, ...] = ()
     duration_s: float = 0.0
     cpu_s: float = 0.0
+    output: str = ""
     unsent: str | None = None
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is the same for all attempts of a batch."""
+    """How programs are run: what is the same for all of a batch."""
 
     timeout_s: float
     prefix: str
     trace: tuple[str, ...] = ()
+    watch: tuple[str, ...] = ()
+    attempts: int = 1
+    strong: bool = True
+
+    @property
+    def policy(self) -> str:
+        """As a verdict's `policy`."""
+        parts = [f"k={self.attempts}", f"timeout={self.timeout_s:g}"]
+        parts += [] if self.strong else ["weak"]
+        return ",".join([*parts, f"watch={'+'.join(self.watch)}"] if self.watch else parts)
 
 
-def attempt(server: Server, program: Program, rewritten: Rewritten | None, setting: Setting, seed: int) -> Attempt:
+def attempt(
+    server: Server,
+    program: Program,
+    rewritten: Rewritten | None,
+    setting: Setting,
+    seed: int,
+    *,
+    patient: bool = False,
+) -> Attempt:
     """Run a program once: with strong proof where its test was rewritten, else with a token.
+
+    Args:
+        server: Where to run it.
+        program: What to run.
+        rewritten: Its test, where its asserts can be compared outside.
+        setting: What is the same for all.
+        seed: Number of the attempt.
+        patient: Give it more time where it had no processor.
 
     Raises:
         ServerDiedError: The server is gone.
         SandboxError: The harness failed before the program ran.
     """
-    job = server.start(setting.timeout_s)
-    talk = _Talk(job, program, rewritten, setting, seed)
+    job = server.start(_first_frame(program, setting, seed), setting.timeout_s, patient=patient)
+    talk = _Talk(job, program, rewritten)
     began = time.monotonic()
     found: Attempt | None = None
     why = ""
@@ -61,13 +90,44 @@ def attempt(server: Server, program: Program, rewritten: Rewritten | None, setti
         found = Attempt("error", unsent=str(error))
     except Garbled as error:
         why = f"It wrote {error} on the harness's channel"
-    finally:
+    try:
         duration = time.monotonic() - began
-        job.close()
-        ended = server.finish()
-    if found is None or (ended["reason"] in ("memory", "processes") and found.outcome != "passed"):
+        ended = server.finish(job, GRACE_S if found else 0.0)
+        output = job.printed()
+    finally:
+        job.discard()
+    if ended.rss_kb > server.limits.memory_mb << 10:  # also where the memory was let go between two polls
+        found, ended = None, replace(ended, reason="memory")
+    if found is None or (ended.reason in ("memory", "processes") and found.outcome != "passed"):
         found = talk.failure() or _ended(why, ended, setting)
-    return replace(found, duration_s=round(duration, 6), cpu_s=ended["cpu_s"], values=talk.values)
+    values = {**talk.values, **_watched(talk.last, setting.watch)}
+    return replace(found, duration_s=round(duration, 6), cpu_s=ended.cpu_s, values=values, output=output)
+
+
+def _first_frame(program: Program, setting: Setting, seed: int) -> dict[str, Any]:
+    return {
+        "code": program.code,
+        "files": dict(program.files),
+        "seed": seed,
+        "cpu_s": int(setting.timeout_s) * PATIENCE + 2,
+        "trace": list(setting.trace) if seed == 0 else [],
+        "watch": list(setting.watch),
+        "prefix": setting.prefix,
+    }
+
+
+def _watched(frame: dict[str, Any], names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The final values of variables, as the program says."""
+    sent = frame.get("watched")
+    rows: dict[str, Any] = sent if isinstance(sent, dict) else {}
+    found: dict[str, dict[str, str]] = {}
+    for name in names:
+        row: Any = rows.get(name)
+        try:
+            found[name] = {"actual": render(decode(row["v"]))}
+        except (KeyError, TypeError, ValueError, RecursionError):
+            found[name] = {"unsent": _text(row.get("unsent")) if isinstance(row, dict) else "It never came"}
+    return found
 
 
 class _Unsent(Exception):  # noqa: N818 - what came can't decide
@@ -77,31 +137,18 @@ class _Unsent(Exception):  # noqa: N818 - what came can't decide
 class _Talk:
     """The frames of one attempt, in the order in which they have to come."""
 
-    def __init__(self, job: Job, program: Program, rewritten: Rewritten | None, setting: Setting, seed: int) -> None:
+    def __init__(self, job: Job, program: Program, rewritten: Rewritten | None) -> None:
         self.job = job
         self.program = program
         self.rewritten = rewritten
         self.checks: Sequence[Check] = rewritten.checks if rewritten else ()
-        self.setting = setting
-        self.seed = seed
         self.arrived = 0
         self.failed: tuple[Check, str] | None = None
         self.values: dict[str, dict[str, str]] = {}
+        self.last: dict[str, Any] = {}
 
     def run(self) -> Attempt:
-        ready = self.job.receive()
-        if ready["k"] != "ready":
-            raise SandboxError(f"The sandbox's worker failed: {str(ready.get('error'))[-500:]}", retryable=True)
-        self.job.send(
-            {
-                "code": self.program.code,
-                "files": dict(self.program.files),
-                "seed": self.seed,
-                "trace": list(self.setting.trace) if self.seed == 0 else [],
-                "prefix": self.setting.prefix,
-            }
-        )
-        frame = self.job.receive()
+        frame = self.last = self.job.receive()
         if frame["k"] == "raise":
             return self._raised(frame)
         if frame["k"] != "code":
@@ -113,7 +160,7 @@ class _Talk:
 
     def _test(self, token: str) -> Attempt:
         while True:
-            frame = self.job.receive()
+            frame = self.last = self.job.receive()
             kind = frame["k"]
             if kind == "check":
                 self._check(frame)
@@ -193,17 +240,16 @@ def _holds(check: Check, values: Sequence[Any]) -> bool:
         return False  # as such an assert doesn't hold either
 
 
-def _ended(why: str, ended: dict[str, Any], setting: Setting) -> Attempt:
+def _ended(why: str, ended: Ended, setting: Setting) -> Attempt:
     """The outcome of a process that didn't end by itself as it should."""
-    reason, status = ended["reason"], ended["exit"]
-    if reason == "memory":
+    if ended.reason == "memory":
         return Attempt("memory", "It went beyond the memory limit")
-    if reason == "processes":
+    if ended.reason == "processes":
         return Attempt("killed", "It started more processes than the limit")
-    if why == "late" or (status == -9 and ended["cpu_s"] > setting.timeout_s):
+    if why == "late" or (ended.exit == -9 and ended.cpu_s > setting.timeout_s):
         return Attempt("timeout", f"It ran longer than {setting.timeout_s:g} s")
     if why == "closed":
-        how = f"by signal {-status}" if status < 0 else f"with exit status {status}"
+        how = f"by signal {-ended.exit}" if ended.exit < 0 else f"with exit status {ended.exit}"
         return Attempt("killed", f"Its process ended {how} before its test was done")
     return Attempt("killed", why)
 

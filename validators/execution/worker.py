@@ -42,6 +42,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 import traceback
 import types
 import warnings
@@ -49,7 +50,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 Frame = Dict[str, Any]
 
-PROTOCOL = 1
+PROTOCOL = 2
 CLONE_NEWNS = 0x00020000
 CLONE_NEWPID = 0x20000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND = 1, 2, 4, 8, 4096
@@ -78,18 +79,7 @@ def main() -> None:
     gc.collect()
     if hasattr(gc, "freeze"):
         gc.freeze()
-    walls = WALLS[config["confinement"]["kind"]](config)
-    while True:
-        job, fd = receive_job(control)
-        if job is None:
-            return
-        if fd < 0:
-            continue  # a kill that came after its job had ended
-        pid = start(job, fd, control, walls, config["limits"])
-        os.close(fd)
-        ended = watch(pid, control, config["limits"])
-        walls.sweep(pid)
-        control.send(json.dumps(ended).encode())
+    Server(control, config).serve()
 
 
 def prepare(config: Frame) -> Frame:
@@ -102,11 +92,14 @@ def prepare(config: Frame) -> Frame:
             failed[name] = "%s: %s" % (type(error).__name__, error)
     for name in STANDARD:
         importlib.import_module(name)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()  # else every child would print it again
     return {
         "protocol": PROTOCOL,
         "threads": len(os.listdir("/proc/self/task")),
         "failed": failed,
         "python": "%d.%d.%d" % sys.version_info[:3],
+        "rss_kb": resident(os.getpid()) * resource.getpagesize() >> 10,
     }
 
 
@@ -118,76 +111,144 @@ STANDARD = (
 )  # fmt: skip
 
 
-def receive_job(control: socket.socket) -> Tuple[Optional[Frame], int]:
-    """The next job and the descriptor of its socket; (None, -1) when the supervisor is gone."""
-    data, ancillary, _, _ = control.recvmsg(1 << 16, socket.CMSG_SPACE(4))
-    if not data:
-        return None, -1
+class Child:
+    """A confined process: it waits for its program, or (once the supervisor says so) runs it."""
+
+    def __init__(self, number: int, pid: int) -> None:
+        self.number = number
+        self.pid = pid
+        self.running = False
+        self.reason: Optional[str] = None
+
+    def kill(self, reason: str) -> None:
+        self.reason = self.reason or reason
+        os.kill(self.pid, signal.SIGKILL)
+
+
+class Server:
+    """Forks children, kills them when told to or when they are beyond their limits, and tells how they ended.
+
+    An order is a JSON object; what it may hold, in the order in which it is obeyed: `kill` a job's child; from now on
+    watch the child of a job, whose program runs (`go`); tell how long a job's processes waited for a processor
+    (`delay`); `start` the child of a job, which gets the two descriptors sent along: its socket and its output.
+    """
+
+    def __init__(self, control: socket.socket, config: Frame) -> None:
+        self.control = control
+        self.config = config
+        self.children: Dict[int, Child] = {}  # by the descriptor that tells of their end
+        self.poller = select.poll()
+        self.poller.register(control, select.POLLIN)
+        self.walls = WALLS[config["confinement"]["kind"]](config)
+        self.base = resident(os.getpid())
+        self.due = 0.0
+
+    def serve(self) -> None:
+        """Until the supervisor is gone."""
+        while True:
+            running = any(child.running for child in self.children.values())
+            for fd, _ in self.poller.poll(POLL_S * 1000 if running else None):
+                if fd in self.children:
+                    self.bury(fd)
+                elif not self.obey():
+                    return
+            if running and time.monotonic() >= self.due:
+                self.enforce()
+                self.due = time.monotonic() + POLL_S
+
+    def obey(self) -> bool:
+        data, fds = receive_order(self.control)
+        if not data:
+            return False
+        order = json.loads(data.decode())
+        for child in self.children.values():
+            if child.number == order.get("kill"):
+                child.kill("told")
+            if child.number == order.get("go"):
+                child.running = True
+                self.due = time.monotonic() + POLL_S
+        if "delay" in order:
+            self.tell({"job": order["delay"], "delay_s": max([delay(pid) for pid in self.pids()], default=0.0)})
+        if "start" in order:
+            self.start(order["start"], *fds)
+        return True
+
+    def start(self, number: int, talk: int, output: int) -> None:
+        """Fork a job's child into its walls, where it waits for its program."""
+        pid = self.walls.fork()
+        if not pid:
+            self.become_child(talk, output)
+        os.close(talk)
+        os.close(output)
+        pidfd = LIBC.syscall(SYS_PIDFD_OPEN, pid, 0)
+        check(pidfd, "pidfd_open")
+        self.children[pidfd] = Child(number, pid)
+        self.poller.register(pidfd, select.POLLIN)
+
+    def become_child(self, talk: int, output: int) -> None:
+        """The rest of a child's life; doesn't return."""
+        status = 70
+        try:
+            for fd in (self.control.fileno(), *self.children):
+                os.close(fd)
+            null = os.open(os.devnull, os.O_RDONLY)
+            for source, target in ((null, 0), (output, 1), (output, 2)):
+                os.dup2(source, target)
+            os.close(null)
+            os.close(output)
+            self.walls.confine()
+            limit(self.config["limits"])
+            status = run(talk)
+        except BaseException:
+            try:
+                send(talk, {"k": "harness", "error": traceback.format_exc()[-2000:]})
+            except BaseException:
+                pass
+        finally:
+            os._exit(status)
+
+    def bury(self, pidfd: int) -> None:
+        """A child has ended, and with it all that it started."""
+        child = self.children.pop(pidfd)
+        self.poller.unregister(pidfd)
+        os.close(pidfd)
+        _, status, usage = os.wait4(child.pid, 0)
+        self.walls.sweep(child.pid)
+        code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+        cpu_s = usage.ru_utime + usage.ru_stime
+        ended = {"exit": code, "reason": child.reason, "rss_kb": usage.ru_maxrss, "cpu_s": cpu_s}
+        self.tell({"job": child.number, "ended": ended})
+
+    def enforce(self) -> None:
+        """Kill what runs where its processes hold too much memory or are too many."""
+        limits = self.config["limits"]
+        pids = self.pids()
+        page = resource.getpagesize()
+        # Pages shared with the server count once, not for each process.
+        total = (self.base + sum(max(0, resident(p) - self.base) for p in pids)) * page
+        reason = "processes" if len(pids) > limits["processes"] else "memory"
+        if reason == "processes" or total > limits["memory_mb"] << 20:
+            for child in self.children.values():
+                if child.running:
+                    child.kill(reason)
+
+    def pids(self) -> List[int]:
+        """All processes of what runs."""
+        others = {1, os.getpid()}.union(c.pid for c in self.children.values() if not c.running)
+        return [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) not in others]
+
+    def tell(self, message: Frame) -> None:
+        self.control.send(json.dumps(message).encode())
+
+
+def receive_order(control: socket.socket) -> Tuple[bytes, List[int]]:
+    """The next order and the descriptors that came with it; an empty one when the supervisor is gone."""
+    data, ancillary, _, _ = control.recvmsg(1 << 16, socket.CMSG_SPACE(8))
     fds = array.array("i")
     for level, kind, payload in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            fds.frombytes(payload[:4])
-    return (json.loads(data.decode()), fds[0]) if fds else ({}, -1)
-
-
-def start(job: Frame, fd: int, control: socket.socket, walls: Any, limits: Dict[str, int]) -> int:
-    """Fork the child of a job."""
-    pid = walls.fork()
-    if pid:
-        return pid
-    status = 70
-    try:
-        control.close()
-        walls.confine()
-        limit(job, limits)
-        status = run(fd)
-    except BaseException:
-        try:
-            send(fd, {"k": "harness", "error": traceback.format_exc()[-2000:]})
-        except BaseException:
-            pass
-    finally:
-        os._exit(status)
-
-
-def watch(pid: int, control: socket.socket, limits: Dict[str, int]) -> Frame:
-    """Wait for a child; kill it when told to, or when its processes hold too much memory or are too many."""
-    pidfd = LIBC.syscall(SYS_PIDFD_OPEN, pid, 0)
-    check(pidfd, "pidfd_open")
-    poller = select.poll()
-    poller.register(pidfd, select.POLLIN)
-    poller.register(control, select.POLLIN)
-    reason: Optional[str] = None
-    others = {1, os.getpid()}
-    page = resource.getpagesize()
-    base = resident(os.getpid()) * page
-    while True:
-        ready = [fd for fd, _ in poller.poll(POLL_S * 1000)]
-        if pidfd in ready:
-            break
-        if ready:
-            # Anything that arrives while a job runs is an order to kill it (or the supervisor is gone).
-            if not control.recv(1 << 16):
-                os._exit(0)
-            reason = reason or "told"
-        elif reason is None:
-            reason = overrun(others, page, base, limits)
-        if reason is not None:
-            os.kill(pid, signal.SIGKILL)
-    os.close(pidfd)
-    _, status, usage = os.wait4(pid, 0)
-    code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-    return {"exit": code, "reason": reason, "rss_kb": usage.ru_maxrss, "cpu_s": usage.ru_utime + usage.ru_stime}
-
-
-def overrun(others: set[int], page: int, base: int, limits: Dict[str, int]) -> Optional[str]:
-    """`memory` or `processes` where the running job is beyond its limits, else None."""
-    pids = [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) not in others]
-    if len(pids) > limits["processes"]:
-        return "processes"
-    # Pages shared with the server count once, not for each process.
-    total = base + sum(max(0, resident(p) * page - base) for p in pids)
-    return "memory" if total > limits["memory_mb"] << 20 else None
+            fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
+    return data, list(fds)
 
 
 def resident(pid: int) -> int:
@@ -197,6 +258,18 @@ def resident(pid: int) -> int:
             return int(file.read().split()[1])
     except (OSError, IndexError):
         return 0
+
+
+def delay(pid: int) -> float:
+    """Seconds that a process was ready to run but had no processor: the most of any of its threads."""
+    longest = 0
+    try:
+        for task in os.listdir("/proc/%d/task" % pid):
+            with open("/proc/%d/task/%s/schedstat" % (pid, task)) as file:
+                longest = max(longest, int(file.read().split()[1]))
+    except (OSError, IndexError, ValueError):
+        pass
+    return longest / 1e9
 
 
 def check(result: int, what: str) -> None:
@@ -246,26 +319,20 @@ WALLS = {"namespaces": Namespaces}
 
 
 def enter() -> None:
-    """Into an empty working directory, with nothing to read from or to write to."""
+    """Into an empty working directory."""
     os.mkdir(WORK)
     os.chdir(WORK)
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    os.close(null)
 
 
-def limit(job: Frame, limits: Dict[str, int]) -> None:
-    cpu = int(job["timeout_s"]) + 2
-    for kind, soft, hard in (
-        (resource.RLIMIT_CPU, cpu, cpu + 1),
-        (resource.RLIMIT_FSIZE, limits["disk_mb"] << 20, limits["disk_mb"] << 20),
-        (resource.RLIMIT_NOFILE, limits["files"], limits["files"]),
-        (resource.RLIMIT_NPROC, limits["processes"], limits["processes"]),
-        (resource.RLIMIT_AS, limits["address_space_mb"] << 20, limits["address_space_mb"] << 20),
-        (resource.RLIMIT_CORE, 0, 0),
+def limit(limits: Dict[str, int]) -> None:
+    for kind, most in (
+        (resource.RLIMIT_FSIZE, limits["disk_mb"] << 20),
+        (resource.RLIMIT_NOFILE, limits["files"]),
+        (resource.RLIMIT_NPROC, limits["processes"]),
+        (resource.RLIMIT_AS, limits["address_space_mb"] << 20),
+        (resource.RLIMIT_CORE, 0),
     ):
-        resource.setrlimit(kind, (soft, hard))
+        resource.setrlimit(kind, (most, most))
 
 
 def drop_rights(program: bytes) -> None:
@@ -330,8 +397,22 @@ def run(fd: int) -> int:
         ended = run_test(fd, module, record)
     record.stop()
     ended.update(record.evidence())
+    ended["watched"] = {name: watched(module, name) for name in job["watch"]}
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BaseException:  # the program may have closed or replaced it
+            pass
     send(fd, ended)
     return 0
+
+
+def watched(module: types.ModuleType, name: str) -> Frame:
+    """The final value of a variable of the program's, or why it can't be sent."""
+    try:
+        return {"v": encode(module.__dict__[name])} if name in module.__dict__ else {"unsent": "It isn't defined"}
+    except BaseException as error:
+        return {"unsent": text_of(error)}
 
 
 def run_test(fd: int, module: types.ModuleType, record: Recorder) -> Frame:
@@ -369,6 +450,7 @@ def run_test(fd: int, module: types.ModuleType, record: Recorder) -> Frame:
 
 
 def prepare_process(job: Frame) -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (job["cpu_s"], job["cpu_s"] + 1))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     sys.argv[:] = ["program.py"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from registry.errors import ConfigurationError, SandboxError
 from registry.records import Program, Verdict
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.pool import HARNESS, Pool, load_sandbox
+from validators.execution.wall import Limits
 
 OUTCOMES: list[tuple[str, str, str, str, str]] = [
     # name, code, test, outcome, proof
@@ -201,7 +204,7 @@ def test_killed_server_loses_no_verdict(pool: Pool, bare: BuiltEnvironment) -> N
     for number, verdict in enumerate(pool.run(bare, programs, attempts=1)):
         verdicts.append(verdict)
         if number in (3, 12):
-            for server in list(pool._servers.values()):
+            for server in list(pool._servers.alive):
                 server.kill()
                 killed += 1
     assert killed >= 2
@@ -278,7 +281,7 @@ def test_library_with_threads_starts_cold(pool: Pool, sandbox_cache: Path, tmp_p
     with Pool(1, preload=["threaded"]) as own:
         program = Program(code="import threaded\nx = threaded.t.is_alive()", test="assert x is True")
         assert [v.outcome for v in own.run(where, [program])] == ["passed"]
-        (server,) = own._servers.values()
+        (server,) = own._servers.alive
         assert server.ready["threads"] == 1
 
 
@@ -304,3 +307,85 @@ def test_late_programs_are_tried_again_alone(bare: BuiltEnvironment, tmp_path: P
             took.append(time.monotonic() - began)
             assert (verdict.outcome, verdict.attempts) == ("timeout", 1)
     assert took[1] >= 4.0
+
+
+def test_output_is_kept_in_bounds(pool: Pool, bare: BuiltEnvironment) -> None:
+    """What a program and its processes print is kept, of much output its beginning and end; it changes no digest."""
+    short = "import os, sys\nprint('\\u00e4')\nprint('err', file=sys.stderr)\nos.system('echo child')\nx = 1"
+    long = "print('first')\nfor i in range(100000): print('.' * 99)\nprint('last')\nx = 1"
+    said, much, broken = judge(
+        pool,
+        bare,
+        Program(code=short, test="assert x == 1"),
+        Program(code=long, test="assert x == 1"),
+        Program(code="print('before')\n1 / 0", test="assert x == 1"),
+    )
+    assert sorted(said.output.split()) == ["child", "err", "ä"]
+    assert much.output.startswith("first\n..")
+    assert much.output.endswith(".\nlast\n")
+    assert "9995915 bytes" in much.output
+    assert len(much.output) < 4200
+    assert broken.output == "before\n"
+    assert replace(said, output="").digest == said.digest
+
+
+def test_output_has_a_limit(bare: BuiltEnvironment) -> None:
+    """Output beyond the limit on files is refused to the program; nothing waits for it."""
+    code = "try:\n    while True: print('y' * 10000)\nexcept OSError as error:\n    x = error.errno"
+    with Pool(1, limits=Limits(disk_mb=4)) as own:
+        (verdict,) = own.run(bare, [Program(code=code, test="assert x == 27")], attempts=1)
+    assert verdict.outcome == "passed", verdict
+    assert len(verdict.output) < 4200
+
+
+def test_final_values_are_told_where_asked_for(pool: Pool, bare: BuiltEnvironment) -> None:
+    """Watched names have their last value in the verdict, also after an error; what is no literal says so."""
+    code = "x = [1]\ny = object()\nz = 2.5"
+    passed, raised = judge(
+        pool,
+        bare,
+        Program(code=code, test="x.append(2)\nassert len(x) == 2"),
+        Program(code=code + "\n1 / 0", test=""),
+        watch=["x", "y", "w"],
+        attempts=1,
+    )
+    assert passed.outcome == "passed"
+    assert passed.values["x"] == {"actual": "[1, 2]"}
+    assert raised.values["x"] == {"actual": "[1]"}
+    assert "object" in passed.values["y"]["unsent"]
+    assert passed.values["w"] == {"unsent": "It isn't defined"}
+    assert passed.policy == "k=1,timeout=3,watch=x+y+w"
+
+
+def test_verdicts_come_as_futures(pool: Pool, bare: BuiltEnvironment, library: BuiltEnvironment) -> None:
+    """Programs of several environments are judged at once, for callers with threads and with an event loop."""
+    program = Program(
+        code="try:\n    import more_itertools as x\nexcept ImportError:\n    x = None", test="assert not x"
+    )
+    futures = [pool.submit(where, program, attempts=1) for where in (bare, library) * 3]
+    assert [f.result().outcome for f in futures] == ["passed", "failed"] * 3
+
+    async def both() -> list[Verdict]:
+        return await asyncio.gather(pool.judge(bare, program, attempts=1), pool.judge(library, program, attempts=1))
+
+    assert [v.environment for v in asyncio.run(both())] == [bare.record.id, library.record.id]
+
+
+def test_weak_mode_rewrites_nothing(bare: BuiltEnvironment) -> None:
+    """Without strong proof, a verdict says so in its proof and in its policy."""
+    with Pool(1, strong=False) as own:
+        (verdict,) = own.run(bare, [Program(code="x = 1", test="assert x == 1")])
+    assert (verdict.outcome, verdict.proof, verdict.policy) == ("passed", "weak", "k=2,timeout=10,weak")
+
+
+def test_idle_servers_go_where_memory_is_short(bare: BuiltEnvironment, library: BuiltEnvironment) -> None:
+    """The servers of environments used longest ago end once all together hold more than they may."""
+    program = Program(code="x = 1", test="assert x == 1")
+    with Pool(1, memory_mb=1) as tight:
+        for where in (bare, library, bare):
+            assert [v.outcome for v in tight.run(where, [program])] == ["passed"]
+        assert tight._servers.alive == []
+    with Pool(1) as wide:
+        for where in (bare, library, bare):
+            assert [v.outcome for v in wide.run(where, [program])] == ["passed"]
+        assert len(wide._servers.alive) == 2
