@@ -1,7 +1,7 @@
 """Programs in, verdicts out: a pool of fork servers, each behind its own wall.
 
-A server that dies is replaced and its job run again; a program that ends its server twice is `killed`. A program is run
-K times; outcomes that differ make it `flaky`. A timeout counts where the program had the processor for all of its time,
+A server that dies is replaced and its job run again; a program that ends its server three times is `killed`. A program
+is run K times; outcomes that differ make it `flaky`. A timeout counts where the program had the processor for all of its time,
 or was late again with nothing else running, and then also with the time added for which it had waited for a processor.
 """
 
@@ -36,6 +36,9 @@ HARNESS = "2"
 
 PRELOADABLE = ("networkx", "pytest", "more_itertools", "toolz", "numpy", "pandas", "attr", "sortedcontainers")
 """Libraries known to survive a fork; a server that still has threads after importing them starts without."""
+
+_DEATHS = 3
+"""So often a program is run where its server dies with it; then it counts as the cause."""
 
 _BUSY = 0.95
 """A program that had the processor for this share of its time was late by itself, not because of its neighbours."""
@@ -261,13 +264,13 @@ class Pool:
         patient: bool = False,
     ) -> Attempt:
         deaths: list[ServerDiedError] = []
-        while len(deaths) < 2:
+        while len(deaths) < _DEATHS:
             try:
                 with self._servers.lent(environment) as server:
                     return attempt(server, program, rewritten, setting, seed, patient=patient)
             except ServerDiedError as error:
                 deaths.append(error)
-        return Attempt("killed", f"It ended the sandbox's server twice: {deaths[-1]}")
+        return Attempt("killed", f"It ended the sandbox's server {_DEATHS} times: {deaths[-1]}")
 
 
 class _Turns:

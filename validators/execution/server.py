@@ -85,6 +85,14 @@ class Server:
             self.close()
             raise
 
+    @property
+    def dead(self) -> bool:
+        """Whether it has ended while nobody used it."""
+        try:
+            return self._comes_within(0) and not self._control.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return True
+
     def start(self, frame: dict[str, Any], timeout_s: float, *, patient: bool = False) -> Job:
         """Give a job to a process of its own; the caller speaks with it over the job's socket, and then finishes it.
 

@@ -67,11 +67,15 @@ class WarmServers:
         self._end(list(self.alive))
 
     def _take(self, name: str) -> Server | None:
-        with self._lock:
-            for i in range(len(self._idle) - 1, -1, -1):
-                if self._idle[i][0] == name:
-                    return self._idle.pop(i)[1]
-        return None
+        while True:
+            with self._lock:
+                found = next((row for row in reversed(self._idle) if row[0] == name), None)
+                if found is None:
+                    return None
+                self._idle.remove(found)
+            if not found[1].dead:
+                return found[1]
+            self._end([found[1]])
 
     def _start(self, environment: BuiltEnvironment) -> Server:
         server = self._started(environment)
