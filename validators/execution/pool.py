@@ -1,8 +1,9 @@
 """Programs in, verdicts out: a pool of fork servers, each behind its own wall.
 
 A server that dies is replaced and its job run again; a program that ends its server three times is `killed`. A program
-is run K times; outcomes that differ make it `flaky`. A timeout counts where the program had the processor for all of its time,
-or was late again with nothing else running, and then also with the time added for which it had waited for a processor.
+is run K times; outcomes that differ make it `flaky`. A timeout counts where the program had the processor for all of
+its time, or was late again with nothing else running, then also with the time added for which it had waited for a
+processor.
 """
 
 from __future__ import annotations
