@@ -1,8 +1,8 @@
-"""A pool behind the real wall, and an environment with no packages."""
+"""Sandboxes by the name of their wall, and an environment with no packages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,11 +11,17 @@ from validators.execution.environments import BuiltEnvironment
 from validators.execution.pool import Pool
 from validators.execution.wall import Limits
 
+LIMITS = Limits(memory_mb=256, disk_mb=16, processes=32)
+"""Small ones, so that attacks meet them soon."""
+
+WALLS: dict[str, Callable[[], Pool]] = {"bubblewrap": lambda: Pool(1, limits=LIMITS)}
+"""One server each, so that every program runs where the one before it did its damage."""
+
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[Pool]:
-    """One server, so that every program runs where the one before it did its damage."""
-    with Pool(1, limits=Limits(memory_mb=256, disk_mb=16, processes=32)) as made:
+    """The default wall."""
+    with WALLS["bubblewrap"]() as made:
         if (why := made.available()) is not None:
             pytest.fail(why)
         yield made

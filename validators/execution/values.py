@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _RENDERED = 2000
 """Characters of a value kept as evidence; of a longer one its beginning and its hash."""
 
 _KEYS = 20000
-"""As the worker's: with more, keys made to collide would keep the supervisor busy for minutes."""
+"""As the worker's."""
+
+_COLLIDING = 100
+"""Keys of one hash."""
 
 
 def decode(tagged: Any) -> Any:
@@ -39,10 +43,18 @@ _DECODERS: dict[str, Any] = {
     "c": lambda real, imag: complex(float.fromhex(real), float.fromhex(imag)),
     "l": lambda items: [decode(i) for i in items],
     "t": lambda items: tuple(decode(i) for i in items),
-    "s": lambda items: {decode(i) for i in items},
-    "z": lambda items: frozenset(decode(i) for i in items),
-    "d": lambda items: {decode(k): decode(v) for k, v in items},
+    "s": lambda items: set(_keys(items)),
+    "z": lambda items: frozenset(_keys(items)),
+    "d": lambda items: dict(zip(_keys(k for k, _ in items), [decode(v) for _, v in items], strict=True)),
 }
+
+
+def _keys(items: Iterable[Any]) -> list[Any]:
+    """Keys of a set or dict, unless so many have one hash that putting them in would take minutes."""
+    keys = [decode(i) for i in items]
+    if len(keys) > _COLLIDING and max(Counter(map(hash, keys)).values()) > _COLLIDING:
+        raise ValueError("colliding keys")
+    return keys
 
 
 def render(value: Any) -> str:

@@ -20,6 +20,10 @@ Not guaranteed:
   limit a process, not by the memory limit. Between two polls (20 ms) a program can go beyond its memory limit.
 * What a child says is a claim: exceptions, warnings and called symbols are evidence of honest programs. Only values
   that the supervisor compares outside are proof; and of these, one that is easily guessed (True) says little.
+* Weak proof stops no program that means to deceive (`conformance.WEAK` lists the attacks that win, each is run): the
+  test's literals lie in the program's memory, frames and objects; the values compared are the program's own objects;
+  the token lies in the program's memory, and it holds the socket; the harness's functions in the program's process can
+  be replaced.
 * Where the host runs driftune as root, the kernel doesn't enforce the limit on processes; the poll does.
 * A preloaded library runs in the server: it can lie about every program of its environment (not about another's).
 * A program that is process 1 survives signals that it sends to itself without a handler of its own.

@@ -1,4 +1,7 @@
-"""Interrupts the harness with signals and exceptions of its own."""
+"""Interrupts the harness with signals and exceptions of its own.
+
+timeout_s: 1
+"""
 
 import signal
 

@@ -1,4 +1,7 @@
-"""Starts threads without end."""
+"""Starts threads without end.
+
+timeout_s: 1
+"""
 
 import threading
 import time

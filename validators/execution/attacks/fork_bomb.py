@@ -1,4 +1,7 @@
-"""Forks without end."""
+"""Forks without end.
+
+timeout_s: 1
+"""
 
 import os
 

@@ -1,4 +1,7 @@
-"""Prints without end."""
+"""Prints without end.
+
+timeout_s: 1
+"""
 
 import sys
 

@@ -13,4 +13,4 @@ for family in (socket.AF_INET, getattr(socket, "AF_VSOCK", 40), getattr(socket, 
     except OSError:
         pass
 if names != ["lo"] or ways or families != [socket.AF_INET]:
-    raise RuntimeError("a way out: %r %r %r" % (names, ways, families))
+    raise SystemError("a way out: %r %r %r" % (names, ways, families))

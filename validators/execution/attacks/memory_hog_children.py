@@ -1,4 +1,7 @@
-"""Takes memory in many processes."""
+"""Takes memory in many processes.
+
+timeout_s: 2
+"""
 
 import os
 import time

@@ -1,4 +1,7 @@
-"""Ignores every signal and never ends."""
+"""Ignores every signal and never ends.
+
+timeout_s: 1
+"""
 
 import signal
 

@@ -1,0 +1,377 @@
+"""The conformance suite: attacks on a sandbox, and honest programs that it must not harm.
+
+It takes any `Sandbox` and says, check by check, whether a program can forge its verdict, get out, leave something
+behind, end the harness, or spoil the next program. The attacks are the files in `attacks/`: each defines or tries to
+define `solve`, and is run in three modes:
+
+* strong: its test compares with literals, which stay outside (values that are no literals lead to weak proof)
+* calls: its test decides by itself and names an entry point
+* weak: its test decides by itself, in the attack's own process
+
+None may be `passed` with strong proof, in any mode; with weak proof only those in `WEAK`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import re
+import secrets
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from registry.errors import DriftuneError
+from registry.records import Program, Verdict
+from validators.execution.census import CENSUS, HONEST, HONEST_FILES, SOUND
+from validators.execution.environments import BuiltEnvironment
+from validators.execution.pool import Sandbox
+
+WEAK: Mapping[str, tuple[str, ...]] = {
+    "the test's literals lie in the program's memory, frames and objects": (
+        "constants_searched", "frames_of_the_harness", "memory_searched", "objects_searched", "weak_then_forged",
+    ),
+    "the values compared are the program's own objects": (
+        "always_equal", "class_lies", "containers_lie", "equal_subclasses", "metaclass_lies", "numbers_lie",
+    ),
+    "the token lies in the program's memory, and it holds the socket": (
+        "defaults_patched", "protocol_played", "token_read_by_a_thread",
+        "token_read_from_a_frame", "token_read_in_a_signal",
+    ),
+    "the harness's functions in the program's process can be replaced": ("code_swapped",),
+}  # fmt: skip
+"""What weak proof can't stop, and why: the attacks that are `passed` with it. A test holds this list exact."""
+
+ATTACKS = Path(__file__).parent / "attacks"
+TIMEOUT_S = 10.0
+HONEST_S = 30.0
+_SLACK_S = 20.0
+_PROBE = "host_canaries"
+
+_MARKED = "import ctypes\nctypes.CDLL(None).prctl(15, {mark!r}, 0, 0, 0)\n{code}"
+_STRONG = """\
+# it has to be {secret}
+assert solve(2) == {secret!r}, {secret!r}
+assert solve(0) == {secret!r}
+"""
+_RAISES = """\
+with pytest.raises(ValueError, match="(x+x+)+{secret}"):
+    solve(1)
+"""
+_WEAK = """\
+def right(x):
+    return solve(x) == {secret!r}
+
+
+assert right(2) and all(right(x) for x in (2, 0))
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check of a sandbox.
+
+    Attributes:
+        check: What was tried.
+        ok: Whether the sandbox stood it.
+        detail: What went wrong, in one line; empty where nothing did.
+        won: Whether an attack was passed with weak proof (which is no failure where `WEAK` lists it).
+    """
+
+    check: str
+    ok: bool
+    detail: str = ""
+    won: bool = False
+
+
+@dataclass(frozen=True)
+class Attack:
+    """A hostile program: a file in `attacks/`.
+
+    Attributes:
+        name: Its file's name.
+        code: What it does.
+        title: What it does, for people.
+        timeout_s: How long it may take; those that never end say so themselves.
+        raises: Whether it aims at a test that expects an error.
+    """
+
+    name: str
+    code: str = field(repr=False)
+    title: str
+    timeout_s: float
+    raises: bool
+
+
+def attacks() -> list[Attack]:
+    """All attacks, in the order of their names."""
+    return [_read(path) for path in sorted(ATTACKS.glob("[a-z]*.py"))]
+
+
+def weak_winners() -> set[str]:
+    """Names of the attacks that weak proof can't stop."""
+    return {name for names in WEAK.values() for name in names}
+
+
+def examine(
+    make: Callable[[], Sandbox], cache: Path, *, lanes: int = 3, only: Iterable[str] | None = None
+) -> Iterator[Finding]:
+    """Try a sandbox: honest programs first, then every attack, each followed by a census of what it left.
+
+    Where a program in it can reach the host, no attack is started: they would do real harm.
+
+    Args:
+        make: Makes a sandbox that runs one program at a time; called once a lane. It is closed here.
+        cache: Folder for environments.
+        lanes: How many attacks are under way at once, each in a sandbox of its own.
+        only: Names of the attacks to try; all where None.
+    """
+    chosen = attacks() if only is None else [a for a in attacks() if a.name in set(only)]
+    before = descendants()
+    with ExitStack() as stack:
+        host = stack.enter_context(_canaries())
+        first = make()
+        stack.callback(first.close)
+        why = first.available()
+        yield Finding("it is available", why is None, why or "")
+        if why is not None:
+            return
+        try:
+            environment = first.build([], cache)
+        except DriftuneError as error:
+            yield Finding("an environment is built", False, str(error))
+            return
+        lane = _Lane(first, environment, host)
+        yield from lane.honest()
+        probes = list(lane.attacked(next(a for a in attacks() if a.name == _PROBE), 0))
+        yield from probes
+        if not all(p.ok for p in probes):
+            yield Finding("the other attacks", False, "Not started: a program in it reaches the host")
+            return
+        others = [stack.enter_context(_closing(make())) for _ in range(max(0, lanes - 1))]
+        yield from _abreast([lane, *(_Lane(o, environment, host) for o in others)], chosen)
+    there = _until_gone(lambda: sorted(set(descendants()) - set(before)))
+    yield Finding("it leaves no process when closed", not there, _outlived(there))
+
+
+def _abreast(lanes: Sequence[_Lane], chosen: Sequence[Attack]) -> Iterator[Finding]:
+    """The findings of several lanes, as they come."""
+    waiting: queue.SimpleQueue[tuple[int, Attack]] = queue.SimpleQueue()
+    for item in enumerate(sorted(chosen, key=lambda a: a.timeout_s), 1):
+        waiting.put(item)
+    found: queue.SimpleQueue[Finding | None] = queue.SimpleQueue()
+
+    def work(lane: _Lane) -> None:
+        try:
+            while not waiting.empty():
+                number, attack = waiting.get_nowait()
+                for finding in lane.attacked(attack, number):
+                    found.put(finding)
+        except queue.Empty:
+            return
+        finally:
+            found.put(None)
+
+    with ThreadPoolExecutor(len(lanes)) as threads:
+        working = [threads.submit(work, lane) for lane in lanes]
+        for _ in lanes:
+            while (finding := found.get()) is not None:
+                yield finding
+        for future in working:
+            future.result()
+
+
+@dataclass(frozen=True)
+class _Host:
+    """What stands on the host for attacks to reach, and the name that all processes of this run have."""
+
+    secret: str
+    targets: str
+    run: str
+
+
+class _Lane:
+    """One sandbox, in which one program runs after the other."""
+
+    def __init__(self, sandbox: Sandbox, environment: BuiltEnvironment, host: _Host) -> None:
+        self.sandbox = sandbox
+        self.environment = environment
+        self.host = host
+
+    def honest(self) -> Iterator[Finding]:
+        """Honest programs, each with the outcome that it must have."""
+        for name, code, test, outcome in HONEST:
+            program = Program(code=code, test=test, files=HONEST_FILES.get(name, {}))
+            verdict, wrong = self.run(program, 2.0 if outcome == "timeout" else HONEST_S)
+            if not wrong and verdict.outcome != outcome:
+                wrong = f"{verdict.outcome} instead of {outcome}: {verdict.detail}"
+            yield Finding(f"honest: {name}", not wrong, wrong)
+
+    def attacked(self, attack: Attack, number: int) -> Iterator[Finding]:
+        """What came of one attack, and of the program after it, in each mode."""
+        mark = f"{self.host.run}-{number}"
+        for mode in ("strong", "calls", "weak"):
+            secret = self.host.secret if mode == "strong" else f"secret-{secrets.token_hex(8)}"
+            strong = _RAISES if attack.raises else _STRONG
+            program = Program(
+                code=_MARKED.format(mark=mark.encode(), code=attack.code),
+                test=(strong if mode == "strong" else _WEAK).format(secret=secret),
+                files={"targets.json": self.host.targets},
+                entry_point="solve" if mode == "calls" else "",
+            )
+            verdict, wrong = self.run(program, attack.timeout_s)
+            won = verdict.outcome == "passed" and not wrong
+            wrong = wrong or _judged(attack, mode, verdict, secret)
+            wrong = wrong or self.census(mark)
+            yield Finding(f"{attack.name} ({mode})", not wrong, wrong, won and verdict.proof == "weak")
+
+    def census(self, mark: str) -> str:
+        """What the attack left, as an honest program finds it, and as the host does."""
+        program = Program(code=CENSUS.replace("{mark!r}", repr(self.host.run)), test=SOUND)
+        verdict, wrong = self.run(program, HONEST_S)
+        if not wrong and verdict.outcome != "passed":
+            wrong = f"The next program: {verdict.outcome}: {verdict.detail}"
+        there = [] if wrong else _until_gone(lambda: marked(mark))
+        return wrong or _outlived(there)
+
+    def run(self, program: Program, timeout_s: float) -> tuple[Verdict, str]:
+        """The verdict on a program, and how the harness failed, if it did."""
+        began = time.monotonic()
+        try:
+            (verdict,) = self.sandbox.run(self.environment, [program], timeout_s=timeout_s, attempts=1, trace=("none",))
+            verdict.digest.encode("ascii")
+        except Exception as error:
+            nothing = Verdict(
+                program=program.id, environment="", harness="", policy="", outcome="unavailable", proof=""
+            )
+            return nothing, f"The harness failed: {type(error).__name__}: {error}"
+        took = time.monotonic() - began
+        wrong = ""
+        if verdict.outcome == "unavailable" or _SERVER_ENDED in verdict.detail:
+            wrong = f"The harness ended: {verdict.detail}"
+        elif took > 4 * timeout_s + _SLACK_S:
+            wrong = f"The harness was held up: it took {took:.0f} s, of {timeout_s:g} s allowed"
+        return verdict, wrong
+
+
+_SERVER_ENDED = "ended the sandbox's server"
+
+
+def _judged(attack: Attack, mode: str, verdict: Verdict, secret: str) -> str:
+    """What an attack achieved that it must not."""
+    if verdict.outcome == "passed" and verdict.proof != "weak":
+        return f"A false passed, with {verdict.proof} proof"
+    if verdict.outcome == "passed" and attack.name not in weak_winners():
+        return "A false passed with weak proof, which is not listed"
+    if "SystemError" in (str(verdict.exception.get("type")), verdict.detail.split(":")[0]):
+        return f"It got out: {verdict.detail}"
+    actual = [v.get("actual") for v in verdict.values.values() if isinstance(v, dict)]
+    if mode == "strong" and secret in f"{actual} {verdict.symbols_called} {verdict.warnings}":
+        return "It found out what was expected of it"
+    return ""
+
+
+# --------------------------------------------------------------------------------------------------------- the host
+
+
+@contextmanager
+def _canaries() -> Iterator[_Host]:
+    """A file, variable, port, sockets and process on the host, which no program may reach."""
+    secret = f"secret-{secrets.token_hex(8)}"
+    run = f"left{secrets.token_hex(2)}"
+    os.environ["DRIFTUNE_CONFORMANCE"] = secret
+    with tempfile.TemporaryDirectory(prefix="driftune-conformance-") as folder, ExitStack() as stack:
+        path = Path(folder) / "host.txt"
+        path.write_text(secret, encoding="ascii")
+        places = {"abstract": f"driftune-{secrets.token_hex(4)}", "socket": f"{folder}/socket"}
+        tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        _answer(tcp, secret)
+        for place in (f"\0{places['abstract']}", places["socket"]):
+            listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+            listener.bind(place)
+            listener.listen()
+            _answer(listener, secret)
+        command = Path("/proc/self/cmdline").read_text(encoding="utf-8", errors="replace")
+        targets = {"path": str(path), "port": tcp.getsockname()[1], "pids": [os.getpid(), os.getppid()]}
+        try:
+            yield _Host(secret, json.dumps({**targets, **places, "command": command}), run)
+        finally:
+            del os.environ["DRIFTUNE_CONFORMANCE"]
+
+
+def _answer(listener: socket.socket, secret: str) -> None:
+    """Tell the secret to whoever connects, until the listener is closed."""
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                connection.sendall(secret.encode())
+
+    threading.Thread(target=serve, daemon=True).start()
+
+
+@contextmanager
+def _closing(sandbox: Sandbox) -> Iterator[Sandbox]:
+    try:
+        yield sandbox
+    finally:
+        sandbox.close()
+
+
+def marked(mark: str) -> list[int]:
+    """The host's processes that have this name."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if (folder / "comm").read_text(encoding="utf-8", errors="replace").strip() == mark:
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+def descendants() -> list[int]:
+    """The processes below this one."""
+    parents: dict[int, int] = {}
+    for name in (p.name for p in Path("/proc").iterdir()):
+        if name.isdigit():
+            try:
+                text = Path(f"/proc/{name}/stat").read_text(encoding="utf-8", errors="replace")
+            except OSError:
+                continue
+            parents[int(name)] = int(text.rpartition(")")[2].split()[1])
+    found = {os.getpid()}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return sorted(found - {os.getpid()})
+
+
+def _until_gone(look: Callable[[], list[int]], seconds: float = 5.0) -> list[int]:
+    deadline = time.monotonic() + seconds
+    while (there := look()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return there
+
+
+def _outlived(there: list[int]) -> str:
+    return f"Processes that outlived it: {there}" if there else ""
+
+
+def _read(path: Path) -> Attack:
+    code = path.read_text(encoding="utf-8")
+    title = code.split('"""')[1]
+    told = re.search(r"^timeout_s: ([0-9.]+)$", title, flags=re.M)
+    return Attack(
+        path.stem, code, title.splitlines()[0], float(told[1]) if told else TIMEOUT_S, "test: raises" in title
+    )
