@@ -88,8 +88,7 @@ def recorded(python: Path, site: Path) -> list[str]:
 
 
 def test_called_symbols_are_the_same_on_every_python(tmp_path: Path) -> None:
-    """Functions, methods, properties and classes (also those without a constructor of their own) come out by their
-    full names; what is only imported, and other libraries' functions, don't."""
+    """Whatever of a library is called comes out by its full name; what is only imported doesn't."""
     (tmp_path / "lib").mkdir()
     for name, text in PACKAGE.items():
         (tmp_path / "lib" / name).write_text(text, encoding="utf-8")
@@ -105,8 +104,7 @@ def test_called_symbols_are_the_same_on_every_python(tmp_path: Path) -> None:
 
 
 def test_an_exception_names_the_library_function_that_raised_it(pool: Pool, library: BuiltEnvironment) -> None:
-    """Beside the program's own line stand the library's function and the line in it; where the program raises itself,
-    there is none."""
+    """Beside the program's own line stand the function that raised and its line, where it is a library's."""
     inside, own = pool.run(
         library,
         [
