@@ -2,11 +2,12 @@
 
     python -m benchmarks.truth [--library NAME] [--limit N] [--json] [--load]
 
-For each library, and each pair (version of the tests, version that they run at), two forms are compared with pytest's
+For each library, and each pair (version of the tests, version that they run at), three forms are compared with pytest's
 outcome for the same test; nodes on which two runs of plain pytest disagree are left out:
 
 * `node`: each node through pytest inside the sandbox, the nodes of a module in one program, each with its own check
-* `row`: each program that `synth.test_examples` makes of these tests
+* `row`: each program that `synth.test_examples` makes of these tests, by the proof that it gets by default
+* `weak`: the same programs, in weak mode
 
 Exit status 1 where one differs.
 """
@@ -118,9 +119,10 @@ def compare(case: Case, cache: Path, workers: int, limit: int | None = None) -> 
         environment = pool.build([*case.requirements, *TOOLS], cache)
         found["node"] = _nodes(pool, environment, suite, truth, limit)
     rows = _thinned(list(_rows(case, truth, cache)), limit)
-    with Pool(workers) as pool:
-        environment = pool.build([*case.requirements, TOOLS[0]], cache)
-        found["row"] = _run_rows(pool, environment, rows)
+    for form, strong in (("row", True), ("weak", False)):
+        with Pool(workers, strong=strong) as pool:
+            environment = pool.build([*case.requirements, TOOLS[0]], cache)
+            found[form] = _run_rows(pool, environment, rows)
     return found
 
 

@@ -222,7 +222,10 @@ class Verdict(Record):
     outcome: str = column("passed failed error timeout memory killed flaky unavailable")
     proof: str = column("strong (compared outside the candidate's process), weak (token within it), none")
     detail: str = column("One line: the assertion or exception that decided", default="")
-    exception: Object = column("{type, message, line, in}: in = code or test; empty where none", default_factory=dict)
+    exception: Object = column(
+        "{type, message, line, in, frame}: in = code or test; frame = {function, line} of a library; empty where none",
+        default_factory=dict,
+    )
     warnings: Rows = column("[{category, message, line}], deduplicated, in order", default=())
     values: Object = column(
         "Checked values: {index: {expected, actual}}; final ones of watched variables: {name: {actual or unsent}}",

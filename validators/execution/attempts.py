@@ -127,6 +127,8 @@ def _watched(frame: dict[str, Any], names: Sequence[str]) -> dict[str, dict[str,
             found[name] = {"actual": render(decode(row["v"]))}
         except (KeyError, TypeError, ValueError, RecursionError):
             found[name] = {"unsent": _text(row.get("unsent")) if isinstance(row, dict) else "It never came"}
+            if isinstance(row, dict) and isinstance(row.get("text"), str):
+                found[name]["text"] = _text(row["text"], 2000)
     return found
 
 

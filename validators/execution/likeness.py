@@ -3,7 +3,7 @@
 A rule forgives one kind of difference. `alike` says which of those in force are needed for two to count as the same:
 
 * `address`: memory addresses in texts
-* `timing`: durations, dates and times of day in texts
+* `timing`: durations, dates and times of day in texts; in force only where asked for (in values they may be the point)
 * `numpy-repr`: how NumPy 2 writes its scalars, `np.float64(1.0)` for `1.0`, `np.True_` for `True`
 * `numpy-core`: `numpy._core` for `numpy.core` in names
 * `pandas-str`: `dtype: str` for `dtype: object` (pandas 3)
@@ -42,15 +42,15 @@ TEXT_RULES: dict[str, Callable[[str], str]] = {
     "whitespace": lambda text: re.sub(r"(?<=[\[({]) | (?=[\])}])", "", re.sub(r"\s+", " ", text).strip()),
 }
 VALUE_RULES = ("float", "number-kind", "nan", "dict-order")
-DEFAULT = (*TEXT_RULES, *VALUE_RULES)
+DEFAULT = (*(name for name in TEXT_RULES if name != "timing"), *VALUE_RULES)
 """In force unless others are named."""
 
-RULES = (*DEFAULT, "list-order", "container")
+RULES = (*DEFAULT, "timing", "list-order", "container")
 """All there are."""
 
 
 def alike(old: Any, new: Any, rules: Collection[str] = DEFAULT) -> tuple[str, ...] | None:
-    """The rules needed for two literals to be the same, none where they are; None where no rules in force make it so."""
+    """The rules needed for two literals to be the same, none where they are; None where those in force don't do."""
     if not _same(old, new, frozenset(rules)):
         return None
     needed = [rule for rule in RULES if rule in rules]

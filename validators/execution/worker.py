@@ -412,11 +412,17 @@ def run(fd: int) -> int:
 
 
 def watched(module: types.ModuleType, name: str) -> Frame:
-    """The final value of a variable of the program's, or why it can't be sent."""
+    """The final value of a variable of the program's; where it can't be sent, why, and how it writes itself."""
+    if name not in module.__dict__:
+        return {"unsent": "It isn't defined"}
     try:
-        return {"v": encode(module.__dict__[name])} if name in module.__dict__ else {"unsent": "It isn't defined"}
+        return {"v": encode(module.__dict__[name])}
     except BaseException as error:
-        return {"unsent": text_of(error)}
+        why = text_of(error)
+    try:
+        return {"unsent": why, "text": text_of(repr(module.__dict__[name]), 2000)}
+    except BaseException:
+        return {"unsent": why}
 
 
 def run_test(fd: int, module: types.ModuleType, record: Recorder) -> Frame:
