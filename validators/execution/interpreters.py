@@ -146,7 +146,7 @@ def _version_folders() -> list[Path]:
 
 # ------------------------------------------------------------------------------------------------- what each one says
 
-_QUESTION = """
+QUESTION = """
 import importlib.util, json, os, platform, site, sys, sysconfig
 found = importlib.util.find_spec("pip")
 base = os.path.realpath(sys.base_prefix)
@@ -161,7 +161,7 @@ print(json.dumps({
     "usable": platform.python_implementation() == "CPython" and not sysconfig.get_config_var("Py_GIL_DISABLED"),
 }))
 """
-"""Also answered by interpreters that are too old for the worker: they are left out by their version."""
+"""Run by an interpreter with -I -c, it says what it is; so do those that are too old: their version leaves them out."""
 
 
 @cache
@@ -188,9 +188,17 @@ def _ask(path: str, stamp: tuple[int, int]) -> Interpreter | None:
     """What the interpreter at `path` says of itself; None where it is none, or none that can be used."""
     try:
         done = subprocess.run(
-            [path, "-I", "-c", _QUESTION], capture_output=True, text=True, timeout=_ASK_S, check=False, cwd="/"
+            [path, "-I", "-c", QUESTION], capture_output=True, text=True, timeout=_ASK_S, check=False, cwd="/"
         )
-        said = json.loads(done.stdout)
+        return answered(done.stdout)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
+def answered(text: str, *, local: bool = True) -> Interpreter | None:
+    """The interpreter that answered `QUESTION` with `text`; None where it can't be used, or this is no answer."""
+    try:
+        said = json.loads(text)
         if not said["usable"]:
             return None
         return Interpreter(
@@ -199,7 +207,8 @@ def _ask(path: str, stamp: tuple[int, int]) -> Interpreter | None:
             prefix=Path(said["prefix"]),
             platform=said["platform"],
             packages=tuple(Path(p) for p in said["packages"]),
-            pip=Path(said["pip"]) if said["pip"] else None,
+            pip=Path(said["pip"]) if said["pip"] and local else None,
+            local=local,
         )
-    except (OSError, subprocess.TimeoutExpired, ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         return None

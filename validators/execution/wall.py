@@ -144,7 +144,10 @@ class Wall(Protocol):
         """
 
 
-WALLS = {"bubblewrap": "validators.execution.bubblewrap:Bubblewrap"}
+WALLS = {
+    "bubblewrap": "validators.execution.bubblewrap:Bubblewrap",
+    "docker": "validators.execution.docker:Docker",
+}
 """Kinds of wall, in the order in which they are tried."""
 
 AUTO = "auto"

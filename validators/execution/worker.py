@@ -46,6 +46,7 @@ import signal
 import socket
 import struct
 import sys
+import tempfile
 import time
 import traceback
 import types
@@ -59,9 +60,10 @@ CLONE_NEWNS = 0x00020000
 CLONE_NEWPID = 0x20000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND = 1, 2, 4, 8, 4096
 MASKED = (b"/proc/kcore", b"/proc/keys", b"/proc/kallsyms", b"/proc/kmsg", b"/proc/sysrq-trigger", b"/proc/timer_list")
-PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 22, 38, 47
+PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 4, 22, 38, 47
 SYS_PIDFD_OPEN = 434
 WORK = "/tmp/work"
+SWEEP_S = 5.0
 POLL_S = 0.02
 TRACED_CALLS, TRACED_C_CALLS = 100000, 20000
 # The hook makes calls three times as slow; what is called first after so many is rarely asked for.
@@ -75,15 +77,36 @@ LIBC.mount.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes
 
 def main() -> None:
     """Serve until the control socket closes."""
-    control = socket.socket(fileno=int(sys.argv[1]))
+    control = connect(sys.argv[1])
     sys.path[:] = [p for p in sys.path if p != os.path.dirname(os.path.abspath(__file__))]
     sys.path.insert(0, WORK)
     config = json.loads(control.recv(1 << 20).decode())
+    walls = WALLS[config["confinement"]["kind"]](config)
     control.send(json.dumps(prepare(config)).encode())
     gc.collect()
     if hasattr(gc, "freeze"):
         gc.freeze()
-    Server(control, config).serve()
+    Server(control, config, walls).serve()
+
+
+def connect(where: str) -> socket.socket:
+    """The control socket: a descriptor or, in a container (as its process 1), a path to call."""
+    if where.isdigit():
+        return socket.socket(fileno=int(where))
+    server = os.fork()
+    if server:
+        # Process 1 buries what others leave behind; when it ends, the kernel ends all that is in the container.
+        while True:
+            pid, status = os.wait()
+            if pid == server:
+                os._exit(128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))
+    os.environ.pop("HOSTNAME", None)  # the engine's own addition
+    control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    control.connect(where)
+    _, (errors,) = receive_order(control)
+    os.dup2(errors, 2)
+    os.close(errors)
+    return control
 
 
 def prepare(config: Frame) -> Frame:
@@ -137,13 +160,13 @@ class Server:
     (`delay`); `start` the child of a job, which gets the two descriptors sent along: its socket and its output.
     """
 
-    def __init__(self, control: socket.socket, config: Frame) -> None:
+    def __init__(self, control: socket.socket, config: Frame, walls: Any) -> None:
         self.control = control
         self.config = config
         self.children: Dict[int, Child] = {}  # by the descriptor that tells of their end
         self.poller = select.poll()
         self.poller.register(control, select.POLLIN)
-        self.walls = WALLS[config["confinement"]["kind"]](config)
+        self.walls = walls
         self.base = resident(os.getpid())
         self.due = 0.0
 
@@ -312,20 +335,114 @@ class Namespaces:
         for path in MASKED:
             if os.path.exists(path):
                 check(LIBC.mount(b"/dev/null", path, None, MS_BIND, None), "mask")
-        enter()
-        drop_rights(self.filter)
+        drop_rights()
+        filter_calls(self.filter)
 
     def sweep(self, pid: int) -> None:
         """After a child's end: nothing of it is left."""
 
 
-WALLS = {"namespaces": Namespaces}
+class Identities:
+    """Each child has a user id of its own, for which the server needs no more than SETUID, SETGID and KILL."""
+
+    SHARED = ("/tmp", "/dev/shm")
+
+    def __init__(self, config: Frame) -> None:
+        given = config["confinement"]
+        self.ids = range(given["first"] + 1, given["first"] + given["count"])
+        self.keeper = given["first"]
+        self.turn = 0
+        self.uid = -1
+        self.children: Dict[int, int] = {}
+        check(LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "dumpable")
+        filter_calls(bytes.fromhex(config["filter"]))  # once: the server makes no namespaces
+
+    def fork(self) -> int:
+        """As `os.fork`; remembers which user the child will be."""
+        taken = set(self.children.values())
+        while True:
+            uid = self.ids[self.turn % len(self.ids)]
+            self.turn += 1
+            if uid not in taken:
+                break
+        pid = os.fork()
+        if pid:
+            self.children[pid] = uid
+        else:
+            self.uid = uid
+        return pid
+
+    def confine(self) -> None:
+        """In the child: another user for good."""
+        os.setsid()
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("1000")  # before the server
+        os.setgroups([])
+        os.setresgid(self.uid, self.uid, self.uid)
+        os.setresuid(self.uid, self.uid, self.uid)
+        drop_rights()
+        check(LIBC.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0), "dumpable")  # its own /proc/self is its own again
+
+    def sweep(self, pid: int) -> None:
+        """After a child's end: end what it started, remove what it wrote; where that fails, the server ends."""
+        uid = self.children.pop(pid)
+        deadline = time.monotonic() + SWEEP_S
+        # As this user's equal in sending signals and removing files, but not in receiving signals.
+        os.setresuid(self.keeper, uid, 0)
+        try:
+            while self.left(uid):
+                if time.monotonic() > deadline:
+                    raise OSError("processes of a job survive")
+                time.sleep(0.0005)
+            for folder in self.SHARED:
+                for name in os.listdir(folder):
+                    path = os.path.join(folder, name)
+                    if os.lstat(path).st_uid == uid:
+                        remove(path)
+            os.setresuid(0, 0, 0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(71)
+
+    def left(self, uid: int) -> bool:
+        """Whether processes of this user are left; those that are get the signal to end."""
+        try:
+            os.kill(-1, signal.SIGKILL)  # at once for all: none can fork its way out
+        except OSError:
+            pass  # there is none, or only others'
+        line = "\nUid:\t%d\t" % uid
+        for name in os.listdir("/proc"):
+            if name.isdigit():
+                try:
+                    with open("/proc/%s/status" % name) as file:
+                        if line in file.read():
+                            return True
+                except OSError:
+                    pass
+        return False
+
+
+WALLS: Dict[str, Any] = {"namespaces": Namespaces, "uids": Identities}
+
+
+def remove(path: str) -> None:
+    """A file, or a folder whatever its mode."""
+    if not os.path.isdir(path) or os.path.islink(path):
+        os.unlink(path)
+        return
+    os.chmod(path, 0o700)
+    for name in os.listdir(path):
+        remove(os.path.join(path, name))
+    os.rmdir(path)
 
 
 def enter() -> None:
     """Into an empty working directory."""
-    os.mkdir(WORK)
-    os.chdir(WORK)
+    try:
+        os.mkdir(WORK, 0o700)
+        os.chdir(WORK)
+    except FileExistsError:  # the other half of its job, where both see one /tmp
+        os.chdir(tempfile.mkdtemp(prefix="work-", dir=os.path.dirname(WORK)))
 
 
 def limit(limits: Dict[str, int]) -> None:
@@ -339,12 +456,17 @@ def limit(limits: Dict[str, int]) -> None:
         resource.setrlimit(kind, (most, most))
 
 
-def drop_rights(program: bytes) -> None:
-    """No capability, none to be gained, and the system call filter `program` (struct sock_filter, packed)."""
+def drop_rights() -> None:
+    """No capability, and none to be gained."""
     check(LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
     check(LIBC.prctl(PR_CAP_AMBIENT, 4, 0, 0, 0), "clear ambient")
     header = ctypes.create_string_buffer(struct.pack("Ii", 0x20080522, 0))
     check(LIBC.capset(header, ctypes.create_string_buffer(24)), "capset")
+
+
+def filter_calls(program: bytes) -> None:
+    """Install the system call filter `program` (struct sock_filter, packed)."""
+    check(LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
     buffer = ctypes.create_string_buffer(program, len(program))
     fprog = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(buffer)))
     check(LIBC.prctl(PR_SET_SECCOMP, 2, ctypes.addressof(fprog), 0, 0), "seccomp")
@@ -389,6 +511,7 @@ def run(fd: int) -> int:
     """Run one program: its code, then, sent only after that, its test."""
     send(fd, {"k": "ready"})
     job = receive(fd)
+    enter()
     prepare_process(job)
     module = types.ModuleType("program")
     module.__file__ = os.path.join(WORK, "program.py")
