@@ -9,7 +9,7 @@ import pytest
 
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.pool import Pool
-from validators.execution.wall import Limits
+from validators.execution.wall import WALLS, Limits
 
 
 @pytest.fixture(scope="session")
@@ -18,10 +18,18 @@ def sandbox_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("sandbox")
 
 
+@pytest.fixture(scope="session", params=WALLS)
+def wall(request: pytest.FixtureRequest) -> str:
+    """The name of a wall that stands here: each test that runs something runs it behind both."""
+    if request.param == "docker":
+        request.getfixturevalue("engine")
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
-def pool() -> Iterator[Pool]:
+def pool(wall: str) -> Iterator[Pool]:
     """Two servers at most."""
-    with Pool(2, limits=Limits(memory_mb=512)) as made:
+    with Pool(2, wall=wall, limits=Limits(memory_mb=512)) as made:
         if (why := made.available()) is not None:
             pytest.fail(why)
         yield made

@@ -32,7 +32,7 @@ def test_requirements_are_pinned_by_hash(library: BuiltEnvironment) -> None:
 
 
 def test_known_requirements_need_no_network(
-    library: BuiltEnvironment, sandbox_cache: Path, monkeypatch: pytest.MonkeyPatch
+    library: BuiltEnvironment, pool: Pool, sandbox_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was built before is found again without starting any process: offline, and at once."""
 
@@ -41,15 +41,15 @@ def test_known_requirements_need_no_network(
 
     monkeypatch.setattr(subprocess, "run", refuse)
     monkeypatch.setattr(subprocess, "Popen", refuse)
-    again = build(["pytest==9.2.0", "more-itertools==10.8.0"], sandbox_cache, wall=Bubblewrap(), limits=library.limits)
+    again = build(["pytest==9.2.0", "more-itertools==10.8.0"], sandbox_cache, wall=pool.wall, limits=library.limits)
     assert again.record.id == library.record.id
     assert again.root == library.root
 
 
-def test_limits_are_part_of_the_identity(library: BuiltEnvironment, sandbox_cache: Path) -> None:
+def test_limits_are_part_of_the_identity(library: BuiltEnvironment, pool: Pool, sandbox_cache: Path) -> None:
     """Other limits make another environment, in the same folder."""
     other = build(
-        ["pytest==9.2.0", "more-itertools==10.8.0"], sandbox_cache, wall=Bubblewrap(), limits=Limits(memory_mb=64)
+        ["pytest==9.2.0", "more-itertools==10.8.0"], sandbox_cache, wall=pool.wall, limits=Limits(memory_mb=64)
     )
     assert other.record.id != library.record.id
     assert other.root == library.root
@@ -121,8 +121,9 @@ def _build(arguments: tuple[Path, Path]) -> Path:
 
 
 def test_no_wall_is_said_plainly(bare: BuiltEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without bubblewrap nothing runs: verdicts are `unavailable`, building is an error, both with the line to type."""
+    """Without a wall nothing runs: verdicts are `unavailable`, building is an error, both with the line to type."""
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
     with Pool(1) as unwalled:
         (verdict,) = unwalled.run(bare, [Program(code="x = 1", test="assert x == 1")])
         with pytest.raises(SandboxError, match="No sandbox: bubblewrap is missing"):
@@ -130,6 +131,7 @@ def test_no_wall_is_said_plainly(bare: BuiltEnvironment, tmp_path: Path, monkeyp
     monkeypatch.undo()
     assert (verdict.outcome, verdict.proof) == ("unavailable", "none")
     assert "apt-get install bubblewrap" in verdict.detail
+    assert "no Docker engine answers" in verdict.detail
 
 
 def test_wall_that_fails_is_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -187,11 +187,11 @@ def test_files_lie_beside_the_program(pool: Pool, bare: BuiltEnvironment) -> Non
     assert verdict.outcome == "passed", verdict.detail
 
 
-def test_same_programs_same_verdicts(pool: Pool, library: BuiltEnvironment) -> None:
+def test_same_programs_same_verdicts(wall: str, pool: Pool, library: BuiltEnvironment) -> None:
     """Run again, in another order and on more workers, the verdicts' digests are the same."""
     programs = [Program(code=f"x = {{{i}: hash('a')}}\ny = {i}", test=f"assert y == {i % 7}") for i in range(30)]
     first = judge(pool, library, *programs)
-    with Pool(1, limits=library.limits) as other:
+    with Pool(1, wall=wall, limits=library.limits) as other:
         second = judge(other, library, *reversed(programs))
     assert [v.digest for v in first] == [v.digest for v in reversed(second)]
 
@@ -211,10 +211,10 @@ def test_killed_server_loses_no_verdict(pool: Pool, bare: BuiltEnvironment) -> N
     assert [v.outcome for v in verdicts] == ["passed"] * 30
 
 
-def test_closing_ends_what_runs(bare: BuiltEnvironment) -> None:
+def test_closing_ends_what_runs(wall: str, bare: BuiltEnvironment) -> None:
     """A pool closes at once, whatever runs in it."""
     program = Program(code="import time\ntime.sleep(3600)", test="assert 1 == time")
-    other = Pool(1)
+    other = Pool(1, wall=wall)
     late = threading.Timer(1.0, other.close)
     began = time.monotonic()
     late.start()
@@ -224,7 +224,7 @@ def test_closing_ends_what_runs(bare: BuiltEnvironment) -> None:
     late.join()
 
 
-def test_killed_driver_leaves_no_process(pool: Pool, tmp_path: Path) -> None:
+def test_killed_driver_leaves_no_process(tmp_path: Path) -> None:
     """When the process that runs the pool is killed, nothing in the sandbox goes on."""
     script = tmp_path / "driver.py"
     script.write_text(
@@ -232,13 +232,14 @@ def test_killed_driver_leaves_no_process(pool: Pool, tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from registry.records import Program\n"
         "from validators.execution.pool import Pool\n"
-        "pool = Pool(1)\n"
+        "pool = Pool(1, wall='bubblewrap')\n"
         "where = pool.build([], Path(sys.argv[1]))\n"
         "code = 'import time; time.sleep(3600)'\n"
         "list(pool.run(where, [Program(code=code, test='')], timeout_s=3600))\n",
         encoding="utf-8",
     )
-    where = pool.build([], tmp_path)
+    with Pool(1, wall="bubblewrap") as pool:
+        where = pool.build([], tmp_path)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     driver = subprocess.Popen([sys.executable, str(script), str(tmp_path)], env=environment)
     try:
@@ -270,7 +271,7 @@ def _until(condition: Any, seconds: float = 20.0) -> bool:
     return False
 
 
-def test_library_with_threads_starts_cold(pool: Pool, sandbox_cache: Path, tmp_path: Path) -> None:
+def test_library_with_threads_starts_cold(wall: str, pool: Pool, sandbox_cache: Path, tmp_path: Path) -> None:
     """A library that leaves a thread when imported isn't preloaded: its programs import it themselves."""
     where = pool.build([], tmp_path)
     site = next(where.root.glob("lib/python*/site-packages"))
@@ -278,7 +279,7 @@ def test_library_with_threads_starts_cold(pool: Pool, sandbox_cache: Path, tmp_p
         "import threading, time\nt = threading.Thread(target=time.sleep, args=(600,), daemon=True)\nt.start()\n",
         encoding="utf-8",
     )
-    with Pool(1, preload=["threaded"]) as own:
+    with Pool(1, wall=wall, preload=["threaded"]) as own:
         program = Program(code="import threaded\nx = threaded.t.is_alive()", test="assert x is True")
         assert [v.outcome for v in own.run(where, [program])] == ["passed"]
         (server,) = own._servers.alive
@@ -295,11 +296,11 @@ def test_sandboxes_are_found_by_name(name: str) -> None:
             load_sandbox(name)
 
 
-def test_late_programs_are_tried_again_alone(bare: BuiltEnvironment, tmp_path: Path) -> None:
+def test_late_programs_are_tried_again_alone(wall: str, bare: BuiltEnvironment, tmp_path: Path) -> None:
     """A program that was late while it waited is tried again; one that was busy all the time is not."""
     busy = Program(code="while True:\n    pass", test="assert 1 == x")
     waits = Program(code="import time\ntime.sleep(60)", test="assert 1 == x")
-    with Pool(1) as own:
+    with Pool(1, wall=wall) as own:
         took = []
         for program in (busy, waits):
             began = time.monotonic()
