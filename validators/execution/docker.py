@@ -23,7 +23,6 @@ import secrets
 import shutil
 import socket
 import tempfile
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -41,7 +40,6 @@ from validators.execution.engine import (
     finish,
     owner,
     remove,
-    remove_leftovers,
     state,
     translated,
 )
@@ -96,8 +94,6 @@ class Docker:
     def __init__(self, *, image: str = "", runtime: str = "") -> None:
         self.image = image
         self.runtime = runtime
-        self._client: Any = None
-        self._lock = threading.Lock()
         self._found: dict[str | None, Interpreter] = {}
 
     def available(self) -> str | None:
@@ -106,7 +102,7 @@ class Docker:
             return f"the Docker wall needs Linux, and this is {platform.system()}"
         try:
             with translated():
-                client = self._api()
+                client = connect()
                 known = (client.base_url + os.environ.get("DOCKER_HOST", ""), self.image, self.runtime)
                 if known not in _stands:
                     self._probe(client)
@@ -120,7 +116,7 @@ class Docker:
         found = {"wall": self.name}
         if self.image:
             with translated():
-                found["image"] = self._image_id(self._api())
+                found["image"] = self._image_id(connect())
         return {**found, "runtime": self.runtime} if self.runtime else found
 
     def interpreter(self, python: str | None) -> Interpreter:
@@ -142,7 +138,7 @@ class Docker:
         while True:
             try:
                 with translated():
-                    client = self._api()
+                    client = connect()
                     return WalledContainer(client, self._server_config(client, root, interpreter, limits))
             except SandboxError as error:
                 if not error.retryable or time.monotonic() + pause > deadline:
@@ -161,7 +157,7 @@ class Docker:
     ) -> tuple[int, str]:
         """Run a command to its end; its exit status and what it said."""
         with translated():
-            client = self._api()
+            client = connect()
             config = self._config(client, command, binds, interpreter, variables)
             config["User"] = "0:0" if "rootless" in self._engine(client) else f"{os.getuid()}:{os.getgid()}"
             config["HostConfig"] |= {"Tmpfs": {"/tmp": "rw,exec,mode=1777"}}  # noqa: S108 - the container's
@@ -172,15 +168,6 @@ class Docker:
                 return finish(client, made, timeout_s)
 
     # ------------------------------------------------------------------------------------------------- the engine
-
-    def _api(self) -> Any:
-        """The client of the engine, once it has answered."""
-        with self._lock:
-            if self._client is None:
-                client = connect()
-                remove_leftovers(client)
-                self._client = client
-            return self._client
 
     def _engine(self, client: Any) -> str:
         """The engine's own words on what it does for security."""

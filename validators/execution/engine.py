@@ -6,6 +6,7 @@ import io
 import os
 import socket
 import tarfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -27,35 +28,50 @@ _FOLDERS = dict.fromkeys(("proc", "sys", "dev", "etc", "env", "driftune", "usr")
 
 
 def connect() -> Any:
-    """A client of the first engine that answers.
+    """The client of the first engine that answers, one for all threads of this process.
 
     Raises:
         SandboxError: None does, or it is on another machine; what to do is said.
     """
-    import docker
-    from docker.errors import DockerException
-
     given = os.environ.get("DOCKER_HOST")
     if given and not given.startswith("unix://"):
         raise SandboxError(f"the Docker engine at {given} may be another machine's: the wall needs one at unix://…")
     usual = ["/var/run/docker.sock", f"{os.environ.get('XDG_RUNTIME_DIR', '/run')}/docker.sock"]
     places = [given] if given else [f"unix://{p}" for p in usual if Path(p).exists()]
+    if not places:
+        raise SandboxError("no Docker engine is here. Install one with: apt-get install docker.io", retryable=True)
+    reasons = []
     for place in places:
-        path = place.removeprefix("unix://")
-        if Path(path).exists() and not os.access(path, os.R_OK | os.W_OK):
-            advice = f"As root: usermod -aG docker {_user()}; then log in again"
-            raise SandboxError(f"the Docker engine at {place} may not be used by this user. {advice}")
         try:
-            client = docker.APIClient(base_url=place, version="auto", timeout=CALL_S)
-            client.ping()
-        except DockerException as error:
-            if place == places[-1]:
-                raise SandboxError(
-                    f"no Docker engine answers at {place}. Start it with: systemctl start docker", retryable=True
-                ) from error
-            continue
-        return client
-    raise SandboxError("no Docker engine is here. Install one with: apt-get install docker.io", retryable=True)
+            return _client(place)
+        except SandboxError as error:
+            reasons.append(error)
+    raise reasons[0]
+
+
+_clients: dict[str, Any] = {}
+_lock = threading.Lock()
+
+
+def _client(place: str) -> Any:
+    import docker
+    from docker.errors import DockerException
+
+    path = Path(place.removeprefix("unix://"))
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        advice = f"As root: usermod -aG docker {_user()}; then log in again"
+        raise SandboxError(f"the Docker engine at {place} may not be used by this user. {advice}")
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:  # the docker package leaves one open where nobody listens
+            probe.connect(str(path))
+        with _lock:
+            if place not in _clients:
+                _clients[place] = docker.APIClient(base_url=place, version="auto", timeout=CALL_S)
+                _remove_leftovers(_clients[place])
+            return _clients[place]
+    except (DockerException, OSError) as error:
+        advice = "Start it with: systemctl start docker"
+        raise SandboxError(f"no Docker engine answers at {place}. {advice}", retryable=True) from error
 
 
 def _user() -> str:
@@ -74,7 +90,7 @@ def _began(pid: int) -> str:
         return ""
 
 
-def remove_leftovers(client: Any) -> None:
+def _remove_leftovers(client: Any) -> None:
     """Containers of processes of this machine that are no more: killed before they had started theirs."""
     for each in client.containers(all=True, filters={"label": LABEL}):
         host, pid, began = each["Labels"][LABEL].rsplit(":", 2)
