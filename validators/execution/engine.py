@@ -142,7 +142,7 @@ def state(client: Any, container: str) -> dict[str, Any]:
     from docker.errors import NotFound
 
     try:
-        found = client.inspectcontainer(container)["State"]
+        found = client.inspect_container(container)["State"]
     except NotFound:
         return {}
     return {k: found[k] for k in ("Running", "ExitCode", "Error", "OOMKilled")}

@@ -97,8 +97,9 @@ class WarmServers:
                 preload = [] if server.ready["threads"] > 1 else [n for n in preload if n not in server.ready["failed"]]
                 server.close()
                 server = self._serve(environment, preload)
-        except ServerDiedError as error:
-            raise SandboxError(f"No sandbox for {environment.record.label}: {error}") from error
+        except SandboxError as error:
+            why = f"No sandbox for {environment.record.label}: {error}"
+            raise SandboxError(why, retryable=not isinstance(error, ServerDiedError) and error.retryable) from error
         return server
 
     def _serve(self, environment: BuiltEnvironment, preload: Sequence[str]) -> Server:
