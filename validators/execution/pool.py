@@ -225,7 +225,7 @@ class Pool:
         self._servers.end()
 
     def _judge(self, environment: BuiltEnvironment, program: Program, setting: Setting) -> Verdict:
-        why = self.available()
+        why = None if self._servers.warm(environment) else self.available()
         if why is not None:
             return _verdict(program, environment, setting, [Attempt("unavailable", f"No sandbox: {why}")], "none")
         rewritten: Rewritten | None = None

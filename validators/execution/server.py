@@ -161,7 +161,9 @@ class Server:
         self._ended[message["job"]] = Ended(**message["ended"])
 
     def _comes_within(self, seconds: float) -> bool:
-        return bool(select.select([self._control], [], [], seconds)[0])
+        poller = select.poll()
+        poller.register(self._control, select.POLLIN)
+        return bool(poller.poll(seconds * 1000))
 
     def _tell(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
         try:
@@ -171,7 +173,7 @@ class Server:
 
     def _hear(self) -> dict[str, Any]:
         try:
-            data = self._control.recv(1 << 20)
+            data = self._control.recv(1 << 16)
         except OSError as error:
             raise self._died() from error
         if not data:
@@ -267,7 +269,7 @@ class Job:
 
     def _exactly(self, size: int) -> bytes:
         while len(self._buffer) < size:
-            part = self._in_time(self._socket.recv, 1 << 18)
+            part = self._in_time(self._socket.recv, 1 << 16)
             if not part:
                 raise Closed
             self._allowance -= len(part)

@@ -38,7 +38,6 @@ import importlib
 import json
 import linecache
 import os
-import random
 import re
 import resource
 import select
@@ -112,13 +111,14 @@ def connect(where: str) -> socket.socket:
 def prepare(config: Frame) -> Frame:
     """Import what is to be shared by all children; says how many threads that left."""
     failed = {}
+    import_standard()
     for name in config["preload"]:
         try:
             importlib.import_module(name)
         except BaseException as error:
             failed[name] = "%s: %s" % (type(error).__name__, error)
-    for name in STANDARD:
-        importlib.import_module(name)
+    warnings.simplefilter("always")
+    warnings.simplefilter("ignore", ResourceWarning)  # raised whenever the collector happens to run
     for stream in (sys.stdout, sys.stderr):
         stream.flush()  # else every child would print it again
     return {
@@ -133,9 +133,27 @@ def prepare(config: Frame) -> Frame:
 # What most programs import anyway; importing it once saves each child the time.
 STANDARD = (
     "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal", "enum", "fractions", "functools",
-    "heapq", "io", "itertools", "math", "operator", "pickle", "platform", "pprint", "statistics", "string", "tempfile",
-    "textwrap", "threading", "typing", "unittest", "uuid",
+    "heapq", "io", "itertools", "math", "operator", "pickle", "platform", "pprint", "random", "statistics", "string",
+    "tempfile", "textwrap", "threading", "typing", "unittest", "uuid",
 )  # fmt: skip
+
+
+def import_standard() -> None:
+    """Import what is in STANDARD; what it wants to be called at forks is put off until a child has begun.
+
+    These hooks repair what other threads could have left behind. The server has none, and calling them would cost a
+    twentieth of a trivial program's time.
+    """
+    register = os.register_at_fork
+    os.register_at_fork = lambda **hooks: HOOKS.append(hooks)
+    try:
+        for name in STANDARD:
+            importlib.import_module(name)
+    finally:
+        os.register_at_fork = register
+
+
+HOOKS: List[Dict[str, Any]] = []
 
 
 class Child:
@@ -216,6 +234,8 @@ class Server:
         """The rest of a child's life; doesn't return."""
         status = 70
         try:
+            for hooks in HOOKS:
+                os.register_at_fork(**hooks)
             for fd in (self.control.fileno(), *self.children):
                 os.close(fd)
             null = os.open(os.devnull, os.O_RDONLY)
@@ -588,7 +608,7 @@ def prepare_process(job: Frame) -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     sys.argv[:] = ["program.py"]
     sys.path_importer_cache.pop(WORK, None)  # the server remembers that the folder wasn't there
-    random.seed(job["seed"])
+    sys.modules["random"].seed(job["seed"])
     numpy = sys.modules.get("numpy")
     if numpy is not None:
         numpy.random.seed(job["seed"])
@@ -598,8 +618,8 @@ def prepare_process(job: Frame) -> None:
             os.makedirs(folder, exist_ok=True)
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
-    with open("program.py", "w", encoding="utf-8", errors="surrogatepass") as file:
-        file.write(job["code"])
+    with open("program.py", "wb", 0) as program:
+        program.write(job["code"].encode("utf-8", "surrogatepass"))
 
 
 def execute(source: str, name: str, module: types.ModuleType, record: Recorder) -> Optional[Frame]:
@@ -731,8 +751,6 @@ class Recorder:
         self.tracing: Any = None
 
     def start(self) -> None:
-        warnings.simplefilter("always")
-        warnings.simplefilter("ignore", ResourceWarning)  # raised whenever the collector happens to run
         warnings.showwarning = self.warned
         if self.folders:
             self.monitor() if hasattr(sys, "monitoring") else self.profile()
