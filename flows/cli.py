@@ -196,10 +196,19 @@ def deploy(
 
 
 @app.command()
-def doctor(as_json: JsonOption = False) -> None:
+def doctor(
+    sandbox: Annotated[
+        str, typer.Option(metavar="NAME", help="Try this sandbox with attacks and honest programs (a minute).")
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
     """What is here, what is missing, and how to get it."""
     from flows.doctor import show_findings
 
+    if sandbox:
+        from flows.sandboxes import show_sandbox
+
+        raise typer.Exit(show_sandbox(sandbox, as_json=as_json))
     raise typer.Exit(show_findings(as_json=as_json))
 
 

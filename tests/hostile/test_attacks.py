@@ -9,7 +9,7 @@ import pytest
 from registry.records import Program
 from tests.hostile.conftest import WALLS
 from validators.execution import conformance, worker
-from validators.execution.conformance import ATTACKS, Finding, attacks, descendants, examine, weak_winners
+from validators.execution.conformance import ATTACKS, Finding, attacks, descendants, examine, how_many, weak_winners
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.pool import Pool
 
@@ -22,14 +22,15 @@ def findings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 def test_wall_stands_every_attack(findings: list[Finding]) -> None:
     """No attack is falsely passed, gets out, leaves anything or ends the harness, and honest programs run."""
-    assert [f"{f.check}: {f.detail}" for f in findings if not f.ok] == []
-    tried = {f.check.split(" (")[0] for f in findings if f.check.endswith(")")}
-    assert tried == {a.name for a in attacks()}
+    assert [f"{f.group}: {f.check}: {f.detail}" for f in findings if not f.ok] == []
+    for mode in ("strong", "calls", "weak"):
+        assert {f.check for f in findings if f.group == mode} == {a.name for a in attacks()}
+    assert len(findings) == how_many()
 
 
 def test_list_of_what_weak_proof_cannot_stop_is_exact(findings: list[Finding]) -> None:
     """Every attack that wins in weak mode is listed with its reason, and every listed one wins: it is sharp."""
-    assert {f.check.removesuffix(" (weak)") for f in findings if f.won and f.check.endswith("(weak)")} == weak_winners()
+    assert {f.check for f in findings if f.won and f.group == "weak"} == weak_winners()
 
 
 def test_there_are_enough_attacks() -> None:

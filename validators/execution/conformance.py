@@ -49,10 +49,20 @@ WEAK: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """What weak proof can't stop, and why: the attacks that are `passed` with it. A test holds this list exact."""
 
+GROUPS = {
+    "sandbox": "the sandbox itself",
+    "honest": "honest programs",
+    "strong": "attacks on strong proof",
+    "calls": "attacks on a test that calls",
+    "weak": "attacks on weak proof",
+}
+"""What checks are about, in the order in which it is shown."""
+
 ATTACKS = Path(__file__).parent / "attacks"
 TIMEOUT_S = 10.0
 HONEST_S = 30.0
 _SLACK_S = 20.0
+_MODES = ("strong", "calls", "weak")
 _PROBE = "host_canaries"
 
 _MARKED = "import ctypes\nctypes.CDLL(None).prctl(15, {mark!r}, 0, 0, 0)\n{code}"
@@ -79,12 +89,14 @@ class Finding:
     """One check of a sandbox.
 
     Attributes:
-        check: What was tried.
+        group: A key of `GROUPS`.
+        check: What was tried; the attack's name where it was one.
         ok: Whether the sandbox stood it.
         detail: What went wrong, in one line; empty where nothing did.
         won: Whether an attack was passed with weak proof (which is no failure where `WEAK` lists it).
     """
 
+    group: str
     check: str
     ok: bool
     detail: str = ""
@@ -120,12 +132,17 @@ def weak_winners() -> set[str]:
     return {name for names in WEAK.values() for name in names}
 
 
+def how_many() -> int:
+    """Checks of a whole examination."""
+    return 2 + len(HONEST) + len(_MODES) * (len(attacks()) + 1)
+
+
 def examine(
     make: Callable[[], Sandbox], cache: Path, *, lanes: int = 3, only: Iterable[str] | None = None
 ) -> Iterator[Finding]:
     """Try a sandbox: honest programs first, then every attack, each followed by a census of what it left.
 
-    Where a program in it can reach the host, no attack is started: they would do real harm.
+    Where a program in it can reach the host, nothing else is started: it would do real harm.
 
     Args:
         make: Makes a sandbox that runs one program at a time; called once a lane. It is closed here.
@@ -140,25 +157,25 @@ def examine(
         first = make()
         stack.callback(first.close)
         why = first.available()
-        yield Finding("it is available", why is None, why or "")
+        yield Finding("sandbox", "it is available", why is None, why or "")
         if why is not None:
             return
         try:
             environment = first.build([], cache)
         except DriftuneError as error:
-            yield Finding("an environment is built", False, str(error))
+            yield Finding("sandbox", "an environment is built", False, str(error))
             return
         lane = _Lane(first, environment, host)
-        yield from lane.honest()
         probes = list(lane.attacked(next(a for a in attacks() if a.name == _PROBE), 0))
         yield from probes
         if not all(p.ok for p in probes):
-            yield Finding("the other attacks", False, "Not started: a program in it reaches the host")
+            yield Finding("sandbox", "all other checks", False, "Not started: a program in it reaches the host")
             return
+        yield from lane.honest()
         others = [stack.enter_context(_closing(make())) for _ in range(max(0, lanes - 1))]
         yield from _abreast([lane, *(_Lane(o, environment, host) for o in others)], chosen)
     there = _until_gone(lambda: sorted(set(descendants()) - set(before)))
-    yield Finding("it leaves no process when closed", not there, _outlived(there))
+    yield Finding("sandbox", "it leaves no process when closed", not there, _outlived(there))
 
 
 def _abreast(lanes: Sequence[_Lane], chosen: Sequence[Attack]) -> Iterator[Finding]:
@@ -212,12 +229,12 @@ class _Lane:
             verdict, wrong = self.run(program, 2.0 if outcome == "timeout" else HONEST_S)
             if not wrong and verdict.outcome != outcome:
                 wrong = f"{verdict.outcome} instead of {outcome}: {verdict.detail}"
-            yield Finding(f"honest: {name}", not wrong, wrong)
+            yield Finding("honest", name, not wrong, wrong)
 
     def attacked(self, attack: Attack, number: int) -> Iterator[Finding]:
         """What came of one attack, and of the program after it, in each mode."""
         mark = f"{self.host.run}-{number}"
-        for mode in ("strong", "calls", "weak"):
+        for mode in _MODES:
             secret = self.host.secret if mode == "strong" else f"secret-{secrets.token_hex(8)}"
             strong = _RAISES if attack.raises else _STRONG
             program = Program(
@@ -230,7 +247,7 @@ class _Lane:
             won = verdict.outcome == "passed" and not wrong
             wrong = wrong or _judged(attack, mode, verdict, secret)
             wrong = wrong or self.census(mark)
-            yield Finding(f"{attack.name} ({mode})", not wrong, wrong, won and verdict.proof == "weak")
+            yield Finding(mode, attack.name, not wrong, wrong, won and verdict.proof == "weak")
 
     def census(self, mark: str) -> str:
         """What the attack left, as an honest program finds it, and as the host does."""

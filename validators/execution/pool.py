@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from importlib import import_module
-from importlib.metadata import entry_points
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from registry.errors import ConfigurationError
 from registry.records import Program, Verdict
@@ -29,7 +29,7 @@ from validators.execution.entry import test_of
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.rewrite import NotRewritable, Rewritten, rewrite
 from validators.execution.server import ServerDiedError
-from validators.execution.wall import AUTO, Limits, Wall, choose
+from validators.execution.wall import AUTO, WALLS, Limits, Wall, choose
 from validators.execution.warm import WarmServers
 
 HARNESS = "2"
@@ -46,7 +46,7 @@ _BUSY = 0.95
 
 
 class Sandbox(Protocol):
-    """Runs programs where they can do no harm. A backend is a class with these methods and an entry in `SANDBOXES`."""
+    """Runs programs where they can do no harm. A third party's is an entry point in `driftune.sandboxes`."""
 
     def available(self) -> str | None:
         """None where it can be used here; else why not, and what to do."""
@@ -78,22 +78,27 @@ class Sandbox(Protocol):
         """End everything that was started."""
 
 
-SANDBOXES = {"bubblewrap": "validators.execution.pool:Pool"}
-"""The built-in sandboxes; others come through the entry-point group `driftune.sandboxes`."""
+def sandboxes() -> dict[str, Callable[..., Sandbox]]:
+    """All sandboxes by their names: one for each wall, and those of the entry-point group `driftune.sandboxes`."""
+    others = {e.name: partial(_made, e) for e in entry_points(group="driftune.sandboxes")}
+    return {**others, **{name: partial(Pool, wall=name) for name in WALLS}}
 
 
 def load_sandbox(name: str) -> Callable[..., Sandbox]:
-    """The class of a sandbox by its name.
+    """What makes a sandbox, by its name; it takes how many programs run at once.
 
     Raises:
         ConfigurationError: There is none of that name.
     """
-    found = {**{e.name: e.value for e in entry_points(group="driftune.sandboxes")}, **SANDBOXES}
+    found = sandboxes()
     if name not in found:
         raise ConfigurationError(f"No sandbox {name!r}: there are {', '.join(sorted(found))}", name=name)
-    module, _, attribute = found[name].partition(":")
-    loaded: Callable[..., Sandbox] = getattr(import_module(module), attribute)
-    return loaded
+    return found[name]
+
+
+def _made(entry: EntryPoint, *arguments: Any) -> Sandbox:
+    made: Sandbox = entry.load()(*arguments)
+    return made
 
 
 class Pool:
