@@ -90,8 +90,11 @@ class House:
         self._resources.enter_context(process)
 
     def close(self) -> None:
-        """Ends what the run started: sandboxes, a base in the making."""
+        """Ends what the run started: sandboxes, a base in the making; and takes care of the cache of environments."""
+        from validators.execution.cache import trim
+
         self._resources.close()
+        trim(self.folder("sandbox"), self.settings.sandbox_mb << 20)
 
     def folder(self, name: str) -> Path:
         """A folder of caches in the home folder."""

@@ -110,3 +110,18 @@ def test_a_full_disk_is_one_line_and_loses_nothing(kilobytes: int, tmp_path: Pat
     assert done.returncode == 2, done.stderr
     assert "No space left" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_an_environment_that_can_not_be_built_is_one_line(tmp_path: Path) -> None:
+    """A library that can't be installed ends the run with one line of what pip said: exit code 1."""
+    domain = small_domain(tmp_path)
+    text = domain.read_text(encoding="utf-8")
+    wanted = "driftune-there-is-no-such-thing==1.0"
+    domain.write_text(text.replace("[[library]]", f'[[library]]\nrequirements = ["{wanted}"]', 1), encoding="utf-8")
+    done = driftune(tmp_path / "home", "run", str(domain))
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"driftune: No wheels for {wanted}, more-itertools==8.14.0 on Python ")
+    assert "No matching distribution found" in last
+    assert "Traceback" not in done.stderr

@@ -7,6 +7,7 @@ to make room (`cache.py`): neither touches the network a second time.
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ class BuiltEnvironment:
         root: The folder that stands at `/env` inside the wall.
         limits: What its programs may use.
         interpreter: What runs them.
+        made: Differs from that of one which was made in the same place, after this one was removed from there.
         lease: Keeps it in the cache as long as this object lives.
     """
 
@@ -39,6 +41,7 @@ class BuiltEnvironment:
     root: Path
     limits: Limits
     interpreter: Interpreter
+    made: str
     lease: Lease = field(compare=False, repr=False)
 
     @property
@@ -82,23 +85,27 @@ def build(
         label=label or f"{', '.join(requirements) or 'no packages'} (Python {interpreter.version})",
     )
     root = cache / "environments" / environment_name(interpreter, found)
-    lease = _lease(root)
+    leased = _lease(root)
     for _ in range(3):
-        if lease is not None:
-            return BuiltEnvironment(record, root, limits, interpreter, lease)
+        if leased is not None:
+            return BuiltEnvironment(record, root, limits, interpreter, *leased)
         with _written_to(cache), held(found, cache, interpreter, wheels=given) as files:
             _install(found, files, root, wall, interpreter)
-        lease = _lease(root)
+        leased = _lease(root)
     raise SandboxError(f"The environment {root} is removed again and again: is its cache full?", retryable=True)
 
 
-def _lease(root: Path) -> Lease | None:
-    """A lease of an environment that is complete."""
+def _lease(root: Path) -> tuple[str, Lease] | None:
+    """A lease of an environment that is complete, and when that was made."""
     lease = Lease.of(root)
-    if lease is None or not (root / DONE).is_file():
+    if lease is None:
+        return None
+    try:
+        made = str(json.loads((root / DONE).read_text(encoding="utf-8")).get("made"))
+    except (OSError, ValueError):
         return None
     used(root)
-    return lease
+    return made, lease
 
 
 def _install(wheels: Sequence[Wheel], files: Sequence[Path], root: Path, wall: Wall, interpreter: Interpreter) -> None:
@@ -111,7 +118,7 @@ def _install(wheels: Sequence[Wheel], files: Sequence[Path], root: Path, wall: W
         if wheels:
             _pip_install(files, folder, wall, interpreter)
         said = {"python": interpreter.version, "requirements": sorted(w.requirement for w in wheels)}
-        write(folder / DONE, json.dumps({**said, "bytes": size_of(folder)}, indent=1))
+        write(folder / DONE, json.dumps({**said, "bytes": size_of(folder), "made": uuid.uuid4().hex}, indent=1))
         try:
             folder.rename(root)
         except OSError:

@@ -67,7 +67,8 @@ def resolve(
     if known is not None:
         os.utime(lock)
         return known
-    found = _download([str(given.get(_name_of(r), r)) for r in wanted], cache, interpreter) if wanted else []
+    arguments = [str(given.get(_name_of(r), r)) for r in wanted]
+    found = _download(arguments, wanted, cache, interpreter) if wanted else []
     rows = [{"name": w.name, "sha256": w.sha256} for w in found]
     write(lock, json.dumps({"environment": environment_name(interpreter, found), "wheels": rows}, indent=1))
     return found
@@ -121,14 +122,15 @@ def _fetch(wheels: Sequence[Wheel], cache: Path, interpreter: Interpreter) -> No
     with scratch(cache) as folder:
         lock = folder / "lock.txt"
         lock.write_text("\n".join(w.requirement for w in wheels), encoding="utf-8")
-        _download(["--no-deps", "--require-hashes", "--requirement", str(lock)], cache, interpreter)
+        arguments = ["--no-deps", "--require-hashes", "--requirement", str(lock)]
+        _download(arguments, [w.name for w in wheels], cache, interpreter)
 
 
-def _download(arguments: Sequence[str], cache: Path, interpreter: Interpreter) -> list[Wheel]:
+def _download(arguments: Sequence[str], wanted: Sequence[str], cache: Path, interpreter: Interpreter) -> list[Wheel]:
     with scratch(cache) as folder:
         command = [*_pip(interpreter), "--only-binary=:all:", "--no-input", "--quiet"]
         command += ["--disable-pip-version-check", "--dest", str(folder), *arguments]
-        named = ", ".join(a for a in arguments if not a.startswith("-"))
+        named = ", ".join(wanted)
         variables = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}  # ours, not the target's
         try:
             done = subprocess.run(

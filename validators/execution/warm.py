@@ -43,7 +43,7 @@ class WarmServers:
         Raises:
             SandboxError: None can be started, or all have been closed.
         """
-        name = str(environment.root)
+        name = f"{environment.root}#{environment.made}"
         server = self._take(name) or self._start(environment)
         try:
             yield server

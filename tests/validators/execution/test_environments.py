@@ -199,6 +199,16 @@ def test_a_wheel_that_left_the_cache_comes_back_by_its_hash(pool: Pool, tmp_path
     assert (again.record, again.root) == (record, root)
 
 
+def test_a_warm_server_outlives_no_environment(pool: Pool, tmp_path: Path) -> None:
+    """An environment that was removed and made again is served anew: what was warm stands on folders that are gone."""
+    program = Program(code="import toolz.sandbox.core", test="assert toolz.__name__ == 'toolz'")
+    for _ in range(3):
+        where = pool.build(["toolz==0.12.1"], tmp_path)
+        assert [v.outcome for v in pool.run(where, [program] * 3)] == ["passed"] * 3
+        del where
+        assert trim(tmp_path, 0) > 0
+
+
 def test_a_download_that_fails_leaves_nothing(tmp_path: Path) -> None:
     """A failed download leaves no folder of its own; what a killed one left is removed with the next care of the cache."""
     left = tmp_path / ".making-old"
