@@ -15,6 +15,9 @@ from typing import Any
 
 import pytest
 
+from validators.execution.interpreters import every
+from validators.execution.wall import WALLS
+
 JUDGE = [sys.executable, "-m", "flows.cli", "judge"]
 
 
@@ -130,7 +133,8 @@ def test_the_users_errors(arguments: list[str], said: str, home: dict[str, str],
 def test_no_sandbox_is_one_line(home: dict[str, str], tmp_path: Path) -> None:
     """Without any wall nothing is run or written: one line that says what to install, exit status 2."""
     rows = _write(tmp_path / "rows.jsonl", _rows(1))
-    done = _judge({**home, "PATH": str(tmp_path)}, rows, "--out", tmp_path / "out.jsonl")
+    nothing = {"PATH": str(tmp_path), "DOCKER_HOST": f"unix://{tmp_path}/nobody.sock"}
+    done = _judge({**home, **nothing}, rows, "--out", tmp_path / "out.jsonl")
     assert done.returncode == 2
     assert "apt-get install bubblewrap" in done.stderr
     assert done.stderr.count("\n") == 1
@@ -197,3 +201,19 @@ def _wait(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("wall", WALLS)
+def test_either_wall(wall: str, request: pytest.FixtureRequest, home: dict[str, str], tmp_path: Path) -> None:
+    """Behind each wall the same rows come to the same results, in the same environments' folders."""
+    if wall == "docker":
+        request.getfixturevalue("engine")
+    rows = [*_rows(12), {**_rows(1)[0], "id": "old", "python": every()[0].minor, "requirements": ["toolz==0.12.1"]}]
+    out = tmp_path / "out.jsonl"
+    variables = {**home, **{k: v for k, v in os.environ.items() if k == "DOCKER_HOST"}}
+    done = _judge(variables, _write(tmp_path / "rows.jsonl", rows), "--out", out, "--sandbox", wall)
+    assert done.returncode == 0, done.stderr
+    assert Counter((r["outcome"], r["proof"]) for r in _results(out)) == {
+        ("failed", "strong"): 5,
+        ("passed", "strong"): 8,
+    }
