@@ -48,7 +48,7 @@ def findings(settings: Settings | None = None) -> list[Finding]:
     """Looks at everything, the parts that a run needs first."""
     settings = settings or Settings()
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
-        _python, _names, _bubblewrap, _docker, _training, _gpu, _engine, _llm,
+        _python, _names, _walls, _training, _gpu, _engine, _llm,
         lambda: _places(settings),
         lambda: _disk(settings),
     )  # fmt: skip
@@ -105,38 +105,34 @@ def _names() -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _bubblewrap() -> Iterator[Finding]:
-    from validators.execution.wall import choose
+def _walls() -> Iterator[Finding]:
+    """Each kind of wall; one that stands is enough."""
+    from validators.execution.wall import WALLS, choose
 
-    reason = choose("bubblewrap").available()
-    if reason is None:
-        yield Finding("sandbox: bubblewrap", "ok", f"{_version_of('bwrap')}, user namespaces work")
-    else:
-        why, _, advice = reason.removeprefix("No sandbox: ").partition(". ")
-        yield Finding("sandbox: bubblewrap", "broken", why, advice)
+    reasons = {name: choose(name).available() for name in WALLS}
+    standing = [name for name, reason in reasons.items() if reason is None]
+    for name, reason in reasons.items():
+        if reason is None:
+            yield Finding(f"sandbox: {name}", "ok", _described(name))
+            continue
+        why, _, advice = reason.partition(". ")
+        if standing:
+            yield Finding(f"sandbox: {name}", "missing", why, f"Not needed: {standing[0]} is the wall")
+        else:
+            yield Finding(f"sandbox: {name}", "broken", why, advice or "Any of the walls is enough")
+
+
+def _described(wall: str) -> str:
+    if wall == "docker":
+        from validators.execution.engine import connect
+
+        return f"engine {connect().version()['Version']}"
+    return f"{_version_of('bwrap')}, user namespaces work"
 
 
 def _version_of(program: str) -> str:
     done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=False)
     return (done.stdout.strip().splitlines() or [program])[0]
-
-
-def _docker() -> Iterator[Finding]:
-    program = shutil.which("docker")
-    if program is None:
-        yield Finding("Docker", "missing", "not installed", "Not needed: bubblewrap is the wall")
-        return
-    try:
-        done = subprocess.run(
-            [program, "info", "--format", "{{.ServerVersion}}"], capture_output=True, text=True, timeout=20, check=False
-        )
-        served = done.stdout.strip() if done.returncode == 0 else ""
-    except subprocess.TimeoutExpired:
-        served = ""
-    if served:
-        yield Finding("Docker", "ok", f"engine {served}")
-    else:
-        yield Finding("Docker", "missing", "no engine answers", "Not needed: bubblewrap is the wall")
 
 
 def _training() -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from registry.records import Program, Record, Work
 from registry.settings import Settings
 
 if TYPE_CHECKING:
-    from validators.execution.pool import Pool
+    from validators.execution.pool import Sandbox
 
 
 def _silent(_title: str, _done: int, _total: int) -> None:
@@ -68,15 +68,20 @@ class House:
         return self.domain.train.threads or os.cpu_count() or 1
 
     @cached_property
-    def pool(self) -> Pool:
+    def pool(self) -> Sandbox:
         """The sandbox; its servers stay warm until `close`."""
-        from validators.execution.pool import PRELOADABLE, Pool
-        from validators.execution.wall import Limits
+        from validators.execution.pool import PRELOADABLE, Pool, load_sandbox
+        from validators.execution.wall import AUTO, WALLS, Limits, choose
 
         wanted = self.domain.sandbox
+        if wanted.wall not in (AUTO, *WALLS):
+            made = load_sandbox(wanted.wall)(self.workers)
+            self._resources.callback(made.close)
+            return made
+        wall = choose(wanted.wall, image=wanted.image, runtime=wanted.runtime)
         limits = Limits(memory_mb=wanted.memory_mb)
         preload = wanted.preload or PRELOADABLE
-        return self._resources.enter_context(Pool(workers=self.workers, limits=limits, preload=preload))
+        return self._resources.enter_context(Pool(self.workers, wall=wall, limits=limits, preload=preload))
 
     def programs(self, ids: Iterable[str]) -> dict[str, Program]:
         """Id -> program."""

@@ -32,6 +32,9 @@ kind = "pypi"                          # wheels and sdists of the package index:
 
 [sandbox]
 preload = [{packages}, "pytest"]      # imported once, then forked: leave out what starts threads when it is used
+# wall = "auto"                        # bubblewrap where it stands, else Docker; or one of them by its name
+# image = ""                           # with Docker: an image whose system and Python are used instead of the host's
+# runtime = ""                         # with Docker: another OCI runtime, as "runsc" where there is gVisor
 # timeout_s = 10                       # of wall time, an attempt
 # memory_mb = 1024                     # of resident memory
 # attempts = 2                         # a program must agree with itself

@@ -22,7 +22,7 @@ def check(house: House, stages: Iterable[str]) -> None:
     """
     wanted = set(stages)
     if "validate" in wanted:
-        _check_sandbox()
+        _check_sandbox(house)
     if wanted & {"train", "evaluate"}:
         _check_training()
     if "publish" in wanted:
@@ -33,10 +33,8 @@ def check(house: House, stages: Iterable[str]) -> None:
         _check_versions(house)
 
 
-def _check_sandbox() -> None:
-    from validators.execution.wall import choose
-
-    reason = choose().available()
+def _check_sandbox(house: House) -> None:
+    reason = house.pool.available()
     if reason is not None:
         raise ConfigurationError(f"No sandbox: {reason}") from SandboxError(reason)
 

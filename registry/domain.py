@@ -101,8 +101,14 @@ class SandboxSpec(Section):
         attempts: How often a program must agree with itself (K).
         workers: Processes at a time; 0 for one a core.
         preload: Modules imported once before programs are forked from them.
+        wall: `auto` (bubblewrap where it stands, else Docker), `bubblewrap`, `docker`, or an installed sandbox's name.
+        image: With the Docker wall: an image whose system and Python are used instead of the host's.
+        runtime: With the Docker wall: the OCI runtime, as `runsc` where there is gVisor.
     """
 
+    wall: str = "auto"
+    image: str = ""
+    runtime: str = ""
     timeout_s: int = Field(default=10, ge=1, le=600)
     memory_mb: int = Field(default=1024, ge=64)
     attempts: int = Field(default=2, ge=1, le=10)

@@ -57,17 +57,6 @@ def test_a_misspelt_domain_is_shown_the_nearest(tmp_path: Path) -> None:
     assert "did you mean networkx" in done.stderr
 
 
-def test_without_a_sandbox_nothing_runs(tmp_path: Path) -> None:
-    """Where there is no bubblewrap on PATH, the line says what to install, and nothing is run unisolated."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    home = tmp_path / "home"
-    done = driftune(home, "run", str(small_domain(tmp_path)), PATH=str(folder))
-    assert done.returncode == 2, done.stderr
-    assert "bubblewrap" in done.stderr
-    assert not list(home.glob("lake/*/2*.parquet"))
-
-
 def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
     """A home folder below a file can't be written: one line, exit code 2."""
     (tmp_path / "file").write_text("")

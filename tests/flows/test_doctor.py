@@ -46,15 +46,27 @@ def test_everything_that_tests_need_is_here(tmp_path: Path) -> None:
 
 
 def test_what_is_not_ok_has_advice(tmp_path: Path) -> None:
-    """Where no other program is found at all, the wall is broken, and whatever is not ok comes with what to do."""
+    """Where no other program is found at all, both walls are broken, and whatever is not ok comes with what to do."""
     code = "import sys, flows.doctor as d; sys.exit(d.show_findings(as_json=True))"
-    environment = {"PATH": str(tmp_path), "DRIFTUNE_HOME": str(tmp_path)}
+    nobody = f"unix://{tmp_path}/docker.sock"
+    environment = {"PATH": str(tmp_path), "DRIFTUNE_HOME": str(tmp_path), "DOCKER_HOST": nobody}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     found = [Finding(**row) for row in json.loads(done.stdout)]
     assert done.returncode == 1
     assert all(f.advice for f in found if f.level != "ok")
-    assert [f.part for f in found if f.level == "broken"] == ["sandbox: bubblewrap"]
+    assert [f.part for f in found if f.level == "broken"] == ["sandbox: bubblewrap", "sandbox: docker"]
     assert "install" in by_part(found)["sandbox: bubblewrap"].advice
+
+
+def test_one_wall_is_enough(engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both walls are looked at; where one stands, the other is only missing."""
+    monkeypatch.setenv("DRIFTUNE_HOME", str(tmp_path))
+    found = by_part(findings())
+    assert (found["sandbox: bubblewrap"].level, found["sandbox: docker"].level) == ("ok", "ok")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = by_part(findings())
+    assert (found["sandbox: bubblewrap"].level, found["sandbox: docker"].level) == ("missing", "ok")
+    assert found["sandbox: bubblewrap"].advice == "Not needed: docker is the wall"
 
 
 @pytest.mark.parametrize("part", ["home", "registry"])

@@ -186,6 +186,7 @@ class Docker:
 
     def _ask(self, python: str | None) -> Interpreter:
         """Which interpreter the image has."""
+        self._image_id(connect())
         names = [f"python{python}", "python3", "python"] if python and python.count(".") == 1 else ["python3", "python"]
         anything = Interpreter(Path("/"), "", Path("/"), local=False)
         found: list[str] = []

@@ -153,29 +153,36 @@ WALLS = {
 AUTO = "auto"
 
 
-def choose(name: str = AUTO, **options: Any) -> Wall:
+def choose(name: str = AUTO, *, image: str = "", runtime: str = "") -> Wall:
     """A wall by its name; `auto` is the first that stands here.
 
     Args:
         name: A name in `WALLS`, or `auto`.
-        options: Passed to the wall.
+        image: Only with Docker: the image whose system and interpreter are shown.
+        runtime: Only with Docker: the OCI runtime.
 
     Raises:
-        ConfigurationError: There is none of that name.
+        ConfigurationError: There is none of that name, or it takes no image or runtime.
     """
+    options = {k: v for k, v in {"image": image, "runtime": runtime}.items() if v}
+    if options:
+        if name not in (AUTO, "docker"):
+            taken = " or ".join(options)
+            raise ConfigurationError(f"The wall {name!r} takes no {taken}: set [sandbox] wall to 'docker'", name=name)
+        name = "docker"
     if name != AUTO:
         return _load(name, options)
-    reasons = {}
+    reasons = []
     for each in WALLS:
-        wall = _load(each, options)
+        wall = _load(each, {})
         reason = wall.available()
         if reason is None:
             return wall
-        reasons[each] = reason
-    return NoWall("; or ".join(reasons.values()))
+        reasons.append(reason)
+    return NoWall("; or ".join(reasons))
 
 
-def _load(name: str, options: Mapping[str, Any]) -> Wall:
+def _load(name: str, options: Mapping[str, str]) -> Wall:
     if name not in WALLS:
         raise ConfigurationError(f"No wall {name!r}: there are {', '.join((AUTO, *WALLS))}", name=name)
     module, _, attribute = WALLS[name].partition(":")
