@@ -187,6 +187,8 @@ class _Talk:
             values = [decode(v) for v in sent]
         except (ValueError, RecursionError) as error:
             raise Garbled("a value that is no literal") from error
+        except Undecided as error:
+            raise _Unsent(str(error)) from error
         self.arrived += 1
         actual = render(values[0] if len(values) == 1 else tuple(values))
         self.values[str(index)] = {"expected": check.expected, "actual": actual}

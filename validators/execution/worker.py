@@ -32,12 +32,19 @@ Not guaranteed:
 from __future__ import annotations
 
 import array
+import collections
 import ctypes
+import dataclasses
+import datetime
+import decimal
+import enum
+import fractions
 import gc
 import importlib
 import json
 import linecache
 import os
+import pathlib
 import re
 import resource
 import select
@@ -49,6 +56,7 @@ import tempfile
 import time
 import traceback
 import types
+import uuid
 import warnings
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -575,17 +583,23 @@ def run_test(fd: int, module: types.ModuleType, record: Recorder) -> Frame:
 
     def check_value(index: int, *values: Any, _send: Any = send, _fd: int = fd) -> None:
         encoded = [encode(v) for v in values]
-        _send(_fd, {"k": "check", "i": index, "v": encoded})
+        _send(_fd, {"k": "check", "i": sent[0] if index < 0 else index, "v": encoded})
         sent[0] += 1
 
     class Raises:
         def __init__(self, index: int) -> None:
             self.index = index
 
-        def __enter__(self) -> None:
-            return None
+        def __enter__(self) -> Any:
+            return self
+
+        def call(self, function: Any, *arguments: Any, **options: Any) -> None:
+            with self:
+                function(*arguments, **options)
 
         def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
+            self.value = self.exception = error  # as pytest and unittest call it
+            self.type, self.tb = kind, trace
             names = None if kind is None else [c.__name__ for c in kind.__mro__ if c is not object]
             check_value(self.index, names, None if kind is None else text_of(error, 2000))
             return True
@@ -678,39 +692,54 @@ class Unserialisable(BaseException):
     """A checked value is no literal: the program is run again with weak proof."""
 
 
+KEYS = 20000  # with more, keys made to collide would keep the supervisor busy for minutes
+ITEMS = 200000
+BITS = 10000
+
+
 def encode(value: Any, depth: int = 0, budget: Optional[List[int]] = None) -> Any:
     """A literal as tagged JSON. Subclasses count as their base only where they compare as it does."""
-    budget = [200000] if budget is None else budget
+    budget = [ITEMS] if budget is None else budget
     budget[0] -= 1
     if depth > 60 or budget[0] < 0:
         raise Unserialisable("A checked value is too deep or too large")
     if value is None or value is True or value is False:
         return value
-    kind = literal_type(type(value))
-    if kind is int:
-        number = int.__index__(value)
-        if number.bit_length() > 10000:
-            raise Unserialisable("A checked int has more than 10,000 bits")
-        return number
-    if kind is str:
+    kind = type(value)
+    coder = CODERS.get(kind)
+    if coder is not None:
+        return coder(value, lambda item: encode(item, depth + 1, budget))
+    base = literal_type(kind)
+    if base is int:
+        return whole(int.__index__(value))
+    if base is str:
         budget[0] -= len(value) >> 4
         return str.__str__(value)
-    if kind is float:
+    if base is float:
         return ["f", float.hex(value)]
-    if kind is bytes:
+    if base is bytes:
         budget[0] -= len(value) >> 4
         return ["b", bytes.hex(value)]
-    if kind is complex:
+    if base is complex:
         return ["c", float.hex(value.real), float.hex(value.imag)]
-    if kind in (dict, set, frozenset) and kind.__len__(value) > 20000:
+    if base in (dict, set, frozenset) and base.__len__(value) > KEYS:
         raise Unserialisable("A checked value has more than 20,000 keys")
-    if kind is dict:
+    if base is dict:
         items = list(dict.items(value))
         return ["d", [[encode(k, depth + 1, budget), encode(v, depth + 1, budget)] for k, v in items]]
-    tag = {list: "l", tuple: "t", set: "s", frozenset: "z"}.get(kind)
-    if tag is None:
-        raise Unserialisable("A checked value is a %s, not a literal" % type(value).__name__)
-    return [tag, [encode(item, depth + 1, budget) for item in kind.__iter__(value)]]
+    tag = {list: "l", tuple: "t", set: "s", frozenset: "z"}.get(base)
+    if tag is not None:
+        return [tag, [encode(item, depth + 1, budget) for item in base.__iter__(value)]]
+    found = typed(value, kind, depth, budget)
+    if found is None:
+        raise Unserialisable("A checked value is a %s, not a literal" % kind.__name__)
+    return found
+
+
+def whole(number: int) -> int:
+    if number.bit_length() > BITS:
+        raise Unserialisable("A checked int has more than 10,000 bits")
+    return number
 
 
 LITERALS = (int, str, float, bytes, complex, dict, list, tuple, set, frozenset)
@@ -727,7 +756,152 @@ def literal_type(kind: Any) -> Any:
 def same_equality(kind: Any, base: Any) -> bool:
     if kind.__eq__ is base.__eq__ and kind.__ne__ is base.__ne__:
         return True
-    return kind.__module__ == "numpy" or (kind.__module__ == "collections" and kind.__name__ == "OrderedDict")
+    return kind.__module__ == "numpy" and base in (str, bytes)
+
+
+# The standard library's types that are literals in all but syntax, bound before any program runs. Only these very
+# types: a subclass may compare as it likes.
+def decimal_text(value: Any) -> str:
+    text = str(value)
+    exponent = value.as_tuple().exponent
+    if len(text) > 3000 or value.is_snan() or (isinstance(exponent, int) and abs(exponent) > 3000):
+        raise Unserialisable("A checked Decimal has too many digits")
+    return text
+
+
+def offset_of(moment: Any) -> Any:
+    """Seconds from UTC; other time zones than fixed ones aren't literals."""
+    zone = moment.tzinfo
+    if zone is None:
+        return None
+    if type(zone) is not datetime.timezone:
+        raise Unserialisable("A checked time has the time zone %s" % zone)
+    return float.hex(zone.utcoffset(None).total_seconds())
+
+
+def counted(value: Any, inner: Any) -> Any:
+    if 0 in value.values() or len(value) > KEYS:
+        raise Unserialisable("A checked Counter has zeros, which releases compare differently")
+    return ["@Counter", [[inner(k), inner(v)] for k, v in dict.items(value)]]
+
+
+CODERS: Dict[Any, Any] = {
+    datetime.date: lambda v, _: ["@date", v.year, v.month, v.day],
+    datetime.datetime: lambda v, _: ["@datetime", v.year, v.month, v.day, v.hour, v.minute, v.second, v.microsecond,
+                                     offset_of(v)],
+    datetime.time: lambda v, _: ["@time", v.hour, v.minute, v.second, v.microsecond, offset_of(v)],
+    datetime.timedelta: lambda v, _: ["@timedelta", v.days, v.seconds, v.microseconds],
+    decimal.Decimal: lambda v, _: ["@Decimal", decimal_text(v)],
+    fractions.Fraction: lambda v, _: ["@Fraction", whole(v.numerator), whole(v.denominator)],
+    range: lambda v, _: ["@range", whole(v.start), whole(v.stop), whole(v.step)],
+    slice: lambda v, inner: ["@slice", inner(v.start), inner(v.stop), inner(v.step)],
+    type(...): lambda _, __: ["@Ellipsis"],
+    collections.OrderedDict: lambda v, inner: ["@OrderedDict", [[inner(k), inner(i)] for k, i in v.items()]],
+    collections.Counter: counted,
+    collections.deque: lambda v, inner: ["@deque", [inner(i) for i in v]],
+    uuid.UUID: lambda v, _: ["@UUID", v.hex],
+    pathlib.PosixPath: lambda v, _: ["@Path", str(v)],
+    pathlib.PurePosixPath: lambda v, _: ["@Path", str(v)],
+}  # fmt: skip
+CLASSES = (bool, *LITERALS, object, type(None), type, bytearray)
+
+
+def typed(value: Any, kind: Any, depth: int, budget: List[int]) -> Any:
+    """One of numpy's or pandas' types, of a class made with `dataclass` or `Enum`, or a built-in class; else None."""
+
+    def inner(item: Any) -> Any:
+        return encode(item, depth + 1, budget)
+
+    if kind is type:
+        return ["@type", value.__name__] if value in CLASSES else None
+    root = kind.__module__.partition(".")[0]
+    if root == "numpy":
+        return of_numpy(value, kind, inner, budget)
+    if root == "pandas":
+        return of_pandas(value, kind, inner, budget)
+    if isinstance(kind, enum.EnumMeta):
+        return ["@Member", kind.__name__, value.name] if same_equality(kind, object) and value.name else None
+    fields = kind.__dict__.get("__dataclass_fields__")
+    code = getattr(kind.__dict__.get("__eq__"), "__code__", None)
+    if fields and code is not None and code.co_filename == "<string>":
+        names = [f.name for f in dataclasses.fields(kind) if f.compare]
+        return ["@Instance", kind.__name__, [[name, inner(getattr(value, name))] for name in names]]
+    return None
+
+
+def of_numpy(value: Any, kind: Any, inner: Any, budget: List[int]) -> Any:
+    numpy: Any = sys.modules.get("numpy")
+    if kind is getattr(numpy, "ndarray", None):
+        return ["@array", *array_parts(value, inner, budget)]
+    if isinstance(value, numpy.dtype):
+        return ["@dtype", dtype_name(value)]
+    if not isinstance(value, numpy.generic) or kind is not value.dtype.type:
+        return None
+    name = dtype_name(value.dtype)
+    if name[0] in "Mm":
+        return ["@scalar", name, int(value.astype("i8"))]
+    return ["@scalar", name, inner(value.item())] if name[0] in "biufc" else None
+
+
+def array_parts(value: Any, inner: Any, budget: List[int]) -> Any:
+    name = dtype_name(value.dtype)
+    budget[0] -= value.size
+    if budget[0] < 0:
+        raise Unserialisable("A checked array is too large")
+    if name[0] in "USO":
+        return [name, list(value.shape), [inner(item) for item in value.ravel().tolist()]]
+    return [name, list(value.shape), value.astype(value.dtype.newbyteorder("<")).tobytes().hex()]
+
+
+def dtype_name(dtype: Any) -> str:
+    """`f8`, `U3`, `O`, `M8[ns]`."""
+    name = dtype.str.lstrip("<>|=") if dtype.names is None else "V"
+    if name[0] not in "biufcUSOMm" or name in ("f16", "c32", "f12", "c24"):
+        raise Unserialisable("A checked value has numpy's type %s" % dtype)
+    return "O" if name[0] == "O" else name
+
+
+def of_pandas(value: Any, kind: Any, inner: Any, budget: List[int]) -> Any:
+    pandas: Any = sys.modules.get("pandas")
+    if value is pandas.NaT or value is getattr(pandas, "NA", None):
+        return ["@Null", "NaT" if value is pandas.NaT else "NA"]
+    if kind in (pandas.Timestamp, pandas.Timedelta):
+        if value.nanosecond if kind is pandas.Timestamp else value.nanoseconds:
+            raise Unserialisable("A checked time has nanoseconds")
+        if kind is pandas.Timedelta:
+            return inner(value.to_pytimedelta())
+        moment = value.to_pydatetime()
+        if moment.tzinfo is not None and str(moment.tzinfo) == "UTC":
+            moment = moment.replace(tzinfo=datetime.timezone.utc)
+        return inner(moment)
+    release = int(pandas.__version__.split(".")[0])
+    if kind is pandas.Series:
+        return ["@Series", release, index_parts(value.index, inner, budget), column_parts(value, inner, budget),
+                inner(value.name)]  # fmt: skip
+    if kind is pandas.DataFrame:
+        columns = [column_parts(value.iloc[:, i], inner, budget) for i in range(value.shape[1])]
+        index, labels = (index_parts(i, inner, budget) for i in (value.index, value.columns))
+        return ["@Frame", release, index, labels, columns]
+    if isinstance(value, pandas.Index):
+        return ["@Index", release, *index_parts(value, inner, budget)]
+    return None
+
+
+def index_parts(value: Any, inner: Any, budget: List[int]) -> Any:
+    kind = type(value).__name__
+    if kind not in ("Index", "RangeIndex", "Int64Index", "Float64Index", "UInt64Index"):
+        raise Unserialisable("A checked value has a %s" % kind)
+    return [kind, column_parts(value, inner, budget), inner(value.name)]
+
+
+def column_parts(value: Any, inner: Any, budget: List[int]) -> Any:
+    budget[0] -= len(value)
+    if budget[0] < 0:
+        raise Unserialisable("A checked value is too large")
+    dtype = str(value.dtype)
+    if dtype not in ("object", "str", "bool") and not re.match(r"u?int\d+$|float\d+$|complex\d+$", dtype):
+        raise Unserialisable("A checked value has pandas' type %s" % dtype)
+    return [dtype, [inner(item) for item in value.tolist()]]
 
 
 # ---------------------------------------------------------------------------------------------------- what happened

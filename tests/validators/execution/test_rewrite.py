@@ -50,6 +50,30 @@ SENT: list[tuple[str, str, list[Any], bool]] = [
     ("assert abs(f() - 0.3) < 1e-7", "f()", [0.3], True),
     ("assert abs(0.3 - f()) < 1e-7", "f()", [0.4], False),
     ("assert abs(f() - 0.3) < 1e-7", "f()", [None], False),
+    ("self.assertEqual(f(2), 4)", "f(2)", [4], True),
+    ("self.assertEqual(4, f(2), 'why')", "f(2)", [5], False),
+    ("self.assertNotEqual(f(), 3)", "f()", [4], True),
+    ("case.assertTrue(f() == 3)", "f()", [3], True),
+    ("self.assertTrue(f())", "f()", [0], False),
+    ("self.assertIsNone(f())", "f()", [None], True),
+    ("self.assertIsNotNone(f())", "f()", [None], False),
+    ("self.assertIs(f(), True)", "f()", [1], False),
+    ("self.assertIn(f(), [1, 2])", "f()", [2], True),
+    ("self.assertNotIn('a', f())", "f()", ["abc"], False),
+    ("self.assertGreater(f(), 1)", "f()", [2], True),
+    ("self.assertLessEqual(f(), 1)", "f()", [2], False),
+    ("self.assertAlmostEqual(f(), 0.3)", "f()", [0.1 + 0.2], True),
+    ("self.assertAlmostEqual(f(), 0.3, places=1)", "f()", [0.31], True),
+    ("self.assertAlmostEqual(f(), 0.3, delta=0.001)", "f()", [0.31], False),
+    ("self.assertNotAlmostEqual(f(), 0.3)", "f()", [0.4], True),
+    ("self.assertCountEqual(f(), [1, 2, 2])", "list(f())", [[2, 1, 2]], True),
+    ("self.assertCountEqual(f(), [1, 2])", "list(f())", [[2, 2]], False),
+    ("self.assertIsInstance(f(), int)", "isinstance(f(), int)", [False], False),
+    ("self.assertRegex(f(), 'a+b')", "f()", ["xaab"], True),
+    ("self.assertListEqual(f(), [1])", "f()", [[1]], True),
+    ("with open('a') as file:\n    assert f(file) == 3", "f(file)", [3], True),
+    ("assert type(f()) is int", "type(f())", [int], True),
+    ("assert 1 < f() < 3 == g()", "f()", [2, 3], True),
     ("expected = {1: [2]}\nassert f() == expected", "f()", [{1: [2]}], True),
 ]
 
@@ -60,7 +84,7 @@ def test_values_are_compared_outside(test: str, inside: str, values: list[Any], 
     made = rewrite(test)
     (check,) = made.checks
     sends = [n for n in ast.walk(ast.parse(made.test)) if isinstance(n, ast.Call) and "driftune" in ast.unparse(n.func)]
-    assert [ast.unparse(a) for a in sends[0].args] == ["0", inside]
+    assert [ast.unparse(a) for a in sends[0].args][:2] == ["0", inside]
     try:
         outcome = check.holds(values)
     except TypeError:
@@ -73,9 +97,11 @@ def test_values_are_compared_outside(test: str, inside: str, values: list[Any], 
     [
         "x = 1",
         "def check():\n    assert f() == 1\ncheck()",
-        "for i in range(3):\n    assert f(i) == i",
+        "for i in range(n):\n    assert f(i) == i",
+        "for i in range(3):\n    if i:\n        assert f(i) == i",
+        "for i in range(3):\n    assert f(i) == i\n    break",
         "with pytest.warns(UserWarning):\n    f()\nassert g() == 1",
-        "with pytest.raises(ValueError) as info:\n    f()",
+        "with pytest.raises(ValueError) as info:\n    f()\ninfo.match('a')",
         "with pytest.raises(ValueError):\n    assert f() == 1",
         "with pytest.raises(error_of(1)):\n    f()",
         "assert f() == g()",
@@ -154,6 +180,78 @@ def test_raised_errors_are_compared_by_name() -> None:
     assert not check.holds([None, None])
     with pytest.raises(Undecided):
         check.holds([["KeyError"], "no node"])
+
+
+RAISED = [
+    "with pytest.raises(ValueError, match='no'):\n    f(1)",
+    "with pytest.raises(ValueError, match='no') as info:\n    f(1)",
+    "pattern = 'no'\nwith pytest.raises(ValueError, match=pattern):\n    f(1)",
+    "with self.assertRaisesRegex(ValueError, 'no'):\n    f(1)",
+    "self.assertRaisesRegex(ValueError, 'no', f, 1)",
+    "np.testing.assert_raises_regex(ValueError, 'no', f, 1)",
+]
+
+
+@pytest.mark.parametrize("test", RAISED)
+def test_every_way_to_expect_an_error(test: str) -> None:
+    """The forms of pytest, unittest and numpy come to one check, and the message expected stays outside."""
+    made = rewrite(test, "import numpy as np")
+    (check,) = made.checks
+    assert check.holds([["ValueError", "Exception"], "there is no way"])
+    assert not check.holds([["ValueError", "Exception"], "else"])
+    assert not check.holds([None, None])
+    assert "'no'" not in made.test
+    assert "f(1)" in made.test or ".call(f, 1)" in made.test
+
+
+def test_a_called_form_passes_everything_on() -> None:
+    """`pytest.raises(ERROR, f, …)` gives `f` all its arguments, also unpacked ones."""
+    made = rewrite("pytest.raises(ValueError, f, *rows, key=1, **rest)")
+    assert made.test == "_driftune_raises(0).call(f, *rows, key=1, **rest)"
+
+
+def test_loops_over_literals_are_unrolled_outside() -> None:
+    """Each round of a loop over a literal table is a check of its own; what is only expected leaves the table."""
+    made = rewrite(
+        "table = [(1, 'hush-1'), (2, 'hush-2')]\n"
+        "for n, want in table:\n"
+        "    got = f(n)\n"
+        "    assert got == want\n"
+        "    assert len(got) == 6 + n\n"
+        "for i in range(3):\n"
+        "    assert g(i) == i * i\n"
+        "for key, want in {'a': 5}.items():\n"
+        "    with pytest.raises(KeyError):\n"
+        "        h(key)\n"
+        "    assert h(key * 2) == want\n"
+    )
+    assert len(made.checks) == 2 * 2 + 3 + 2
+    assert "hush" not in made.test
+    assert "for n, want in ([(1, None), (2, None)]):" in made.test
+    assert "_driftune_check(-1, (got))" in made.test
+    assert [c.holds([v]) for c, v in zip(made.checks[4:7], [0, 1, 3], strict=True)] == [True, True, False]
+    assert made.checks[0].holds(["hush-1"])
+    assert made.checks[2].holds(["hush-2"])
+    assert made.checks[3].holds([8])
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "for n, want in [(1, 2)]:\n    n = 3\n    assert f(n) == want",
+        "for n in [1, 2]:\n    assert f(n) == g(n)",
+        "for n in [1, 0]:\n    assert f(n) == 1 / n",
+        "for n in []:\n    assert f(n) == 1",
+        "for n in [1]:\n    assert f(n) == 1\nelse:\n    assert g() == 2",
+        "for n, want in [(1, 2)]:\n    assert f(n) == want\nassert g(want) == 2",
+        "for n in range(9999):\n    assert f(n) == 1",
+        "for n, m in [(1, 2, 3)]:\n    assert f(n) == m",
+    ],
+)
+def test_loops_that_cannot_be_told_from_outside(test: str) -> None:
+    """A loop whose rounds, or whose expected values, aren't known from the syntax is not rewritten."""
+    with pytest.raises(NotRewritable):
+        rewrite(test)
 
 
 def test_guessable_says_when_only_truth_is_asked_for() -> None:

@@ -68,7 +68,7 @@ def test_subclasses_count_where_they_compare_as_their_base() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [object(), range(3), iter([]), 1 << 20000, set(range(30000)), [[0] * 1000] * 1000, ...], ids=type
+    "value", [object(), iter([]), 1 << 20000, set(range(30000)), [[0] * 1000] * 1000, print], ids=type
 )
 def test_what_is_no_literal_is_refused(value: Any) -> None:
     """Objects and outsized values are not sent."""
