@@ -311,14 +311,13 @@ class _Rewriter:
         return list(found)
 
     def _hide(self, node: ast.For, items: list[Any], asked: set[str], consumed: Counter[str]) -> None:
-        """Take out of the loop's table what only stands for expected values."""
-        if not asked:
-            return
+        """Take out of the loop's table what only stands for expected values, and names that stay outside."""
         within = Counter(n.id for s in node.body for n in ast.walk(s) if isinstance(n, ast.Name))
         hidden = {n for n in asked if consumed[n] == within[n]}
         if any(self.uses[n] != self.looped[n] for n in hidden):
             raise NotRewritable(f"Line {node.lineno} binds a name that is used outside of loops")
-        if not hidden:
+        named = any(isinstance(n, ast.Name) and n.id in self.reader.constants for n in ast.walk(node.iter))
+        if not hidden and not named:
             return
         table = [_hidden(node.target, item, hidden) for item in items]
         text = repr(table)
