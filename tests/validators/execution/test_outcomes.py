@@ -78,7 +78,7 @@ def test_exceptions_name_their_place(pool: Pool, bare: BuiltEnvironment) -> None
         bare,
         Program(code="\ndef f(x):\n    raise ValueError(f'no {x}')", test="a = 1\nassert f(a) == 2"),
         Program(code="def f(x):\n    return x", test="a = 1\n\nassert f(a) == 2"),
-        Program(code="def f(x):\n    return x", test="for i in (1, 2):\n    assert f(i) == 1, 'message'"),
+        Program(code="def f(x):\n    return x", test="for i in iter((1, 2)):\n    assert f(i) == 1, 'message'"),
     )
     assert raised.exception == {"type": "ValueError", "message": "no 1", "line": 3, "in": "code"}
     assert failed.exception == {"type": "AssertionError", "message": "assert f(a) == 2: got 1", "line": 3, "in": "test"}
