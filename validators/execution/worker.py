@@ -340,8 +340,16 @@ class Namespaces:
     """Each child is process 1 of a pid namespace of its own and has its own mounts: what it started ends with it."""
 
     def __init__(self, config: Frame) -> None:
-        self.disk_mb = config["limits"]["disk_mb"]
-        self.filter = bytes.fromhex(config["filter"])
+        # What doesn't depend on the child is made ready: a forked process pays for all that it touches.
+        size = b"mode=0700,nr_inodes=20000,size=%dm" % config["limits"]["disk_mb"]
+        quiet = MS_NOSUID | MS_NODEV
+        self.mounts = [
+            (b"tmpfs", b"/tmp", b"tmpfs", quiet, size),
+            (b"tmpfs", b"/dev/shm", b"tmpfs", quiet, size),
+            (b"proc", b"/proc", b"proc", quiet | MS_NOEXEC | MS_RDONLY, None),
+        ]
+        self.mounts += [(b"/dev/null", path, None, MS_BIND, None) for path in MASKED if os.path.exists(path)]
+        self.filter = call_filter(config)
         self.own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY)
 
     def fork(self) -> int:
@@ -355,14 +363,8 @@ class Namespaces:
         os.close(self.own_pids)
         os.setsid()
         check(LIBC.unshare(CLONE_NEWNS), "unshare")
-        quiet = MS_NOSUID | MS_NODEV
-        size = b"mode=0700,nr_inodes=20000,size=%dm" % self.disk_mb
-        check(LIBC.mount(b"tmpfs", b"/tmp", b"tmpfs", quiet, size), "mount /tmp")
-        check(LIBC.mount(b"tmpfs", b"/dev/shm", b"tmpfs", quiet, size), "mount /dev/shm")
-        check(LIBC.mount(b"proc", b"/proc", b"proc", quiet | MS_NOEXEC | MS_RDONLY, None), "mount /proc")
-        for path in MASKED:
-            if os.path.exists(path):
-                check(LIBC.mount(b"/dev/null", path, None, MS_BIND, None), "mask")
+        for mount in self.mounts:
+            check(LIBC.mount(*mount), "mount")
         drop_rights()
         filter_calls(self.filter)
 
@@ -383,7 +385,7 @@ class Identities:
         self.uid = -1
         self.children: Dict[int, int] = {}
         check(LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "dumpable")
-        filter_calls(bytes.fromhex(config["filter"]))  # once: the server makes no namespaces
+        filter_calls(call_filter(config))  # once: the server makes no namespaces
 
     def fork(self) -> int:
         """As `os.fork`; remembers which user the child will be."""
@@ -488,16 +490,24 @@ def drop_rights() -> None:
     """No capability, and none to be gained."""
     check(LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
     check(LIBC.prctl(PR_CAP_AMBIENT, 4, 0, 0, 0), "clear ambient")
-    header = ctypes.create_string_buffer(struct.pack("Ii", 0x20080522, 0))
-    check(LIBC.capset(header, ctypes.create_string_buffer(24)), "capset")
+    check(LIBC.capset(CAPABILITIES, NONE), "capset")
 
 
-def filter_calls(program: bytes) -> None:
-    """Install the system call filter `program` (struct sock_filter, packed)."""
-    check(LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+CAPABILITIES = ctypes.create_string_buffer(struct.pack("Ii", 0x20080522, 0))
+NONE = ctypes.create_string_buffer(24)
+
+
+def call_filter(config: Frame) -> Tuple[Any, Any]:
+    """The system call filter as the kernel takes it (struct sock_fprog), and the program that it points to."""
+    program = bytes.fromhex(config["filter"])
     buffer = ctypes.create_string_buffer(program, len(program))
-    fprog = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(buffer)))
-    check(LIBC.prctl(PR_SET_SECCOMP, 2, ctypes.addressof(fprog), 0, 0), "seccomp")
+    return ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(buffer))), buffer
+
+
+def filter_calls(made: Tuple[Any, Any]) -> None:
+    """Install the system call filter."""
+    check(LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+    check(LIBC.prctl(PR_SET_SECCOMP, 2, ctypes.addressof(made[0]), 0, 0), "seccomp")
 
 
 # ---------------------------------------------------------------------------------------------------------- frames
