@@ -343,7 +343,7 @@ class Namespaces:
         # What doesn't depend on the child is made ready: a forked process pays for all that it touches.
         size = b"mode=0700,nr_inodes=20000,size=%dm" % config["limits"]["disk_mb"]
         quiet = MS_NOSUID | MS_NODEV
-        self.mounts = [
+        self.mounts: List[Tuple[Any, ...]] = [
             (b"tmpfs", b"/tmp", b"tmpfs", quiet, size),
             (b"tmpfs", b"/dev/shm", b"tmpfs", quiet, size),
             (b"proc", b"/proc", b"proc", quiet | MS_NOEXEC | MS_RDONLY, None),
