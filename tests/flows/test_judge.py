@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +19,7 @@ from typing import Any
 import pytest
 
 from validators.execution.interpreters import every
+from validators.execution.rows import Result
 from validators.execution.wall import WALLS
 
 JUDGE = [sys.executable, "-m", "flows.cli", "judge"]
@@ -217,3 +221,49 @@ def test_either_wall(wall: str, request: pytest.FixtureRequest, home: dict[str, 
         ("failed", "strong"): 5,
         ("passed", "strong"): 8,
     }
+
+
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "judge.md"
+
+TASK = {
+    "task_id": "Own/0",
+    "prompt": 'def longest(words):\n    """ The longest word.\n    >>> longest(["a", "bc"])\n    \'bc\'\n    """\n',
+    "canonical_solution": '    return max(words, key=len, default="")\n',
+    "test": "M = {'author': 'us'}\n\n\ndef check(candidate):\n    assert candidate(['a', 'bc']) == 'bc'\n",
+    "entry_point": "longest",
+}
+MBPP_TASK = {
+    "task_id": 7, "text": "Write a function to add two numbers.", "code": "def add(a, b):\r\n  return a + b",
+    "test_setup_code": "", "test_list": ["assert add(1, 2)==3", "assert add(-1, 1)==0"], "challenge_test_list": [],
+}  # fmt: skip
+
+
+def test_the_recipes_for_others_benchmarks(home: dict[str, str], tmp_path: Path) -> None:
+    """The how-to's recipes make rows of such files: own solutions pass with strong proof, bodies without any fail."""
+    broken = {**TASK, "task_id": "Own/1", "canonical_solution": "    return None\n"}
+    with gzip.open(tmp_path / "HumanEval.jsonl.gz", "wt") as file:
+        file.write("".join(f"{json.dumps(task)}\n" for task in (TASK, broken)))
+    _write(tmp_path / "mbpp.jsonl", [MBPP_TASK, {**MBPP_TASK, "task_id": 8, "code": "def add(a, b):\r\n  return None"}])
+    *recipes, reading = re.findall(r"^```python\n(.*?)^```$", HOW_TO.read_text(encoding="utf-8"), re.M | re.S)
+    for recipe in recipes:
+        subprocess.run([sys.executable, "-c", recipe], cwd=tmp_path, check=True)
+    rows = (tmp_path / "humaneval.jsonl").read_text() + (tmp_path / "mbpp-rows.jsonl").read_text()
+    (tmp_path / "rows.jsonl").write_text(rows, encoding="utf-8")
+    out = tmp_path / "humaneval-results.jsonl"
+    done = _judge(home, tmp_path / "rows.jsonl", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert {r["id"]: (r["outcome"], r["proof"]) for r in _results(out)} == {
+        "Own/0": ("passed", "strong"), "Own/1": ("failed", "strong"),
+        7: ("passed", "strong"), 8: ("failed", "strong"),
+    }  # fmt: skip
+    shown = subprocess.run([sys.executable, "-c", reading], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert "passed" in shown.stdout
+
+
+def test_the_how_to_lists_every_field_and_option() -> None:
+    """Every field of a row and a result, and every outcome, stands in the how-to."""
+    text = HOW_TO.read_text(encoding="utf-8")
+    rows = ["id", "code", "test", "entry_point", "requirements", "python", "timeout_s"]
+    fields = [f.name for f in dataclasses.fields(Result)]
+    outcomes = ["passed", "failed", "error", "timeout", "memory", "killed", "flaky", "unavailable"]
+    assert [name for name in (*rows, *fields, *outcomes) if f"`{name}`" not in text] == []
