@@ -48,7 +48,7 @@ def findings(settings: Settings | None = None) -> list[Finding]:
     """Looks at everything, the parts that a run needs first."""
     settings = settings or Settings()
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
-        _python, _names, _walls, _training, _gpu, _engine, _llm,
+        _python, _names, _walls, _pythons, _training, _gpu, _engine, _llm,
         lambda: _places(settings),
         lambda: _disk(settings),
     )  # fmt: skip
@@ -120,6 +120,13 @@ def _walls() -> Iterator[Finding]:
             yield Finding(f"sandbox: {name}", "missing", why, f"Not needed: {standing[0]} is the wall")
         else:
             yield Finding(f"sandbox: {name}", "broken", why, advice or "Any of the walls is enough")
+
+
+def _pythons() -> Iterator[Finding]:
+    """The versions that programs can ask for."""
+    from validators.execution.interpreters import every
+
+    yield Finding("Python for programs", "ok", ", ".join(i.version for i in every()))
 
 
 def _described(wall: str) -> str:

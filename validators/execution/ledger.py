@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.errors import ConfigurationError, LockedError
+from registry.storage import storage
 from validators.execution.rows import Identifier, Result
 
 UNFINISHED = "unavailable"
@@ -77,10 +78,15 @@ class Ledger:
             raise ConfigurationError(f"{path} can't be written: {error.strerror or error}") from error
 
     def append(self, result: Result) -> None:
-        """Write a result; it is in the file when this returns."""
+        """Write a result; it is in the file when this returns.
+
+        Raises:
+            ConfigurationError: The disk is full. What was written half is removed by the next writer.
+        """
         data = memoryview(result.line().encode() + b"\n")
-        while data:
-            data = data[os.write(self._fd, data) :]
+        with storage("results", self.path):
+            while data:
+                data = data[os.write(self._fd, data) :]
         self.outcomes[result.outcome, result.proof] += 1
 
     def close(self) -> None:

@@ -88,6 +88,14 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
     Ledger(out).close()
 
 
+def test_a_full_disk_is_said() -> None:
+    """Where a result can't be written, it is the disk's fault, in one line that says what to do."""
+    full = Ledger(Path("/dev/full"))
+    with pytest.raises(ConfigurationError, match="No space left on the disk: free some and run the same command again"):
+        full.append(Result("a", "passed"))
+    full.close()
+
+
 def test_what_can_not_be_written_is_said(tmp_path: Path) -> None:
     """A folder that isn't there is the user's error; a pipe or device is written to, and nothing is looked for in it."""
     with pytest.raises(ConfigurationError, match=r"out\.jsonl can't be written: No such file or directory"):
