@@ -8,7 +8,8 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__"}
+BUILTINS = frozenset(dir(builtins)) | {"__name__"}
+"""Names that every program has; not `__file__`: what lies beside a library's file doesn't lie beside a program."""
 
 READERS = frozenset(
     {

@@ -28,6 +28,7 @@ class Loops:
 
     def __init__(self, splitter: Splitter) -> None:
         self.splitter = splitter
+        self.bound: frozenset[str] = frozenset()
 
     def table(self, loop: ast.For) -> bool:
         """`for n in G: assert x[n] == expected[n]` with a known dict `expected`: one comparison of dicts."""
@@ -79,6 +80,7 @@ class Loops:
     def collect(self, loop: ast.For) -> bool:
         """A loop whose asserts compare with known values: the values are collected in a list and compared after it."""
         rounds = self.rounds(loop, [self.splitter.values])
+        self.bound = flow_all([loop]).binds
         edits: list[tuple[int, int, str]] = []
         before: list[str] = []
         after: list[str] = []
@@ -150,7 +152,7 @@ class Loops:
             if scopes is not None:
                 text = literal([fold(expected, scope) for scope in scopes])
                 return (name := self.splitter.fresh("results")), value, f"{name} == {text}"
-            known = fold(expected, self.splitter.values)
+            known = fold(expected, {k: v for k, v in self.splitter.values.items() if k not in self.bound})
             if isinstance(known, (list, dict, set)):
                 return None
             return (name := self.splitter.fresh("results")), value, f"set({name}) == {literal({known})}"

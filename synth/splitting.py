@@ -38,9 +38,6 @@ _ORDER_SAFE = frozenset(
      "abs", "callable", "hasattr", "type", "repr"}
 )  # fmt: skip
 _CHECKERS = ("_equal", "isinstance", "issubclass", "hasattr", "callable")
-_VIEWS = frozenset(
-    {"nodes", "edges", "adj", "items", "keys", "values"}
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -101,6 +98,9 @@ class Splitter:
 
     def run(self) -> Split:
         """The script told apart."""
+        defined = [s.name for s in self.body if isinstance(s, (ast.FunctionDef, ast.ClassDef))]
+        if len(set(defined)) < len(defined):
+            raise UnsplittableError("a name is defined twice")
         effects = [effect(s, self.asserting) for s in self.body]
         for i, statement in enumerate(self.body):
             after = effects[i + 1 :]
@@ -213,8 +213,11 @@ class Splitter:
     def check(self, node: ast.expr) -> None:
         """Takes in what an assert asserts."""
         if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
-            for value in node.values:
+            outside = self.later
+            for i, value in enumerate(node.values):
+                self.later = (outside[0] or any(flow(v).changes for v in node.values[i + 1 :]), outside[1])
                 self.check(value)
+            self.later = outside
             return
         self.checks += 1
         match node:
@@ -249,7 +252,10 @@ class Splitter:
         known = self.literal_of(right)
         if known is None and isinstance(op, ast.Eq):
             self.strong = False
-        self.to_test(f"assert {self.lift(left)} {sign} {known or self.lift(right)}")
+        whole = isinstance(op, ast.Eq) and (known is None or known[0] in "[{(")
+        within = isinstance(op, (ast.In, ast.NotIn))
+        first = self.lift(left, copied=whole)
+        self.to_test(f"assert {first} {sign} {known or self.lift(right, listed=within, copied=whole)}")
 
     def close(self, left: ast.expr, approx: ast.Call) -> None:
         """`left == pytest.approx(x, …)`: rounded where x is known, else by `math.isclose`."""
@@ -280,7 +286,9 @@ class Splitter:
             raise UnsplittableError("a very long literal")
         return text
 
-    def lift(self, node: ast.expr, listed: bool = False, itself: bool = False, truth: bool = False) -> str:
+    def lift(
+        self, node: ast.expr, listed: bool = False, itself: bool = False, truth: bool = False, copied: bool = False
+    ) -> str:
         """The text that stands for `node` in the test; what calls the library is evaluated in the code first.
 
         Args:
@@ -288,26 +296,38 @@ class Splitter:
             listed: Whether it is kept as a list: a view would show later changes.
             itself: Whether the object itself is wanted, not one that is equal to it.
             truth: Whether only its truth value is wanted, which may be another after later changes.
+            copied: Whether its value is compared as a whole: parts of it may be changed later.
         """
         if self.tail or self.stays(node):
             return self.source.inline(node)
         if not itself and (known := self.literal_of(node)) is not None:
             return known
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.endswith(_CHECKERS):
-            arguments = [self.lift(a, listed=self.later[0] and node.func.id.endswith("_equal")) for a in node.args]
+            listed = self.later[0] and node.func.id in ("nodes_equal", "edges_equal")
+            arguments = [self.lift(a, listed=listed) for a in node.args]
             arguments += [f"{k.arg}={self.lift(k.value)}" for k in node.keywords]
             return f"{node.func.id}({', '.join(arguments)})"
         name = self.fresh("result")
         text = self.source.inline(node)
-        if listed and isinstance(node, (ast.Call, ast.Attribute)):
-            last = node.func if isinstance(node, ast.Call) else node
-            if isinstance(last, ast.Attribute) and last.attr in _VIEWS:
-                text = f"list({text})"
-        if truth and self.later[0] and isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
-            text = f"bool({text})"
+        if self.later[0]:
+            text = self.kept(text, node, listed=listed, truth=truth, copied=copied)
         self.code.append(line_of(f"{name} = {text}"))
         self.results.add(name)
         return name
+
+    def kept(self, text: str, node: ast.expr, *, listed: bool, truth: bool, copied: bool) -> str:
+        """`text`, written so that its value is still the same when what it refers to has changed."""
+        refers = isinstance(node, (ast.Name, ast.Attribute, ast.Subscript))
+        if truth and refers:
+            return f"bool({text})"
+        if listed and (refers or isinstance(node, ast.Call)):
+            with_data = "data" in text or "data" in self.source.inline(node)
+            text = f"list({text})"
+            copied = copied or with_data
+        if copied and (refers or listed):
+            self.needs.add("copy")
+            return f"copy.deepcopy({text})"
+        return text
 
     def stays(self, node: ast.expr) -> bool:
         """Whether evaluating `node` after all of the code gives the same, and shows nothing of the library's use."""

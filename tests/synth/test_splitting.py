@@ -48,6 +48,21 @@ CASES = {
         "import lib\n\nit = lib.f(1)\nresult1 = it.seen\nresult2 = next(it)\n",
         "assert result1 == 0\nassert result2 == 5\nassert it.seen == 1\n",
     ),
+    "what is compared as a whole is copied before it changes": (
+        "import lib\nG = lib.G()\nassert G.adj == {1: {}}\nG.add(2)\nassert G.adj == {1: {}, 2: {}}\n",
+        "import copy\nimport lib\n\nG = lib.G()\nresult1 = copy.deepcopy(G.adj)\nG.add(2)\n",
+        "assert result1 == {1: {}}\nassert G.adj == {1: {}, 2: {}}\n",
+    ),
+    "a view that is looked into is listed before it changes": (
+        "import lib\nG = lib.G()\nassert 1 not in G.edges()\nG.add(2)\nassert G.size == 1\n",
+        "import lib\n\nG = lib.G()\nresult1 = list(G.edges())\nG.add(2)\n",
+        "assert 1 not in result1\nassert G.size == 1\n",
+    ),
+    "the parts of one assert come in its order": (
+        "import lib\nx = lib.f()\nassert len(x) == 1 and x.pop() == 2\n",
+        "import lib\n\nx = lib.f()\nresult1 = len(x)\nresult2 = x.pop()\n",
+        "assert result1 == 1\nassert result2 == 2\n",
+    ),
     "an expected exception becomes a flag": (
         "import lib\nimport pytest\nwith pytest.raises(lib.Error, match='no'):\n    lib.f(-1)\n",
         "import lib\n\ntry:\n    lib.f(-1)\nexcept lib.Error:\n    raised1 = True\nelse:\n    raised1 = False\n",
