@@ -252,7 +252,7 @@ class Splitter:
         known = self.literal_of(right)
         if known is None and isinstance(op, ast.Eq):
             self.strong = False
-        whole = isinstance(op, ast.Eq) and (known is None or known[0] in "[{(")
+        whole = isinstance(op, ast.Eq) and (known[0] in "[{(" if known else not _iterates(left, right))
         within = isinstance(op, (ast.In, ast.NotIn))
         first = self.lift(left, copied=whole)
         self.to_test(f"assert {first} {sign} {known or self.lift(right, listed=within, copied=whole)}")
@@ -397,6 +397,11 @@ class Splitter:
 
 def _is_singleton(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and (node.value is None or node.value is Ellipsis or type(node.value) is bool)
+
+
+def _iterates(*sides: ast.expr) -> bool:
+    """Whether iterators are compared, which can't be copied."""
+    return any(isinstance(n, ast.Call) and root_name(n.func) == "iter" for side in sides for n in nodes(side))
 
 
 _SIGNS: dict[type[ast.cmpop], str] = {

@@ -20,6 +20,7 @@ from validators.execution.cache import DONE, Lease, scratch, size_of, used, writ
 from validators.execution.interpreters import Interpreter
 from validators.execution.resolution import Wheel, environment_name, held, last_lines, resolve
 from validators.execution.wall import ENV, Bind, Limits, Wall
+from validators.execution.worker import FONTS
 
 BUILD_S = 900.0
 
@@ -117,6 +118,7 @@ def _install(wheels: Sequence[Wheel], files: Sequence[Path], root: Path, wall: W
         _skeleton(folder, interpreter)
         if wheels:
             _pip_install(files, folder, wall, interpreter)
+            _list_fonts(folder, wall, interpreter)
         said = {"python": interpreter.version, "requirements": sorted(w.requirement for w in wheels)}
         write(folder / DONE, json.dumps({**said, "bytes": size_of(folder), "made": uuid.uuid4().hex}, indent=1))
         try:
@@ -154,6 +156,15 @@ def _pip_install(wheels: Sequence[Path], folder: Path, wall: Wall, interpreter: 
     if status:
         names = ", ".join(w.name for w in wheels)
         raise SandboxError(f"Installing {names} on Python {interpreter.version} failed: {last_lines(output)}")
+
+
+def _list_fonts(folder: Path, wall: Wall, interpreter: Interpreter) -> None:
+    """Have matplotlib look for fonts once, where it is installed: otherwise each program that imports it would."""
+    if (folder / interpreter.site_packages / "matplotlib").is_dir():
+        command = [f"{ENV}/bin/python", "-c", "import matplotlib.font_manager"]
+        variables = {"MPLCONFIGDIR": f"{ENV}/{FONTS}"}
+        binds = [Bind(folder, ENV, writable=True)]
+        wall.run(command, binds, variables=variables, interpreter=interpreter, timeout_s=BUILD_S)
 
 
 @contextmanager
