@@ -78,7 +78,7 @@ _SYSCTLS = {
     "net.ipv6.conf.all.disable_ipv6": "0",
     "net.ipv6.conf.lo.disable_ipv6": "0",
 }
-_stands: set[tuple[str, str, str]] = set()
+_probed: set[tuple[str, str, str]] = set()
 
 
 class Docker:
@@ -94,21 +94,25 @@ class Docker:
     def __init__(self, *, image: str = "", runtime: str = "") -> None:
         self.image = image
         self.runtime = runtime
+        self._stood = False
         self._found: dict[str | None, Interpreter] = {}
 
     def available(self) -> str | None:
-        """None where it stands; else why it does not, and what to do about it."""
+        """None where it stands, or has stood (`serve` waits for an engine that is gone); else why not, and what to do."""
+        if self._stood:
+            return None
         if platform.system() != "Linux":
             return f"the Docker wall needs Linux, and this is {platform.system()}"
         try:
             with translated():
                 client = connect()
-                known = (client.base_url + os.environ.get("DOCKER_HOST", ""), self.image, self.runtime)
-                if known not in _stands:
+                known = (os.environ.get("DOCKER_HOST", ""), self.image, self.runtime)
+                if known not in _probed or not client.ping():
                     self._probe(client)
-                    _stands.add(known)
+                    _probed.add(known)
         except SandboxError as error:
             return str(error)
+        self._stood = True
         return None
 
     def settings(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -203,6 +204,44 @@ def test_killed_driver_leaves_no_container(client: Any, tmp_path: Path) -> None:
         driver.kill()
         driver.wait()
     assert _until(lambda: ours(client) == before)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # the docker package drops sockets that nobody answers at
+def test_killed_containers_and_engine_lose_no_verdict(sandbox_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers are killed, then the engine, then both, in the middle of 2,000 examples: every verdict comes, once."""
+    programs = [Program(code=f"x = {i}", test=f"assert x == {i - i % 5 % 2}") for i in range(2000)]
+    with tempfile.TemporaryDirectory(prefix="engine-") as folder:
+        script = Path(__file__).parents[3] / "scripts" / "engine.sh"
+        place = subprocess.run([script, "up", folder], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+        monkeypatch.setenv("DOCKER_HOST", place)
+        client = docker.APIClient(base_url=place, version="auto")
+        starting: list[subprocess.Popen[bytes]] = []
+
+        def strike(number: int) -> None:
+            if number in (300, 1400):
+                assert all(process.wait() == 0 for process in starting)
+                for name in ours(client):
+                    client.kill(name)
+            if number in (800, 1400):
+                subprocess.run([script, "kill", folder], check=True)
+                starting.append(subprocess.Popen([script, "up", folder], stdout=subprocess.DEVNULL))
+
+        try:
+            with Pool(2, wall="docker") as pool:
+                where = pool.build([], sandbox_cache)
+                verdicts = []
+                for number, verdict in enumerate(pool.run(where, programs, attempts=1)):
+                    verdicts.append(verdict)
+                    strike(number)
+            assert [process.wait() for process in starting] == [0, 0]
+            assert _until(lambda: ours(client) == [])
+        finally:
+            client.close()
+            subprocess.run([script, "down", folder], check=True)
+            Path(folder).mkdir()
+    assert [v.program for v in verdicts] == [p.id for p in programs]
+    assert [v.outcome for v in verdicts] == ["passed" if i % 5 % 2 == 0 else "failed" for i in range(2000)]
 
 
 def test_leftovers_are_removed(client: Any, engine: Path, tmp_path: Path) -> None:
