@@ -132,6 +132,7 @@ class Pool:
         self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="driftune-sandbox")
         self._servers = WarmServers(self.wall, self.limits, preload, memory_mb)
         self._turns = _Turns()
+        self._stands = False  # once it does, an engine that is gone for a while is waited for
 
     def __enter__(self) -> Pool:
         return self
@@ -230,7 +231,8 @@ class Pool:
         self._servers.end()
 
     def _judge(self, environment: BuiltEnvironment, program: Program, setting: Setting) -> Verdict:
-        why = None if self._servers.warm(environment) else self.available()
+        why = None if self._stands else self.available()
+        self._stands = why is None
         if why is not None:
             return _verdict(program, environment, setting, [Attempt("unavailable", f"No sandbox: {why}")], "none")
         rewritten: Rewritten | None = None

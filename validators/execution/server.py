@@ -103,11 +103,15 @@ class Server:
         """
         job = self._spare or self._job({})
         self._spare = None
-        job.begin(START_S)
-        with suppress(Closed):  # what it said before it closed the socket is still to be read
-            job.send(frame)
-        self._spare = self._job({"go": job.number})
-        self._expect_ready(job)
+        try:
+            job.begin(START_S)
+            with suppress(Closed):  # what it said before it closed the socket is still to be read
+                job.send(frame)
+            self._spare = self._job({"go": job.number})
+            self._expect_ready(job)
+        except BaseException:
+            job.discard()
+            raise
         job.begin(timeout_s, (lambda: self._delay(job)) if patient else None)
         return job
 
@@ -134,8 +138,12 @@ class Server:
         """Have a process forked, together with another order."""
         self._number += 1
         job = Job(self._number)
-        with job.theirs:
-            self._tell({**order, "start": job.number}, [job.theirs.fileno(), job.output])
+        try:
+            with job.theirs:
+                self._tell({**order, "start": job.number}, [job.theirs.fileno(), job.output])
+        except ServerDiedError:
+            job.discard()
+            raise
         return job
 
     def _expect_ready(self, job: Job) -> None:
@@ -143,10 +151,8 @@ class Server:
         try:
             ready = job.receive()
         except (Closed, Late, Garbled) as error:
-            job.discard()
             raise ServerDiedError(f"The sandbox's process ended before its program began: {error!r}") from error
         if ready["k"] != "ready":
-            job.discard()
             raise SandboxError(f"The sandbox's worker failed: {str(ready.get('error'))[-500:]}", retryable=True)
 
     def _delay(self, job: Job) -> float:

@@ -55,11 +55,6 @@ class WarmServers:
             old = self._beyond_limit()
         self._end(old)
 
-    def warm(self, environment: BuiltEnvironment) -> bool:
-        """Whether a server of the environment waits for a job: then the wall stands."""
-        name = str(environment.root)
-        return any(idle == name for idle, _ in list(self._idle))
-
     def close(self) -> None:
         """Kill all, from any thread: those that use one find it dead."""
         with self._lock:

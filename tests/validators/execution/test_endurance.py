@@ -1,0 +1,71 @@
+"""What a pool stands: its servers killed in the middle of much work, and thousands of programs one after the other."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from soak import processes, servers
+
+from registry.records import Program
+from validators.execution.environments import BuiltEnvironment
+from validators.execution.pool import Pool
+
+ROOT = Path(__file__).parents[3]
+
+
+class Killer(threading.Thread):
+    """Ends a pool's servers, one at a time, until told to stop: the process where it is ours, else its container."""
+
+    def __init__(self, pool: Pool, every_s: float) -> None:
+        super().__init__(daemon=True)
+        self.pool = pool
+        self.every_s = every_s
+        self.killed = 0
+        self.enough = threading.Event()
+
+    def run(self) -> None:
+        chance = random.Random(4)
+        while not self.enough.wait(self.every_s):
+            found = servers(processes())
+            alive = list(self.pool._servers.alive)
+            if found:
+                with suppress(ProcessLookupError):
+                    os.kill(chance.choice(found), signal.SIGKILL)
+            elif alive:
+                chance.choice(alive).kill()
+            self.killed += bool(found or alive)
+
+
+@pytest.mark.slow
+def test_servers_killed_in_the_middle_lose_no_verdict(wall: str, bare: BuiltEnvironment) -> None:
+    """Of 2,000 programs each comes to its verdict, in order, once, while a server is killed every half second."""
+    programs = [Program(code=f"x = {i}", test=f"assert x == {i - i % 2}") for i in range(2000)]
+    with Pool(2, wall=wall) as pool:
+        killer = Killer(pool, 0.5)
+        killer.start()
+        verdicts = list(pool.run(bare, programs, attempts=1))
+        killer.enough.set()
+        killer.join()
+    assert killer.killed >= 5
+    assert [v.program for v in verdicts] == [p.id for p in programs]
+    wrong = [(v.outcome, v.detail) for i, v in enumerate(verdicts) if v.outcome != ("passed", "failed")[i % 2]]
+    assert wrong == []
+
+
+@pytest.mark.slow
+def test_nothing_grows() -> None:
+    """After 4,000 programs of every sort, memory, descriptors and processes are what they were after the first 400."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "soak.py"), "--executions", "4000", "--wall", "bubblewrap"]
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "nothing grew" in done.stdout
