@@ -52,8 +52,9 @@ class Ended:
 class Server:
     """One fork server behind the wall. Not for two threads at once; ends with the thread that made it.
 
-    While a job runs, the process of the next one is forked and walled in already. The programs of two jobs never run
-    at the same time, unless the caller starts a second one before it has finished the first.
+    When a job's program is done, the process of the next one is forked and walled in already, while the old one is ended
+    and its verdict found. The programs of two jobs never run at the same time, unless the caller starts a second one
+    before it has finished the first.
     """
 
     def __init__(
@@ -101,13 +102,13 @@ class Server:
             timeout_s: Its time, once it is ready.
             patient: The time that it was ready to run but had no processor is added, up to three times its own.
         """
-        job = self._spare or self._job({})
+        job = self._spare or self._job()
         self._spare = None
         try:
             job.begin(START_S)
             with suppress(Closed):  # what it said before it closed the socket is still to be read
                 job.send(frame)
-            self._spare = self._job({"go": job.number})
+            self._tell({"go": job.number})
             self._expect_ready(job)
         except BaseException:
             job.discard()
@@ -118,6 +119,10 @@ class Server:
     def finish(self, job: Job, grace_s: float = 0.0) -> Ended:
         """Wait until a job's process and all that it started are gone; after `grace_s` they are ended."""
         job.close()
+        if not grace_s:
+            self._tell({"kill": job.number})  # before anything that could be slow beside it
+        if self._spare is None:
+            self._spare = self._job()
         if job.number not in self._ended and not self._comes_within(grace_s):
             self._tell({"kill": job.number})
         while job.number not in self._ended:
@@ -134,13 +139,13 @@ class Server:
             self._spare.discard()
         self.walled.close()
 
-    def _job(self, order: dict[str, Any]) -> Job:
-        """Have a process forked, together with another order."""
+    def _job(self) -> Job:
+        """Have a process forked."""
         self._number += 1
         job = Job(self._number)
         try:
             with job.theirs:
-                self._tell({**order, "start": job.number}, [job.theirs.fileno(), job.output])
+                self._tell({"start": job.number}, [job.theirs.fileno(), job.output])
         except ServerDiedError:
             job.discard()
             raise

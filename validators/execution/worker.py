@@ -283,14 +283,18 @@ class Server:
         """Kill what runs where its processes hold too much memory or are too many."""
         limits = self.config["limits"]
         pids = self.pids()
-        page = resource.getpagesize()
+        if len(pids) > limits["processes"]:
+            self.kill_running("processes")  # before anything else: they may double at every look
+            return
         # Pages shared with the server count once, not for each process.
-        total = (self.base + sum(max(0, resident(p) - self.base) for p in pids)) * page
-        reason = "processes" if len(pids) > limits["processes"] else "memory"
-        if reason == "processes" or total > limits["memory_mb"] << 20:
-            for child in self.children.values():
-                if child.running:
-                    child.kill(reason)
+        pages = self.base + sum(max(0, resident(p) - self.base) for p in pids)
+        if pages * resource.getpagesize() > limits["memory_mb"] << 20:
+            self.kill_running("memory")
+
+    def kill_running(self, reason: str) -> None:
+        for child in self.children.values():
+            if child.running:
+                child.kill(reason)
 
     def pids(self) -> List[int]:
         """All processes of what runs."""
