@@ -52,9 +52,9 @@ class Ended:
 class Server:
     """One fork server behind the wall. Not for two threads at once; ends with the thread that made it.
 
-    When a job's program is done, the process of the next one is forked and walled in already, while the old one is ended
-    and its verdict found. The programs of two jobs never run at the same time, unless the caller starts a second one
-    before it has finished the first.
+    When a program is done, the process of the next job is forked and walled in while the old one is ended and its
+    verdict found. The programs of two jobs never run at the same time, unless the caller starts a second one before it
+    has finished the first.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class Server:
             self._tell({"kill": job.number})  # before anything that could be slow beside it
         if self._spare is None:
             self._spare = self._job()
-        if job.number not in self._ended and not self._comes_within(grace_s):
+        if grace_s and job.number not in self._ended and not self._comes_within(grace_s):
             self._tell({"kill": job.number})
         while job.number not in self._ended:
             self._note(self._hear())
