@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from validators.execution.wall import VARIABLES
+
 HERE = Path(__file__).resolve().parent
 ENGINE = HERE.parent / "scripts" / "engine.sh"
 
@@ -29,7 +31,6 @@ PINS = {
 
 _SYSTEM_LINKS = ("bin", "lib", "lib32", "lib64", "libx32")
 _USERS = b"root:x:0:0:root:/root:/bin/sh\n"
-_PATH = "/env/bin:/usr/bin:/bin"
 _ALONE = ("--network", "none")  # the fastest that Docker has, and nobody runs what he doesn't trust with another
 
 
@@ -150,7 +151,7 @@ def interpreter_of(name: str, cache: Path) -> Path:
 
 @dataclass(frozen=True)
 class Place:
-    """What all sides run with: one interpreter and one folder of packages, at the same places.
+    """What all sides run with: one interpreter, its variables, and one folder of packages, at the same places.
 
     Attributes:
         environment: The folder that stands at `/env`.
@@ -168,7 +169,9 @@ class Place:
 
 def bwrap(place: Place) -> Commands:
     """The same view as ours through bubblewrap, and a cold Python for each snippet."""
-    command = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--setenv", "PATH", _PATH]
+    command = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
+    for name, value in VARIABLES.items():
+        command += ["--setenv", name, value]
     for source, target in place.binds().items():
         command += ["--ro-bind", source, target]
     for name in _links():
@@ -212,13 +215,13 @@ class Docker:
 
     def _options(self, place: Place) -> list[str]:
         volumes = [f"--volume={source}:{target}:ro" for source, target in place.binds().items()]
-        return [*volumes, "--env", f"PATH={_PATH}"]
+        return [*volumes, *(f"--env={name}={value}" for name, value in VARIABLES.items())]
 
     @staticmethod
     def runtime(place: Place) -> dict[str, Any]:
         """The same options as the `docker` package takes them, for llm-sandbox."""
         volumes = [f"{source}:{target}:ro" for source, target in place.binds().items()]
-        return {"volumes": volumes, "network_mode": "none", "environment": {"PATH": _PATH}}
+        return {"volumes": volumes, "network_mode": "none", "environment": VARIABLES}
 
 
 def _image() -> bytes:

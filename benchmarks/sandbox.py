@@ -171,7 +171,7 @@ def measure(runner: Runner, name: str) -> Result:
 @contextmanager
 def side_of(runner: Runner, name: str, environment: BuiltEnvironment) -> Iterator[Side]:
     """A competitor, started and ended."""
-    place = Place(environment.root, Path(sys.base_prefix).resolve())
+    place = Place(environment.root, environment.interpreter.prefix)
     with ExitStack() as stack:
         if name == "docker_run":
             yield runner.docker().run(place)
