@@ -15,6 +15,9 @@ from synth.statements import UnsplittableError, is_predicate
 if TYPE_CHECKING:
     from synth.splitting import Splitter
 
+ROUNDS = 200
+"""Of a loop that runs more often, the values are compared as a set."""
+
 Scopes = list[Mapping[str, Any]] | None
 """The names that are known each time a statement runs; None where it is not known how often it runs."""
 
@@ -123,7 +126,7 @@ class Loops:
                     made += [hidden] * len(loop.iter.elts)
                 else:
                     return None
-        return made[:200]
+        return made if len(made) <= ROUNDS else None
 
     def collected(self, statement: ast.Assert, scopes: Scopes) -> tuple[str, str, str] | None:
         """Name of the list, what is appended, and the condition on the list; None where nothing is known."""

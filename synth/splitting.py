@@ -309,7 +309,7 @@ class Splitter:
             return f"{node.func.id}({', '.join(arguments)})"
         name = self.fresh("result")
         text = self.source.inline(node)
-        if self.later[0]:
+        if self.later[0] or truth:
             text = self.kept(text, node, listed=listed, truth=truth, copied=copied)
         self.code.append(line_of(f"{name} = {text}"))
         self.results.add(name)

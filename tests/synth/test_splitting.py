@@ -48,6 +48,16 @@ CASES = {
         "import lib\n\nit = lib.f(1)\nresult1 = it.seen\nresult2 = next(it)\n",
         "assert result1 == 0\nassert result2 == 5\nassert it.seen == 1\n",
     ),
+    "the truth of an object whose name is bound again is looked at in its place": (
+        "import lib\ns = lib.f(1)\nassert s\nassert list(s) == [1]\ns = lib.f(0)\nassert not s\n",
+        "import lib\n\ns = lib.f(1)\nresult1 = bool(s)\nresult2 = list(s)\ns = lib.f(0)\n",
+        "assert result1\nassert result2 == [1]\nassert not s\n",
+    ),
+    "a loop that runs very often is compared by the values that there are": (
+        "import lib\nfor i in range(1000):\n    assert lib.is_it(i)\n",
+        "import lib\n\nresults1 = []\nfor i in range(1000):\n    results1.append(lib.is_it(i))\n",
+        "assert set(results1) == {True}\n",
+    ),
     "what is compared as a whole is copied before it changes": (
         "import lib\nG = lib.G()\nassert G.adj == {1: {}}\nG.add(2)\nassert G.adj == {1: {}, 2: {}}\n",
         "import copy\nimport lib\n\nG = lib.G()\nresult1 = copy.deepcopy(G.adj)\nG.add(2)\n",
