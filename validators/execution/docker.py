@@ -98,7 +98,7 @@ class Docker:
         self._found: dict[str | None, Interpreter] = {}
 
     def available(self) -> str | None:
-        """None where it stands, or has stood (`serve` waits for an engine that is gone); else why not, and what to do."""
+        """None where it stands, or has stood (`serve` waits for an engine that is gone); else why not, and the way."""
         if self._stood:
             return None
         if platform.system() != "Linux":

@@ -20,7 +20,7 @@ _CALLS: dict[str, tuple[int | None, int | None]] = {
     "settimeofday": (164, 170), "clock_settime": (227, 112), "adjtimex": (159, 171), "clock_adjtime": (305, 266),
     "sethostname": (170, 161), "setdomainname": (171, 162), "vhangup": (153, 58), "nfsservctl": (180, 42),
     "lookup_dcookie": (212, 18), "fanotify_init": (300, 262), "move_pages": (279, 239), "migrate_pages": (256, 238),
-    "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265),
+    "ioprio_set": (251, 30), "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265),
     "io_uring_setup": (425, 425), "io_uring_enter": (426, 426), "io_uring_register": (427, 427),
     "memfd_secret": (447, 447), "memfd_create": (319, 279),
     # what outlives a process: System V IPC and message queues

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,10 +17,12 @@ import docker
 import pytest
 
 from registry.records import Program
+from validators.execution import interpreters
 from validators.execution.docker import Docker
 from validators.execution.engine import LABEL
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.pool import Pool
+from validators.execution.wall import choose
 
 
 @pytest.fixture
@@ -44,7 +48,7 @@ def test_nothing_is_pulled_and_nothing_is_left(client: Any, engine: Path, tmp_pa
     assert ours(client) == before
     tags = [tag for image in client.images() for tag in image["RepoTags"]]
     assert tags
-    assert all(tag.startswith("driftune/empty:") for tag in tags)
+    assert all(tag.startswith("driftune/") for tag in tags)
 
 
 def test_a_container_is_as_bare_as_can_be(client: Any, engine: Path, tmp_path: Path) -> None:
@@ -204,6 +208,46 @@ def test_killed_driver_leaves_no_container(client: Any, tmp_path: Path) -> None:
         driver.kill()
         driver.wait()
     assert _until(lambda: ours(client) == before)
+
+
+@pytest.mark.slow
+def test_an_image_brings_its_own_system(client: Any, sandbox_cache: Path, tmp_path: Path) -> None:
+    """With `image`, programs see that image's files and Python and nothing of the host's; its digest is on record."""
+    name = _made_image(client, tmp_path)
+    with Pool(1, wall=choose(image=name)) as pool:
+        assert pool.available() is None
+        where = pool.build(["more-itertools==10.8.0"], sandbox_cache)
+        code = "import os, more_itertools\nmark = open('/etc/mark').read()\nfolders = os.listdir('/usr/share')"
+        program = Program(code=code, test="assert mark == 'from the image'\nassert folders == ['only']")
+        verdicts = list(pool.run(where, [program]))
+    assert [v.outcome for v in verdicts] == ["passed"], verdicts[0].detail
+    assert where.record.settings["image"] == client.inspect_image(name)["Id"]
+    assert not where.interpreter.local
+
+
+def _made_image(client: Any, folder: Path) -> str:
+    """An image of an interpreter, what it is linked with, a system folder and a mark."""
+    inside = interpreters.find()
+    library = inside.prefix / "lib" / f"python{inside.minor}"
+    objects = [str(inside.path), *map(str, library.glob("lib-dynload/*.so"))]
+    linked = subprocess.run(["ldd", *objects], capture_output=True, text=True, check=True).stdout
+    files = {word for word in linked.split() if word.startswith("/") and Path(word).is_file()} | {str(inside.path)}
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w", dereference=True) as archive:
+        for file in sorted(files):
+            archive.add(file)
+        left_out = ("site-packages", "dist-packages", "__pycache__", "test", "idlelib", "ensurepip")
+        archive.add(library, filter=lambda entry: None if Path(entry.name).name in left_out else entry)
+        for path, text in (("etc/mark", "from the image"), ("usr/share/only/here", "")):
+            entry = tarfile.TarInfo(path)
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text.encode()))
+        for path, target in (("usr/bin/python3", str(inside.path)), ("tmp", "")):
+            entry = tarfile.TarInfo(path)
+            entry.type, entry.linkname, entry.mode = (tarfile.SYMTYPE if target else tarfile.DIRTYPE), target, 0o1777
+            archive.addfile(entry)
+    client.import_image_from_data(data.getvalue(), repository="driftune/tests", tag="own")
+    return "driftune/tests:own"
 
 
 @pytest.mark.slow
