@@ -24,7 +24,8 @@ Not guaranteed:
   test's literals lie in the program's memory, frames and objects; the values compared are the program's own objects;
   the token lies in the program's memory, and it holds the socket; the harness's functions in the program's process can
   be replaced.
-* Where the host runs driftune as root, the kernel doesn't enforce the limit on processes; the poll does.
+* Where the host runs driftune as root, the kernel enforces no limit on processes of a user's; the poll does, and
+  before it the namespace's own (at least 301 with their threads; Linux 6.14 and newer) or the container's.
 * A preloaded library runs in the server: it can lie about every program of its environment (not about another's).
 * A program that is process 1 survives signals that it sends to itself without a handler of its own.
 """
@@ -66,6 +67,8 @@ PROTOCOL = 2
 CLONE_NEWNS = 0x00020000
 CLONE_NEWPID = 0x20000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND = 1, 2, 4, 8, 4096
+MNT_DETACH = 2
+LEAST_PIDS = 301  # threads and processes; the kernel (6.14 and newer) allows no less
 MASKED = (b"/proc/kcore", b"/proc/keys", b"/proc/kallsyms", b"/proc/kmsg", b"/proc/sysrq-trigger", b"/proc/timer_list")
 PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 4, 22, 38, 47
 SYS_PIDFD_OPEN = 434
@@ -360,6 +363,8 @@ class Namespaces:
         self.mounts += [(b"/dev/null", path, None, MS_BIND, None) for path in MASKED if os.path.exists(path)]
         self.filter = call_filter(config)
         self.own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY)
+        # A poll alone comes too late where a thousand processes keep it from the processor.
+        set_kernel({"kernel/pid_max": max(LEAST_PIDS, 4 * config["limits"]["processes"])})
 
     def fork(self) -> int:
         """As `os.fork`; the child may already be another's."""
@@ -379,6 +384,18 @@ class Namespaces:
 
     def sweep(self, pid: int) -> None:
         """After a child's end: nothing of it is left."""
+
+
+def set_kernel(settings: Dict[str, int]) -> None:
+    """Change settings of the server's own namespaces, as far as this kernel has them for each namespace."""
+    check(LIBC.mount(b"proc", b"/tmp", b"proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None), "mount")
+    for name, value in settings.items():
+        try:
+            with open("/tmp/sys/" + name, "w") as file:
+                file.write("%d" % value)
+        except OSError:
+            pass  # one setting for the whole machine: it is not ours
+    check(LIBC.umount2(b"/tmp", MNT_DETACH), "umount")
 
 
 class Identities:

@@ -312,6 +312,18 @@ def test_late_programs_are_tried_again_alone(wall: str, bare: BuiltEnvironment, 
     assert took[1] >= 4.0
 
 
+def test_kernel_ends_a_bomb_before_the_poll(wall: str, pool: Pool, bare: BuiltEnvironment) -> None:
+    """A program that starts threads as fast as it can is refused more by the kernel itself (bubblewrap: Linux 6.14)."""
+    bomb = (
+        "import threading, time\nstarted = 0\ntry:\n    while started < 2000:\n"
+        "        threading.Thread(target=time.sleep, args=(9,), daemon=True).start()\n        started += 1\n"
+        "except RuntimeError:\n    pass"
+    )
+    (verdict,) = pool.run(bare, [Program(code=bomb, test="assert started < 600")], attempts=1)
+    limited = wall == "docker" or tuple(int(n) for n in os.uname().release.split(".")[:2]) >= (6, 14)
+    assert verdict.outcome == ("passed" if limited else "failed"), verdict
+
+
 def test_output_is_kept_in_bounds(pool: Pool, bare: BuiltEnvironment) -> None:
     """What a program and its processes print is kept, of much output its beginning and end; it changes no digest."""
     short = "import os, sys\nprint('\\u00e4')\nprint('err', file=sys.stderr)\nos.system('echo child')\nx = 1"
