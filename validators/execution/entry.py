@@ -23,10 +23,49 @@ def test_of(program: Program) -> str:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return program.test
     found = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == CHECK]
-    calls = any(isinstance(n, ast.Name) and n.id == CHECK for n in ast.walk(tree))
-    if len(found) != 1 or calls or len(found[0].args.args) != 1:
+    if len(found) != 1 or len(found[0].args.args) != 1:
         return program.test
-    return _unfolded(program.test, found[0], entry) or f"{program.test.rstrip()}\n\n\n{CHECK}({entry})\n"
+    calls = _uses(tree, CHECK)
+    if not calls:
+        return _unfolded(program.test, found[0], entry) or f"{program.test.rstrip()}\n\n\n{CHECK}({entry})\n"
+    applied = _applied(tree, found[0], entry)
+    if sum(_uses(n, CHECK) for n in applied) != calls:
+        return program.test
+    return _unfolded(_without(program.test, tree, applied), found[0], entry) or program.test
+
+
+def _uses(tree: ast.AST, name: str) -> int:
+    return sum(isinstance(n, ast.Name) and n.id == name for n in ast.walk(tree))
+
+
+def _applied(tree: ast.Module, check: ast.FunctionDef, entry: str) -> list[ast.stmt]:
+    """What applies `check` to the entry point right after it: `check(f)`, or a function that does only that, called."""
+    application, caller = f"{CHECK}({entry})", ""
+    found: list[ast.stmt] = []
+    for node in tree.body[tree.body.index(check) + 1 :]:
+        found.append(node)
+        if isinstance(node, ast.Expr) and ast.unparse(node) == application:
+            return found if not caller or _uses(tree, caller) == 1 else []
+        if caller or not isinstance(node, ast.FunctionDef) or node.decorator_list or ast.unparse(node.args):
+            return []
+        if [ast.unparse(n) for n in node.body] != [application]:
+            return []
+        application, caller = f"{node.name}()", node.name
+    return []
+
+
+def _without(test: str, tree: ast.Module, statements: list[ast.stmt]) -> str:
+    """The test with these statements' lines empty; as it is, where they share a line with others."""
+    lines = test.splitlines()
+    for node in statements:
+        for i in range(node.lineno - 1, node.end_lineno or node.lineno):
+            lines[i] = ""
+    left = "\n".join(lines) + "\n"
+    wanted = [ast.dump(n) for n in tree.body if n not in statements]
+    try:
+        return left if [ast.dump(n) for n in ast.parse(left).body] == wanted else test
+    except SyntaxError:
+        return test
 
 
 def _unfolded(test: str, check: ast.FunctionDef, entry: str) -> str | None:

@@ -125,6 +125,8 @@ class _Judging:
             self.orders.put(None)
         for future in list(self.running):
             future.cancel()
+        self.built.clear()
+        trim(self.cache, self.terms.cache_bytes)
 
     # ------------------------------------------------------------------------------------------- threads of their own
 
