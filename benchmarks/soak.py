@@ -22,7 +22,7 @@ from validators.execution.wall import WORKER, Limits
 
 LOOKS = 10
 RSS_SHARE = 1.05
-"""Memory may grow by a twentieth after the first look: allocators don't give back all that was used for a moment."""
+"""Memory may grow by a twentieth after the second look: allocators don't give back all that was used for a moment."""
 
 SORTS = (
     ("x = {n}", "assert x == {n}", "passed"),
@@ -127,8 +127,8 @@ def soak(pool: Pool, cache: Path, count: int) -> tuple[list[Look], Counter[str]]
 
 
 def grown(looks: list[Look]) -> list[str]:
-    """What is more at the end than at the first look, beyond what is allowed."""
-    first, last = looks[0], looks[-1]
+    """What is more at the end than at the second look, beyond what is allowed."""
+    first, last = looks[1], looks[-1]
     found = []
     for name in (f.name for f in fields(Look)):
         before, after = getattr(first, name), getattr(last, name)

@@ -15,6 +15,9 @@ from validators.execution.wall import ENV, Limits, Wall
 _SHARE = 0.25
 """Share of the machine's memory that servers may hold while no program runs in them."""
 
+_DEATHS = 3
+"""So often a server is started where it dies before it is ready."""
+
 
 class WarmServers:
     """The servers of a pool.
@@ -88,18 +91,26 @@ class WarmServers:
         return server
 
     def _started(self, environment: BuiltEnvironment) -> Server:
+        failed = f"No sandbox for {environment.record.label}"
+        deaths: list[ServerDiedError] = []
+        while len(deaths) < _DEATHS:
+            try:
+                return self._preloaded(environment)
+            except ServerDiedError as error:
+                deaths.append(error)
+            except SandboxError as error:
+                raise SandboxError(f"{failed}: {error}", retryable=error.retryable) from error
+        raise SandboxError(f"{failed}: {deaths[-1]}") from deaths[-1]
+
+    def _preloaded(self, environment: BuiltEnvironment) -> Server:
+        """A server with the libraries that survive a fork; with threads left it starts cold: programs import them."""
         site = environment.root / environment.prefix.removeprefix(f"{ENV}/")
         preload = [n for n in self.preload if (site / n).is_dir() or (site / f"{n}.py").is_file()]
-        try:
+        server = self._serve(environment, preload)
+        while preload and (server.ready["threads"] > 1 or server.ready["failed"]):
+            preload = [] if server.ready["threads"] > 1 else [n for n in preload if n not in server.ready["failed"]]
+            server.close()
             server = self._serve(environment, preload)
-            while preload and (server.ready["threads"] > 1 or server.ready["failed"]):
-                # Threads don't survive a fork: such an environment starts cold, its programs import for themselves.
-                preload = [] if server.ready["threads"] > 1 else [n for n in preload if n not in server.ready["failed"]]
-                server.close()
-                server = self._serve(environment, preload)
-        except SandboxError as error:
-            why = f"No sandbox for {environment.record.label}: {error}"
-            raise SandboxError(why, retryable=not isinstance(error, ServerDiedError) and error.retryable) from error
         return server
 
     def _serve(self, environment: BuiltEnvironment, preload: Sequence[str]) -> Server:

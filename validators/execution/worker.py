@@ -1,23 +1,28 @@
 """The part of the sandbox that runs inside the wall: a fork server for one environment.
 
 One file, standard library only, Python 3.8 to 3.14: it is bound into the wall and started with the environment's own
-interpreter. It preloads libraries, then forks a child for each program. The child gets namespaces of its own, drops
-every right, and speaks with the supervisor outside over a socket of its own, which the server never reads: neither
-programs nor what they said pass through (or stay in) the server's memory.
+interpreter. It preloads libraries, then forks a child for each program. A child is shut in before its program comes,
+drops every right, and speaks with the supervisor outside over a socket of its own, which the server never reads:
+neither programs nor what they said pass through (or stay in) the server's memory. Its test comes only once its code has
+run.
 
 Guarantees, together with the wall (`validators/execution/wall.py`):
 
 * A child is process 1 of its own pid namespace: it can't name, signal, trace or read the server or another job; when it
-  ends, whatever it started is killed by the kernel before the next job begins.
+  ends, whatever it started is killed by the kernel before the next program begins. In a container it has a user id of
+  its own instead: what it started is killed, and what it wrote removed, before the server reports its end.
 * It has its own /tmp (its working directory), /dev/shm and /proc: nothing that it writes outlives it.
 * It holds no capability, can gain none, and a system call filter refuses namespaces, mounts, tracing, keys, BPF,
   System V IPC, memory files and modules.
-* Processor time, file sizes, open files and processes are limited; the memory of all its processes together is polled.
+* Processor time, file sizes, open files and processes are limited; the memory of all its processes together is polled,
+  and a process whose memory was too much for a moment only is found by its peak.
+* What it prints goes to a file in memory, no larger than a file of its own may be, which the supervisor reads the
+  beginning and the end of once the child is gone.
 
 Not guaranteed:
 
 * Memory that no process maps (a shared mapping that is let go while it is inherited) is bounded by the address-space
-  limit a process, not by the memory limit. Between two polls (20 ms) a program can go beyond its memory limit.
+  limit a process, not by the memory limit. Between two polls (20 ms) a program can hold more than its limit.
 * What a child says is a claim: exceptions, warnings and called symbols are evidence of honest programs. Only values
   that the supervisor compares outside are proof; and of these, one that is easily guessed (True) says little.
 * Weak proof stops no program that means to deceive (`conformance.WEAK` lists the attacks that win, each is run): the

@@ -1,4 +1,4 @@
-"""What a pool stands: its servers killed in the middle of much work, and thousands of programs one after the other."""
+"""What a pool stands: servers killed in the middle of much work, thousands of programs, a machine that is busy."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from soak import processes, servers
 
 from registry.records import Program
 from validators.execution.pool import Pool
+from validators.execution.wall import Limits
 
 ROOT = Path(__file__).parents[3]
 
@@ -47,9 +48,11 @@ def test_servers_killed_in_the_middle_lose_no_verdict(tmp_path: Path) -> None:
     with Pool(2, wall="bubblewrap") as pool:
         bare = pool.build([], tmp_path)
         killer.start()
-        verdicts = list(pool.run(bare, programs, attempts=1))
-        killer.enough.set()
-        killer.join()
+        try:
+            verdicts = list(pool.run(bare, programs, attempts=1))
+        finally:
+            killer.enough.set()
+            killer.join()
     assert killer.killed >= 5
     assert [v.program for v in verdicts] == [p.id for p in programs]
     wrong = [(v.outcome, v.detail) for i, v in enumerate(verdicts) if v.outcome != ("passed", "failed")[i % 2]]
@@ -58,10 +61,28 @@ def test_servers_killed_in_the_middle_lose_no_verdict(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_nothing_grows() -> None:
-    """After 4,000 programs of every sort, memory, descriptors and processes are what they were after the first 400."""
+    """After 4,000 programs of every sort, memory, descriptors and processes are what they were after the first 800."""
     command = [sys.executable, str(ROOT / "benchmarks" / "soak.py"), "--executions", "4000", "--wall", "bubblewrap"]
     done = subprocess.run(
         command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "nothing grew" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_busy_machine_changes_no_verdict(tmp_path: Path) -> None:
+    """With four busy loops a core beside it, what needs most of its time still passes, and what is endless is late."""
+    code = "import time\nwhile time.process_time() < {}:\n    pass\nx = 1"
+    programs = [Program(code=code.format(seconds), test="assert x == 1") for seconds in (1.2, 60)]
+    grows = "import time\nx = []\nwhile time.process_time() < 60:\n    x.append(bytearray(b'x') * 400000)"
+    programs.append(Program(code=grows, test="assert x == 1"))
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4 * (os.cpu_count() or 1))]
+    try:
+        with Pool(1, wall="bubblewrap", limits=Limits(memory_mb=512)) as pool:
+            verdicts = list(pool.run(pool.build([], tmp_path), programs, timeout_s=2.0, attempts=1))
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+    assert [v.outcome for v in verdicts] == ["passed", "timeout", "memory"], verdicts
