@@ -143,6 +143,8 @@ class _Inliner:
             if not node.args.args:
                 raise NotAloneError(f"method {name} without self")
             me = node.args.args[0].arg
+            if flow_all(node.body).binds & frozenset().union(*(_attributes_of(n, me) for n in node.body)):
+                raise NotAloneError(f"method {name} with a local of an attribute's name")
             start, end = module.source.span(node.args.args[0])
             rest = module.source.text[end:]
             blanks = len(rest) - len(rest.lstrip(", "))
@@ -301,6 +303,8 @@ def _clashes(run: Sequence[tuple[ast.stmt, str]]) -> list[str]:
     local: set[str] = set()
     for (statement, me), names in zip(run, used, strict=True):
         if isinstance(statement, ast.Assign) and _same_name(statement, me):
+            if isinstance(statement.targets[0], ast.Name):
+                clashing |= names & local  # the attribute is another object than the local that is replaced
             local -= names
             continue
         clashing |= names & local

@@ -147,3 +147,33 @@ def test_inherited_tests_run_with_the_class_that_inherits() -> None:
     found = list(test_functions([base, page("lib/tests/test_derived.py", text)]))
     assert [t.name for t in found] == ["TestB.test_x"]
     assert list(stand_alone(found[0])) == ["import lib\nassert lib.b() == 1\n"]
+
+
+def test_locals_of_set_up_and_methods_are_not_attributes() -> None:
+    """A local of the set-up's isn't the attribute of its name; a method in which one name is both is refused."""
+    suite = """
+import lib
+
+
+class TestThings:
+    def setup_method(self):
+        self.G = lib.f(1)
+        G = lib.f(2)
+        self.H = lib.g(G)
+
+    def same(self, d=None):
+        K = self.K
+        return K == d
+
+    def test_attribute(self):
+        G = self.G
+        assert lib.h(G, self.H) == 1
+
+    def test_method(self):
+        assert self.same(1)
+"""
+    attribute, method = test_functions([page("tests/test_x.py", suite)])
+    (script,) = stand_alone(attribute)
+    assert script == "import lib\nG0 = lib.f(1)\nG = lib.f(2)\nH = lib.g(G)\nG = G0\nassert lib.h(G, H) == 1\n"
+    with pytest.raises(NotAloneError, match="a local of an attribute's name"):
+        list(stand_alone(method))
