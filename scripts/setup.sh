@@ -1,7 +1,8 @@
 #!/bin/sh
-# Sets up .venv and the sandbox's wall: scripts/setup.sh run|dev|wall. Called by make, which knows what is out of date.
+# Sets up .venv and the sandbox's wall: scripts/setup.sh run|dev|wall|walls. Called by make, which knows what is out of date.
 #   run   .venv with all that `driftune run` needs        dev   that, and what tests and lint need
-#   wall  bubblewrap, where no program of that name is found
+#   wall  bubblewrap, where no program of that name is found and no Docker engine can do its work
+#   walls bubblewrap, in any case: tests run behind both, and bring an engine of their own
 # PYTHON: the interpreter to take. TORCH_INDEX: address of the package index that torch comes from.
 set -eu
 cd "$(dirname "$0")/.."
@@ -53,9 +54,14 @@ install() { # install EXTRAS
   .venv/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[$1]"
 }
 
+engine_answers() { # whether programs can run behind a Docker engine that is here
+  .venv/bin/python -c 'import sys; from validators.execution.docker import Docker; sys.exit(Docker().available() is not None)' 2>/dev/null
+}
+
 case "${1:-}" in
   run) install train ;;
   dev) install train,dev ;;
-  wall) command -v bwrap >/dev/null || apt_install bubblewrap "The sandbox's wall" ;;
-  *) die "scripts/setup.sh takes run, dev or wall, found '${1:-nothing}'" ;;
+  walls) command -v bwrap >/dev/null || apt_install bubblewrap "The sandbox's wall" ;;
+  wall) command -v bwrap >/dev/null || engine_answers || apt_install bubblewrap "The sandbox's wall" ;;
+  *) die "scripts/setup.sh takes run, dev, wall or walls, found '${1:-nothing}'" ;;
 esac

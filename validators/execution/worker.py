@@ -8,10 +8,11 @@ run.
 
 Guarantees, together with the wall (`validators/execution/wall.py`):
 
-* A child is process 1 of its own pid namespace: it can't name, signal, trace or read the server or another job; when it
-  ends, whatever it started is killed by the kernel before the next program begins. In a container it has a user id of
-  its own instead: what it started is killed, and what it wrote removed, before the server reports its end.
-* It has its own /tmp (its working directory), /dev/shm and /proc: nothing that it writes outlives it.
+* With namespaces a child is process 1 of its own pid namespace: it can't name, signal, trace or read the server or
+  another job; when it ends, whatever it started is killed by the kernel before the next job begins. It has its own /tmp
+  (its working directory), /dev/shm and /proc: nothing that it writes outlives it.
+* With a user id it can name the server and the other half of its own job, but not signal, trace or read them; when it
+  ends, all that runs under its id is killed at once and its files are removed; where that fails, the server ends.
 * It holds no capability, can gain none, and a system call filter refuses namespaces, mounts, tracing, keys, BPF,
   System V IPC, memory files and modules.
 * Processor time, file sizes, open files and processes are limited; the memory of all its processes together is polled,
