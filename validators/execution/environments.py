@@ -77,6 +77,7 @@ def build(
     """
     limits, given = limits or Limits(), list(wheels)
     interpreter = wall.interpreter(python)
+    cache = cache.absolute()  # walls are started elsewhere
     with _written_to(cache):
         found = resolve(requirements, cache, interpreter, wheels=given)
     record = Environment(

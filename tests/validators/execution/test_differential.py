@@ -131,6 +131,27 @@ def test_real_drift_of_networkx(pool: Pool, two: tuple[BuiltEnvironment, BuiltEn
 
 
 @pytest.mark.slow
+def test_the_page_tells_what_is_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The block of the how-to runs and prints what the page says; its table has every rule."""
+    page = (Path(validators.__file__).parents[1] / "docs" / "how-to" / "compare.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    exec(page.partition("```python\n")[2].partition("```")[0], {})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "differs"
+    assert [line.partition(":")[0] for line in lines[1:]] == [
+        "Outcome",
+        "Exception only at new",
+        "Value 0",
+        "Value paths",
+        "Value kind",
+    ]
+    rules = [line.split("`")[1] for line in page.partition("## Rules")[2].splitlines() if line.startswith("| `")]
+    assert sorted(rules) == sorted(RULES)
+
+
+@pytest.mark.slow
 def test_real_drift_of_numpy(pool: Pool, sandbox_cache: Path) -> None:
     """NumPy 2's reprs are forgiven by their rule; what it removed, and a new kind of container, are not."""
     pair = (pool.build(["numpy==1.26.4"], sandbox_cache), pool.build(["numpy==2.2.6"], sandbox_cache))
