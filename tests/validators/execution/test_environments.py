@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import subprocess
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,22 @@ def test_other_python_versions(which: int, pool: Pool, sandbox_cache: Path) -> N
     test = f"assert version == {python!r}\nassert found.startswith('/env/')\nassert importlib.util.find_spec('networkx') is None"
     (verdict,) = pool.run(where, [Program(code=code, test=test)])
     assert verdict.outcome == "passed", verdict.detail
+
+
+class _WithoutPip(Bubblewrap):
+    """A wall whose interpreters have no pip of their own, as uv's may have none."""
+
+    def interpreter(self, python: str | None) -> interpreters.Interpreter:
+        return replace(super().interpreter(python), pip=None)
+
+
+def test_an_interpreter_without_pip_is_served_by_ours(tmp_path: Path) -> None:
+    """Our pip resolves for the other interpreter, with its markers, and installs into it."""
+    python = interpreters.every()[0].minor
+    where = build(["pytest==8.3.3"], tmp_path, wall=_WithoutPip(), python=python)
+    names = {r.split("==")[0] for r in where.record.requirements}
+    assert ("exceptiongroup" in names) == (tuple(map(int, python.split("."))) < (3, 11))
+    assert (where.root / where.interpreter.site_packages / "pytest" / "__init__.py").is_file()
 
 
 def test_a_wheel_that_left_the_cache_comes_back_by_its_hash(pool: Pool, tmp_path: Path) -> None:
