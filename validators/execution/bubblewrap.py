@@ -145,6 +145,7 @@ def _start(
                 pass_fds=[*data.fds, *([] if server is None else [server])],
                 env={},
                 cwd="/",
+                umask=0o022,  # what is built is readable by all, as jobs may have another user's id behind another wall
                 start_new_session=True,  # Ctrl-C is for the driver, which ends its sandboxes in order
             )
         except OSError as error:

@@ -12,6 +12,8 @@ What it does not guarantee:
 * Who may use the engine is as good as root on the host: that holds for driftune, not for the programs it runs.
 * A program sees in /proc that the server and the other half of its own job are there (not their memory, files or
   variables), and where on the host the folders bound into the container lie (not what is there).
+* The two halves of one job share /tmp and /dev/shm: what a test writes there under a fixed name, its candidate may see
+  or have put there (its working directory is its own).
 * Timing, the processor's caches and the number of cores can be observed.
 """
 
@@ -225,8 +227,7 @@ class Docker:
 
     def _server_config(self, client: Any, root: Path, interpreter: Interpreter, limits: Limits) -> dict[str, Any]:
         command = [f"{ENV}/bin/python", "-s", WORKER, f"{_CONTROL}/socket"]
-        binds = [Bind(root, ENV), Bind(Path(worker.__file__), WORKER)]
-        config = self._config(client, command, binds, interpreter, {})
+        config = self._config(client, command, [Bind(root, ENV)], interpreter, {})
         config["User"] = "0:0"
         size = f"rw,exec,nosuid,nodev,mode=1777,nr_inodes=20000,size={limits.disk_mb}m"
         config["HostConfig"] |= {
@@ -334,11 +335,12 @@ class WalledContainer:
         ids = range(first, first + _IDS)
         binds = [Bind(control, _CONTROL)]
         for target, text in (
+            (WORKER, Path(worker.__file__).read_text(encoding="utf-8")),  # ours may be for us alone
             (_PASSWD, "".join(f"sandbox:x:{i}:{i}:sandbox:/tmp:/bin/sh\n" for i in ids)),
             (_GROUP, "".join(f"sandbox:x:{i}:\n" for i in ids)),
         ):
             source = folder / Path(target).name
-            source.write_text(text, encoding="ascii")
+            source.write_text(text, encoding="utf-8")
             source.chmod(0o644)
             binds.append(Bind(source, target))
         config["HostConfig"]["Mounts"] += [

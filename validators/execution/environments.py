@@ -139,6 +139,9 @@ def _skeleton(folder: Path, interpreter: Interpreter) -> None:
     home = f"home = {interpreter.path.parent}\n"
     text = f"{home}include-system-site-packages = false\nversion = {interpreter.version}\n"
     (folder / "pyvenv.cfg").write_text(text, encoding="utf-8")
+    for path in folder.rglob("*"):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() else 0o644)  # behind Docker a job is another user
 
 
 def _pip_install(wheels: Sequence[Path], folder: Path, wall: Wall, interpreter: Interpreter) -> None:

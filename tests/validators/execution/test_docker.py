@@ -51,6 +51,21 @@ def test_nothing_is_pulled_and_nothing_is_left(client: Any, engine: Path, tmp_pa
     assert all(tag.startswith("driftune/") for tag in tags)
 
 
+@pytest.mark.parametrize("builder", ["bubblewrap", "docker"])
+def test_files_that_are_ours_alone_are_no_hindrance(builder: str, engine: Path, tmp_path: Path) -> None:
+    """Where new files are for their owner only (umask 077), jobs can still read an environment, whoever built it."""
+    mask = os.umask(0o077)
+    try:
+        with Pool(1, wall=builder) as pool:
+            pool.build(["more-itertools==10.8.0"], tmp_path)
+        with Pool(1, wall="docker") as pool:
+            where = pool.build(["more-itertools==10.8.0"], tmp_path)
+            program = Program(code="import more_itertools\nx = 1", test="assert x == 1")
+            assert [v.outcome for v in pool.run(where, [program])] == ["passed"]
+    finally:
+        os.umask(mask)
+
+
 def test_a_container_is_as_bare_as_can_be(client: Any, engine: Path, tmp_path: Path) -> None:
     """No network, no way to more rights, a read-only root, three capabilities, and limits."""
     with Pool(1, wall="docker") as pool:
