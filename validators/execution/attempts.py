@@ -75,7 +75,7 @@ def attempt(
         ServerDiedError: The server is gone.
         SandboxError: The harness failed before the program ran.
     """
-    job = server.start(_first_frame(program, setting, seed), setting.timeout_s, patient=patient)
+    job = server.start(first_frame(program, setting, seed), setting.timeout_s, patient=patient)
     talk = _Talk(job, program, rewritten)
     began = time.monotonic()
     found: Attempt | None = None
@@ -99,12 +99,13 @@ def attempt(
     if ended.rss_kb > server.limits.memory_mb << 10:  # also where the memory was let go between two polls
         found, ended = None, replace(ended, reason="memory")
     if found is None or (ended.reason in ("memory", "processes") and found.outcome != "passed"):
-        found = talk.failure() or _ended(why, ended, setting)
-    values = {**talk.values, **_watched(talk.last, setting.watch)}
+        found = talk.failure() or concluded(why, ended, setting)
+    values = {**talk.values, **watched(talk.last, setting.watch)}
     return replace(found, duration_s=round(duration, 6), cpu_s=ended.cpu_s, values=values, output=output)
 
 
-def _first_frame(program: Program, setting: Setting, seed: int) -> dict[str, Any]:
+def first_frame(program: Program, setting: Setting, seed: int) -> dict[str, Any]:
+    """What a process is told first."""
     return {
         "code": program.code,
         "files": dict(program.files),
@@ -116,7 +117,7 @@ def _first_frame(program: Program, setting: Setting, seed: int) -> dict[str, Any
     }
 
 
-def _watched(frame: dict[str, Any], names: Sequence[str]) -> dict[str, dict[str, str]]:
+def watched(frame: dict[str, Any], names: Sequence[str]) -> dict[str, dict[str, str]]:
     """The final values of variables, as the program says."""
     sent = frame.get("watched")
     rows: dict[str, Any] = sent if isinstance(sent, dict) else {}
@@ -207,7 +208,7 @@ class _Talk:
         sent = frame.get("token")
         if not isinstance(sent, str) or not secrets.compare_digest(sent.encode(), token.encode()):
             return Attempt("failed", "It ended without the token")
-        return Attempt("passed", **_evidence(frame))
+        return Attempt("passed", **evidence(frame))
 
     def failure(self, frame: dict[str, Any] | None = None) -> Attempt | None:
         """The first check that didn't hold decides, whatever came after it."""
@@ -216,7 +217,7 @@ class _Talk:
         check, actual = self.failed
         message = f"{check.source}: got {actual[:200]}"
         exception = {"type": "AssertionError", "message": message, "line": check.line, "in": "test"}
-        return Attempt("failed", f"{message} (test, line {check.line})", exception, **_evidence(frame or {}))
+        return Attempt("failed", f"{message} (test, line {check.line})", exception, **evidence(frame or {}))
 
     def _raised(self, frame: dict[str, Any]) -> Attempt:
         kinds = [str(k) for k in _list(frame.get("kinds"))]
@@ -234,7 +235,7 @@ class _Talk:
         elif where == "test" and frame.get("stage") == "test.py" and {"AssertionError", "Failed"} & set(kinds):
             outcome = "failed"
         detail = f"{exception['type']}: {exception['message']}".splitlines()[0][:300]
-        return Attempt(outcome, f"{detail} ({where}, line {exception['line']})", exception, **_evidence(frame))
+        return Attempt(outcome, f"{detail} ({where}, line {exception['line']})", exception, **evidence(frame))
 
 
 def _holds(check: Check, values: Sequence[Any]) -> bool:
@@ -244,7 +245,7 @@ def _holds(check: Check, values: Sequence[Any]) -> bool:
         return False  # as such an assert doesn't hold either
 
 
-def _ended(why: str, ended: Ended, setting: Setting) -> Attempt:
+def concluded(why: str, ended: Ended, setting: Setting) -> Attempt:
     """The outcome of a process that didn't end by itself as it should."""
     if ended.reason == "memory":
         return Attempt("memory", "It went beyond the memory limit")
@@ -258,7 +259,7 @@ def _ended(why: str, ended: Ended, setting: Setting) -> Attempt:
     return Attempt("killed", why)
 
 
-def _evidence(frame: dict[str, Any]) -> dict[str, Any]:
+def evidence(frame: dict[str, Any]) -> dict[str, Any]:
     """What a program says about itself, in bounds."""
     warnings = tuple(
         {

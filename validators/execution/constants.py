@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from validators.execution.arrays import NUMPY, NUMPY_NAMES
+from validators.execution.declared import instance, member
 from validators.execution.frames import PANDAS, PANDAS_NAMES
 from validators.execution.names import Names
 from validators.execution.typed import Instance, Member, Opaque, Scalar, Undecided
@@ -115,6 +116,10 @@ class _Constant:
         name = self.paths.path(node)
         if name in NAMES:
             return NAMES[name]
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            declared = self.paths.declared(node.value.id)
+            if declared is not None:
+                return member(declared, node.attr, self._plainly)
         raise ValueError("no literal")
 
     def _formatted(self, node: ast.expr) -> str:
@@ -156,9 +161,17 @@ class _Constant:
             raise ValueError("no arithmetic of Python's")
         return self._guard(ARITHMETIC[type(node.op)], left, right)
 
+    def _plainly(self, node: ast.expr) -> Any:
+        """The value of a literal in the program's own code, where the test's names mean nothing."""
+        return constant(node, {}, self.paths)
+
     def _call(self, node: ast.Call) -> Any:
         name = self.paths.path(node.func)
         function = FUNCTIONS.get(name)
+        declared = self.paths.declared(node.func.id) if not function and isinstance(node.func, ast.Name) else None
+        if declared is not None and all(k.arg for k in node.keywords):
+            named = {str(k.arg): self._value(k.value) for k in node.keywords}
+            return instance(declared, [self._value(a) for a in node.args], named, self._plainly)
         if function is None or (node.keywords and name not in KEYWORDS):
             raise ValueError("no literal")
         arguments = [self._value(a) for a in node.args]

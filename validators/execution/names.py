@@ -46,6 +46,30 @@ class Names:
                 found = new + found.removeprefix(old)
         return found if rest or found.rpartition(".")[2] == written else ""
 
+    def declared(self, name: str) -> ast.stmt | None:
+        """The statement that alone binds a name, a class or an assignment; None where there is no such."""
+        if name in self._imports:
+            return None
+        found = [
+            n
+            for n in self._statements
+            if getattr(n, "name", None) == name
+            or any(isinstance(t, ast.Name) and t.id == name for part in _targets(n) for t in ast.walk(part))
+        ]
+        plain = len(found) == 1 and isinstance(found[0], (ast.ClassDef, ast.Assign))
+        return found[0] if plain else None
+
+    def statement(self, name: str) -> str | None:
+        """The import that alone binds a name, as a statement of its own; None where there is no such."""
+        if name in self._bound or len(self._imports.get(name, ())) != 1:
+            return None
+        for node in self._statements:
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                for alias in node.names:
+                    if (alias.asname or alias.name.partition(".")[0]) == name:
+                        return ast.unparse(type(node)(**{**vars(node), "names": [alias]}))
+        return None
+
     @cached_property
     def _imports(self) -> dict[str, set[str]]:
         found: dict[str, set[str]] = {}

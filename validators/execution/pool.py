@@ -27,6 +27,7 @@ from validators.execution import environments
 from validators.execution.attempts import Attempt, Setting, attempt
 from validators.execution.entry import test_of
 from validators.execution.environments import BuiltEnvironment
+from validators.execution.halves import Halves, attempt_apart, divide
 from validators.execution.rewrite import NotRewritable, Rewritten, rewrite
 from validators.execution.server import ServerDiedError
 from validators.execution.wall import AUTO, WALLS, Limits, Wall, choose
@@ -235,27 +236,26 @@ class Pool:
         self._stands = why is None
         if why is not None:
             return _verdict(program, environment, setting, [Attempt("unavailable", f"No sandbox: {why}")], "none")
-        rewritten: Rewritten | None = None
         program, asked = replace(program, test=test_of(program)), program
-        if setting.strong:
-            with suppress(NotRewritable):
-                rewritten = rewrite(program.test, program.code)
-        made = self._attempts(environment, program, rewritten, setting)
-        if rewritten and any(a.unsent is not None for a in made):
-            rewritten = None
-            made = self._attempts(environment, program, None, setting)
-        return _verdict(asked, environment, setting, made, "strong" if rewritten else "weak")
+        made: list[Attempt] = []
+        for outside in _ways_outside(program) if setting.strong else ():
+            made = self._attempts(environment, program, outside, setting)
+            if all(a.unsent is None and (isinstance(outside, Rewritten) or a.outcome not in _ALIKE) for a in made):
+                return _verdict(asked, environment, setting, made, "strong")
+        inside = self._attempts(environment, program, None, setting)
+        alike = [(a.outcome, a.unsent) for a in made] == [(a.outcome, None) for a in inside]
+        return _verdict(asked, environment, setting, inside, "strong" if alike else "weak")
 
     def _attempts(
-        self, environment: BuiltEnvironment, program: Program, rewritten: Rewritten | None, setting: Setting
+        self, environment: BuiltEnvironment, program: Program, outside: Outside | None, setting: Setting
     ) -> list[Attempt]:
         made: list[Attempt] = []
         for seed in range(setting.attempts):
             with self._turns.together():
-                found = self._once(environment, program, rewritten, setting, seed)
+                found = self._once(environment, program, outside, setting, seed)
             if found.outcome == "timeout" and found.cpu_s < _BUSY * setting.timeout_s:
                 with self._turns.alone():
-                    found = self._once(environment, program, rewritten, setting, seed, patient=True)
+                    found = self._once(environment, program, outside, setting, seed, patient=True)
             made.append(found)
             if found.unsent is not None or found.outcome == "timeout":
                 break
@@ -265,7 +265,7 @@ class Pool:
         self,
         environment: BuiltEnvironment,
         program: Program,
-        rewritten: Rewritten | None,
+        outside: Outside | None,
         setting: Setting,
         seed: int,
         *,
@@ -275,7 +275,9 @@ class Pool:
         while len(deaths) < _DEATHS:
             try:
                 with self._servers.lent(environment) as server:
-                    return attempt(server, program, rewritten, setting, seed, patient=patient)
+                    if isinstance(outside, Halves):
+                        return attempt_apart(server, program, outside, setting, seed, patient=patient)
+                    return attempt(server, program, outside, setting, seed, patient=patient)
             except ServerDiedError as error:
                 deaths.append(error)
         return Attempt("killed", f"It ended the sandbox's server {_DEATHS} times: {deaths[-1]}")
@@ -340,5 +342,19 @@ def _verdict(
         output=first.output,
     )
 
+
+Outside = Rewritten | Halves
+"""How a program's outcome is found outside its process."""
+
+
+def _ways_outside(program: Program) -> Iterator[Outside]:
+    with suppress(NotRewritable):
+        yield rewrite(program.test, program.code)
+    with suppress(NotRewritable):
+        yield divide(program)
+
+
+_ALIKE = ("failed", "error")
+"""Outcomes in two processes that are believed only where they come of one process as well."""
 
 _UNPROVEN = ("unavailable", "timeout", "killed", "memory", "flaky")

@@ -39,6 +39,7 @@ Not guaranteed:
 from __future__ import annotations
 
 import array
+import builtins
 import collections
 import ctypes
 import dataclasses
@@ -591,6 +592,8 @@ def run(fd: int) -> int:
     job = receive(fd)
     enter()
     prepare_process(job)
+    if "apart" in job:  # nothing of what another process wrote is imported
+        sys.path[:] = [p for p in sys.path if p != WORK]
     module = types.ModuleType("program")
     module.__file__ = os.path.join(WORK, "program.py")
     sys.modules["program"] = sys.modules["__main__"] = module
@@ -629,6 +632,8 @@ def watched(module: types.ModuleType, name: str) -> Frame:
 def run_test(fd: int, module: types.ModuleType, record: Recorder) -> Frame:
     # Everything a check needs is bound here, so that a program which replaced a global of its own can't break it.
     test = receive(fd)
+    if "serve" in test:
+        return serve_calls(fd, module, test["serve"])
     sent = [0]
 
     def check_value(index: int, *values: Any, _send: Any = send, _fd: int = fd) -> None:
@@ -640,6 +645,8 @@ def run_test(fd: int, module: types.ModuleType, record: Recorder) -> Frame:
         setattr(module, test["names"][0], check_value)
         if test["names"][1] in test["test"]:  # making a class takes as long as running a small program
             setattr(module, test["names"][1], catcher(check_value))
+    if "stands" in test:
+        setattr(module, test["stands"], stand_in(fd))
     try:
         ended = execute(test["test"], "test.py", module, record)
     except Unserialisable as error:
@@ -671,6 +678,60 @@ def catcher(check_value: Any) -> Any:
             return True
 
     return Raises
+
+
+def stand_in(fd: int) -> Any:
+    """What stands for a function that another process runs. What isn't a call with literals makes the proof weak."""
+
+    class StandIn:
+        def __call__(self, *arguments: Any, **options: Any) -> Any:
+            send(fd, {"k": "call", "a": encode(list(arguments)), "w": encode(options)})
+            answer = receive(fd)
+            if answer["k"] == "result":
+                return decode(answer["v"])
+            raise getattr(builtins, answer["type"])(*decode(answer["a"]))
+
+        def __getattr__(self, name: str) -> Any:
+            raise Unserialisable("The test asks for %s of a function that another process runs" % name)
+
+    return StandIn()
+
+
+def serve_calls(fd: int, module: types.ModuleType, name: str) -> Frame:
+    """Call a function of the program's as often as told to."""
+    if name not in module.__dict__:
+        return {"k": "weak", "why": "There is no %s" % name}
+    while True:
+        order = receive(fd)
+        if order["k"] != "call":
+            return {"k": "served"}
+        try:
+            answer = called(module.__dict__[name], decode(order["a"]), decode(order["w"]))
+        except BaseException as error:
+            answer = {"k": "weak", "why": text_of(error)}
+        send(fd, answer)
+
+
+def called(function: Any, arguments: List[Any], options: Dict[str, Any]) -> Frame:
+    """What a call came to: a literal, or a built-in exception."""
+    before = encode([arguments, options])
+    try:
+        result = function(*arguments, **options)
+    except Exception as error:
+        kind = type(error)
+        if getattr(builtins, kind.__name__, None) is not kind:
+            return {"k": "weak", "why": "A %s was raised, which is no built-in exception" % kind.__name__}
+        answer = {"k": "raised", "type": kind.__name__, "a": encode(list(error.args))}
+    else:
+        if type(result) not in SIMPLE and any(result is a for a in [*arguments, *options.values()]):
+            return {"k": "weak", "why": "The result is the very argument"}
+        answer = {"k": "result", "v": encode(result)}
+    if encode([arguments, options]) != before:
+        return {"k": "weak", "why": "An argument was changed"}
+    return answer
+
+
+SIMPLE = (int, str, float, bytes, complex, bool, type(None))
 
 
 def prepare_process(job: Frame) -> None:
@@ -870,6 +931,72 @@ CODERS: Dict[Any, Any] = {
     pathlib.PurePosixPath: lambda v, _: ["@Path", str(v)],
 }  # fmt: skip
 CLASSES = (bool, *LITERALS, object, type(None), type, bytearray)
+
+
+def decode(tagged: Any) -> Any:
+    """The value of tagged JSON that the supervisor has looked at."""
+    if not isinstance(tagged, list):
+        return tagged
+    tag, rest = tagged[0], tagged[1:]
+    decoder = DECODERS.get(tag)
+    if decoder is None:
+        raise Unserialisable("A %s can't be made again in another process" % tag)
+    return decoder(*rest)
+
+
+def decoded_pairs(items: Any) -> Any:
+    return [(decode(k), decode(v)) for k, v in items]
+
+
+def decoded_zone(seconds: Any) -> Any:
+    return None if seconds is None else datetime.timezone(datetime.timedelta(seconds=float.fromhex(seconds)))
+
+
+def decoded_array(name: str, shape: List[int], data: Any) -> Any:
+    numpy = importlib.import_module("numpy")
+    if isinstance(data, str):
+        flat = numpy.frombuffer(bytes.fromhex(data), numpy.dtype(name).newbyteorder("<")).astype(name)
+    else:
+        flat = numpy.empty(len(data), name)
+        for i, item in enumerate(data):
+            flat[i] = decode(item)
+    return flat.reshape(shape)
+
+
+def decoded_scalar(name: str, value: Any) -> Any:
+    numpy = importlib.import_module("numpy")
+    if name[0] in "mM":
+        return numpy.array(value, "i8").astype(name)[()]
+    return numpy.dtype(name).type(decode(value))
+
+
+DECODERS: Dict[str, Any] = {
+    "f": float.fromhex,
+    "b": bytes.fromhex,
+    "c": lambda real, imag: complex(float.fromhex(real), float.fromhex(imag)),
+    "l": lambda items: [decode(i) for i in items],
+    "t": lambda items: tuple(decode(i) for i in items),
+    "s": lambda items: {decode(i) for i in items},
+    "z": lambda items: frozenset(decode(i) for i in items),
+    "d": lambda items: dict(decoded_pairs(items)),
+    "@date": datetime.date,
+    "@datetime": lambda *parts: datetime.datetime(*parts[:-1]).replace(tzinfo=decoded_zone(parts[-1])),
+    "@time": lambda *parts: datetime.time(*parts[:-1]).replace(tzinfo=decoded_zone(parts[-1])),
+    "@timedelta": datetime.timedelta,
+    "@Decimal": decimal.Decimal,
+    "@Fraction": fractions.Fraction,
+    "@range": range,
+    "@slice": lambda *parts: slice(*[decode(p) for p in parts]),
+    "@Ellipsis": lambda: ...,
+    "@OrderedDict": lambda items: collections.OrderedDict(decoded_pairs(items)),
+    "@Counter": lambda items: collections.Counter(dict(decoded_pairs(items))),
+    "@deque": lambda items: collections.deque([decode(i) for i in items]),
+    "@UUID": lambda text: uuid.UUID(hex=text),
+    "@Path": pathlib.PurePosixPath,
+    "@array": decoded_array,
+    "@scalar": decoded_scalar,
+    "@dtype": lambda name: importlib.import_module("numpy").dtype(name),
+}
 
 
 def typed(value: Any, kind: Any, depth: int, budget: List[int]) -> Any:

@@ -26,6 +26,7 @@ from validators.execution.rewrite import NotRewritable, Undecided, rewrite
 from validators.execution.typed import Member
 from validators.execution.values import decode, render
 from validators.execution.worker import Unserialisable, encode
+from validators.execution.worker import decode as decode_inside
 
 HEADER = """
 import collections, datetime, decimal, fractions, math, pathlib, unittest, uuid
@@ -64,6 +65,24 @@ def test_standard_types_survive(value: Any) -> None:
     assert render(out)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [*STANDARD, np.arange(6).reshape(2, 3), np.array(["a", None], dtype=object), np.array(["a", "bc"]), np.float32(0.1),
+     np.datetime64("2024-01-02"), np.array([1 + 2j]), np.zeros((0, 3)), np.array(5, dtype=">i2")],
+    ids=repr,
+)  # fmt: skip
+def test_values_cross_between_two_processes(value: Any) -> None:
+    """What one process sends, another can make again, with its type."""
+    if isinstance(value, type):
+        with pytest.raises(Unserialisable):
+            decode_inside(encode(value))
+        return
+    out = decode_inside(encode(value))
+    np.testing.assert_equal(out, value)
+    assert type(out) is type(value) or isinstance(value, Path)
+    assert getattr(out, "shape", None) == getattr(value, "shape", None)
+
+
 def test_classes_of_the_program_are_data() -> None:
     """A dataclass with its own equality written by `dataclass`, and an Enum, are compared by names and fields."""
     assert decode(encode(Point(1, 2.0))) == decode(encode(Point(1, 2)))
@@ -78,6 +97,64 @@ def test_classes_of_the_program_are_data() -> None:
     for value in (Sly(1, 2), Looks(), np.ma.array([1])):
         with pytest.raises(Unserialisable):
             encode(value)
+
+
+CLASSES = """
+import enum
+from collections import namedtuple
+from dataclasses import dataclass
+from typing import NamedTuple
+
+@dataclass(frozen=True)
+class Point:
+    "A point."
+    x: int
+    y: float = 2.0
+
+    def norm(self):
+        return self.x
+
+class Colour(enum.Enum):
+    RED = 1
+    GREEN = 2
+
+class Twice(enum.Enum):
+    A = 1
+    B = 1
+
+@dataclass
+class Sly:
+    x: int
+    def __eq__(self, other):
+        return True
+
+Pair = namedtuple("Pair", "a, b")
+
+class Triple(NamedTuple):
+    a: int
+    b: int = 5
+"""
+
+
+@pytest.mark.parametrize(
+    ("literal", "inside", "held"),
+    [
+        ("Point(1)", "Point(1, 2.0)", True), ("Point(1, y=3)", "Point(1, 3.0)", True), ("Point(x=1)", "Point(2)", False),
+        ("[Colour.RED]", "[Colour.RED]", True), ("Colour.RED", "Colour.GREEN", False), ("Pair(1, 2)", "Pair(1, 2)", True),
+        ("Pair(1, b=2)", "(1, 3)", False), ("Triple(1)", "(1, 5)", True), ("{'a': Point(1)}", "{'a': Point(1)}", True),
+        ("Twice.A", "Twice.A", None), ("Sly(1)", "Sly(1)", None), ("Point()", "Point(1)", None), ("Colour.BLUE", "Colour.RED", None),
+    ],
+)  # fmt: skip
+def test_classes_of_the_program_are_read_from_syntax(literal: str, inside: str, held: bool | None) -> None:
+    """An instance of a plain dataclass or named tuple, and a member of a plain Enum, can be what is expected."""
+    space: dict[str, Any] = {"__name__": __name__}
+    exec(CLASSES, space)
+    try:
+        (check,) = rewrite(f"assert f() == {literal}", CLASSES).checks
+    except NotRewritable:
+        assert held is None
+        return
+    assert check.holds(decode(encode([eval(inside, space)]))) is held
 
 
 # what is checked, in a test's own words, with `x` for the program's value
