@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from registry.errors import ConfigurationError
 
 
 class Settings(BaseSettings):
@@ -24,6 +27,14 @@ class Settings(BaseSettings):
     lake: str = ""
     registry: str = ""
     sandbox_mb: int = Field(default=10_000, ge=0)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            name = f"DRIFTUNE_{str(wrong['loc'][0]).upper()}"
+            raise ConfigurationError(f"{name} can't be {wrong['input']!r}: {wrong['msg']}") from error
 
     @property
     def root(self) -> Path:

@@ -134,6 +134,15 @@ def test_the_users_errors(arguments: list[str], said: str, home: dict[str, str],
     assert [p.name for p in tmp_path.iterdir()] == ["rows.jsonl"]
 
 
+@pytest.mark.parametrize("value", ["much", "-1"])
+def test_a_wrong_setting_is_one_line(value: str, home: dict[str, str], tmp_path: Path) -> None:
+    """A variable that can't be read is named, with its value, exit status 2."""
+    done = _judge({**home, "DRIFTUNE_SANDBOX_MB": value}, _write(tmp_path / "rows.jsonl", _rows(1)))
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"driftune: DRIFTUNE_SANDBOX_MB can't be '{value}': Input should be")
+    assert done.stderr.count("\n") == 1
+
+
 def test_no_sandbox_is_one_line(home: dict[str, str], tmp_path: Path) -> None:
     """Without any wall nothing is run or written: one line that says what to install, exit status 2."""
     rows = _write(tmp_path / "rows.jsonl", _rows(1))
