@@ -136,6 +136,7 @@ left += [line for line in read("/proc/net/unix").splitlines() if "left" in line]
 sane = [json.loads("[1]"), math.sqrt(4), collections.OrderedDict is dict, os.getpid() > 0, random.random() < 1]
 state = [signal.getsignal(signal.SIGALRM) is signal.SIG_DFL, signal.getitimer(signal.ITIMER_REAL), sys.getrecursionlimit()]
 mask = os.umask(0o22)
+scheduled = [os.sched_getscheduler(0) == os.SCHED_OTHER, os.getpriority(os.PRIO_PROCESS, 0), len(os.sched_getaffinity(0))]
 hostname = socket.gethostname()
 
 # It can have what a program needs: a file, memory, processes, threads, descriptors, a port.
@@ -157,6 +158,9 @@ port = socket.socket()
 port.bind(("127.0.0.1", 4711))
 port.listen()
 caller = socket.create_connection(("127.0.0.1", 4711))
+port.accept()[0].close()
+said = caller.recv(1)
+caller.close()
 """
 """What is to be told about a sandbox after an attack; `{mark}` is put in by the suite."""
 
@@ -170,6 +174,7 @@ assert left == []
 assert sane == [[1], 2.0, False, True, True]
 assert state == [True, (0.0, 0.0), 1000]
 assert mask == 0o22
+assert scheduled == [True, 0, {cores}]
 assert hostname != "mine"
 assert memory == 64 << 20
 assert ended == [7] * 8

@@ -62,6 +62,7 @@ ATTACKS = Path(__file__).parent / "attacks"
 TIMEOUT_S = 10.0
 HONEST_S = 30.0
 _SLACK_S = 20.0
+_CORES = str(len(os.sched_getaffinity(0)))
 _MODES = ("strong", "calls", "weak")
 _PROBE = "host_canaries"
 
@@ -251,7 +252,7 @@ class _Lane:
 
     def census(self, mark: str) -> str:
         """What the attack left, as an honest program finds it, and as the host does."""
-        program = Program(code=CENSUS.replace("{mark!r}", repr(self.host.run)), test=SOUND)
+        program = Program(code=CENSUS.replace("{mark!r}", repr(self.host.run)), test=SOUND.replace("{cores}", _CORES))
         verdict, wrong = self.run(program, HONEST_S)
         if not wrong and verdict.outcome != "passed":
             wrong = f"The next program: {verdict.outcome}: {verdict.detail}"

@@ -38,7 +38,7 @@ _SERVER_NEEDS: dict[str, tuple[int, int]] = {
 
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 _CLONE, _CLONE3, _IOCTL, _SOCKET = (56, 220), 435, (16, 29), (41, 198)
-_NEW_NAMESPACES = 0x7E020080  # CLONE_NEW{TIME,NS,CGROUP,UTS,IPC,USER,PID,NET}
+_REFUSED_FLAGS = 0x7E028080  # CLONE_NEW{TIME,NS,CGROUP,UTS,IPC,USER,PID,NET}; CLONE_PARENT: it would be the server's child
 _FAMILIES = (1, 2, 10, 16)  # UNIX, INET, INET6, NETLINK; others (VSOCK!) ignore network namespaces
 _TERMINAL = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: typing into a terminal
 
@@ -72,7 +72,7 @@ def _assemble(machine: str, *, confined: bool) -> bytes:
         code += [_op(_JEQ, number or 0, 0, 1), _refuse(errno.EPERM)]
     if confined:
         code += [_op(_JEQ, _CLONE3, 0, 1), _refuse(errno.ENOSYS)]  # its flags can't be read; libc falls back to clone
-        code += [_op(_JEQ, _CLONE[column], 0, 4), _op(_LOAD, 16), _op(_JSET, _NEW_NAMESPACES, 0, 1)]
+        code += [_op(_JEQ, _CLONE[column], 0, 4), _op(_LOAD, 16), _op(_JSET, _REFUSED_FLAGS, 0, 1)]
         code += [_refuse(errno.EPERM), _op(_RETURN, _ALLOW)]
     code += _by_argument(_SOCKET[column], 16, _FAMILIES, listed=_ALLOW, other=_ERRNO | errno.EAFNOSUPPORT)
     code += _by_argument(_IOCTL[column], 24, _TERMINAL, listed=_ERRNO | errno.EPERM, other=_ALLOW)

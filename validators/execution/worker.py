@@ -58,6 +58,7 @@ import resource
 import select
 import signal
 import socket
+import stat
 import struct
 import sys
 import tempfile
@@ -497,14 +498,24 @@ def scheduling() -> Tuple[Any, ...]:
 
 
 def remove(path: str) -> None:
-    """A file, or a folder whatever its mode."""
-    if not os.path.isdir(path) or os.path.islink(path):
-        os.unlink(path)
-        return
-    os.chmod(path, 0o700)
-    for name in os.listdir(path):
-        remove(os.path.join(path, name))
-    os.rmdir(path)
+    """A file, or a folder, whatever its modes and however deep: what is within is moved up before it is looked into."""
+    parent, prefix = os.path.dirname(path), os.urandom(8).hex()
+    waiting, moved = [path], 0
+    while waiting:
+        folder = waiting.pop()
+        if not stat.S_ISDIR(os.lstat(folder).st_mode):
+            os.unlink(folder)
+            continue
+        os.chmod(folder, 0o700)
+        for entry in list(os.scandir(folder)):
+            if entry.is_dir(follow_symlinks=False):
+                os.chmod(entry.path, 0o700)
+                moved += 1
+                waiting.append(os.path.join(parent, "%s-%d" % (prefix, moved)))
+                os.rename(entry.path, waiting[-1])
+            else:
+                os.unlink(entry.path)
+        os.rmdir(folder)
 
 
 def enter() -> None:

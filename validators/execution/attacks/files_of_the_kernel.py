@@ -18,8 +18,9 @@ written = []
 for path in PATHS:
     try:
         with open(path, "r+b", 0) as file:
+            if path.startswith("/proc/self/") or "/attr/" in path:  # anybody may open these; what counts is writing
+                file.write(b"deny" if path.endswith("setgroups") else b"0 0 10\n")
             written.append(path)
-            del file
     except OSError:
         continue
 if written:

@@ -27,8 +27,10 @@ for pid in targets:
         if fd >= 0 and libc.syscall(424, fd, int(number), None, 0) == 0:
             raise SystemError("a signal by pidfd to %d" % pid)
         try:
-            os.killpg(os.getpgid(pid), number)
-            raise SystemError("a signal to the group of %d" % pid)
+            group = os.getpgid(pid)
+            if group > 1:  # the group 1 means everybody
+                os.killpg(group, number)
+                raise SystemError("a signal to the group of %d" % pid)
         except OSError:
             pass
 # A sibling made with CLONE_PARENT is the server's child: its end is told to the server.
