@@ -9,19 +9,24 @@ import pytest
 
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.pool import Pool
-from validators.execution.wall import Limits
+from validators.execution.wall import WALLS, Limits
 
 LIMITS = Limits(memory_mb=256, disk_mb=16, processes=32)
 """Small ones, so that attacks meet them soon."""
 
-WALLS: dict[str, Callable[[], Pool]] = {"bubblewrap": lambda: Pool(1, limits=LIMITS)}
-"""One server each, so that every program runs where the one before it did its damage."""
+
+@pytest.fixture(scope="module", params=WALLS)
+def make(request: pytest.FixtureRequest) -> Callable[[], Pool]:
+    """Makes a pool behind each wall: of one server, so that every program runs where the one before it was."""
+    if request.param == "docker":
+        request.getfixturevalue("engine")
+    return lambda: Pool(1, wall=request.param, limits=LIMITS)
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[Pool]:
-    """The default wall."""
-    with WALLS["bubblewrap"]() as made:
+def pool(make: Callable[[], Pool]) -> Iterator[Pool]:
+    """A pool that stands."""
+    with make() as made:
         if (why := made.available()) is not None:
             pytest.fail(why)
         yield made

@@ -179,7 +179,7 @@ def _arguments(
     found = [shutil.which("bwrap") or "bwrap", "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session"]
     found += ["--uid", _UID, "--gid", _UID, "--hostname", "sandbox", "--cap-drop", "ALL"]
     if server:
-        found += ["--cap-add", "CAP_SYS_ADMIN"]
+        found += ["--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_NET_ADMIN"]
     for path in SYSTEM:
         if Path(path).is_dir():
             found += ["--ro-bind", path, path]

@@ -76,6 +76,7 @@ _MASKED = (
 )  # fmt: skip
 _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys")
 _SYSCTLS = {
+    "net.ipv4.tcp_max_tw_buckets": "0",  # a port is free again at once: for the next job, and for the next attempt
     "net.ipv4.ip_unprivileged_port_start": "1024",
     "net.ipv6.conf.all.disable_ipv6": "0",
     "net.ipv6.conf.lo.disable_ipv6": "0",

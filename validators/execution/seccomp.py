@@ -38,7 +38,9 @@ _SERVER_NEEDS: dict[str, tuple[int, int]] = {
 
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 _CLONE, _CLONE3, _IOCTL, _SOCKET = (56, 220), 435, (16, 29), (41, 198)
-_REFUSED_FLAGS = 0x7E028080  # CLONE_NEW{TIME,NS,CGROUP,UTS,IPC,USER,PID,NET}; CLONE_PARENT: it would be the server's child
+_REFUSED_FLAGS = (
+    0x7E028080  # CLONE_NEW{TIME,NS,CGROUP,UTS,IPC,USER,PID,NET}; CLONE_PARENT: it would be the server's child
+)
 _FAMILIES = (1, 2, 10, 16)  # UNIX, INET, INET6, NETLINK; others (VSOCK!) ignore network namespaces
 _TERMINAL = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: typing into a terminal
 

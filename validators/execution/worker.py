@@ -371,8 +371,13 @@ class Namespaces:
         self.mounts += [(b"/dev/null", path, None, MS_BIND, None) for path in MASKED if os.path.exists(path)]
         self.filter = call_filter(config)
         self.own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY)
-        # A poll alone comes too late where a thousand processes keep it from the processor.
-        set_kernel({"kernel/pid_max": max(LEAST_PIDS, 4 * config["limits"]["processes"])})
+        settings = {
+            # A poll alone comes too late where a thousand processes keep it from the processor.
+            "kernel/pid_max": max(LEAST_PIDS, 4 * config["limits"]["processes"]),
+            # A port is free again as soon as its connection ends: for the next job, and for the next attempt.
+            "net/ipv4/tcp_max_tw_buckets": 0,
+        }
+        set_kernel(settings)
 
     def fork(self) -> int:
         """As `os.fork`; the child may already be another's."""

@@ -8,7 +8,7 @@ TRAP = "raise SystemExit(0)"
 folders = ["/", "/tmp", "/tmp/work", "/dev", "/dev/shm", "/etc", "/env", "/driftune", os.path.expanduser("~")]
 folders += [p for p in sys.path if p] + site.getsitepackages() + [site.getusersitepackages()]
 for root, names, _ in os.walk("/"):
-    if root.startswith(("/proc", "/usr/share")):
+    if root.startswith(("/proc", "/usr/share")) or root.count("/") > 4:
         names.clear()
         continue
     folders.append(root)
