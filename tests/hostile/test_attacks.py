@@ -57,3 +57,15 @@ def test_pool_leaves_no_process(make: Callable[[], Pool], bare: BuiltEnvironment
         programs = [Program(code=f"x = {i}", test=f"assert x == {i}") for i in range(4)]
         assert {v.outcome for v in other.run(bare, programs)} == {"passed"}
     assert descendants() == before
+
+
+def test_numbers_of_processes_are_given_again(make: Callable[[], Pool], bare: BuiltEnvironment) -> None:
+    """A server outlives more jobs than it has process numbers, also with a bomb among them."""
+    bomb = Program(code="import os\nwhile True: os.fork()", test="assert 1 == x")
+    programs = [Program(code=f"x = {i}", test=f"assert x == {i}") for i in range(400)]
+    with make() as own:
+        found = list(own.run(bare, [*programs, bomb, *programs[:20]], attempts=1, timeout_s=5.0))
+        (server,) = own._servers.alive
+    assert [v.outcome for v in found if v.program != bomb.id] == ["passed"] * 420
+    assert found[400].outcome != "passed"
+    assert server._number > 400

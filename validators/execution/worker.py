@@ -76,7 +76,7 @@ CLONE_NEWNS = 0x00020000
 CLONE_NEWPID = 0x20000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND = 1, 2, 4, 8, 4096
 MNT_DETACH = 2
-LEAST_PIDS = 301  # threads and processes; the kernel (6.14 and newer) allows no less
+RESERVED_PIDS = 300  # the kernel gives these numbers away once only, then those above them by turns
 MASKED = (b"/proc/kcore", b"/proc/keys", b"/proc/kallsyms", b"/proc/kmsg", b"/proc/sysrq-trigger", b"/proc/timer_list")
 PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 4, 22, 38, 47
 SYS_PIDFD_OPEN = 434
@@ -244,7 +244,7 @@ class Server:
 
     def start(self, number: int, talk: int, output: int) -> None:
         """Fork a job's child into its walls, where it waits for its program."""
-        pid = self.walls.fork()
+        pid = self.fork()
         if not pid:
             self.become_child(talk, output)
         os.close(talk)
@@ -253,6 +253,18 @@ class Server:
         check(pidfd, "pidfd_open")
         self.children[pidfd] = Child(number, pid)
         self.poller.register(pidfd, select.POLLIN)
+
+    def fork(self) -> int:
+        """As `os.fork`, also where what runs has taken all the processes that there may be: it is beyond its limit."""
+        deadline = time.monotonic() + SWEEP_S
+        while True:
+            try:
+                return self.walls.fork()
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise
+                self.kill_running("processes")
+                time.sleep(0.002)
 
     def become_child(self, talk: int, output: int) -> None:
         """The rest of a child's life; doesn't return."""
@@ -372,8 +384,8 @@ class Namespaces:
         self.filter = call_filter(config)
         self.own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY)
         settings = {
-            # A poll alone comes too late where a thousand processes keep it from the processor.
-            "kernel/pid_max": max(LEAST_PIDS, 4 * config["limits"]["processes"]),
+            # A poll alone comes too late where a thousand processes keep it from the processor (kernel 6.14 and newer).
+            "kernel/pid_max": RESERVED_PIDS + 32 + 4 * config["limits"]["processes"],
             # A port is free again as soon as its connection ends: for the next job, and for the next attempt.
             "net/ipv4/tcp_max_tw_buckets": 0,
         }
