@@ -49,16 +49,23 @@ class Outcomes:
             self.found[report.nodeid] = "error"
 '''
 
-_RUN = """
-import json, sys
+_RUN = '''
+import json, os, sys
 
 import pytest
 
-outcomes = Outcomes()
+class Backwards(Outcomes):
+    """The modules from the last to the first: what their neighbours leave behind is no part of a test's outcome."""
+
+    def pytest_collection_modifyitems(self, items):
+        modules = list(dict.fromkeys(item.fspath for item in items))
+        items.sort(key=lambda item: -modules.index(item.fspath))
+
+outcomes = (Outcomes, Backwards)[int(os.environ["PYTHONHASHSEED"])]()
 pytest.main(sys.argv[2:], plugins=[outcomes])
 with open(sys.argv[1], "w") as file:
     json.dump(outcomes.found, file)
-"""
+'''
 
 
 @dataclass(frozen=True)
@@ -159,7 +166,7 @@ class Truth:
 
 
 def truth_of(suite: Suite, requirements: Sequence[str], cache: Path) -> Truth:
-    """What pytest says in a plain environment; run twice, under two hash seeds, and remembered."""
+    """What pytest says in a plain environment; run twice, in two orders and under two hash seeds, and remembered."""
     python = _plain_environment(requirements, cache)
     runs = [_outcomes(suite, python, seed) for seed in (0, 1)]
     nodes = dict.fromkeys([*runs[0], *runs[1]])
