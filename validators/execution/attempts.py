@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -76,21 +76,21 @@ def attempt(
         SandboxError: The harness failed before the program ran.
     """
     job = server.start(first_frame(program, setting, seed), setting.timeout_s, patient=patient)
-    talk = _Talk(job, program, rewritten)
+    talk = _Talk(job, program, rewritten, server.prepare)
     began = time.monotonic()
     found: Attempt | None = None
     why = ""
     try:
-        found = talk.run()
-    except Late:
-        why = "late"
-    except Closed:
-        why = "closed"
-    except _Unsent as error:
-        found = Attempt("error", unsent=str(error))
-    except Garbled as error:
-        why = f"It wrote {error} on the harness's channel"
-    try:
+        try:
+            found = talk.run()
+        except Late:
+            why = "late"
+        except Closed:
+            why = "closed"
+        except _Unsent as error:
+            found = Attempt("error", unsent=str(error))
+        except Garbled as error:
+            why = f"It wrote {error} on the harness's channel"
         duration = time.monotonic() - began
         ended = server.finish(job, GRACE_S if found else 0.0)
         output = job.printed()
@@ -140,8 +140,9 @@ class _Unsent(Exception):  # noqa: N818 - what came can't decide
 class _Talk:
     """The frames of one attempt, in the order in which they have to come."""
 
-    def __init__(self, job: Job, program: Program, rewritten: Rewritten | None) -> None:
+    def __init__(self, job: Job, program: Program, rewritten: Rewritten | None, prepare: Callable[[], None]) -> None:
         self.job = job
+        self.prepare = prepare
         self.program = program
         self.rewritten = rewritten
         self.checks: Sequence[Check] = rewritten.checks if rewritten else ()
@@ -159,6 +160,7 @@ class _Talk:
         token = secrets.token_hex(16)
         test = self.rewritten.test if self.rewritten else self.program.test
         self.job.send({"test": test, "names": [SENDER, CATCHER] if self.rewritten else [], "token": token})
+        self.prepare()  # not before: what a program starts meets a server that does nothing but watch it
         return self._test(token)
 
     def _test(self, token: str) -> Attempt:

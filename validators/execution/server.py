@@ -52,9 +52,9 @@ class Ended:
 class Server:
     """One fork server behind the wall. Not for two threads at once; ends with the thread that made it.
 
-    When a program is done, the process of the next job is forked and walled in while the old one is ended and its
-    verdict found. The programs of two jobs never run at the same time, unless the caller starts a second one before it
-    has finished the first.
+    The process of the next job is forked and walled in while a program's test runs, or while the old process is ended.
+    The programs of two jobs never run at the same time, unless the caller starts a second one before it has finished
+    the first.
     """
 
     def __init__(
@@ -116,13 +116,17 @@ class Server:
         job.begin(timeout_s, (lambda: self._delay(job)) if patient else None)
         return job
 
+    def prepare(self) -> None:
+        """Have the next job's process made ready, where it isn't yet."""
+        if self._spare is None:
+            self._spare = self._job()
+
     def finish(self, job: Job, grace_s: float = 0.0) -> Ended:
         """Wait until a job's process and all that it started are gone; after `grace_s` they are ended."""
         job.close()
         if not grace_s:
             self._tell({"kill": job.number})  # before anything that could be slow beside it
-        if self._spare is None:
-            self._spare = self._job()
+        self.prepare()
         if grace_s and job.number not in self._ended and not self._comes_within(grace_s):
             self._tell({"kill": job.number})
         while job.number not in self._ended:

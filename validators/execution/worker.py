@@ -383,12 +383,12 @@ class Namespaces:
         self.mounts += [(b"/dev/null", path, None, MS_BIND, None) for path in MASKED if os.path.exists(path)]
         self.filter = call_filter(config)
         self.own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY)
-        settings = {
-            # A poll alone comes too late where a thousand processes keep it from the processor (kernel 6.14 and newer).
-            "kernel/pid_max": RESERVED_PIDS + 32 + 4 * config["limits"]["processes"],
-            # A port is free again as soon as its connection ends: for the next job, and for the next attempt.
-            "net/ipv4/tcp_max_tw_buckets": 0,
-        }
+        # A port is free again as soon as its connection ends: for the next job, and for the next attempt.
+        settings = {"net/ipv4/tcp_max_tw_buckets": 0}
+        # A poll alone comes too late where a thousand processes keep it from the processor. Before Linux 6.14 there is
+        # one such setting for the whole machine, which a server of root's could even change: it is left alone.
+        if tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) >= (6, 14):
+            settings["kernel/pid_max"] = RESERVED_PIDS + 32 + 4 * config["limits"]["processes"]
         set_kernel(settings)
 
     def fork(self) -> int:
