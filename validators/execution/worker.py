@@ -31,7 +31,7 @@ Not guaranteed:
   the token lies in the program's memory, and it holds the socket; the harness's functions in the program's process can
   be replaced.
 * Where the host runs driftune as root, the kernel enforces no limit on processes of a user's; the poll does, and
-  before it the namespace's own (at least 301 with their threads; Linux 6.14 and newer) or the container's.
+  before it the namespace's own (four times as many with their threads; Linux 6.14 and newer) or the container's.
 * A preloaded library runs in the server: it can lie about every program of its environment (not about another's).
 * A program that is process 1 survives signals that it sends to itself without a handler of its own.
 """
