@@ -101,7 +101,7 @@ def test_bubblewrap_alone_is_enough(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ('wall = "brick"', ["'brick'", "bubblewrap"]),
+        ('wall = "brick"', ["'brick'", "bubblewrap", "docker"]),
         ('wall = "bubblewrap"\nimage = "debian"', ["image", "'docker'"]),
         ('image = "driftune/there-is-no-such-image"', ["docker pull driftune/there-is-no-such-image"]),
         ('runtime = "there-is-no-such-runtime"', ["there-is-no-such-runtime", "runc"]),
