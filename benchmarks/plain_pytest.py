@@ -91,8 +91,8 @@ class Suite:
                 for name in ("__init__.py", "conftest.py"):
                     self._add(folder / name, wanted)
             self._add(path, wanted)
-        folder = self.root / PurePosixPath(module).parent
-        for data in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc", ".so")):
+        beside = self.root / PurePosixPath(module).parent
+        for data in sorted(p for p in beside.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc", ".so")):
             self._add(PurePosixPath(data.relative_to(self.root).as_posix()), wanted)
         return wanted
 
