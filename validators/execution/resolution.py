@@ -26,6 +26,15 @@ from validators.execution.interpreters import Interpreter
 
 RESOLVE_S = 900.0
 
+_PIP = "\n".join(
+    [
+        "import ctypes, runpy",
+        "ctypes.CDLL(None).prctl(1, 9)",
+        "runpy.run_module('pip', run_name='__main__', alter_sys=True)",
+    ]
+)
+"""pip that ends with us: PR_SET_PDEATHSIG (1) has the kernel kill it (9) when the thread that waits for it is gone."""
+
 
 @dataclass(frozen=True)
 class Wheel:
@@ -149,7 +158,7 @@ def _download(arguments: Sequence[str], wanted: Sequence[str], cache: Path, inte
 
 def _pip(interpreter: Interpreter) -> list[str]:
     """`pip download` as that interpreter sees the index: run by itself, so that markers are right."""
-    ours = [sys.executable, "-m", "pip"]
+    ours = [sys.executable, "-c", _PIP]
     if not interpreter.local:
         try:
             interpreter = interpreters.find(interpreter.minor)
@@ -158,7 +167,7 @@ def _pip(interpreter: Interpreter) -> list[str]:
     if interpreter == interpreters.find():
         return [*ours, "download"]
     if interpreter.pip is not None:
-        return [str(interpreter.path), "-m", "pip", "download"]
+        return [str(interpreter.path), "-c", _PIP, "download"]
     return [*ours, "--python", str(interpreter.path), "download"]
 
 

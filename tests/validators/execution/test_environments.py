@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import subprocess
+import sys
+import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -224,6 +226,30 @@ def test_a_warm_server_outlives_no_environment(pool: Pool, tmp_path: Path) -> No
         assert [v.outcome for v in pool.run(where, [program] * 3)] == ["passed"] * 3
         del where
         assert trim(tmp_path, 0) > 0
+
+
+def test_pip_ends_with_us(tmp_path: Path) -> None:
+    """When a process is killed while it resolves, its pip is gone at once."""
+    code = "import sys; from pathlib import Path; from validators.execution import interpreters, resolution\n"
+    code += "resolution.resolve(sys.argv[2:], Path(sys.argv[1]), interpreters.find())"
+    resolving = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), "pandas", "pytest", "networkx"])
+    children = Path(f"/proc/{resolving.pid}/task/{resolving.pid}/children")
+    deadline = time.monotonic() + 60
+    while not (found := [p for p in children.read_text().split() if b"download" in _command(p)]):
+        assert time.monotonic() < deadline
+    time.sleep(0.3)
+    resolving.kill()
+    resolving.wait()
+    while any(b"download" in _command(pid) for pid in found):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _command(pid: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def test_a_download_that_fails_leaves_nothing(tmp_path: Path) -> None:
