@@ -297,6 +297,8 @@ def test_killed_containers_and_engine_lose_no_verdict(sandbox_cache: Path, monke
             assert _until(lambda: ours(client) == [])
         finally:
             client.close()
+            for process in starting:
+                process.wait()
             subprocess.run([script, "down", folder], check=True)
             Path(folder).mkdir()
     assert [v.program for v in verdicts] == [p.id for p in programs]
