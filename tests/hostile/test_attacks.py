@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,10 +45,14 @@ def test_there_are_enough_attacks() -> None:
 
 
 def test_weak_list_is_told_to_readers() -> None:
-    """What weak proof can't stop stands in the worker's header, in the words of the list."""
+    """What weak proof can't stop stands in the worker's header in the words of the list, and in the docs by name."""
     header = " ".join((worker.__doc__ or "").split())
+    page = (Path(__file__).parents[2] / "docs" / "explanation" / "proof.md").read_text(encoding="utf-8")
+    told = page.partition("## What weak proof can't stop")[2]
     for reason in conformance.WEAK:
         assert reason in header
+        assert reason in told
+    assert set(re.findall(r"`([a-z_]+)`", told)) == weak_winners()
 
 
 def test_pool_leaves_no_process(make: Callable[[], Pool], bare: BuiltEnvironment) -> None:

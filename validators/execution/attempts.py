@@ -126,7 +126,7 @@ def watched(frame: dict[str, Any], names: Sequence[str]) -> dict[str, dict[str, 
         row: Any = rows.get(name)
         try:
             found[name] = {"actual": render(decode(row["v"]))}
-        except (KeyError, TypeError, ValueError, RecursionError):
+        except (KeyError, TypeError, ValueError, RecursionError, Undecided):
             found[name] = {"unsent": _text(row.get("unsent")) if isinstance(row, dict) else "It never came"}
             if isinstance(row, dict) and isinstance(row.get("text"), str):
                 found[name]["text"] = _text(row["text"], 2000)

@@ -67,7 +67,7 @@ _MODES = ("strong", "calls", "weak")
 _PROBE = "host_canaries"
 
 _MARKED = "import ctypes\nctypes.CDLL(None).prctl(15, {mark!r}, 0, 0, 0)\n{code}"
-_STRONG = """\
+_EQUALS = """\
 # it has to be {secret}
 assert solve(2) == {secret!r}, {secret!r}
 assert solve(0) == {secret!r}
@@ -76,6 +76,7 @@ _RAISES = """\
 with pytest.raises(ValueError, match="(x+x+)+{secret}"):
     solve(1)
 """
+_CONTAINS = "assert {secret!r} in solve(1)\n"
 _WEAK = """\
 def right(x):
     return solve(x) == {secret!r}
@@ -83,6 +84,8 @@ def right(x):
 
 assert right(2) and all(right(x) for x in (2, 0))
 """
+
+_STRONG = {"equals": _EQUALS, "raises": _RAISES, "contains": _CONTAINS}
 
 
 @dataclass(frozen=True)
@@ -113,14 +116,14 @@ class Attack:
         code: What it does.
         title: What it does, for people.
         timeout_s: How long it may take; those that never end say so themselves.
-        raises: Whether it aims at a test that expects an error.
+        test: What its test with literals is about: `equals`, `raises` or `contains`.
     """
 
     name: str
     code: str = field(repr=False)
     title: str
     timeout_s: float
-    raises: bool
+    test: str
 
 
 def attacks() -> list[Attack]:
@@ -237,10 +240,9 @@ class _Lane:
         mark = f"{self.host.run}-{number}"
         for mode in _MODES:
             secret = self.host.secret if mode == "strong" else f"secret-{secrets.token_hex(8)}"
-            strong = _RAISES if attack.raises else _STRONG
             program = Program(
                 code=_MARKED.format(mark=mark.encode(), code=attack.code),
-                test=(strong if mode == "strong" else _WEAK).format(secret=secret),
+                test=(_STRONG[attack.test] if mode == "strong" else _WEAK).format(secret=secret),
                 files={"targets.json": self.host.targets},
                 entry_point="solve" if mode == "calls" else "",
             )
@@ -391,6 +393,7 @@ def _read(path: Path) -> Attack:
     code = path.read_text(encoding="utf-8")
     title = code.split('"""')[1]
     told = re.search(r"^timeout_s: ([0-9.]+)$", title, flags=re.M)
+    about = re.search(r"^test: (\w+)$", title, flags=re.M)
     return Attack(
-        path.stem, code, title.splitlines()[0], float(told[1]) if told else TIMEOUT_S, "test: raises" in title
+        path.stem, code, title.splitlines()[0], float(told[1]) if told else TIMEOUT_S, about[1] if about else "equals"
     )

@@ -20,6 +20,10 @@ class Undecided(Exception):  # noqa: N818 - a property of the values, not an err
     """The values can't decide a check: the proof is weak."""
 
 
+ITEMS = 200000
+"""Values within one, as the worker's: comparing more would keep the supervisor busy."""
+
+
 class Opaque:
     """A value on which Python's operators decide nothing here."""
 
@@ -299,8 +303,8 @@ def array_from(dtype: str, shape: list[int], data: Any, decode: Callable[[Any], 
         items = tuple(decode(i) for i in data)
     else:
         raise ValueError("no array")
-    if math.prod(shape) != len(items):
-        raise ValueError("an array of another shape")
+    if math.prod(shape) != len(items) or len(items) > ITEMS:
+        raise ValueError("an array of another shape, or too large")
     return Array(dtype, tuple(shape), items)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import struct
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta, timezone
@@ -15,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from validators.execution.typed import (
+    ITEMS,
     Array,
     Column,
     Dtype,
@@ -37,6 +37,9 @@ _RENDERED = 2000
 _KEYS = 20000
 """As the worker's."""
 
+_DEPTH = 240
+"""Of lists in lists: four for each level of the worker's."""
+
 _COLLIDING = 100
 """Keys of one hash."""
 
@@ -48,6 +51,15 @@ def decode(tagged: Any) -> Any:
         ValueError: It is no such thing.
         Undecided: It is, but can't be held here.
     """
+    level = [tagged]
+    for _ in range(_DEPTH):
+        level = [inner for outer in level if isinstance(outer, list) for inner in outer]
+        if not level:
+            return _decode(tagged)
+    raise ValueError("too deep")
+
+
+def _decode(tagged: Any) -> Any:
     if tagged is None or isinstance(tagged, (bool, int, str)):
         return tagged
     if not isinstance(tagged, list) or not tagged or not isinstance(tagged[0], str):
@@ -57,7 +69,9 @@ def decode(tagged: Any) -> Any:
         raise ValueError("too many keys")
     try:
         return _DECODERS[tag](*rest)
-    except (KeyError, TypeError, AttributeError, ArithmeticError, RecursionError, struct.error) as error:
+    except Undecided:
+        raise
+    except Exception as error:  # whatever a value made to do harm leads to
         raise ValueError(f"not a tagged literal: {type(error).__name__}") from error
 
 
@@ -78,11 +92,11 @@ def _named(text: Any) -> str:
 
 
 def _column(dtype: Any, items: Any) -> Column:
-    return Column(_named(dtype), tuple(decode(i) for i in items))
+    return Column(_named(dtype), tuple(_decode(i) for i in items))
 
 
 def _index(kind: Any, column: Any, name: Any, release: Any = 0) -> Index:
-    return Index(_named(kind), _column(*column), decode(name), _whole(release))
+    return Index(_named(kind), _column(*column), _decode(name), _whole(release))
 
 
 def _frame(release: Any, index: Any, labels: Any, columns: Any) -> Frame:
@@ -95,17 +109,26 @@ def _frame(release: Any, index: Any, labels: Any, columns: Any) -> Frame:
 
 
 def _series(release: Any, index: Any, column: Any, name: Any) -> Series:
-    made = Series(_index(*index), _column(*column), decode(name), _whole(release))
+    made = Series(_index(*index), _column(*column), _decode(name), _whole(release))
     if len(made.index.column.items) != len(made.column.items):
         raise ValueError("no series")
     return made
 
 
 def _decimal(text: Any) -> Decimal:
+    if not isinstance(text, str) or len(text) > 4000:
+        raise ValueError("no Decimal")
     made = Decimal(text)
     exponent = made.as_tuple().exponent
-    if len(text) > 4000 or made.is_snan() or (isinstance(exponent, int) and abs(exponent) > 4000):
+    if made.is_snan() or (isinstance(exponent, int) and abs(exponent) > 4000):
         raise ValueError("no Decimal")
+    return made
+
+
+def _range(*parts: int) -> range:
+    made = range(*parts)
+    if made[ITEMS:]:  # to look for what is no whole number goes through all of them
+        raise Undecided("A range is too long")
     return made
 
 
@@ -124,8 +147,8 @@ _DECODERS: dict[str, Callable[..., Any]] = {
     "f": float.fromhex,
     "b": bytes.fromhex,
     "c": lambda real, imag: complex(float.fromhex(real), float.fromhex(imag)),
-    "l": lambda items: [decode(i) for i in items],
-    "t": lambda items: tuple(decode(i) for i in items),
+    "l": lambda items: [_decode(i) for i in items],
+    "t": lambda items: tuple(_decode(i) for i in items),
     "s": lambda items: set(_keys(items)),
     "z": lambda items: frozenset(_keys(items)),
     "d": lambda items: dict(_pairs(items)),
@@ -135,19 +158,19 @@ _DECODERS: dict[str, Callable[..., Any]] = {
     "@timedelta": lambda days, seconds, micro: timedelta(_whole(days), _whole(seconds), _whole(micro)),
     "@Decimal": _decimal,
     "@Fraction": _fraction,
-    "@range": lambda *parts: range(*map(_whole, parts)),
-    "@slice": lambda *parts: slice(*map(decode, parts)),
+    "@range": lambda *parts: _range(*map(_whole, parts)),
+    "@slice": lambda *parts: slice(*map(_decode, parts)),
     "@Ellipsis": lambda: ...,
     "@OrderedDict": lambda items: OrderedDict(_pairs(items)),
     "@Counter": lambda items: Counter(dict(_pairs(items))),
-    "@deque": lambda items: deque(decode(i) for i in items),
+    "@deque": lambda items: deque(_decode(i) for i in items),
     "@UUID": lambda text: UUID(hex=text),
     "@Path": PurePosixPath,
     "@type": lambda name: _CLASSES[name],
     "@Member": lambda kind, name: Member(_named(kind), _named(name)),
-    "@Instance": lambda kind, fields: Instance(_named(kind), tuple((_named(k), decode(v)) for k, v in fields)),
-    "@array": lambda dtype, shape, data: array_from(dtype, shape, data, decode),
-    "@scalar": lambda dtype, value: scalar_from(dtype, decode(value)),
+    "@Instance": lambda kind, fields: Instance(_named(kind), tuple((_named(k), _decode(v)) for k, v in fields)),
+    "@array": lambda dtype, shape, data: array_from(dtype, shape, data, _decode),
+    "@scalar": lambda dtype, value: scalar_from(dtype, _decode(value)),
     "@dtype": lambda name: Dtype(_named(name)),
     "@Null": lambda name: Null(_named(name)),
     "@Index": lambda release, kind, column, name: _index(kind, column, name, release),
@@ -158,14 +181,14 @@ _DECODERS: dict[str, Callable[..., Any]] = {
 
 def _keys(items: Iterable[Any]) -> list[Any]:
     """Keys of a set or dict, unless so many have one hash that putting them in would take minutes."""
-    keys = [decode(i) for i in items]
+    keys = [_decode(i) for i in items]
     if len(keys) > _COLLIDING and max(Counter(map(hash, keys)).values()) > _COLLIDING:
         raise ValueError("colliding keys")
     return keys
 
 
 def _pairs(items: Any) -> Iterable[tuple[Any, Any]]:
-    return zip(_keys(k for k, _ in items), [decode(v) for _, v in items], strict=True)
+    return zip(_keys(k for k, _ in items), [_decode(v) for _, v in items], strict=True)
 
 
 def render(value: Any) -> str:
