@@ -42,7 +42,7 @@ WEAK: Mapping[str, tuple[str, ...]] = {
         "always_equal", "class_lies", "containers_lie", "equal_subclasses", "metaclass_lies", "numbers_lie",
     ),
     "the token lies in the program's memory, and it holds the socket": (
-        "defaults_patched", "protocol_played", "token_read_by_a_thread",
+        "defaults_patched", "modules_planted", "protocol_played", "token_read_by_a_thread",
         "token_read_from_a_frame", "token_read_in_a_signal",
     ),
     "the harness's functions in the program's process can be replaced": ("code_swapped",),
@@ -78,6 +78,9 @@ with pytest.raises(ValueError, match="(x+x+)+{secret}"):
 """
 _CONTAINS = "assert {secret!r} in solve(1)\n"
 _WEAK = """\
+import colorsys
+
+
 def right(x):
     return solve(x) == {secret!r}
 
