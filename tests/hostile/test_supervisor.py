@@ -8,13 +8,15 @@ import random
 import socket
 import struct
 import threading
+import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from registry.records import Program
 from validators.execution.attempts import Attempt, _Talk, _Unsent, watched
-from validators.execution.rewrite import rewrite
+from validators.execution.rewrite import NotRewritable, rewrite
 from validators.execution.server import Closed, Garbled, Job, Late
 from validators.execution.values import _DECODERS
 
@@ -129,3 +131,28 @@ def test_supervisor_survives_any_depth(kind: str) -> None:
         value = begin * depth + "1" + end * depth
         found = _heard(['{"k": "code"}', f'{{"k": "check", "i": 0, "v": [{value}]}}'])
         assert found in ("Closed", "Garbled", "_Unsent"), depth
+
+
+ENDLESS = [
+    "assert f() == 9**9**9", "assert f() == 'a' * 10**9", "assert f() == " + "*".join(["1000**100"] * 9000),
+    "assert f() == sum(range(10**9))", "assert f() == 1 << 10**10", "assert f() == bytes(10**10)",
+    "assert f() == [[[[0] * 100] * 100] * 100] * 100", "assert f() == sorted([[0] * 9999] * 9999)",
+    "x = [0] * 9999\ny = [x] * 9999\nassert f() == y", "x = 'ab' * 5000\nassert f() == [x] * 10000",
+    "assert f() == [[k for k in range(1000)] for i in range(1000)]", "assert f() == f'{3:999999999d}'",
+    "for i in range(2000):\n    for j in range(2000):\n        assert f(i) == j",
+    "assert " + " and ".join(["f() == 1"] * 20000),
+    "assert f() == " + "(" * 500 + "1" + ")" * 500, "assert f() == " + "-" * 5000 + "1",
+    "import numpy as np\nassert (f() == np.zeros((10**5, 10**5))).all()",
+    "import numpy as np\nnp.testing.assert_allclose(f(), np.arange(0, 1e9, 0.001))",
+    "from decimal import Decimal\nassert f() == Decimal(10) ** Decimal(999999)",
+    "import pandas as pd\npd.testing.assert_frame_equal(f(), pd.DataFrame({'a': range(10**9)}))",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("test", ENDLESS, ids=lambda test: test[:40])
+def test_no_test_keeps_the_supervisor_busy(test: str) -> None:
+    """A test whose literals would be endless to work out is left as it is, or rewritten, within seconds."""
+    began = time.monotonic()
+    with suppress(NotRewritable):
+        rewrite(test, "def f(): pass")
+    assert time.monotonic() - began < 15

@@ -67,6 +67,8 @@ NAMES: dict[str, Any] = {
 }  # fmt: skip
 _PLAIN = (int, float, complex, str, bytes, bool, type(None), type(...))
 _LARGEST = 10000
+_LOOKED_AT = 200000
+"""Values within values: more would keep the supervisor busy with comparing them and writing them down."""
 
 
 class _Constant:
@@ -76,6 +78,7 @@ class _Constant:
         self.names = dict(names)
         self.paths = paths
         self.budget = 20000
+        self.looked_at = 0
 
     def value(self, node: ast.expr) -> Any:
         try:
@@ -192,9 +195,27 @@ class _Constant:
 
     def _guard(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         try:
-            return function(*arguments, **options)
+            return self._bounded(function(*arguments, **options))
         except (TypeError, AttributeError, ArithmeticError, LookupError, RecursionError) as error:
             raise ValueError(f"no literal: {error}") from error
+
+    def _bounded(self, found: Any) -> Any:
+        """A value that isn't too large, with all that it consists of: `[[0] * 9999] * 9999` is."""
+        waiting = [found]
+        while waiting:
+            each = waiting.pop()
+            self.looked_at += 1
+            if isinstance(each, (str, bytes)):
+                self.looked_at += len(each) >> 6
+            elif isinstance(each, (list, tuple, set, frozenset, dict)):
+                inner = [*each, *each.values()] if isinstance(each, dict) else each
+                if self.looked_at + len(inner) <= _LOOKED_AT:
+                    waiting.extend(inner)
+                else:
+                    self.looked_at = _LOOKED_AT + 1
+            if self.looked_at > _LOOKED_AT:
+                raise ValueError("too large")
+        return found
 
 
 def _small(value: Any, bound: int) -> bool:

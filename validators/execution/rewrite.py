@@ -81,6 +81,11 @@ def rewrite(test: str, code: str = "") -> Rewritten:
 
 
 def _rewrite(tree: ast.Module, test: str, code: str) -> Rewritten:
+    if (
+        sum(len(n.values) if isinstance(n, ast.BoolOp) else isinstance(n, ast.Assert) for n in ast.walk(tree))
+        > _LARGEST
+    ):
+        raise NotRewritable("It has too many checks")
     paths = Names(code, tree)
     uses = Counter(inner.id for inner in ast.walk(tree) if isinstance(inner, ast.Name))
     looped = _looped(tree)
