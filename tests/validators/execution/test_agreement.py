@@ -19,11 +19,18 @@ from validators.execution.resolution import resolve
 from validators.execution.rewrite import NotRewritable, rewrite
 
 
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    """One wall is enough: what is compared is two ways to judge behind the same."""
+    with Pool(2) as made:
+        yield made
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("library", "taken", "proven"),
-    [("networkx==3.6.1", 300, 100), ("numpy==2.4.6", 700, 100), ("pandas==3.1.1", 500, 40)],
-    ids=["networkx", "numpy", "pandas"],
+    [("networkx==3.6.1", 250, 80), ("numpy==2.4.6", 400, 50)],
+    ids=["networkx", "numpy"],
 )
 def test_strong_and_weak_proof_agree(
     library: str, taken: int, proven: int, pool: Pool, sandbox_cache: Path, monkeypatch: pytest.MonkeyPatch
@@ -75,7 +82,7 @@ def _tests(wheel: Path) -> Iterator[Program]:
                 elif isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
                     found += [n for n in node.body if isinstance(n, ast.FunctionDef) and n.name.startswith("test")]
                 elif not isinstance(node, ast.ClassDef):
-                    before.append(ast.get_source_segment(source, node) or "")
+                    before += lines[node.lineno - 1 : node.end_lineno]
             code = "\n".join(before)
             for test in found:
                 uses_self = any(isinstance(n, ast.Name) and n.id == "self" for n in ast.walk(test))
