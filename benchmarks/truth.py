@@ -131,7 +131,8 @@ def compare(case: Case, cache: Path, workers: int, limit: int | None = None) -> 
 
 def _nodes(pool: Pool, where: BuiltEnvironment, suite: Suite, truth: Truth, limit: int | None) -> Compared:
     batches = list(_batches(_thinned(sorted(truth.outcomes), limit)))
-    verdicts = pool.run(where, (_program(suite, nodes) for nodes in batches), timeout_s=5 * NODE_S, attempts=1)
+    programs = [_program(suite, nodes) for nodes in batches]
+    verdicts = pool.run(where, programs, timeout_s=5 * NODE_S, attempts=1)
     found = Compared()
     for nodes, verdict in zip(batches, verdicts, strict=True):
         for number, node in enumerate(nodes):

@@ -10,6 +10,7 @@ from typing import Any
 from registry.records import Program, Verdict
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.likeness import DEFAULT, RULES, alike, read
+from validators.execution.parsing import parse
 from validators.execution.pool import Pool, Sandbox
 
 WATCHED = 50
@@ -110,7 +111,7 @@ def differential(
 def bound_names(code: str) -> list[str]:
     """The variables that code binds at its top level, in order; imports, functions and classes are none."""
     try:
-        tree = ast.parse(code)
+        tree = parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     found: dict[str, None] = {}

@@ -6,6 +6,7 @@ import ast
 import textwrap
 
 from registry.records import Program
+from validators.execution.parsing import parse
 
 CHECK = "check"
 
@@ -19,7 +20,7 @@ def test_of(program: Program) -> str:
     if not entry or not entry.isidentifier() or f"def {CHECK}" not in program.test:
         return program.test
     try:
-        tree = ast.parse(program.test)
+        tree = parse(program.test)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return program.test
     found = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == CHECK]
@@ -63,7 +64,7 @@ def _without(test: str, tree: ast.Module, statements: list[ast.stmt]) -> str:
     left = "\n".join(lines) + "\n"
     wanted = [ast.dump(n) for n in tree.body if n not in statements]
     try:
-        return left if [ast.dump(n) for n in ast.parse(left).body] == wanted else test
+        return left if [ast.dump(n) for n in parse(left).body] == wanted else test
     except SyntaxError:
         return test
 
@@ -76,7 +77,7 @@ def _unfolded(test: str, check: ast.FunctionDef, entry: str) -> str | None:
     lines = test.splitlines()
     body = textwrap.dedent("\n".join(lines[first - 1 : last]))
     try:
-        same = [ast.dump(n) for n in ast.parse(body).body] == [ast.dump(n) for n in check.body]
+        same = [ast.dump(n) for n in parse(body).body] == [ast.dump(n) for n in check.body]
     except SyntaxError:
         return None
     if not same or len(body.splitlines()) != last - first + 1:

@@ -24,6 +24,7 @@ from typing import Any
 from registry.records import Program
 from validators.execution.attempts import GRACE_S, Attempt, Setting, concluded, evidence, first_frame, watched
 from validators.execution.names import Names
+from validators.execution.parsing import parse
 from validators.execution.rewrite import NotRewritable
 from validators.execution.server import Closed, Garbled, Job, Late, Server
 from validators.execution.typed import Undecided
@@ -112,7 +113,7 @@ def divide(program: Program) -> Halves:
     if not entry or not entry.isidentifier():
         raise NotRewritable("It names no entry point")
     try:
-        tree = ast.parse(program.test)
+        tree = parse(program.test)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise NotRewritable(f"It doesn't parse: {error}") from error
     bound, used = _names(tree)

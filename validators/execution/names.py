@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 
+from validators.execution.parsing import parse
+
 _RENAMED = {"pandas._testing": "pandas.testing", "numpy.random.mtrand": "numpy.random"}
 
 
@@ -101,7 +103,7 @@ class Names:
         found: list[ast.stmt] = []
         for source in self._sources:
             with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
-                module = ast.parse(source) if isinstance(source, str) else source
+                module = parse(source) if isinstance(source, str) else source
                 found += _outer(module.body)
         return found
 

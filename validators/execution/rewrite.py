@@ -29,6 +29,7 @@ from typing import Any
 from validators.execution.conditions import Check, Condition, NotRewritable, Reader, refuse_hidden_checks
 from validators.execution.constants import bindings, constant
 from validators.execution.names import Names, dotted
+from validators.execution.parsing import parse
 from validators.execution.patterns import search, tame
 from validators.execution.typed import Undecided
 
@@ -75,7 +76,7 @@ def rewrite(test: str, code: str = "") -> Rewritten:
     if re.search(r"(?<!\.)\b(raises|approx)\(", test) and "pytest" not in test + code:
         raise NotRewritable("It calls raises or approx, and not pytest's")
     try:
-        return _rewrite(ast.parse(test), test, code)
+        return _rewrite(parse(test), test, code)
     except (SyntaxError, ValueError, RecursionError, MemoryError, Undecided) as error:
         raise NotRewritable(f"It doesn't parse: {error}") from error
 
@@ -327,7 +328,8 @@ class _Rewriter:
         table = [_hidden(node.target, item, hidden) for item in items]
         text = repr(table)
         try:
-            same = repr(ast.literal_eval(text)) == text
+            (read,) = parse(text).body
+            same = isinstance(read, ast.Expr) and repr(ast.literal_eval(read.value)) == text
         except (ValueError, SyntaxError) as error:
             raise NotRewritable(f"Line {node.lineno} loops over what can't be written down") from error
         if not same:
