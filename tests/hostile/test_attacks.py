@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,3 +75,13 @@ def test_numbers_of_processes_are_given_again(make: Callable[[], Pool], bare: Bu
     assert [v.outcome for v in found if v.program != bomb.id] == ["passed"] * 420
     assert found[400].outcome != "passed"
     assert server._number > 400
+
+
+@pytest.mark.parametrize("part", ["code", "test"])
+def test_endless_names_are_not_parsed(part: str, pool: Pool, bare: BuiltEnvironment) -> None:
+    """A program that imports a name for which Python's own parser takes minutes is an error at once."""
+    text = "import " + "a." * 200_000 + "b"
+    began = time.monotonic()
+    (verdict,) = pool.run(bare, [Program(**{"code": "x = 1", "test": "assert x == 1", part: text})], attempts=1)
+    assert (verdict.outcome, verdict.detail) == ("error", "It imports a name of 200 parts")
+    assert time.monotonic() - began < 10

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -236,6 +237,8 @@ class Pool:
         self._stands = why is None
         if why is not None:
             return _verdict(program, environment, setting, [Attempt("unavailable", f"No sandbox: {why}")], "none")
+        if any(_ENDLESS_NAME.search(text) for text in (program.code, program.test)):
+            return _verdict(program, environment, setting, [Attempt("error", "It imports a name of 200 parts")], "weak")
         program, asked = replace(program, test=test_of(program)), program
         made: list[Attempt] = []
         for outside in _ways_outside(program) if setting.strong else ():
@@ -353,6 +356,9 @@ def _ways_outside(program: Program) -> Iterator[Outside]:
     with suppress(NotRewritable):
         yield divide(program)
 
+
+_ENDLESS_NAME = re.compile(r"\b(?:import|from)\s++(?:\w++[\s\\]*+\.[\s\\]*+){200}")
+"""Python's own parser takes minutes for these, and the supervisor waits for it."""
 
 _ALIKE = ("failed", "error")
 """Outcomes in two processes that are believed only where they come of one process as well."""
