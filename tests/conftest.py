@@ -21,9 +21,6 @@ settings.register_profile(
 )
 settings.load_profile("driftune")
 
-settings.register_profile("driftune", deadline=None)  # other work on the machine is no failure of a test
-settings.load_profile("driftune")
-
 STRICT = os.environ.get("CI", "").lower() in {"1", "true"}
 
 

@@ -9,13 +9,13 @@ import pytest
 
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.pool import Pool
-from validators.execution.wall import WALLS, Limits
+from validators.execution.wall import Limits
 
 LIMITS = Limits(memory_mb=256, disk_mb=16, processes=32)
 """Small ones, so that attacks meet them soon."""
 
 
-@pytest.fixture(scope="module", params=WALLS)
+@pytest.fixture(scope="module", params=["bubblewrap", pytest.param("docker", marks=pytest.mark.slow)])
 def make(request: pytest.FixtureRequest) -> Callable[[], Pool]:
     """Makes a pool behind each wall: of one server, so that every program runs where the one before it was."""
     if request.param == "docker":
