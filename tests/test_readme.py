@@ -36,7 +36,7 @@ def checkout(scheduled: Scheduled, tmp_path: Path) -> Path:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in listed.splitlines():
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, copy / name)
+        shutil.copy2(ROOT / name, copy / name, follow_symlinks=False)
     (copy / ".venv").symlink_to(Path(sys.prefix))
     (copy / ".driftune").symlink_to(scheduled.home)
     return copy
