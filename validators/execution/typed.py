@@ -12,7 +12,7 @@ import operator
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -242,7 +242,7 @@ class Index(Opaque):
     kind: str
     column: Column
     name: Any = None
-    release: int = 0
+    release: int = field(default=0, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,7 +252,7 @@ class Series(Opaque):
     index: Index
     column: Column
     name: Any = None
-    release: int = 0
+    release: int = field(default=0, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,7 +262,7 @@ class Frame(Opaque):
     index: Index
     labels: Index
     columns: tuple[Column, ...]
-    release: int = 0
+    release: int = field(default=0, repr=False)
 
 
 @dataclass(frozen=True)
