@@ -34,7 +34,7 @@ def current(record: type[Record], root: str) -> str:
     names = ", ".join(f'"{name}"' for name in schema(record).names)
     return (
         f"SELECT {names} FROM read_parquet('{glob}', union_by_name = true) "
-        'QUALIFY row_number() OVER (PARTITION BY id ORDER BY "_at" DESC, "_run" DESC) = 1'
+        'QUALIFY row_number() OVER (PARTITION BY id ORDER BY "_at" DESC, "_run" DESC, digest) = 1'
     )
 
 

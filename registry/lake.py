@@ -61,14 +61,17 @@ class Lake:
                 build(self.home / "driftune.duckdb", self._root)
 
     def append(self, records: Iterable[Record]) -> int:
-        """Appends records of any kinds, one file a table; the number of rows written. Work rows come last."""
-        by_table: dict[type[Record], list[Record]] = {}
+        """Appends records of any kinds, one file a table; the number of rows written. Work rows come last.
+
+        Of records with the same id the first is kept: a view shows one row of an id, and these are equally recent.
+        """
+        by_table: dict[type[Record], dict[str, Record]] = {}
         for record in records:
-            by_table.setdefault(type(record), []).append(record)
+            by_table.setdefault(type(record), {}).setdefault(record.id, record)
         at = dt.datetime.now(dt.UTC)
         for kind in sorted(by_table, key=RECORDS.index):
             name = f"{at:%Y%m%dT%H%M%S%f}-{self.run}-{os.getpid()}-{next(self._count)}.parquet"
-            self._write(kind.table, name, to_table(by_table[kind], kind, at, self.run, self.code))
+            self._write(kind.table, name, to_table(list(by_table[kind].values()), kind, at, self.run, self.code))
         return sum(map(len, by_table.values()))
 
     def read(

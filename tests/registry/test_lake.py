@@ -255,3 +255,20 @@ def test_catalogue_can_not_be_written(lake: Lake) -> None:
     assert path.stat().st_mode & 0o222 == 0
     with duckdb.connect(str(path), read_only=True) as connection:
         assert connection.sql("SELECT count(*) FROM symbols").fetchall() == [(0,)]
+
+
+def test_of_records_with_one_id_in_one_append_the_first_is_kept(lake: Lake) -> None:
+    """Two generators that make the same row leave the first one's, however often it is read."""
+    assert lake.append([symbol("f", doc="first"), symbol("g"), symbol("f", doc="second")]) == 2
+    assert [s.doc for s in lake.read(Symbol, "path = 'lib.f'")] == ["first"]
+
+
+def test_rows_of_one_id_and_one_time_have_one_order(lake: Lake) -> None:
+    """What was written before an append kept one row of an id is read the same way in every lake."""
+    both = [symbol("f", doc=d) for d in ("a", "b")]
+    for order in (both, both[::-1]):
+        name = f"2{order[0].doc}.parquet"
+        lake._write("symbols", name, to_table(order, Symbol, NOW, "run", "1"))
+        (kept,) = lake.read(Symbol)
+        assert kept.digest == min(s.digest for s in both)
+        (Path(lake.url) / "symbols" / name).unlink()
