@@ -4,57 +4,22 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
+from registry.text import Text, lines_of
 from synth.dataflow import nodes as all_nodes
 
 Edit = tuple[int, int, str]
 """Replace the characters from start to end (offsets into the text) by a text."""
 
 
-@dataclass
-class Source:
-    """A module's text and its tree, parsed once; positions of nodes are character offsets into the text.
-
-    Attributes:
-        text: The source.
-        tree: Its syntax tree, parsed on first use (SyntaxError where it is no Python).
-    """
-
-    text: str
-    _starts: list[int] = field(init=False, repr=False)
-    _ascii: bool = field(init=False, repr=False)
-    lines: list[str] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self.lines = self.text.splitlines(keepends=True)
-        self._starts = [0]
-        for line in self.lines:
-            self._starts.append(self._starts[-1] + len(line))
-        self._ascii = self.text.isascii()
+class Source(Text):
+    """A module's text and its tree, parsed once."""
 
     @cached_property
     def tree(self) -> ast.Module:
-        """The syntax tree."""
+        """The syntax tree (SyntaxError where it is no Python)."""
         return ast.parse(self.text)
-
-    def offset(self, line: int, column: int) -> int:
-        """The character offset of a 1-based line and a column in UTF-8 bytes (as `ast` counts)."""
-        if not self._ascii:
-            column = len(self.lines[line - 1].encode()[:column].decode(errors="ignore"))
-        return min(self._starts[line - 1] + column, len(self.text))
-
-    def span(self, node: ast.AST) -> tuple[int, int]:
-        """Where `node` stands: its first character and the one after its last."""
-        line, column = node.lineno, node.col_offset  # type: ignore[attr-defined]
-        end_line, end_column = node.end_lineno, node.end_col_offset  # type: ignore[attr-defined]
-        return self.offset(line, column), self.offset(end_line, end_column)
-
-    def segment(self, node: ast.AST) -> str:
-        """The text of an expression, as it stands; continuation lines keep their indentation."""
-        start, end = self.span(node)
-        return self.text[start:end]
 
     def inline(self, node: ast.expr) -> str:
         """The text of an expression, in parentheses where it spans lines without brackets of its own."""
@@ -83,7 +48,7 @@ class Source:
         indent = begin - start
         text = self.text[start:end]
         skip = {n - start_line for n in self._inner_string_lines(statements)}
-        lines = text.splitlines(keepends=True)
+        lines = lines_of(text)
         cuts = {i: _leading(line, indent) for i, line in enumerate(lines) if i not in skip}
         return _apply(lines, cuts, start, edits)
 
@@ -128,7 +93,7 @@ def _leading(line: str, indent: int) -> int:
 
 
 def _shift(text: str, inner: set[int], first: int, indent: int) -> str:
-    lines = text.splitlines(keepends=True)
+    lines = lines_of(text)
     kept = [line if i == 0 or first + i in inner else line[_leading(line, indent) :] for i, line in enumerate(lines)]
     return "".join(kept)
 

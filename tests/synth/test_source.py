@@ -41,3 +41,13 @@ def test_indented_leaves_strings_alone() -> None:
     text = 'x = """a\nb"""\ny = 1\n'
     moved = f"if True:\n{indented(text)}"
     assert ast.dump(ast.Module(ast.parse(moved).body[0].body, [])) == ast.dump(ast.parse(text))  # type: ignore[attr-defined]
+
+
+def test_lines_are_counted_as_by_the_parser() -> None:
+    """Form feeds, and separators within strings, end no line: what comes after them is still found."""
+    source = Source("x = '\u2028\x1c'\n\x0c\nclass A:\n    y = '''\x0b\n    z'''\n    z = [\x0c1]\n")
+    owner = source.tree.body[1]
+    assert isinstance(owner, ast.ClassDef)
+    assert source.block(owner.body[:1]) == "y = '''\x0b\n    z'''"
+    assert source.block(owner.body[1:]) == "z = [\x0c1]"
+    assert indented("a = '\u2028'\nb = 1\n") == "    a = '\u2028'\n    b = 1\n"

@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from registry.text import Text
 from validators.execution import comparing, frames
 from validators.execution.constants import constant
 from validators.execution.names import Names, dotted
@@ -64,9 +65,9 @@ class Condition:
     expected: str
     guessable: bool
 
-    def check(self, node: ast.stmt, test: str) -> Check:
+    def check(self, node: ast.stmt, test: Text) -> Check:
         """The check that a statement comes to."""
-        source = " ".join((ast.get_source_segment(test, node) or "assert").split())
+        source = " ".join(test.segment(node).split())
         return Check(node.lineno, source[:300], self.expected, len(self.holes), self.guessable, self.holds)
 
 
@@ -145,12 +146,12 @@ class Reader:
     """Reads expressions into conditions.
 
     Args:
-        test: The test's text.
+        test: The test.
         constants: Names that stand for literals.
         paths: What the other names stand for.
     """
 
-    def __init__(self, test: str, constants: Mapping[str, Any], paths: Names) -> None:
+    def __init__(self, test: Text, constants: Mapping[str, Any], paths: Names) -> None:
         self.test = test
         self.constants = dict(constants)
         self.paths = paths
@@ -210,7 +211,7 @@ class Reader:
             if isinstance(inner, (ast.BoolOp, ast.IfExp, ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)):
                 raise NotRewritable(f"Line {node.lineno} has a choice within an expression")
         refuse_hidden_checks(node)
-        return ast.get_source_segment(self.test, node) or ""
+        return self.test.segment(node)
 
     def _truth(self, node: ast.expr, negate: bool) -> Condition:
         return Condition([self.hole(node)], lambda v: bool(v[0]) is not negate, str(not negate), True)
@@ -330,7 +331,7 @@ class Reader:
 
     def _all(self, node: ast.expr, inner: ast.expr, negate: bool) -> list[Condition]:
         if isinstance(inner, ast.Compare) and len(inner.ops) == 1 and isinstance(inner.ops[0], ast.Eq):
-            return [self._pair(node, inner.left, inner.comparators[0], _all_equal, negate)]
+            return [self._pair(node, inner.left, inner.comparators[0], comparing.all_equal, negate)]
         if isinstance(inner, ast.Call) and self.paths.path(inner.func) == "numpy.isclose":
             return [self._form(inner, Form(comparing.close, _CLOSE, _CLOSE), negate)]
         return [self._truth(node, negate)]
@@ -350,7 +351,7 @@ class Reader:
 
     def _is_case(self, method: ast.Attribute) -> bool:
         """Whether `method` can be that of a TestCase: of a plain name, and not redefined here."""
-        return isinstance(method.value, ast.Name) and f"def {method.attr}" not in self.test
+        return isinstance(method.value, ast.Name) and f"def {method.attr}" not in self.test.text
 
     def _unittest(self, call: ast.Call, name: str) -> list[Condition]:
         operators, count = _UNITTEST[name]
@@ -432,10 +433,6 @@ def _has_nan(value: Any) -> bool:
     if isinstance(value, (list, tuple, set, frozenset, deque)):
         return any(_has_nan(v) for v in value)
     return isinstance(value, float) and math.isnan(value)
-
-
-def _all_equal(first: Any, second: Any) -> bool:
-    return comparing.all_equal(first, second)
 
 
 _ALMOST = ("assertAlmostEqual", "assertNotAlmostEqual")

@@ -26,6 +26,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from registry.text import Text
 from validators.execution.conditions import Check, Condition, NotRewritable, Reader, refuse_hidden_checks
 from validators.execution.constants import bindings, constant
 from validators.execution.names import Names, dotted
@@ -91,14 +92,15 @@ def _rewrite(tree: ast.Module, test: str, code: str) -> Rewritten:
     uses = Counter(inner.id for inner in ast.walk(tree) if isinstance(inner, ast.Name))
     looped = _looped(tree)
     known = {n: v for n, v in _bound(tree, paths).items() if not re.search(rf"\b{n}\b", code)}
+    text = Text(test)
     while True:
-        made = _Rewriter(test, known, paths, uses, looped)
+        made = _Rewriter(text, known, paths, uses, looped)
         made.statements(tree.body)
         if not made.checks:
             raise NotRewritable("It has no top-level assert")
         alone = {n: v for n, v in known.items() if uses[n] == made.reader.consumed[n] + 1 > 1}
         if len(alone) == len(known):
-            return Rewritten(_without_comments(_edited(test, made.edits)), tuple(made.checks))
+            return Rewritten(_without_comments(_edited(text, made.edits)), tuple(made.checks))
         known = alone
 
 
@@ -132,7 +134,7 @@ class _Rewriter:
     """Goes through a test's statements, and collects the checks and the edits that they come to."""
 
     def __init__(
-        self, test: str, known: Mapping[str, Any], paths: Names, uses: Counter[str], looped: Counter[str]
+        self, test: Text, known: Mapping[str, Any], paths: Names, uses: Counter[str], looped: Counter[str]
     ) -> None:
         self.test = test
         self.known = known
@@ -209,7 +211,7 @@ class _Rewriter:
         given = [*call.args[fixed:], *call.keywords]
         for argument in given:
             refuse_hidden_checks(argument)
-        texts = [ast.get_source_segment(self.test, a) or "" for a in given]
+        texts = [self.test.segment(a) for a in given]
         texts = [f"**{t}" if isinstance(a, ast.keyword) and a.arg is None and not t.startswith("**") else t
                  for a, t in zip(given, texts, strict=True)]  # fmt: skip
         self.edits.append((call, _padded(f"{CATCHER}({number}).call({', '.join(texts)}", call, ")")))
@@ -253,7 +255,7 @@ class _Rewriter:
                 raise Undecided(f"Line {call.lineno}: raised {kinds[0]}")
             return search(pattern, message) is not None
 
-        source = " ".join((ast.get_source_segment(self.test, shown or call) or "raises").split())
+        source = " ".join(self.test.segment(shown or call).split())
         return Check(call.lineno, f"with {source[:300]}", ", ".join(sorted(names)), 2, False, holds)
 
     # --------------------------------------------------------------------------------------------------- loops
@@ -362,18 +364,11 @@ def _padded(text: str, node: ast.AST, end: str) -> str:
     return text + "\n" * (last - first - text.count("\n")) + end
 
 
-def _edited(test: str, edits: Sequence[tuple[ast.AST, str]]) -> str:
-    data = test.encode()
-    starts = [0]
-    for line in data.splitlines(keepends=True):
-        starts.append(starts[-1] + len(line))
-    placed = []
-    for node, text in edits:
-        at: Any = node
-        placed.append((starts[at.lineno - 1] + at.col_offset, starts[at.end_lineno - 1] + at.end_col_offset, text))
-    for begin, end, text in sorted(placed, reverse=True):
-        data = data[:begin] + text.encode() + data[end:]
-    return data.decode()
+def _edited(test: Text, edits: Sequence[tuple[ast.AST, str]]) -> str:
+    made = test.text
+    for (begin, end), text in sorted(((test.span(node), text) for node, text in edits), reverse=True):
+        made = made[:begin] + text + made[end:]
+    return made
 
 
 def _without_comments(test: str) -> str:

@@ -1,0 +1,48 @@
+"""A Python source as text with nodes in it: its lines as the parser counts them, and where each node stands.
+
+`str.splitlines` counts otherwise: it also ends lines at form feeds, at U+2028 in a string, and a few more.
+`ast.get_source_segment` is right, but splits the whole source anew for each node.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+from itertools import accumulate
+
+
+def lines_of(text: str) -> list[str]:
+    r"""The lines with their ends, which are `\n`, `\r\n` and `\r` alone."""
+    return io.StringIO(text, newline="").readlines()
+
+
+class Text:
+    """A source; positions of nodes are character offsets into it.
+
+    Attributes:
+        text: The source.
+        lines: Its lines with their ends.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.lines = lines_of(text)
+        self._starts = [0, *accumulate(map(len, self.lines))]
+        self._ascii = text.isascii()
+
+    def offset(self, line: int, column: int) -> int:
+        """The character offset of a 1-based line and a column in UTF-8 bytes (as `ast` counts)."""
+        if column and not self._ascii:
+            column = len(self.lines[line - 1].encode()[:column].decode(errors="ignore"))
+        return min(self._starts[line - 1] + column, len(self.text))
+
+    def span(self, node: ast.AST) -> tuple[int, int]:
+        """Where `node` stands: its first character and the one after its last."""
+        line, column = node.lineno, node.col_offset  # type: ignore[attr-defined]
+        end_line, end_column = node.end_lineno, node.end_col_offset  # type: ignore[attr-defined]
+        return self.offset(line, column), self.offset(end_line, end_column)
+
+    def segment(self, node: ast.AST) -> str:
+        """The text of `node`, as it stands; continuation lines keep their indentation."""
+        start, end = self.span(node)
+        return self.text[start:end]
