@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from registry.text import Text
 from synth.dataflow import ACTING, flow, flow_all, nodes, unbound
 from synth.folding import is_literal
 from synth.source import indented
@@ -205,7 +206,7 @@ class _Script:
         match step.tree:
             case ast.Expr(value=ast.Call(func=function, args=[argument])) if _literal(want) and _is_pretty(function):
                 name = self.fresh("result")
-                text = ast.get_source_segment(step.source, argument) or ast.unparse(argument)
+                text = Text(step.source).segment(argument)
                 self.body.append(_bound(name, text))
                 self.test.append(f"assert {name} == {_literal(want)}")
                 return
@@ -224,7 +225,7 @@ class _Script:
 
 
 def _text_of(argument: ast.expr, source: str) -> str:
-    text = ast.get_source_segment(source, argument) or ast.unparse(argument)
+    text = Text(source).segment(argument)
     if isinstance(argument, ast.JoinedStr) or (isinstance(argument, ast.Constant) and isinstance(argument.value, str)):
         return text
     return f"str({text})"

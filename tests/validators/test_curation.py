@@ -422,6 +422,8 @@ def test_text_loses_what_is_held_out_and_nothing_else() -> None:
         assert kept in prose
     assert cutter.cut(MODULE, frozenset({f"lib.{OTHER}"})) == MODULE
     assert cutter.cut(PROSE, frozenset({f"lib.{OTHER}"})) == PROSE
+    paged, cut = (text.replace("import lib\n", "import lib\x0c\n", 1) for text in (MODULE, module))
+    assert cutter.cut(paged, held) == cut  # a form feed ends no line
 
 
 def test_cut_text_is_a_row_of_its_own() -> None:

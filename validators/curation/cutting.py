@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from registry.families import Families
+from registry.text import lines_of
 from validators.references import Reader
 
 _WORD = re.compile(r"[^\W\d]\w*")
@@ -66,7 +67,7 @@ def _python_pieces(text: str) -> list[tuple[str, str]]:
         return []
     if not any(isinstance(n, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)) for n in tree.body):
         return []
-    lines = text.splitlines(keepends=True)
+    lines = lines_of(text)
     pieces: list[tuple[str, str]] = []
     start = 0
     for owner, end in [*(found for node in tree.body for found in _ends(node)), ("", len(lines))]:

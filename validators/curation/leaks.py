@@ -127,7 +127,7 @@ def _dotted_names(text: str) -> set[str]:
 
 def _without_strings(text: str) -> str:
     """Code with its strings and comments blanked, as far as it can be tokenised."""
-    lines = text.splitlines(keepends=True)
+    lines = io.StringIO(text).readlines()  # as `tokenize` counts them: a form feed ends none
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
             if token.type in (tokenize.STRING, tokenize.COMMENT):
