@@ -1,0 +1,173 @@
+"""What is made of mined rows once it is known how they ran: the table of steps, and the stock they all draw on.
+
+A new step is one line in `STEPS` (it sees everything at once) or in `BY_SOURCE` (it sees one proven example, so that
+several processes can share the work); what it needs of others it takes from the `Stock`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from registry.domain import SynthSpec
+from registry.families import Families
+from registry.names import SymbolIndex
+from registry.records import Change, Example, Program, Record, Release, Verdict
+from scrapers.sources import Scraped
+from synth import bugs, text
+from synth.drift import Drift, with_replacements, without_replacements
+from synth.material import pieces
+from synth.sites import Limits
+from validators.proofs import deprecations, programs_of
+
+Observe = Callable[[Release, Iterable[Program]], Mapping[str, Verdict]]
+"""Runs programs at a release now: program id -> verdict."""
+
+
+@dataclass(frozen=True)
+class Mined:
+    """The mined rows of both releases, and how their answers ran: no more, so that it stays the same later.
+
+    Attributes:
+        examples: The `doc` and `test` rows.
+        verdicts: (program id, release id) -> verdict.
+    """
+
+    examples: list[Example]
+    verdicts: Mapping[tuple[str, str], Verdict]
+
+    def of(self, release: Release) -> list[Example]:
+        """The rows of one release."""
+        return [e for e in self.examples if e.releases == (release.id,)]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A mined example of the new release whose answer passed there.
+
+    Attributes:
+        example: The `doc` or `test` row.
+        program: Its answer.
+        verdict: How that ran.
+    """
+
+    example: Example
+    program: Program
+    verdict: Verdict
+
+
+@dataclass
+class Stock:
+    """What all steps draw on.
+
+    Attributes:
+        domain: The domain's name.
+        settings: How much is made.
+        old: The old release as it was scraped.
+        new: The new release as it was scraped.
+        changes: What changed between them; from the step `drift` on with the replacements that it learnt.
+        mined: The mined rows, and how they ran.
+        programs: Programs of mined rows, by id.
+        observe: Runs programs now, for a step that must see what they do.
+        made: Rows that the steps before made, in order.
+    """
+
+    domain: str
+    settings: SynthSpec
+    old: Scraped
+    new: Scraped
+    changes: list[Change]
+    mined: Mined
+    programs: Mapping[str, Program]
+    observe: Observe
+    made: list[Record] = field(default_factory=list)
+
+    @cached_property
+    def indexes(self) -> tuple[SymbolIndex, SymbolIndex]:
+        """Symbols of the old and of the new release."""
+        return SymbolIndex(self.old.symbols), SymbolIndex(self.new.symbols)
+
+    @cached_property
+    def library(self) -> bugs.Library:
+        """What mistakes are made with; not before the step `drift`, which learns stale names."""
+        return bugs.Library(self.indexes[1], self.changes, self.indexes[0])
+
+    @cached_property
+    def sources(self) -> list[Source]:
+        """The mined examples of the new release that passed there, by id."""
+        found = []
+        for example in sorted(self.mined.of(self.new.release), key=lambda e: e.id):
+            answer = programs_of(example)["answer"]
+            verdict = self.mined.verdicts.get((answer, self.new.release.id))
+            if verdict is not None and verdict.outcome == "passed":
+                found.append(Source(example, self.programs[answer], verdict))
+        return found
+
+
+def derived(stock: Stock) -> Iterator[Record]:
+    """The rows of all steps, in the tables' order, and of each source in turn."""
+    for step in STEPS.values():
+        made = list(step(stock))
+        stock.made += made
+        yield from made
+    for source in stock.sources:
+        so_far: list[Record] = []
+        for by_source in BY_SOURCE.values():
+            so_far += by_source(stock, source, so_far)
+        yield from so_far
+
+
+def _text(stock: Stock) -> Iterator[Record]:
+    return text.mine(stock.new.pages, stock.indexes[1], domain=stock.domain)
+
+
+def _drift(stock: Stock) -> Iterator[Record]:
+    """Changes with the replacements that were learnt, then drift rows, then rows of call sites."""
+    verdicts, settings = stock.mined.verdicts, stock.settings
+    between = without_replacements(stock.changes)
+    warnings = {pair: " ".join(sorted(said for _, said in deprecations(v))) for pair, v in verdicts.items()}
+    releases = stock.old.release, stock.new.release
+    of_old, of_new = (list(pieces([*stock.programs.values(), *stock.mined.of(r)])) for r in releases)
+
+    def drift_of(found: list[Change]) -> Drift:
+        return Drift(
+            found,
+            stock.indexes,
+            Families(found, *stock.indexes),
+            of_old,
+            of_new,
+            {pair: v.outcome for pair, v in verdicts.items()},
+            {pair: f"{v.detail} {warnings[pair]}" for pair, v in verdicts.items()},
+            frozenset(pair for pair, said in warnings.items() if said),
+            (releases[0].id, releases[1].id),
+            stock.domain,
+            Limits(mutants=settings.rejected, family=settings.sites),
+            settings.seed,
+        )
+
+    stock.changes = with_replacements(between, drift_of(between).rules)
+    yield from (change for change in stock.changes if change not in between)
+    drift = drift_of(stock.changes)
+    yield from drift.rows()
+    yield from drift.site_rows(stock.observe(releases[1], (p.program for p in drift.probes)))
+
+
+def _bugs(stock: Stock, source: Source, _made: Sequence[Record]) -> Iterator[Record]:
+    if source.verdict.proof == "strong":  # so the fixes of its bugs are
+        settings = stock.settings
+        yield from bugs.mutate(
+            source.example, stock.programs, stock.library, seed=settings.seed, limit=settings.mutants
+        )
+
+
+STEPS: Mapping[str, Callable[[Stock], Iterable[Record]]] = {
+    f"{text.GENERATOR}@{text.VERSION}": _text,
+    "drift@2": _drift,
+}
+"""Part with its version -> the step; one sees what those before it made (`Stock.made`)."""
+
+BY_SOURCE: Mapping[str, Callable[[Stock, Source, Sequence[Record]], Iterable[Record]]] = {
+    f"{bugs.GENERATOR}@{bugs.VERSION}": _bugs,
+}
+"""Part with its version -> the step for one source; one sees what those before it made of the same source."""
