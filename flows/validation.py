@@ -124,11 +124,12 @@ def _batches(house: House, wanted: dict[str, set[str]]) -> list[Batch]:
         known = {v.program for v in _verdicts(house, built.record.id)}
         texts = house.programs(programs - known)
         for shard in _shards(programs):
-            key = work_key(shard, HARNESS, {"environment": built.record.id, "policy": _policy(house)})
+            settings = {"domain": house.domain.name, "environment": built.record.id, "policy": _policy(house)}
+            key = work_key(shard, HARNESS, settings)
             if key not in done:
                 missing = [texts[p] for p in shard if p not in known]
                 title = f"Run programs with {release.library} {release.version}"
-                batches.append(Batch(title, len(missing), _running(house, built, missing, len(shard), key)))
+                batches.append(Batch(title, len(missing), _running(house, release, built, missing, len(shard), key)))
     return batches
 
 
@@ -142,10 +143,14 @@ def _shards(programs: Iterable[str]) -> list[list[str]]:
     return [shard for shard in shards if shard]
 
 
-def _running(house: House, built: BuiltEnvironment, missing: list[Program], size: int, key: str) -> Callable[[], int]:
+def _running(
+    house: House, release: Release, built: BuiltEnvironment, missing: list[Program], size: int, key: str
+) -> Callable[[], int]:
+    where = {"release": release.id, "environment": built.record.id}
+
     def run() -> int:
         since = time.monotonic()
         made = _run(house, built, missing)
-        return house.finish("validate", HARNESS, [key], [built.record, *made], since, outputs=size)
+        return house.finish("validate", HARNESS, [key], [built.record, *made], since, where, size)
 
     return run

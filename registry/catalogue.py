@@ -64,17 +64,28 @@ def _rules(rules: tuple[str, ...]) -> str:
 
 
 DERIVED: dict[str, tuple[str, dict[str, str]]] = {
+    "domain_environments": (
+        """
+        SELECT domain, json_extract_string(result, '$.release') AS release,
+               arg_max(json_extract_string(result, '$.environment'), "_at") AS environment
+        FROM work WHERE stage = 'validate' GROUP BY ALL
+        """,
+        {
+            "domain": "Domain",
+            "release": "Id of a release",
+            "environment": "Id of the environment that the domain ran it in last",
+        },
+    ),
     "verdict_releases": (
         """
-        SELECT v.id AS verdict, v.program, r.id AS release, r.library, r.version, v.outcome, v.proof, v.detail,
-               v.warnings, v.exception, v.duration_s
-        FROM verdicts v JOIN environments e ON e.id = v.environment
-        JOIN releases r ON len(list_filter(e.requirements,
-             lambda x: starts_with(x, r.library || '==' || r.version || ' '))) > 0
-        QUALIFY row_number() OVER (PARTITION BY v.program, r.id ORDER BY v."_at" DESC, v.id) = 1
+        SELECT v.id AS verdict, d.domain, v.program, r.id AS release, r.library, r.version, v.outcome, v.proof,
+               v.detail, v.warnings, v.exception, v.duration_s
+        FROM domain_environments d JOIN verdicts v USING (environment) JOIN releases r ON r.id = d.release
+        QUALIFY row_number() OVER (PARTITION BY d.domain, v.program, r.id ORDER BY v."_at" DESC, v.id) = 1
         """,
         {
             "verdict": "Id of the verdict",
+            "domain": "Domain: others may run the same program beside other packages",
             "program": "Id of the program",
             "release": "Id of the release it ran with",
             "library": "Library of the release",
@@ -117,7 +128,8 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
                CASE WHEN count(v.proof) FILTER (v.outcome = 'passed') = 0 THEN 'none'
                     WHEN bool_and(v.proof = 'strong') FILTER (v.outcome = 'passed') THEN 'strong'
                     ELSE 'weak' END AS proof
-        FROM example_programs x LEFT JOIN verdict_releases v USING (program, release) GROUP BY x.example
+        FROM example_programs x LEFT JOIN verdict_releases v USING (domain, program, release)
+        GROUP BY x.example
         """,
         {
             "example": "Id of the example",
@@ -138,7 +150,8 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
                e.old_effect, p.proof
         FROM example_outcomes p JOIN examples e ON e.id = p.example
         LEFT JOIN programs o ON o.id = p.old_program LEFT JOIN programs n ON n.id = p.new_program
-        LEFT JOIN verdict_releases a ON p.kind = 'drift' AND a.program = p.old_program AND a.release = e.releases[-1]
+        LEFT JOIN verdict_releases a ON p.kind = 'drift' AND a.domain = p.domain
+             AND a.program = p.old_program AND a.release = e.releases[-1]
         WHERE p.outcome_new = 'passed' AND EXISTS (SELECT 1 FROM curated c WHERE c.example = p.example AND c.proven)
         """,
         {
@@ -263,8 +276,8 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
 """View -> (SQL, column -> documentation), above the tables' own views."""
 
 _ORDER = (
-    "verdict_releases", "latest_snapshots", "example_programs", "example_outcomes", "curated", "proofs", "funnel",
-    "lineage", "drift", "spend",
+    "domain_environments", "verdict_releases", "latest_snapshots", "example_programs", "example_outcomes", "curated",
+    "proofs", "funnel", "lineage", "drift", "spend",
 )  # fmt: skip
 
 

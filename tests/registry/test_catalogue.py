@@ -38,6 +38,12 @@ ENVIRONMENTS = {
 PAGE = Page(release=NEW.id, url="pypi://lib/1.0.1/x/lib/a.py", content_hash="h", kind="source", path="lib/a.py")
 
 
+def validated(domain: str, release: str, environment: Environment) -> Work:
+    """The memory of a shard that a domain ran."""
+    where = {"release": release, "environment": environment.id}
+    return Work(key=f"{domain}{environment.id}", stage="validate", domain=domain, part="2", outputs=1, result=where)
+
+
 class Bench:
     """Rows of a small lake, as the stages would write them."""
 
@@ -74,7 +80,7 @@ class Bench:
         snapshot = Snapshot(domain="d", rows_sha256=str(sorted(self.split)), filters={})
         rows = [SnapshotRow(snapshot=snapshot.id, example=e, split=s) for e, s in self.split.items()]
         work = Work(key="now", stage="curate", domain="d", part="curate@1", outputs=1, seconds=2.0, tokens=3)
-        lake.append([*self.rows, snapshot, *rows, work])
+        lake.append([*self.rows, snapshot, *rows, work, *(validated("d", r, e) for r, e in ENVIRONMENTS.items())])
         return snapshot
 
 
@@ -160,8 +166,8 @@ def test_proofs_show_code_and_outcomes_at_both_releases(lake: Lake) -> None:
     assert (change["old_version"], change["new_version"], change["example"]) == ("1.0", "1.0.1", example.id)
 
 
-def test_versions_that_begin_alike_are_told_apart(lake: Lake) -> None:
-    """A verdict at 1.0.1 is none at 1.0: requirements are matched by the whole version."""
+def test_a_programs_outcomes_are_told_apart_by_release(lake: Lake) -> None:
+    """A verdict in the environment that a domain ran one release in is none at the other."""
     bench = Bench()
     bench.program("p", {OLD.id: "passed", NEW.id: "failed"})
     bench.write(lake)
@@ -178,6 +184,22 @@ def test_the_latest_verdict_of_a_program_counts(lake: Lake) -> None:
     lake.append([dataclasses.replace(first, policy="k=2,timeout=60", outcome="passed")])
     found = rows(lake, "SELECT program, outcome FROM verdict_releases")
     assert found == [{"program": program, "outcome": "passed"}]
+
+
+def test_two_domains_of_one_library_keep_their_own_outcomes(lake: Lake) -> None:
+    """What runs bare and what runs beside numpy are two environments: views show each domain its own, once."""
+    bench = Bench()
+    program = bench.program("p", {NEW.id: "failed"})
+    bench.write(lake)
+    beside = dataclasses.replace(ENVIRONMENTS[NEW.id], label="with numpy", python="3.12.0")
+    verdict = next(r for r in bench.rows if isinstance(r, Verdict))
+    passed = dataclasses.replace(verdict, environment=beside.id, outcome="passed")
+    lake.append([beside, passed, validated("other", NEW.id, beside)])
+    found = rows(lake, "SELECT domain, program, outcome FROM verdict_releases ORDER BY domain")
+    assert found == [
+        {"domain": "d", "program": program, "outcome": "failed"},
+        {"domain": "other", "program": program, "outcome": "passed"},
+    ]
 
 
 def test_removals_show_the_latest_curation(lake: Lake) -> None:
@@ -211,7 +233,7 @@ def test_lineage_goes_from_an_adapter_to_pages_and_licences(lake: Lake) -> None:
 def test_spend_sums_work(lake: Lake) -> None:
     """Tokens and seconds are summed by stage and run."""
     Bench().write(lake)
-    (row,) = rows(lake, "SELECT stage, tokens, seconds, pieces FROM spend")
+    (row,) = rows(lake, "SELECT stage, tokens, seconds, pieces FROM spend WHERE stage = 'curate'")
     assert row == {"stage": "curate", "tokens": 3, "seconds": 2.0, "pieces": 1}
 
 
