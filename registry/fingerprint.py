@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from registry.errors import RegistryError
-from registry.identity import sha256_of
+from registry.identity import sha256_of, sha256_of_file
 
 _PATTERNS = (
     "*.safetensors", "pytorch_model*.bin", "config.json", "tokenizer.json", "tokenizer_config.json", "tokenizer.model",
@@ -24,9 +23,3 @@ def fingerprint(folder: Path) -> str:
     if not any(path.name == "config.json" for path in files):
         raise RegistryError(f"No base model in {str(folder)!r}: config.json is missing. Give the folder of a model")
     return sha256_of([[path.name, sha256_of_file(path)] for path in files])
-
-
-def sha256_of_file(path: Path) -> str:
-    """The lower-case hex SHA-256 of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import rfc8785
@@ -27,6 +28,12 @@ def sha256_of(value: Any) -> str:
 def sha256_of_bytes(data: bytes) -> str:
     """The lower-case hex SHA-256 of `data`."""
     return hashlib.sha256(data).hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    """The lower-case hex SHA-256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def work_key(inputs: list[str], part: str, parameters: dict[str, Any], seed: int = 0, sample: int = 0) -> str:

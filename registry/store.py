@@ -29,8 +29,7 @@ from registry import channels
 from registry.card import card
 from registry.channels import Entry
 from registry.errors import ConfigurationError, RegistryError
-from registry.fingerprint import sha256_of_file
-from registry.identity import sha256_of
+from registry.identity import sha256_of, sha256_of_file
 from registry.records import Adapter, Report
 from registry.storage import remove_tree, storage, write_file
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import hashlib
 import os
 import platform
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry.errors import ConfigurationError, SourceError
+from registry.identity import sha256_of_file
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -192,12 +192,6 @@ def pick_sdist(files: Sequence[DistributionPackage]) -> DistributionPackage | No
     """The source distribution, a tar archive before a zip; none where the version has none."""
     sdists = [f for f in files if f.package_type == "sdist"]
     return min(sdists, key=lambda f: (f.filename.endswith(".zip"), f.filename), default=None)
-
-
-def sha256_of_file(path: Path) -> str:
-    """The lower-case hex SHA-256 of a file."""
-    with path.open("rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()
 
 
 def configured_url() -> str | None:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from registry.errors import SourceError
+from registry.identity import sha256_of_file
 from registry.records import Page, Release
 from scrapers.archives import unpack
-from scrapers.index import Index, normalised_name, parsed_version, pick_sdist, pick_wheel, sha256_of_file
+from scrapers.index import Index, normalised_name, parsed_version, pick_sdist, pick_wheel
 from scrapers.licences import Licence, release_licence
 from scrapers.pages import Artifact, licence_texts, sdist_pages, text_page, wheel_pages
 from scrapers.sources import Scraped

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from registry.errors import ConfigurationError, SourceError
-from scrapers.index import Index, compare_versions, configured_url, pick_sdist, pick_wheel, sha256_of_file
+from registry.identity import sha256_of_file
+from scrapers.index import Index, compare_versions, configured_url, pick_sdist, pick_wheel
 from tests.scrapers.conftest import write_index, write_wheel
 
 VERSIONS = ["1.0", "1.1", "1.2rc1", "1.2", "2.0", "10.0"]

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from registry.errors import ConfigurationError
-from scrapers.index import Index, sha256_of_file
+from registry.identity import sha256_of_file
+from scrapers.index import Index
 from scrapers.pypi import PyPISource
 from scrapers.sources import Scraped
 from tests.scrapers.conftest import NEW, OLD, write_index, write_wheel

@@ -6,7 +6,6 @@ gets the same answer without a network, and a wheel that has left the cache is f
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -19,7 +18,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from registry.errors import SandboxError
-from registry.identity import sha256_of
+from registry.identity import sha256_of, sha256_of_file
 from validators.execution import interpreters
 from validators.execution.cache import Lease, scratch, write
 from validators.execution.interpreters import Interpreter
@@ -70,7 +69,7 @@ def resolve(
     """
     given: dict[str, Path] = {parse_wheel_filename(p.name)[0]: p for p in wheels}
     wanted = sorted(requirements)
-    asked = [interpreter.version, interpreter.platform, wanted, sorted(sha256(p) for p in given.values())]
+    asked = [interpreter.version, interpreter.platform, wanted, sorted(sha256_of_file(p) for p in given.values())]
     lock = cache / "resolutions" / f"{sha256_of(asked)[:32]}.json"
     known = read_lock(lock)
     if known is not None:
@@ -172,7 +171,7 @@ def _pip(interpreter: Interpreter) -> list[str]:
 
 
 def _keep(path: Path, cache: Path, *, copy: bool = False) -> Wheel:
-    wheel = Wheel(path.name, sha256(path))
+    wheel = Wheel(path.name, sha256_of_file(path))
     kept = wheel.path(cache)
     if copy:
         with scratch(cache) as folder:
@@ -194,12 +193,6 @@ def _name_of(requirement: str) -> str:
     for sign in "=<>!~ ":
         name = name.split(sign)[0]
     return canonicalize_name(name)
-
-
-def sha256(path: Path) -> str:
-    """The hash of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def last_lines(log: str, lines: int = 5) -> str:
