@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from flows.preflight import check_sandbox
 from flows.progress import Tell, progress
-from registry.errors import ConfigurationError, SandboxError
+from registry.errors import ConfigurationError
 from registry.settings import Settings
 from validators.execution.judging import Terms, judge
 from validators.execution.ledger import UNFINISHED, Ledger, Names
@@ -82,7 +83,8 @@ def judge_rows(source: Path, out: Path, options: Options, *, as_json: bool = Fal
     """
     with ExitStack() as resources:
         file = resources.enter_context(_rows(source, out))
-        pool = resources.enter_context(_pool(options))
+        pool = resources.enter_context(Pool(options.workers, wall=options.sandbox))
+        check_sandbox(pool)
         sink = resources.enter_context(closing(_Standard() if out == STANDARD else Ledger(out)))
         tell = resources.enter_context(progress(quiet=out == STANDARD and sys.stdout.isatty()))
         tally = _judge_all(file, sink, pool, options, tell)
@@ -119,14 +121,6 @@ def _wanted(names: Names, tally: Tally) -> Callable[[Identifier], bool]:
         return False
 
     return wanted
-
-
-def _pool(options: Options) -> Pool:
-    pool = Pool(options.workers, wall=options.sandbox)
-    reason = pool.available()
-    if reason is not None:
-        raise ConfigurationError(f"No sandbox: {reason}") from SandboxError(reason)
-    return pool
 
 
 def _rows(source: Path, out: Path) -> BinaryIO:

@@ -6,10 +6,14 @@ import importlib.util
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flows.house import House
 from registry.errors import ConfigurationError, SandboxError
 from registry.storage import storage
+
+if TYPE_CHECKING:
+    from flows.house import House
+    from validators.execution.pool import Sandbox
 
 TRAINING = ("accelerate", "datasets", "peft", "torch", "transformers", "trl")
 
@@ -22,7 +26,7 @@ def check(house: House, stages: Iterable[str]) -> None:
     """
     wanted = set(stages)
     if "validate" in wanted:
-        _check_sandbox(house)
+        check_sandbox(house.pool)
     if wanted & {"train", "evaluate"}:
         _check_training()
     if "publish" in wanted:
@@ -33,8 +37,13 @@ def check(house: House, stages: Iterable[str]) -> None:
         _check_versions(house)
 
 
-def _check_sandbox(house: House) -> None:
-    reason = house.pool.available()
+def check_sandbox(sandbox: Sandbox) -> None:
+    """Checks that programs can be run.
+
+    Raises:
+        ConfigurationError: They can't; the message says why, and what to do.
+    """
+    reason = sandbox.available()
     if reason is not None:
         raise ConfigurationError(f"No sandbox: {reason}") from SandboxError(reason)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
-from validators.execution.typed import NUMBERS, Array, Dtype, Moment, Scalar, Undecided, dtype_of, plain
+from validators.execution.typed import NUMBERS, SCALARS, Array, Dtype, Moment, Scalar, Undecided, dtype_of, plain
 
 _LARGEST = 20000
 
@@ -175,12 +175,7 @@ def _datetime64(text: Any, unit: Any = "D") -> Moment:
     return Moment("M8[D]", date.fromisoformat(text).toordinal() - date(1970, 1, 1).toordinal())
 
 
-_SCALARS = {
-    "bool_": "b1", "bool": "b1", "int8": "i1", "int16": "i2", "int32": "i4", "int64": "i8", "uint8": "u1",
-    "uint16": "u2",
-    "uint32": "u4", "uint64": "u8", "float16": "f2", "float32": "f4", "float64": "f8", "complex64": "c8",
-    "complex128": "c16", "intp": "i8", "int_": "i8", "float_": "f8", "double": "f8", "single": "f4",
-}  # fmt: skip
+_SCALARS = {**SCALARS, "intp": "i8", "int_": "i8", "float_": "f8", "double": "f8", "single": "f4"}
 
 NUMPY_NAMES: dict[str, Any] = {
     "nan": math.nan, "NaN": math.nan, "NAN": math.nan, "inf": math.inf, "Inf": math.inf, "pi": math.pi, "e": math.e,

@@ -54,6 +54,7 @@ from validators.execution.wall import (
     WORKER,
     Bind,
     Limits,
+    end_of,
     hidden,
     on_system,
 )
@@ -318,9 +319,7 @@ class WalledContainer:
 
     def errors(self) -> str:
         """The last that it wrote to its standard error."""
-        size = self._errors.seek(0, os.SEEK_END)
-        self._errors.seek(max(0, size - 2000))
-        return self._errors.read().decode(errors="replace").strip()
+        return end_of(self._errors)
 
     def close(self) -> None:
         """End it, wait, and let go of what it was watched by."""

@@ -163,12 +163,14 @@ class Array(Opaque):
         return self.dtype[0]
 
 
-DTYPES = {
-    "bool": "b1", "int8": "i1", "int16": "i2", "int32": "i4", "int64": "i8", "uint8": "u1", "uint16": "u2",
-    "uint32": "u4",
-    "uint64": "u8", "float16": "f2", "float32": "f4", "float64": "f8", "complex64": "c8", "complex128": "c16",
-    "object": "O", "int": "i8", "float": "f8", "complex": "c16", "str": "U", "bytes": "S", "bool_": "b1",
+SCALARS = {
+    "bool_": "b1", "bool": "b1", "int8": "i1", "int16": "i2", "int32": "i4", "int64": "i8", "uint8": "u1",
+    "uint16": "u2", "uint32": "u4", "uint64": "u8", "float16": "f2", "float32": "f4", "float64": "f8",
+    "complex64": "c8", "complex128": "c16",
 }  # fmt: skip
+"""numpy's numeric types by their names in numpy."""
+
+DTYPES = {**SCALARS, "object": "O", "int": "i8", "float": "f8", "complex": "c16", "str": "U", "bytes": "S"}
 """numpy's types by the names in which they are asked for."""
 
 

@@ -7,12 +7,13 @@ single program gets on top of that, `bubblewrap.py` and `docker.py` what their k
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from registry.errors import ConfigurationError, SandboxError
 from validators.execution.interpreters import Interpreter
@@ -234,6 +235,13 @@ def hidden(interpreter: Interpreter) -> list[Path]:
         shown.append(interpreter.prefix)
     folders = {*interpreter.packages, Path("/usr/lib/python3/dist-packages")}
     return sorted(f for f in folders if f.is_dir() and any(f.is_relative_to(s) for s in shown))
+
+
+def end_of(file: BinaryIO) -> str:
+    """The last 2,000 bytes of a file, as text."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - 2000))
+    return file.read().decode(errors="replace").strip()
 
 
 def on_system(interpreter: Interpreter) -> bool:
