@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
@@ -18,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from registry.identity import sha256_of
 from validators.execution.wall import VARIABLES
 
 HERE = Path(__file__).resolve().parent
@@ -129,10 +129,22 @@ def interpreter_of(name: str, cache: Path) -> Path:
     Raises:
         BenchmarkError: It can't be installed.
     """
-    pins = PINS[name]
-    key = hashlib.sha256(json.dumps([sys.version, pins]).encode()).hexdigest()[:16]
-    folder = cache / f"{name}-{key}"
-    python, done = folder / "bin" / "python", folder / "installed"
+    return interpreter_with(PINS[name], cache, f"{name}-")
+
+
+def interpreter_with(pins: Sequence[str], cache: Path, prefix: str = "") -> Path:
+    """The Python of a virtual environment that holds `pins`, made where it isn't there.
+
+    Args:
+        pins: Requirements; one after an option (`--no-deps`) is installed by itself, after the others.
+        cache: Folder for such environments.
+        prefix: What the environment's name begins with.
+
+    Raises:
+        BenchmarkError: They can't be installed.
+    """
+    folder = cache / (prefix + sha256_of([sys.version, pins])[:16])
+    python, done = folder / "bin" / "python", folder / "done"
     if not done.exists():
         pip = [str(python), "-m", "pip", "install", "--quiet", "--only-binary=:all:", "--disable-pip-version-check"]
         plain = [p for p in pins if not p.startswith("-")]
@@ -144,7 +156,7 @@ def interpreter_of(name: str, cache: Path) -> Path:
         ):
             made = subprocess.run(command, capture_output=True, text=True, check=False)
             if made.returncode:
-                raise BenchmarkError(f"{name} can't be installed: {(made.stderr or made.stdout)[-500:].strip()}")
+                raise BenchmarkError(f"{pins[0]} can't be installed: {(made.stderr or made.stdout)[-500:].strip()}")
         done.touch()
     return python
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from benchmarks.competitors import interpreter_with
 from scrapers.archives import unpack
 from scrapers.pypi import PyPISource
 
@@ -167,23 +166,11 @@ class Truth:
 
 def truth_of(suite: Suite, requirements: Sequence[str], cache: Path) -> Truth:
     """What pytest says in a plain environment; run twice, in two orders and under two hash seeds, and remembered."""
-    python = _plain_environment(requirements, cache)
+    python = interpreter_with(sorted([*requirements, *TOOLS]), cache / "plain")
     runs = [_outcomes(suite, python, seed) for seed in (0, 1)]
     nodes = dict.fromkeys([*runs[0], *runs[1]])
     flaky = frozenset(n for n in nodes if runs[0].get(n) != runs[1].get(n))
     return Truth({n: runs[0][n] for n in nodes if n not in flaky}, flaky)
-
-
-def _plain_environment(requirements: Sequence[str], cache: Path) -> Path:
-    wanted = sorted([*requirements, *TOOLS])
-    name = hashlib.sha256(json.dumps([sys.version, wanted]).encode()).hexdigest()[:16]
-    folder = cache / "plain" / name
-    if not (folder / "done").is_file():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*command, "--only-binary=:all:", *wanted], check=True, stderr=subprocess.DEVNULL)
-        (folder / "done").touch()
-    return folder / "bin" / "python"
 
 
 def _outcomes(suite: Suite, python: Path, seed: int) -> dict[str, str]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from registry.records import Program
+from validators.execution.conformance import descendants, processes
 from validators.execution.pool import Pool
 from validators.execution.wall import WORKER, Limits
 
@@ -57,7 +58,7 @@ def programs(count: int) -> Iterator[tuple[Program, str]]:
 def look() -> Look:
     """At this process and at what it has started."""
     rows = processes()
-    below = descendants(rows, os.getpid())
+    below = descendants(rows)
     return Look(
         rss_kb=_rss_kb(os.getpid()),
         servers_kb=sum(map(_rss_kb, servers(rows))),
@@ -67,29 +68,9 @@ def look() -> Look:
     )
 
 
-def processes() -> dict[int, tuple[int, str]]:
-    """The parent and the state of each process."""
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            state, parent = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[:2]
-        except OSError:
-            continue
-        found[int(folder.name)] = (int(parent), state)
-    return found
-
-
-def descendants(rows: dict[int, tuple[int, str]], root: int) -> set[int]:
-    """All below `root`."""
-    found = {root}
-    while new := {pid for pid, (parent, _) in rows.items() if parent in found} - found:
-        found |= new
-    return found - {root}
-
-
 def servers(rows: dict[int, tuple[int, str]]) -> list[int]:
     """The fork servers of this process: those that run the worker, and were started by no other such process."""
-    workers = {pid for pid in descendants(rows, os.getpid()) if _is_worker(pid)}
+    workers = {pid for pid in descendants(rows) if _is_worker(pid)}
     return sorted(pid for pid in workers if rows[pid][0] not in workers)
 
 
@@ -150,7 +131,7 @@ def main() -> int:
         Pool(asked.workers, wall=asked.wall, limits=Limits(memory_mb=512)) as pool,
     ):
         looks, wrong = soak(pool, Path(cache), asked.executions)
-    left = len(descendants(processes(), os.getpid()))
+    left = len(descendants())
     found = [*grown(looks), *(f"{n} times {what}" for what, n in wrong.items()), *([f"{left} left"] if left else [])]
     print(f"{asked.executions} executions in {time.monotonic() - began:.0f} s: {'; '.join(found) or 'nothing grew'}")
     return 1 if found else 0

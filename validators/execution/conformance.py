@@ -181,7 +181,7 @@ def examine(
         yield from lane.honest()
         others = [stack.enter_context(_closing(make())) for _ in range(max(0, lanes - 1))]
         yield from _abreast([lane, *(_Lane(o, environment, host) for o in others)], chosen)
-    there = _until_gone(lambda: sorted(set(descendants()) - set(before)))
+    there = _until_gone(lambda: sorted(descendants() - before))
     yield Finding("sandbox", "it leaves no process when closed", not there, _outlived(there))
 
 
@@ -365,20 +365,26 @@ def marked(mark: str) -> list[int]:
     return found
 
 
-def descendants() -> list[int]:
-    """The processes below this one."""
-    parents: dict[int, int] = {}
-    for name in (p.name for p in Path("/proc").iterdir()):
-        if name.isdigit():
-            try:
-                text = Path(f"/proc/{name}/stat").read_text(encoding="utf-8", errors="replace")
-            except OSError:
-                continue
-            parents[int(name)] = int(text.rpartition(")")[2].split()[1])
+def processes() -> dict[int, tuple[int, str]]:
+    """The parent and the state of each of the host's processes."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            text = (folder / "stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        state, parent = text.rpartition(")")[2].split()[:2]
+        found[int(folder.name)] = (int(parent), state)
+    return found
+
+
+def descendants(rows: Mapping[int, tuple[int, str]] | None = None) -> set[int]:
+    """The processes below this one, as `processes` has them, by default now."""
+    rows = processes() if rows is None else rows
     found = {os.getpid()}
-    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+    while more := {pid for pid, (parent, _) in rows.items() if parent in found} - found:
         found |= more
-    return sorted(found - {os.getpid()})
+    return found - {os.getpid()}
 
 
 def _until_gone(look: Callable[[], list[int]], seconds: float = 5.0) -> list[int]:

@@ -11,9 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from soak import processes, servers
+from soak import servers
 
+from benchmarks.truth import busy
 from registry.records import Program
+from validators.execution.conformance import processes
 from validators.execution.pool import Pool
 from validators.execution.wall import Limits
 
@@ -58,12 +60,6 @@ def test_a_busy_machine_changes_no_verdict(tmp_path: Path) -> None:
     programs = [Program(code=code.format(seconds), test="assert x == 1") for seconds in (1.2, 60)]
     grows = "import time\nx = []\nwhile time.process_time() < 60:\n    x.append(bytearray(b'x') * 400000)"
     programs.append(Program(code=grows, test="assert x == 1"))
-    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4 * (os.cpu_count() or 1))]
-    try:
-        with Pool(1, wall="bubblewrap", limits=Limits(memory_mb=512)) as pool:
-            verdicts = list(pool.run(pool.build([], tmp_path), programs, timeout_s=2.0, attempts=1))
-    finally:
-        for loop in loops:
-            loop.kill()
-            loop.wait()
+    with busy(4 * (os.cpu_count() or 1)), Pool(1, wall="bubblewrap", limits=Limits(memory_mb=512)) as pool:
+        verdicts = list(pool.run(pool.build([], tmp_path), programs, timeout_s=2.0, attempts=1))
     assert [v.outcome for v in verdicts] == ["passed", "timeout", "memory"], verdicts
