@@ -1,7 +1,8 @@
 """The curation of a domain: every row gets into the snapshot, or is a Removal with its rule.
 
 Rules in order, the first that applies: `outdated` (a row of an older release that the current one has too, or that is
-not shown to hold there), the proof's (`registry.catalogue.PROOF_RULES`), `licence`, `duplicate`, `held-out`.
+not shown to hold there), the proof's (`registry.catalogue.PROOF_RULES`), `licence`, `duplicate`, `near-duplicate`,
+`held-out`.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from registry.records import Example, Program, Removal, Snapshot, SnapshotRow
 from validators.curation.cutting import Cutter
 from validators.curation.duplicates import duplicates
 from validators.curation.licences import LicenceGate
+from validators.curation.near import near_duplicates
 from validators.proofs import Verdicts, answers, holds, programs_of, prove
 from validators.references import Reader
 from validators.snapshot import freeze
 from validators.splits import Plan, assign, hubs, is_site, plan
 
-VERSION = "1"
+VERSION = "2"
 """Goes up when the same rows could come to another snapshot."""
 
 CUT = "cut"
@@ -83,6 +85,8 @@ def curate(lot: Lot, curation: str, parent: str | None = None) -> Iterator[Remov
     _licence(sieve, lot)
     for name, kept in duplicates(sieve.rows.values(), lot.programs, lot.current).items():
         sieve.remove(sieve.rows[name], "duplicate", "Another row says the same", kept)
+    for name, kept in near_duplicates(sieve.rows.values(), lot.programs, lot.current).items():
+        sieve.remove(sieve.rows[name], "near-duplicate", "Another row says the same in other words", kept)
     reader = Reader(lot.families, tuple(lot.indexes[name] for name in sorted(lot.indexes)))
     naming = _naming(sieve.rows, lot, reader)
     drawn = _plan(sieve.rows, lot, naming)

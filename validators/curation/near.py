@@ -1,0 +1,165 @@
+"""Near-duplicates: rows of one kind that say the same in other words.
+
+Candidates are found by MinHash (Broder, "On the resemblance and containment of documents", 1997) over the shingles of
+programs' forms, and decided by the exact index of Jaccard. Of two rows that are alike the first stays: rows of the
+current release come before others, and of these the lowest id, so neither order nor the sketches' seed matter.
+
+A high index alone is no reason: tests of `nx.Graph` and `nx.DiGraph` share 97% of their shingles. So two rows are
+alike where they also speak of the same things, as often, or where they are the same test or example at two releases.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from rensa import RMinHash, RMinHashLSH
+
+from registry.identity import sha256_of
+from registry.records import Example, Program
+from validators.curation.forms import form_of, likeness, said, shingles
+from validators.proofs import programs_of
+
+LIKE = 0.8
+"""Programs that speak of the same are alike from this index of Jaccard on."""
+
+_PERMUTATIONS, _BANDS = 128, 32
+"""Bands of four: of pairs at `LIKE` one in ten million is missed."""
+
+_AFTER: Mapping[str, str] = {
+    "doc": "answer", "test": "answer", "bug": "fixed", "drift": "new", "edit": "after", "preference": "chosen",
+}  # fmt: skip
+"""Kind -> the role of the program that two rows are compared by."""
+
+_BEFORE: Mapping[str, str] = {"bug": "buggy", "drift": "old", "edit": "before"}
+"""Kind -> the role of the program from which it is changed; alike rows change the same."""
+
+_WORD = re.compile(r"\w+")
+_PIECE = re.compile(r"\w+|[^\w\s]")
+
+
+def near_duplicates(examples: Iterable[Example], programs: Mapping[str, Program], current: str = "") -> dict[str, str]:
+    """Id of every row that is like another -> id of the row that stays in its place.
+
+    Rows of one root are made to differ, so they are not compared. The pairs of a call site stay or go together.
+
+    Args:
+        examples: The rows, of any kinds.
+        programs: Program id -> program.
+        current: Id of the release that is trained for.
+    """
+    forms = _Forms(programs)
+    units: dict[str, dict[str, list[Example]]] = {}
+    for row in sorted(examples, key=lambda e: (e.releases[-1:] != (current,), e.id)):
+        name = row.root if row.kind == "preference" else row.id
+        units.setdefault(row.kind, {}).setdefault(name, []).append(row)
+    gone: dict[str, str] = {}
+    for kind in sorted(units):
+        heads = [_Row(rows[0], forms) for rows in units[kind].values()]
+        for head, stays in _repeats([h for h in heads if h.shingles]):
+            name = head.example.root if kind == "preference" else head.example.id
+            gone.update((row.id, stays.example.id) for row in units[kind][name])
+    return gone
+
+
+def _repeats(rows: list[_Row]) -> Iterator[tuple[_Row, _Row]]:
+    """(row, the first row before it that it is like), for rows in the order in which they would stay."""
+    sketches = RMinHash.from_token_sets([r.shingles for r in rows], _PERMUTATIONS, 1)
+    index = RMinHashLSH(LIKE, _PERMUTATIONS, _BANDS)
+    for n, row in enumerate(rows):
+        like = next((rows[k] for k in sorted(index.query(sketches[n])) if row.is_like(rows[k])), None)
+        if like is not None:
+            yield row, like
+        else:
+            index.insert(n, sketches[n])
+
+
+class _Forms:
+    """The forms of programs, each read once."""
+
+    def __init__(self, programs: Mapping[str, Program]) -> None:
+        self._programs = programs
+        self._known: dict[str, tuple[list[str], frozenset[str], tuple[str, ...]]] = {}
+
+    def of(self, name: str) -> tuple[list[str], frozenset[str], tuple[str, ...]]:
+        """A program's form, its shingles and what it speaks of; all empty where it is unknown or doesn't parse."""
+        if name not in self._known:
+            p = self._programs.get(name)
+            form = form_of(f"{p.code}\n{p.test}") if p is not None else []
+            self._known[name] = form, shingles(form), said(form)
+        return self._known[name]
+
+    def files(self, name: str) -> str:
+        """A hash of the files beside a program."""
+        return sha256_of(dict(self._programs[name].files))
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row that others are compared with."""
+
+    example: Example
+    forms: _Forms
+
+    @cached_property
+    def programs(self) -> Mapping[str, str]:
+        return programs_of(self.example)
+
+    @cached_property
+    def after(self) -> str:
+        return self.programs.get(_AFTER.get(self.example.kind, ""), "")
+
+    @cached_property
+    def shingles(self) -> frozenset[str]:
+        if self.example.kind == "text":
+            parts: Any = self.example.parts
+            return shingles(_WORD.findall(str(parts.get("text", ""))))
+        return self.forms.of(self.after)[1]
+
+    @cached_property
+    def core(self) -> tuple[Any, ...]:
+        """What alike rows have exactly in common beside what they speak of: files, the change or the call."""
+        example = self.example
+        if example.kind == "text":
+            return ()
+        if example.kind == "preference":
+            return (example.family, *_call(example, self.forms.of(self.after)[2]))
+        before = self.programs.get(_BEFORE.get(example.kind, ""), "")
+        return (self.forms.files(self.after), *_changed(self.forms.of(before)[0], self.forms.of(self.after)[0]))
+
+    def is_like(self, other: _Row) -> bool:
+        """Whether one of the two is enough."""
+        one, two = self.example, other.example
+        if one.root == two.root or not (self._speaks_as(other) or _is_another_release(one, two)):
+            return False
+        return likeness(self.shingles, other.shingles) >= LIKE and self.core == other.core
+
+    def _speaks_as(self, other: _Row) -> bool:
+        return self.forms.of(self.after)[2] == self.forms.of(other.after)[2]
+
+
+def _is_another_release(one: Example, other: Example) -> bool:
+    """Whether two rows are mined from the same place of two releases."""
+    origins = [(e.file, e.parts.get("name")) for e in (one, other)]
+    return one.releases != other.releases and origins[0] == origins[1] and origins[0][1] is not None
+
+
+def _changed(before: list[str], after: list[str]) -> tuple[list[str], list[str]]:
+    """The tokens of two forms between their common start and end; none where there is no form before."""
+    if not before:
+        return [], []
+    shorter = min(len(before), len(after))
+    start = next((i for i in range(shorter) if before[i] != after[i]), shorter)
+    end = next((i for i in range(shorter - start) if before[-1 - i] != after[-1 - i]), shorter - start)
+    return before[start : len(before) - end], after[start : len(after) - end]
+
+
+def _call(site: Example, spoken: Iterable[str]) -> tuple[list[str], int]:
+    """A site's call, without the names its program binds, and how often what begins like it stands before it."""
+    parts: Any = site.parts
+    own = {word.lstrip(".") for word in spoken}
+    call = [w for w in _PIECE.findall(str(parts.get("chosen", ""))) if w in own or not w.isidentifier()]
+    return call, str(parts.get("prompt", "")).count(next((w for w in call if w.isidentifier()), "\0"))
