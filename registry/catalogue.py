@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -27,13 +27,12 @@ SPLIT_RULES = ("held-out",)
 """Removal rules that keep a good row out of training because of what is held out."""
 
 
-def current(record: type[Record], root: str) -> str:
-    """SQL for the current row of each id: raw column types, JSON as text."""
-    folder = re.sub(r"([*?[])", r"[\1]", root)  # a folder's name is no pattern
-    glob = f"{folder}/{record.table}/*.parquet".replace("'", "''")
+def current(record: type[Record], patterns: Sequence[str]) -> str:
+    """SQL for the current row of each id in the files of these globs: raw column types, JSON as text."""
+    globs = ", ".join("'" + pattern.replace("'", "''") + "'" for pattern in patterns)
     names = ", ".join(f'"{name}"' for name in schema(record).names)
     return (
-        f"SELECT {names} FROM read_parquet('{glob}', union_by_name = true) "
+        f"SELECT {names} FROM read_parquet([{globs}], union_by_name = true) "
         'QUALIFY row_number() OVER (PARTITION BY id ORDER BY "_at" DESC, "_run" DESC, digest) = 1'
     )
 
@@ -44,8 +43,8 @@ def _typed(record: type[Record]) -> str:
     return ", ".join(f'"{n}"::JSON AS "{n}"' if n in json else f'"{n}"' for n in schema(record).names)
 
 
-def _table_view(record: type[Record], root: str) -> str:
-    source = current(record, root)
+def _table_view(record: type[Record], patterns: Sequence[str]) -> str:
+    source = current(record, patterns)
     if record is Removal:  # only each domain's latest curation
         source = (
             f'SELECT * FROM ({source}) WHERE curation IN (SELECT max_by("key", "_at") FROM '
@@ -54,8 +53,8 @@ def _table_view(record: type[Record], root: str) -> str:
     return f"CREATE VIEW {record.table} AS SELECT {_typed(record)} FROM ({source})"
 
 
-def _as_of(record: type[Record], root: str) -> str:
-    source = current(record, root).replace(" QUALIFY", ' WHERE "_at" <= ts QUALIFY')
+def _as_of(record: type[Record], patterns: Sequence[str]) -> str:
+    source = current(record, patterns).replace(" QUALIFY", ' WHERE "_at" <= ts QUALIFY')
     return f"CREATE MACRO {record.table}_as_of(ts) AS TABLE SELECT {_typed(record)} FROM ({source})"
 
 
@@ -281,13 +280,13 @@ _ORDER = (
 )  # fmt: skip
 
 
-def statements(root: str) -> list[str]:
-    """The SQL that makes the catalogue over the lake at `root`."""
+def statements(patterns: Mapping[str, Sequence[str]]) -> list[str]:
+    """The SQL that makes the catalogue over files: table -> globs."""
     made = []
     for record in sorted(RECORDS, key=lambda r: r.table != "work"):  # removals refers to work
         made += [
-            _table_view(record, root),
-            _as_of(record, root),
+            _table_view(record, patterns[record.table]),
+            _as_of(record, patterns[record.table]),
             *_comments(record.table, _documentation(record)),
         ]
     for name in _ORDER:
@@ -314,9 +313,9 @@ def _comments(view: str, columns: dict[str, str]) -> list[str]:
     return [f'COMMENT ON COLUMN {view}."{name}" IS \'' + doc.replace("'", "''") + "'" for name, doc in columns.items()]
 
 
-def build(path: Path, root: str) -> None:
-    """Makes the catalogue at `path` over the lake at `root`; nothing happens where it is up to date."""
-    made = statements(root)
+def build(path: Path, patterns: Mapping[str, Sequence[str]]) -> None:
+    """Makes the catalogue at `path` over files (table -> globs); nothing happens where it is up to date."""
+    made = statements(patterns)
     mark = sha256_of_bytes("\n".join([duckdb.__version__, *made]).encode())
     if path.exists() and _mark(path) == mark:
         return

@@ -1,15 +1,14 @@
 """The lake of datasets: immutable Parquet files, appended to; a view shows the current row of each id.
 
-Layout: `<lake>/<table>/<time>-<run>-<n>.parquet`, and an empty typed `0.parquet` in each table. A file is written under
-another name and renamed, so no reader ever sees half of one. Appending is the only write. What is done is remembered
-in the table `work`, written after its outputs: killed in between, the outputs are written once more, with the same
-ids, and the views show them once.
+Layout: `<lake>/<table>/<time>-<run>-<n>.parquet`, and an empty typed file in each table; once small files have been
+merged, in folders below (`registry.generations`). A file is written under another name and renamed, so no reader ever
+sees half of one. Appending is the only write. What is done is remembered in the table `work`, written after its
+outputs: killed in between, the outputs are written once more, with the same ids, and the views show them once.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import io
 import itertools
 import os
 from collections.abc import Iterable, Mapping
@@ -18,16 +17,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
-import fsspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from registry.arrow import from_table, schema, to_table
 from registry.catalogue import build, current
 from registry.errors import ConfigurationError
+from registry.generations import Files
 from registry.identity import sha256_of
 from registry.records import RECORDS, Record, Work
-from registry.storage import storage, write_file
+from registry.storage import storage
 
 R = TypeVar("R", bound=Record)
 
@@ -46,19 +44,25 @@ class Lake:
         self.home = home
         self.run = run
         self.code = version("driftune")
-        self._fs, self._root = fsspec.core.url_to_fs(url)
-        self._local = self._fs.protocol in ("file", ("file", "local"))
-        self._glob_root = self._root if self._local else self._fs.unstrip_protocol(self._root)
+        self.files = Files(url)
         self._count = itertools.count()
 
     def create(self) -> None:
         """Makes the empty typed file of every table, and the catalogue, where they are missing or outdated."""
+        listed = self.files.generations().listed
         for record in RECORDS:
-            if not self._fs.exists(f"{self._root}/{record.table}/0.parquet"):
-                self._write(record.table, "0.parquet", schema(record).empty_table())
-        if self._local:
+            self.files.make_typed(record.table, schema(record), listed)
+        if self.files.local:
             with storage("the catalogue", self.home):
-                build(self.home / "driftune.duckdb", self._root)
+                build(self.catalogue, self._patterns())
+
+    @property
+    def catalogue(self) -> Path:
+        """The file of views."""
+        return self.home / "driftune.duckdb"
+
+    def _patterns(self) -> dict[str, list[str]]:
+        return {record.table: self.files.patterns(record.table) for record in RECORDS}
 
     def append(self, records: Iterable[Record]) -> int:
         """Appends records of any kinds, one file a table; the number of rows written. Work rows come last.
@@ -69,9 +73,11 @@ class Lake:
         for record in records:
             by_table.setdefault(type(record), {}).setdefault(record.id, record)
         at = dt.datetime.now(dt.UTC)
-        for kind in sorted(by_table, key=RECORDS.index):
-            name = f"{at:%Y%m%dT%H%M%S%f}-{self.run}-{os.getpid()}-{next(self._count)}.parquet"
-            self._write(kind.table, name, to_table(list(by_table[kind].values()), kind, at, self.run, self.code))
+        with self.files.appending() as generation:
+            for kind in sorted(by_table, key=RECORDS.index):
+                name = f"{at:%Y%m%dT%H%M%S%f}-{self.run}-{os.getpid()}-{next(self._count)}.parquet"
+                rows = to_table(list(by_table[kind].values()), kind, at, self.run, self.code)
+                self.files.write(kind.table, generation, name, rows)
         return sum(map(len, by_table.values()))
 
     def read(
@@ -86,7 +92,7 @@ class Lake:
             latest: Only so many, the last written first; 0 for all.
         """
         order = f'"_at" DESC, id LIMIT {latest}' if latest else "id"
-        query = f"SELECT * FROM ({current(record, self._glob_root)}) WHERE {where} ORDER BY {order}"
+        query = f"SELECT * FROM ({current(record, self.files.patterns(record.table))}) WHERE {where} ORDER BY {order}"
         with self._connect() as connection:
             return from_table(connection.sql(query, params=dict(parameters or {})).to_arrow_table(), record)
 
@@ -97,7 +103,7 @@ class Lake:
             ConfigurationError: DuckDB refuses the query.
         """
         try:
-            with duckdb.connect(str(self.home / "driftune.duckdb"), read_only=True) as connection:
+            with duckdb.connect(str(self.catalogue), read_only=True) as connection:
                 found = connection.sql(sql)
                 return pa.table({}) if found is None else _mark_json(found.to_arrow_table(), found)
         except duckdb.Error as error:
@@ -117,25 +123,16 @@ class Lake:
             for record in RECORDS:
                 if record.table in wanted:
                     rows = connection.execute(
-                        f"SELECT id, digest FROM ({current(record, self._glob_root)}) ORDER BY id"
+                        f"SELECT id, digest FROM ({current(record, self.files.patterns(record.table))}) ORDER BY id"
                     ).fetchall()
                     marks[record.table] = sha256_of([list(row) for row in rows])
         return marks
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect()
-        if not self._local:
-            connection.register_filesystem(self._fs)
+        if not self.files.local:
+            connection.register_filesystem(self.files.fs)
         return connection
-
-    def _write(self, table: str, name: str, rows: pa.Table) -> None:
-        buffer = io.BytesIO()
-        pq.write_table(rows, buffer, compression="zstd")
-        path = f"{self._root}/{table}/{name}"
-        if self._local:
-            write_file(Path(path), buffer.getvalue(), f"the lake's table {table}")
-        else:
-            self._fs.pipe_file(path, buffer.getvalue())  # object stores show an object when it is whole
 
 
 def _mark_json(table: pa.Table, relation: duckdb.DuckDBPyRelation) -> pa.Table:

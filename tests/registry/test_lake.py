@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from registry.arrow import from_table, to_table
 from registry.errors import ConfigurationError
+from registry.generations import Files
 from registry.lake import Lake
 from registry.records import RECORDS, Example, Page, Program, Record, Release, Run, Symbol, Verdict, Work
 
@@ -136,13 +137,13 @@ def test_same_rows_are_the_same_lake(tmp_path: Path) -> None:
 def test_work_is_written_after_its_outputs(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """A writer that dies before its last file has left no memory of the work as done."""
     written = []
-    whole = Lake._write
+    whole = Files.write
 
-    def record(self: Lake, table: str, name: str, rows: Any) -> None:
+    def record(self: Files, table: str, generation: int, name: str, rows: Any) -> None:
         written.append(table)
-        whole(self, table, name, rows)
+        whole(self, table, generation, name, rows)
 
-    monkeypatch.setattr(Lake, "_write", record)
+    monkeypatch.setattr(Files, "write", record)
     work = Work(key="k", stage="synth", domain="d", part="p@1", outputs=2)
     lake.append([work, *SAMPLES])
     assert written[-1] == "work"
@@ -224,7 +225,7 @@ def test_readers_never_meet_a_lock(lake: Lake, tmp_path: Path) -> None:
 def test_half_written_file_is_invisible(lake: Lake) -> None:
     """What stands under another suffix, as a writer killed halfway leaves it, is no part of the lake."""
     lake.append([symbol("f")])
-    (whole,) = [p for p in (lake.home / "lake" / "symbols").glob("*.parquet") if p.name != "0.parquet"]
+    (whole,) = (lake.home / "lake" / "symbols").glob("2*.parquet")
     whole.with_name(f".{whole.name}.99.part").write_bytes(whole.read_bytes()[:100])
     assert len(lake.read(Symbol)) == 1
 
@@ -268,7 +269,7 @@ def test_rows_of_one_id_and_one_time_have_one_order(lake: Lake) -> None:
     both = [symbol("f", doc=d) for d in ("a", "b")]
     for order in (both, both[::-1]):
         name = f"2{order[0].doc}.parquet"
-        lake._write("symbols", name, to_table(order, Symbol, NOW, "run", "1"))
+        lake.files.write("symbols", 0, name, to_table(order, Symbol, NOW, "run", "1"))
         (kept,) = lake.read(Symbol)
         assert kept.digest == min(s.digest for s in both)
         (Path(lake.url) / "symbols" / name).unlink()

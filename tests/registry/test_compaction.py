@@ -1,0 +1,319 @@
+"""Compaction and garbage collection: no row is lost, none is missed by a reader, whenever they are killed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from registry.compaction import collect, compact
+from registry.errors import ConfigurationError
+from registry.generations import Files, Generations
+from registry.lake import Lake
+from registry.records import Program, Symbol, Work
+
+NOW = dt.timedelta(0)
+
+
+def symbol(name: str, **more: Any) -> Symbol:
+    return Symbol(release="r", path=f"lib.{name}", kind="function", **more)
+
+
+def opened(home: Path, run: str = "first") -> Lake:
+    lake = Lake(str(home / "lake"), home, run)
+    lake.create()
+    return lake
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    made = opened(tmp_path)
+    for n in range(5):
+        made.append([symbol(f"f{n}"), symbol("same", doc=str(n)), Program(code=f"x = {n}", test="")])
+    return made
+
+
+def merged(lake: Lake, table: str) -> pa.Table:
+    """The rows of the file that the first compaction made."""
+    (path,) = (lake.home / "lake" / table / "1").glob("1-*.parquet")
+    return pq.read_table(path)
+
+
+def count(lake: Lake, table: str = "symbols") -> int:
+    """Files with rows that readers list."""
+    return sum(len(lake.files.with_rows(table, g)) for g in lake.files.generations().listed)
+
+
+def test_compaction_changes_files_and_nothing_else(lake: Lake) -> None:
+    """Five files become one; ids, digests and stamps are what they were, and a second time there is nothing to do."""
+    before, stamps = lake.fingerprint(), lake.query("SELECT id, _at, _run, _code FROM symbols ORDER BY id").to_pylist()
+    done = compact(lake)
+    assert (done.before["symbols"], done.after["symbols"]) == (5, 1)
+    assert lake.fingerprint() == before
+    assert lake.query("SELECT id, _at, _run, _code FROM symbols ORDER BY id").to_pylist() == stamps
+    collect(lake, grace=NOW)
+    assert lake.fingerprint() == before
+    again = compact(lake)
+    assert again.before == again.after
+    assert lake.files.generations() == Generations(1, 1)
+
+
+def test_earlier_states_outlive_compaction(lake: Lake) -> None:
+    """Every version of a row is kept: `as_of` answers as before, also when the old files are gone."""
+    times = [r["_at"] for r in lake.query("SELECT DISTINCT _at FROM symbols ORDER BY _at").to_pylist()]
+    asked = f"SELECT path, doc FROM symbols_as_of(TIMESTAMPTZ '{times[2].isoformat()}') ORDER BY path"
+    before = lake.query(asked).to_pylist()
+    assert {"path": "lib.same", "doc": "2"} in before
+    compact(lake)
+    collect(lake, grace=NOW)
+    assert lake.query(asked).to_pylist() == before
+
+
+def test_replaced_files_stay_for_queries_that_run(lake: Lake) -> None:
+    """`gc` keeps what a compaction replaced until its grace is over; until then nothing is compacted again."""
+    compact(lake)
+    kept = collect(lake)
+    assert kept.files == 0
+    assert kept.kept > 5
+    assert dt.datetime.fromisoformat(kept.until) > dt.datetime.now(dt.UTC) + dt.timedelta(hours=11)
+    lake.append([symbol("late")])
+    assert compact(lake).waits == kept.until
+    assert collect(lake, grace=NOW, dry=True).files == kept.kept
+    assert collect(lake, grace=NOW).files == kept.kept
+    assert compact(lake).after["symbols"] == 1
+
+
+def test_new_queries_read_no_replaced_file(lake: Lake) -> None:
+    """Once compaction is done, a query that begins answers without the old files: their removal can't disturb it."""
+    compact(lake)
+    for old in (lake.home / "lake" / "symbols").glob("2*.parquet"):
+        old.write_bytes(b"no Parquet")
+    assert len(lake.read(Symbol)) == 6
+    assert lake.query("SELECT count(*) AS n FROM symbols").to_pylist() == [{"n": 6}]
+
+
+def test_what_was_opened_before_sees_what_is_written_after(lake: Lake) -> None:
+    """A connection that stays open over a compaction sees its rows, and those appended afterwards."""
+    with duckdb.connect(str(lake.catalogue), read_only=True) as connection:
+        compact(lake)
+        lake.append([symbol("late")])
+        assert connection.sql("SELECT count(*) FROM symbols").fetchall() == [(7,)]
+
+
+def test_large_files_are_taken_over_as_they_are(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is large already isn't written again: the next generation has a second name for it."""
+    monkeypatch.setattr("registry.compaction.TARGET", 10)
+    lake.append([Work(key="k", stage="s", domain="d", part="p@1", outputs=0)])
+    lake.files.set_generations(Generations(0, 1))  # as a compaction killed after it turned leaves it
+    compact(lake)
+    assert count(lake) == 5
+    (path,) = (lake.home / "lake" / "work" / "1").glob("1-*.parquet")
+    assert path.stat().st_nlink == 2
+    assert collect(lake, grace=NOW).files > 5
+    assert len(lake.read(Symbol)) == 6
+
+
+def test_rows_can_be_left_behind(lake: Lake) -> None:
+    """`without` drops rows in every version, whatever the number of files."""
+    compact(lake, without={"symbols": "path = 'lib.same'"})
+    collect(lake, grace=NOW)
+    assert sorted(s.path for s in lake.read(Symbol)) == [f"lib.f{n}" for n in range(5)]
+    assert "lib.same" not in merged(lake, "symbols").column("path").to_pylist()
+    assert len(lake.read(Program)) == 5
+
+
+def test_a_newer_versions_table_and_column_survive(lake: Lake) -> None:
+    """What an older driftune doesn't know, a table or a column, is compacted with the rest."""
+    files = lake.files
+    for n in range(2):
+        old = pq.read_table(next(p for p in (lake.home / "lake" / "symbols").glob("2*.parquet")))
+        files.write("symbols", 0, f"29{n}.parquet", old.append_column("newer", pa.array(["x"] * old.num_rows)))
+        unknown = {"id": [str(n)], "digest": ["d"], "_at": [dt.datetime.now(dt.UTC)], "_run": ["r"]}
+        files.write("later", 0, f"2{n}.parquet", pa.table(unknown))
+    compact(lake)
+    collect(lake, grace=NOW)
+    assert merged(lake, "symbols").column("newer").to_pylist().count("x") == 2
+    assert merged(lake, "later").num_rows == 2
+
+
+def test_half_written_files_go(lake: Lake) -> None:
+    """What a killed writer left under another suffix is removed when it is old, and not before."""
+    half = lake.home / "lake" / "symbols" / ".2x.parquet.99.part"
+    half.write_bytes(b"PAR1")
+    assert collect(lake).files == 0
+    assert collect(lake, grace=NOW).files == 1
+    assert not half.exists()
+
+
+def test_an_object_store_is_compacted_alone(tmp_path: Path) -> None:
+    """Where there is no lock for writers, compaction has to be told that there are none; then it does the same."""
+    import fsspec
+
+    fsspec.filesystem("memory").store.clear()
+    lake = Lake("memory://bucket/lake", tmp_path)
+    lake.create()
+    for n in range(3):
+        lake.append([symbol(f"f{n}")])
+    with pytest.raises(ConfigurationError, match="--alone"):
+        compact(lake)
+    before = lake.fingerprint()
+    assert compact(lake, alone=True).after["symbols"] == 1
+    assert collect(lake, grace=NOW).files > 3
+    assert lake.fingerprint() == before
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from registry.lake import Lake
+from registry.records import Symbol, Work
+home, seen = Path(sys.argv[1]), Path(sys.argv[2])
+lake = Lake(str(home / "lake"), home, "writer")
+for n in range(10**6):
+    lake.append([Symbol(release="r", path=f"lib.w{n}", kind="function"),
+                 Work(key=f"w{n}", stage="s", domain="d", part="p@1", outputs=1)])
+    seen.with_suffix(".part").write_text(str(n + 1))
+    seen.with_suffix(".part").replace(seen)  # so many rows are committed: every later reader must see them
+    time.sleep(0.02)
+"""
+
+READER = """
+import sys, time
+from pathlib import Path
+import duckdb
+from registry.lake import Lake
+home, seen, end = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
+lake = Lake(str(home / "lake"), home, "reader")
+reads = 0
+def hold(connection):
+    committed = int(seen.read_text())
+    counts = "count(*), count(distinct path), (select count(*) from work)"
+    rows, distinct, work = connection.sql(f"select {counts} from symbols where starts_with(path, 'lib.w')").fetchall()[0]
+    assert rows == distinct, (rows, distinct)
+    assert rows >= committed and work >= committed, (committed, rows, work)
+while not end.exists():
+    with duckdb.connect(str(home / "driftune.duckdb"), read_only=True) as fresh:
+        hold(fresh)
+    with lake._connect() as connection:
+        from registry.catalogue import current
+        from registry.records import Symbol, Work
+        for record in (Symbol, Work):
+            source = current(record, lake.files.patterns(record.table))
+            connection.execute(f"create or replace temp view {record.table} as {source}")
+        hold(connection)
+    reads += 2
+print(reads)
+"""
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from registry import compaction
+from registry.generations import Files
+from registry.lake import Lake
+home, last = Path(sys.argv[1]), int(sys.argv[2])
+steps = 0
+def step(whole):
+    def run(*args, **kwargs):
+        global steps
+        steps += 1
+        if steps == last:  # half of the deaths come before the step, half after it
+            if last % 2:
+                whole(*args, **kwargs)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return whole(*args, **kwargs)
+    return run
+Files.put = step(Files.put)
+compaction._take_over = step(compaction._take_over)
+lake = Lake(str(home / "lake"), home, "compaction")
+lake.files.fs.rm_file = step(lake.files.fs.rm_file)
+compaction.compact(lake, grace=compaction.dt.timedelta(seconds=float(sys.argv[3])))
+"""
+"""Compaction in a process that kills itself at its nth change of the disk."""
+
+
+@pytest.fixture
+def beside(tmp_path: Path) -> Iterator[tuple[Lake, subprocess.Popen[str]]]:
+    """A lake with a writer in another process, and a reader that checks that it never misses a row."""
+    lake = opened(tmp_path)
+    for n in range(4):
+        lake.append([symbol(f"f{n}"), Program(code=f"x = {n}", test="")])
+    seen, end = tmp_path / "seen", tmp_path / "end"
+    seen.write_text("0")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), str(seen)], env=environment)
+    reader = subprocess.Popen(
+        [sys.executable, "-c", READER, str(tmp_path), str(seen), str(end)],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        while int(seen.read_text()) < 5:
+            time.sleep(0.05)
+        yield lake, reader
+    finally:
+        writer.kill()
+        writer.wait()
+        end.touch()
+        if reader.poll() is None:
+            reader.communicate(timeout=60)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_readers_and_a_writer_beside_a_compaction_that_is_killed(
+    beside: tuple[Lake, subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    """Killed at every third change it makes to the disk, compaction loses no row, and no reader misses or meets one."""
+    lake, reader = beside
+    alive, killed = 0, 0
+    for last in range(1, 60, 3):
+        command = [sys.executable, "-c", KILLED, str(tmp_path), str(last), "0.5"]
+        done = subprocess.run(command, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True)
+        assert done.returncode in (0, -9), done.stderr
+        killed += done.returncode == -9
+        alive += done.returncode == 0
+        if alive == 2:
+            break
+    assert killed > 6
+    assert reader.poll() is None, reader.communicate()[1]
+    rows = int((tmp_path / "seen").read_text())
+    time.sleep(0.6)
+    done = compact(lake, grace=dt.timedelta(seconds=0.5))
+    assert not done.waits
+    assert lake.files.generations().newest >= 2
+    assert sum(s.path.startswith("lib.w") for s in lake.read(Symbol)) >= rows
+    assert {s.path for s in lake.read(Symbol)} >= {f"lib.f{n}" for n in range(4)}
+    (tmp_path / "end").touch()
+    out, errors = reader.communicate(timeout=60)
+    assert reader.returncode == 0, errors
+    assert int(out) > 10
+
+
+def test_a_compaction_waits_for_an_append_that_began(lake: Lake) -> None:
+    """A generation is left only when nobody is appending to it, so it gets no file after it was copied."""
+    import threading
+
+    turned = threading.Event()
+    files = Files(lake.url)
+
+    def turn() -> None:
+        with files.turning():
+            turned.set()
+
+    thread = threading.Thread(target=turn)
+    with lake.files.appending() as generation:
+        thread.start()
+        assert not turned.wait(0.2)
+        assert generation == 0
+    thread.join()
+    assert turned.is_set()
