@@ -150,7 +150,7 @@ def _collect(lake: Lake, grace: dt.timedelta, *, dry: bool = False) -> Collected
 
 def _move_rows(files: Files, state: Generations, without: Mapping[str, str]) -> None:
     """Leaves the newest generation, unless a killed compaction has, and copies the rows of all older ones into it."""
-    if state.oldest == state.newest:
+    if state.oldest == state.newest or without:  # what a killed compaction has copied is gone through as well
         state = _turn(files, state)
     left = range(state.oldest, state.newest)
     for table in files.tables():

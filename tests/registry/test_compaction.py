@@ -198,7 +198,8 @@ reads = 0
 def hold(connection):
     committed = int(seen.read_text())
     counts = "count(*), count(distinct path), (select count(*) from work)"
-    rows, distinct, work = connection.sql(f"select {counts} from symbols where starts_with(path, 'lib.w')").fetchall()[0]
+    ours = "symbols where starts_with(path, 'lib.w')"
+    rows, distinct, work = connection.sql(f"select {counts} from {ours}").fetchall()[0]
     assert rows == distinct, (rows, distinct)
     assert rows >= committed and work >= committed, (committed, rows, work)
 while not end.exists():
