@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +16,7 @@ from synth.sessions import Session, sessions
 from synth.stubs import stub
 from synth.test_examples import task_text
 
-GENERATOR, VERSION = "doc_examples", "1"
+GENERATOR, VERSION = "doc_examples", "2"
 
 
 def mine(
@@ -39,11 +40,12 @@ def mine(
         For each example its answer, its stub, then the Example.
     """
     every = sorted(pages, key=lambda p: (p.path, p.id))
-    names = _Names(every)
+    texts = list(_texts(every, symbols))
+    names = _Names(every, (text for text, _, _ in texts))
     allowed = frozenset(packages) | index.roots | sys.stdlib_module_names
     found = [
         made
-        for text, symbol, page in _texts(every, symbols)
+        for text, symbol, page in texts
         for session in sessions(text)
         if (made := _candidate(session, symbol, page, names, allowed, index)) is not None
     ]
@@ -77,26 +79,32 @@ def _texts(pages: list[Page], symbols: Iterable[Symbol]) -> Iterator[tuple[str, 
 
 
 class _Names:
-    """What a name that a session doesn't bind means: in its module, else as most of the library's code imports it."""
+    """What a name that a session doesn't bind means: in its module, else as most code and docs import it.
 
-    def __init__(self, pages: list[Page]) -> None:
+    A library's own modules may import what nobody else should (`import lib._reexport as lb`).
+    """
+
+    def __init__(self, pages: list[Page], texts: Iterable[str]) -> None:
         self._pages = [p for p in pages if p.kind in ("source", "test")]
+        self._texts = list(texts)
         self._modules: dict[str, dict[str, str]] = {}
 
     def statement(self, name: str, page: Page | None) -> str | None:
         """The import that binds `name`; None where nothing tells."""
         if page is not None and page.kind == "source":
             found = self._module(page).get(name)
-            if found is not None:
+            if found is not None and not _is_private(found):
                 return found
         return self._conventions.get(name)
 
     @cached_property
     def _conventions(self) -> Mapping[str, str]:
         counts: dict[str, Counter[str]] = {}
-        for page in self._pages:
-            for name, statement in self._module(page, definitions=False).items():
-                counts.setdefault(name, Counter())[statement] += 1
+        modules = (self._module(page, definitions=False) for page in self._pages)
+        for found in (*modules, *(_imported(text) for text in self._texts)):
+            for name, statement in found.items():
+                if not _is_private(statement):
+                    counts.setdefault(name, Counter())[statement] += 1
         return {name: min(c, key=lambda s: (-c[s], s)) for name, c in counts.items()}
 
     def _module(self, page: Page, definitions: bool = True) -> dict[str, str]:
@@ -107,12 +115,40 @@ class _Names:
         return self._modules[key]
 
 
+def _is_private(statement: str) -> bool:
+    """Whether an import is of a private module, or out of one."""
+    return any(part.startswith("_") for part in statement.split()[1].split("."))
+
+
+_IMPORT = re.compile(r"^[ \t]*>>>[ \t]+((?:import|from)[ \t].*)$", re.MULTILINE)
+
+
+def _imported(text: str) -> dict[str, str]:
+    """Name -> import statement of what a text's sessions import."""
+    found: dict[str, str] = {}
+    for line in _IMPORT.findall(text):
+        try:
+            found |= _bound_by(ast.parse(line).body)
+        except SyntaxError:
+            continue
+    return found
+
+
 def _bindings(page: Page, definitions: bool) -> dict[str, str]:
     try:
         body = ast.parse(page.markdown).body
     except SyntaxError:
         return {}
-    parts = page.path.removesuffix(".py").removesuffix("/__init__").split("/")
+    found = _bound_by(body)
+    if definitions:
+        module = page.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        own = (n.name for n in body if isinstance(n, (ast.FunctionDef, ast.ClassDef)))
+        found |= {name: f"from {module} import {name}" for name in own}
+    return found
+
+
+def _bound_by(body: Iterable[ast.stmt]) -> dict[str, str]:
+    """Name -> import statement, of absolute imports."""
     found: dict[str, str] = {}
     for node in body:
         if isinstance(node, ast.Import):
@@ -131,8 +167,6 @@ def _bindings(page: Page, definitions: bool) -> dict[str, str]:
                     if a.name != "*"
                 }
             )
-        elif definitions and isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            found[node.name] = f"from {'.'.join(parts)} import {node.name}"
     return found
 
 

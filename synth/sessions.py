@@ -6,7 +6,7 @@ import ast
 import doctest
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from registry.text import Text
 from synth.dataflow import ACTING, flow, flow_all, nodes, unbound
@@ -15,6 +15,9 @@ from synth.source import indented
 
 LONGEST = 40
 """Statements beyond which a session is no example."""
+
+TALLEST = 40
+"""Lines of a shown value beyond which it makes a poor check."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,10 @@ class _Step:
 def sessions(text: str) -> Iterator[Session]:
     """The independent sessions of a text: one for each run of prompts between prose that states an output.
 
-    A run brings the statements of earlier runs that its names depend on. Where the output has an ellipsis, or needs
-    whitespace to be normalised, the statement is kept and its check dropped; skipped statements are left out.
+    A run brings the statements of earlier runs that its names depend on. Where the output has an ellipsis the statement
+    is kept and its check dropped; skipped statements are left out.
     """
-    steps = _steps(text)
+    steps = _without_echoes(_steps(text))
     for block in dict.fromkeys(s.block for s in steps):
         end = max(i for i, s in enumerate(steps) if s.block == block) + 1
         chosen = _slice(steps[:end], block)
@@ -84,6 +87,25 @@ def _slice(steps: list[_Step], block: int) -> list[_Step]:
     return chosen[::-1]
 
 
+def _without_echoes(steps: list[_Step]) -> list[_Step]:
+    """The steps; one that shows an object as it was just constructed (`>>> df`) checks nothing where others do."""
+    constructed: set[str] = set()
+    echoes: set[int] = set()
+    for i, step in enumerate(steps):
+        match step.tree:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=function)):
+                if ast.unparse(function).rpartition(".")[2][:1].isupper():
+                    constructed.add(name)
+                    continue
+            case ast.Expr(value=ast.Name(id=name)) if name in constructed:
+                echoes.add(i)
+                continue
+        what = flow(step.tree)
+        constructed -= what.binds | (frozenset() if _shows(step) else what.changes)
+    checked = {s.block for i, s in enumerate(steps) if s.want and i not in echoes}
+    return [replace(s, want="") if i in echoes and s.block in checked else s for i, s in enumerate(steps)]
+
+
 def _shows(step: _Step) -> bool:
     """Whether a step's output is what it is for: `G.degree(1)`, but not `G.add_edge(1, 2)`, which returns a key."""
     if not isinstance(step.tree, ast.Expr) or not step.want:
@@ -100,9 +122,19 @@ def _module_like(steps: list[_Step]) -> set[str]:
     return set(unbound([s.tree for s in steps])) | flow_all(imports).binds
 
 
+_DIRECTIVE = re.compile(r"[ \t]*#[ \t]*doctest:(.*)")
+_UNCHECKED = "  # output unchecked"
+
+
+def _known(directive: re.Match[str]) -> str:
+    """A directive that doctest knows; a project's own (`+IGNORE_RESULT`) says that the output isn't looked at."""
+    options = re.findall(r"[+-](\w+)", directive.group(1))
+    return directive.group() if all(o in doctest.OPTIONFLAGS_BY_NAME for o in options) else _UNCHECKED
+
+
 def _steps(text: str) -> list[_Step]:
     try:
-        parts = doctest.DocTestParser().parse(text)
+        parts = doctest.DocTestParser().parse(_DIRECTIVE.sub(_known, text))
     except ValueError:
         return []
     steps: list[_Step] = []
@@ -113,7 +145,8 @@ def _steps(text: str) -> list[_Step]:
             continue
         if part.options.get(doctest.SKIP):
             continue
-        source = re.sub(r"[ \t]*#[ \t]*doctest:.*", "", part.source).rstrip()
+        source = _DIRECTIVE.sub("", part.source).replace(_UNCHECKED, "").rstrip()
+        want = "" if _UNCHECKED in part.source else part.want
         try:
             body = ast.parse(source).body
         except SyntaxError:
@@ -121,7 +154,7 @@ def _steps(text: str) -> list[_Step]:
         for i, tree in enumerate(body):
             last = i == len(body) - 1
             code = source if len(body) == 1 else ast.unparse(tree)
-            steps.append(_Step(code, tree, part.want if last else "", last and part.exc_msg is not None, block))
+            steps.append(_Step(code, tree, want if last else "", last and part.exc_msg is not None, block))
     return steps
 
 
@@ -135,8 +168,10 @@ class _Script:
         self.test: list[str] = []
         self.extra: set[str] = set()
         self.counts: dict[str, int] = {}
+        self.steps: list[_Step] = []
 
     def session(self, steps: list[_Step]) -> Session | None:
+        self.steps = steps
         for step in steps:
             checked = step.block == self.block and bool(step.want)
             if isinstance(step.tree, (ast.Import, ast.ImportFrom)):
@@ -172,17 +207,42 @@ class _Script:
             if not _is_plain(step.tree):
                 self.body.append(step.source)
             return
+        literal = _literal(want)
+        lines = want.replace("<BLANKLINE>", "").split("\n")
+        if literal is None and len(lines) > 1:
+            self.drawn(step, lines)
+            return
         name = self.fresh("result")
         self.body.append(_bound(name, step.source))
-        literal = _literal(want)
         if literal in ("True", "False"):
             self.test.append(f"assert {name} is {literal}")
         elif literal is not None:
             self.test.append(f"assert {name} == {literal}")
-        elif "\n" not in want:
-            self.test.append(f"assert repr({name}) == {want!r}")
         else:
-            self.body[-1] = step.source
+            self.test.append(f"assert repr({name}) == {want!r}")
+
+    def drawn(self, step: _Step, lines: list[str]) -> None:
+        """A value whose text has several lines, as a table's: the lines are compared, any blanks being as good as one.
+
+        Where later steps change what is shown, its text is taken at once.
+        """
+        if len(lines) > TALLEST:
+            self.body.append(step.source)
+            return
+        if flow(step.tree).reads & self.changed_after(step) and _is_plain(step.tree):
+            name = self.fresh("printed")
+            self.body.append(f"{name} = repr({step.source})")
+            shown = name
+        else:
+            name = self.fresh("result")
+            self.body.append(_bound(name, step.source))
+            shown = f"repr({name})"
+        self.test.append(_same_lines(shown, lines))
+
+    def changed_after(self, step: _Step) -> frozenset[str]:
+        """Names whose objects steps after this one change."""
+        after = self.steps[self.steps.index(step) + 1 :]
+        return frozenset().union(*(flow(s.tree).changes for s in after if not _shows(s)))
 
     def raising(self, step: _Step, checked: bool) -> None:
         """A statement whose output is a traceback: the exception's name is what is checked."""
@@ -217,11 +277,18 @@ class _Script:
             ):
                 text = _text_of(argument, step.source)
                 self.body.append(f"{name} = {text}")
-                self.test.append(f"assert {name} == {want!r}")
+                lines = want.split("\n")
+                self.test.append(f"assert {name} == {want!r}" if len(lines) == 1 else _same_lines(name, lines))
             case _:
                 self.extra |= {"contextlib", "io"}
                 self.body.append(f"with contextlib.redirect_stdout(io.StringIO()) as {name}:\n{indented(step.source)}")
                 self.test.append(f"assert {name}.getvalue() == {step.want!r}")
+
+
+def _same_lines(text: str, lines: list[str]) -> str:
+    """A check of a text's lines; projects state outputs up to white space (tabs, blanks at the end of lines)."""
+    rows = "".join(f"    {' '.join(line.split())!r},\n" for line in lines)
+    return f'assert [" ".join(line.split()) for line in {text}.splitlines()] == [\n{rows}]'
 
 
 def _text_of(argument: ast.expr, source: str) -> str:
@@ -255,7 +322,9 @@ def _literal(want: str) -> str | None:
         return None
     if not is_literal(node):
         return None
-    return " ".join(want.split()) if "\n" in want and not re.search(r"['\"]", want) else want.strip()
+    if "\n" in want and not re.search(r"['\"]", want):
+        return " ".join(want.split())
+    return "\n    ".join(line.strip() for line in want.strip().splitlines())
 
 
 def _is_plain(tree: ast.stmt) -> bool:

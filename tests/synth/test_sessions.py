@@ -44,6 +44,33 @@ CASES = {
         ">>> lib.plot()  # doctest: +SKIP\n>>> lib.f(1)  # doctest: +NORMALIZE_WHITESPACE\n[1,\n 2]\n",
         ("", "result1 = lib.f(1)\n", "assert result1 == [1, 2]\n"),
     ),
+    "a table is compared line by line, up to white space": (
+        ">>> lib.table(1)\n   a  b\n0  1  2\n",
+        (
+            "",
+            "result1 = lib.table(1)\n",
+            'assert [" ".join(line.split()) for line in repr(result1).splitlines()] == [\n'
+            "    'a b',\n    '0 1 2',\n]\n",
+        ),
+    ),
+    "what later steps change is written down at once": (
+        ">>> d = lib.table(1)\n>>> d\n a\n 1\n>>> d.add(2)\n>>> d\n a\n 3\n",
+        (
+            "",
+            "d = lib.table(1)\nprinted1 = repr(d)\nd.add(2)\nresult1 = d\n",
+            'assert [" ".join(line.split()) for line in printed1.splitlines()] == [\n    \'a\',\n    \'1\',\n]\n'
+            'assert [" ".join(line.split()) for line in repr(result1).splitlines()] == [\n'
+            "    'a',\n    '3',\n]\n",
+        ),
+    ),
+    "an object that is shown as it was made checks nothing beside another check": (
+        ">>> d = lib.Table(1)\n>>> d\n   a\n0  1\n>>> d.size\n1\n",
+        ("", "d = lib.Table(1)\nresult1 = d.size\n", "assert result1 == 1\n"),
+    ),
+    "a project's own directive leaves the output unchecked": (
+        ">>> d = lib.f(1)\n>>> d.noise()  # doctest: +IGNORE_RESULT\n7\n>>> d.size()\n1\n",
+        ("", "d = lib.f(1)\nd.noise()\nresult1 = d.size()\n", "assert result1 == 1\n"),
+    ),
 }
 
 

@@ -130,7 +130,7 @@ def connect(where: str) -> socket.socket:
 
 
 def prepare(config: Frame) -> Frame:
-    """Import what is to be shared by all children; says how many threads that left."""
+    """Import what is to be shared by all children; says how many threads that left which a child would miss."""
     failed = {}
     import_standard()
     for name in config["preload"]:
@@ -147,11 +147,28 @@ def prepare(config: Frame) -> Frame:
         stream.flush()  # else every child would print it again
     return {
         "protocol": PROTOCOL,
-        "threads": len(os.listdir("/proc/self/task")),
+        "threads": sum(name not in SURVIVING for name in thread_names()),
         "failed": failed,
         "python": "%d.%d.%d" % sys.version_info[:3],
         "rss_kb": resident(os.getpid()) * resource.getpagesize() >> 10,
     }
+
+
+# Threads that a forked child can do without: jemalloc ends and restarts its own around a fork (pthread_atfork), and
+# polars has one that only deletes files that a query too large for memory has left.
+SURVIVING = ("jemalloc_bg_thd", "polars-ooc-clea")
+
+
+def thread_names() -> List[str]:
+    """The names of this process's threads, cut to 15 characters as the kernel keeps them."""
+    names = []
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            with open("/proc/self/task/%s/comm" % thread) as file:
+                names.append(file.read().rstrip("\n"))
+        except OSError:  # it has just ended
+            pass
+    return names
 
 
 # What most programs import anyway; importing it once saves each child the time.

@@ -287,6 +287,25 @@ def test_library_with_threads_starts_cold(wall: str, pool: Pool, sandbox_cache: 
         assert server.ready["threads"] == 1
 
 
+def test_thread_that_a_child_can_do_without_leaves_a_library_preloaded(
+    wall: str, pool: Pool, sandbox_cache: Path, tmp_path: Path
+) -> None:
+    """A library whose only threads are an allocator's own is imported once; its children live without them."""
+    where = pool.build([], tmp_path)
+    site = next(where.root.glob("lib/python*/site-packages"))
+    (site / "threaded.py").write_text(
+        "import threading, time\nnamed = threading.Event()\n"
+        "def run():\n"
+        "    open(f'/proc/self/task/{threading.get_native_id()}/comm', 'w').write('jemalloc_bg_thd')\n"
+        "    named.set()\n    time.sleep(600)\n"
+        "t = threading.Thread(target=run, daemon=True)\nt.start()\nnamed.wait()\n",
+        encoding="utf-8",
+    )
+    with Pool(1, wall=wall, preload=["threaded"]) as own:
+        program = Program(code="import threaded\nx = threaded.t.is_alive()", test="assert x is False")
+        assert [v.outcome for v in own.run(where, [program])] == ["passed"]
+
+
 @pytest.mark.parametrize("name", ["bubblewrap", "other"])
 def test_sandboxes_are_found_by_name(name: str) -> None:
     """A sandbox is chosen by name; an unknown one is the user's error, with the known ones named."""
