@@ -58,7 +58,7 @@ CASES = {
         (
             "",
             "d = lib.table(1)\nprinted1 = repr(d)\nd.add(2)\nresult1 = d\n",
-            'assert [" ".join(line.split()) for line in printed1.splitlines()] == [\n    \'a\',\n    \'1\',\n]\n'
+            "assert [\" \".join(line.split()) for line in printed1.splitlines()] == [\n    'a',\n    '1',\n]\n"
             'assert [" ".join(line.split()) for line in repr(result1).splitlines()] == [\n'
             "    'a',\n    '3',\n]\n",
         ),
