@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from registry.names import SymbolIndex, dotted_name, imported_names
@@ -23,7 +23,8 @@ class Call:
     Attributes:
         node: Its syntax node.
         dotted: What is called, imports resolved (`networkx.Graph`); of a method of an object `.name`.
-        path: Canonical path of the symbol; None where the release has none of that name.
+        path: Canonical path of the symbol; None where the release has none of that name, or several methods of it.
+        options: Canonical paths that it may be: of a method of an object, all that `Receivers` knows.
         span: Where the call stands.
         function: Where what is called stands.
         statement: Index of the statement of the top level around it.
@@ -37,6 +38,42 @@ class Call:
     function: Span
     statement: int
     stop: int
+    options: tuple[str, ...] = ()
+
+
+class Receivers:
+    """Which methods (and attributes of objects) of a release a name after a dot may mean.
+
+    Args:
+        index: Symbols of the release.
+    """
+
+    def __init__(self, index: SymbolIndex) -> None:
+        self._members: dict[str, list[str]] = {}
+        for path, symbol in sorted(index.by_path.items()):
+            owner, _, name = path.rpartition(".")
+            if (
+                symbol.kind in ("method", "attribute")
+                and owner in index.by_path
+                and index.by_path[owner].kind == "class"
+            ):
+                self._members.setdefault(name, []).append(path)
+
+    def of(self, called: Collection[str]) -> Methods:
+        """Looks up names in a program, by what its run called: members of other classes may have inherited theirs."""
+        seen = frozenset(called)
+        names = frozenset(path.rpartition(".")[2] for path in called)
+
+        def options(name: str) -> tuple[str, ...]:
+            members = self._members.get(name, ())
+            exact = tuple(p for p in members if p in seen)
+            return exact or (tuple(members) if name in names else ())
+
+        return options
+
+
+Methods = Callable[[str], tuple[str, ...]]
+"""The name of a method or attribute of an object -> canonical paths that it may mean."""
 
 
 class Script:
@@ -45,12 +82,14 @@ class Script:
     Args:
         code: Python source.
         roots: Top-level packages of the library.
+        methods: What names of methods may mean; nothing where None.
 
     Raises:
         SyntaxError: The code is no Python.
     """
 
-    def __init__(self, code: str, roots: Iterable[str]) -> None:
+    def __init__(self, code: str, roots: Iterable[str], methods: Methods | None = None) -> None:
+        self.methods = methods
         self.source = Source(code)
         self.code = code
         self.body = self.source.tree.body
@@ -83,8 +122,20 @@ class Script:
             if not isinstance(node.func, ast.Attribute):
                 return None
             dotted = "." + node.func.attr
-        path = None if dotted.startswith(".") else index.canonical(dotted)
-        return Call(node, dotted, path, self.source.span(node), self.source.span(node.func), position, stop)
+        if dotted.startswith("."):
+            options = self.options(node.func)
+            path = options[0] if len(options) == 1 else None
+        else:
+            path = index.canonical(dotted)
+            options = (path,) if path is not None else ()
+        spans = self.source.span(node), self.source.span(node.func)
+        return Call(node, dotted, path, *spans, position, stop, options)
+
+    def options(self, node: ast.expr) -> tuple[str, ...]:
+        """Canonical paths that an attribute of an object may mean; none of what the imports explain."""
+        if self.methods is None or not isinstance(node, ast.Attribute) or self.resolve(node) is not None:
+            return ()
+        return self.methods(node.attr)
 
     def resolve(self, node: ast.expr) -> str | None:
         """The dotted path of the library that an expression names through the imports, or None."""
@@ -149,3 +200,17 @@ def _within(source: Source, statement: ast.stmt) -> Iterator[tuple[ast.Call, int
 
 
 _NESTING = (ast.stmt, ast.ExceptHandler)
+
+
+def bound_by_imports(code: str) -> dict[str, str]:
+    """Local name -> dotted path of every import at the top level of a code."""
+    found: dict[str, str] = {}
+    for node in ast.parse(code).body:
+        if isinstance(node, ast.Import):
+            found |= {
+                a.asname or a.name.partition(".")[0]: a.name if a.asname else a.name.partition(".")[0]
+                for a in node.names
+            }
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found |= {a.asname or a.name: f"{node.module}.{a.name}" for a in node.names}
+    return found

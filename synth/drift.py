@@ -8,6 +8,7 @@ is a proposal: proofs sort it.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,15 +17,24 @@ from functools import cached_property
 from registry.families import Families
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Program, Verdict
-from synth.evidence import rules_from_likeness, rules_from_messages, rules_from_pairs, values_seen
+from synth.evidence import (
+    Pair,
+    literals_from_messages,
+    rules_from_likeness,
+    rules_from_messages,
+    rules_from_pairs,
+    values_seen,
+)
 from synth.literals import varied
 from synth.material import Messages, Outcomes, Piece, passing
-from synth.migrate import Migration, as_new
-from synth.pairs import Pairs, asserted, matched
+from synth.migrate import Migrated, Migration, as_new
+from synth.pairs import Pairs, asserted, broken, matched
 from synth.planting import Planter, Probe, settled
-from synth.rules import Rule, rules_of
+from synth.rules import HOLE, NAMING, Rule, rules_of
 from synth.sites import Limits, Site, Sites
 from synth.spelling import Speller
+from synth.templates import guessed
+from synth.trials import Bench, chosen, given_up, proven_rules
 
 
 class Drift:
@@ -43,6 +53,7 @@ class Drift:
         domain: Name of the domain.
         limits: How many call sites are proposed.
         seed: Seed.
+        bench: Runs what is proposed, so that the proven one is kept; nothing is tried where None.
     """
 
     def __init__(
@@ -59,7 +70,9 @@ class Drift:
         domain: str,
         limits: Limits | None = None,
         seed: int = 0,
+        bench: Bench | None = None,
     ) -> None:
+        self.bench = bench
         self.changes, self.families = sorted(changes, key=lambda c: c.id), families
         self.old_index, self.new_index = indexes
         self.old = sorted(old, key=lambda p: (p.key, p.program.id))
@@ -67,6 +80,8 @@ class Drift:
         self.outcomes, self.messages, self.warned = outcomes, messages, warned
         self.releases, self.domain, self.seed = releases, domain, seed
         self.limits = limits or Limits()
+        self.proofs: dict[Rule, str] = {}
+        self.called: dict[str, tuple[str, ...]] = {}
 
     @cached_property
     def passing(self) -> list[Piece]:
@@ -80,19 +95,49 @@ class Drift:
         old, new = self.old_index, self.new_index
         seen = values_seen((p.program.code + "\n" + p.program.test for p in self.old), old)
         matches = matched(self.old, self.passing, frozenset(p.program.id for p in self.passing))
-        pairs = [(m.old.program, m.new.program) for m in matches if m.how != "like"]  # likeness shows no renames
-        pairs = [(a, b) for a, b in pairs if asserted(a) & asserted(b)]
-        codes = [(a.code + "\n" + a.test, b.code + "\n" + b.test) for a, b in pairs if a.code != b.code]
+        pairs = [m for m in matches if m.how != "like"]  # likeness shows no renames
+        pairs = [m for m in pairs if asserted(m.old.program) & asserted(m.new.program)]
+        codes = [
+            Pair(_text(m.old), _text(m.new), (m.old.called, m.new.called))
+            for m in pairs
+            if m.old.program.code != m.new.program.code
+        ]
+        told = sorted(set(self.messages.values()))
+        aliases = self._speller.alias
         found = itertools.chain(
             rules_of(self.changes, old, new, seen),
-            rules_from_messages(sorted(set(self.messages.values())), self.changes, old, new),
+            rules_from_messages(told, self.changes, old, new),
             rules_from_likeness(self.changes, old, new),
             rules_from_pairs(codes, self.changes, old, new),
+            *(guessed(c, old.by_path[c.symbol], old, new, aliases) for c in self.changes if c.symbol in old.by_path),
+            literals_from_messages(told),
         )
-        unique: dict[tuple[str, ...], Rule] = {}
+        unique: dict[tuple[object, ...], Rule] = {}
         for rule in found:
-            unique.setdefault((rule.kind, rule.old, rule.new, rule.parameter, *rule.around, *rule.values), rule)
+            key = (rule.kind, rule.old, rule.new, rule.parameter, rule.around, rule.values, rule.template)
+            unique.setdefault(key, rule)
         return list(unique.values())
+
+    @cached_property
+    def migrated(self) -> list[Migrated]:
+        """Old examples that broke, rewritten by the rules; of several ways the one that holds at the new release."""
+        hurt = broken(self.old, self.outcomes, self.releases, self._warnings)
+        options = [ways for piece in sorted(hurt, key=_order) if (ways := self._migration.variants(piece))]
+        if self.bench is None:
+            return [ways[0] for ways in options]
+        found, proven = chosen(options, self.bench, self.releases[1])
+        self.proofs.update(proven_rules(found, proven))
+        self.called.update({i: v.symbols_called for i, v in proven.items()})
+        return found
+
+    def knowing(self, changes: Sequence[Change], families: Families) -> Drift:
+        """The same, with what was learnt written to the changes, and their families."""
+        assert self.migrated is not None  # what is learnt once serves both
+        other = copy.copy(self)
+        other.changes, other.families = sorted(changes, key=lambda c: c.id), families
+        for name in ("sites", "found", "probes"):
+            other.__dict__.pop(name, None)
+        return other
 
     @cached_property
     def _migration(self) -> Migration:
@@ -116,8 +161,7 @@ class Drift:
     @cached_property
     def found(self) -> list[Site]:
         """Call sites in programs of the new release, and in old ones rewritten."""
-        moved = self._migration.pieces(self.old, self.outcomes, self.releases, self._warnings)
-        return self.sites.find([*self.passing, *as_new(moved, self.releases[1])])
+        return self.sites.find([*self.passing, *as_new(self.migrated, self.releases[1], self.called)])
 
     @cached_property
     def probes(self) -> list[Probe]:
@@ -129,9 +173,7 @@ class Drift:
         """`drift` rows: the same example at both releases, and old examples rewritten by codemods."""
         pairs = Pairs(self.changes, self.old_index, self.new_index, self.families)
         yield from pairs.rows(self.old, self.new, self.outcomes, self.releases, self.domain, self._warnings)
-        yield from self._migration.rows(
-            self.old, self.outcomes, self.releases, self.domain, self.families, self._warnings
-        )
+        yield from self._migration.rows(self.migrated, self.outcomes, self.releases, self.domain, self.families)
 
     def site_rows(self, verdicts: Mapping[str, Verdict]) -> Iterator[Program | Example]:
         """`preference` rows of call sites, and a `drift` row for each old form.
@@ -141,33 +183,49 @@ class Drift:
         """
         more: Iterable[Site] = settled(self.probes, verdicts)
         sites = self.sites.limited([*self.found, *more])
-        return self.sites.rows(sites, self.domain, self.releases)
+        spared = given_up(sites, self.bench, self.releases) if self.bench is not None else frozenset()
+        return self.sites.rows(sites, self.domain, self.releases, spared)
+
+
+def _text(piece: Piece) -> str:
+    return piece.program.code + "\n" + piece.program.test
+
+
+def _order(piece: Piece) -> tuple[str, str]:
+    return piece.key, piece.program.id
 
 
 LEARNT = "runs and migrations"
 """Source of the evidence for a replacement that no note names."""
 
 
-def with_replacements(changes: Iterable[Change], rules: Iterable[Rule]) -> list[Change]:
-    """The changes, with the replacements that codemods were learnt for: a family has its old and its new names.
+def with_replacements(changes: Iterable[Change], proofs: Mapping[Rule, str]) -> list[Change]:
+    """The changes, with the replacements that runs have proved: a family has its old and its new names.
 
     Args:
         changes: The changes, as notes and signatures tell them.
-        rules: The codemods.
+        proofs: Codemod -> id of a rewritten program that holds at the new release.
     """
     learnt: dict[str, str] = {}
-    for rule in rules:
-        if rule.kind in ("rename", "move") and rule.change:
-            learnt.setdefault(rule.change, rule.new)
+    shown: dict[str, str] = {}
+    for rule, program in proofs.items():
+        if rule.change and rule.kind in (*NAMING, "expression"):
+            text = rule.new if rule.kind in NAMING else HOLE.sub(r"{\1}", rule.template)
+            learnt.setdefault(rule.change, text)
+            shown.setdefault(rule.change, program)
     made = []
     for change in changes:
         new = learnt.get(change.id)
         if change.kind == "removed" and change.replacement is None and new is not None:
-            evidence = [*change.evidence, {"source": LEARNT, "text": f"Old calls are written with {new} now"}]
+            evidence = [*change.evidence, {"source": LEARNT, "text": _learnt(new, shown[change.id])}]
             made.append(dataclasses.replace(change, replacement=new, evidence=evidence))
         else:
             made.append(change)
     return made
+
+
+def _learnt(new: str, program: str) -> str:
+    return f"Old calls are written with {new} now: proved by program {program}"
 
 
 def without_replacements(changes: Iterable[Change]) -> list[Change]:

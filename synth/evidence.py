@@ -6,14 +6,18 @@ import ast
 import difflib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from registry.names import SymbolIndex
 from registry.records import Change, Symbol
-from synth.calls import Script
+from synth.calls import Receivers, Script
 from synth.folding import is_literal
 from synth.mutants import parameters_of
-from synth.rules import Rule, accepted_by, renames_in
+from synth.rules import ANY, Rule, accepted_by, literals_in, renames_in
+from synth.templates import learnt
+
+LITERAL = 20
+"""Characters of a text that may be a name of an option; longer ones are data."""
 
 
 def values_seen(codes: Iterable[str], index: SymbolIndex) -> dict[tuple[str, str], tuple[str, ...]]:
@@ -48,6 +52,12 @@ def rules_from_messages(
             yield _rename(source, target.path, changes)
 
 
+def literals_from_messages(messages: Iterable[str]) -> Iterator[Rule]:
+    """Texts that errors and warnings say to write otherwise (`'T' is deprecated, use 'min'`), in any call."""
+    for before, after in sorted(set(literals_in(messages))):
+        yield Rule("literal", ANY, ANY, "", "", values=(repr(before), repr(after)))
+
+
 def rules_from_likeness(changes: Sequence[Change], old: SymbolIndex, new: SymbolIndex) -> Iterator[Rule]:
     """Removed functions beside which stands one with the same parameters and the beginning of the name."""
     for change in sorted(changes, key=lambda c: c.symbol):
@@ -68,39 +78,79 @@ def rules_from_likeness(changes: Sequence[Change], old: SymbolIndex, new: Symbol
 
 
 def rules_from_pairs(
-    pairs: Iterable[tuple[str, str]], changes: Sequence[Change], old: SymbolIndex, new: SymbolIndex
+    pairs: Iterable[Pair], changes: Sequence[Change], old: SymbolIndex, new: SymbolIndex
 ) -> Iterator[Rule]:
-    """What the maintainers' own migrations show: names that were replaced, calls that something was put around.
+    """What the maintainers' own migrations show: names that were replaced, what was put around calls or in their place.
 
     Args:
-        pairs: Code of the same example at the old and the new release.
+        pairs: The same example at the old and the new release.
         changes: What changed.
         old: Symbols of the old release.
         new: Symbols of the new release.
     """
-    names: Counter[tuple[str, str]] = Counter()
-    wraps: Counter[tuple[str, str, str, str]] = Counter()
-    for before, after in pairs:
-        for found in rewrites(before, after, old, new):
-            if len(found) == 2:
-                names[found] += 1
-            else:
-                wraps[found] += 1
-    for before, after in sorted(names):
-        if new.canonical(before) is None and old.by_path[before].kind == new.by_path[after].kind:
-            yield _rename(old.by_path[before], after, changes)
-    for before, after, head, tail in sorted(wraps):
-        rule = _rename(old.by_path[before], after, changes)
-        if rule.change and (before == after or new.canonical(before) is None):
-            yield replace(rule, kind="wrap", around=(head, tail))
+    receivers = Receivers(old), Receivers(new)
+    seen: Counter[Shown] = Counter()
+    for pair in pairs:
+        seen.update(rewrites(pair, old, new, receivers))
+    for shown in sorted(seen, key=lambda s: (-seen[s], s)):
+        before = old.by_path[shown.old]
+        rule = _rename(before, shown.new, changes)
+        gone = new.canonical(shown.old) is None
+        if shown.kind == "rename":
+            if gone and before.kind == new.by_path[shown.new].kind:
+                yield rule
+        elif rule.change or gone:
+            yield replace(
+                rule, kind=shown.kind, around=shown.around, template=shown.template, imports=shown.imports,
+                values=shown.values, parameter=shown.parameter,
+            )  # fmt: skip
 
 
-def rewrites(
-    before: str, after: str, old: SymbolIndex, new: SymbolIndex
-) -> Iterator[tuple[str, str] | tuple[str, str, str, str]]:
-    """(old path, new path), and with what was put around the call, in one-to-one hunks of two codes."""
+@dataclass(frozen=True)
+class Pair:
+    """The same example at both releases.
+
+    Attributes:
+        old: Its code at the old release.
+        new: Its code at the new one.
+        called: What its runs called, at the old and the new release.
+    """
+
+    old: str
+    new: str
+    called: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+
+
+@dataclass(frozen=True, order=True)
+class Shown:
+    """What one place of a pair shows.
+
+    Attributes:
+        kind: rename, wrap, expression or literal.
+        old: Canonical path of what was named.
+        new: Canonical path of what is named now.
+        around: wrap: text before and after the call.
+        template: expression: what stands for the call now.
+        imports: Names that the template needs.
+        values: literal: before and now.
+        parameter: literal: the keyword it is given by; empty where it has a place.
+    """
+
+    kind: str
+    old: str
+    new: str
+    around: tuple[str, str] = ("", "")
+    template: str = ""
+    imports: tuple[tuple[str, str], ...] = ()
+    values: tuple[str, ...] = ()
+    parameter: str = ""
+
+
+def rewrites(pair: Pair, old: SymbolIndex, new: SymbolIndex, receivers: tuple[Receivers, Receivers]) -> Iterator[Shown]:
+    """What the one-to-one hunks of two codes show."""
     try:
-        first, second = Script(before, old.roots), Script(after, new.roots)
+        first = Script(pair.old, old.roots, receivers[0].of(pair.called[0]))
+        second = Script(pair.new, new.roots, receivers[1].of(pair.called[1]))
     except (SyntaxError, ValueError, RecursionError):
         return
     matcher = difflib.SequenceMatcher(
@@ -110,7 +160,7 @@ def rewrites(
         if tag == "replace":
             for one, other in _aligned(first.body[i:j], second.body[k:m]):
                 for a, b in differences(one, other):
-                    yield from _rewrite(a, b, first, second, old, new)
+                    yield from _rewrite(a, b, one, (first, old), (second, new))
 
 
 def _aligned(old: Sequence[ast.stmt], new: Sequence[ast.stmt]) -> Iterator[tuple[ast.stmt, ast.stmt]]:
@@ -128,30 +178,57 @@ def _aligned(old: Sequence[ast.stmt], new: Sequence[ast.stmt]) -> Iterator[tuple
                 yield statement, same
 
 
-def _rewrite(
-    a: ast.AST, b: ast.AST, first: Script, second: Script, old: SymbolIndex, new: SymbolIndex
-) -> Iterator[tuple[str, str] | tuple[str, str, str, str]]:
+_Side = tuple[Script, SymbolIndex]
+
+
+def _rewrite(a: ast.AST, b: ast.AST, statement: ast.AST, first: _Side, second: _Side) -> Iterator[Shown]:
     if isinstance(a, (ast.Name, ast.Attribute)) and isinstance(b, (ast.Name, ast.Attribute)):
-        source, target = _path(a, first, old), _path(b, second, new)
+        source, target = _path(a, *first), _path(b, *second)
         if source and target and source != target:
-            yield source, target
+            yield Shown("rename", source, target)
+    elif isinstance(a, ast.Constant) and isinstance(b, ast.Constant):
+        yield from _literals(a, b, statement, first)
     elif isinstance(a, ast.Call) and isinstance(b, ast.expr):
-        source = _path(a.func, first, old)
-        if source is None:
+        source = _path(a.func, *first)
+        if source is not None:
+            yield from _replaced(a, b, source, second)
+
+
+def _literals(a: ast.Constant, b: ast.Constant, statement: ast.AST, first: _Side) -> Iterator[Shown]:
+    """Text for text as the value of one argument; numbers are a test's own."""
+    if not isinstance(a.value, str) or not isinstance(b.value, str) or max(len(a.value), len(b.value)) > LITERAL:
+        return
+    for call in (n for n in ast.walk(statement) if isinstance(n, ast.Call)):
+        named = {k.arg or "": k.value for k in call.keywords}
+        source = _path(call.func, *first)
+        if source is not None and (a in call.args or a in named.values()):
+            parameter = next((name for name, value in named.items() if value is a), "")
+            yield Shown("literal", source, source, values=(repr(a.value), repr(b.value)), parameter=parameter)
+
+
+def _replaced(a: ast.Call, b: ast.expr, source: str, second: _Side) -> Iterator[Shown]:
+    script, index = second
+    for inner in ast.walk(b):
+        if not isinstance(inner, ast.Call) or inner is b or _arguments(inner) != _arguments(a):
+            continue
+        target = _path(inner.func, script, index)
+        head, hole, tail = ast.unparse(b).partition(ast.unparse(inner))
+        if target is not None and hole and len(head) + len(tail) <= 60:
+            yield Shown("wrap", source, target, around=(head, tail))
             return
-        for inner in ast.walk(b):
-            if not isinstance(inner, ast.Call) or inner is b or _arguments(inner) != _arguments(a):
-                continue
-            target = _path(inner.func, second, new)
-            head, hole, tail = ast.unparse(b).partition(ast.unparse(inner))
-            if target is not None and hole and len(head) + len(tail) <= 60:
-                yield source, target, head, tail
-                return
+    template = learnt(a, b, script.code)
+    if template is not None:
+        calls = (_path(n.func, script, index) for n in ast.walk(b) if isinstance(n, ast.Call))
+        target = next((path for path in calls if path is not None), source)
+        yield Shown("expression", source, target, template=template.text, imports=template.imports)
 
 
 def _path(node: ast.expr, script: Script, index: SymbolIndex) -> str | None:
     meaning = script.resolve(node)
     path = index.canonical(meaning) if meaning else None
+    if path is None and meaning is None:
+        options = script.options(node)
+        path = options[0] if len(options) == 1 else None
     return path if path in index.by_path else None
 
 

@@ -24,10 +24,12 @@ class Piece:
     Attributes:
         example: A `doc` or `test` row.
         program: What its role `answer` names.
+        called: Canonical paths of the library that its run called at its release.
     """
 
     example: Example
     program: Program
+    called: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -47,8 +49,13 @@ class Piece:
         return parts if isinstance(parts, Mapping) else {}
 
 
-def pieces(records: Iterable[Record]) -> Iterator[Piece]:
-    """The `doc` and `test` rows of a stream of programs and examples, each with its program, in the stream's order."""
+def pieces(records: Iterable[Record], called: Mapping[str, tuple[str, ...]] | None = None) -> Iterator[Piece]:
+    """The `doc` and `test` rows of a stream of programs and examples, each with its program, in the stream's order.
+
+    Args:
+        records: Programs before the examples that name them.
+        called: Id of a program -> what its run called.
+    """
     programs: dict[str, Program] = {}
     for record in records:
         if isinstance(record, Program):
@@ -57,7 +64,7 @@ def pieces(records: Iterable[Record]) -> Iterator[Piece]:
             parts = record.parts if isinstance(record.parts, Mapping) else {}
             program = programs.get(dict(parts.get("programs", {})).get("answer", ""))
             if program is not None:
-                yield Piece(record, program)
+                yield Piece(record, program, (called or {}).get(program.id, ()))
 
 
 def passing(found: Iterable[Piece], outcomes: Outcomes, release: str) -> list[Piece]:

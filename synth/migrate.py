@@ -6,28 +6,49 @@ stands in `synth.sites`.
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from registry.families import Families
 from registry.names import SymbolIndex
 from registry.records import Example, Program
-from synth.calls import Script
-from synth.material import Messages, Outcomes, Piece, key_of
-from synth.pairs import broken, differ, effect_of
-from synth.rules import Rule, code_of, parsed_call
-from synth.spelling import Speller, applied, without_imports
+from synth.calls import Receivers, bound_by_imports
+from synth.material import Outcomes, Piece, key_of
+from synth.pairs import differ, effect_of
+from synth.rewriting import Rewriting
+from synth.rules import NAMING, Rule
+from synth.spelling import Speller, without_imports
 
-GENERATOR, VERSION = "migrate", "1"
-MOST_EDITS = 40
+GENERATOR, VERSION = "migrate", "2"
+
+GUESSES = ("default", "literal", "order")
+"""Kinds of rules that apply to calls which may well be right as they are."""
+
+VARIANTS = 5
+"""Most ways that are tried to rewrite one example."""
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """An old example that broke, rewritten.
+
+    Attributes:
+        piece: The example.
+        program: Its program as it is written now.
+        rules: The rules that were used.
+    """
+
+    piece: Piece
+    program: Program
+    rules: tuple[Rule, ...]
 
 
 class Migration:
     """Rewrites old programs.
 
     Args:
-        rules: The codemods.
+        rules: The codemods; of those that exclude each other, the likelier first.
         speller: How programs name functions.
         old: Symbols of the old release.
         new: Symbols of the new release.
@@ -35,104 +56,59 @@ class Migration:
 
     def __init__(self, rules: Sequence[Rule], speller: Speller, old: SymbolIndex, new: SymbolIndex) -> None:
         self.speller, self.old, self.new = speller, old, new
+        self.receivers = Receivers(old)
         self.rules: dict[str, list[Rule]] = {}
         for rule in rules:
             self.rules.setdefault(rule.old, []).append(rule)
 
-    def migrated(self, program: Program) -> tuple[Program, tuple[Rule, ...]] | None:
-        """The program with all that a rule is about in its new form, and the rules; None where no rule is."""
-        renamed = {p for p, rules in self.rules.items() if any(r.kind in ("rename", "move") for r in rules)}
-        wanted = renamed & {*self.old.called(program.code), *self.old.called(program.code + "\n" + program.test)}
+    def migrated(self, piece: Piece, spare: Collection[Rule] = frozenset()) -> Migrated | None:
+        """The example with all that a rule is about in its new form; None where no rule is, or nothing differs.
+
+        Args:
+            piece: An example of the old release.
+            spare: Rules that are not to be used.
+        """
+        program = piece.program
+        naming = {path for path, rules in self.rules.items() if any(r.kind in NAMING for r in rules)}
+        wanted = naming & {*self.old.called(program.code), *self.old.called(program.code + "\n" + program.test)}
         current = self.speller.through_modules(program, wanted, 0) if wanted else program
-        used: dict[Rule, None] = {}
-        code = self._rewritten(current.code, "", used)
-        test = self._rewritten(current.test, current.code, used)
-        if not used:
+        methods = self.receivers.of(piece.called)
+        rewriting = Rewriting(self.rules, spare, self.speller, self.old, self.new, methods)
+        code = rewriting.text(current.code, "")
+        test = rewriting.text(current.test, current.code)
+        if not rewriting.used:
             return None
-        code = without_imports(code, wanted, self.old)
-        return Program(code=code, test=test, files=program.files), tuple(used)
+        code = without_imports(with_imports(code, rewriting.missing), wanted, self.old)
+        made = Program(code=code, test=test, files=program.files)
+        return Migrated(piece, made, tuple(rewriting.used)) if differ(program, made) or program.test != test else None
 
-    def _rewritten(self, text: str, above: str, used: dict[Rule, None]) -> str:
-        for _ in range(MOST_EDITS):
-            step = self._step(text, above)
-            if step is None:
-                break
-            text, rule = step
-            used.setdefault(rule)
-        return text
-
-    def _step(self, text: str, above: str) -> tuple[str, Rule] | None:
-        """One edit: the innermost call first, so that edits never overlap."""
-        try:
-            script = Script(text, self.old.roots)
-            if above:
-                script.names = {**Script(above, self.old.roots).names, **script.names}
-        except (SyntaxError, ValueError, RecursionError):
-            return None
-        return self._parameter_step(script) or self._name_step(script)
-
-    def _parameter_step(self, script: Script) -> tuple[str, Rule] | None:
-        calls = sorted(script.calls(self.old), key=lambda c: (c.span[1] - c.span[0], c.span))
-        for call in calls:
-            for rule in self.rules.get(call.path or "", ()):
-                if rule.kind in ("rename", "move"):
-                    continue
-                parsed = parsed_call(script.code[slice(*call.span)])
-                made = rule.forward(parsed) if parsed is not None else None
-                if made is not None:
-                    return applied(script.code, [(*call.span, code_of(made))]), rule
-        return None
-
-    def _name_step(self, script: Script) -> tuple[str, Rule] | None:
-        for node in ast.walk(script.source.tree):
-            if not isinstance(node, ast.Attribute):
-                continue
-            meaning = script.resolve(node)
-            path = self.old.canonical(meaning) if meaning else None
-            if path is None or meaning is None or self._stays(path, meaning):
-                continue
-            for rule in self.rules.get(path, ()):
-                if rule.kind not in ("rename", "move"):
-                    continue
-                span = script.source.span(node)
-                text = self.speller.current(rule.new, script.code[slice(*span)], script)
-                if text is not None and text != script.code[slice(*span)]:
-                    return applied(script.code, [(*span, text)]), rule
-        return None
-
-    def _stays(self, path: str, meaning: str) -> bool:
-        """Whether a name still works at the new release, and is not merely announced to go."""
-        symbol = self.new.by_path.get(path)
-        return self.new.canonical(meaning) is not None and symbol is not None and not symbol.deprecated
+    def variants(self, piece: Piece) -> list[Migrated]:
+        """Ways to rewrite an example, distinct: first with what is sure, then with what may be needed, then others."""
+        found: dict[str, Migrated] = {}
+        every = self.migrated(piece)
+        if every is None:
+            return []
+        guesses = {r for rules in self.rules.values() for r in rules if r.kind in GUESSES}
+        spares: list[set[Rule]] = [guesses, set(), *({rule} for rule in every.rules)]
+        for spare in spares[:VARIANTS]:
+            made = self.migrated(piece, spare)
+            if made is not None:
+                found.setdefault(made.program.id, made)
+        return list(found.values())
 
     def rows(
-        self,
-        old: Sequence[Piece],
-        outcomes: Outcomes,
-        releases: tuple[str, str],
-        domain: str,
-        families: Families,
-        messages: Messages | None = None,
+        self, found: Iterable[Migrated], outcomes: Outcomes, releases: tuple[str, str], domain: str, families: Families
     ) -> Iterator[Program | Example]:
         """A `drift` row for each old example that broke and that rules rewrite."""
-        for piece, program, rules in self.pieces(old, outcomes, releases, messages or {}):
-            yield piece.program
-            yield program
-            yield self._row(piece, program, rules, outcomes, releases, domain, families)
-
-    def pieces(
-        self, old: Sequence[Piece], outcomes: Outcomes, releases: tuple[str, str], messages: Messages
-    ) -> Iterator[tuple[Piece, Program, tuple[Rule, ...]]]:
-        """Old examples that broke, each with its rewritten program and the rules."""
-        for piece in sorted(broken(old, outcomes, releases, messages), key=lambda p: (p.key, p.program.id)):
-            made = self.migrated(piece.program)
-            if made is not None and (differ(piece.program, made[0]) or piece.program.test != made[0].test):
-                yield piece, *made
+        for made in found:
+            yield made.piece.program
+            yield made.program
+            yield self._row(made, outcomes, releases, domain, families)
 
     def _row(
-        self, piece: Piece, program: Program, rules: Sequence[Rule], outcomes: Outcomes, releases: tuple[str, str],
-        domain: str, families: Families,
-    ) -> Example:  # fmt: skip
+        self, made: Migrated, outcomes: Outcomes, releases: tuple[str, str], domain: str, families: Families
+    ) -> Example:
+        piece, program, rules = made.piece, made.program, made.rules
         family = next((f for r in rules for f in sorted(families.calling([r.new, r.old]))), None)
         return Example(
             domain=domain,
@@ -142,7 +118,7 @@ class Migration:
                 "programs": {"old": piece.program.id, "new": program.id},
                 "prompt": f"Update this code: {self.old.public(rules[0].old)} has changed.",
             },
-            change=rules[0].change or None,
+            change=next((r.change for r in rules if r.change), None),
             family=family,
             symbols=tuple(dict.fromkeys((*(r.new for r in rules), *(r.old for r in rules)))),
             file=piece.example.file,
@@ -157,10 +133,28 @@ class Migration:
         )
 
 
-def as_new(found: Iterable[tuple[Piece, Program, tuple[Rule, ...]]], release: str) -> list[Piece]:
-    """Rewritten programs as pieces of the new release, to look for call sites in."""
-    made = []
-    for piece, program, _ in found:
-        parts = {**piece.parts, "programs": {"answer": program.id}}
-        made.append(Piece(dataclasses.replace(piece.example, releases=(release,), parts=parts), program))
-    return made
+def with_imports(code: str, wanted: Collection[tuple[str, str]]) -> str:
+    """The code with imports of (name, dotted path) above it that it lacks."""
+    bound = bound_by_imports(code)
+    for name, path in sorted(wanted, reverse=True):
+        if name not in bound:
+            owner, _, last = path.rpartition(".")
+            text = f"from {owner} import {last}" if owner and name == last else f"import {path}"
+            code = f"{text}{f' as {name}' if name not in (path, last) else ''}\n{code}"
+    return code
+
+
+def as_new(found: Iterable[Migrated], release: str, called: Mapping[str, tuple[str, ...]] | None = None) -> list[Piece]:
+    """Rewritten programs as pieces of the new release, to look for call sites in.
+
+    Args:
+        found: The rewritten examples.
+        release: Id of the new release.
+        called: Id of a program -> what its run called.
+    """
+    pieces = []
+    for made in found:
+        parts = {**made.piece.parts, "programs": {"answer": made.program.id}}
+        example = dataclasses.replace(made.piece.example, releases=(release,), parts=parts)
+        pieces.append(Piece(example, made.program, (called or {}).get(made.program.id, ())))
+    return pieces

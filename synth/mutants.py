@@ -12,7 +12,7 @@ import libcst as cst
 
 from registry.names import SymbolIndex
 from registry.records import Symbol
-from synth.rules import POSITIONAL, code_of, is_plain, keyword_of, keyworded, with_arguments, without_receiver
+from synth.arguments import POSITIONAL, code_of, is_plain, keyword_of, keyworded, with_arguments, without_receiver
 
 VERBS = ("get", "find", "compute", "all", "is", "make", "build", "to")
 """What invented names may begin with."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from registry.families import Families
@@ -19,7 +19,9 @@ from registry.records import Change, Example, Program
 from synth.calls import Call, Script
 from synth.material import Piece, draw, key_of, licence_of
 from synth.mutants import Mutator
-from synth.rules import Rule, code_of, parsed_call
+from synth.arguments import code_of, parsed_call
+from synth.codemods import backward
+from synth.rules import Rule
 from synth.slices import Slicer
 from synth.spelling import Speller
 
@@ -257,7 +259,7 @@ class Sites:
     @staticmethod
     def _old_form(rule: Rule, text: str, script: Script, speller: Speller) -> str | None:
         parsed = parsed_call(text)
-        made = rule.backward(parsed) if parsed is not None else None
+        made = backward(rule, parsed) if parsed is not None else None
         if parsed is None or made is None:
             return None
         function = speller.old(rule, code_of(parsed.func), script)
@@ -265,8 +267,21 @@ class Sites:
 
     # ------------------------------------------------------------------------------------------------------ writing
 
-    def rows(self, sites: Iterable[Site], domain: str, releases: tuple[str, str]) -> Iterator[Program | Example]:
-        """The rows of sites: each Program before the first Example that names it."""
+    def rows(
+        self,
+        sites: Iterable[Site],
+        domain: str,
+        releases: tuple[str, str],
+        spared: Collection[tuple[str, str]] = frozenset(),
+    ) -> Iterator[Program | Example]:
+        """The rows of sites: each Program before the first Example that names it.
+
+        Args:
+            sites: The sites.
+            domain: Name of the domain.
+            releases: Ids of the old and the new release.
+            spared: (root of a site, codemod) of old forms that get no `drift` row.
+        """
         for site in sites:
             chosen = site.program()
             yield chosen
@@ -276,7 +291,7 @@ class Sites:
                     continue
                 yield program
                 yield self._preference(site, domain, releases, chosen, program, kind, operator, text)
-                if kind == "stale":
+                if kind == "stale" and (site.root, operator) not in spared:
                     yield self._drift(site, domain, releases, program, chosen, operator)
 
     def rejected(self, site: Site) -> Iterator[tuple[str, str, str]]:

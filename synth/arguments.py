@@ -1,0 +1,84 @@
+"""The arguments of a call as libcst nodes: read, renamed, put elsewhere, with the author's commas and layout kept."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+import libcst as cst
+
+POSITIONAL = ("positional-only", "positional or keyword")
+
+
+def without_receiver(order: Sequence[str]) -> tuple[str, ...]:
+    """Positional parameters without `self`."""
+    return tuple(order[1:] if order[:1] in (("self",), ("cls",)) else order)
+
+
+def parsed_call(text: str) -> cst.Call | None:
+    """The call that `text` is."""
+    try:
+        node = cst.parse_expression(text)
+    except (cst.ParserSyntaxError, RecursionError):
+        return None
+    return node if isinstance(node, cst.Call) else None
+
+
+def code_of(node: cst.CSTNode) -> str:
+    """The text of a node."""
+    return cst.Module([]).code_for_node(node)
+
+
+def is_plain(call: cst.Call) -> bool:
+    """Whether no argument is starred."""
+    return all(not a.star for a in call.args)
+
+
+def keyword_of(argument: cst.Arg) -> str | None:
+    """The keyword of an argument."""
+    return argument.keyword.value if argument.keyword else None
+
+
+def keyworded(name: str, value: cst.BaseExpression) -> cst.Arg:
+    """`name=value`."""
+    equal = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
+    return cst.Arg(value, keyword=cst.Name(name), equal=equal)
+
+
+def with_arguments(call: cst.Call, arguments: Sequence[cst.Arg]) -> cst.Call:
+    """The call with other arguments; commas as its own where there are some."""
+    old = {id(a.value): a for a in call.args}
+    several = next((a.comma for a in call.args[:-1] if isinstance(a.comma, cst.Comma)), None)
+    comma = several or cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+    last = call.args[-1] if call.args else None
+    made = []
+    for i, argument in enumerate(arguments):
+        original = old.get(id(argument.value))
+        if i < len(arguments) - 1:
+            mark = original.comma if original is not None and original is not last else comma
+            made.append(argument.with_changes(comma=mark if isinstance(mark, cst.Comma) else comma))
+        else:
+            made.append(argument.with_changes(comma=last.comma if last else cst.MaybeSentinel.DEFAULT))
+    return call.with_changes(args=made)
+
+
+def find(call: cst.Call, name: str) -> int | None:
+    """Where the argument of that keyword stands."""
+    return next((i for i, a in enumerate(call.args) if keyword_of(a) == name), None)
+
+
+def expression_of(text: str) -> cst.BaseExpression | None:
+    """The expression that `text` is."""
+    try:
+        return cst.parse_expression(text)
+    except cst.ParserSyntaxError:
+        return None
+
+
+def literal_of(text: str) -> cst.BaseExpression | None:
+    """The expression that `text` is, if it is a literal."""
+    try:
+        ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return None
+    return expression_of(text)

@@ -1,0 +1,90 @@
+"""Trials: what is proposed for one place is run, and the proven one kept; a codemod that proves nothing is given up.
+
+Everything that is tried here for a row of its own is run again by nobody: a verdict is remembered by its program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from registry.records import Program, Verdict
+from synth.material import draw
+from synth.migrate import Migrated
+from synth.rules import Rule
+from synth.sites import Site
+
+TRIES = 3
+"""Sites of one codemod that are tried before it is given up."""
+
+MOST = 600
+"""Other ways to rewrite broken examples that are tried, at most."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a flow lends: it runs programs, and judges what came of them.
+
+    Attributes:
+        run: Id of a release and programs -> id of each program and its verdict there.
+        holds: Whether a verdict is a pass without a warning of changes to come.
+        same: Whether two values, as literals, are the same for a reader.
+    """
+
+    run: Callable[[str, Iterable[Program]], Mapping[str, Verdict]]
+    holds: Callable[[Verdict], bool]
+    same: Callable[[Any, Any], bool]
+
+    def holding(self, release: str, programs: Iterable[Program]) -> dict[str, Verdict]:
+        """Id -> verdict of the programs that hold at a release."""
+        return {i: v for i, v in self.run(release, programs).items() if self.holds(v)}
+
+
+def chosen(
+    options: Sequence[Sequence[Migrated]], bench: Bench, release: str
+) -> tuple[list[Migrated], dict[str, Verdict]]:
+    """Of each example the first way that holds at the new release, else the first; and the verdicts of those that hold.
+
+    Args:
+        options: For each example the ways to rewrite it, the likelier first.
+        bench: Runs programs.
+        release: Id of the new release.
+    """
+    proven = bench.holding(release, [ways[0].program for ways in options])
+    others = [made.program for ways in options if ways[0].program.id not in proven for made in ways[1:]]
+    proven |= bench.holding(release, others[:MOST])
+    found = [next((made for made in ways if made.program.id in proven), ways[0]) for ways in options]
+    return found, proven
+
+
+def given_up(sites: Iterable[Site], bench: Bench, releases: tuple[str, str]) -> frozenset[tuple[str, str]]:
+    """(root of a site, codemod) of old forms that get no row: the codemod failed at the symbol's first sites.
+
+    Args:
+        sites: Call sites, those with old forms among them.
+        bench: Runs programs.
+        releases: Ids of the old and the new release.
+    """
+    groups: dict[tuple[str, str], list[tuple[str, Program]]] = {}
+    for site in sorted(sites, key=lambda s: draw(s.root)):
+        for operator, text in site.stale[:2]:
+            groups.setdefault((site.path, operator), []).append((site.root, site.program(text)))
+    tried = [program for members in groups.values() for _, program in members[:TRIES]]
+    before = bench.holding(releases[0], tried)
+    after = bench.holding(releases[1], [p for p in tried if p.id in before])
+    spared: set[tuple[str, str]] = set()
+    for (_, operator), members in groups.items():
+        if not any(p.id in before and p.id not in after for _, p in members[:TRIES]):
+            spared |= {(root, operator) for root, _ in members[TRIES:]}
+    return frozenset(spared)
+
+
+def proven_rules(found: Iterable[Migrated], proven: Collection[str]) -> dict[Rule, str]:
+    """The rules of rewritten programs that hold, each with the id of the first that proves it."""
+    rules: dict[Rule, str] = {}
+    for made in found:
+        if made.program.id in proven:
+            for rule in made.rules:
+                rules.setdefault(rule, made.program.id)
+    return rules
