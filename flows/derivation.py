@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from registry.domain import SynthSpec
 from registry.families import Families
@@ -16,10 +17,12 @@ from registry.names import SymbolIndex
 from registry.records import Change, Example, Program, Record, Release, Verdict
 from scrapers.sources import Scraped
 from synth import bugs, text
-from synth.drift import Drift, with_replacements, without_replacements
+from synth.drift import Drift, without_replacements
 from synth.material import pieces
 from synth.sites import Limits
-from validators.proofs import deprecations, programs_of
+from synth.trials import Bench
+from validators.execution.likeness import DEFAULT, alike
+from validators.proofs import announces, deprecations, programs_of
 
 Observe = Callable[[Release, Iterable[Program]], Mapping[str, Verdict]]
 """Runs programs at a release now: program id -> verdict."""
@@ -128,29 +131,47 @@ def _drift(stock: Stock) -> Iterator[Record]:
     between = without_replacements(stock.changes)
     warnings = {pair: " ".join(sorted(said for _, said in deprecations(v))) for pair, v in verdicts.items()}
     releases = stock.old.release, stock.new.release
-    of_old, of_new = (list(pieces([*stock.programs.values(), *stock.mined.of(r)])) for r in releases)
-
-    def drift_of(found: list[Change]) -> Drift:
-        return Drift(
-            found,
-            stock.indexes,
-            Families(found, *stock.indexes),
-            of_old,
-            of_new,
-            {pair: v.outcome for pair, v in verdicts.items()},
-            {pair: f"{v.detail} {warnings[pair]}" for pair, v in verdicts.items()},
-            frozenset(pair for pair, said in warnings.items() if said),
-            (releases[0].id, releases[1].id),
-            stock.domain,
-            Limits(mutants=settings.rejected, family=settings.sites),
-            settings.seed,
-        )
-
-    stock.changes = with_replacements(between, drift_of(between).rules)
+    called = [{p: v.symbols_called for (p, r), v in verdicts.items() if r == release.id} for release in releases]
+    of_old, of_new = (
+        list(pieces([*stock.programs.values(), *stock.mined.of(release)], by_program))
+        for release, by_program in zip(releases, called, strict=True)
+    )
+    first = Drift(
+        between,
+        stock.indexes,
+        Families(between, *stock.indexes),
+        of_old,
+        of_new,
+        {pair: v.outcome for pair, v in verdicts.items()},
+        {pair: f"{v.detail} {warnings[pair]}" for pair, v in verdicts.items()},
+        frozenset(pair for pair, said in warnings.items() if said),
+        (releases[0].id, releases[1].id),
+        stock.domain,
+        Limits(mutants=settings.rejected, family=settings.sites),
+        settings.seed,
+        _bench(stock),
+    )
+    stock.changes = first.learnt()
     yield from (change for change in stock.changes if change not in between)
-    drift = drift_of(stock.changes)
+    drift = first.knowing(stock.changes, Families(stock.changes, *stock.indexes))
     yield from drift.rows()
-    yield from drift.site_rows(stock.observe(releases[1], (p.program for p in drift.probes)))
+    yield from drift.site_rows()
+
+
+def _bench(stock: Stock) -> Bench:
+    """The sandbox, as a generator that tries what it proposes sees it."""
+    releases = {release.id: release for release in (stock.old.release, stock.new.release)}
+
+    def run(release: str, programs: Iterable[Program]) -> Mapping[str, Verdict]:
+        return stock.observe(releases[release], programs)
+
+    def holds(verdict: Verdict) -> bool:
+        return verdict.outcome == "passed" and not announces(verdict)
+
+    def same(old: Any, new: Any) -> bool:
+        return alike(old, new, (*DEFAULT, "list-order", "container")) is not None
+
+    return Bench(run, holds, same)
 
 
 def _bugs(stock: Stock, source: Source, _made: Sequence[Record]) -> Iterator[Record]:
@@ -163,7 +184,7 @@ def _bugs(stock: Stock, source: Source, _made: Sequence[Record]) -> Iterator[Rec
 
 STEPS: Mapping[str, Callable[[Stock], Iterable[Record]]] = {
     f"{text.GENERATOR}@{text.VERSION}": _text,
-    "drift@2": _drift,
+    "drift@3": _drift,
 }
 """Part with its version -> the step; one sees what those before it made (`Stock.made`)."""
 

@@ -1,7 +1,7 @@
 """Codemods: what each kind of rule does to a call, forward (old form to new) and backward (new form to old).
 
-They work on one call as a libcst node, so that the author's formatting stays. They propose; runs at both versions
-what they are worth.
+They work on one call as a libcst node, so that the author's formatting stays. They propose; runs at both releases
+decide what a proposal is worth.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from functools import cached_property
 
 from registry.families import Families
 from registry.names import SymbolIndex
-from registry.records import Change, Example, Program, Verdict
+from registry.records import Change, Example, Program
 from synth.evidence import (
     Pair,
     literals_from_messages,
@@ -53,7 +53,7 @@ class Drift:
         domain: Name of the domain.
         limits: How many call sites are proposed.
         seed: Seed.
-        bench: Runs what is proposed, so that the proven one is kept; nothing is tried where None.
+        bench: Runs what is proposed, so that the proven one is kept.
     """
 
     def __init__(
@@ -68,9 +68,9 @@ class Drift:
         warned: frozenset[tuple[str, str]],
         releases: tuple[str, str],
         domain: str,
-        limits: Limits | None = None,
-        seed: int = 0,
-        bench: Bench | None = None,
+        limits: Limits,
+        seed: int,
+        bench: Bench,
     ) -> None:
         self.bench = bench
         self.changes, self.families = sorted(changes, key=lambda c: c.id), families
@@ -79,7 +79,7 @@ class Drift:
         self.new = sorted(new, key=lambda p: (p.key, p.program.id))
         self.outcomes, self.messages, self.warned = outcomes, messages, warned
         self.releases, self.domain, self.seed = releases, domain, seed
-        self.limits = limits or Limits()
+        self.limits = limits
         self.proofs: dict[Rule, str] = {}
         self.called: dict[str, tuple[str, ...]] = {}
 
@@ -123,12 +123,15 @@ class Drift:
         """Old examples that broke, rewritten by the rules; of several ways the one that holds at the new release."""
         hurt = broken(self.old, self.outcomes, self.releases, self._warnings)
         options = [ways for piece in sorted(hurt, key=_order) if (ways := self._migration.variants(piece))]
-        if self.bench is None:
-            return [ways[0] for ways in options]
         found, proven = chosen(options, self.bench, self.releases[1])
         self.proofs.update(proven_rules(found, proven))
         self.called.update({i: v.symbols_called for i, v in proven.items()})
         return found
+
+    def learnt(self) -> list[Change]:
+        """The changes with the replacements that runs have proved."""
+        assert self.migrated is not None
+        return with_replacements(self.changes, self.proofs)
 
     def knowing(self, changes: Sequence[Change], families: Families) -> Drift:
         """The same, with what was learnt written to the changes, and their families."""
@@ -175,15 +178,11 @@ class Drift:
         yield from pairs.rows(self.old, self.new, self.outcomes, self.releases, self.domain, self._warnings)
         yield from self._migration.rows(self.migrated, self.outcomes, self.releases, self.domain, self.families)
 
-    def site_rows(self, verdicts: Mapping[str, Verdict]) -> Iterator[Program | Example]:
-        """`preference` rows of call sites, and a `drift` row for each old form.
-
-        Args:
-            verdicts: Id of a probe's program -> its verdict at the new release.
-        """
-        more: Iterable[Site] = settled(self.probes, verdicts)
+    def site_rows(self) -> Iterator[Program | Example]:
+        """`preference` rows of call sites, and a `drift` row for each old form."""
+        more: Iterable[Site] = settled(self.probes, self.bench.run(self.releases[1], (p.program for p in self.probes)))
         sites = self.sites.limited([*self.found, *more])
-        spared = given_up(sites, self.bench, self.releases) if self.bench is not None else frozenset()
+        spared = given_up(sites, self.bench, self.releases)
         return self.sites.rows(sites, self.domain, self.releases, spared)
 
 

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from registry.families import Families
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Program
+from synth.arguments import code_of, parsed_call
 from synth.calls import Call, Script
+from synth.codemods import backward
 from synth.material import Piece, draw, key_of, licence_of
 from synth.mutants import Mutator
-from synth.arguments import code_of, parsed_call
-from synth.codemods import backward
 from synth.rules import Rule
 from synth.slices import Slicer
 from synth.spelling import Speller

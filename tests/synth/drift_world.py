@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,9 @@ from scrapers.symbols import find_symbols
 from synth import test_examples
 from synth.drift import Drift
 from synth.material import Piece, pieces
+from synth.recording import checks_of
+from synth.sites import Limits
+from synth.trials import Bench
 from tests.synth.conftest import page
 
 COMMON = '''
@@ -270,8 +273,17 @@ class World:
     def drift(self) -> Drift:
         return Drift(
             self.changes, self.indexes, self.families, self.old_pieces, self.new_pieces, self.outcomes,
-            self.messages, frozenset(), self.releases, "lib",
+            self.messages, frozenset(), self.releases, "lib", Limits(), 0, self.bench,
         )  # fmt: skip
+
+    @property
+    def bench(self) -> Bench:
+        def run(release: str, programs: Iterable[Program]) -> dict[str, Verdict]:
+            wanted = list({p.id: p for p in programs}.values())
+            texts = [[c.expression for c in checks_of(p) or ()] for p in wanted]
+            return {v.program: v for v in self.run(wanted, release, texts)}
+
+        return Bench(run, lambda v: v.outcome == "passed", lambda old, new: bool(old == new))
 
 
 def scraped(version: str, sources: dict[str, str], tests: dict[str, str]) -> Scraped:

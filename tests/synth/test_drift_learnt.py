@@ -11,12 +11,13 @@ def test_a_learnt_replacement_is_written_to_its_change_and_taken_back() -> None:
     """A rename of a removed name becomes its replacement, with its evidence; without it the change is as before."""
     gone = Change(old="o", new="n", symbol="lib.a.f", kind="removed", evidence=[{"source": "griffe", "text": "gone"}])
     noted = Change(old="o", new="n", symbol="lib.a.g", kind="removed", replacement="lib.a.h")
-    rules = [
-        Rule("rename", "lib.a.f", "lib.a.k", gone.id, "lib.a.f"),
-        Rule("rename", "lib.a.g", "x", noted.id, "lib.a.g"),
-    ]
-    learnt = with_replacements([gone, noted], rules)
+    proofs = {
+        Rule("rename", "lib.a.f", "lib.a.k", gone.id, "lib.a.f"): "p1",
+        Rule("rename", "lib.a.g", "x", noted.id, "lib.a.g"): "p2",
+    }
+    learnt = with_replacements([gone, noted], proofs)
     assert [c.replacement for c in learnt] == ["lib.a.k", "lib.a.h"]
     assert learnt[0].id == gone.id
+    assert learnt[0].evidence[-1]["text"] == "Old calls are written with lib.a.k now: proved by program p1"
     assert learnt[0].digest != gone.digest
     assert [c.digest for c in without_replacements(learnt)] == [gone.digest, noted.digest]

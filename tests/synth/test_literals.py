@@ -90,7 +90,7 @@ def test_a_varied_site_differs_in_a_literal_only(drift: Drift, sites: list[Site]
 
 def test_rows_of_all_sites(world: World, drift: Drift) -> None:
     """Planted and varied sites get rows of their own, named by operator."""
-    examples, _ = parted(drift.site_rows(verdicts(world, drift.probes)))
+    examples, _ = parted(drift.site_rows())
     assert {(e.operator or "").partition(":")[0] for e in examples if e.kind == "preference"} == {
         "mined", "planted", "varied",
     }  # fmt: skip

@@ -14,6 +14,7 @@ MIGRATED = {
     "result2 = lib.is_set_apart(items, [2])\n",
     "test_filtered": "import lib\n\nitems = lib.ring(9)\nfound = lib.filtered(items, least=3, most=5)\n",
     "test_spread": "import lib\n\nitems = lib.ring(3)\nresult1 = lib.spread(items, 2, seed=5)\n",
+    "test_corners": "import lib\n\nitems = lib.ring(3)\nfound = dict(lib.corners(items))\n",
     "test_merged": "import lib\nfrom lib import merged\n\nresult1 = merged([1], lib.ring(2))\n",
 }
 
@@ -37,9 +38,7 @@ def test_rules_come_from_changes_and_from_migrations(world: World) -> None:
 
 def test_old_programs_are_rewritten(world: World) -> None:
     """Broken tests become what the new API wants, with the author's names and layout."""
-    drift = world.drift()
-    found = drift._migration.pieces(world.old_pieces, world.outcomes, world.releases, {})
-    assert {piece.name: program.code for piece, program, _ in found} == MIGRATED
+    assert {made.piece.name: made.program.code for made in world.drift().migrated} == MIGRATED
 
 
 def test_rewritten_programs_pass(world: World) -> None:
@@ -49,27 +48,27 @@ def test_rewritten_programs_pass(world: World) -> None:
     before = [programs[e.parts["programs"]["old"]] for e in forward]  # type: ignore[call-overload]
     after = [programs[e.parts["programs"]["new"]] for e in forward]  # type: ignore[call-overload]
     assert sorted(e.operator or "" for e in forward) == [
-        "forward:keyword-only", "forward:position", "forward:removed-parameter", "forward:rename",
+        "forward:keyword-only", "forward:position", "forward:removed-parameter", "forward:rename", "forward:wrap",
     ]  # fmt: skip
-    assert [v.outcome for v in world.run(before, world.releases[0])] == ["passed"] * 4
+    assert [v.outcome for v in world.run(before, world.releases[0])] == ["passed"] * 5
     assert "passed" not in [v.outcome for v in world.run(before, world.releases[1])]
-    assert [v.outcome for v in world.run(after, world.releases[1])] == ["passed"] * 4
-    assert sorted(e.old_effect or "" for e in forward) == ["differs", "fails", "fails", "fails"]
+    assert [v.outcome for v in world.run(after, world.releases[1])] == ["passed"] * 5
+    assert sorted(e.old_effect or "" for e in forward) == ["differs", "differs", "fails", "fails", "fails"]
 
 
 def test_a_program_without_old_forms_is_left_alone(world: World) -> None:
     """No rule, no migration: None, not a copy."""
     piece = next(p for p in world.old_pieces if p.name == "test_doubled")
-    assert world.drift()._migration.migrated(piece.program) is None
+    assert world.drift()._migration.migrated(piece) is None
 
 
 def test_rewritten_programs_are_pieces_of_the_new_release(world: World) -> None:
     """What was rewritten is searched for call sites as a program of the new release, file and licence kept."""
-    found = list(world.drift()._migration.pieces(world.old_pieces, world.outcomes, world.releases, {}))
+    found = world.drift().migrated
     moved = as_new(found, world.releases[1])
-    assert [p.program for p in moved] == [program for _, program, _ in found]
+    assert [p.program for p in moved] == [made.program for made in found]
     assert {p.example.releases for p in moved} == {(world.releases[1],)}
-    assert [p.example.file for p in moved] == [piece.example.file for piece, _, _ in found]
+    assert [p.example.file for p in moved] == [made.piece.example.file for made in found]
 
 
 def test_rules_are_values() -> None:
