@@ -191,7 +191,7 @@ def _rewrite(a: ast.AST, b: ast.AST, statement: ast.AST, first: _Side, second: _
     elif isinstance(a, ast.Call) and isinstance(b, ast.expr):
         source = _path(a.func, *first)
         if source is not None:
-            yield from _replaced(a, b, source, second)
+            yield from _replaced(a, b, source, second, method=first[0].resolve(a.func) is None)
 
 
 def _literals(a: ast.Constant, b: ast.Constant, statement: ast.AST, first: _Side) -> Iterator[Shown]:
@@ -206,7 +206,7 @@ def _literals(a: ast.Constant, b: ast.Constant, statement: ast.AST, first: _Side
             yield Shown("literal", source, source, values=(repr(a.value), repr(b.value)), parameter=parameter)
 
 
-def _replaced(a: ast.Call, b: ast.expr, source: str, second: _Side) -> Iterator[Shown]:
+def _replaced(a: ast.Call, b: ast.expr, source: str, second: _Side, *, method: bool) -> Iterator[Shown]:
     script, index = second
     for inner in ast.walk(b):
         if not isinstance(inner, ast.Call) or inner is b or _arguments(inner) != _arguments(a):
@@ -216,7 +216,7 @@ def _replaced(a: ast.Call, b: ast.expr, source: str, second: _Side) -> Iterator[
         if target is not None and hole and len(head) + len(tail) <= 60:
             yield Shown("wrap", source, target, around=(head, tail))
             return
-    template = learnt(a, b, script.code)
+    template = learnt(a, b, script.code, method=method)
     if template is not None:
         calls = (_path(n.func, script, index) for n in ast.walk(b) if isinstance(n, ast.Call))
         target = next((path for path in calls if path is not None), source)

@@ -30,16 +30,17 @@ class Template:
     imports: tuple[tuple[str, str], ...] = ()
 
 
-def learnt(old: ast.Call, new: ast.expr, new_code: str) -> Template | None:
+def learnt(old: ast.Call, new: ast.expr, new_code: str, *, method: bool) -> Template | None:
     """What a maintainer put in a call's place, as a template; None where it holds something of that test alone.
 
     Args:
         old: The call.
         new: What stands there now.
         new_code: The program around it, for its imports.
+        method: Whether an object's method is called: the object goes along.
     """
     holes: dict[str, str] = {}
-    for name, node in _parts(old):
+    for name, node in _parts(old, method=method):
         holes.setdefault(ast.dump(node), name)
     hollow = _Hollow(holes)
     made = hollow.visit(ast.parse(ast.unparse(new), mode="eval").body)
@@ -56,9 +57,9 @@ def learnt(old: ast.Call, new: ast.expr, new_code: str) -> Template | None:
     return Template(text, tuple((name, imports[name]) for name in sorted(free)))
 
 
-def _parts(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
-    """The holes of a call; constants are none, as they may stand in the new expression for another reason."""
-    if isinstance(call.func, ast.Attribute):
+def _parts(call: ast.Call, *, method: bool) -> Iterator[tuple[str, ast.expr]]:
+    """What the holes of a call are filled with."""
+    if method and isinstance(call.func, ast.Attribute):
         yield "self", call.func.value
     for i, argument in enumerate(call.args):
         yield str(i), argument
