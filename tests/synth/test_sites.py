@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from registry.records import Example, Program
+from synth.arguments import parsed_call
 from synth.calls import Script
 from synth.mutants import Mutator
-from synth.arguments import parsed_call
 from synth.sites import Limits
 from synth.slices import Slicer
 from synth.spelling import Speller
