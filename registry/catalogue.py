@@ -26,6 +26,12 @@ AGE_RULES = ("outdated",)
 SPLIT_RULES = ("held-out",)
 """Removal rules that keep a good row out of training because of what is held out."""
 
+WRONG_ROLES = ("old", "buggy", "rejected", "stub", "before", "corrupted")
+"""Roles of programs that a row shows as outdated or wrong."""
+
+RIGHT_ROLES = ("new", "fixed", "chosen", "answer", "after", "original", "whole")
+"""Roles of the programs that pass."""
+
 
 def current(record: type[Record], patterns: Sequence[str]) -> str:
     """SQL for the current row of each id in the files of these globs: raw column types, JSON as text."""
@@ -58,8 +64,8 @@ def _as_of(record: type[Record], patterns: Sequence[str]) -> str:
     return f"CREATE MACRO {record.table}_as_of(ts) AS TABLE SELECT {_typed(record)} FROM ({source})"
 
 
-def _rules(rules: tuple[str, ...]) -> str:
-    return ", ".join(f"'{rule}'" for rule in rules)
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
 
 
 DERIVED: dict[str, tuple[str, dict[str, str]]] = {
@@ -111,18 +117,18 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
             "example": "Id of the example",
             "domain": "Domain",
             "kind": "Kind",
-            "role": "answer, stub, old, new, buggy, fixed, chosen, rejected",
+            "role": "What it is in the row: answer, stub, old, new, buggy, fixed, chosen, rejected, whole, before, after, …",
             "program": "Id of the program",
             "release": "Release it belongs to",
         },
     ),
     "example_outcomes": (
-        """
+        f"""
         SELECT x.example, any_value(x.domain) AS domain, any_value(x.kind) AS kind,
-               any_value(x.program) FILTER (x.role IN ('old', 'buggy', 'rejected', 'stub')) AS old_program,
-               any_value(x.program) FILTER (x.role IN ('new', 'fixed', 'chosen', 'answer')) AS new_program,
-               any_value(v.outcome) FILTER (x.role IN ('old', 'buggy', 'rejected', 'stub')) AS outcome_old,
-               any_value(v.outcome) FILTER (x.role IN ('new', 'fixed', 'chosen', 'answer')) AS outcome_new,
+               any_value(x.program) FILTER (x.role IN ({_listed(WRONG_ROLES)})) AS old_program,
+               any_value(x.program) FILTER (x.role IN ({_listed(RIGHT_ROLES)})) AS new_program,
+               any_value(v.outcome) FILTER (x.role IN ({_listed(WRONG_ROLES)})) AS outcome_old,
+               any_value(v.outcome) FILTER (x.role IN ({_listed(RIGHT_ROLES)})) AS outcome_new,
                bool_and(v.verdict IS NOT NULL) AS ran,
                CASE WHEN count(v.proof) FILTER (v.outcome = 'passed') = 0 THEN 'none'
                     WHEN bool_and(v.proof = 'strong') FILTER (v.outcome = 'passed') THEN 'strong'
@@ -134,8 +140,8 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
             "example": "Id of the example",
             "domain": "Domain",
             "kind": "Kind",
-            "old_program": "Id of its old, buggy, rejected or stub program",
-            "new_program": "Id of its new, fixed, chosen or answer program",
+            "old_program": "Id of the program that doesn't: old, buggy, rejected, stub, before, corrupted",
+            "new_program": "Id of the program that passes: new, fixed, chosen, answer, after, original, whole",
             "outcome_old": "Outcome of old_program (drift: at the old version)",
             "outcome_new": "Outcome of new_program",
             "ran": "Whether every program has its verdict",
@@ -157,8 +163,8 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
             "example": "Id of the example",
             "domain": "Domain",
             "kind": "Kind",
-            "code_old": "Old, buggy, rejected code, or the stub",
-            "code_new": "New, fixed, chosen code, or the answer",
+            "code_old": "Old, buggy, rejected, unedited, corrupted code, or the stub",
+            "code_new": "New, fixed, chosen, edited, original, whole code, or the answer",
             "test": "The test the new code passes",
             "outcome_old": "Outcome of code_old at its own version (drift: the old one)",
             "outcome_new": "Outcome of code_new at the new version",
@@ -172,8 +178,8 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
         f"""
         SELECT e.id AS example, e.domain, e.kind, s.split, r.rule,
                s.split IS NOT NULL
-                   OR (r.rule IS NOT NULL AND r.rule NOT IN ({_rules(PROOF_RULES + AGE_RULES)})) AS proven,
-               s.split IS NOT NULL OR (r.rule IS NOT NULL AND r.rule IN ({_rules(SPLIT_RULES)})) AS kept
+                   OR (r.rule IS NOT NULL AND r.rule NOT IN ({_listed(PROOF_RULES + AGE_RULES)})) AS proven,
+               s.split IS NOT NULL OR (r.rule IS NOT NULL AND r.rule IN ({_listed(SPLIT_RULES)})) AS kept
         FROM examples e
         LEFT JOIN latest_snapshots l ON l.domain = e.domain
         LEFT JOIN snapshot_rows s ON s.snapshot = l.snapshot AND s.example = e.id

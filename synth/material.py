@@ -82,9 +82,47 @@ def draw(*what: object) -> str:
     return hashlib.sha256("\0".join(map(str, what)).encode()).hexdigest()
 
 
+def derived(
+    source: Example, kind: str, parts: Mapping[str, Any], maker: tuple[str, str], *, operator: str, seed: int = 0
+) -> Example:
+    """A row of another kind that says something of the same code: it shares the source's root, file and family.
+
+    Args:
+        source: The row it is made of.
+        kind: Its kind.
+        parts: Its parts.
+        maker: Name and version of the generator.
+        operator: What was done.
+        seed: The seed of it.
+    """
+    return Example(
+        domain=source.domain,
+        kind=kind,
+        releases=source.releases,
+        parts=parts,
+        change=source.change,
+        family=source.family,
+        symbols=source.symbols,
+        file=source.file,
+        root=source.root,
+        generator=maker[0],
+        generator_version=maker[1],
+        seed=seed,
+        parents=(source.id,),
+        licence=source.licence,
+        source_url=source.source_url,
+        operator=operator,
+    )
+
+
 def licence_of(*found: Piece) -> str | None:
     """The licences of all, joined by AND; None where one is unknown."""
-    known = [p.example.licence for p in found]
+    return joined_licences(p.example.licence for p in found)
+
+
+def joined_licences(found: Iterable[str | None]) -> str | None:
+    """Licences joined by AND; None where one is unknown."""
+    known = list(found)
     if any(text is None for text in known):
         return None
     distinct = sorted({text for text in known if text})

@@ -8,6 +8,9 @@ Parts by kind (`Example.parts["programs"]` names the programs by role, the other
 | test | answer, stub | prompt | answer passes and calls the library; the stub doesn't pass |
 | drift | old, new | prompt | old passes at old; at new it fails, differs or newly warns; new passes there unwarned |
 | bug | buggy, fixed | prompt | fixed passes; buggy, one small edit away, ends `failed` or `error` by its own doing |
+| fim | whole | prefix, middle, suffix, order, context | the whole passes; the middle is whole syntax nodes of it |
+| edit | before, after | prompt, scope | after passes, before fails; nothing outside the lines of the scope changes |
+| locate | original, corrupted | prompt, at, was, replaced | original passes; corrupted, one token away, fails |
 | preference | chosen, rejected | prompt, chosen, rejected, suffix | chosen passes, rejected ends `failed` or `error` |
 | text | | text | licence only |
 
@@ -23,6 +26,7 @@ from typing import Any
 
 from registry.names import SymbolIndex
 from registry.records import Example, Program, Verdict
+from validators.scope import gap_fault, scope_fault, token_fault
 
 Verdicts = Mapping[tuple[str, str], Verdict]
 """(program id, release id) -> what happened there."""
@@ -32,6 +36,9 @@ DUTIES: Mapping[str, tuple[tuple[str, int], ...]] = {
     "test": (("answer", -1), ("stub", -1)),
     "drift": (("old", 0), ("old", -1), ("new", -1)),
     "bug": (("buggy", -1), ("fixed", -1)),
+    "fim": (("whole", -1),),
+    "edit": (("before", -1), ("after", -1)),
+    "locate": (("original", -1), ("corrupted", -1)),
     "preference": (("chosen", -1), ("rejected", -1)),
     "text": (),
 }
@@ -286,6 +293,50 @@ def _preference(case: _Case) -> None:
         raise _UnprovenError("unproven", "The rejected program doesn't parse")
 
 
+def _fim(case: _Case) -> None:
+    """fim: the whole passes, and the gap in it is one of whole syntax nodes."""
+    case.passes("whole")
+    parts: Any = case.example.parts
+    prefix, middle, suffix = (str(parts.get(name, "")) for name in ("prefix", "middle", "suffix"))
+    whole = case.program("whole")
+    _must(not (why := gap_fault(whole.code, whole.test, prefix, middle, suffix)), why)
+
+
+def _edit(case: _Case) -> None:
+    """edit: the instruction's test passes after the edit and fails before it, and the edit keeps to its scope."""
+    case.passes("after")
+    _fails(case, "before", "vacuous-test", "The test passes before the edit too")
+    before, after = case.program("before"), case.program("after")
+    _must((before.test, before.files) == (after.test, after.files), "Before and after have other tests")
+    parts: Any = case.example.parts
+    _must(not (why := scope_fault(before.code, after.code, parts.get("scope", ()))), why)
+
+
+def _locate(case: _Case) -> None:
+    """locate: the corrupted program, one token away from one that passes, fails."""
+    case.passes("original")
+    _fails(case, "corrupted", "equivalent-mutant", "The corrupted program passes the test too")
+    original, corrupted = case.program("original"), case.program("corrupted")
+    _must((original.test, original.files) == (corrupted.test, corrupted.files), "The programs have other tests")
+    _must(_parses(corrupted.code), "The corrupted program doesn't parse")
+    parts: Any = case.example.parts
+    at, was, replaced = int(parts.get("at", 0)), str(parts.get("was", "")), str(parts.get("replaced", ""))
+    _must(not (why := token_fault(original.code, corrupted.code, at, was, replaced)), why)
+
+
+def _fails(case: _Case, role: str, rule: str, detail: str) -> None:
+    """The program ends failed or error; where it passes, the rule applies."""
+    verdict = case.verdict(role)
+    if verdict.outcome == "passed":
+        raise _UnprovenError(rule, detail)
+    _must(verdict.outcome in ("failed", "error"), f"The {role} program ends {verdict.outcome}: {verdict.detail}")
+
+
+def _must(holds: bool, detail: str) -> None:
+    if not holds:
+        raise _UnprovenError("unproven", detail)
+
+
 def _parses(code: str) -> bool:
     try:
         ast.parse(code)
@@ -303,6 +354,9 @@ _JUDGES: Mapping[str, Callable[[_Case], str | None]] = {
     "test": _mined,
     "drift": _drift,
     "bug": _bug,
+    "fim": _fim,
+    "edit": _edit,
+    "locate": _locate,
     "preference": _preference,
     "text": _text,
 }

@@ -30,6 +30,9 @@ VERSION = "2"
 CUT = "cut"
 """Operator of the text rows that curation makes: what it held out is cut from them."""
 
+_SAYS_NOTHING = ("text", "fim", "edit", "locate")
+"""Kinds that say nothing of how often a family is called: those with several rows of one program, or none."""
+
 
 @dataclass(frozen=True)
 class Lot:
@@ -156,7 +159,7 @@ def _of_program(program: Program | None, reader: Reader) -> frozenset[str]:
 def _plan(rows: Mapping[str, Example], lot: Lot, naming: Mapping[str, frozenset[str]]) -> Plan:
     """Draws what is held out; hubs are counted over rows that are no sites (a family's own sites say nothing)."""
     spec = lot.domain.splits
-    others = {e.id: naming[e.id] for e in rows.values() if not is_site(e) and e.kind != "text"}
+    others = {e.id: naming[e.id] for e in rows.values() if not is_site(e) and e.kind not in _SAYS_NOTHING}
     sites = [e for e in rows.values() if is_site(e)]
     return plan(spec.salt, sites, hubs(others, spec.hub_share))
 

@@ -12,8 +12,13 @@ from registry.identity import sha256_of
 from registry.records import Example, Program
 from validators.proofs import programs_of
 
-_ROLES = ("answer", "old", "new", "buggy", "fixed", "chosen", "rejected")
+_ROLES = (
+    "answer", "old", "new", "buggy", "fixed", "chosen", "rejected", "whole", "before", "after", "original", "corrupted",
+)  # fmt: skip
 """Programs that make a row what it is; a stub follows from its answer."""
+
+_CUTS = ("prefix", "middle")
+"""Texts that make a row what it is beside its programs: where a gap is."""
 
 
 def duplicates(examples: Iterable[Example], programs: Mapping[str, Program], current: str = "") -> dict[str, str]:
@@ -70,6 +75,7 @@ class _Texts:
         parts: Any = row.parts
         named = programs_of(row)
         texts = [[role, self._program(named[role])] for role in _ROLES if role in named]
+        texts += [[name, normalise(str(parts[name]))] for name in _CUTS if name in parts]
         if not named:
             texts = [["text", normalise(str(parts.get("text", "")))]]
         return sha256_of([row.kind, texts])

@@ -1,0 +1,175 @@
+"""`edit` rows from rows that are there: a migration from a `drift` row, a correction from a `bug` row.
+
+An instruction quotes the statements that are to be changed, and says that nothing else is: their lines are the row's `scope`.
+The programs are the source row's own, so nothing has to run for these rows.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from registry.records import Example, Program
+from registry.text import lines_of
+from synth.material import derived, draw
+from synth.source import first_line
+
+GENERATOR, VERSION = "edits", "1"
+MOST_PLACES, MOST_LINES = 3, 8
+"""Places of one edit, and lines of one place: more can't be quoted."""
+MOST_CHECKS, LONGEST_CHECK = 3, 160
+"""Checks that an instruction quotes, and characters of one."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Lines that an edit replaces.
+
+    Attributes:
+        first: The first one, 1-based.
+        last: The last one; `first - 1` where something is put in before `first`.
+        text: They, dedented.
+        imports: Whether they are imports.
+    """
+
+    first: int
+    last: int
+    text: str
+    imports: bool
+
+
+def migrations(
+    rows: Iterable[Example], programs: Mapping[str, Program], releases: tuple[str, str], *, limit: int = 400
+) -> Iterator[Example]:
+    """`edit` rows of `drift` rows whose two programs have one test and differ in statements that name what changed.
+
+    Args:
+        rows: Rows; those of kind `drift` are read.
+        programs: Program id -> program.
+        releases: The old and the new release in words, as `networkx 3.6.1`.
+        limit: Most rows.
+    """
+    for example, old, new in _drawn(rows, programs, ("drift", "old", "new"), limit):
+        places = _places(old.code, new.code)
+        names = {path.rpartition(".")[2] for path in (*example.symbols, example.family or "")}
+        changed = [p for p in places if not p.imports]
+        if not changed or not all(any(name in p.text for name in names) for p in changed):
+            continue
+        quoted = "\n".join(f"```python\n{p.text}\n```" for p in changed)
+        beside = " with its imports" if len(changed) < len(places) else ""
+        what = f"This was written for {releases[0]}. Update it{beside} to {releases[1]}"
+        yield _row(example, old, new, f"{what}, and leave everything else as it is:\n{quoted}", places, "migration")
+
+
+def corrections(rows: Iterable[Example], programs: Mapping[str, Program], *, limit: int = 400) -> Iterator[Example]:
+    """`edit` rows of `bug` rows with one mistake: the instruction shows the statement and what has to hold.
+
+    Args:
+        rows: Rows; those of kind `bug` are read.
+        programs: Program id -> program.
+        limit: Most rows.
+    """
+    for example, buggy, fixed in _drawn(rows, programs, ("bug", "buggy", "fixed"), limit):
+        places = _places(buggy.code, fixed.code)
+        checks = _checks(fixed.test)
+        if len(places) != 1 or not checks:
+            continue
+        holds = "\n".join(checks)
+        what = (
+            f"A statement is missing before line {places[0].first}. Add it"
+            if places[0].last < places[0].first
+            else f"This is wrong:\n```python\n{places[0].text}\n```\nCorrect it"
+        )
+        prompt = f"{what}, and leave everything else as it is, so that this holds:\n```python\n{holds}\n```"
+        yield _row(example, buggy, fixed, prompt, places, "correction")
+
+
+def _drawn(
+    rows: Iterable[Example], programs: Mapping[str, Program], roles: tuple[str, str, str], limit: int
+) -> Iterator[tuple[Example, Program, Program]]:
+    """Rows of one kind that can be edits, each pair of programs once, in the order of a lottery."""
+    kind, wrong, right = roles
+    seen: dict[tuple[str, str], Example] = {}
+    for example in sorted((e for e in rows if e.kind == kind), key=lambda e: e.id):
+        named = dict(example.parts["programs"])
+        seen.setdefault((named[wrong], named[right]), example)
+    made = 0
+    for before, after in sorted(seen, key=lambda pair: draw(GENERATOR, *pair)):
+        if made == limit:
+            return
+        one, other = programs.get(before), programs.get(after)
+        if one is None or other is None or (one.test, one.files) != (other.test, other.files):
+            continue
+        if _parses(one.code) and 0 < len(found := _places(one.code, other.code)) <= MOST_PLACES:
+            if all(p.last - p.first < MOST_LINES for p in found):
+                made += 1
+                yield seen[before, after], one, other
+
+
+def _parses(code: str) -> bool:
+    try:
+        ast.parse(code)
+    except SyntaxError:
+        return False
+    return True
+
+
+def _places(before: str, after: str) -> list[Place]:
+    """Where two programs differ, widened to whole statements of `before`; what overlaps is one place."""
+    old, new = lines_of(before), lines_of(after)
+    found: list[tuple[int, int]] = []
+    for tag, i1, i2, _, _ in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag == "equal":
+            continue
+        first, last = (i1 + 1, i1) if i1 == i2 else _widened(ast.parse(before), i1 + 1, i2)
+        if found and first <= found[-1][1] + 1:
+            first, last = found.pop()[0], max(last, found[-1][1] if found else last)
+        found.append((first, last))
+    return [Place(a, b, _dedented(old[a - 1 : b]), _imports(before, a, b)) for a, b in found]
+
+
+def _widened(tree: ast.Module, first: int, last: int) -> tuple[int, int]:
+    """The lines of the innermost statements that the lines are part of."""
+    start, end = first, last
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt) and not _has_block(node):
+            a, b = first_line(node), node.end_lineno or node.lineno
+            if a <= last and b >= first:
+                start, end = min(start, a), max(end, b)
+    return start, end
+
+
+def _has_block(node: ast.stmt) -> bool:
+    return hasattr(node, "body") or hasattr(node, "handlers")
+
+
+def _imports(code: str, first: int, last: int) -> bool:
+    """Whether nothing but imports (and blank lines) stands in these lines."""
+    lines = lines_of(code)[first - 1 : last]
+    return all(not line.strip() or line.startswith(("import ", "from ")) for line in lines)
+
+
+def _dedented(lines: Sequence[str]) -> str:
+    widths = [len(line) - len(line.lstrip()) for line in lines if line.strip()]
+    cut = min(widths, default=0)
+    return "".join(line[cut:] if line.strip() else line for line in lines).rstrip("\n")
+
+
+def _checks(test: str) -> list[str]:
+    """The first checks of a test, on one line each."""
+    checks = [ast.unparse(s) for s in ast.parse(test).body if isinstance(s, ast.Assert)]
+    short = [c for c in checks if len(c) <= LONGEST_CHECK]
+    return short[:MOST_CHECKS] if len(short) == len(checks) else []
+
+
+def _row(
+    example: Example, before: Program, after: Program, prompt: str, places: Sequence[Place], operator: str
+) -> Example:
+    parts = {
+        "programs": {"before": before.id, "after": after.id},
+        "prompt": prompt,
+        "scope": [[p.first, p.last] for p in places],
+    }
+    return derived(example, "edit", parts, (GENERATOR, VERSION), operator=operator, seed=example.seed)

@@ -1,0 +1,139 @@
+"""`fim` rows: gaps in proven programs, at the boundaries of syntax nodes: a line, a block, a call's arguments.
+
+The whole is a program's code with its test below, so that what is missing follows from what the test asks for. A part of
+the rows begins with what other files say of the names in the gap (`context`: path headers and signatures).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from registry.names import SymbolIndex
+from registry.records import Example, Page
+from registry.text import lines_of
+from synth.context import Definitions
+from synth.material import Piece, derived, draw, joined_licences
+from synth.source import Source
+
+GENERATOR, VERSION = "fim", "1"
+SHORTEST, LONGEST = 6, 600
+"""Characters of a gap."""
+GUESSED = 20
+"""Characters of plain data that can be guessed from what is around it; longer data alone is no gap."""
+ORDERS = ("psm", "spm")
+"""Prefix, suffix, middle; or suffix first."""
+
+_SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return, ast.Assert, ast.Delete)
+_COMPUTES = (ast.Call, ast.BinOp, ast.Compare, ast.comprehension)
+_NAMES = (ast.Name,)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A place to be filled in.
+
+    Attributes:
+        operator: line, block or arguments.
+        start: Its first character.
+        end: The one behind its last.
+    """
+
+    operator: str
+    start: int
+    end: int
+
+
+def mine(
+    pieces: Iterable[Piece], pages: Iterable[Page], index: SymbolIndex, *, seed: int = 0, limit: int = 1500
+) -> Iterator[Example]:
+    """One gap in each of up to `limit` programs.
+
+    Args:
+        pieces: Proven examples of one release.
+        pages: The release's pages, for what they say of names.
+        index: The release's symbols.
+        seed: Seed of the draws.
+        limit: Most rows.
+    """
+    definitions = Definitions(pages, index)
+    unique = {p.program.id: p for p in sorted(pieces, key=lambda p: p.example.id, reverse=True)}
+    made = 0
+    for name in sorted(unique, key=lambda name: draw(seed, GENERATOR, name)):
+        if made == limit:
+            return
+        gap = drawn_gap(unique[name].program.code, seed)
+        if gap is not None:
+            made += 1
+            yield _row(unique[name], gap, definitions, seed)
+
+
+def whole_of(code: str, test: str) -> str:
+    """A program as one file: its code with its test below."""
+    return f"{code.rstrip()}\n\n{test}"
+
+
+def drawn_gap(code: str, seed: int = 0) -> Gap | None:
+    """One of the gaps of a program: its sort is drawn first, then the place; None where there is none."""
+    by_operator: dict[str, list[Gap]] = {}
+    for gap in gaps(code):
+        by_operator.setdefault(gap.operator, []).append(gap)
+    if not by_operator:
+        return None
+    operator = min(by_operator, key=lambda name: draw(seed, name, code))
+    return min(by_operator[operator], key=lambda gap: draw(seed, gap.start, gap.end, code))
+
+
+def gaps(code: str) -> Iterator[Gap]:
+    """All gaps of a program; imports and definitions with decorators stay as they are."""
+    source = Source(code)
+    for node in ast.walk(source.tree):
+        for field in ("body", "orelse"):
+            block = getattr(node, field, None)
+            if isinstance(block, list):
+                yield from _of_block(source, block, top=isinstance(node, ast.Module))
+        if isinstance(node, ast.Call) and (given := [*node.args, *node.keywords]):
+            yield from _if_fit(source, "arguments", sorted(given, key=source.span), _NAMES)
+
+
+def _of_block(source: Source, block: list[ast.stmt], top: bool) -> Iterator[Gap]:
+    worth = [s for s in block if not isinstance(s, (ast.Import, ast.ImportFrom)) and not getattr(s, "decorator_list", ())]
+    for statement in worth:
+        if isinstance(statement, _SIMPLE):
+            yield from _if_fit(source, "line", [statement], _COMPUTES)
+    if top:  # a few statements one behind another, but not all of them
+        for size in (2, 3):
+            for at in range(len(worth) - size + 1):
+                run = worth[at : at + size]
+                if size < len(worth) and block.index(run[-1]) - block.index(run[0]) == size - 1:
+                    yield from _if_fit(source, "block", run, _COMPUTES)
+    elif len(worth) == len(block) and worth:
+        yield from _if_fit(source, "block", block, _COMPUTES)
+
+
+def _if_fit(source: Source, operator: str, run: Sequence[ast.AST], wanted: tuple[type[ast.AST], ...]) -> Iterator[Gap]:
+    """The gap of neighbouring nodes, where it is neither too short nor too long, and can be told from what is around."""
+    start, end = source.span(run[0])[0], source.span(run[-1])[1]
+    text = source.text[start:end]
+    told = any(isinstance(inner, wanted) for node in run for inner in ast.walk(node)) or len(text) <= GUESSED
+    if SHORTEST <= len(text) <= LONGEST and told and (operator != "line" or len(lines_of(text)) == 1):
+        yield Gap(operator, start, end)
+
+
+def _row(piece: Piece, gap: Gap, definitions: Definitions, seed: int) -> Example:
+    code = piece.program.code
+    whole = whole_of(code, piece.program.test)
+    lines = whole[whole.rfind("\n", 0, gap.start) + 1 : gap.end]
+    shown = definitions.named_in(lines, piece.example.symbols) if draw(seed, "context", code) < "8" else []
+    parts = {
+        "programs": {"whole": piece.program.id},
+        "prefix": whole[: gap.start],
+        "middle": whole[gap.start : gap.end],
+        "suffix": whole[gap.end :],
+        "order": ORDERS[draw(seed, "order", code) < "8"],
+        "context": [{"path": page.path, "text": head} for page, head in shown],
+    }
+    row = derived(piece.example, "fim", parts, (GENERATOR, VERSION), operator=gap.operator, seed=seed)
+    licences = joined_licences([row.licence, *(page.licence for page, _ in shown)])
+    return replace(row, licence=licences, parents=(*row.parents, *dict.fromkeys(page.id for page, _ in shown)))

@@ -1,0 +1,240 @@
+"""`locate` rows: proven programs with one token replaced by another that could well stand there: which one is it?
+
+A trigram model over the library's own code proposes what is plausible; execution keeps what breaks the program. A variable is
+taken for another that is bound by then, an imported name for an imported one: no mistake is an unknown name.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import keyword
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from registry.records import Example, Page, Program
+from registry.text import lines_of
+from synth.dataflow import flow
+from synth.material import Piece, derived, draw
+from synth.ngrams import ANY_TEXT, LONG_TEXT, Token, Trigrams, tokens
+from synth.source import Source
+
+GENERATOR, VERSION = "locate", "1"
+BEST = 3
+"""Of so many proposals for a place one is drawn."""
+PLACES = 12
+"""Places of a program that are tried."""
+MOST_CODE = 6_000_000
+"""Characters of code the model is counted over."""
+PROMPT = "One token of this code is wrong, and the test fails. Which one, and what should stand there?"
+
+_OPERATORS = (
+    frozenset({"==", "!=", "<", ">", "<=", ">="}), frozenset({"+", "-", "*", "/", "//", "%", "**"}),
+    frozenset({"+=", "-=", "*=", "/="}), frozenset({"&", "|", "^"}),
+)  # fmt: skip
+_WORDS = (frozenset({"True", "False", "None"}), frozenset({"and", "or"}), frozenset({"any", "all"}))
+_GROUPS = (*_OPERATORS, *_WORDS)
+_RECORDED = re.compile(r"(results?|raised|warned|printed|caught)\d*$")
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """A token replaced.
+
+    Attributes:
+        at: Where it stands, in characters.
+        was: The right token.
+        replaced: What stands there instead.
+        operator: What sort of token it is: attribute, keyword, name, number, string, operator, constant.
+    """
+
+    at: int
+    was: str
+    replaced: str
+    operator: str
+
+
+def model_of(pages: Iterable[Page]) -> Trigrams:
+    """The model over a release's own source and tests."""
+    code: list[str] = []
+    left = MOST_CODE
+    for page in sorted((p for p in pages if p.kind in ("source", "test")), key=lambda p: draw(p.path)):
+        if len(page.markdown) <= left:
+            left -= len(page.markdown)
+            code.append(page.markdown)
+    return Trigrams(code)
+
+
+def mine(pieces: Iterable[Piece], model: Trigrams, *, seed: int = 0, limit: int = 900) -> Iterator[Program | Example]:
+    """One replaced token in each of up to `limit` programs.
+
+    Args:
+        pieces: Proven examples of one release.
+        model: What is plausible.
+        seed: Seed of the draws.
+        limit: Most rows.
+
+    Yields:
+        For each row the corrupted Program, then the Example; the original is the example's own answer.
+    """
+    unique = {p.program.id: p for p in sorted(pieces, key=lambda p: p.example.id, reverse=True)}
+    made = 0
+    for name in sorted(unique, key=lambda name: draw(seed, GENERATOR, name)):
+        if made == limit:
+            return
+        piece = unique[name]
+        drawn = drawn_replacement(piece.program.code, model, seed)
+        if drawn is None:
+            continue
+        made += 1
+        code = piece.program.code
+        text = code[: drawn.at] + drawn.replaced + code[drawn.at + len(drawn.was) :]
+        corrupted = Program(code=text, test=piece.program.test, files=piece.program.files)
+        yield corrupted
+        yield _row(piece, corrupted, drawn, seed)
+
+
+def drawn_replacement(code: str, model: Trigrams, seed: int = 0) -> Replacement | None:
+    """One of the replacements for a program; None where none is plausible and parses."""
+    program = _Program(code)
+    tree = ast.dump(program.source.tree)
+    places = sorted(program.places(), key=lambda i: draw(seed, i, code))
+    for place in places[:PLACES]:
+        for made in program.replacements(place, model, seed):
+            text = code[: made.at] + made.replaced + code[made.at + len(made.was) :]
+            if _differs(text, tree):
+                return made
+    return None
+
+
+def _differs(code: str, tree: str) -> bool:
+    try:
+        compile(code, "code", "exec", dont_inherit=True)
+        return ast.dump(ast.parse(code)) != tree
+    except (SyntaxError, ValueError):
+        return False
+
+
+class _Program:
+    """A program's tokens, and what is known of the names among them."""
+
+    def __init__(self, code: str) -> None:
+        self.source = Source(code)
+        self.tokens = list(tokens(code))
+        self._bound: dict[str, int] = {}  # variable of the top level -> where it is bound first
+        self._imported: set[str] = set()
+        self._kept: list[tuple[int, int]] = []  # spans in which nothing is replaced
+        self._targets: set[int] = set()
+        for node in ast.walk(self.source.tree):
+            self._note(node)
+        for statement in self.source.tree.body:
+            if not isinstance(statement, (ast.Import, ast.ImportFrom)):
+                for name in flow(statement).binds:
+                    self._bound.setdefault(name, self.source.span(statement)[1])
+
+    def _note(self, node: ast.AST) -> None:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            self._kept.append(self.source.span(node))
+            self._imported.update(a.asname or a.name.partition(".")[0] for a in node.names)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            self._targets.add(self.source.span(node)[0])
+        elif isinstance(node, (ast.JoinedStr, ast.arg)) or _is_flag(node):
+            self._kept.append(self.source.span(node))
+
+    def places(self) -> list[int]:
+        """Positions in `tokens` where one may be replaced."""
+        return [i for i, t in enumerate(self.tokens) if t.kind != "line" and self._may_go(i, t)]
+
+    def _may_go(self, place: int, token: Token) -> bool:
+        if any(start <= token.at < end for start, end in self._kept) or token.at in self._targets:
+            return False
+        if token.kind == "name":
+            special = keyword.iskeyword(token.text) and not any(token.text in group for group in _WORDS)
+            return not special and not _RECORDED.match(token.text) and self._text(place - 1) not in ("def", "class", "as")
+        if token.kind == "op":
+            return any(token.text in group for group in _OPERATORS)
+        return token.kind == "number" or 2 < len(token.text) <= LONG_TEXT
+
+    def replacements(self, place: int, model: Trigrams, seed: int) -> Iterator[Replacement]:
+        """What could stand in a place, drawn from the most plausible."""
+        token = self.tokens[place]
+        operator = self._operator(place)
+        row = [self._counted(place - 2), self._counted(place - 1), self._counted(place + 1)]
+        fitting = [t for t in self._candidates(place, operator, model, row) if t != token.text]
+        best = sorted(fitting, key=lambda t: (-_words_shared(t, token.text), -model.score(row, t), t))[:BEST]
+        for text in sorted(best, key=lambda t: draw(seed, t, token.at, self.source.text)):
+            yield Replacement(token.at, token.text, text, operator)
+
+    def _operator(self, place: int) -> str:
+        token = self.tokens[place]
+        if token.kind == "op":
+            return "operator"
+        if token.kind != "name":
+            return token.kind
+        if self._text(place - 1) == ".":
+            return "attribute"
+        if any(token.text in group for group in _WORDS):
+            return "constant"
+        return "keyword" if self._text(place + 1) == "=" and self._text(place - 1) in ("(", ",", "\n") else "name"
+
+    def _candidates(self, place: int, operator: str, model: Trigrams, row: Sequence[str]) -> list[str]:
+        token = self.tokens[place]
+        if operator in ("operator", "constant"):
+            return sorted(next(group for group in _GROUPS if token.text in group))
+        if operator == "name":
+            return self._names_like(token, model.candidates(row))
+        seen = [c for c in model.candidates(row) if model.score(row, c)]
+        if operator in ("attribute", "keyword"):
+            named = [c for c in seen if c.isidentifier() and not keyword.iskeyword(c) and not c.startswith("_")]
+            return [c for c in named if c[:1].isupper() == token.text[:1].isupper()]
+        own = [t.text for t in self.tokens if t.kind == token.kind]
+        pattern = '"' if token.kind == "string" else ""
+        return [c for c in dict.fromkeys([*seen, *own]) if _like(c, token, pattern) and c != ANY_TEXT]
+
+    def _names_like(self, token: Token, seen: Sequence[str]) -> list[str]:
+        """Variables for a variable, imported names for an imported one, built-in ones for a built-in one."""
+        if token.text in self._bound:
+            return sorted(n for n, at in self._bound.items() if at <= token.at and not _RECORDED.match(n))
+        if token.text in self._imported:
+            return sorted(self._imported)
+        return [c for c in seen if hasattr(builtins, c) and hasattr(builtins, token.text) and c not in self._bound]
+
+    def _text(self, place: int) -> str:
+        return self.tokens[place].text if 0 <= place < len(self.tokens) else "\n"
+
+    def _counted(self, place: int) -> str:
+        text = self._text(place)
+        long = text[:1] in "\"'" and len(text) > LONG_TEXT
+        return ANY_TEXT if long else "\n" if text.startswith("\n") else text
+
+
+def _is_flag(node: ast.AST) -> bool:
+    """`raised1 = True`: bookkeeping of the checks."""
+    return isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and _RECORDED.match(
+        getattr(node.targets[0], "id", "")
+    ) is not None  # fmt: skip
+
+
+def _words_shared(one: str, other: str) -> int:
+    return len(set(one.lower().split("_")) & set(other.lower().split("_")))
+
+
+def _like(candidate: str, token: Token, quote: str) -> bool:
+    """Whether a candidate is of the same sort of literal, with quotes as the program's."""
+    if quote:
+        return candidate[:1] == token.text[:1] and candidate[:1] in "\"'" and len(candidate) <= LONG_TEXT
+    return candidate[:1].isdigit() and ("." in candidate) == ("." in token.text)
+
+
+def _row(piece: Piece, corrupted: Program, drawn: Replacement, seed: int) -> Example:
+    line = len(lines_of(piece.program.code[: drawn.at] + "."))
+    parts = {
+        "programs": {"original": piece.program.id, "corrupted": corrupted.id},
+        "prompt": PROMPT,
+        "at": drawn.at,
+        "line": line,
+        "was": drawn.was,
+        "replaced": drawn.replaced,
+    }
+    return derived(piece.example, "locate", parts, (GENERATOR, VERSION), operator=drawn.operator, seed=seed)
