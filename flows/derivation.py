@@ -16,9 +16,11 @@ from registry.families import Families
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Program, Record, Release, Verdict
 from scrapers.sources import Scraped
-from synth import bugs, text
+from synth import bugs, edits, fim, locate, refactors, text
+from synth.context import Definitions
 from synth.drift import Drift, without_replacements
-from synth.material import pieces
+from synth.material import Piece, chosen, pieces
+from synth.ngrams import Trigrams
 from synth.sites import Limits
 from synth.trials import Bench
 from validators.execution.likeness import DEFAULT, alike
@@ -95,6 +97,16 @@ class Stock:
     def library(self) -> bugs.Library:
         """What mistakes are made with; not before the step `drift`, which learns stale names."""
         return bugs.Library(self.indexes[1], self.changes, self.indexes[0])
+
+    @cached_property
+    def definitions(self) -> Definitions:
+        """What the new release's files say of its names."""
+        return Definitions(self.new.pages, self.indexes[1])
+
+    @cached_property
+    def trigrams(self) -> Trigrams:
+        """What is plausible in the new release's code."""
+        return locate.model_of(self.new.pages)
 
     @cached_property
     def sources(self) -> list[Source]:
@@ -182,13 +194,56 @@ def _bugs(stock: Stock, source: Source, _made: Sequence[Record]) -> Iterator[Rec
         )
 
 
+def _migrations(stock: Stock) -> Iterator[Record]:
+    """Edits of the drift rows that the step before made."""
+    programs = {**stock.programs, **{r.id: r for r in stock.made if isinstance(r, Program)}}
+    rows = (r for r in stock.made if isinstance(r, Example))
+    old, new = (f"{r.library} {r.version}" for r in (stock.old.release, stock.new.release))
+    return edits.migrations(rows, programs, (old, new))
+
+
+def _corrections(stock: Stock, source: Source, made: Sequence[Record]) -> Iterator[Record]:
+    if _takes(stock.settings.edits, edits.GENERATOR, stock, source):
+        programs = {r.id: r for r in (source.program, *made) if isinstance(r, Program)}
+        yield from edits.corrections((r for r in made if isinstance(r, Example)), programs)
+
+
+def _refactorings(stock: Stock, source: Source, _made: Sequence[Record]) -> Iterator[Record]:
+    if source.verdict.proof == "strong" and _takes(stock.settings.edits, refactors.GENERATOR, stock, source):
+        yield from refactors.mine(_piece(source), stock.indexes[1], seed=stock.settings.seed)
+
+
+def _gaps(stock: Stock, source: Source, _made: Sequence[Record]) -> Iterator[Record]:
+    if _takes(stock.settings.fim, fim.GENERATOR, stock, source):
+        yield from fim.mine(_piece(source), stock.definitions, seed=stock.settings.seed)
+
+
+def _replaced_tokens(stock: Stock, source: Source, _made: Sequence[Record]) -> Iterator[Record]:
+    if source.verdict.proof == "strong" and _takes(stock.settings.locate, locate.GENERATOR, stock, source):
+        yield from locate.mine(_piece(source), stock.trigrams, seed=stock.settings.seed)
+
+
+def _piece(source: Source) -> Piece:
+    return Piece(source.example, source.program)
+
+
+def _takes(percent: int, generator: str, stock: Stock, source: Source) -> bool:
+    """Whether a generator's lottery takes a source."""
+    return chosen(percent, stock.settings.seed, generator, source.program.id)
+
+
 STEPS: Mapping[str, Callable[[Stock], Iterable[Record]]] = {
     f"{text.GENERATOR}@{text.VERSION}": _text,
     "drift@3": _drift,
+    f"{edits.GENERATOR}@{edits.VERSION}": _migrations,
 }
 """Part with its version -> the step; one sees what those before it made (`Stock.made`)."""
 
 BY_SOURCE: Mapping[str, Callable[[Stock, Source, Sequence[Record]], Iterable[Record]]] = {
     f"{bugs.GENERATOR}@{bugs.VERSION}": _bugs,
+    f"{edits.GENERATOR}@{edits.VERSION}": _corrections,
+    f"{refactors.GENERATOR}@{refactors.VERSION}": _refactorings,
+    f"{fim.GENERATOR}@{fim.VERSION}": _gaps,
+    f"{locate.GENERATOR}@{locate.VERSION}": _replaced_tokens,
 }
 """Part with its version -> the step for one source; one sees what those before it made of the same source."""

@@ -117,7 +117,7 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
             "example": "Id of the example",
             "domain": "Domain",
             "kind": "Kind",
-            "role": "What it is in the row: answer, stub, old, new, buggy, fixed, chosen, rejected, whole, before, after, …",
+            "role": "What it is in the row: answer, stub, old, new, buggy, fixed, chosen, rejected, whole, before, …",
             "program": "Id of the program",
             "release": "Release it belongs to",
         },

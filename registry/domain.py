@@ -84,18 +84,18 @@ class SynthSpec(Section):
         mutants: Bugs made from one proven example, at most.
         sites: Call sites of one family, at most.
         rejected: Wrong forms of a call that are proposed at each site, beside the old one.
-        fim: Gaps to be filled in (`fim`), at most.
-        edits: Rows of `edit`, at most of each sort: migrations, fixes, refactorings.
-        locate: Rows of `locate`, at most.
+        fim: Of a hundred proven examples so many get a gap to be filled in (`fim`).
+        edits: Of a hundred so many are refactored, and the bugs of as many corrected (`edit`; migrations all are).
+        locate: Of a hundred so many get a token replaced (`locate`).
     """
 
     seed: int = 0
     mutants: int = Field(default=1, ge=0, le=20)
     sites: int = Field(default=16, ge=1, le=1000)
     rejected: int = Field(default=3, ge=3, le=20)
-    fim: int = Field(default=1500, ge=0)
-    edits: int = Field(default=400, ge=0)
-    locate: int = Field(default=900, ge=0)
+    fim: int = Field(default=33, ge=0, le=100)
+    edits: int = Field(default=10, ge=0, le=100)
+    locate: int = Field(default=25, ge=0, le=100)
 
 
 class SandboxSpec(Section):

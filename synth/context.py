@@ -1,4 +1,4 @@
-"""What other files say of the library's names in a program: their signatures under path headers, for cross-file rows."""
+"""What other files say of the library's names in a program: signatures under path headers, for cross-file rows."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Definitions:
         words = list(dict.fromkeys(_NAMED.findall(text)))
         by_name = {path.rpartition(".")[2]: path for path in sorted(symbols, reverse=True)}
         found = [self._index.by_path.get(by_name[word]) for word in words if word in by_name]
-        heads = [(self._pages[s.page], head) for s in found if s and s.page in self._pages and (head := self._head(s))]
-        return heads[:MOST]
+        shown = [(self._pages.get(s.page or ""), self._head(s)) for s in found if s is not None]
+        return [(page, head) for page, head in shown if page is not None and head][:MOST]
 
     def _head(self, symbol: Symbol) -> str:
         """The definition without its body, as it could stand in a `.pyi`; empty where there is nothing to show."""

@@ -1,19 +1,20 @@
 """`edit` rows from rows that are there: a migration from a `drift` row, a correction from a `bug` row.
 
-An instruction quotes the statements that are to be changed, and says that nothing else is: their lines are the row's `scope`.
-The programs are the source row's own, so nothing has to run for these rows.
+An instruction quotes the statements that are to be changed, and says that nothing else is: their lines are the row's
+`scope`. The programs are the source row's own, so nothing has to run for these rows.
 """
 
 from __future__ import annotations
 
 import ast
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from registry.records import Example, Program
 from registry.text import lines_of
-from synth.material import derived, draw
+from synth.material import derived
 from synth.source import first_line
 
 GENERATOR, VERSION = "edits", "1"
@@ -21,6 +22,8 @@ MOST_PLACES, MOST_LINES = 3, 8
 """Places of one edit, and lines of one place: more can't be quoted."""
 MOST_CHECKS, LONGEST_CHECK = 3, 160
 """Checks that an instruction quotes, and characters of one."""
+
+_WORD = re.compile(r"[^\W\d]\w*")
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Place:
 
 
 def migrations(
-    rows: Iterable[Example], programs: Mapping[str, Program], releases: tuple[str, str], *, limit: int = 400
+    rows: Iterable[Example], programs: Mapping[str, Program], releases: tuple[str, str]
 ) -> Iterator[Example]:
     """`edit` rows of `drift` rows whose two programs have one test and differ in statements that name what changed.
 
@@ -49,13 +52,11 @@ def migrations(
         rows: Rows; those of kind `drift` are read.
         programs: Program id -> program.
         releases: The old and the new release in words, as `networkx 3.6.1`.
-        limit: Most rows.
     """
-    for example, old, new in _drawn(rows, programs, ("drift", "old", "new"), limit):
-        places = _places(old.code, new.code)
-        names = {path.rpartition(".")[2] for path in (*example.symbols, example.family or "")}
+    for example, old, new, places in _editable(rows, programs, ("drift", "old", "new")):
+        names = {path.rpartition(".")[2] for path in (*example.symbols, *filter(None, [example.family]))}
         changed = [p for p in places if not p.imports]
-        if not changed or not all(any(name in p.text for name in names) for p in changed):
+        if not changed or not all(names & set(_WORD.findall(p.text)) for p in changed):
             continue
         quoted = "\n".join(f"```python\n{p.text}\n```" for p in changed)
         beside = " with its imports" if len(changed) < len(places) else ""
@@ -63,16 +64,14 @@ def migrations(
         yield _row(example, old, new, f"{what}, and leave everything else as it is:\n{quoted}", places, "migration")
 
 
-def corrections(rows: Iterable[Example], programs: Mapping[str, Program], *, limit: int = 400) -> Iterator[Example]:
+def corrections(rows: Iterable[Example], programs: Mapping[str, Program]) -> Iterator[Example]:
     """`edit` rows of `bug` rows with one mistake: the instruction shows the statement and what has to hold.
 
     Args:
         rows: Rows; those of kind `bug` are read.
         programs: Program id -> program.
-        limit: Most rows.
     """
-    for example, buggy, fixed in _drawn(rows, programs, ("bug", "buggy", "fixed"), limit):
-        places = _places(buggy.code, fixed.code)
+    for example, buggy, fixed, places in _editable(rows, programs, ("bug", "buggy", "fixed")):
         checks = _checks(fixed.test)
         if len(places) != 1 or not checks:
             continue
@@ -86,26 +85,22 @@ def corrections(rows: Iterable[Example], programs: Mapping[str, Program], *, lim
         yield _row(example, buggy, fixed, prompt, places, "correction")
 
 
-def _drawn(
-    rows: Iterable[Example], programs: Mapping[str, Program], roles: tuple[str, str, str], limit: int
-) -> Iterator[tuple[Example, Program, Program]]:
-    """Rows of one kind that can be edits, each pair of programs once, in the order of a lottery."""
+def _editable(
+    rows: Iterable[Example], programs: Mapping[str, Program], roles: tuple[str, str, str]
+) -> Iterator[tuple[Example, Program, Program, list[Place]]]:
+    """Rows of one kind whose programs differ in a few places alone, each pair of programs once."""
     kind, wrong, right = roles
-    seen: dict[tuple[str, str], Example] = {}
+    seen: set[tuple[str, str]] = set()
     for example in sorted((e for e in rows if e.kind == kind), key=lambda e: e.id):
         named = dict(example.parts["programs"])
-        seen.setdefault((named[wrong], named[right]), example)
-    made = 0
-    for before, after in sorted(seen, key=lambda pair: draw(GENERATOR, *pair)):
-        if made == limit:
-            return
-        one, other = programs.get(before), programs.get(after)
-        if one is None or other is None or (one.test, one.files) != (other.test, other.files):
+        pair = named[wrong], named[right]
+        before, after = programs.get(pair[0]), programs.get(pair[1])
+        if pair in seen or before is None or after is None or (before.test, before.files) != (after.test, after.files):
             continue
-        if _parses(one.code) and 0 < len(found := _places(one.code, other.code)) <= MOST_PLACES:
-            if all(p.last - p.first < MOST_LINES for p in found):
-                made += 1
-                yield seen[before, after], one, other
+        seen.add(pair)
+        places = _places(before.code, after.code) if _parses(before.code) else []
+        if 0 < len(places) <= MOST_PLACES and all(p.last - p.first < MOST_LINES for p in places):
+            yield example, before, after, places
 
 
 def _parses(code: str) -> bool:

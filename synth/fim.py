@@ -1,17 +1,16 @@
 """`fim` rows: gaps in proven programs, at the boundaries of syntax nodes: a line, a block, a call's arguments.
 
-The whole is a program's code with its test below, so that what is missing follows from what the test asks for. A part of
-the rows begins with what other files say of the names in the gap (`context`: path headers and signatures).
+The whole is a program's code with its test below, so that what is missing follows from what the test asks for. A part
+of the rows has with it what other files say of the names in the gap (`context`: paths and signatures).
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from registry.names import SymbolIndex
-from registry.records import Example, Page
+from registry.records import Example
 from registry.text import lines_of
 from synth.context import Definitions
 from synth.material import Piece, derived, draw, joined_licences
@@ -45,28 +44,17 @@ class Gap:
     end: int
 
 
-def mine(
-    pieces: Iterable[Piece], pages: Iterable[Page], index: SymbolIndex, *, seed: int = 0, limit: int = 1500
-) -> Iterator[Example]:
-    """One gap in each of up to `limit` programs.
+def mine(piece: Piece, definitions: Definitions, *, seed: int = 0) -> Iterator[Example]:
+    """A gap in a proven program; none where it has no place for one.
 
     Args:
-        pieces: Proven examples of one release.
-        pages: The release's pages, for what they say of names.
-        index: The release's symbols.
+        piece: The example with its program.
+        definitions: What the library's files say of names.
         seed: Seed of the draws.
-        limit: Most rows.
     """
-    definitions = Definitions(pages, index)
-    unique = {p.program.id: p for p in sorted(pieces, key=lambda p: p.example.id, reverse=True)}
-    made = 0
-    for name in sorted(unique, key=lambda name: draw(seed, GENERATOR, name)):
-        if made == limit:
-            return
-        gap = drawn_gap(unique[name].program.code, seed)
-        if gap is not None:
-            made += 1
-            yield _row(unique[name], gap, definitions, seed)
+    gap = drawn_gap(piece.program.code, seed)
+    if gap is not None:
+        yield _row(piece, gap, definitions, seed)
 
 
 def whole_of(code: str, test: str) -> str:
@@ -98,7 +86,9 @@ def gaps(code: str) -> Iterator[Gap]:
 
 
 def _of_block(source: Source, block: list[ast.stmt], top: bool) -> Iterator[Gap]:
-    worth = [s for s in block if not isinstance(s, (ast.Import, ast.ImportFrom)) and not getattr(s, "decorator_list", ())]
+    worth = [
+        s for s in block if not isinstance(s, (ast.Import, ast.ImportFrom)) and not getattr(s, "decorator_list", ())
+    ]
     for statement in worth:
         if isinstance(statement, _SIMPLE):
             yield from _if_fit(source, "line", [statement], _COMPUTES)
@@ -113,10 +103,11 @@ def _of_block(source: Source, block: list[ast.stmt], top: bool) -> Iterator[Gap]
 
 
 def _if_fit(source: Source, operator: str, run: Sequence[ast.AST], wanted: tuple[type[ast.AST], ...]) -> Iterator[Gap]:
-    """The gap of neighbouring nodes, where it is neither too short nor too long, and can be told from what is around."""
+    """The gap of neighbouring nodes, where it is neither too short nor too long, and can be told from the rest."""
     start, end = source.span(run[0])[0], source.span(run[-1])[1]
     text = source.text[start:end]
-    told = any(isinstance(inner, wanted) for node in run for inner in ast.walk(node)) or len(text) <= GUESSED
+    told = any(isinstance(inner, wanted) for node in run for inner in ast.walk(node))
+    told = told or (operator == "arguments" and len(text) <= GUESSED)
     if SHORTEST <= len(text) <= LONGEST and told and (operator != "line" or len(lines_of(text)) == 1):
         yield Gap(operator, start, end)
 

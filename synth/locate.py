@@ -1,7 +1,7 @@
 """`locate` rows: proven programs with one token replaced by another that could well stand there: which one is it?
 
-A trigram model over the library's own code proposes what is plausible; execution keeps what breaks the program. A variable is
-taken for another that is bound by then, an imported name for an imported one: no mistake is an unknown name.
+A trigram model over the library's own code proposes what is plausible; execution keeps what breaks the program. A
+variable is taken for another that is bound by then, an imported name for an imported one: none is unknown.
 """
 
 from __future__ import annotations
@@ -66,29 +66,17 @@ def model_of(pages: Iterable[Page]) -> Trigrams:
     return Trigrams(code)
 
 
-def mine(pieces: Iterable[Piece], model: Trigrams, *, seed: int = 0, limit: int = 900) -> Iterator[Program | Example]:
-    """One replaced token in each of up to `limit` programs.
+def mine(piece: Piece, model: Trigrams, *, seed: int = 0) -> Iterator[Program | Example]:
+    """A token replaced in a proven program: the corrupted Program, then the Example; none where nothing is plausible.
 
     Args:
-        pieces: Proven examples of one release.
+        piece: The example with its program, which is the original.
         model: What is plausible.
         seed: Seed of the draws.
-        limit: Most rows.
-
-    Yields:
-        For each row the corrupted Program, then the Example; the original is the example's own answer.
     """
-    unique = {p.program.id: p for p in sorted(pieces, key=lambda p: p.example.id, reverse=True)}
-    made = 0
-    for name in sorted(unique, key=lambda name: draw(seed, GENERATOR, name)):
-        if made == limit:
-            return
-        piece = unique[name]
-        drawn = drawn_replacement(piece.program.code, model, seed)
-        if drawn is None:
-            continue
-        made += 1
-        code = piece.program.code
+    code = piece.program.code
+    drawn = drawn_replacement(code, model, seed)
+    if drawn is not None:
         text = code[: drawn.at] + drawn.replaced + code[drawn.at + len(drawn.was) :]
         corrupted = Program(code=text, test=piece.program.test, files=piece.program.files)
         yield corrupted
@@ -151,7 +139,9 @@ class _Program:
             return False
         if token.kind == "name":
             special = keyword.iskeyword(token.text) and not any(token.text in group for group in _WORDS)
-            return not special and not _RECORDED.match(token.text) and self._text(place - 1) not in ("def", "class", "as")
+            return (
+                not special and not _RECORDED.match(token.text) and self._text(place - 1) not in ("def", "class", "as")
+            )
         if token.kind == "op":
             return any(token.text in group for group in _OPERATORS)
         return token.kind == "number" or 2 < len(token.text) <= LONG_TEXT

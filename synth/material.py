@@ -115,6 +115,11 @@ def derived(
     )
 
 
+def chosen(percent: int, *what: object) -> bool:
+    """Whether a lottery takes something, as `percent` of a hundred things: others that come and go change nothing."""
+    return int(draw(*what)[:8], 16) * 100 < percent << 32
+
+
 def licence_of(*found: Piece) -> str | None:
     """The licences of all, joined by AND; None where one is unknown."""
     return joined_licences(p.example.licence for p in found)

@@ -1,7 +1,8 @@
-"""A trigram model over tokens of code: what tends to stand in a place. Counted over the library's own source and tests."""
+"""A trigram model over tokens of code: what tends to stand in a place, counted over the library's own code."""
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -65,7 +66,7 @@ class Trigrams:
         self._behind: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         for code in codes:
             row = ["\n", "\n", *(_counted(t) for t in tokens(code))]
-            self._two.update(zip(row[1:], row[2:], strict=False))
+            self._two.update(itertools.pairwise(row[1:]))
             for first, second, third in zip(row, row[1:], row[2:], strict=False):
                 self._behind[first, second][third] += 1
 
@@ -77,10 +78,10 @@ class Trigrams:
             token: What would stand there.
         """
         first, second, behind = row
-        seen = self._behind.get((first, second), {}).get(token, 0)
+        seen = self._behind[first, second][token] if (first, second) in self._behind else 0
         return (2 * seen + self._two[second, token]) * self._two[token, behind]
 
     def candidates(self, row: Sequence[str]) -> list[str]:
         """Tokens seen behind two others, the commonest first."""
-        found = self._behind.get((row[0], row[1]), {})
+        found: Counter[str] = self._behind.get((row[0], row[1]), Counter())
         return sorted(found, key=lambda token: (-found[token], token))

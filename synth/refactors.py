@@ -1,7 +1,7 @@
 """`edit` rows that keep behaviour: proven programs in another shape, which the instruction asks for and a test needs.
 
-Each new shape has a name that the test uses, so that the test fails before the edit; all that the test asked for before it
-asks for still.
+Each new shape has a name that the test uses, so that the test fails before the edit; all that the test asked for
+before it asks for still.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import ast
 import builtins
 import keyword
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from registry.names import SymbolIndex, dotted_name, imported_names
@@ -45,32 +45,19 @@ class Refactoring:
     scope: tuple[tuple[int, int], ...]
 
 
-def mine(
-    pieces: Iterable[Piece], index: SymbolIndex, *, seed: int = 0, limit: int = 400
-) -> Iterator[Program | Example]:
-    """One refactoring of each of up to `limit` programs.
+def mine(piece: Piece, index: SymbolIndex, *, seed: int = 0) -> Iterator[Program | Example]:
+    """A refactoring of a proven program: both Programs with the new test, then the Example; none where none fits.
 
     Args:
-        pieces: Proven examples of one release.
+        piece: The example with its program.
         index: The release's symbols.
         seed: Seed of the draws.
-        limit: Most rows.
-
-    Yields:
-        For each row the Programs before and after it, with the new test, then the Example.
     """
-    unique = {p.program.id: p for p in sorted(pieces, key=lambda p: p.example.id, reverse=True)}
-    made = 0
-    for name in sorted(unique, key=lambda name: draw(seed, GENERATOR, name)):
-        if made == limit:
+    for operator in sorted(REFACTORINGS, key=lambda operator: draw(seed, operator, piece.program.id)):
+        made = REFACTORINGS[operator](piece, index)
+        if made is not None:
+            yield from _row(piece, made, operator, seed)
             return
-        piece = unique[name]
-        for operator in sorted(REFACTORINGS, key=lambda operator: draw(seed, operator, name)):
-            found = REFACTORINGS[operator](piece, index)
-            if found is not None:
-                made += 1
-                yield from _row(piece, found, operator, seed)
-                break
 
 
 def renamed(piece: Piece, index: SymbolIndex) -> Refactoring | None:
@@ -113,7 +100,8 @@ def wrapped(piece: Piece, index: SymbolIndex) -> Refactoring | None:
     if not above or above.splitlines()[-1].lstrip().startswith("#"):
         return None
     returned = ", ".join(wanted)
-    quoted = " and ".join(filter(None, [", ".join(f"`{w}`" for w in wanted[:-1]), f"`{wanted[-1]}`"]))
+    named = [f"`{name}`" for name in wanted]
+    quoted = " and ".join(filter(None, [", ".join(named[:-1]), named[-1]]))
     return Refactoring(
         f"{above}\n\n\ndef {name}():\n{indented(below)}    return {returned}\n",
         f"{returned} = {name}()\n{piece.program.test}",
@@ -139,8 +127,8 @@ def parametrised(piece: Piece, index: SymbolIndex) -> Refactoring | None:
                 return Refactoring(
                     changed,
                     f"{piece.program.test.rstrip()}\nassert {name} == {text}\n",
-                    f"Bind the `{text}` of\n```python\n{quoted}\n```\nto a variable `{name}` on a line before it, use that "
-                    "instead, and leave everything else as it is.",
+                    f"Bind the `{text}` of\n```python\n{quoted}\n```\nto a variable `{name}` on a line before it, use "
+                    "that instead, and leave everything else as it is.",
                     ((statement.lineno, statement.end_lineno or statement.lineno),),
                 )
     return None
@@ -154,9 +142,7 @@ REFACTORINGS: Mapping[str, Callable[[Piece, SymbolIndex], Refactoring | None]] =
 """Operator -> what makes it."""
 
 
-def _literals(
-    statement: ast.stmt, names: Mapping[str, str], index: SymbolIndex
-) -> Iterator[tuple[ast.expr, str]]:
+def _literals(statement: ast.stmt, names: Mapping[str, str], index: SymbolIndex) -> Iterator[tuple[ast.expr, str]]:
     """(a literal argument on one line, the name of its parameter) of the library calls in a statement."""
     for node in ast.walk(statement):
         dotted = dotted_name(node.func) if isinstance(node, ast.Call) else None
@@ -168,7 +154,10 @@ def _literals(
         if symbol is None or symbol.kind != "function":
             continue
         positional = [str(p["name"]) for p in symbol.parameters if str(p["kind"]).startswith("positional")]
-        for argument, name in [*zip(node.args, positional, strict=False), *((k.value, k.arg or "") for k in node.keywords)]:
+        for argument, name in [
+            *zip(node.args, positional, strict=False),
+            *((k.value, k.arg or "") for k in node.keywords),
+        ]:
             if _is_plain(argument) and name.isidentifier():
                 yield argument, name
 
@@ -179,7 +168,11 @@ def _is_plain(node: ast.expr) -> bool:
         return False
     if isinstance(node, (ast.List, ast.Tuple)):
         return bool(node.elts) and isinstance(node, ast.List) and all(_is_plain(e) for e in node.elts)
-    return isinstance(node, ast.Constant) and isinstance(node.value, (int, float, str)) and not isinstance(node.value, bool)
+    return (
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, (int, float, str))
+        and not isinstance(node.value, bool)
+    )
 
 
 def _target(statement: ast.stmt) -> str | None:
@@ -207,13 +200,12 @@ def _is_taken(name: str) -> bool:
     return not name.isidentifier() or keyword.iskeyword(name) or hasattr(builtins, name)
 
 
-def _names(program: Program) -> set[str]:
+def _names(program: Program) -> frozenset[str]:
     """What a program's names are, as far as a new one could meet them."""
+    nodes = [node for text in (program.code, program.test) for node in ast.walk(ast.parse(text))]
+    own = {n.id if isinstance(n, ast.Name) else n.arg for n in nodes if isinstance(n, (ast.Name, ast.arg))}
     both = flow_all([*ast.parse(program.code).body, *ast.parse(program.test).body])
-    return both.reads | both.binds | {
-        node.id if isinstance(node, ast.Name) else node.arg
-        for text in (program.code, program.test) for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.Name, ast.arg))
-    }  # fmt: skip
+    return frozenset(own | both.reads | both.binds)
 
 
 def _uses(source: Text, name: str) -> list[tuple[int, int]]:

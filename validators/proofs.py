@@ -85,6 +85,12 @@ def programs_of(example: Example) -> dict[str, str]:
     return dict(sorted(parts.get("programs", {}).items()))
 
 
+def shown(example: Example) -> str:
+    """What a row quotes of the library's files, beside its programs."""
+    parts: Any = example.parts
+    return "\n".join(str(part.get("text", "")) for part in parts.get("context", ()))
+
+
 def obligations(example: Example) -> list[tuple[str, str]]:
     """The (program id, release id) runs that an example's proof needs; none for kinds without a table entry."""
     programs = programs_of(example)

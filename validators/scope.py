@@ -66,8 +66,9 @@ def token_fault(original: str, corrupted: str, at: int, was: str, replaced: str)
     if original != head + was + tail or corrupted != head + replaced + tail:
         return f"The programs differ in more than {was!r} and {replaced!r} at {at}"
     for token in (was, replaced):
-        inner = _WORD.match(token[0]) and _WORD.search(head[-1:]) or _WORD.match(token[-1]) and _WORD.match(tail[:1])
-        if inner:
+        joins_before = _WORD.match(token[0]) and _WORD.match(head[-1:])
+        joins_behind = _WORD.match(token[-1]) and _WORD.match(tail[:1])
+        if joins_before or joins_behind:
             return f"{token!r} is part of a longer token"
     return ""
 

@@ -29,6 +29,14 @@ INDEX = SymbolIndex(
 )
 
 
+TEXTS: Mapping[str, dict[str, Any]] = {
+    "fim": {"prefix": "r = f(", "middle": "'whole'", "suffix": ")\n\nassert r == 3"},
+    "edit": {"scope": [[1, 1]]},
+    "locate": {"at": 4, "was": "'original'", "replaced": "'corrupted'"},
+}
+"""What the programs `r = 'ROLE'` need beside them."""
+
+
 class Bench:
     """One example of a kind whose verdicts are all as its proof wants them, to be bent by a test."""
 
@@ -38,12 +46,13 @@ class Bench:
         self.programs = {role: Program(code=codes.get(role, f"r = '{role}'\n"), test="assert r == 3") for role in roles}
         releases = (OLD, NEW) if kind in ("drift", "preference") else (NEW,)
         parts: dict[str, Any] = {"programs": {role: p.id for role, p in self.programs.items()}, "prompt": "Do it"}
+        parts |= TEXTS.get(kind, {})
         self.example = Example(
             domain="d", kind=kind, releases=releases, parts=parts, symbols=symbols, file="t.py", root="x",
             generator="g", generator_version="1",
         )  # fmt: skip
         self.verdicts: dict[tuple[str, str], Verdict] = {}
-        good = {"stub": "failed", "buggy": "failed", "rejected": "error"}
+        good = {"stub": "failed", "buggy": "failed", "rejected": "error", "before": "error", "corrupted": "failed"}
         for role, at in DUTIES[kind]:
             outcome = "error" if (role, at, kind) == ("old", -1, "drift") else good.get(role, "passed")
             called = ("lib.core.f",) if outcome == "passed" else ()
@@ -67,6 +76,8 @@ class Bench:
 def bench(kind: str, **more: Any) -> Bench:
     if kind == "bug":
         more = {"fixed": FIXED, "buggy": FIXED.replace("+=", "-=")} | more
+    if kind == "fim":
+        more = {"whole": "r = f('whole')\n"} | more
     return Bench(kind, **more)
 
 
@@ -99,7 +110,7 @@ def test_missing_and_flaky_verdicts_never_prove(kind: str, outcome: str | None, 
 @pytest.mark.parametrize(
     ("kind", "role", "at"),
     [("doc", "answer", -1), ("test", "answer", -1), ("drift", "old", 0), ("drift", "new", -1), ("bug", "fixed", -1),
-     ("preference", "chosen", -1)],
+     ("preference", "chosen", -1), ("fim", "whole", -1), ("edit", "after", -1), ("locate", "original", -1)],
 )  # fmt: skip
 def test_what_must_pass_must_pass(kind: str, role: str, at: int, outcome: str) -> None:
     """A row one of whose programs ends other than passed, where passing is its proof, is unproven."""
@@ -109,7 +120,8 @@ def test_what_must_pass_must_pass(kind: str, role: str, at: int, outcome: str) -
 @pytest.mark.parametrize(
     ("kind", "role", "rule"),
     [("doc", "stub", "vacuous-test"), ("test", "stub", "vacuous-test"), ("bug", "buggy", "equivalent-mutant"),
-     ("preference", "rejected", "unproven")],
+     ("preference", "rejected", "unproven"), ("edit", "before", "vacuous-test"),
+     ("locate", "corrupted", "equivalent-mutant")],
 )  # fmt: skip
 def test_what_must_not_pass_must_not_pass(kind: str, role: str, rule: str) -> None:
     """A passing stub makes a test vacuous, a passing mutant is equivalent, a passing rejected one no pair."""
@@ -120,8 +132,10 @@ def test_what_must_not_pass_must_not_pass(kind: str, role: str, rule: str) -> No
 
 @pytest.mark.parametrize("outcome", ["timeout", "memory", "killed"])
 @pytest.mark.parametrize(
-    ("kind", "role", "at"), [("bug", "buggy", -1), ("preference", "rejected", -1), ("drift", "old", -1)]
-)
+    ("kind", "role", "at"),
+    [("bug", "buggy", -1), ("preference", "rejected", -1), ("drift", "old", -1), ("edit", "before", -1),
+     ("locate", "corrupted", -1)],
+)  # fmt: skip
 def test_limits_are_no_failures(kind: str, role: str, at: int, outcome: str) -> None:
     """A program stopped by a limit shows no bug, no drift, no wrong call: the harness stopped it, not its mistake."""
     assert bench(kind).set(role, outcome, at=at).prove().rule == "unproven"

@@ -19,7 +19,7 @@ from validators.curation.cutting import Cutter
 from validators.curation.duplicates import duplicates
 from validators.curation.licences import LicenceGate
 from validators.curation.near import near_duplicates
-from validators.proofs import Verdicts, answers, holds, programs_of, prove
+from validators.proofs import Verdicts, answers, holds, programs_of, prove, shown
 from validators.references import Reader
 from validators.snapshot import freeze
 from validators.splits import Plan, assign, hubs, is_site, plan
@@ -133,8 +133,9 @@ def _current(sieve: _Sieve, lot: Lot) -> None:
 
 
 def _naming(rows: Mapping[str, Example], lot: Lot, reader: Reader) -> dict[str, frozenset[str]]:
-    """Example id -> the families that its claimed symbols and all its programs name."""
+    """Example id -> the families that its claimed symbols, its programs and what it quotes of files may name."""
     of_program: dict[str, frozenset[str]] = {}
+    cutter = Cutter(lot.families, reader)
     naming = {}
     for example in rows.values():
         found = set(lot.families.calling(example.symbols))
@@ -144,7 +145,7 @@ def _naming(rows: Mapping[str, Example], lot: Lot, reader: Reader) -> dict[str, 
             if name not in of_program:
                 of_program[name] = _of_program(lot.programs.get(name), reader)
             found |= of_program[name]
-        naming[example.id] = frozenset(found)
+        naming[example.id] = frozenset(found) | cutter.mentions(shown(example))
     return naming
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from registry.families import Families, Family
 from registry.records import Example, Program
-from validators.proofs import programs_of
+from validators.proofs import programs_of, shown
 from validators.splits import CONTEXT, DEV, SITES, SYMBOL, TRAIN
 
 _WORD = re.compile(r"[^\W\d]\w*")
@@ -72,7 +72,7 @@ class _Texts:
 
     def __init__(self, example: Example, programs: Mapping[str, Program]) -> None:
         rows = [programs[p] for p in programs_of(example).values() if p in programs]
-        self.prose = str(example.parts.get("text", ""))
+        self.prose = f"{example.parts.get('text', '')}\n{shown(example)}".strip()
         self._code = [f"{p.code}\n{p.test}" for p in rows]
         self.words = {w for text in (*self._code, self.prose) for w in _WORD.findall(text)}
 

@@ -1,0 +1,202 @@
+"""Rows of `fim`, `edit` and `locate` keep their promise: whole nodes, one token, nothing outside the instruction."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from typing import Any
+
+import pytest
+
+from registry.names import SymbolIndex
+from registry.records import Example, Program
+from synth import edits, fim, locate, refactors
+from synth.context import Definitions
+from synth.material import Piece, chosen
+from synth.ngrams import Trigrams, tokens
+from tests.synth.conftest import RELEASE, page, parted, symbol
+from validators.scope import gap_fault, scope_fault, token_fault
+
+SOURCE = page("lib/core.py", "def make(size, kind=None):\n    return size\n", "source")
+MAKE = dataclasses.replace(
+    symbol("lib.core.make", "function", "lib.make", doc="Make a graph.\n\nAt length.", on=SOURCE),
+    signature="(size, kind=None)",
+    parameters=(
+        {"name": "size", "kind": "positional or keyword", "default": None},
+        {"name": "kind", "kind": "positional or keyword", "default": "None"},
+    ),
+)
+INDEX = SymbolIndex([symbol("lib", "module"), symbol("lib.core", "module"), MAKE])
+CODE = 'import lib\n\nG = lib.make(3)\nH = lib.make(4, kind="x")\nresult1 = G.size()\nresult2 = H.size(G)\n'
+TEST = "assert result1 == 3\nassert result2 == 7\n"
+LIBRARY = "G.size()\nG.order()\nG.order()\nlib.make(3)\nlib.made(4)\nH.size(H)\n" * 3
+
+
+def piece(code: str = CODE, test: str = TEST) -> Piece:
+    program = Program(code=code, test=test)
+    example = Example(
+        domain="d", kind="test", releases=(RELEASE,), parts={"programs": {"answer": program.id}, "name": "test_make"},
+        symbols=("lib.core.make",), file="lib/tests/test_core.py", root="root", generator="g", generator_version="1",
+        licence="MIT",
+    )  # fmt: skip
+    return Piece(example, program)
+
+
+def derived(kind: str, roles: tuple[str, str], before: str, after: str, **more: Any) -> tuple[Example, list[Program]]:
+    programs = [Program(code=code, test=TEST) for code in (before, after)]
+    parts = {"programs": dict(zip(roles, (p.id for p in programs), strict=True)), "prompt": "…"}
+    return dataclasses.replace(piece().example, kind=kind, parts=parts, **more), programs
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_gap_makes_its_program(seed: int) -> None:
+    """Prefix, middle and suffix are the program with its test, cut at whole nodes, whatever is drawn."""
+    (row,) = fim.mine(piece(), Definitions([SOURCE], INDEX), seed=seed)
+    parts: Any = row.parts
+    assert gap_fault(CODE, TEST, parts["prefix"], parts["middle"], parts["suffix"]) == ""
+    assert row.operator in ("line", "block", "arguments")
+    assert parts["order"] in fim.ORDERS
+    assert "import" not in parts["middle"]
+
+
+def test_gaps_of_every_sort_order_and_context_are_drawn() -> None:
+    """Over the seeds there are lines, blocks and arguments, both orders, and rows with and without other files."""
+    rows = [row for seed in range(40) for row in fim.mine(piece(), Definitions([SOURCE], INDEX), seed=seed)]
+    assert {r.operator for r in rows} == {"line", "block", "arguments"}
+    parts: list[Any] = [r.parts for r in rows]
+    assert {p["order"] for p in parts} == {"psm", "spm"}
+    quoted = [p["context"] for p in parts if p["context"]]
+    head = 'def make(size, kind=None):\n    """Make a graph."""\n    ...\n'
+    assert [{"path": "lib/core.py", "text": head}] in quoted
+    assert len(quoted) < len(parts)
+    assert all(SOURCE.id in r.parents for r in rows if r.parts["context"])  # type: ignore[call-overload]
+
+
+def test_plain_data_is_no_gap() -> None:
+    """A long literal can't be told from what is around it, so nothing asks for it."""
+    code = "edges = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]\nflag = True\n"
+    assert list(fim.gaps(code)) == []
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_one_token_is_replaced_by_a_plausible_one(seed: int) -> None:
+    """The corrupted program is a token away from the original, parses, and takes no name for one that isn't bound."""
+    source = piece()
+    examples, programs = parted(locate.mine(source, Trigrams([LIBRARY]), seed=seed))
+    parts: Any = examples[0].parts
+    corrupted = programs[parts["programs"]["corrupted"]]
+    assert token_fault(CODE, corrupted.code, parts["at"], parts["was"], parts["replaced"]) == ""
+    assert ast.dump(ast.parse(corrupted.code)) != ast.dump(ast.parse(CODE))
+    assert corrupted.code.splitlines()[parts["line"] - 1] != CODE.splitlines()[parts["line"] - 1]
+    assert not parts["was"].startswith("result")
+    if examples[0].operator == "name":
+        assert parts["replaced"] in ("G", "H")
+
+
+def test_model_proposes_what_it_saw_in_such_places() -> None:
+    """Behind `G.` the model knows `size` and `order`, the commoner first; a comment is no code."""
+    model = Trigrams(["G.order()\nG.order()\nG.size()  # G.comment()\n"])
+    assert model.candidates(["G", "."]) == ["order", "size"]
+    assert model.score(["G", ".", "("], "order") > model.score(["G", ".", "("], "size") > 0
+    assert [t.text for t in tokens("x = 'a#b'  # c\n\n\ny")] == ["x", "=", "'a#b'", "\n", "y"]
+
+
+OLD = CODE.replace("lib.make(3)", "lib.made(3)")
+
+
+def test_drift_row_becomes_an_instruction_to_migrate() -> None:
+    """The instruction quotes the statement that names what changed, and the programs are the drift row's own."""
+    row, programs = derived("drift", ("old", "new"), OLD, CODE, symbols=("lib.core.make", "lib.core.made"))
+    (edit,) = edits.migrations([row], {p.id: p for p in programs}, ("lib 1", "lib 2"))
+    parts: Any = edit.parts
+    assert parts["programs"] == {"before": programs[0].id, "after": programs[1].id}
+    assert parts["scope"] == [[3, 3]]
+    assert "```python\nG = lib.made(3)\n```" in parts["prompt"]
+    assert (edit.root, edit.file, edit.operator) == (row.root, row.file, "migration")
+
+
+@pytest.mark.parametrize(
+    "old",
+    [
+        OLD.replace("G.size()", "len(G)"),  # another statement that doesn't name what changed
+        CODE.replace("G.size()", "len(G)"),
+        CODE,
+    ],
+)
+def test_drift_with_more_than_its_change_is_no_edit(old: str) -> None:
+    """Where old and new code also differ in what the instruction doesn't speak of, there is no row."""
+    row, programs = derived("drift", ("old", "new"), old, CODE, symbols=("lib.core.make", "lib.core.made"))
+    assert list(edits.migrations([row], {p.id: p for p in programs}, ("lib 1", "lib 2"))) == []
+
+
+@pytest.mark.parametrize(
+    ("buggy", "scope", "says"),
+    [
+        (CODE.replace("lib.make(3)", "lib.make(2)"), [[3, 3]], "G = lib.make(2)"),
+        (CODE.replace("result1 = G.size()\n", ""), [[5, 4]], "missing before line 5"),
+        (CODE.replace("lib.make(3)", "lib.make(\n    2\n)"), [[3, 5]], "lib.make(\n    2\n)"),
+    ],
+)
+def test_bug_row_becomes_an_instruction_to_correct(buggy: str, scope: list[list[int]], says: str) -> None:
+    """The instruction shows the wrong statement whole and what has to hold; the rest stays."""
+    row, programs = derived("bug", ("buggy", "fixed"), buggy, CODE, operator="off_by_one", bug_kind="off by one")
+    (edit,) = edits.corrections([row], {p.id: p for p in programs})
+    parts: Any = edit.parts
+    assert parts["scope"] == scope
+    assert says in parts["prompt"]
+    assert "assert result2 == 7" in parts["prompt"]
+    assert scope_fault(buggy, CODE, scope) == ""
+    assert edit.bug_kind is None
+
+
+def run(program: Program) -> bool:
+    """Whether a program that needs nothing passes its own test."""
+    scope: dict[str, Any] = {}
+    exec(compile(program.code, "code", "exec"), scope)
+    try:
+        exec(compile(program.test, "test", "exec"), scope)
+    except (AssertionError, NameError):
+        return False
+    return True
+
+
+PLAIN = "import math\n\nx = 16\nresult1 = math.sqrt(x)\nresult2 = [n for n in range(x)]\n"
+
+
+@pytest.mark.parametrize("operator", sorted(refactors.REFACTORINGS))
+def test_refactoring_keeps_behaviour_and_needs_the_edit(operator: str) -> None:
+    """The new test fails before the edit and passes after it, and nothing outside the scope changes."""
+    index = SymbolIndex(
+        [symbol("math", "module"), dataclasses.replace(symbol("math.sqrt"), parameters=(
+            {"name": "value", "kind": "positional or keyword", "default": None},
+        ))]
+    )  # fmt: skip
+    code = PLAIN.replace("(x)\nr", "(16)\nr")
+    source = piece(code, "assert result1 == 4\nassert len(result2) == 16\n")
+    made = refactors.REFACTORINGS[operator](source, index)
+    assert made is not None
+    assert scope_fault(code, made.code, made.scope) == ""
+    assert not run(Program(code=code, test=made.test))
+    assert run(Program(code=made.code, test=made.test))
+
+
+@pytest.mark.parametrize(
+    ("code", "test"),
+    [
+        ("import lib\n\nresult1 = lib.sqrt(4)\nsqrt = 1\n", "assert result1 == 2\n"),  # the new name is taken
+        ("import lib\n\nresult1 = len([1])\n", "assert result1 == 1\n"),  # a built-in's name
+        ("import lib\n\nresult1 = lib.sqrt(4)\n", "assert lib\n"),  # the test doesn't read it
+    ],
+)
+def test_name_that_is_taken_is_not_given(code: str, test: str) -> None:
+    """A result keeps its number where its function's name stands for something else, or no test could tell."""
+    assert refactors.renamed(piece(code, test), INDEX) is None
+
+
+def test_lottery_takes_its_share() -> None:
+    """As many of a hundred as asked for, the same ones whoever else plays; none at 0 and all at 100."""
+    taken = [n for n in range(1000) if chosen(33, "fim", n)]
+    assert 250 < len(taken) < 420
+    assert set(taken) <= {n for n in range(1000) if chosen(50, "fim", n)}
+    assert not any(chosen(0, n) for n in range(100))
+    assert all(chosen(100, n) for n in range(100))
