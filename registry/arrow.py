@@ -65,11 +65,14 @@ def to_table(records: Iterable[Record], record: type[Record], at: dt.datetime, r
 
 
 def from_table(table: pa.Table, record: type[R]) -> list[R]:
-    """The records that an Arrow table of their columns holds."""
+    """The records that an Arrow table of their columns holds; a column that older rows lack has its default."""
     types = column_types(record)
     columns = {name: table.column(name).to_pylist() for name in types}
     rows = range(table.num_rows)
-    return [record(**{name: _load(columns[name][i], *types[name]) for name in types}) for i in rows]
+    return [
+        record(**{name: _load(columns[name][i], *kind) for name, kind in types.items() if columns[name][i] is not None})
+        for i in rows
+    ]
 
 
 def _dump(value: Any) -> str:
@@ -85,4 +88,4 @@ def _thaw(value: Any) -> Any:
 def _load(value: Any, kind: pa.DataType, is_json: bool) -> Any:
     if is_json:
         return json.loads(value)
-    return tuple(value) if pa.types.is_list(kind) and value is not None else value
+    return tuple(value) if pa.types.is_list(kind) else value

@@ -273,3 +273,16 @@ def test_rows_of_one_id_and_one_time_have_one_order(lake: Lake) -> None:
         (kept,) = lake.read(Symbol)
         assert kept.digest == min(s.digest for s in both)
         (Path(lake.url) / "symbols" / name).unlink()
+
+
+def test_rows_written_before_a_column_was_added_have_its_default(lake: Lake) -> None:
+    """A lake of an older schema is read, queried and appended to: its rows have the new column's default."""
+    old = Verdict(program="p", environment="e", harness="1", policy="k=2", outcome="passed", proof="strong")
+    table = to_table([old], Verdict, NOW, "run", "1").drop_columns(["output", "values", "symbols_called"])
+    with lake.files.appending() as generation:
+        lake.files.write("verdicts", generation, "2old.parquet", table)
+    lake.create()
+    assert lake.query("SELECT output, outcome FROM verdicts").to_pylist() == [{"output": None, "outcome": "passed"}]
+    lake.append([dataclasses.replace(old, program="q", output="said")])
+    found = lake.read(Verdict)
+    assert {(v.program, v.output, v.symbols_called) for v in found} == {("p", "", ()), ("q", "said", ())}
