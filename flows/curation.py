@@ -17,7 +17,7 @@ from registry.names import SymbolIndex
 from registry.records import Example, Record, Snapshot, SnapshotRow, Work
 from validators.curation.curate import CUT, VERSION, Lot, curate
 from validators.curation.leaks import leaks
-from validators.proofs import Verdicts, obligations, prove, scouting
+from validators.proofs import Verdicts, obligations, programs_of, prove, scouting
 
 CURATE_PART = f"curate@{VERSION}"
 
@@ -25,7 +25,11 @@ CURATE_PART = f"curate@{VERSION}"
 def _candidates(house: House) -> list[Example]:
     """The domain's examples as generators made them: without what a curation has written since."""
     found = house.lake.read(Example, "domain = $d", {"d": house.domain.name})
-    return [dataclasses.replace(e, old_effect=None) for e in found if e.operator != CUT]
+    return [
+        dataclasses.replace(e, old_effect=None, checks_failing=None, line_named=None)
+        for e in found
+        if e.operator != CUT
+    ]
 
 
 def _curate_key(house: House, examples: list[Example], found: Verdicts) -> str:
@@ -68,14 +72,21 @@ def _curated(house: House, examples: list[Example], found: Verdicts, key: str) -
     old, new = (scraped(house, r) for r in releases(house))
     indexes = {s.release.id: SymbolIndex(s.symbols) for s in (old, new)}
     families = Families(changes(house), indexes[old.release.id], indexes[new.release.id])
-    programs = house.programs({p for e in examples for p, _ in obligations(e)})
+    programs = house.programs({p for e in examples for p in programs_of(e).values()})
     lot = Lot(house.domain, examples, programs, found, families, indexes, current=new.release.id)
     rows = list(curate(lot, curation=key, parent=_parent(house)))
     _check_leaks(rows, lot)
     yield from rows
-    for example in examples:  # what old code did at the new version is known now
-        if example.kind == "drift" and (proof := prove(example, found, programs, indexes)).proven:
-            yield dataclasses.replace(example, old_effect=proof.old_effect)
+    for example in examples:  # what the runs have shown is known now
+        if example.kind in ("drift", "bug", "syntax"):
+            proof = prove(example, found, programs, indexes)
+            if proof.proven:
+                yield dataclasses.replace(
+                    example,
+                    old_effect=proof.old_effect,
+                    checks_failing=proof.checks_failing,
+                    line_named=proof.line_named,
+                )
 
 
 def _check_leaks(rows: Sequence[Record], lot: Lot) -> None:

@@ -23,6 +23,7 @@ from synth.material import Piece, chosen, pieces
 from synth.ngrams import Trigrams
 from synth.sites import Limits
 from synth.trials import Bench
+from synth.vocabulary import Library
 from validators.execution.likeness import DEFAULT, alike
 from validators.proofs import announces, deprecations, programs_of
 
@@ -94,9 +95,9 @@ class Stock:
         return SymbolIndex(self.old.symbols), SymbolIndex(self.new.symbols)
 
     @cached_property
-    def library(self) -> bugs.Library:
+    def library(self) -> Library:
         """What mistakes are made with; not before the step `drift`, which learns stale names."""
-        return bugs.Library(self.indexes[1], self.changes, self.indexes[0])
+        return Library(self.indexes[1], self.changes, self.indexes[0])
 
     @cached_property
     def definitions(self) -> Definitions:
@@ -187,8 +188,8 @@ def _bench(stock: Stock) -> Bench:
 
 
 def _bugs(stock: Stock, source: Source, _made: Sequence[Record]) -> Iterator[Record]:
-    if source.verdict.proof == "strong":  # so the fixes of its bugs are
-        settings = stock.settings
+    settings = stock.settings
+    if source.verdict.proof == "strong" or settings.weak:  # so the fixes of its bugs are
         yield from bugs.mutate(
             source.example, stock.programs, stock.library, seed=settings.seed, limit=settings.mutants
         )

@@ -42,7 +42,8 @@ preload = [{packages}, "pytest"]      # imported once, then forked: leave out wh
 
 # [synth]
 # seed = 0
-# mutants = 1                          # bugs made from one proven example, at most
+# mutants = 1                          # bugs of one mistake made from one proven example, at most
+# weak = false                         # whether bugs are made of examples with a weak proof too
 # sites = 16                           # call sites of one family of changes, at most
 # rejected = 3                         # wrong forms of a call proposed at each site, beside the old one
 

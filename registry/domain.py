@@ -81,7 +81,9 @@ class SynthSpec(Section):
 
     Attributes:
         seed: Seed of every random choice.
-        mutants: Bugs made from one proven example, at most.
+        mutants: Bugs of one mistake made from one proven example, at most; one example in six gives more for a bug of
+            several mistakes.
+        weak: Whether bugs are made of examples with a weak proof too.
         sites: Call sites of one family, at most.
         rejected: Wrong forms of a call that are proposed at each site, beside the old one.
         fim: Of a hundred proven examples so many get a gap to be filled in (`fim`).
@@ -91,6 +93,7 @@ class SynthSpec(Section):
 
     seed: int = 0
     mutants: int = Field(default=1, ge=0, le=20)
+    weak: bool = False
     sites: int = Field(default=16, ge=1, le=1000)
     rejected: int = Field(default=3, ge=3, le=20)
     fim: int = Field(default=33, ge=0, le=100)

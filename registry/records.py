@@ -17,7 +17,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from registry.identity import sha256_of
 
-SCHEMA = 1
+SCHEMA = 2
 """The version of the persisted schemas, written into every Parquet file."""
 
 Object = Mapping[str, Any]
@@ -194,9 +194,15 @@ class Example(Record):
     parents: tuple[str, ...] = column("Ids of the pages, symbols, examples it was made from", default=())
     licence: str | None = column("SPDX expression over all parents (AND)", default=None)
     source_url: str = column("Where its text comes from", default="")
-    bug_kind: str | None = column("bug, preference: what kind of mistake", default=None)
+    bug_kind: str | None = column("bug, syntax, preference: what kind of mistake", default=None)
     operator: str | None = column("Mutation operator or codemod", default=None)
     old_effect: str | None = column("drift: what old code does at new: fails, warns, differs", default=None)
+    bugs: int | None = column("bug, syntax: how many mistakes there are in it", default=None)
+    edit_distance: int | None = column("bug, syntax: tokens that differ between buggy and fixed code", default=None)
+    checks_failing: int | None = column(
+        "bug: values seen by its test that are wrong; null where it raises", default=None
+    )
+    line_named: bool | None = column("bug, syntax: whether the error names a line of the mistake", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,28 +1,27 @@
-"""Mutation operators: small mistakes that people and models make, as replacements of one libcst node by another.
+"""What mutation operators are made of, and those that work on expressions anybody writes.
 
-An operator looks at one node and lists what it might have been written as by mistake. Names of bug kinds follow
-DebugBench's classes where it has one (condition, operation and variable errors, faulty indexing, undefined names).
+An operator looks at one node of a program and lists the edits of its text that a slip of the mind could have made.
+Nothing is printed anew: what the edit doesn't touch stays as its author wrote it.
 """
 
 from __future__ import annotations
 
+import ast
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-import libcst as cst
+from registry.names import dotted_name
+from synth.source import Edit, Source
+from synth.vocabulary import Words
 
-Replacement = cst.CSTNode | cst.RemovalSentinel
+Edits = tuple[Edit, ...]
+"""One mistake: replacements that don't overlap."""
 
-
-@dataclass(frozen=True)
-class Mutation:
-    """One mistake: `node` written as `replacement`."""
-
-    operator: str
-    node: cst.CSTNode
-    replacement: Replacement
+BOOKKEEPING = ("result", "raised", "warned", "printed", "caught")
+"""What names begin with that hold what a test looks at."""
 
 
 @dataclass
@@ -30,269 +29,245 @@ class Scope:
     """What an operator may know about the program around a node.
 
     Attributes:
-        siblings: Of a dotted name as written (`nx.ancestors`): names of the same module that could be meant instead.
-        invented: Of a dotted name as written: a name that exists nowhere.
-        stale: Of a dotted name as written: what it was called before.
-        methods: Of a method's name: other methods of its class.
-        library: Local names that mean the library or something of it.
-        variables: Names that the program has bound so far, in order.
+        source: The program.
+        words: The library's names, as the program can write them.
         rng: The only source of choice.
+        variables: Names that the program has bound before the node's statement, in order.
+        later: Names whose objects the statements after the node's change.
     """
 
-    siblings: Callable[[str], Sequence[str]]
-    invented: Callable[[str, random.Random], str | None]
-    stale: Callable[[str], str | None]
-    methods: Callable[[str], Sequence[str]]
-    library: frozenset[str]
-    variables: tuple[str, ...]
+    source: Source
+    words: Words
     rng: random.Random
+    variables: tuple[str, ...] = ()
+    later: frozenset[str] = frozenset()
+
+    def text(self, node: ast.AST) -> str:
+        """The node as it stands in the program."""
+        return self.source.segment(node)
+
+    def put(self, node: ast.AST, text: str) -> Edits:
+        """The edit that writes `text` for the node."""
+        return ((*self.source.span(node), text),)
+
+    def rename(self, node: ast.expr, name: str) -> Edits:
+        """The edit that writes another last name in `a.b.c` or `c`."""
+        end = self.source.span(node)[1]
+        own = node.attr if isinstance(node, ast.Attribute) else self.text(node)
+        return ((end - len(own), end, name),)
+
+    def of_library(self, call: ast.Call) -> bool:
+        """Whether it is a call of the library's, or of a method of some object."""
+        return root_of(call.func) in self.words.imported or isinstance(call.func, ast.Attribute)
 
 
-Operator = Callable[[cst.CSTNode, Scope], Iterator[Replacement]]
+Operator = Callable[[ast.AST, Scope], Iterator[Edits]]
 
 
-def dotted(node: cst.BaseExpression) -> str | None:
-    """`a.b.c` of names and attributes; None for anything else."""
-    parts: list[str] = []
-    while isinstance(node, cst.Attribute):
-        parts.append(node.attr.value)
-        node = node.value
-    return ".".join([node.value, *reversed(parts)]) if isinstance(node, cst.Name) else None
-
-
-def _root(node: cst.BaseExpression) -> str | None:
-    name = dotted(node)
+def root_of(node: ast.AST) -> str | None:
+    """`a` of `a.b.c`."""
+    name = dotted_name(node)
     return None if name is None else name.partition(".")[0]
 
 
-def _of_library(call: cst.Call, scope: Scope) -> bool:
-    """A call of the library's, or of a method of some object."""
-    return _root(call.func) in scope.library or isinstance(call.func, cst.Attribute)
+def arguments(call: ast.Call, scope: Scope) -> list[ast.expr | ast.keyword]:
+    """A call's arguments in order; none where more than commas stand between them (brackets, a bare generator)."""
+    given: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]
+    found = sorted(given, key=lambda a: (a.lineno, a.col_offset))
+    end = scope.source.span(call)[1]
+    edges = [scope.source.span(a) for a in found]
+    gaps = [scope.source.text[a[1] : b[0]].strip() for a, b in pairwise(edges)]
+    last = "".join(scope.source.text[edges[-1][1] : end].split()) if edges else ")"
+    return found if all(gap == "," for gap in gaps) and last in (")", ",)") else []
 
 
-def comparison_swap(node: cst.CSTNode, scope: Scope) -> Iterator[Replacement]:
+def values(node: ast.AST) -> list[ast.expr]:
+    """What a call is given; nothing where the node is none."""
+    return [*node.args, *(k.value for k in node.keywords)] if isinstance(node, ast.Call) else []
+
+
+def _between(scope: Scope, left: ast.AST, right: ast.AST, old: str, new: str) -> Iterator[Edits]:
+    """The edit of an operator's sign that stands between two nodes."""
+    start, end = scope.source.span(left)[1], scope.source.span(right)[0]
+    found = re.search(old, scope.source.text[start:end])
+    if found is not None:
+        yield ((start + found.start(), start + found.end(), new),)
+
+
+def comparison_swap(node: ast.AST, scope: Scope) -> Iterator[Edits]:
     """`<` for `<=`, `==` for `!=`, `in` for `not in`."""
-    if isinstance(node, cst.ComparisonTarget):
-        other = _COMPARISONS.get(type(node.operator))
-        if other is not None:
-            yield node.with_changes(operator=other())
+    if isinstance(node, ast.Compare):
+        for left, operator, right in zip([node.left, *node.comparators], node.ops, node.comparators, strict=False):
+            yield from _between(scope, left, right, *_COMPARISONS[type(operator)])
 
 
-_COMPARISONS: Mapping[type[cst.BaseCompOp], Callable[[], cst.BaseCompOp]] = {
-    cst.LessThan: cst.LessThanEqual, cst.LessThanEqual: cst.LessThan, cst.GreaterThan: cst.GreaterThanEqual,
-    cst.GreaterThanEqual: cst.GreaterThan, cst.Equal: cst.NotEqual, cst.NotEqual: cst.Equal, cst.In: cst.NotIn,
-    cst.NotIn: cst.In, cst.Is: cst.IsNot, cst.IsNot: cst.Is,
+_COMPARISONS: Mapping[type[ast.cmpop], tuple[str, str]] = {
+    ast.Lt: ("<", "<="), ast.LtE: ("<=", "<"), ast.Gt: (">", ">="), ast.GtE: (">=", ">"), ast.Eq: ("==", "!="),
+    ast.NotEq: ("!=", "=="), ast.In: ("in", "not in"), ast.NotIn: (r"not\s+in", "in"), ast.Is: ("is", "is not"),
+    ast.IsNot: (r"is\s+not", "is"),
 }  # fmt: skip
 
 
-def off_by_one(node: cst.CSTNode, scope: Scope) -> Iterator[Replacement]:
-    """A number in a call's arguments one too large or too small."""
-    if isinstance(node, cst.Arg) and isinstance(node.value, cst.Integer):
-        value = int(node.value.value, 0)
-        step = 1 if value < 1 or scope.rng.random() < 0.5 else -1
-        yield node.with_changes(value=cst.Integer(str(value + step)))
-
-
-def wrong_index(node: cst.CSTNode, scope: Scope) -> Iterator[Replacement]:
-    """`x[1]` for `x[0]`, `x["weights"]` for `x["weight"]`, a slice that ends one off."""
-    if not isinstance(node, cst.SubscriptElement):
-        return
-    if isinstance(node.slice, cst.Index):
-        value = node.slice.value
-        if isinstance(value, cst.Integer):
-            number = int(value.value, 0)
-            yield node.with_changes(slice=cst.Index(cst.Integer(str(number + 1 if number < 1 else number - 1))))
-        elif isinstance(value, cst.SimpleString) and value.raw_value.isidentifier():
-            yield node.with_changes(slice=cst.Index(value.with_changes(value=_misspelt_string(value))))
-    elif isinstance(node.slice, cst.Slice):
-        for name in ("lower", "upper"):
-            bound = getattr(node.slice, name)
-            if isinstance(bound, cst.Integer):
-                number = int(bound.value, 0) + 1
-                yield node.with_changes(slice=node.slice.with_changes(**{name: cst.Integer(str(number))}))
-
-
-def _misspelt_string(node: cst.SimpleString) -> str:
-    text = node.raw_value
-    other = text[:-1] if text.endswith("s") and len(text) > 3 else text + "s"
-    return f"{node.prefix}{node.quote}{other}{node.quote}"
-
-
-def wrong_operator(node: cst.CSTNode, scope: Scope) -> Iterator[Replacement]:
+def wrong_operator(node: ast.AST, scope: Scope) -> Iterator[Edits]:
     """`-` for `+`, `//` for `/`, `or` for `and`, `-=` for `+=`."""
-    if isinstance(node, (cst.BinaryOperation, cst.BooleanOperation, cst.AugAssign)):
-        other = _OPERATORS.get(type(node.operator))
-        if other is not None:
-            yield node.with_changes(operator=other())
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        yield from _between(scope, node.left, node.right, *_OPERATORS[type(node.op)])
+    elif isinstance(node, ast.BoolOp) and len(node.values) == 2:
+        yield from _between(scope, node.values[0], node.values[1], *_OPERATORS[type(node.op)])
+    elif isinstance(node, ast.AugAssign) and type(node.op) in _OPERATORS:
+        yield from _between(scope, node.target, node.value, *_OPERATORS[type(node.op)])
 
 
-_OPERATORS: Mapping[type[cst.CSTNode], Callable[[], cst.CSTNode]] = {
-    cst.Add: cst.Subtract, cst.Subtract: cst.Add, cst.Multiply: cst.Add, cst.Divide: cst.FloorDivide,
-    cst.FloorDivide: cst.Divide, cst.Modulo: cst.FloorDivide, cst.BitOr: cst.BitAnd, cst.BitAnd: cst.BitOr,
-    cst.And: cst.Or, cst.Or: cst.And, cst.AddAssign: cst.SubtractAssign, cst.SubtractAssign: cst.AddAssign,
+_OPERATORS: Mapping[type[ast.AST], tuple[str, str]] = {
+    ast.Add: (r"\+", "-"), ast.Sub: ("-", "+"), ast.Mult: (r"\*", "+"), ast.Div: ("/", "//"), ast.FloorDiv: ("//", "/"),
+    ast.Mod: ("%", "//"), ast.BitOr: (r"\|", "&"), ast.BitAnd: ("&", "|"),
+    ast.And: ("and", "or"), ast.Or: ("or", "and"),
 }  # fmt: skip
 
 
-def misspelt_keyword(node: cst.CSTNode, scope: Scope) -> Iterator[Replacement]:
-    """A keyword that the function doesn't have: `weights=` for `weight=`, `createusing=` for `create_using=`."""
-    if not isinstance(node, cst.Call) or not _of_library(node, scope):
-        return
-    for i, arg in enumerate(node.args):
-        if arg.keyword is None or len(arg.keyword.value) < 2:
-            continue
-        name = arg.keyword.value
-        choices = [name[:-1] if name.endswith("s") else name + "s"]
-        if "_" in name:
-            choices += [name.replace("_", "", 1), name.partition("_")[0], name.rpartition("_")[2]]
-        if len(name) > 5:
-            choices.append(name[:3])
-        present = {a.keyword.value for a in node.args if a.keyword is not None}
-        usable = [c for c in choices if c.isidentifier() and c not in present and c not in ("is", "in", "as")]
-        if usable:
-            changed = arg.with_changes(keyword=cst.Name(scope.rng.choice(usable)))
-            yield node.with_changes(args=[*node.args[:i], changed, *node.args[i + 1 :]])
-
-
-def swapped_arguments(node: cst.CSTNode, scope: Scope) -> Iterator[Replacement]:
-    """Two positional arguments in each other's place."""
-    if not isinstance(node, cst.Call) or not _of_library(node, scope):
-        return
-    plain = [i for i, a in enumerate(node.args) if a.keyword is None and not a.star]
-    for i, j in pairwise(plain):
-        first, second = node.args[i], node.args[j]
-        if not first.value.deep_equals(second.value):
-            args = list(node.args)
-            args[i], args[j] = first.with_changes(value=second.value), second.with_changes(value=first.value)
-            yield node.with_changes(args=args)
-
-
-def missing_argument(node: cst.CSTNode, scope: Scope) -> Iterator[Replacement]:
-    """A call without one of its arguments."""
-    if not isinstance(node, cst.Call) or not _of_library(node, scope):
-        return
-    for i in range(len(node.args) - 1, -1, -1):
-        args = [*node.args[:i], *node.args[i + 1 :]]
-        if args:
-            args[-1] = args[-1].with_changes(comma=node.args[-1].comma)
-        yield node.with_changes(args=args)
-
-
-def wrong_function(node: cst.CSTNode, scope: Scope) -> Iterator[Replacement]:
-    """Another function of the module, or another method of the class."""
-    if not isinstance(node, cst.Call):
-        return
-    name = dotted(node.func)
-    if name is not None and name.partition(".")[0] in scope.library:
-        if isinstance(node.func, cst.Attribute):
-            for other in scope.siblings(name):
-                yield node.with_changes(func=node.func.with_changes(attr=cst.Name(other)))
-    elif isinstance(node.func, cst.Attribute):
-        for other in scope.methods(node.func.attr.value):
-            yield node.with_changes(func=node.func.with_changes(attr=cst.Name(other)))
-
-
-def invented_name(node: cst.CSTNode, scope: Scope) -> Iterator[Replacement]:
-    """A plausible function that the library doesn't have."""
-    if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
-        name = dotted(node.func)
-        if name is not None and name.partition(".")[0] in scope.library:
-            other = scope.invented(name, scope.rng)
-            if other is not None:
-                yield node.with_changes(func=node.func.with_changes(attr=cst.Name(other)))
-
-
-def stale_name(node: cst.CSTNode, scope: Scope) -> Iterator[Replacement]:
-    """What the function was called before."""
-    if isinstance(node, cst.Call):
-        name = dotted(node.func)
-        other = scope.stale(name) if name is not None and name.partition(".")[0] in scope.library else None
-        if other is not None:
-            yield node.with_changes(func=cst.parse_expression(other))
-
-
-def negated_condition(node: cst.CSTNode, scope: Scope) -> Iterator[Replacement]:
+def negated_condition(node: ast.AST, scope: Scope) -> Iterator[Edits]:
     """`if not x` for `if x`, also in comprehensions; a `not` too few."""
-    if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):
-        yield node.expression
-    elif isinstance(node, (cst.If, cst.While, cst.CompIf)):
-        test = node.test
-        if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
-            yield node.with_changes(test=test.expression)
-        elif isinstance(test, (cst.Name, cst.Attribute, cst.Call, cst.Subscript)):
-            yield node.with_changes(test=cst.UnaryOperation(cst.Not(), test))
-        elif isinstance(test, cst.Comparison):
-            bracketed = test.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
-            yield node.with_changes(test=cst.UnaryOperation(cst.Not(), bracketed))
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        yield scope.put(node, scope.text(node.operand))
+    elif isinstance(node, (ast.If, ast.While, ast.IfExp, ast.comprehension)):
+        for test in node.ifs if isinstance(node, ast.comprehension) else [node.test]:
+            if isinstance(test, (ast.Name, ast.Attribute, ast.Call, ast.Subscript)):
+                yield scope.put(test, f"not {scope.text(test)}")
+            elif isinstance(test, ast.Compare):
+                yield scope.put(test, f"not ({scope.text(test)})")
 
 
-def missing_call(node: cst.CSTNode, scope: Scope) -> Iterator[Replacement]:
-    """`G.is_directed` for `G.is_directed()`: a function where its value was meant."""
-    if isinstance(node, cst.Call) and not node.args and isinstance(node.func, cst.Attribute):
-        yield node.func
+def off_by_one(node: ast.AST, scope: Scope) -> Iterator[Edits]:
+    """A number in a call's arguments one too large or too small."""
+    for value in values(node):
+        if isinstance(value, ast.Constant) and type(value.value) is int:
+            step = 1 if value.value < 1 or scope.rng.random() < 0.5 else -1
+            yield scope.put(value, str(value.value + step))
 
 
-def needless_call(node: cst.CSTNode, scope: Scope) -> Iterator[Replacement]:
-    """`x.name()` for `x.name`: an attribute taken for a method (in an assignment's value)."""
-    if not isinstance(node, cst.Assign) or not isinstance(node.value, cst.Attribute):
+def wrong_index(node: ast.AST, scope: Scope) -> Iterator[Edits]:
+    """`x[1]` for `x[0]`, `x[0]` for `x[-1]`, `x["weights"]` for `x["weight"]`, a slice that ends one off."""
+    if not isinstance(node, ast.Subscript):
         return
-    if _root(node.value) not in scope.library:
-        yield node.with_changes(value=cst.Call(node.value))
+    index = node.slice
+    if isinstance(index, ast.Constant) and type(index.value) is int:
+        yield scope.put(index, str(index.value + 1 if index.value < 1 else index.value - 1))
+    elif isinstance(index, ast.Constant) and isinstance(index.value, str) and index.value.isidentifier():
+        yield scope.put(index, _misspelt(scope.text(index)))
+    elif isinstance(index, ast.UnaryOp) and isinstance(index.operand, ast.Constant) and index.operand.value == 1:
+        yield scope.put(index, "0")
+    elif isinstance(index, ast.Slice):
+        for bound in (index.lower, index.upper):
+            if isinstance(bound, ast.Constant) and type(bound.value) is int:
+                yield scope.put(bound, str(bound.value + 1))
 
 
-def wrong_variable(node: cst.CSTNode, scope: Scope) -> Iterator[Replacement]:
+def _misspelt(literal: str) -> str:
+    """A string's literal with an `s` more at its end, or the one it has less."""
+    body = literal.rstrip("\"'")
+    quote = literal[len(body) :]
+    return (body[:-1] if body.endswith("s") and len(body) > 4 else body + "s") + quote
+
+
+def wrong_string(node: ast.AST, scope: Scope) -> Iterator[Edits]:
+    """An option or an attribute's name misspelt: `"weights"` for `"weight"`."""
+    for value in values(node):
+        if isinstance(value, ast.Constant) and isinstance(value.value, str) and len(value.value) > 2:
+            text = scope.text(value)
+            if value.value.isidentifier() and text[1:-1] == value.value:
+                yield scope.put(value, _misspelt(text))
+
+
+def wrong_variable(node: ast.AST, scope: Scope) -> Iterator[Edits]:
     """Another of the program's variables as an argument."""
-    if isinstance(node, cst.Arg) and isinstance(node.value, cst.Name) and not node.star:
-        name = node.value.value
-        if name in scope.variables:
-            before = [v for v in dict.fromkeys(scope.variables) if v != name]
+    for value in values(node):
+        if isinstance(value, ast.Name) and value.id in scope.variables:
+            before = [v for v in dict.fromkeys(scope.variables) if v != value.id]
             for other in scope.rng.sample(before, min(2, len(before))):
-                yield node.with_changes(value=cst.Name(other))
+                yield scope.put(value, other)
 
 
-def missing_statement(node: cst.CSTNode, scope: Scope) -> Iterator[Replacement]:
+def undefined_object(node: ast.AST, scope: Scope) -> Iterator[Edits]:
+    """A variable misremembered: `graph` for `G`, `edges` for `edge`; the name is bound nowhere."""
+    if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load) or node.id not in scope.variables:
+        return
+    name = node.id
+    choices = [name[:-1] if name.endswith("s") and len(name) > 2 else name + "s", f"{name}1", f"new_{name}"]
+    if name[-1].isdigit() and len(name) > 1:
+        choices = [name[:-1], f"{name[:-1]}{int(name[-1]) + 1}"]
+    usable = [c for c in choices if not re.search(rf"\b{c}\b", scope.source.text)]
+    if usable:
+        yield scope.put(node, scope.rng.choice(usable))
+
+
+def missing_statement(node: ast.AST, scope: Scope) -> Iterator[Edits]:
     """A call whose effect is needed left out."""
-    if isinstance(node, cst.SimpleStatementLine) and len(node.body) == 1:
-        expression = node.body[0]
-        if isinstance(expression, cst.Expr) and isinstance(expression.value, cst.Call):
-            yield cst.RemoveFromParent()
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        yield without_line(node, scope)
 
 
-def wrong_constant(node: cst.CSTNode, scope: Scope) -> Iterator[Replacement]:
+def without_line(node: ast.stmt, scope: Scope) -> Edits:
+    """The edit that takes a statement's lines out; `pass` stays where it was alone, or shares its line."""
+    start, end = scope.source.span(node)
+    text = scope.source.text
+    line = text.rfind("\n", 0, start) + 1
+    stop = (text.find("\n", end) + 1) or len(text)
+    if text[line:start].strip() or text[end:stop].strip() or node.__dict__.get("only"):
+        return ((start, end, "pass"),)
+    return ((line, stop, ""),)
+
+
+def wrong_constant(node: ast.AST, scope: Scope) -> Iterator[Edits]:
     """`True` for `False`, `None` for a keyword's text."""
-    if isinstance(node, cst.Arg) and isinstance(node.value, cst.Name) and node.value.value in ("True", "False"):
-        yield node.with_changes(value=cst.Name("False" if node.value.value == "True" else "True"))
-    elif isinstance(node, cst.Arg) and node.keyword is not None:
-        if isinstance(node.value, cst.Name) and node.value.value == "None":
-            yield node.with_changes(value=cst.Name("True"))
-        elif isinstance(node.value, (cst.SimpleString, cst.Float)):
-            yield node.with_changes(value=cst.Name("None"))
+    for value in values(node):
+        if isinstance(value, ast.Constant) and isinstance(value.value, bool):
+            yield scope.put(value, str(not value.value))
+    if isinstance(node, ast.Call):
+        for keyword in node.keywords:
+            if isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, (str, float)):
+                yield scope.put(keyword.value, "None")
 
 
-def wrong_literal(node: cst.CSTNode, scope: Scope) -> Iterator[Replacement]:
+def wrong_literal(node: ast.AST, scope: Scope) -> Iterator[Edits]:
     """A list or set of values without its last one."""
-    if isinstance(node, cst.Arg) and isinstance(node.value, (cst.List, cst.Set)) and len(node.value.elements) > 1:
-        elements = [*node.value.elements[:-1]]
-        elements[-1] = elements[-1].with_changes(comma=node.value.elements[-1].comma)
-        yield node.with_changes(value=node.value.with_changes(elements=elements))
+    for value in values(node):
+        if isinstance(value, (ast.List, ast.Set)) and len(value.elts) > 1:
+            before, last = (scope.source.span(e) for e in value.elts[-2:])
+            if scope.source.text[before[1] : last[0]].strip() == ",":
+                yield ((before[1], last[1], ""),)
 
 
-OPERATORS: Mapping[str, tuple[Operator, str, int]] = {
-    "comparison_swap": (comparison_swap, "condition error", 3),
-    "negated_condition": (negated_condition, "condition error", 4),
-    "wrong_operator": (wrong_operator, "operation error", 4),
-    "off_by_one": (off_by_one, "off by one", 2),
-    "wrong_index": (wrong_index, "faulty indexing", 3),
-    "misspelt_keyword": (misspelt_keyword, "illegal keyword", 3),
-    "swapped_arguments": (swapped_arguments, "argument order", 2),
-    "missing_argument": (missing_argument, "missing argument", 2),
-    "wrong_function": (wrong_function, "wrong function", 3),
-    "invented_name": (invented_name, "undefined function", 2),
-    "stale_name": (stale_name, "stale name", 9),
-    "missing_call": (missing_call, "missing call", 3),
-    "needless_call": (needless_call, "needless call", 3),
-    "wrong_variable": (wrong_variable, "variable error", 2),
-    "missing_statement": (missing_statement, "missing statement", 2),
-    "wrong_constant": (wrong_constant, "wrong constant", 3),
-    "wrong_literal": (wrong_literal, "incomplete data", 1),
-}
-"""Operator -> the function, its `bug_kind`, and how readily it is drawn (rare and telling ones more)."""
+def wrong_jump(node: ast.AST, scope: Scope) -> Iterator[Edits]:
+    """`break` for `continue`, and the other way round."""
+    if isinstance(node, (ast.Break, ast.Continue)):
+        yield scope.put(node, "continue" if isinstance(node, ast.Break) else "break")
+
+
+def missing_return(node: ast.AST, scope: Scope) -> Iterator[Edits]:
+    """A function that computes its result and forgets to hand it back."""
+    if isinstance(node, ast.Return) and node.value is not None and not isinstance(node.value, (ast.Constant, ast.Name)):
+        yield scope.put(node, scope.text(node.value))
+    elif isinstance(node, ast.Return) and isinstance(node.value, ast.Name) and not node.__dict__.get("only"):
+        yield without_line(node, scope)
+
+
+def missing_import(node: ast.AST, scope: Scope) -> Iterator[Edits]:
+    """A name that is used and never imported."""
+    if isinstance(node, ast.ImportFrom) and len(node.names) == 1:
+        yield without_line(node, scope)
+
+
+def misused_equals(node: ast.AST, scope: Scope) -> Iterator[Edits]:
+    """`==` where a value was to be given a name: `f(weight == 1)`."""
+    last = node.keywords[0] if isinstance(node, ast.Call) and len(node.keywords) == 1 else None
+    if last is not None and last.arg is not None:
+        start = scope.source.span(last)[0] + len(last.arg)
+        end = scope.source.span(last.value)[0]
+        if scope.source.text[start:end] == "=":
+            yield ((start, end, " == "),)
+
+
+def foreign_word(node: ast.AST, scope: Scope) -> Iterator[Edits]:
+    """`true`, `false` and `null`, as other languages have them."""
+    if isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, bool)):
+        yield scope.put(node, "null" if node.value is None else str(node.value).lower())

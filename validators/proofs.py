@@ -7,10 +7,11 @@ Parts by kind (`Example.parts["programs"]` names the programs by role, the other
 | doc | answer, stub | prompt | answer passes and calls the symbol it claims to show; the stub doesn't pass |
 | test | answer, stub | prompt | answer passes and calls the library; the stub doesn't pass |
 | drift | old, new | prompt | old passes at old; at new it fails, differs or newly warns; new passes there unwarned |
-| bug | buggy, fixed | prompt | fixed passes; buggy, one small edit away, ends `failed` or `error` by its own doing |
+| bug | buggy, fixed, alone1 … | prompt | fixed passes; buggy, a small edit away, fails, and each of several alone |
 | fim | whole | prefix, middle, suffix, order, context | the whole passes; the middle is whole syntax nodes of it |
 | edit | before, after | prompt, scope | after passes, before fails; nothing outside the lines of the scope changes |
 | locate | original, corrupted | prompt, at, was, replaced | original passes; corrupted, one token away, fails |
+| syntax | buggy, fixed | prompt | fixed passes; buggy, one small edit away, doesn't compile |
 | preference | chosen, rejected | prompt, chosen, rejected, suffix | chosen passes, rejected ends `failed` or `error` |
 | text | | text | licence only |
 
@@ -21,11 +22,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from registry.names import SymbolIndex
 from registry.records import Example, Program, Verdict
+from validators.edits import checks_failing, line_named, place_fault, syntax_error
 from validators.scope import gap_fault, scope_fault, token_fault
 
 Verdicts = Mapping[tuple[str, str], Verdict]
@@ -40,12 +42,13 @@ DUTIES: Mapping[str, tuple[tuple[str, int], ...]] = {
     "edit": (("before", -1), ("after", -1)),
     "locate": (("original", -1), ("corrupted", -1)),
     "preference": (("chosen", -1), ("rejected", -1)),
+    "syntax": (("fixed", -1),),
     "text": (),
 }
 """Kind -> (role, index into the example's releases) of every run its proof needs."""
 
-HUNK_LINES = 12
-"""A bug is one place: at most so many lines of either program lie between their common start and end."""
+ALONE = "alone"
+"""What roles begin with whose programs have one of a bug's several mistakes: each must fail too."""
 
 _DEPRECATIONS = ("Deprecat", "FutureWarning", "RemovedIn")
 """A warning category whose name holds one of these announces a change of the API."""
@@ -62,6 +65,8 @@ class Proof:
         strength: strong where every required pass was compared outside the candidate's process, else weak; none
             where nothing is proven or nothing had to run.
         old_effect: drift: what the old code does at the new release: fails, differs, warns.
+        checks_failing: bug: how many values the test looks at are wrong; None where the buggy code raises.
+        line_named: bug, syntax: whether the error names a line of a mistake.
     """
 
     proven: bool
@@ -69,6 +74,8 @@ class Proof:
     detail: str = ""
     strength: str = "none"
     old_effect: str | None = None
+    checks_failing: int | None = None
+    line_named: bool | None = None
 
 
 class _UnprovenError(Exception):
@@ -94,8 +101,13 @@ def shown(example: Example) -> str:
 def obligations(example: Example) -> list[tuple[str, str]]:
     """The (program id, release id) runs that an example's proof needs; none for kinds without a table entry."""
     programs = programs_of(example)
-    duties = DUTIES.get(example.kind, ())
+    duties = _duties(example)
     return list(dict.fromkeys((programs[role], example.releases[at]) for role, at in duties if role in programs))
+
+
+def _duties(example: Example) -> list[tuple[str, int]]:
+    """(role, index into the releases) of the runs that this example's proof needs."""
+    return [*DUTIES.get(example.kind, ()), *((role, -1) for role in programs_of(example) if role.startswith(ALONE))]
 
 
 def scouting(example: Example, new_release: str) -> list[tuple[str, str]]:
@@ -142,7 +154,17 @@ def prove(
         effect = _JUDGES[example.kind](case)
     except _UnprovenError as refusal:
         return refusal.proof
-    return Proof(proven=True, strength=case.strength(), old_effect=effect)
+    proof = Proof(proven=True, strength=case.strength(), old_effect=effect)
+    return replace(proof, **_difficulty(case)) if example.kind in ("bug", "syntax") else proof
+
+
+def _difficulty(case: _Case) -> dict[str, Any]:
+    """How hard a proven bug is to find, as far as its run shows."""
+    buggy, fixed = (case.program(role).code for role in ("buggy", "fixed"))
+    mistakes = max(1, sum(role.startswith(ALONE) for role in programs_of(case.example)))
+    verdict = case.verdict("buggy") if case.example.kind == "bug" else None
+    failing = checks_failing(verdict, case.verdict("fixed")) if verdict is not None else None
+    return {"checks_failing": failing, "line_named": line_named(buggy, fixed, mistakes, verdict)}
 
 
 @dataclass(frozen=True)
@@ -166,14 +188,14 @@ class _Case:
     def complete(self) -> None:
         """Every program is named, has run, and agreed with itself."""
         named = programs_of(self.example)
-        for role, at in DUTIES[self.example.kind]:
+        for role, at in _duties(self.example):
             if role not in named:
                 raise _UnprovenError("unproven", f"It names no {role} program")
             found = self.verdicts.get((named[role], self.example.releases[at]))
             if found is None or found.outcome == "unavailable":
                 why = found.detail if found is not None and found.detail else "it was not run"
                 raise _UnprovenError("unavailable", f"No verdict on the {role} program at {self._where(at)}: {why}")
-        for role, at in DUTIES[self.example.kind]:
+        for role, at in _duties(self.example):
             found = self.verdict(role, at)
             if found.outcome == "flaky":
                 raise _UnprovenError(
@@ -188,7 +210,7 @@ class _Case:
         return verdict
 
     def strength(self) -> str:
-        ran = [self.verdict(role, at) for role, at in DUTIES[self.example.kind]]
+        ran = [self.verdict(role, at) for role, at in _duties(self.example)]
         passed = [v.proof for v in ran if v.outcome == "passed"]
         if not passed:
             return "none"
@@ -256,16 +278,23 @@ def deprecations(verdict: Verdict) -> set[tuple[str, str]]:
 
 
 def _bug(case: _Case) -> None:
-    """bug: one small edit that makes a passing program fail by its own doing."""
+    """bug: one small edit that makes a passing program fail by its own doing, or several that each do."""
     case.passes("fixed")
-    buggy = case.verdict("buggy")
-    if buggy.outcome == "passed":
-        raise _UnprovenError("equivalent-mutant", "The buggy program passes the test too")
-    if buggy.outcome not in ("failed", "error"):
-        raise _UnprovenError("unproven", f"The buggy program ends {buggy.outcome}: {buggy.detail}")
-    if buggy.outcome == "error":
-        _raised_by_itself(buggy)
-    _one_place(case.program("buggy"), case.program("fixed"))
+    roles = ["buggy", *(role for role in programs_of(case.example) if role.startswith(ALONE))]
+    for role in roles:
+        _fails(case, role, "equivalent-mutant", f"The {role} program passes the test too")
+        if case.verdict(role).outcome == "error":
+            _raised_by_itself(case.verdict(role))
+    _must(not (why := place_fault(case.program("buggy"), case.program("fixed"), max(1, len(roles) - 1))), why)
+
+
+def _syntax(case: _Case) -> None:
+    """syntax: one small edit that makes a passing program one that doesn't compile."""
+    case.passes("fixed")
+    buggy = case.program("buggy")
+    if syntax_error(buggy.code) is None:
+        raise _UnprovenError("equivalent-mutant", "The buggy program compiles")
+    _must(not (why := place_fault(buggy, case.program("fixed"))), why)
 
 
 def _raised_by_itself(verdict: Verdict) -> None:
@@ -275,18 +304,6 @@ def _raised_by_itself(verdict: Verdict) -> None:
         raise _UnprovenError("unproven", f"The buggy program doesn't parse or import: {verdict.detail}")
     if where != "code":
         raise _UnprovenError("unproven", f"{kind} is not raised by the buggy code: {verdict.detail}")
-
-
-def _one_place(buggy: Program, fixed: Program) -> None:
-    if (buggy.test, buggy.files, buggy.entry_point) != (fixed.test, fixed.files, fixed.entry_point):
-        raise _UnprovenError("unproven", "Buggy and fixed program differ in more than their code")
-    before, after = buggy.code.splitlines(), fixed.code.splitlines()
-    shorter = min(len(before), len(after))
-    start = next((i for i in range(shorter) if before[i] != after[i]), shorter)
-    end = next((i for i in range(shorter - start) if before[-1 - i] != after[-1 - i]), shorter - start)
-    size = max(len(before), len(after)) - start - end
-    if not 0 < size <= HUNK_LINES:
-        raise _UnprovenError("unproven", f"The edit spans {size} lines, more than the intended change")
 
 
 def _preference(case: _Case) -> None:
@@ -364,5 +381,6 @@ _JUDGES: Mapping[str, Callable[[_Case], str | None]] = {
     "edit": _edit,
     "locate": _locate,
     "preference": _preference,
+    "syntax": _syntax,
     "text": _text,
 }

@@ -1,73 +1,22 @@
-"""Mutation operators make one small mistake each, the same ones for the same seed."""
+"""Bugs are mistakes in proven programs: one or several, the same ones for the same program and seed."""
 
 from __future__ import annotations
 
 import ast
-import random
+from collections import Counter
+from dataclasses import replace
 
-import libcst as cst
 import pytest
 
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Program
-from synth.bugs import Library, mutate
-from synth.operators import OPERATORS, Scope
+from synth.bugs import NAMES, SEVERAL, SYNTAX, mutate
+from synth.difficulty import distance, edit_distance
+from synth.slips import comments
+from synth.taxonomy import MISTAKES
+from synth.vocabulary import Library
 from tests.synth.conftest import RELEASE, parted, symbol
-
-CASES = [
-    ("comparison_swap", "x = a < b", {"x = a <= b"}),
-    ("comparison_swap", "x = a in b", {"x = a not in b"}),
-    ("negated_condition", "if not a:\n    b()", {"if a:\n    b()"}),
-    ("negated_condition", "x = [i for i in y if i > 1]", {"x = [i for i in y if not (i > 1)]"}),
-    ("wrong_operator", "x = a + b", {"x = a - b"}),
-    ("wrong_operator", "n += 1", {"n -= 1"}),
-    ("off_by_one", "lib.f(0)", {"lib.f(1)"}),
-    ("wrong_index", "x = y[0]", {"x = y[1]"}),
-    ("wrong_index", "x = y['weight']", {"x = y['weights']"}),
-    ("misspelt_keyword", "lib.f(weight=1)", {"lib.f(weights=1)", "lib.f(wei=1)"}),
-    ("swapped_arguments", "lib.f(a, 1)", {"lib.f(1, a)"}),
-    ("missing_argument", "lib.f(a, k=1)", {"lib.f(a)", "lib.f(k=1)"}),
-    ("wrong_function", "lib.find_one(a)", {"lib.find_all(a)"}),
-    ("wrong_function", "G.add(1)", {"G.remove(1)"}),
-    ("invented_name", "lib.find_one(a)", {"lib.get_one(a)"}),
-    ("stale_name", "lib.find_one(a)", {"lib.one(a)"}),
-    ("missing_call", "x = G.size()", {"x = G.size"}),
-    ("needless_call", "x = G.name", {"x = G.name()"}),
-    ("wrong_variable", "lib.f(a)", {"lib.f(b)"}),
-    ("missing_statement", "if a:\n    G.add(1)\n    b = 2", {"if a:\n    b = 2"}),
-    ("wrong_constant", "lib.f(k=True)", {"lib.f(k=False)"}),
-    ("wrong_literal", "lib.f([1, 2])", {"lib.f([1])"}),
-]
-
-
-@pytest.mark.parametrize(("operator", "code", "wanted"), CASES)
-def test_operator_makes_its_mistake(operator: str, code: str, wanted: set[str]) -> None:
-    """Each operator rewrites one node, as its name says."""
-    scope = Scope(
-        siblings=lambda name: ["find_all"],
-        invented=lambda name, rng: "get_one",
-        stale=lambda name: "lib.one",
-        methods=lambda name: ["remove"],
-        library=frozenset({"lib"}),
-        variables=("a", "b"),
-        rng=random.Random(0),
-    )
-    module = cst.parse_module(code)
-    made: set[str] = set()
-    stack: list[cst.CSTNode] = [module]
-    while stack:
-        node = stack.pop()
-        stack += node.children
-        for replacement in OPERATORS[operator][0](node, scope):
-            if isinstance(replacement, cst.RemovalSentinel):
-                changed = module.deep_remove(node)
-            else:
-                changed = module.deep_replace(node, replacement)
-            assert isinstance(changed, cst.Module)
-            made.add(changed.code.strip())
-    assert made
-    assert made <= wanted
-
+from validators.edits import syntax_error
 
 INDEX = SymbolIndex(
     [symbol("lib.find_one"), symbol("lib.find_all"), symbol("lib.G", "class"), symbol("lib.G.add", "method")]
@@ -81,23 +30,42 @@ SOURCE = Example(
 )  # fmt: skip
 
 
+def code_of(example: Example, programs: dict[str, Program], role: str = "buggy") -> str:
+    return programs[dict(example.parts)["programs"][role]].code
+
+
+def many(count: int, limit: int = 1) -> tuple[list[Example], dict[str, Program]]:
+    """The rows of so many sources that differ in a number."""
+    rows = []
+    for number in range(count):
+        fixed = replace(FIXED, code=CODE.replace("add(1)", f"add({number})"))
+        source = replace(SOURCE, parts={"programs": {"answer": fixed.id}})
+        rows += list(mutate(source, {fixed.id: fixed}, INDEX, limit=limit))
+    return parted(rows)
+
+
 def test_bugs_differ_from_their_fix_and_from_each_other() -> None:
     """Every bug parses, is another program, made by another operator, and carries its source's root and licence."""
     examples, programs = parted(mutate(SOURCE, {FIXED.id: FIXED}, INDEX, limit=6))
-    assert len(examples) == 6
-    assert len({e.operator for e in examples}) == 6
-    buggy = {ast.dump(ast.parse(programs[e.parts["programs"]["buggy"]].code)) for e in examples}  # type: ignore[call-overload]
+    singles = [e for e in examples if e.kind == "bug" and e.bugs == 1]
+    assert len(singles) == 6
+    assert len({e.operator for e in singles}) == 6
+    buggy = {ast.dump(ast.parse(code_of(e, programs))) for e in singles}
     assert len(buggy | {ast.dump(ast.parse(CODE))}) == 7
-    for example in examples:
-        assert example.parts["programs"]["fixed"] == FIXED.id  # type: ignore[call-overload]
+    for example in singles:
+        assert dict(example.parts)["programs"]["fixed"] == FIXED.id
         assert (example.root, example.licence, example.parents) == ("root", "MIT", (SOURCE.id,))
-        assert example.bug_kind == OPERATORS[example.operator or ""][1]
+        assert example.bug_kind == MISTAKES[example.operator or ""].kind
 
 
-def test_bugs_are_the_same_for_the_same_seed() -> None:
-    """A seed gives the same bugs again; another seed gives others."""
-    first, again, other = ([r.id for r in mutate(SOURCE, {FIXED.id: FIXED}, INDEX, seed=s)] for s in (0, 0, 1))
-    assert first == again
+def test_bugs_are_the_same_for_the_same_program_and_seed() -> None:
+    """A seed gives a program the same bugs again, whatever release or page its row is of; another seed gives others."""
+    elsewhere = replace(SOURCE, releases=("s" * 64,), parents=("page",))
+    first, again, moved, other = (
+        [r.id for r in mutate(source, {FIXED.id: FIXED}, INDEX, seed=s) if isinstance(r, Program)]
+        for source, s in ((SOURCE, 0), (SOURCE, 0), (elsewhere, 0), (SOURCE, 1))
+    )
+    assert first == again == moved
     assert first != other
 
 
@@ -107,20 +75,75 @@ def test_stale_names_come_from_changes() -> None:
     library = Library(INDEX, [change], SymbolIndex([symbol("lib.one")]))
     examples, programs = parted(mutate(SOURCE, {FIXED.id: FIXED}, library, limit=20))
     [stale] = [e for e in examples if e.operator == "stale_name"]
-    assert "lib.one(G, 0, weight=None)" in programs[stale.parts["programs"]["buggy"]].code  # type: ignore[call-overload]
+    assert "lib.one(G, 0, weight=None)" in code_of(stale, programs)
 
 
-def test_bookkeeping_of_results_is_not_mutated() -> None:
-    """The flags that record what happened stay as they are: a bug is in the use, not in the record."""
-    code = (
-        "import lib\n\ntry:\n    lib.find_one(1)\nexcept ValueError:\n    raised1 = True\nelse:\n    raised1 = False\n"
-    )
-    fixed = Program(code=code, test="assert raised1 is True\n")
-    source = Example(
-        domain="d", kind="test", releases=(RELEASE,), parts={"programs": {"answer": fixed.id}}, file="f",
-        root="r", generator="g", generator_version="1",
-    )  # fmt: skip
-    _, programs = parted(mutate(source, {fixed.id: fixed}, INDEX, limit=20))
-    assert programs
-    for program in programs.values():
-        assert program.code.endswith("except ValueError:\n    raised1 = True\nelse:\n    raised1 = False\n")
+def test_several_mistakes_are_each_a_row_of_their_own() -> None:
+    """A row with n mistakes holds those of n other rows, which stand in different statements."""
+    examples, programs = many(20 * SEVERAL)
+    several = [e for e in examples if e.operator in NAMES.values()]
+    singles = {dict(e.parts)["programs"]["buggy"]: e for e in examples if e.bugs == 1}
+    assert 5 < len(several) < 40
+    for example in several:
+        named = dict(example.parts)["programs"]
+        alone = [named[role] for role in sorted(named) if role.startswith("alone")]
+        assert len(alone) == example.bugs
+        assert NAMES[len(alone)] == example.operator
+        assert all(a in singles for a in alone)
+        assert example.edit_distance == sum(singles[a].edit_distance or 0 for a in alone)
+        changed = [set(programs[a].code.splitlines()) - set(code_of(example, programs).splitlines()) for a in alone]
+        assert all(changed), "each mistake alone leaves right what another one breaks"
+
+
+def test_syntax_rows_do_not_parse_and_are_one_edit_away() -> None:
+    """Rows of kind `syntax` are of many kinds, none of which compiles."""
+    examples, programs = many(40 * SYNTAX)
+    broken = [e for e in examples if e.kind == "syntax"]
+    assert 20 < len(broken) < 70
+    assert len({e.operator for e in broken}) >= 4
+    assert [e.operator for e in broken if syntax_error(code_of(e, programs)) is None] == []
+    assert all(e.bugs == 1 and 0 < (e.edit_distance or 0) < 9 for e in broken)
+    assert Counter(e.kind for e in examples)["bug"] > 100
+
+
+SYNTAX_CODE = """\
+import lib
+
+def count(rows, name="x"):
+    total = 0
+    for row in rows:
+        total += row
+    if total == 3:
+        return {"name": name, "total": total}
+    return None
+
+G = lib.G()
+G.add(1)
+result1 = count([1, 2])
+"""
+
+
+def test_each_error_of_syntax_can_be_made() -> None:
+    """All eight errors are made where a program has a place for them."""
+    found: set[str] = set()
+    for number in range(80 * SYNTAX):
+        fixed = Program(code=SYNTAX_CODE.replace("add(1)", f"add({number})"), test="assert result1\n")
+        source = replace(SOURCE, parts={"programs": {"answer": fixed.id}})
+        examples, programs = parted(mutate(source, {fixed.id: fixed}, INDEX, limit=1))
+        for e in examples:
+            if e.kind == "syntax":
+                found.add(e.operator or "")
+                assert syntax_error(code_of(e, programs)), code_of(e, programs)
+    assert len(found) == 8
+
+
+@pytest.mark.parametrize(("one", "other", "wanted"), [("a b", "a c", 1), ("", "a b", 2), ("a b c", "b c d", 2)])
+def test_distance_counts_tokens(one: str, other: str, wanted: int) -> None:
+    """A token put in, taken out or replaced counts one."""
+    assert distance(one.split(), other.split()) == distance(other.split(), one.split()) == wanted
+    assert edit_distance(f"x = {one}", [(4, 4 + len(one), other)]) == wanted
+
+
+def test_comments_are_not_what_strings_hold() -> None:
+    """A hash in a string is no comment."""
+    assert comments("a = '# no'\nb = 1  # yes\n") == {2: "# yes"}

@@ -43,6 +43,7 @@ class Bench:
     def __init__(self, kind: str, symbols: tuple[str, ...] = ("lib.core.f",), **codes: str) -> None:
         self.kind = kind
         roles = dict.fromkeys(role for role, _ in DUTIES[kind])
+        roles |= dict.fromkeys(codes)
         self.programs = {role: Program(code=codes.get(role, f"r = '{role}'\n"), test="assert r == 3") for role in roles}
         releases = (OLD, NEW) if kind in ("drift", "preference") else (NEW,)
         parts: dict[str, Any] = {"programs": {role: p.id for role, p in self.programs.items()}, "prompt": "Do it"}
@@ -78,6 +79,8 @@ def bench(kind: str, **more: Any) -> Bench:
         more = {"fixed": FIXED, "buggy": FIXED.replace("+=", "-=")} | more
     if kind == "fim":
         more = {"whole": "r = f('whole')\n"} | more
+    if kind == "syntax":
+        more = {"fixed": FIXED, "buggy": FIXED.replace("rows:", "rows")} | more
     return Bench(kind, **more)
 
 
@@ -238,6 +241,48 @@ def test_only_the_intended_change_differs(buggy: str, proven: bool) -> None:
     case.example = replace(case.example, parts={"programs": {r: p.id for r, p in case.programs.items()}})
     case.set("buggy", "failed")
     assert not case.prove().proven
+
+
+SEVERAL = {
+    "buggy": FIXED.replace("+=", "-=").replace("[1, 2]", "[1]"),
+    "alone1": FIXED.replace("+=", "-="),
+    "alone2": FIXED.replace("[1, 2]", "[1]"),
+}
+
+
+def test_each_of_several_mistakes_fails_alone() -> None:
+    """A bug of two mistakes needs a run of each, and neither may pass, nor may more places differ than mistakes."""
+    case = bench("bug", **SEVERAL).set("alone1", "failed").set("alone2", "failed")
+    assert len(obligations(case.example)) == 4
+    assert case.prove().proven
+    assert case.set("alone2", "passed").prove().rule == "equivalent-mutant"
+    more = SEVERAL | {"buggy": SEVERAL["buggy"].replace("result = 0", "result = 1")}
+    case = bench("bug", **more).set("alone1", "failed").set("alone2", "failed")
+    assert "3 places" in case.prove().detail
+
+
+def test_syntax_rows_are_proven_by_the_compiler() -> None:
+    """What compiles is no error of syntax; what doesn't, and is one small edit away from what passes, is one."""
+    assert bench("syntax").prove().line_named is True
+    assert bench("syntax", buggy=FIXED.replace("+=", "-=")).prove().rule == "equivalent-mutant"
+    assert bench("syntax", buggy="x = 0\n" * 20 + FIXED + "(").prove().rule == "unproven"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "more", "wanted"),
+    [
+        ("failed", {"values": {"0": {"actual": "[1]"}, "1": {"actual": "{2: 1.0}"}}}, (1, False)),
+        ("failed", {"values": {"0": {"actual": "[1]"}, "1": {"actual": "<x>"}}}, (2, False)),
+        ("failed", {}, (None, False)),
+        ("error", {"exception": {"type": "TypeError", "in": "code", "line": 4}}, (None, True)),
+        ("error", {"exception": {"type": "TypeError", "in": "code", "line": 6}}, (None, False)),
+    ],
+)
+def test_difficulty_is_what_the_run_shows(outcome: str, more: Any, wanted: tuple[int | None, bool]) -> None:
+    """How many values are wrong where it fails, and whether the error names the line that is wrong."""
+    fixed = {"values": {"0": {"actual": "[2]"}, "1": {"actual": "{2: 1}"}}}
+    proof = bench("bug").set("fixed", "passed", **fixed).set("buggy", outcome, **more).prove()
+    assert (proof.checks_failing, proof.line_named) == wanted
 
 
 def test_rejected_code_parses() -> None:

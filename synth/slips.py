@@ -1,0 +1,224 @@
+"""Where a program can go wrong: its mutations, drawn by weight, each given only where it can matter and isn't told."""
+
+from __future__ import annotations
+
+import ast
+import io
+import random
+import re
+import tokenize
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from registry.records import Program
+from synth.dataflow import flow, needed
+from synth.operators import BOOKKEEPING, Edits, Scope
+from synth.source import Source
+from synth.taxonomy import MISTAKES
+from synth.vocabulary import Library, Words
+
+_HOLDERS = ("contextlib", "warnings")
+"""Modules whose calls and contexts hold what a test looks at (what is printed, what is warned of)."""
+
+
+@dataclass(frozen=True)
+class Slip:
+    """One mistake in a program.
+
+    Attributes:
+        operator: Its operator.
+        edits: What is written instead.
+        statement: Position of the statement of the top level it is in.
+    """
+
+    operator: str
+    edits: Edits
+    statement: int
+
+
+@dataclass
+class Draft:
+    """A program that passes its test, and every way of ours to break it.
+
+    Attributes:
+        program: The program.
+        library: Names to be wrong with.
+    """
+
+    program: Program
+    library: Library
+
+    @cached_property
+    def source(self) -> Source:
+        """Its code."""
+        return Source(self.program.code)
+
+    @cached_property
+    def _words(self) -> Words:
+        return Words(self.library, self.source.tree)
+
+    @cached_property
+    def _variables(self) -> list[tuple[str, ...]]:
+        """For each statement the names that those before it have bound, but what a test looks at."""
+        names: dict[str, None] = {}
+        found = []
+        for statement in self.source.tree.body:
+            found.append(tuple(names))
+            if not isinstance(statement, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)):
+                bound = sorted(flow(statement).binds)
+                names.update(dict.fromkeys(n for n in bound if not n.startswith(BOOKKEEPING)))
+        return found
+
+    @cached_property
+    def _later(self) -> list[frozenset[str]]:
+        """For each statement the names whose objects those after it change."""
+        seen: frozenset[str] = frozenset()
+        found = []
+        for statement in reversed(self.source.tree.body):
+            found.append(seen)
+            seen |= flow(statement).changes
+        return found[::-1]
+
+    @cached_property
+    def _matters(self) -> frozenset[int]:
+        """Positions of the statements on which something depends that the test looks at."""
+        looked_at = {n.id for n in ast.walk(ast.parse(self.program.test)) if isinstance(n, ast.Name)}
+        return frozenset(needed(self.source.tree.body, looked_at, fixed=frozenset(self._words.imported)))
+
+    @cached_property
+    def _places(self) -> dict[type[ast.AST], list[tuple[int, ast.AST]]]:
+        """Type -> nodes in the order of the text, with the positions of their statements."""
+        found: dict[type[ast.AST], list[tuple[int, ast.AST]]] = {}
+        for i, statement in enumerate(self.source.tree.body):
+            for node in _nodes(statement):
+                found.setdefault(type(node), []).append((i, node))
+        return found
+
+    def slips(self, rng: random.Random) -> Iterator[Slip]:
+        """Mistakes in the order in which they are tried: operators by weighted draw, one place of each at random."""
+        left = {
+            name: mistake.weight
+            for name, mistake in MISTAKES.items()
+            if any(kind in self._places for kind in mistake.nodes)
+        }
+        while left:
+            name = rng.choices(list(left), weights=list(left.values()))[0]
+            del left[name]
+            found = list(self._of(name, rng))
+            if found:
+                yield rng.choice(found)
+
+    def _of(self, name: str, rng: random.Random) -> Iterator[Slip]:
+        mistake = MISTAKES[name]
+        for kind in mistake.nodes:
+            for i, node in self._places.get(kind, ()):
+                if i not in self._matters and not mistake.anywhere:
+                    continue
+                scope = Scope(self.source, self._words, rng, self._variables[i], self._later[i])
+                for edits in mistake.operator(node, scope):
+                    if not self.told(edits):
+                        yield Slip(name, edits, i)
+
+    def told(self, edits: Edits) -> bool:
+        """Whether a comment gives a mistake away: it stands at the place, or names what is no longer there."""
+        if "#" not in self.program.code:
+            return False
+        gone: set[str] = set()
+        for start, end, text in edits:
+            gone |= _said(self.program.code[start:end]) - _said(text)
+            first, last = (self.program.code.count("\n", 0, at) + 1 for at in (start, end))
+            if any(line in self._comments for line in range(first - 1, last + 1)):
+                return True
+        return any(gone & _said(comment) for comment in self._comments.values())
+
+    @cached_property
+    def _comments(self) -> dict[int, str]:
+        """Line -> the comment on it."""
+        return comments(self.program.code)
+
+
+def comments(code: str) -> dict[int, str]:
+    """Line (1-based) -> the comment on it."""
+    tokens = tokenize.generate_tokens(io.StringIO(code).readline)
+    return {t.start[0]: t.string for t in tokens if t.type == tokenize.COMMENT}
+
+
+def _said(text: str) -> set[str]:
+    return {word.lower() for word in re.findall(r"\w+", text)}
+
+
+def edited(code: str, edits: Iterable[tuple[int, int, str]]) -> str:
+    """`code` with edits that don't overlap."""
+    for start, end, text in sorted(edits, reverse=True):
+        code = code[:start] + text + code[end:]
+    return code
+
+
+def _nodes(statement: ast.stmt) -> Iterator[ast.AST]:
+    """A statement and what is in it that mistakes are made in; nodes know how they stand (`only`, `parent`)."""
+    stack: list[ast.AST] = [statement]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.stmt) and _records(node):
+            continue
+        call = node.value if isinstance(node, ast.Expr) else None
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and _is_record(call.func.value):
+            stack += reversed(call.args)  # results1.append(...)
+            continue
+        yield node
+        stack += reversed(_within(node))
+
+
+def _within(node: ast.AST) -> Sequence[ast.AST]:
+    """What is in a node, but the bookkeeping around a `try` or `with`, and what of a call only records."""
+    if isinstance(node, ast.Try):
+        return _marked(node.body)
+    if isinstance(node, (ast.With, ast.AsyncWith)):
+        held = any(_is_holder(item.context_expr) for item in node.items)
+        return [*([] if held else node.items), *_marked(node.body)]
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return []
+    if isinstance(node, ast.Call):
+        for argument in node.args:
+            argument.__dict__["parent"] = _last(node.func)
+    elif isinstance(node, (ast.For, ast.comprehension)):
+        node.iter.__dict__["parent"] = "iter"
+    elif isinstance(node, ast.Attribute):
+        node.value.__dict__["parent"] = "."
+    body = getattr(node, "body", None)
+    if isinstance(body, list):
+        _marked(body)
+    signs = (ast.expr_context, ast.operator, ast.cmpop, ast.boolop, ast.unaryop)
+    return [child for child in ast.iter_child_nodes(node) if not isinstance(child, signs)]
+
+
+def _marked(body: list[ast.stmt]) -> list[ast.stmt]:
+    if len(body) == 1:
+        body[0].__dict__["only"] = True
+    return body
+
+
+def _last(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _is_record(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and node.id.startswith(BOOKKEEPING)
+
+
+def _is_holder(node: ast.AST) -> bool:
+    while isinstance(node, (ast.Call, ast.Attribute)):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return isinstance(node, ast.Name) and node.id in _HOLDERS
+
+
+def _records(statement: ast.stmt) -> bool:
+    """Bookkeeping of the checks: `results1 = []`, `warnings.simplefilter(...)`, `warned1 = ...`, `raised1 = True`."""
+    if isinstance(statement, ast.Expr):
+        return _is_holder(statement.value)
+    if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+        name = statement.targets[0].id
+        empty = isinstance(statement.value, ast.List) and not statement.value.elts
+        return name.startswith(("warned", "raised", "caught")) or (name.startswith("results") and empty)
+    return False

@@ -1,0 +1,161 @@
+"""Every mutation operator makes the mistake it is named after, and leaves the rest of the text alone."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from registry.names import SymbolIndex
+from registry.records import Change, Program, Symbol
+from synth.slips import Draft, edited
+from synth.taxonomy import MISTAKES
+from synth.vocabulary import Library
+from tests.synth.conftest import RELEASE, symbol
+
+INDEX = SymbolIndex(
+    [
+        symbol("lib.find_one"),
+        symbol("lib.find_all"),
+        symbol("lib.DiGraph", "class"),
+        symbol("lib.Graph", "class"),
+        symbol("lib.Graph.add", "method"),
+        symbol("lib.Graph.remove", "method"),
+        symbol("lib.Graph.nodes", "attribute"),
+        symbol("lib.Graph.edges", "attribute"),
+        Symbol(
+            release=RELEASE, path="lib.f", kind="function",
+            parameters=[
+                {"name": "G", "kind": "positional or keyword", "default": None},
+                {"name": "weight", "kind": "positional or keyword", "default": "None"},
+                {"name": "directed", "kind": "keyword-only", "default": "False"},
+            ],
+        ),
+    ]
+)  # fmt: skip
+STALE = Change(old="o" * 64, new=RELEASE, symbol="lib.one", kind="renamed", replacement="lib.find_one")
+LIBRARY = Library(INDEX, [STALE], SymbolIndex([symbol("lib.one")]))
+
+CASES = [
+    ("changed_while_read", "for r in list(G):\n    G.remove(r)", {"for r in G:\n    G.remove(r)"}),
+    ("comparison_swap", "r = a < b", {"r = a <= b"}),
+    ("comparison_swap", "r = a not  in b", {"r = a in b"}),
+    ("foreign_word", "r = lib.f(a, None)", {"r = lib.f(a, null)"}),
+    ("invented_name", "r = lib.f(a)", {f"r = lib.{n}(a)" for n in ("get_f", "find_f", "compute_f", "all_f", "is_f",
+                                                                  "make_f", "calculate_f", "fs")}),
+    ("lazy_result", "r = list(lib.f(a))", {"r = lib.f(a)"}),
+    ("lost_result", "G = lib.f(G)\nr = G", {"lib.f(G)\nr = G"}),
+    ("misspelt_keyword", "r = lib.f(weight=1)", {"r = lib.f(weights=1)", "r = lib.f(wei=1)"}),
+    ("missing_argument", "r = lib.f(a, k=1)", {"r = lib.f(a)", "r = lib.f(k=1)"}),
+    ("missing_argument", "r = lib.f(\n    a,\n)", {"r = lib.f(\n    )"}),
+    ("missing_await", "async def r():\n    return await a", {"async def r():\n    return a"}),
+    ("missing_call", "r = G.size()", {"r = G.size"}),
+    ("missing_copy", "H = G.copy()\nH.add(1)\nr = G", {"H = G\nH.add(1)\nr = G"}),
+    ("missing_copy", "H = lib.Graph(G)\nH.add(1)\nr = G", {"H = G\nH.add(1)\nr = G"}),
+    ("missing_return", "def r():\n    return a + b", {"def r():\n    a + b"}),
+    ("missing_statement", "G.add(1)\nr = G", {"r = G"}),
+    ("missing_statement", "for i in a:\n    G.add(i)\nr = G", {"for i in a:\n    pass\nr = G"}),
+    ("misused_equals", "r = lib.f(weight=1)", {"r = lib.f(weight == 1)"}),
+    ("needless_call", "r = G.name", {"r = G.name()"}),
+    ("negated_condition", "if not a:\n    r = b", {"if a:\n    r = b"}),
+    ("negated_condition", "r = [i for i in b if i > 1]", {"r = [i for i in b if not (i > 1)]"}),
+    ("none_kept", "G.add(1)\nr = G", {"G = G.add(1)\nr = G"}),
+    ("off_by_one", "r = lib.f(0, k=1)", {"r = lib.f(1, k=1)", "r = lib.f(0, k=2)", "r = lib.f(0, k=0)"}),
+    ("stale_name", "r = lib.find_one(a)", {"r = lib.one(a)"}),
+    ("swapped_arguments", "r = lib.f(a,  1)", {"r = lib.f(1,  a)"}),
+    ("swapped_results", "r, b = lib.f(a)", {"b, r = lib.f(a)"}),
+    ("undefined_method", "r = G.add(a)", {f"r = G.{n}(a)" for n in ("get_add", "find_add", "compute_add", "all_add",
+                                                                    "is_add", "make_add", "calculate_add", "adds")}),
+    ("undefined_object", "r = len(a)", {"r = len(as)", "r = len(a1)", "r = len(new_a)"}),
+    ("wrong_attribute", "r = G.nodes", {"r = G.edges"}),
+    ("wrong_class", "r = lib.DiGraph()", {"r = lib.Graph()"}),
+    ("wrong_constant", "r = lib.f(k=True)", {"r = lib.f(k=False)"}),
+    ("wrong_constant", "r = lib.f(k='x')", {"r = lib.f(k=None)"}),
+    ("wrong_default", "r = lib.f(a)", {"r = lib.f(a, directed=True)"}),
+    ("wrong_default", "def r(a, n=1):\n    return n", {"def r(a, n=2):\n    return n"}),
+    ("wrong_function", "r = lib.find_one(a)", {"r = lib.find_all(a)", "r = lib.f(a)"}),
+    ("wrong_index", "r = a[0]", {"r = a[1]"}),
+    ("wrong_index", "r = a[-1]", {"r = a[0]"}),
+    ("wrong_index", "r = a['weight']", {"r = a['weights']"}),
+    ("wrong_index", "r = a[:2]", {"r = a[:3]"}),
+    ("wrong_jump", "for r in a:\n    continue", {"for r in a:\n    break"}),
+    ("wrong_keyword", "r = lib.f(a, weight=1)", {"r = lib.f(a, directed=1)"}),
+    ("wrong_literal", "r = lib.f([1, 2])", {"r = lib.f([1])"}),
+    ("wrong_method", "r = G.add(1)", {"r = G.remove(1)"}),
+    ("wrong_operator", "r = a + b", {"r = a - b"}),
+    ("wrong_operator", "r = a and b", {"r = a or b"}),
+    ("wrong_operator", "r = 1\nr += 1", {"r = 1\nr -= 1"}),
+    ("wrong_string", "r = lib.f('weight')", {"r = lib.f('weights')"}),
+    ("wrong_variable", "r = lib.f(b)", {"r = lib.f(a)", "r = lib.f(G)"}),
+]  # fmt: skip
+SETUP = "import lib\n\nG = a = b = lib.Graph()\n"
+
+
+def drafted(code: str, test: str = "assert r\n") -> Draft:
+    return Draft(Program(code=SETUP + code + "\n", test=test), LIBRARY)
+
+
+@pytest.mark.parametrize(("operator", "code", "wanted"), CASES)
+def test_operator_makes_its_mistake(operator: str, code: str, wanted: set[str]) -> None:
+    """Each operator edits what it is named after, and nothing else of the text."""
+    draft = drafted(code)
+    made = set()
+    for seed in range(12):
+        slips = [s for s in draft.slips(random.Random(seed)) if s.operator == operator]
+        made |= {edited(draft.program.code, s.edits).removeprefix(SETUP).rstrip() for s in slips if s.statement > 1}
+    assert made
+    assert made <= wanted
+
+
+def test_every_operator_has_a_case() -> None:
+    """No operator is left untried but the one that takes out an import, which has a test of its own."""
+    assert {operator for operator, _, _ in CASES} == set(MISTAKES) - {"missing_import"}
+
+
+def test_missing_import_is_of_what_is_used() -> None:
+    """Only an import that what is looked at needs is forgotten."""
+    code = "from lib import f\nfrom lib import find_all\n\nr = f(1)\n"
+    slips = list(Draft(Program(code=code, test="assert r\n"), LIBRARY).slips(random.Random(0)))
+    [slip] = [s for s in slips if s.operator == "missing_import"]
+    assert edited(code, slip.edits) == "from lib import find_all\n\nr = f(1)\n"
+
+
+def test_nothing_changes_where_no_test_looks() -> None:
+    """A statement on which nothing depends that the test names is left alone."""
+    draft = drafted("x = lib.f(a, 7)\nr = lib.f(b)")
+    assert {s.statement for seed in range(9) for s in draft.slips(random.Random(seed))} <= {0, 1, 3}
+
+
+@pytest.mark.parametrize(
+    ("code", "operator"),
+    [
+        ("r = lib.f(a, directed=True)  # all of it", "wrong_constant"),
+        ("# all of it\nr = lib.f(a, directed=True)", "wrong_constant"),
+        ("r = lib.find_one(a)\n\n# what find_one gives\n\nr = [r]", "wrong_function"),
+    ],
+)
+def test_no_comment_tells_of_a_mistake(code: str, operator: str) -> None:
+    """No mistake is made beside a comment, or where one names what is gone."""
+    plain = "\n".join(line.partition("#")[0] for line in code.splitlines())
+    assert operator in {s.operator for s in drafted(plain).slips(random.Random(0))}
+    assert operator not in {s.operator for seed in range(9) for s in drafted(code).slips(random.Random(seed))}
+
+
+def test_bookkeeping_of_results_is_not_mutated() -> None:
+    """The flags and lists that record what happened stay as they are: a bug is in the use, not in the record."""
+    kept = (
+        "results1 = []\n",
+        "    results1.append(",
+        "except ValueError:\n    raised1 = True\nelse:\n    raised1 = False\n",
+        "with warnings.catch_warnings(record=True) as warned1:\n    warnings.simplefilter('always')\n",
+    )
+    code = (
+        "import warnings\n"
+        "results1 = []\nfor i in a:\n    results1.append(lib.f(i, 1))\n"
+        "try:\n    lib.find_one(1)\nexcept ValueError:\n    raised1 = True\nelse:\n    raised1 = False\n"
+        "with warnings.catch_warnings(record=True) as warned1:\n    warnings.simplefilter('always')\n    lib.f(2)\n"
+    )
+    draft = drafted(code, "assert results1 == [3] and raised1 is True and warned1\n")
+    made = [edited(draft.program.code, s.edits) for seed in range(20) for s in draft.slips(random.Random(seed))]
+    assert len(set(made)) > 10
+    assert not [(part, text) for text in made for part in kept if part not in text]
