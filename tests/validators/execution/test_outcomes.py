@@ -331,16 +331,22 @@ def test_late_programs_are_tried_again_alone(wall: str, bare: BuiltEnvironment, 
     assert took[1] >= 4.0
 
 
-def test_kernel_ends_a_bomb_before_the_poll(wall: str, pool: Pool, bare: BuiltEnvironment) -> None:
-    """A program that starts threads as fast as it can is refused more by the kernel itself (bubblewrap: Linux 6.14)."""
+def test_kernel_refuses_a_bomb(wall: str, pool: Pool, bare: BuiltEnvironment) -> None:
+    """Threads started as fast as can be are refused by the kernel itself (bubblewrap: Linux 6.14), else by the poll."""
     bomb = (
         "import threading, time\nstarted = 0\ntry:\n    while started < 2000:\n"
         "        threading.Thread(target=time.sleep, args=(9,), daemon=True).start()\n        started += 1\n"
         "except RuntimeError:\n    pass"
     )
-    (verdict,) = pool.run(bare, [Program(code=bomb, test="assert started < 600")], attempts=1)
+    test = "assert started < 600"
+    outcomes: set[str] = set()
+    for attempt in range(8):  # on a loaded machine the poll may be there first
+        (verdict,) = pool.run(bare, [Program(code=bomb, test=f"{test} # {attempt}")], attempts=1)
+        outcomes.add(verdict.outcome)
+        if verdict.outcome != "killed":
+            break
     limited = wall == "docker" or tuple(int(n) for n in os.uname().release.split(".")[:2]) >= (6, 14)
-    assert verdict.outcome == ("passed" if limited else "failed"), verdict
+    assert outcomes - {"killed"} == {"passed" if limited else "failed"}, verdict
 
 
 def test_output_is_kept_in_bounds(pool: Pool, bare: BuiltEnvironment) -> None:
