@@ -6,17 +6,19 @@ several processes can share the work); what it needs of others it takes from the
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from flows.spreading import spread
 from registry.domain import SynthSpec
 from registry.families import Families
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Program, Record, Release, Verdict
 from scrapers.sources import Scraped
-from synth import bugs, edits, fim, locate, refactors, text
+from synth import bugs, edits, fim, locate, refactors
 from synth.context import Definitions
 from synth.drift import Drift, without_replacements
 from synth.material import Piece, chosen, pieces
@@ -29,6 +31,18 @@ from validators.proofs import announces, deprecations, programs_of
 
 Observe = Callable[[Release, Iterable[Program]], Mapping[str, Verdict]]
 """Runs programs at a release now: program id -> verdict."""
+
+
+SHARD = 64
+"""Sources that a process takes at a time."""
+
+WORTH = 4
+"""A process more is worth its start (about 2 s) for so many shards."""
+
+
+def unobserved(_release: Release, _programs: Iterable[Program]) -> Mapping[str, Verdict]:
+    """No program can be run by steps by source."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -109,6 +123,10 @@ class Stock:
         """What is plausible in the new release's code."""
         return locate.model_of(self.new.pages)
 
+    def for_sources(self) -> Stock:
+        """The same as far as steps by source may look, so that it is quickly sent to another process."""
+        return dataclasses.replace(self, mined=Mined([], {}), programs={}, observe=unobserved, made=[])
+
     @cached_property
     def sources(self) -> list[Source]:
         """The mined examples of the new release that passed there, by id."""
@@ -121,21 +139,31 @@ class Stock:
         return found
 
 
-def derived(stock: Stock) -> Iterator[Record]:
-    """The rows of all steps, in the tables' order, and of each source in turn."""
+def derived(stock: Stock, processes: int = 1) -> Iterator[Record]:
+    """The rows of all steps, in the tables' order, and of each source in turn.
+
+    Args:
+        stock: What they are made of.
+        processes: Processes that share the steps by source.
+    """
     for step in STEPS.values():
         made = list(step(stock))
         stock.made += made
         yield from made
-    for source in stock.sources:
+    shards = [stock.sources[i : i + SHARD] for i in range(0, len(stock.sources), SHARD)]
+    for rows in spread(of_sources, stock.for_sources(), shards, min(processes, len(shards) // WORTH)):
+        yield from rows
+
+
+def of_sources(stock: Stock, sources: Sequence[Source]) -> list[Record]:
+    """The rows of all steps by source, of each source in turn."""
+    rows: list[Record] = []
+    for source in sources:
         so_far: list[Record] = []
         for by_source in BY_SOURCE.values():
             so_far += by_source(stock, source, so_far)
-        yield from so_far
-
-
-def _text(stock: Stock) -> Iterator[Record]:
-    return text.mine(stock.new.pages, stock.indexes[1], domain=stock.domain)
+        rows += so_far
+    return rows
 
 
 def _drift(stock: Stock) -> Iterator[Record]:
@@ -191,7 +219,11 @@ def _bugs(stock: Stock, source: Source, _made: Sequence[Record]) -> Iterator[Rec
     settings = stock.settings
     if source.verdict.proof == "strong" or settings.weak:  # so the fixes of its bugs are
         yield from bugs.mutate(
-            source.example, stock.programs, stock.library, seed=settings.seed, limit=settings.mutants
+            source.example,
+            {source.program.id: source.program},
+            stock.library,
+            seed=settings.seed,
+            limit=settings.mutants,
         )
 
 
@@ -234,7 +266,6 @@ def _takes(percent: int, generator: str, stock: Stock, source: Source) -> bool:
 
 
 STEPS: Mapping[str, Callable[[Stock], Iterable[Record]]] = {
-    f"{text.GENERATOR}@{text.VERSION}": _text,
     "drift@3": _drift,
     f"{edits.GENERATOR}@{edits.VERSION}": _migrations,
 }

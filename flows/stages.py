@@ -10,7 +10,7 @@ from flows.curation import CURATE_PART, curate_stage
 from flows.house import House
 from flows.publication import publish_key, publish_stage
 from flows.scraping import compare_stage, scrape_stage
-from flows.synthesis import DERIVE_PART, MINE_PART, derive_stage, mine_stage
+from flows.synthesis import DERIVE_PART, derive_stage, mine_part, mine_stage
 from flows.training import TRAIN_PART, decision_of, evaluate_stage, train_stage
 from flows.validation import validate_derived_stage, validate_mined_stage
 from registry.identity import work_key
@@ -47,7 +47,7 @@ BASE_AFTER = "compare"
 
 def complete_key(house: House) -> str:
     """The work key of a whole run: the domain as it is configured, and the parts that work on it."""
-    parts = {"harness": HARNESS, "mine": MINE_PART, "derive": DERIVE_PART, "curate": CURATE_PART, "train": TRAIN_PART}
+    parts = {"harness": HARNESS, "mine": mine_part(), "derive": DERIVE_PART, "curate": CURATE_PART, "train": TRAIN_PART}
     return work_key([], f"refresh@{version('driftune')}", parts | {"domain": house.domain.model_dump_json()})
 
 

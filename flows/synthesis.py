@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
 
 from flows.batches import Batch
 from flows.derivation import BY_SOURCE, STEPS, Mined, Stock, derived
 from flows.house import House
 from flows.scraping import changes, releases, scraped
+from flows.spreading import spread
 from flows.validation import needed, run_now, verdicts
 from registry.identity import sha256_of, work_key
 from registry.names import SymbolIndex
 from registry.records import Example, Program, Record, Release, Verdict
-from synth import doc_examples, test_examples
+from synth import generators
+from synth.generators import Material
 from validators.proofs import programs_of
-
-MINE_PART = f"{doc_examples.GENERATOR}@{doc_examples.VERSION}+{test_examples.GENERATOR}@{test_examples.VERSION}"
 
 DERIVE_PART = "+".join((*STEPS, *BY_SOURCE))
 
@@ -28,34 +30,59 @@ def packages(house: House) -> tuple[str, ...]:
     return tuple(name.replace("-", "_") for name in names)
 
 
+def mine_part() -> str:
+    """What mines: the generators that there are, installed ones too, with their versions."""
+    return "+".join(generators.part(name) for name in generators.names())
+
+
 def mine_key(house: House, release: Release) -> str:
     """The work key of mining one release."""
-    return work_key([release.digest], MINE_PART, {"domain": house.domain.name, "packages": list(packages(house))})
+    latest = release.id == releases(house)[1].id
+    parameters = {"domain": house.domain.name, "packages": list(packages(house)), "latest": latest}
+    return work_key([release.digest], mine_part(), parameters)
 
 
 def mine_stage(house: House) -> list[Batch]:
-    """One batch a release: its `doc` and `test` examples."""
-    batches = []
-    for release in releases(house):
-        key = mine_key(house, release)
-        if house.result(key) is None:
-            batches.append(Batch(f"Mine {release.library} {release.version}", 1, _mining(house, release, key)))
-    return batches
+    """One batch: the rows that generators make of each release alone."""
+    keys = {mine_key(house, release): release for release in releases(house)}
+    missing = {key: release for key, release in keys.items() if house.result(key) is None}
+    if not missing:
+        return []
+    title = "Mine " + " and ".join(f"{r.library} {r.version}" for r in missing.values())
+    return [Batch(title, len(missing), partial(_mine, house, missing))]
 
 
-def _mining(house: House, release: Release, key: str) -> Callable[[], int]:
-    def run() -> int:
+def _mine(house: House, missing: Mapping[str, Release]) -> int:
+    """Mines releases by several processes, and remembers each by its key when all of its rows are there."""
+    materials = [_material(house, release) for release in missing.values()]
+    names = generators.names()
+    jobs = [(number, name) for number in range(len(materials)) for name in names]
+    made = spread(generated, materials, jobs, house.workers)
+    written = 0
+    for key in missing:
         since = time.monotonic()
-        found = scraped(house, release)
-        index = SymbolIndex(found.symbols)
-        domain, beside = house.domain.name, packages(house)
-        rows: list[Record] = [
-            *doc_examples.mine(found.pages, found.symbols, index, domain=domain, packages=beside),
-            *test_examples.mine(found.pages, index, domain=domain, packages=beside),
-        ]
-        return house.finish("synth", MINE_PART, [key], rows, since)
+        rows = [row for found in islice(made, len(names)) for row in found]
+        written += house.finish("synth", mine_part(), [key], rows, since)
+    return written
 
-    return run
+
+def generated(materials: Sequence[Material], job: tuple[int, str]) -> list[Record]:
+    """The rows that one generator makes of one release."""
+    number, name = job
+    return list(generators.load(name).generate(materials[number]))
+
+
+def _material(house: House, release: Release) -> Material:
+    found = scraped(house, release)
+    return Material(
+        domain=house.domain.name,
+        release=release,
+        pages=found.pages,
+        symbols=found.symbols,
+        index=SymbolIndex(found.symbols),
+        packages=packages(house),
+        latest=release.id == releases(house)[1].id,
+    )
 
 
 def _mined(house: House) -> Mined:
@@ -103,5 +130,6 @@ def _derived(house: House, mined: Mined) -> Iterator[Record]:
             mined=mined,
             programs=house.programs({p for e in mined.examples for p in programs_of(e).values()}),
             observe=observe,
-        )
+        ),
+        house.workers,
     )

@@ -11,6 +11,7 @@ from typing import Protocol
 from registry.errors import GeneratorError
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Page, Program, Release, Symbol
+from synth import doc_examples, test_examples, text
 
 GROUP = "driftune.generators"
 """The entry-point group: name -> a Generator, or a callable that makes one."""
@@ -28,6 +29,7 @@ class Material:
         index: The same symbols, indexed.
         packages: Importable third-party packages that its environment has.
         changes: The changes to this release from the one before.
+        latest: Whether it is the newest release of its domain: `text` is made of no other.
     """
 
     domain: str
@@ -37,6 +39,7 @@ class Material:
     index: SymbolIndex
     packages: tuple[str, ...] = ()
     changes: tuple[Change, ...] = field(default=())
+    latest: bool = True
 
 
 class Generator(Protocol):
@@ -51,14 +54,12 @@ class Generator(Protocol):
 
 
 class Doc:
-    """Doctest sessions of docstrings and guides."""
+    """Examples of docstrings and guides."""
 
-    name, version = "doc_examples", "1"
+    name, version = doc_examples.GENERATOR, doc_examples.VERSION
 
     def generate(self, material: Material) -> Iterator[Program | Example]:
         """See `synth.doc_examples.mine`."""
-        from synth import doc_examples
-
         return doc_examples.mine(
             material.pages, material.symbols, material.index, domain=material.domain, packages=material.packages
         )
@@ -67,25 +68,22 @@ class Doc:
 class Tests:
     """The library's own test functions."""
 
-    name, version = "test_examples", "1"
+    name, version = test_examples.GENERATOR, test_examples.VERSION
 
     def generate(self, material: Material) -> Iterator[Program | Example]:
         """See `synth.test_examples.mine`."""
-        from synth import test_examples
-
         return test_examples.mine(material.pages, material.index, domain=material.domain, packages=material.packages)
 
 
 class Text:
     """Guides and source."""
 
-    name, version = "text", "1"
+    name, version = text.GENERATOR, text.VERSION
 
     def generate(self, material: Material) -> Iterator[Program | Example]:
         """See `synth.text.mine`."""
-        from synth import text
-
-        return text.mine(material.pages, material.index, domain=material.domain)
+        if material.latest:
+            yield from text.mine(material.pages, material.index, domain=material.domain)
 
 
 BUILT_IN: Mapping[str, str] = {
@@ -99,6 +97,12 @@ BUILT_IN: Mapping[str, str] = {
 def names() -> list[str]:
     """The names of all generators, built-in ones first."""
     return [*BUILT_IN, *sorted(e.name for e in entry_points(group=GROUP) if e.name not in BUILT_IN)]
+
+
+def part(name: str) -> str:
+    """A generator's name and version, as works are remembered by."""
+    found = load(name)
+    return f"{found.name}@{found.version}"
 
 
 def load(name: str) -> Generator:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from registry.names import SymbolIndex
 from registry.records import Example, Page
 
-GENERATOR, VERSION = "text", "1"
+GENERATOR, VERSION = "text", "2"
 SHORTEST = 80
 """Characters under which a page says nothing (an empty `__init__`, a redirect)."""
 
@@ -25,19 +25,21 @@ def mine(
         kinds: Kinds of pages that are read.
 
     Yields:
-        Examples without programs; `parts["order"]` numbers them in the order in which they are to be read.
+        Examples without programs, dependencies first; `parts["depth"]` is how long a chain of imports stands under a
+        module (0 for guides): sorted by it, whatever is imported comes first, and a page that comes or goes moves only
+        what imports it.
     """
     wanted = frozenset(kinds)
     chosen = [p for p in pages if p.kind in wanted and len(p.markdown.strip()) >= SHORTEST]
     guides = sorted((p for p in chosen if p.kind != "source"), key=lambda p: (p.kind, p.path))
     sources = dependencies_first([p for p in chosen if p.kind == "source"])
     defined = _defined(index)
-    for order, page in enumerate([*guides, *sources]):
+    for page, depth in [*((g, 0) for g in guides), *sources]:
         yield Example(
             domain=domain,
             kind="text",
             releases=(page.release,),
-            parts={"programs": {}, "text": page.markdown, "order": order, "page": page.kind},
+            parts={"programs": {}, "text": page.markdown, "depth": depth, "page": page.kind},
             language="python" if page.kind == "source" else "text",
             symbols=tuple(defined.get(page.id, ())),
             file=page.path,
@@ -50,14 +52,20 @@ def mine(
         )
 
 
-def dependencies_first(pages: Iterable[Page]) -> list[Page]:
-    """Modules after those they import, as far as there is no cycle; ties by path."""
+def dependencies_first(pages: Iterable[Page]) -> list[tuple[Page, int]]:
+    """Modules after those they import, as far as there is no cycle (ties by path), each with its depth.
+
+    The depth is the length of the longest chain of imports below a module.
+    """
     by_module = {module_of(p): p for p in sorted(pages, key=lambda p: p.path)}
     imports = {name: _imported(page, by_module) for name, page in by_module.items()}
     done: dict[str, None] = {}
     for start in sorted(by_module):
         _visit(start, imports, done)
-    return [by_module[name] for name in done]
+    depths: dict[str, int] = {}
+    for name in done:
+        depths[name] = max((depths[other] for other in imports[name] if other in depths), default=-1) + 1
+    return [(by_module[name], depths[name]) for name in done]
 
 
 def _visit(start: str, imports: Mapping[str, list[str]], done: dict[str, None]) -> None:

@@ -18,8 +18,11 @@ def test_imported_modules_come_first() -> None:
         page("lib/sub/b.py", "from lib import z\n", "source"),
         page("lib/z.py", "import os\n", "source"),
     ]
-    order = [p.path for p in dependencies_first(pages)]
+    ordered = [(p.path, depth) for p, depth in dependencies_first(pages)]
+    order = [path for path, _ in ordered]
     assert sorted(order) == sorted(p.path for p in pages)
+    depths = dict(ordered)
+    assert depths["lib/z.py"] < depths["lib/sub/b.py"] < depths["lib/a.py"]
     assert order.index("lib/z.py") < order.index("lib/sub/b.py") < order.index("lib/a.py")
 
 
@@ -33,9 +36,9 @@ def test_rows_carry_text_licence_and_defined_symbols() -> None:
         page("e.rst", "", "guide"),
     ]
     rows = list(mine(pages, SymbolIndex([symbol("lib.a.f", on=source)]), domain="d"))
-    assert [(r.file, r.parts["order"], r.language) for r in rows] == [  # type: ignore[call-overload]
+    assert [(r.file, r.parts["depth"], r.language) for r in rows] == [  # type: ignore[call-overload]
         ("doc/guide.rst", 0, "text"),
-        ("lib/a.py", 1, "python"),
+        ("lib/a.py", 0, "python"),
     ]
     assert rows[1].symbols == ("lib.a.f",)
     assert {r.licence for r in rows} == {"MIT"}

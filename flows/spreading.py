@@ -1,0 +1,65 @@
+"""Work over several processes: the same results in the same order as in one.
+
+Processes are spawned, not forked (a fork would copy the threads of sandboxes and of the engine), and end with this one,
+however that ends.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+Common = TypeVar("Common")
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+_COMMON: list[Any] = []
+"""In a process of `spread`: what all of its jobs read, sent once."""
+
+
+def spread(
+    function: Callable[[Common, Job], Result], common: Common, jobs: Sequence[Job], processes: int
+) -> Iterator[Result]:
+    """`function(common, job)` of each job, in the jobs' order.
+
+    Args:
+        function: A function of a module, that depends on nothing but its arguments.
+        common: What all jobs read; it is sent to each process once, so it must be picklable, as jobs and results.
+        jobs: The jobs.
+        processes: Processes at most; one, or one job, is done in this process.
+    """
+    if min(processes, len(jobs)) < 2:
+        for job in jobs:
+            yield function(common, job)
+        return
+    pool = ProcessPoolExecutor(
+        min(processes, len(jobs)), multiprocessing.get_context("spawn"), initializer=_begin, initargs=(common,)
+    )
+    try:
+        yield from pool.map(partial(_perform, function), jobs)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin(common: Any) -> None:
+    """What a process does first: it leaves Ctrl-C to its parent, and ends when that is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _COMMON.append(common)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _perform(function: Callable[[Any, Job], Result], job: Job) -> Result:
+    return function(_COMMON[0], job)
