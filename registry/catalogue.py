@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import duckdb
 
 from registry.arrow import column_types, schema
 from registry.identity import sha256_of_bytes
+from registry.macros import definitions
 from registry.records import RECORDS, Record, Removal
 
 PROOF_RULES = ("unproven", "vacuous-test", "equivalent-mutant", "flaky", "unavailable")
@@ -31,6 +33,8 @@ WRONG_ROLES = ("old", "buggy", "rejected", "stub", "before", "corrupted")
 
 RIGHT_ROLES = ("new", "fixed", "chosen", "answer", "after", "original", "whole")
 """Roles of the programs that pass."""
+
+_LATEST_CURATIONS = """curation IN (SELECT max_by("key", "_at") FROM {work} WHERE stage = 'curate' GROUP BY domain)"""
 
 
 def current(record: type[Record], patterns: Sequence[str]) -> str:
@@ -52,16 +56,23 @@ def _typed(record: type[Record]) -> str:
 def _table_view(record: type[Record], patterns: Sequence[str]) -> str:
     source = current(record, patterns)
     if record is Removal:  # only each domain's latest curation
-        source = (
-            f'SELECT * FROM ({source}) WHERE curation IN (SELECT max_by("key", "_at") FROM '
-            f"(SELECT * FROM work WHERE stage = 'curate') GROUP BY domain)"
-        )
+        source = f"SELECT * FROM ({source}) WHERE {_LATEST_CURATIONS.format(work='work')}"
     return f"CREATE VIEW {record.table} AS SELECT {_typed(record)} FROM ({source})"
 
 
 def _as_of(record: type[Record], patterns: Sequence[str]) -> str:
     source = current(record, patterns).replace(" QUALIFY", ' WHERE "_at" <= ts QUALIFY')
+    if record is Removal:
+        source = f"SELECT * FROM ({source}) WHERE {_LATEST_CURATIONS.format(work='work_as_of(ts)')}"
     return f"CREATE MACRO {record.table}_as_of(ts) AS TABLE SELECT {_typed(record)} FROM ({source})"
+
+
+def _derived_as_of(name: str) -> str:
+    """The macro of a derived view at a time: its query, over what it reads at that time."""
+    sql, _ = DERIVED[name]
+    read = [v for v in [*(r.table for r in RECORDS), *DERIVED] if v != name and re.search(rf"(FROM|JOIN) {v}\b", sql)]
+    at_time = ", ".join(f"{view} AS (FROM {view}_as_of(ts))" for view in read)
+    return f"CREATE MACRO {name}_as_of(ts) AS TABLE WITH {at_time} {sql}"
 
 
 def _listed(names: tuple[str, ...]) -> str:
@@ -293,15 +304,16 @@ def statements(patterns: Mapping[str, Sequence[str]]) -> list[str]:
         made += [
             _table_view(record, patterns[record.table]),
             _as_of(record, patterns[record.table]),
-            *_comments(record.table, _documentation(record)),
+            *_comments(record.table, documentation(record)),
         ]
     for name in _ORDER:
         sql, columns = DERIVED[name]
-        made += [f"CREATE VIEW {name} AS {sql}", *_comments(name, columns)]
-    return made
+        made += [f"CREATE VIEW {name} AS {sql}", *_comments(name, columns), _derived_as_of(name)]
+    return made + definitions()
 
 
-def _documentation(record: type[Record]) -> dict[str, str]:
+def documentation(record: type[Record]) -> dict[str, str]:
+    """Column -> what it says, of a table's view."""
     own = {f.name: f.metadata["doc"] for f in dataclasses.fields(record)}
     stamps = {
         "_at": "When the row was written",

@@ -10,6 +10,7 @@ import pytest
 
 from registry.catalogue import DERIVED, PROOF_RULES
 from registry.lake import Lake
+from registry.macros import MACROS
 from registry.records import (
     RECORDS,
     Adapter,
@@ -107,6 +108,32 @@ def test_every_view_answers_and_documents_its_columns(lake: Lake) -> None:
         assert columns
         assert {(view, c) for c in columns} <= documented, view
         assert len(rows(lake, f"SELECT * FROM {view}")) == 0
+
+
+def test_every_macro_answers_and_documents_its_columns(lake: Lake) -> None:
+    """Each macro can be asked of an empty lake, says what it answers, and names exactly its columns."""
+    said = rows(lake, "SELECT function_name AS name, comment FROM duckdb_functions() WHERE NOT internal")
+    for name, macro in MACROS.items():
+        asked = {"sample": "'', 1"}.get(name, ", ".join(["''"] * len(macro.parameters)))
+        call = f"{name}({asked})"
+        assert lake.query(f"FROM {call}").column_names == list(macro.columns)
+        assert all(macro.columns.values())
+        assert {"name": name, "comment": macro.doc} in said
+
+
+def test_every_view_can_be_asked_as_of_a_time(lake: Lake) -> None:
+    """`<view>_as_of(ts)` gives every view's rows as they were: before anything was written none, now those of now."""
+    bench = Bench()
+    answer = {"answer": bench.program("a", {NEW.id: "passed"}), "stub": bench.program("s", {NEW.id: "failed"})}
+    bench.example("doc", answer)
+    bench.example("text", {}, rule="licence")
+    before = rows(lake, "SELECT now() AS at")[0]["at"]
+    bench.write(lake)
+    for view in [*(r.table for r in RECORDS), *DERIVED]:
+        now = lake.query(f"SELECT * FROM {view} ORDER BY ALL")
+        assert lake.query(f"SELECT * FROM {view}_as_of(now()) ORDER BY ALL").to_pylist() == now.to_pylist(), view
+        assert lake.query(f"SELECT * FROM {view}_as_of(TIMESTAMPTZ '{before.isoformat()}')").num_rows == 0, view
+    assert lake.query("SELECT * FROM funnel").num_rows == 2
 
 
 def test_every_derived_column_is_named_once() -> None:
