@@ -85,6 +85,13 @@ def is_task(code: str) -> bool:
     return any(not isinstance(s, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Pass)) for s in body)
 
 
+def tells_values(test: str) -> bool:
+    """Whether a test compares values: one that only asks for yes or no seldom notices another number."""
+    checks = [node for node in ast.walk(ast.parse(test)) if isinstance(node, ast.Assert)]
+    compared = [n for c in checks for n in ast.walk(c.test) if isinstance(n, ast.Compare)]
+    return any(not (isinstance(n, ast.Constant) and isinstance(n.value, bool)) for c in compared for n in c.comparators)
+
+
 def shown(path: str, index: SymbolIndex) -> Symbol | None:
     """The symbol at a path, if it is something that can be called or read."""
     symbol = index.by_path.get(path)

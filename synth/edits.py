@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from registry.records import Example, Program
 from registry.text import lines_of
+from synth.claims import tells_values
 from synth.material import derived
 from synth.source import first_line
 
@@ -67,13 +68,15 @@ def migrations(
 def corrections(rows: Iterable[Example], programs: Mapping[str, Program]) -> Iterator[Example]:
     """`edit` rows of `bug` rows with one mistake: the instruction shows the statement and what has to hold.
 
+    A test that only asks for yes or no doesn't say what is right: it gives no row.
+
     Args:
         rows: Rows; those of kind `bug` are read.
         programs: Program id -> program.
     """
     for example, buggy, fixed, places in _editable(rows, programs, ("bug", "buggy", "fixed")):
         checks = _checks(fixed.test)
-        if len(places) != 1 or not checks:
+        if len(places) != 1 or not checks or not tells_values(fixed.test):
             continue
         holds = "\n".join(checks)
         what = (

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from registry.records import Example
 from registry.text import lines_of
+from synth.claims import tells_values
 from synth.context import Definitions
 from synth.material import Piece, derived, draw, joined_licences
 from synth.source import Source
@@ -45,14 +46,14 @@ class Gap:
 
 
 def mine(piece: Piece, definitions: Definitions, *, seed: int = 0) -> Iterator[Example]:
-    """A gap in a proven program; none where it has no place for one.
+    """A gap in a proven program; none where it has no place for one, or its test asks for no values.
 
     Args:
         piece: The example with its program.
         definitions: What the library's files say of names.
         seed: Seed of the draws.
     """
-    gap = drawn_gap(piece.program.code, seed)
+    gap = drawn_gap(piece.program.code, seed) if tells_values(piece.program.test) else None
     if gap is not None:
         yield _row(piece, gap, definitions, seed)
 

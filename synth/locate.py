@@ -1,7 +1,7 @@
 """`locate` rows: proven programs with one token replaced by another that could well stand there: which one is it?
 
 A trigram model over the library's own code proposes what is plausible; execution keeps what breaks the program. A
-variable is taken for another that is bound by then, an imported name for an imported one: none is unknown.
+variable is taken for another that is bound by then, a function imported by name for another one: none is unknown.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from registry.records import Example, Page, Program
 from registry.text import lines_of
+from synth.claims import tells_values
 from synth.dataflow import flow
 from synth.material import Piece, derived, draw
 from synth.ngrams import ANY_TEXT, LONG_TEXT, Token, Trigrams, tokens
@@ -75,7 +76,7 @@ def mine(piece: Piece, model: Trigrams, *, seed: int = 0) -> Iterator[Program | 
         seed: Seed of the draws.
     """
     code = piece.program.code
-    drawn = drawn_replacement(code, model, seed)
+    drawn = drawn_replacement(code, model, seed, literals=tells_values(piece.program.test))
     if drawn is not None:
         text = code[: drawn.at] + drawn.replaced + code[drawn.at + len(drawn.was) :]
         corrupted = Program(code=text, test=piece.program.test, files=piece.program.files)
@@ -83,9 +84,16 @@ def mine(piece: Piece, model: Trigrams, *, seed: int = 0) -> Iterator[Program | 
         yield _row(piece, corrupted, drawn, seed)
 
 
-def drawn_replacement(code: str, model: Trigrams, seed: int = 0) -> Replacement | None:
-    """One of the replacements for a program; None where none is plausible and parses."""
-    program = _Program(code)
+def drawn_replacement(code: str, model: Trigrams, seed: int = 0, *, literals: bool = True) -> Replacement | None:
+    """One of the replacements for a program; None where none is plausible and parses.
+
+    Args:
+        code: The program.
+        model: What is plausible.
+        seed: Seed of the draws.
+        literals: Whether numbers, texts and operators may be replaced too.
+    """
+    program = _Program(code, literals)
     tree = ast.dump(program.source.tree)
     places = sorted(program.places(), key=lambda i: draw(seed, i, code))
     for place in places[:PLACES]:
@@ -107,7 +115,8 @@ def _differs(code: str, tree: str) -> bool:
 class _Program:
     """A program's tokens, and what is known of the names among them."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, literals: bool) -> None:
+        self._literals = literals
         self.source = Source(code)
         self.tokens = list(tokens(code))
         self._bound: dict[str, int] = {}  # variable of the top level -> where it is bound first
@@ -124,7 +133,8 @@ class _Program:
     def _note(self, node: ast.AST) -> None:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             self._kept.append(self.source.span(node))
-            self._imported.update(a.asname or a.name.partition(".")[0] for a in node.names)
+            if isinstance(node, ast.ImportFrom):
+                self._imported.update(a.asname or a.name for a in node.names)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             self._targets.add(self.source.span(node)[0])
         elif isinstance(node, (ast.JoinedStr, ast.arg)) or _is_flag(node):
@@ -142,6 +152,8 @@ class _Program:
             return (
                 not special and not _RECORDED.match(token.text) and self._text(place - 1) not in ("def", "class", "as")
             )
+        if not self._literals:
+            return False
         if token.kind == "op":
             return any(token.text in group for group in _OPERATORS)
         return token.kind == "number" or 2 < len(token.text) <= LONG_TEXT
@@ -187,7 +199,7 @@ class _Program:
         if token.text in self._bound:
             return sorted(n for n, at in self._bound.items() if at <= token.at and not _RECORDED.match(n))
         if token.text in self._imported:
-            return sorted(self._imported)
+            return sorted(n for n in self._imported if n[:1].isupper() == token.text[:1].isupper())
         return [c for c in seen if hasattr(builtins, c) and hasattr(builtins, token.text) and c not in self._bound]
 
     def _text(self, place: int) -> str:
@@ -211,10 +223,20 @@ def _words_shared(one: str, other: str) -> int:
 
 
 def _like(candidate: str, token: Token, quote: str) -> bool:
-    """Whether a candidate is of the same sort of literal, with quotes as the program's."""
+    """Whether a candidate is a literal of the same sort: a text with the same quotes, a number not far from it."""
     if quote:
         return candidate[:1] == token.text[:1] and candidate[:1] in "\"'" and len(candidate) <= LONG_TEXT
-    return candidate[:1].isdigit() and ("." in candidate) == ("." in token.text)
+    numbers = [_number(text) for text in (candidate, token.text)]
+    if None in numbers or ("." in candidate) != ("." in token.text):
+        return False
+    return abs((numbers[0] or 0) - (numbers[1] or 0)) <= max(3, (numbers[1] or 0) / 2)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _row(piece: Piece, corrupted: Program, drawn: Replacement, seed: int) -> Example:

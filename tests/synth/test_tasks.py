@@ -11,6 +11,7 @@ import pytest
 from registry.names import SymbolIndex
 from registry.records import Example, Program
 from synth import edits, fim, locate, refactors
+from synth.claims import tells_values
 from synth.context import Definitions
 from synth.material import Piece, chosen
 from synth.ngrams import Trigrams, tokens
@@ -91,6 +92,23 @@ def test_one_token_is_replaced_by_a_plausible_one(seed: int) -> None:
     assert not parts["was"].startswith("result")
     if examples[0].operator == "name":
         assert parts["replaced"] in ("G", "H")
+
+
+@pytest.mark.parametrize(
+    ("test", "tells"),
+    [
+        ("assert raised1 is True\nassert x == False\nassert y\n", False),
+        ("assert len(x) == 2\n", True),
+        ("for k in x:\n    assert k in (1, 2)\n", True),
+        ("assert not x\n", False),
+    ],
+)
+def test_literals_stay_where_a_test_asks_for_yes_or_no(test: str, tells: bool) -> None:
+    """A number is replaced only in a program whose test compares values: others would seldom notice."""
+    assert tells_values(test) is tells
+    rows = [r for seed in range(20) for r in locate.mine(piece(test=test), Trigrams([LIBRARY]), seed=seed)]
+    kinds = {r.operator for r in rows if isinstance(r, Example)}
+    assert ("number" in kinds) is tells
 
 
 def test_model_proposes_what_it_saw_in_such_places() -> None:
