@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from keyword import iskeyword
 
 from registry.names import dotted_name
 from synth.dataflow import flow
@@ -30,8 +31,8 @@ def misspelt_keyword(node: ast.AST, scope: Scope) -> Iterator[Edits]:
             choices += [name.replace("_", "", 1), name.partition("_")[0], name.rpartition("_")[2]]
         if len(name) > 5:
             choices.append(name[:3])
-        taken = {"is", "in", "as", *present, *scope.words.parameters(dotted_name(node.func) or "")}
-        usable = [c for c in choices if c.isidentifier() and c not in taken]
+        taken = {*present, *scope.words.parameters(dotted_name(node.func) or "")}
+        usable = [c for c in choices if c.isidentifier() and not iskeyword(c) and c not in taken]
         if usable:
             yield _keyword(keyword, scope.rng.choice(usable), scope)
 

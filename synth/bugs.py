@@ -12,15 +12,16 @@ from typing import Any
 
 from registry.names import SymbolIndex
 from registry.records import Example, Program
-from synth.difficulty import edit_distance
+from synth.difficulty import edit_distance, text_distance
 from synth.slips import Draft, Slip, edited
 from synth.syntax_bugs import broken
 from synth.taxonomy import MISTAKES
 from synth.vocabulary import Library
+from synth.wrapped import Wrapped, wrapped
 
-GENERATOR, VERSION = "bugs", "2"
+GENERATOR, VERSION = "bugs", "3"
 
-SEVERAL = 6
+SEVERAL = 8
 """One example in so many also gives a row with several mistakes, and each of them alone."""
 
 SYNTAX = 4
@@ -51,7 +52,8 @@ def mutate(
         limit: Most rows with one mistake; one example in `SEVERAL` has as many as it needs for one with several.
 
     Yields:
-        For each bug the buggy Program, then the Example; the fixed Program is the example's own answer.
+        For each bug the buggy Program, then the Example; the fixed Program is the example's own answer, or, where that
+        has no place for the mistake, comes before the Example too.
     """
     fixed = programs.get(example.parts["programs"]["answer"])
     if fixed is None or not limit:
@@ -72,6 +74,8 @@ def mutate(
         yield from source.rows(together)
     if rng.randrange(SYNTAX) == 0:
         yield from source.unparsable(draft, rng)
+    for pair in wrapped(draft, rng):
+        yield from source.in_function(pair)
 
 
 def _together(found: list[Slip], wanted: int) -> list[Slip]:
@@ -114,18 +118,32 @@ class _Source:
             for i, slip in enumerate(slips, 1):
                 named[f"alone{i}"] = self._program(edited(self.fixed.code, slip.edits)).id
         yield buggy
-        parts = {"programs": named, "prompt": "Fix the bug." if len(slips) == 1 else f"Fix the {len(slips)} bugs."}
+        parts = {"programs": named, "prompt": self._prompt("the bug" if len(slips) == 1 else f"the {len(slips)} bugs")}
         yield self._row("bug", parts, operator, kind, len(slips), edit_distance(self.fixed.code, edits))
+
+    def in_function(self, pair: Wrapped) -> Iterator[Program | Example]:
+        """The program with a function of its own, right and wrong, and the row."""
+        buggy, fixed = self._program(pair.buggy), self._program(pair.fixed)
+        parts = {"programs": {"buggy": buggy.id, "fixed": fixed.id}, "prompt": self._prompt("the bug")}
+        yield from (buggy, fixed)
+        yield self._row("bug", parts, pair.operator, pair.kind, 1, text_distance(pair.fixed, pair.buggy))
 
     def unparsable(self, draft: Draft, rng: random.Random) -> Iterator[Program | Example]:
         """The program with an error of syntax, and its row."""
         for slip in broken(draft, rng):
             buggy = self._program(edited(self.fixed.code, slip.edits))
-            parts = {"programs": {"buggy": buggy.id, "fixed": self.fixed.id}, "prompt": "Fix the syntax error."}
+            parts = {
+                "programs": {"buggy": buggy.id, "fixed": self.fixed.id},
+                "prompt": self._prompt("the syntax error"),
+            }
             size = edit_distance(self.fixed.code, slip.edits)
             yield buggy
             yield self._row("syntax", parts, slip.operator, slip.operator.replace("_", " "), 1, size)
             return
+
+    def _prompt(self, what: str) -> str:
+        """The task: the test says what the code is for, without which many a mistake can't be told from a choice."""
+        return f"Fix {what}, so that this holds afterwards:\n```python\n{self.fixed.test.strip()}\n```"
 
     def _program(self, code: str) -> Program:
         fixed = self.fixed

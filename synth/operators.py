@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from keyword import iskeyword
 
 from registry.names import dotted_name
 from synth.source import Edit, Source
@@ -195,7 +196,7 @@ def undefined_object(node: ast.AST, scope: Scope) -> Iterator[Edits]:
     choices = [name[:-1] if name.endswith("s") and len(name) > 2 else name + "s", f"{name}1", f"new_{name}"]
     if name[-1].isdigit() and len(name) > 1:
         choices = [name[:-1], f"{name[:-1]}{int(name[-1]) + 1}"]
-    usable = [c for c in choices if not re.search(rf"\b{c}\b", scope.source.text)]
+    usable = [c for c in choices if not iskeyword(c) and not re.search(rf"\b{c}\b", scope.source.text)]
     if usable:
         yield scope.put(node, scope.rng.choice(usable))
 
@@ -226,15 +227,6 @@ def wrong_constant(node: ast.AST, scope: Scope) -> Iterator[Edits]:
         for keyword in node.keywords:
             if isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, (str, float)):
                 yield scope.put(keyword.value, "None")
-
-
-def wrong_literal(node: ast.AST, scope: Scope) -> Iterator[Edits]:
-    """A list or set of values without its last one."""
-    for value in values(node):
-        if isinstance(value, (ast.List, ast.Set)) and len(value.elts) > 1:
-            before, last = (scope.source.span(e) for e in value.elts[-2:])
-            if scope.source.text[before[1] : last[0]].strip() == ",":
-                yield ((before[1], last[1], ""),)
 
 
 def wrong_jump(node: ast.AST, scope: Scope) -> Iterator[Edits]:

@@ -59,7 +59,7 @@ class Draft:
         return Words(self.library, self.source.tree)
 
     @cached_property
-    def _variables(self) -> list[tuple[str, ...]]:
+    def variables(self) -> list[tuple[str, ...]]:
         """For each statement the names that those before it have bound, but what a test looks at."""
         names: dict[str, None] = {}
         found = []
@@ -81,10 +81,21 @@ class Draft:
         return found[::-1]
 
     @cached_property
+    def looked_at(self) -> frozenset[str]:
+        """Names in its test."""
+        return frozenset(n.id for n in ast.walk(ast.parse(self.program.test)) if isinstance(n, ast.Name))
+
+    @cached_property
     def _matters(self) -> frozenset[int]:
-        """Positions of the statements on which something depends that the test looks at."""
-        looked_at = {n.id for n in ast.walk(ast.parse(self.program.test)) if isinstance(n, ast.Name)}
-        return frozenset(needed(self.source.tree.body, looked_at, fixed=frozenset(self._words.imported)))
+        return frozenset(needed(self.source.tree.body, self.looked_at, fixed=frozenset(self._words.imported)))
+
+    def matters(self, statement: int) -> bool:
+        """Whether something depends on the statement at a position that the test looks at."""
+        return statement in self._matters
+
+    def is_of_library(self, name: str) -> bool:
+        """Whether a dotted name as written means something of the library."""
+        return self._words.symbol(name) is not None
 
     @cached_property
     def _places(self) -> dict[type[ast.AST], list[tuple[int, ast.AST]]]:
@@ -113,9 +124,9 @@ class Draft:
         mistake = MISTAKES[name]
         for kind in mistake.nodes:
             for i, node in self._places.get(kind, ()):
-                if i not in self._matters and not mistake.anywhere:
+                if not self.matters(i) and not mistake.anywhere:
                     continue
-                scope = Scope(self.source, self._words, rng, self._variables[i], self._later[i])
+                scope = Scope(self.source, self._words, rng, self.variables[i], self._later[i])
                 for edits in mistake.operator(node, scope):
                     if not self.told(edits):
                         yield Slip(name, edits, i)

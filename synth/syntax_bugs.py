@@ -90,7 +90,7 @@ def illegal_indentation(draft: Draft, tokens: list[_Token]) -> Iterator[Edits]:
         if not isinstance(before, (ast.FunctionDef, ast.ClassDef)) and not isinstance(statement, ast.Import):
             start, _ = draft.source.span(statement)
             if draft.program.code[start - 1 : start] == "\n" and not getattr(statement, "decorator_list", ()):
-                yield ((start, start, "  " if isinstance(before, (ast.Assign, ast.Expr)) else "      "),)
+                yield ((start, start, "  " if isinstance(before, (ast.Assign, ast.Expr)) else "    "),)
     for node in ast.walk(draft.source.tree):
         inner = getattr(node, "body", None)
         if isinstance(node, ast.stmt) and isinstance(inner, list) and len(inner) > 1:
@@ -120,10 +120,9 @@ def illegal_comment(draft: Draft, tokens: list[_Token]) -> Iterator[Edits]:
 
 def illegal_keyword(draft: Draft, tokens: list[_Token]) -> Iterator[Edits]:
     """A word of the language misspelt, or taken from another: `improt`, `elseif`, `function`."""
-    for start, end, token in tokens:
-        if token.type == tokenize.NAME and token.string in _FOREIGN:
-            for other in _FOREIGN[token.string]:
-                yield ((start, end, other),)
+    words = {t.string: (start, end) for start, end, t in tokens if t.type == tokenize.NAME and t.string in _FOREIGN}
+    for word, (start, end) in words.items():  # each once: most programs have several imports
+        yield from (((start, end, other),) for other in _FOREIGN[word])
 
 
 _FOREIGN: Mapping[str, tuple[str, ...]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import random
 from collections import Counter
 from dataclasses import replace
 
@@ -12,9 +13,10 @@ from registry.names import SymbolIndex
 from registry.records import Change, Example, Program
 from synth.bugs import NAMES, SEVERAL, SYNTAX, mutate
 from synth.difficulty import distance, edit_distance
-from synth.slips import comments
+from synth.slips import Draft, comments
 from synth.taxonomy import MISTAKES
 from synth.vocabulary import Library
+from synth.wrapped import WRAPPERS, wrapped
 from tests.synth.conftest import RELEASE, parted, symbol
 from validators.edits import syntax_error
 
@@ -147,3 +149,68 @@ def test_distance_counts_tokens(one: str, other: str, wanted: int) -> None:
 def test_comments_are_not_what_strings_hold() -> None:
     """A hash in a string is no comment."""
     assert comments("a = '# no'\nb = 1  # yes\n") == {2: "# yes"}
+
+
+WRAPS = [
+    (
+        "swallowed_exception",
+        "G = lib.G()\ntry:\n    lib.find_one(G)\nexcept ValueError:\n    raised1 = True\nelse:\n    raised1 = False\n",
+        "assert raised1 is True\n",
+        "    try:\n        return lib.find_one(G)\n    except Exception:\n        return None\n",
+        "    return lib.find_one(G)\n",
+    ),
+    (
+        "mutable_default",
+        "result1 = list(lib.find_all(1))\nresult2 = list(lib.find_all(2))\n",
+        "assert (result1, result2) == ([1], [2])\n",
+        "def collect_list(values, into=[]):\n    into.extend(values)\n",
+        "def collect_list(values, into=None):\n    into = [] if into is None else into\n    into.extend(values)\n",
+    ),
+    (
+        "shared_default",
+        "G = lib.G()\nG.add([1])\nH = lib.G()\nH.add([2])\n",
+        "assert G != H\n",
+        "def build(data, into=lib.G()):\n    into.add(data)\n",
+        "    if into is None:\n        into = lib.G()\n    into.add(data)\n",
+    ),
+    (
+        "wrong_own_default",
+        "G = lib.G()\nresult1 = lib.find_one(G, 1, weight=2)\n",
+        "assert result1 == 3\n",
+        "def call_find_one(G, weight=3):\n    return lib.find_one(G, 1, weight=weight)\n",
+        "def call_find_one(G, weight=2):\n    return lib.find_one(G, 1, weight=weight)\n",
+    ),
+    (
+        "missing_await",
+        "G = lib.G()\nresult1 = lib.find_one(G)\n",
+        "assert result1 == 3\n",
+        "async def main():\n    G = load()\n    result1 = lib.find_one(G)\n    return result1\n",
+        "async def main():\n    G = await load()\n    result1 = lib.find_one(G)\n    return result1\n",
+    ),
+]
+
+
+@pytest.mark.parametrize(("operator", "code", "test", "wrong", "right"), WRAPS, ids=[w[0] for w in WRAPS])
+def test_flat_programs_get_a_function_to_be_wrong_in(
+    operator: str, code: str, test: str, wrong: str, right: str
+) -> None:
+    """The part of a program that a mistake needs a function for is put into one, with the mistake and without."""
+    draft = Draft(Program(code=f"import lib\n\n{code}", test=test), Library(INDEX))
+    [(fixed, buggy)] = list(WRAPPERS[operator][0](draft))
+    assert right in fixed
+    assert wrong in buggy
+    assert ast.dump(ast.parse(fixed)) != ast.dump(ast.parse(buggy))
+    commented = Draft(replace(draft.program, code=draft.program.code + "# a comment\n"), Library(INDEX))
+    assert not [w for seed in range(40) for w in wrapped(commented, random.Random(seed))]
+    assert operator in {w.operator for seed in range(99) for w in wrapped(draft, random.Random(seed))}
+
+
+def test_bug_in_a_function_comes_with_its_own_fix() -> None:
+    """The fixed program of such a bug isn't the source's: it is given too."""
+    fixed = Program(code=f"import lib\n\n{WRAPS[2][1]}", test=WRAPS[2][2])
+    source = replace(SOURCE, parts={"programs": {"answer": fixed.id}})
+    examples, programs = parted(mutate(source, {fixed.id: fixed}, INDEX))
+    [bug] = [e for e in examples if e.operator == "shared_default"]
+    assert WRAPS[2][4] in code_of(bug, programs, "fixed")
+    assert WRAPS[2][2].strip() in str(dict(bug.parts)["prompt"])
+    assert bug.edit_distance
