@@ -217,7 +217,7 @@ def _bench(stock: Stock) -> Bench:
 
 def _bugs(stock: Stock, source: Source, _made: Sequence[Record]) -> Iterator[Record]:
     settings = stock.settings
-    if source.verdict.proof == "strong" or settings.weak:  # so the fixes of its bugs are
+    if _is_telling(stock, source):  # so the fixes of its bugs are
         yield from bugs.mutate(
             source.example,
             {source.program.id: source.program},
@@ -242,7 +242,7 @@ def _corrections(stock: Stock, source: Source, made: Sequence[Record]) -> Iterat
 
 
 def _refactorings(stock: Stock, source: Source, _made: Sequence[Record]) -> Iterator[Record]:
-    if source.verdict.proof == "strong" and _takes(stock.settings.edits, refactors.GENERATOR, stock, source):
+    if _is_telling(stock, source) and _takes(stock.settings.edits, refactors.GENERATOR, stock, source):
         yield from refactors.mine(_piece(source), stock.indexes[1], seed=stock.settings.seed)
 
 
@@ -252,12 +252,17 @@ def _gaps(stock: Stock, source: Source, _made: Sequence[Record]) -> Iterator[Rec
 
 
 def _replaced_tokens(stock: Stock, source: Source, _made: Sequence[Record]) -> Iterator[Record]:
-    if source.verdict.proof == "strong" and _takes(stock.settings.locate, locate.GENERATOR, stock, source):
+    if _is_telling(stock, source) and _takes(stock.settings.locate, locate.GENERATOR, stock, source):
         yield from locate.mine(_piece(source), stock.trigrams, seed=stock.settings.seed)
 
 
 def _piece(source: Source) -> Piece:
     return Piece(source.example, source.program)
+
+
+def _is_telling(stock: Stock, source: Source) -> bool:
+    """Whether a source passed well enough for what is made of its program to be told right from wrong by its test."""
+    return source.verdict.proof == "strong" or stock.settings.weak
 
 
 def _takes(percent: int, generator: str, stock: Stock, source: Source) -> bool:
