@@ -83,7 +83,7 @@ class SynthSpec(Section):
         seed: Seed of every random choice.
         mutants: Bugs of one mistake made from one proven example, at most; one example in six gives more for a bug of
             several mistakes.
-        weak: Whether bugs are made of examples with a weak proof too.
+        weak: Whether bugs, refactorings and replaced tokens are made of examples with a weak proof too.
         sites: Call sites of one family, at most.
         rejected: Wrong forms of a call that are proposed at each site, beside the old one.
         fim: Of a hundred proven examples so many get a gap to be filled in (`fim`).

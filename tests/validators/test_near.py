@@ -195,3 +195,20 @@ def test_texts_are_compared_by_their_words() -> None:
     world.add("text", parts={"text": f"# Title\n\n{words.replace(' ', chr(10))}"})
     world.add("text", parts={"text": words.replace("word", "other")})
     assert len(world.gone()) == 1
+
+
+def test_gaps_and_replaced_tokens_are_compared_where_they_are() -> None:
+    """Gaps in alike programs are one where they are in one place; so are equal replacements of a token."""
+    world = World()
+    for code in (PLAIN, renamed(PLAIN)):
+        for middle in ("G = nx.path_graph(4)", "scale=2"):
+            middle = middle if code == PLAIN else renamed(middle)
+            prefix, _, suffix = code.partition(middle)
+            world.add("fim", whole=code, parts={"prefix": prefix, "middle": middle, "suffix": suffix})
+        for wrong in ("scale=3", "scale=4"):
+            world.add("locate", original=code, corrupted=code.replace("scale=2", wrong))
+    gone = world.gone()
+    assert len(gone) == 4
+    by_id = {row.id: row for row in world.rows}
+    assert {by_id[name].kind for name in gone} == {"fim", "locate"}
+    assert all(by_id[a].kind == by_id[b].kind for a, b in gone.items())

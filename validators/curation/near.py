@@ -31,10 +31,11 @@ _PERMUTATIONS, _BANDS = 128, 32
 
 _AFTER: Mapping[str, str] = {
     "doc": "answer", "test": "answer", "bug": "fixed", "drift": "new", "edit": "after", "preference": "chosen",
+    "fim": "whole", "locate": "original",
 }  # fmt: skip
 """Kind -> the role of the program that two rows are compared by."""
 
-_BEFORE: Mapping[str, str] = {"bug": "buggy", "drift": "old", "edit": "before"}
+_BEFORE: Mapping[str, str] = {"bug": "buggy", "drift": "old", "edit": "before", "locate": "corrupted"}
 """Kind -> the role of the program from which it is changed; alike rows change the same."""
 
 _WORD = re.compile(r"\w+")
@@ -127,6 +128,8 @@ class _Row:
             return ()
         if example.kind == "preference":
             return (example.family, *_call(example, self.forms.of(self.after)[2]))
+        if example.kind == "fim":
+            return (self.forms.files(self.after), *_gap(example))
         before = self.programs.get(_BEFORE.get(example.kind, ""), "")
         return (self.forms.files(self.after), *_changed(self.forms.of(before)[0], self.forms.of(self.after)[0]))
 
@@ -155,6 +158,13 @@ def _changed(before: list[str], after: list[str]) -> tuple[list[str], list[str]]
     start = next((i for i in range(shorter) if before[i] != after[i]), shorter)
     end = next((i for i in range(shorter - start) if before[-1 - i] != after[-1 - i]), shorter - start)
     return before[start : len(before) - end], after[start : len(after) - end]
+
+
+def _gap(row: Example) -> tuple[int, int]:
+    """Where the gap of a `fim` row is, and how long, in words and marks: names and layout aside."""
+    parts: Any = row.parts
+    before, filled = (len(_PIECE.findall(str(parts.get(name, "")))) for name in ("prefix", "middle"))
+    return before, filled
 
 
 def _call(site: Example, spoken: Iterable[str]) -> tuple[list[str], int]:

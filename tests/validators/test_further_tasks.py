@@ -1,0 +1,61 @@
+"""Rows made of other rows (`fim`, `edit`, `locate`) follow them through the curation, and change nothing for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from registry.records import Example
+from tests.validators.test_curation import FAMILIES, UNSEEN, Bench, full
+from validators.curation.leaks import leaks
+
+
+def parts_of(example: Example) -> dict[str, Any]:
+    parts: Any = example.parts
+    return dict(parts)
+
+
+def add_tasks(bench: Bench, source: Example) -> None:
+    """A row of each further kind, of one test row."""
+    answer = parts_of(source)["programs"]["answer"]
+    code = bench.programs[answer].code
+    lines = code.splitlines()
+    value = lines[1].rpartition("(")[2].rstrip(")")
+    at = code.index(f"({value})") + 1
+    wrong = bench.run(code[:at] + "7777" + code[at + len(value) :], "failed")
+    shared: dict[str, Any] = {"root": source.root, "file": source.file, "parents": (source.id,)}
+    gap = {"prefix": f"{lines[0]}\n", "middle": lines[1], "suffix": "\n".join(["", *lines[2:], "", "assert r == 1"])}
+    bench.add("fim", {"whole": answer}, texts=gap, **shared)
+    bench.add("edit", {"before": wrong, "after": answer}, texts={"scope": [[2, 2]]}, **shared)
+    token = {"at": at, "was": value, "replaced": "7777"}
+    bench.add("locate", {"original": answer, "corrupted": wrong}, texts=token, **shared)
+
+
+def test_further_tasks_leave_the_splits_as_they_are() -> None:
+    """Rows of `fim`, `edit` and `locate` count for no hub and no split, and go where what they are made of goes."""
+    plain, more = full(), full()
+    for source in [e for e in more.examples.values() if e.kind == "test"]:
+        add_tasks(more, source)
+    before, after = plain.curate()[1], more.curate()[1]
+    assert {name: split for name, split in after.items() if name in plain.examples} == before
+    further = [e for e in more.examples.values() if e.id not in plain.examples]
+    kept = [e for e in further if e.id in after]
+    assert {e.kind for e in kept} == {"fim", "edit", "locate"}
+    assert all(after[e.id] == before[e.parents[0]] for e in kept)
+    assert not any(e.parents[0] not in before for e in kept)
+
+
+def test_what_quotes_a_held_out_name_stays_out() -> None:
+    """A gap whose context quotes a held-out definition is left out; the check for leaks would find it by itself."""
+    bench = full()
+    for argument, name in (("1000", UNSEEN), ("2000", "other")):
+        answer = bench.run(f"import lib\nr = lib.other({argument})\n", "passed")
+        gap = {"prefix": "import lib\nr = lib.other(", "middle": argument, "suffix": ")\n\nassert r == 1"}
+        quoted = {"path": "lib/core.py", "text": f"def {name}(x): ...\n"}
+        bench.add("fim", {"whole": answer}, texts=gap | {"context": [quoted]})
+    told, clean = list(bench.examples.values())[-2:]
+    removed, splits, _ = bench.curate()
+    assert removed[told.id].rule == "held-out"
+    assert splits[clean.id] == "train"
+    found = list(leaks(splits | {told.id: "train"}, bench.examples, bench.programs, FAMILIES))
+    assert len(found) == 1
+    assert UNSEEN in found[0]
