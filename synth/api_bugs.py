@@ -71,6 +71,8 @@ def missing_argument(node: ast.AST, scope: Scope) -> Iterator[Edits]:
     found = arguments(node, scope)
     spans = [scope.source.span(a) for a in found]
     for i, (start, end) in enumerate(spans):
+        if isinstance(found[i], ast.keyword) and found[i].arg == "seed":  # type: ignore[union-attr]  # is a keyword
+            continue
         if i + 1 < len(spans):
             yield ((start, spans[i + 1][0], ""),)
         elif i:
@@ -222,13 +224,10 @@ def missing_copy(node: ast.AST, scope: Scope) -> Iterator[Edits]:
         last in ("deepcopy", "copy", *_KINDS) or (last[:1].isupper() and scope.words.symbol(name))
     ):
         original = call.args[0]
-    if (
-        isinstance(original, ast.Name)
-        and original.id in scope.variables
-        and isinstance(target, ast.Name)
-        and {original.id, target.id} & scope.later
-        and not target.id.startswith(BOOKKEEPING)
-    ):
+    if not isinstance(original, ast.Name) or not isinstance(target, ast.Name) or target.id.startswith(BOOKKEEPING):
+        return
+    pairs = ((original.id, target.id), (target.id, original.id))
+    if original.id in scope.variables and any(one in scope.changed and other in scope.read for one, other in pairs):
         yield scope.put(call, original.id)
 
 

@@ -19,7 +19,7 @@ from synth.taxonomy import MISTAKES
 from synth.vocabulary import Library
 from synth.wrapped import Wrapped, wrapped
 
-GENERATOR, VERSION = "bugs", "3"
+GENERATOR, VERSION = "bugs", "4"
 
 SEVERAL = 8
 """One example in so many also gives a row with several mistakes, and each of them alone."""
@@ -63,7 +63,7 @@ def mutate(
     wanted = rng.choices(list(COUNTS), list(COUNTS.values()))[0] if rng.randrange(SEVERAL) == 0 else 0
     source = _Source(example, fixed, seed)
     found: list[Slip] = []
-    for slip in draft.slips(rng):
+    for slip in draft.slips(rng, sure=wanted > 0):
         if len(found) >= max(limit, wanted):
             break
         if len(found) < limit or _apart([*found, slip]):

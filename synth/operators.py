@@ -18,6 +18,9 @@ from registry.names import dotted_name
 from synth.source import Edit, Source
 from synth.vocabulary import Words
 
+LONGEST = 10
+"""A statement of more lines isn't left out: what stood in it could not be guessed."""
+
 Edits = tuple[Edit, ...]
 """One mistake: replacements that don't overlap."""
 
@@ -34,14 +37,16 @@ class Scope:
         words: The library's names, as the program can write them.
         rng: The only source of choice.
         variables: Names that the program has bound before the node's statement, in order.
-        later: Names whose objects the statements after the node's change.
+        changed: Names whose objects the statements after the node's change.
+        read: Names that those statements read, or the test.
     """
 
     source: Source
     words: Words
     rng: random.Random
     variables: tuple[str, ...] = ()
-    later: frozenset[str] = frozenset()
+    changed: frozenset[str] = frozenset()
+    read: frozenset[str] = frozenset()
 
     def text(self, node: ast.AST) -> str:
         """The node as it stands in the program."""
@@ -203,7 +208,8 @@ def undefined_object(node: ast.AST, scope: Scope) -> Iterator[Edits]:
 
 def missing_statement(node: ast.AST, scope: Scope) -> Iterator[Edits]:
     """A call whose effect is needed left out."""
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+    short = isinstance(node, ast.Expr) and (node.end_lineno or node.lineno) - node.lineno < LONGEST
+    if isinstance(node, ast.Expr) and short and isinstance(node.value, ast.Call):
         yield without_line(node, scope)
 
 

@@ -71,13 +71,13 @@ class Draft:
         return found
 
     @cached_property
-    def _later(self) -> list[frozenset[str]]:
-        """For each statement the names whose objects those after it change."""
-        seen: frozenset[str] = frozenset()
+    def _after(self) -> list[tuple[frozenset[str], frozenset[str]]]:
+        """For each statement the names whose objects those after it change, and those that are read after it."""
+        changes, reads = frozenset[str](), self.looked_at
         found = []
         for statement in reversed(self.source.tree.body):
-            found.append(seen)
-            seen |= flow(statement).changes
+            found.append((changes, reads))
+            changes, reads = changes | flow(statement).changes, reads | flow(statement).reads
         return found[::-1]
 
     @cached_property
@@ -106,12 +106,17 @@ class Draft:
                 found.setdefault(type(node), []).append((i, node))
         return found
 
-    def slips(self, rng: random.Random) -> Iterator[Slip]:
-        """Mistakes in the order in which they are tried: operators by weighted draw, one place of each at random."""
+    def slips(self, rng: random.Random, sure: bool = False) -> Iterator[Slip]:
+        """Mistakes in the order in which they are tried: operators by weighted draw, one place of each at random.
+
+        Args:
+            rng: The source of choice.
+            sure: Only of operators that seldom leave what passes.
+        """
         left = {
             name: mistake.weight
             for name, mistake in MISTAKES.items()
-            if any(kind in self._places for kind in mistake.nodes)
+            if mistake.sure >= sure and any(kind in self._places for kind in mistake.nodes)
         }
         while left:
             name = rng.choices(list(left), weights=list(left.values()))[0]
@@ -124,9 +129,10 @@ class Draft:
         mistake = MISTAKES[name]
         for kind in mistake.nodes:
             for i, node in self._places.get(kind, ()):
-                if not self.matters(i) and not mistake.anywhere:
+                expected = isinstance(self.source.tree.body[i], ast.Try)  # an exception is
+                if (expected and not mistake.sure) or not (self.matters(i) or mistake.anywhere):
                     continue
-                scope = Scope(self.source, self._words, rng, self.variables[i], self._later[i])
+                scope = Scope(self.source, self._words, rng, self.variables[i], *self._after[i])
                 for edits in mistake.operator(node, scope):
                     if not self.told(edits):
                         yield Slip(name, edits, i)

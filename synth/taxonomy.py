@@ -25,6 +25,7 @@ class Mistake:
         kind: The `bug_kind` of its rows.
         weight: How readily it is drawn where it can be made: rare, telling and seldom equivalent ones more.
         nodes: What it looks at.
+        sure: Whether it seldom leaves what passes: so it may be one of several, or stand where an exception is awaited.
         anywhere: Whether it also matters in statements on which nothing depends that a test looks at.
     """
 
@@ -32,6 +33,7 @@ class Mistake:
     kind: str
     weight: int
     nodes: tuple[type[ast.AST], ...]
+    sure: bool = False
     anywhere: bool = False
 
 
@@ -40,40 +42,40 @@ _CALL, _ASSIGN = (ast.Call,), (ast.Assign,)
 MISTAKES: Mapping[str, Mistake] = {
     "changed_while_read": Mistake(api.changed_while_read, "missing copy", 40, (ast.For,)),
     "comparison_swap": Mistake(plain.comparison_swap, "condition error", 6, (ast.Compare,)),
-    "foreign_word": Mistake(plain.foreign_word, "illegal keyword", 1, (ast.Constant,)),
-    "invented_name": Mistake(api.invented_name, "undefined function", 2, _CALL),
-    "lazy_result": Mistake(api.lazy_result, "misused result", 5, _CALL),
-    "lost_result": Mistake(api.lost_result, "misused result", 8, _ASSIGN),
-    "misused_equals": Mistake(plain.misused_equals, "misused ==/=", 1, _CALL),
-    "misspelt_keyword": Mistake(api.misspelt_keyword, "undefined keyword", 3, _CALL),
-    "missing_argument": Mistake(api.missing_argument, "missing argument", 2, _CALL),
+    "foreign_word": Mistake(plain.foreign_word, "illegal keyword", 1, (ast.Constant,), sure=True),
+    "invented_name": Mistake(api.invented_name, "undefined function", 2, _CALL, sure=True),
+    "lazy_result": Mistake(api.lazy_result, "misused result", 5, _CALL, sure=True),
+    "lost_result": Mistake(api.lost_result, "misused result", 6, _ASSIGN),
+    "misused_equals": Mistake(plain.misused_equals, "misused ==/=", 1, _CALL, sure=True),
+    "misspelt_keyword": Mistake(api.misspelt_keyword, "undefined keyword", 3, _CALL, sure=True),
+    "missing_argument": Mistake(api.missing_argument, "missing argument", 2, _CALL, sure=True),
     "missing_await": Mistake(api.missing_await, "missing await", 40, (ast.Await,)),
-    "missing_call": Mistake(api.missing_call, "missing call", 2, _CALL),
-    "missing_copy": Mistake(api.missing_copy, "missing copy", 20, _ASSIGN, anywhere=True),
-    "missing_import": Mistake(plain.missing_import, "undefined object", 1, (ast.ImportFrom,)),
+    "missing_call": Mistake(api.missing_call, "missing call", 2, _CALL, sure=True),
+    "missing_copy": Mistake(api.missing_copy, "missing copy", 40, _ASSIGN, anywhere=True),
+    "missing_import": Mistake(plain.missing_import, "undefined object", 1, (ast.ImportFrom,), sure=True),
     "missing_return": Mistake(plain.missing_return, "missing return", 6, (ast.Return,)),
     "missing_statement": Mistake(plain.missing_statement, "missing statement", 3, (ast.Expr,)),
-    "needless_call": Mistake(api.needless_call, "needless call", 2, _ASSIGN),
+    "needless_call": Mistake(api.needless_call, "needless call", 1, _ASSIGN),
     "negated_condition": Mistake(plain.negated_condition, "condition error", 8,
                                  (ast.UnaryOp, ast.If, ast.While, ast.IfExp, ast.comprehension)),
-    "none_kept": Mistake(api.none_kept, "misused result", 2, (ast.Expr,)),
+    "none_kept": Mistake(api.none_kept, "misused result", 2, (ast.Expr,), sure=True),
     "off_by_one": Mistake(plain.off_by_one, "off by one", 3, _CALL),
-    "stale_name": Mistake(api.stale_name, "stale name", 20, _CALL),
+    "stale_name": Mistake(api.stale_name, "stale name", 20, _CALL, sure=True),
     "swapped_arguments": Mistake(api.swapped_arguments, "argument order", 2, _CALL),
-    "swapped_results": Mistake(api.swapped_results, "misused result", 10, _ASSIGN),
-    "undefined_method": Mistake(api.undefined_method, "undefined method", 2, _CALL),
-    "undefined_object": Mistake(plain.undefined_object, "undefined object", 1, (ast.Name,)),
-    "wrong_attribute": Mistake(api.wrong_attribute, "wrong attribute", 3, (ast.Attribute,)),
-    "wrong_class": Mistake(api.wrong_class, "wrong class", 2, (ast.Attribute,)),
-    "wrong_constant": Mistake(plain.wrong_constant, "wrong constant", 5, _CALL),
+    "swapped_results": Mistake(api.swapped_results, "misused result", 10, _ASSIGN, sure=True),
+    "undefined_method": Mistake(api.undefined_method, "undefined method", 2, _CALL, sure=True),
+    "undefined_object": Mistake(plain.undefined_object, "undefined object", 1, (ast.Name,), sure=True),
+    "wrong_attribute": Mistake(api.wrong_attribute, "wrong attribute", 3, (ast.Attribute,), sure=True),
+    "wrong_class": Mistake(api.wrong_class, "wrong class", 1, (ast.Attribute,)),
+    "wrong_constant": Mistake(plain.wrong_constant, "wrong constant", 4, _CALL),
     "wrong_default": Mistake(api.wrong_default, "wrong default", 1, (ast.Call, ast.arguments)),
-    "wrong_function": Mistake(api.wrong_function, "wrong function", 4, _CALL),
+    "wrong_function": Mistake(api.wrong_function, "wrong function", 5, _CALL, sure=True),
     "wrong_index": Mistake(plain.wrong_index, "faulty indexing", 4, (ast.Subscript,)),
     "wrong_jump": Mistake(plain.wrong_jump, "wrong jump", 10, (ast.Break, ast.Continue)),
-    "wrong_keyword": Mistake(api.wrong_keyword, "wrong keyword", 6, _CALL),
-    "wrong_method": Mistake(api.wrong_method, "wrong method", 4, _CALL),
+    "wrong_keyword": Mistake(api.wrong_keyword, "wrong keyword", 3, _CALL),
+    "wrong_method": Mistake(api.wrong_method, "wrong method", 5, _CALL, sure=True),
     "wrong_operator": Mistake(plain.wrong_operator, "operation error", 6, (ast.BinOp, ast.BoolOp, ast.AugAssign)),
-    "wrong_string": Mistake(plain.wrong_string, "wrong string", 6, _CALL),
-    "wrong_variable": Mistake(plain.wrong_variable, "variable error", 4, _CALL),
+    "wrong_string": Mistake(plain.wrong_string, "wrong string", 6, _CALL, sure=True),
+    "wrong_variable": Mistake(plain.wrong_variable, "variable error", 4, _CALL, sure=True),
 }  # fmt: skip
 """Operator -> its mistake. Weights are from networkx's yields (docs/explanation/experiments.md)."""

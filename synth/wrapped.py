@@ -64,14 +64,10 @@ def swallowed_exception(draft: Draft) -> Iterator[tuple[str, str]]:
 def mutable_default(draft: Draft) -> Iterator[tuple[str, str]]:
     """A default list that every call adds to."""
     for kind, empty, method in (("list", "[]", "extend"), ("set", "set()", "update"), ("dict", "{}", "update")):
-        values = [
-            s
-            for s in draft.source.tree.body
-            if isinstance(s, ast.Assign) and draft.source.segment(s.targets[0]) in draft.looked_at
-        ]
-        found = [s for s in values if _is_conversion(s.value, kind)]
-        if len(found) < 2:
-            continue
+        found = [s for s in draft.source.tree.body if isinstance(s, ast.Assign) and _is_conversion(s.value, kind)]
+        names = {draft.source.segment(s.targets[0]) for s in found}
+        if len(found) < 2 or not any(len(names & _names(check)) == 1 for check in ast.parse(draft.program.test).body):
+            continue  # two of them compared with each other would both be wrong
         name, functions = f"collect_{kind}", [s.value.func for s in found]  # type: ignore[attr-defined]  # are calls
         rest = f"    into.{method}(values)\n    return into\n"
         right = f"def {name}(values, into=None):\n    into = {empty} if into is None else into\n{rest}"
@@ -154,6 +150,10 @@ def _called(call: ast.Call) -> str:
 def _given(draft: Draft, statement: int, call: ast.Call) -> list[str]:
     """The program's variables that a call reads."""
     return [name for name in draft.variables[statement] if name in flow(call).reads]
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
 
 
 def _is_conversion(node: ast.expr, kind: str) -> bool:
