@@ -85,11 +85,27 @@ def is_task(code: str) -> bool:
     return any(not isinstance(s, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Pass)) for s in body)
 
 
+def checks_of(test: str) -> list[ast.stmt]:
+    """The checks on a test's top level: assert statements, and calls of `assert_…` functions."""
+    return [s for s in ast.parse(test).body if isinstance(s, ast.Assert) or _is_assertion(s)]
+
+
 def tells_values(test: str) -> bool:
     """Whether a test compares values: one that only asks for yes or no seldom notices another number."""
-    checks = [node for node in ast.walk(ast.parse(test)) if isinstance(node, ast.Assert)]
-    compared = [n for c in checks for n in ast.walk(c.test) if isinstance(n, ast.Compare)]
-    return any(not (isinstance(n, ast.Constant) and isinstance(n.value, bool)) for c in compared for n in c.comparators)
+    nodes = list(ast.walk(ast.parse(test)))
+    compared = [n for check in nodes if isinstance(check, ast.Assert) for n in ast.walk(check.test)]
+    values = [value for node in compared if isinstance(node, ast.Compare) for value in node.comparators]
+    return any(not (isinstance(v, ast.Constant) and isinstance(v.value, bool)) for v in values) or any(
+        _is_assertion(node) for node in nodes
+    )
+
+
+def _is_assertion(node: ast.AST) -> bool:
+    """`assert_frame_equal(a, b)`, through whatever module it is called."""
+    if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)):
+        return False
+    name = dotted_name(node.value.func) or ""
+    return name.rpartition(".")[2].startswith("assert") and len(node.value.args) > 1
 
 
 def shown(path: str, index: SymbolIndex) -> Symbol | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from registry.records import Example, Program
 from registry.text import lines_of
-from synth.claims import tells_values
+from synth.claims import checks_of, tells_values
 from synth.material import derived
 from synth.source import first_line
 
@@ -157,7 +157,7 @@ def _dedented(lines: Sequence[str]) -> str:
 
 def _checks(test: str) -> list[str]:
     """The first checks of a test, on one line each."""
-    checks = [ast.unparse(s) for s in ast.parse(test).body if isinstance(s, ast.Assert)]
+    checks = [ast.unparse(check) for check in checks_of(test)]
     short = [c for c in checks if len(c) <= LONGEST_CHECK]
     return short[:MOST_CHECKS] if len(short) == len(checks) else []
 

@@ -101,6 +101,8 @@ def test_one_token_is_replaced_by_a_plausible_one(seed: int) -> None:
         ("assert len(x) == 2\n", True),
         ("for k in x:\n    assert k in (1, 2)\n", True),
         ("assert not x\n", False),
+        ("pd.testing.assert_frame_equal(x, y)\n", True),
+        ("mock.assert_called()\n", False),
     ],
 )
 def test_literals_stay_where_a_test_asks_for_yes_or_no(test: str, tells: bool) -> None:
