@@ -19,6 +19,7 @@ from registry.names import SymbolIndex
 from registry.records import Change, Example, Program, Record, Release, Verdict
 from scrapers.sources import Scraped
 from synth import bugs, edits, fim, locate, refactors
+from synth.behaviour import suspects
 from synth.context import Definitions
 from synth.drift import Drift, without_replacements
 from synth.material import Piece, chosen, pieces
@@ -191,6 +192,7 @@ def _drift(stock: Stock) -> Iterator[Record]:
         Limits(mutants=settings.rejected, family=settings.sites),
         settings.seed,
         _bench(stock),
+        suspects(between, (stock.old.pages, stock.new.pages), stock.indexes[0]),
     )
     stock.changes = first.learnt()
     yield from (change for change in stock.changes if change not in between)
@@ -271,7 +273,7 @@ def _takes(percent: int, generator: str, stock: Stock, source: Source) -> bool:
 
 
 STEPS: Mapping[str, Callable[[Stock], Iterable[Record]]] = {
-    "drift@3": _drift,
+    "drift@4": _drift,
     f"{edits.GENERATOR}@{edits.VERSION}": _migrations,
 }
 """Part with its version -> the step; one sees what those before it made (`Stock.made`)."""

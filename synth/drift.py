@@ -17,6 +17,8 @@ from functools import cached_property
 from registry.families import Families
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Program
+from synth.behaviour import FOUND, Behaviour, with_behaviour
+from synth.behaviour import rows as behaviour_rows
 from synth.evidence import (
     Pair,
     literals_from_messages,
@@ -54,6 +56,7 @@ class Drift:
         limits: How many call sites are proposed.
         seed: Seed.
         bench: Runs what is proposed, so that the proven one is kept.
+        suspects: Canonical paths of what may act differently without a note (see `synth.behaviour`).
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Drift:
         limits: Limits,
         seed: int,
         bench: Bench,
+        suspects: frozenset[str] = frozenset(),
     ) -> None:
         self.bench = bench
         self.changes, self.families = sorted(changes, key=lambda c: c.id), families
@@ -80,6 +84,7 @@ class Drift:
         self.outcomes, self.messages, self.warned = outcomes, messages, warned
         self.releases, self.domain, self.seed = releases, domain, seed
         self.limits = limits
+        self.behaviour = Behaviour(self.old, outcomes, self.old_index, suspects, bench, releases, seed)
         self.proofs: dict[Rule, str] = {}
         self.called: dict[str, tuple[str, ...]] = {}
 
@@ -121,7 +126,7 @@ class Drift:
     @cached_property
     def migrated(self) -> list[Migrated]:
         """Old examples that broke, rewritten by the rules; of several ways the one that holds at the new release."""
-        hurt = broken(self.old, self.outcomes, self.releases, self._warnings)
+        hurt = [*broken(self.old, self.outcomes, self.releases, self._warnings), *self.behaviour.mendable]
         options = [ways for piece in sorted(hurt, key=_order) if (ways := self._migration.variants(piece))]
         found, proven = chosen(options, self.bench, self.releases[1])
         self.proofs.update(proven_rules(found, proven))
@@ -129,9 +134,10 @@ class Drift:
         return found
 
     def learnt(self) -> list[Change]:
-        """The changes with the replacements that runs have proved."""
+        """The changes with the replacements that runs have proved, and with those that runs alone tell of."""
         assert self.migrated is not None
-        return with_replacements(self.changes, self.proofs)
+        changes = with_replacements(self.changes, self.proofs)
+        return with_behaviour(changes, self.behaviour.differences, self.releases)
 
     def knowing(self, changes: Sequence[Change], families: Families) -> Drift:
         """The same, with what was learnt written to the changes, and their families."""
@@ -175,8 +181,12 @@ class Drift:
     def rows(self) -> Iterator[Program | Example]:
         """`drift` rows: the same example at both releases, and old examples rewritten by codemods."""
         pairs = Pairs(self.changes, self.old_index, self.new_index, self.families)
-        yield from pairs.rows(self.old, self.new, self.outcomes, self.releases, self.domain, self._warnings)
+        yield from pairs.rows(
+            self.old, self.new, self.outcomes, self.releases, self.domain, self._warnings, self.messages
+        )
         yield from self._migration.rows(self.migrated, self.outcomes, self.releases, self.domain, self.families)
+        found = self.behaviour.differences
+        yield from behaviour_rows(found, self.changes, self.families, self.old_index, self.releases, self.domain)
 
     def site_rows(self) -> Iterator[Program | Example]:
         """`preference` rows of call sites, and a `drift` row for each old form."""
@@ -207,7 +217,7 @@ def with_replacements(changes: Iterable[Change], proofs: Mapping[Rule, str]) -> 
     """
     learnt: dict[str, str] = {}
     shown: dict[str, str] = {}
-    for rule, program in proofs.items():
+    for rule, program in sorted(proofs.items(), key=lambda kv: kv[0].kind not in NAMING):
         if rule.change and rule.kind in (*NAMING, "expression"):
             text = rule.new if rule.kind in NAMING else HOLE.sub(r"{\1}", rule.template)
             learnt.setdefault(rule.change, text)
@@ -228,9 +238,11 @@ def _learnt(new: str, program: str) -> str:
 
 
 def without_replacements(changes: Iterable[Change]) -> list[Change]:
-    """The changes as they were before `with_replacements`: what is learnt again starts from the same."""
+    """The changes as they were before `Drift.learnt`: what is learnt again starts from the same."""
     made = []
     for change in changes:
+        if [e.get("source") for e in change.evidence].count(FOUND) == len(change.evidence) > 0:
+            continue
         rest = [e for e in change.evidence if e.get("source") != LEARNT]
         learnt = len(rest) < len(change.evidence)
         made.append(dataclasses.replace(change, replacement=None, evidence=rest) if learnt else change)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +18,12 @@ from dataclasses import dataclass
 from registry.families import Families
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Program
+from synth.dataflow import unbound
 from synth.material import Messages, Outcomes, Piece, key_of, licence_of
 from synth.slices import cut_to_checks, scripted
 from synth.source import Source
 
-GENERATOR, VERSION = "pairs", "2"
+GENERATOR, VERSION = "pairs", "3"
 
 LIKE = 0.6
 """A test of another name is the successor from this likeness of the code on."""
@@ -105,7 +107,7 @@ def _likest(piece: Piece, options: Sequence[Piece], least: float) -> Piece | Non
 
 def effect_of(piece: Piece, outcomes: Outcomes, release: str) -> str:
     """What a release does to a program that broke there: `fails`, `differs` (a check fails) or `warns`."""
-    return {"passed": "warns", "failed": "differs"}.get(outcomes[piece.program.id, release], "fails")
+    return {"passed": "warns", "failed": "differs"}.get(outcomes.get((piece.program.id, release), "failed"), "fails")
 
 
 class Pairs:
@@ -131,16 +133,28 @@ class Pairs:
         outcomes: Outcomes,
         releases: tuple[str, str],
         domain: str,
-        messages: Messages | None = None,
+        warned: Messages,
+        messages: Messages,
     ) -> Iterator[Program | Example]:
-        """The `drift` rows of old examples that broke; each Program before the first Example that names it."""
-        found = broken(old, outcomes, releases, messages or {})
+        """The `drift` rows of old examples that broke; each Program before the first Example that names it.
+
+        Args:
+            old: Mined examples of the old release.
+            new: Mined examples of the new release.
+            outcomes: (program, release) -> outcome.
+            releases: Ids of the old and the new release.
+            domain: Name of the domain.
+            warned: (program, release) -> its message, where it warned of a deprecation.
+            messages: (program, release) -> its message, where it said anything.
+        """
+        found = broken(old, outcomes, releases, warned)
         passes = frozenset(p.program.id for p in new if outcomes.get((p.program.id, releases[1])) == "passed")
         for match in matched(found, new, passes):
             if match.how != "same" and not self._related(match):
                 continue
             seen: set[tuple[str, str]] = set()
-            for operator, before, after in self._forms(match):
+            failing = line_of(messages.get((match.old.program.id, releases[1]), ""))
+            for operator, before, after in self._forms(match, failing):
                 if (before.id, after.id) in seen or not differ(before, after) or only_listens(before, after):
                     continue
                 seen.add((before.id, after.id))
@@ -169,12 +183,12 @@ class Pairs:
         come = [p for name, p in new.items() if name not in old]
         return bool(gone and come) and not self.families.calling(gone) & self.families.calling(come)
 
-    def _forms(self, match: Match) -> Iterator[tuple[str, Program, Program]]:
+    def _forms(self, match: Match, failing: int | None) -> Iterator[tuple[str, Program, Program]]:
         before, after = match.old.program, match.new.program
         yield f"{match.how}:whole", before, after
         for old, new in _checks(before, after)[:CHECKS]:
             yield f"{match.how}:check", old, new
-        for i, new in enumerate(hunks(before, after)):
+        for i, new in enumerate(hunks(before, after, failing)):
             if i < CHECKS:
                 yield f"{match.how}:hunk", before, new
 
@@ -182,7 +196,6 @@ class Pairs:
         self, match: Match, before: Program, after: Program, operator: str, releases: tuple[str, str], domain: str
     ) -> Example:
         family, symbols = self.shown(before, after)
-        changes = self.changes.get(family or "", [])
         public = self.new.public(symbols[0]) if symbols else "the library"
         return Example(
             domain=domain,
@@ -192,7 +205,7 @@ class Pairs:
                 "programs": {"old": before.id, "new": after.id},
                 "prompt": f"Update this code: {public} has changed.",
             },
-            change=changes[0].id if changes else None,
+            change=self._change(family, symbols),
             family=family,
             symbols=symbols,
             file=match.old.example.file,
@@ -204,6 +217,16 @@ class Pairs:
             source_url=match.new.example.source_url,
             operator=operator,
         )
+
+    def _change(self, family: str | None, symbols: Sequence[str]) -> str | None:
+        """The change of a family that a pair shows: one of the first symbol that has any, else the family's first."""
+        members = self.changes.get(family or "", [])
+        for path in symbols:
+            names = {path, self.old.public(path), self.new.public(path)}
+            for change in members:
+                if change.symbol in names or change.replacement in names:
+                    return change.id
+        return members[0].id if members else None
 
     def shown(self, before: Program, after: Program) -> tuple[str | None, tuple[str, ...]]:
         """The family that a pair shows, and its symbols: of what only one of the two calls, else of what both call."""
@@ -277,8 +300,20 @@ def _checks(before: Program, after: Program) -> list[tuple[Program, Program]]:
     return [pair for pair in made if differ(*pair)]
 
 
-def hunks(before: Program, after: Program) -> Iterator[Program]:
-    """The old program with one hunk of the new one each; none where there is only one hunk and equal checks."""
+def line_of(message: str) -> int | None:
+    """The line of the code that raised, as a verdict's detail tells it; None where the test did."""
+    found = re.search(r"\(code, line (\d+)\)", message)
+    return int(found.group(1)) if found else None
+
+
+def hunks(before: Program, after: Program, failing: int | None) -> Iterator[Program]:
+    """The old program with one hunk of the new one each; none where there is only one hunk and equal checks.
+
+    Args:
+        before: The old program.
+        after: The new one.
+        failing: Line of the old code that fails at the new release: only the hunk around it may mend that.
+    """
     try:
         old, new = Source(before.code), Source(after.code)
         old_keys = [ast.unparse(s) for s in old.tree.body]
@@ -292,6 +327,10 @@ def hunks(before: Program, after: Program) -> Iterator[Program]:
     for _, i, j, k, m in codes:
         if all(isinstance(s, _IMPORTS) for s in (*old.tree.body[i:j], *new.tree.body[k:m])):
             continue
+        if failing is None or not any(s.lineno <= failing <= (s.end_lineno or s.lineno) for s in old.tree.body[i:j]):
+            continue
         kept = [(old, s) for s in old.tree.body[:i]] + [(new, s) for s in new.tree.body[k:m]]
         kept += [(old, s) for s in old.tree.body[j:]]
-        yield Program(code=scripted(kept)[0], test=before.test, files=before.files)
+        code = scripted(kept)[0]
+        if not unbound([*ast.parse(code).body, *ast.parse(before.test).body]):
+            yield Program(code=code, test=before.test, files=before.files)

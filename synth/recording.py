@@ -80,6 +80,19 @@ def checks_of(program: Program) -> list[Check] | None:
     return found or None
 
 
+def values_of_checks(program: Program) -> dict[int, str]:
+    """The literals that a program's checks compare with, by the number of the check; other checks are left out."""
+    found: dict[int, str] = {}
+    checks = [s for s in ast.parse(program.test).body if isinstance(s, ast.Assert)]
+    for number, statement in enumerate(checks):
+        compare = statement.test
+        if not isinstance(compare, ast.Compare) or len(compare.ops) != 1 or not is_literal(compare.comparators[0]):
+            continue
+        if isinstance(compare.ops[0], (ast.Eq, ast.Is)):
+            found[number] = ast.unparse(compare.comparators[0])
+    return found
+
+
 def _is_literal_text(text: str) -> bool:
     try:
         return is_literal(ast.parse(text, mode="eval").body)

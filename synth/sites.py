@@ -17,7 +17,7 @@ from registry.families import Families
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Program
 from synth.arguments import code_of, parsed_call
-from synth.calls import Call, Script
+from synth.calls import Call, Receivers, Script
 from synth.codemods import backward
 from synth.material import Piece, draw, key_of, licence_of
 from synth.mutants import Mutator
@@ -140,7 +140,7 @@ class Sites:
     ) -> None:
         self.old, self.new, self.families, self.seed = old, new, families, seed
         self.limits = limits or Limits()
-        self.mutator = Mutator(new, old)
+        self.mutator, self.receivers = Mutator(new, old), Receivers(new)
         self.rules: dict[str, list[Rule]] = {}
         for rule in rules:
             self.rules.setdefault(rule.new, []).append(rule)
@@ -188,17 +188,17 @@ class Sites:
         """Symbols that very many examples call."""
         calls: Counter[str] = Counter()
         for piece in pieces:
-            calls.update(self.new.called(piece.program.code))
+            calls.update({*self.new.called(piece.program.code), *piece.called})
         most = max(self.limits.hub * len(pieces), 20)
         return frozenset(path for path, n in calls.items() if n > most)
 
     def _in(self, piece: Piece, speller: Speller, hubs: frozenset[str]) -> Iterator[Site]:
         wanted = (self.changes.keys() | self.rules.keys()) - hubs
-        if not wanted & set(self.new.called(piece.program.code)):
+        if not wanted & {*self.new.called(piece.program.code), *piece.called}:
             return
         program = speller.through_modules(piece.program, wanted)
         try:
-            script = Script(program.code, self.new.roots)
+            script = Script(program.code, self.new.roots, self.receivers.of(piece.called))
             slicer = Slicer(program)
         except (SyntaxError, ValueError, RecursionError):
             return

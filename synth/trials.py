@@ -5,7 +5,9 @@ Everything that is tried here for a row of its own is run again by nobody: a ver
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +57,22 @@ def chosen(
     others = [made.program for ways in options if ways[0].program.id not in proven for made in ways[1:]]
     proven |= bench.holding(release, others[:MOST])
     found = [next((made for made in ways if made.program.id in proven), ways[0]) for ways in options]
-    return found, proven
+    return [*_worthwhile(found, proven)], proven
+
+
+def _worthwhile(found: Iterable[Migrated], proven: Collection[str]) -> Iterator[Migrated]:
+    """Without those that fail by a codemod of which nothing was proved, from the fourth on."""
+    every = list(found)
+    good = proven_rules(every, proven)
+    failed: Counter[Rule] = Counter()
+    for made in every:
+        if made.program.id in proven or all(rule in good for rule in made.rules):
+            yield made
+            continue
+        bad = [rule for rule in made.rules if rule not in good]
+        if min(failed[rule] for rule in bad) < TRIES:
+            yield made
+        failed.update(bad)
 
 
 def given_up(sites: Iterable[Site], bench: Bench, releases: tuple[str, str]) -> frozenset[tuple[str, str]]:
@@ -66,18 +83,25 @@ def given_up(sites: Iterable[Site], bench: Bench, releases: tuple[str, str]) -> 
         bench: Runs programs.
         releases: Ids of the old and the new release.
     """
-    groups: dict[tuple[str, str], list[tuple[str, Program]]] = {}
+    groups: dict[tuple[str, ...], list[tuple[str, str, Program]]] = {}
     for site in sorted(sites, key=lambda s: draw(s.root)):
         for operator, text in site.stale[:2]:
-            groups.setdefault((site.path, operator), []).append((site.root, site.program(text)))
-    tried = [program for members in groups.values() for _, program in members[:TRIES]]
+            key = (site.path, operator, *sorted(_keywords(site.chosen) ^ _keywords(text)))
+            groups.setdefault(key, []).append((site.root, operator, site.program(text)))
+    tried = [program for members in groups.values() for *_, program in members[:TRIES]]
     before = bench.holding(releases[0], tried)
     after = bench.holding(releases[1], [p for p in tried if p.id in before])
     spared: set[tuple[str, str]] = set()
-    for (_, operator), members in groups.items():
-        if not any(p.id in before and p.id not in after for _, p in members[:TRIES]):
-            spared |= {(root, operator) for root, _ in members[TRIES:]}
+    for members in groups.values():
+        proved = [p.id in before and p.id not in after for *_, p in members[:TRIES]]
+        if sum(proved) * 2 < len(proved):
+            spared |= {(root, operator) for root, operator, _ in members[TRIES:]}
     return frozenset(spared)
+
+
+def _keywords(text: str) -> set[str]:
+    """Names that stand before an equals sign in a call's text."""
+    return set(re.findall(r"\b(\w+)=(?!=)", text))
 
 
 def proven_rules(found: Iterable[Migrated], proven: Collection[str]) -> dict[Rule, str]:

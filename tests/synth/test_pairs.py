@@ -18,7 +18,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="module")
 def rows(world: World) -> tuple[list[Example], dict[str, Program]]:
     pairs = Pairs(world.changes, *world.indexes, world.families)
-    return parted(pairs.rows(world.old_pieces, world.new_pieces, world.outcomes, world.releases, "lib"))
+    return parted(
+        pairs.rows(world.old_pieces, world.new_pieces, world.outcomes, world.releases, "lib", {}, world.messages)
+    )
 
 
 def test_what_still_passes_is_not_broken(world: World) -> None:
@@ -79,14 +81,13 @@ def test_a_test_moved_to_another_file_is_found(world: World) -> None:
     assert (match.how, match.new) == ("moved", moved)
 
 
-def test_hunks_change_one_place_each() -> None:
-    """Two hunks give two programs, each with one of them."""
+def test_a_hunk_mends_what_failed() -> None:
+    """Of two hunks the one around the failing line gives a program; none where the test alone fails."""
     before = Program(code="import lib\n\na = lib.f(1)\nb = 2\nc = lib.g(3)\n", test="assert c == 3\n")
     after = Program(code="import lib\n\na = lib.ff(1)\nb = 2\nc = lib.gg(3)\n", test="assert c == 3\n")
-    assert [p.code for p in hunks(before, after)] == [
-        "import lib\n\na = lib.ff(1)\nb = 2\nc = lib.g(3)\n",
-        "import lib\n\na = lib.f(1)\nb = 2\nc = lib.gg(3)\n",
-    ]
+    assert [p.code for p in hunks(before, after, 3)] == ["import lib\n\na = lib.ff(1)\nb = 2\nc = lib.g(3)\n"]
+    assert [p.code for p in hunks(before, after, 5)] == ["import lib\n\na = lib.f(1)\nb = 2\nc = lib.gg(3)\n"]
+    assert list(hunks(before, after, None)) == []
 
 
 def test_layout_is_no_difference() -> None:
