@@ -141,6 +141,48 @@ def show(
     show_record(identifier, as_json=as_json)
 
 
+GraceOption = Annotated[
+    float, typer.Option("--grace", min=0, help="Hours for which replaced files are kept for queries that run.")
+]
+
+
+@app.command()
+def compact(
+    grace: GraceOption = 12,
+    alone: Annotated[bool, typer.Option("--alone", help="No run writes now: needed for a lake on s3://.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Merge the lake's small files, beside readers and writers; the replaced ones stay until gc."""
+    from flows.care import compact_lake
+
+    compact_lake(grace, alone=alone, as_json=as_json)
+
+
+@app.command()
+def gc(
+    grace: GraceOption = 12,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove the lake's files that nothing refers to: replaced and half-written ones."""
+    from flows.care import collect_garbage
+
+    collect_garbage(grace, dry=dry, as_json=as_json)
+
+
+@app.command()
+def check(
+    shift: Annotated[
+        float, typer.Option(min=0, max=1, help="Part of a snapshot that may have changed its kind since the last.")
+    ] = 0.2,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold the lake against what must be true: ids, references, proofs, licences, shift; exits with 3 if it isn't."""
+    from flows.care import check_lake
+
+    raise typer.Exit(check_lake(shift, as_json=as_json))
+
+
 @registry_app.command("list")
 def registry_list(as_json: JsonOption = False) -> None:
     """Published versions and where the channels stand."""

@@ -27,6 +27,9 @@ COMMANDS = [
     "subscribe",
     "deploy",
     "doctor",
+    "compact",
+    "gc",
+    "check",
     "registry",
 ]
 

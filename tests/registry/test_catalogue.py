@@ -51,6 +51,7 @@ class Bench:
     def __init__(self) -> None:
         self.rows: list[Any] = [OLD, NEW, CHANGE, PAGE, *ENVIRONMENTS.values()]
         self.split: dict[str, str] = {}
+        self.filters: dict[str, Any] = {}
 
     def program(self, code: str, outcomes: dict[str, str], proof: str = "strong") -> str:
         program = Program(code=code, test="assert r")
@@ -78,7 +79,7 @@ class Bench:
         return example
 
     def write(self, lake: Lake) -> Snapshot:
-        snapshot = Snapshot(domain="d", rows_sha256=str(sorted(self.split)), filters={})
+        snapshot = Snapshot(domain="d", rows_sha256=str(sorted(self.split)), filters=self.filters)
         rows = [SnapshotRow(snapshot=snapshot.id, example=e, split=s) for e, s in self.split.items()]
         work = Work(key="now", stage="curate", domain="d", part="curate@1", outputs=1, seconds=2.0, tokens=3)
         lake.append([*self.rows, snapshot, *rows, work, *(validated("d", r, e) for r, e in ENVIRONMENTS.items())])
