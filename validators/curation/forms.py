@@ -43,9 +43,9 @@ def form_of(code: str) -> list[str]:
     return form_of_tree(tree) if tree is not None else []
 
 
-def form_of_tree(tree: ast.AST) -> list[str]:
-    """The form of a syntax tree, or of a part of one."""
-    meaning = _meanings(tree)
+def form_of_tree(tree: ast.AST, whole: ast.AST | None = None) -> list[str]:
+    """The form of a syntax tree, or of a part of the tree `whole`, which tells the names that are bound."""
+    meaning = _meanings(whole or tree)
     tokens: list[str] = []
     own: set[int] = set()  # the keywords in calls of what the program defines
     left: list[Any] = [tree]
