@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from flows.batches import Batch
 from flows.house import House
@@ -15,6 +16,7 @@ from registry.families import Families
 from registry.identity import sha256_of, work_key
 from registry.names import SymbolIndex
 from registry.records import Example, Record, Snapshot, SnapshotRow, Work
+from validators.curation.contamination import Task, tasks_of
 from validators.curation.curate import CUT, VERSION, Lot, curate
 from validators.curation.leaks import leaks
 from validators.proofs import Verdicts, obligations, programs_of, prove, scouting
@@ -32,7 +34,26 @@ def _candidates(house: House) -> list[Example]:
     ]
 
 
-def _curate_key(house: House, examples: list[Example], found: Verdicts) -> str:
+def _tasks(house: House) -> list[Task]:
+    """The tasks in the benchmark files that the domain lists.
+
+    Raises:
+        ConfigurationError: A file isn't there, or is no such file.
+    """
+    tasks: list[Task] = []
+    for name in house.domain.curation.benchmarks:
+        path = Path(name)
+        try:
+            tasks += tasks_of(path.name, path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise ConfigurationError(
+                f"Benchmark file {name!r} can't be read: {why}. Mend [curation] benchmarks", path=name
+            ) from error
+    return tasks
+
+
+def _curate_key(house: House, examples: list[Example], found: Verdicts, tasks: list[Task]) -> str:
     """The work key: the examples, the verdicts their proofs rest on, and what curation is told."""
     new = releases(house)[1].id
     runs = sorted({pair for e in examples for pair in [*obligations(e), *scouting(e, new)]})
@@ -41,6 +62,8 @@ def _curate_key(house: House, examples: list[Example], found: Verdicts) -> str:
         "licences": list(house.domain.licences),
         "salt": house.domain.splits.salt,
         "hub_share": str(house.domain.splits.hub_share),
+        "tasks": sha256_of([[task.name, *task.texts] for task in tasks]),
+        **house.domain.curation.as_text(),
     }
     return work_key([sha256_of(sorted(e.digest for e in examples)), sha256_of(rested)], CURATE_PART, settings)
 
@@ -51,7 +74,8 @@ def curate_stage(house: House) -> list[Batch]:
     if not examples:
         raise ConfigurationError(f"No examples yet: run driftune synth {house.domain.name} first")
     found = verdicts(house)
-    key = _curate_key(house, examples, found)
+    tasks = _tasks(house)
+    key = _curate_key(house, examples, found, tasks)
     latest = _latest(house)
     if latest is not None and latest.key == key:
         return []
@@ -61,19 +85,19 @@ def curate_stage(house: House) -> list[Batch]:
         since = time.monotonic()
         if known is not None:  # what was curated before is so again: its snapshot and removals are the latest now
             return house.finish("curate", CURATE_PART, [key], [], since, known)
-        rows = list(_curated(house, examples, found, key))
+        rows = list(_curated(house, examples, found, tasks, key))
         snapshot = next(r for r in rows if isinstance(r, Snapshot))
         return house.finish("curate", CURATE_PART, [key], rows, since, {"snapshot": snapshot.id})
 
     return [Batch(f"Curate {len(examples):,} examples", 1, run)]
 
 
-def _curated(house: House, examples: list[Example], found: Verdicts, key: str) -> Iterator[Record]:
+def _curated(house: House, examples: list[Example], found: Verdicts, tasks: list[Task], key: str) -> Iterator[Record]:
     old, new = (scraped(house, r) for r in releases(house))
     indexes = {s.release.id: SymbolIndex(s.symbols) for s in (old, new)}
     families = Families(changes(house), indexes[old.release.id], indexes[new.release.id])
     programs = house.programs({p for e in examples for p in programs_of(e).values()})
-    lot = Lot(house.domain, examples, programs, found, families, indexes, current=new.release.id)
+    lot = Lot(house.domain, examples, programs, found, families, indexes, new.release.id, tasks)
     rows = list(curate(lot, curation=key, parent=_parent(house)))
     _check_leaks(rows, lot)
     yield from rows

@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -137,6 +137,28 @@ class SplitSpec(Section):
     hub_share: float = Field(default=0.1, gt=0, le=1)
 
 
+class CurationSpec(Section):
+    """What is kept.
+
+    Attributes:
+        benchmarks: Files of tasks that models are evaluated on (a JSON object a line in `….jsonl`; Python; text), from
+            the current folder: rows that hold one of them are removed.
+        max_tokens: A row of more tokens is removed: about what a base can read at once.
+        cap: Rows of one kind that show one symbol first of all, in training, at most; 0 for any number.
+        shares: Kind -> share of the training rows that it may have at most, pages and call sites apart.
+    """
+
+    benchmarks: tuple[str, ...] = ()
+    max_tokens: int = Field(default=4096, ge=64)
+    cap: int = Field(default=0, ge=0)
+    shares: Mapping[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
+
+    def as_text(self) -> dict[str, Any]:
+        """The settings that say which rows stay, without floats: for identities."""
+        shares = {kind: str(share) for kind, share in sorted(self.shares.items())}
+        return {"max_tokens": self.max_tokens, "cap": self.cap, "shares": shares}
+
+
 class TrainSpec(Section):
     """Base and recipe; `finetune` says what each setting does.
 
@@ -192,6 +214,7 @@ class Domain(Section):
     synth: SynthSpec = SynthSpec()
     sandbox: SandboxSpec = SandboxSpec()
     splits: SplitSpec = SplitSpec()
+    curation: CurationSpec = CurationSpec()
     train: TrainSpec = TrainSpec()
     gate: GateSpec = GateSpec()
 
@@ -280,6 +303,7 @@ def _keys(parents: list[int | str]) -> list[str]:
         "synth": SynthSpec,
         "sandbox": SandboxSpec,
         "splits": SplitSpec,
+        "curation": CurationSpec,
         "train": TrainSpec,
         "gate": GateSpec,
     }

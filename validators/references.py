@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from registry.families import Families
 from registry.names import LONGEST, SymbolIndex
+from registry.trees import walk
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Reader:
         names: dict[str, str] = {}
         chains: list[ast.Attribute | ast.Name] = []
         inner: set[int] = set()
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, ast.Attribute):
                 chains.append(node)
                 inner.add(id(node.value))

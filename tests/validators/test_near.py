@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from registry.records import Example, Program
-from validators.curation.forms import form_of, likeness, shingles
+from validators.curation.forms import Forms, form_of, likeness, shingles
 from validators.curation.near import near_duplicates
 
 PLAIN = """
@@ -104,8 +104,8 @@ class World:
         return row
 
     def gone(self) -> dict[str, str]:
-        found = near_duplicates(self.rows, self.programs, "new")
-        assert found == near_duplicates(reversed(self.rows), self.programs, "new")
+        found = near_duplicates(self.rows, Forms(self.programs), "new")
+        assert found == near_duplicates(reversed(self.rows), Forms(self.programs), "new")
         return found
 
 

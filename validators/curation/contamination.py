@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from registry.records import Example, Program
+from registry.trees import walk
 from validators.curation.forms import form_of_tree, parsed, shingles
 from validators.proofs import programs_of
 
@@ -115,7 +116,7 @@ class Benchmarks:
         """The name of a task that a row holds, empty where it holds none."""
         parts: Any = example.parts
         texts = [str(v) for v in parts.values() if isinstance(v, str)]
-        found = self._held(texts, [t for text in texts[:1] for t in _codes(text)] if example.kind == "text" else [])
+        found = self._held(texts, [t for text in texts[:1] for t in codes_of(text)] if example.kind == "text" else [])
         for name in programs_of(example).values():
             found = found or self._held_by_program(name)
         return found
@@ -149,7 +150,7 @@ def _runs_of_words(texts: Iterable[str]) -> Iterator[frozenset[str]]:
     """The runs in each text, and in each docstring of its code, that is long enough and not mostly numbers."""
     whole = list(texts)
     for tree in _trees(whole):
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module)) and (doc := ast.get_docstring(node)):
                 whole += [doc, doc.partition(">>>")[0]]
     for text in whole:
@@ -174,13 +175,13 @@ def _trees(texts: Iterable[str]) -> list[ast.Module]:
     whole = list(texts)
     trees = []
     for text in whole:
-        codes = _codes(text) or [f"{head}\n{text}" for head in whole if head is not text]
+        codes = codes_of(text) or [f"{head}\n{text}" for head in whole if head is not text]
         trees += [tree for code in codes if (tree := parsed(code)) is not None]
     return trees
 
 
-def _codes(text: str) -> list[str]:
-    """The Python in a text: itself, else its fenced blocks and its doctests."""
-    if parsed(text) is not None:
-        return [text]
-    return [*_FENCED.findall(text), *(["\n".join(found)] if (found := _PROMPTED.findall(text)) else [])]
+def codes_of(text: str) -> list[str]:
+    """The Python in a text: itself where it parses, its fenced blocks, and its doctests as one."""
+    prompted = _PROMPTED.findall(text)
+    quoted = [*_FENCED.findall(text), *(["\n".join(prompted)] if prompted else [])]
+    return [text, *quoted] if parsed(text) is not None else quoted

@@ -1,30 +1,36 @@
 """The curation of a domain: every row gets into the snapshot, or is a Removal with its rule.
 
 Rules in order, the first that applies: `outdated` (a row of an older release that the current one has too, or that is
-not shown to hold there), the proof's (`registry.catalogue.PROOF_RULES`), `licence`, `duplicate`, `near-duplicate`,
-`held-out`.
+not shown to hold there), the proof's (`registry.catalogue.PROOF_RULES`), `licence`, `private`, `contaminated`,
+`too-long`, `duplicate`, `near-duplicate`, `held-out`, `cap`, `mix`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from registry.domain import Domain
 from registry.families import Families
+from registry.identity import sha256_of
 from registry.names import SymbolIndex
 from registry.records import Example, Program, Removal, Snapshot, SnapshotRow
+from validators.curation.contamination import Benchmarks, Task
+from validators.curation.copies import Copies
 from validators.curation.cutting import Cutter
 from validators.curation.duplicates import duplicates
+from validators.curation.forms import Forms
 from validators.curation.licences import LicenceGate
+from validators.curation.limits import above_cap, above_share, tokens
 from validators.curation.near import near_duplicates
+from validators.curation.private import Privacy
 from validators.proofs import Verdicts, answers, holds, programs_of, prove, shown
 from validators.references import Reader
 from validators.snapshot import freeze
-from validators.splits import Plan, assign, hubs, is_site, plan
+from validators.splits import TRAIN, Plan, assign, hubs, is_site, plan
 
-VERSION = "2"
+VERSION = "3"
 """Goes up when the same rows could come to another snapshot."""
 
 CUT = "cut"
@@ -46,6 +52,7 @@ class Lot:
         families: The families of the domain's releases.
         indexes: Release id -> its symbols.
         current: Id of the release that is trained for: the newest.
+        tasks: What models are evaluated on elsewhere: rows that hold one of these are removed.
     """
 
     domain: Domain
@@ -55,6 +62,7 @@ class Lot:
     families: Families
     indexes: Mapping[str, SymbolIndex]
     current: str
+    tasks: Sequence[Task] = ()
 
 
 @dataclass
@@ -83,26 +91,33 @@ def curate(lot: Lot, curation: str, parent: str | None = None) -> Iterator[Remov
     """
     given = {e.id: e for e in lot.examples if not (e.kind == "text" and e.operator == CUT)}
     sieve = _Sieve(dict(sorted(given.items())), curation=curation)
+    forms = Forms(lot.programs)
     _current(sieve, lot)
     _prove(sieve, lot)
     _licence(sieve, lot)
+    privacy = _private(sieve, lot)
+    _contaminated(sieve, lot)
+    _too_long(sieve, lot)
     for name, kept in duplicates(sieve.rows.values(), lot.programs, lot.current).items():
         sieve.remove(sieve.rows[name], "duplicate", "Another row says the same", kept)
-    for name, kept in near_duplicates(sieve.rows.values(), lot.programs, lot.current).items():
+    for name, kept in near_duplicates(sieve.rows.values(), forms, lot.current).items():
         sieve.remove(sieve.rows[name], "near-duplicate", "Another row says the same in other words", kept)
     reader = Reader(lot.families, tuple(lot.indexes[name] for name in sorted(lot.indexes)))
     naming = _naming(sieve.rows, lot, reader)
     drawn = _plan(sieve.rows, lot, naming)
-    cut = _cut(sieve, lot, reader, drawn)
+    copies = _copied(sieve, lot, drawn, forms)
+    cut = _cut(sieve, Cutter(lot.families, reader), drawn, copies, privacy)
     naming |= {e.id: frozenset() for e in cut}
     assigned = assign([*sieve.rows.values(), *cut], naming, drawn, {e.id: e.root for e in given.values()})
     for name, why in assigned.left_out.items():
         if name in sieve.rows:
             sieve.remove(sieve.rows[name], "held-out", why)
+    _limit(sieve, lot, assigned.split)
     yield from (sieve.out[name] for name in sorted(sieve.out))
     yield from cut
     rows = sieve.rows | {e.id: e for e in cut}
-    yield from freeze(lot.domain.name, assigned.split, rows, _filters(lot), parent)
+    split = {name: where for name, where in assigned.split.items() if name in rows}
+    yield from freeze(lot.domain.name, split, rows, _filters(lot), parent)
 
 
 def _prove(sieve: _Sieve, lot: Lot) -> None:
@@ -117,6 +132,54 @@ def _licence(sieve: _Sieve, lot: Lot) -> None:
     for example in list(sieve.rows.values()):
         if why := gate.refuses(example.licence):
             sieve.remove(example, "licence", why)
+
+
+def _private(sieve: _Sieve, lot: Lot) -> Privacy:
+    """Removes rows with a secret, and programs with personal data (of texts, only those lines are cut later)."""
+    privacy = Privacy()
+    named = {e.id: _texts(e, lot.programs) for e in sieve.rows.values()}
+    privacy.learn(text for texts in named.values() for text in texts)
+    for example in list(sieve.rows.values()):
+        found = next((what for text in named[example.id] if (what := privacy.found_in(text))), None)
+        if found is not None and (found.is_secret or example.kind != "text"):
+            sieve.remove(example, "private", f"It holds {found.what}")
+    return privacy
+
+
+def _texts(example: Example, programs: Mapping[str, Program]) -> list[str]:
+    """All that a row says: its texts, what it quotes, its programs and their files."""
+    named = [programs[name] for name in programs_of(example).values() if name in programs]
+    own = [str(part) for part in example.parts.values() if isinstance(part, str)]
+    return [*own, shown(example), *(t for p in named for t in (p.code, p.test, *map(str, dict(p.files).values())))]
+
+
+def _contaminated(sieve: _Sieve, lot: Lot) -> None:
+    benchmarks = Benchmarks(lot.tasks, lot.programs)
+    for example in list(sieve.rows.values()) if lot.tasks else []:
+        if task := benchmarks.held_by(example):
+            sieve.remove(example, "contaminated", f"It holds {task}")
+
+
+def _too_long(sieve: _Sieve, lot: Lot) -> None:
+    most = lot.domain.curation.max_tokens
+    for example in list(sieve.rows.values()):
+        if example.kind != "text" and (size := tokens(example, lot.programs)) > most:
+            sieve.remove(example, "too-long", f"About {size:,} tokens, more than the {most:,} of [curation] max_tokens")
+
+
+def _limit(sieve: _Sieve, lot: Lot, split: Mapping[str, str]) -> None:
+    """Caps of symbols and shares of kinds: in training only, as what is measured is not for us to choose."""
+    spec, salt = lot.domain.curation, lot.domain.splits.salt
+    for name, symbol in above_cap(_trained(sieve, split), spec.cap, salt).items():
+        sieve.remove(
+            sieve.rows[name], "cap", f"[curation] cap: {spec.cap:,} rows of its kind about {symbol} are enough"
+        )
+    for name, kind in above_share(_trained(sieve, split), spec.shares, salt).items():
+        sieve.remove(sieve.rows[name], "mix", f"[curation] shares: {kind} rows have their share")
+
+
+def _trained(sieve: _Sieve, split: Mapping[str, str]) -> list[Example]:
+    return [e for e in sieve.rows.values() if split.get(e.id) == TRAIN]
 
 
 def _current(sieve: _Sieve, lot: Lot) -> None:
@@ -165,15 +228,29 @@ def _plan(rows: Mapping[str, Example], lot: Lot, naming: Mapping[str, frozenset[
     return plan(spec.salt, sites, hubs(others, spec.hub_share))
 
 
-def _cut(sieve: _Sieve, lot: Lot, reader: Reader, drawn: Plan) -> list[Example]:
-    """Replaces text rows that name what is held out by rows without it; those of which nothing is left just go."""
-    cutter = Cutter(lot.families, reader)
+def _copied(sieve: _Sieve, lot: Lot, drawn: Plan, forms: Forms) -> Copies:
+    """Removes rows to train on that copy a held-out site, whatever they name and wherever they stand."""
+    held = {e.id: e for e in sieve.rows.values() if is_site(e) and drawn.of_site(e) != TRAIN}
+    copies = Copies(held.values(), lot.programs, forms)
+    roots = {e.root for e in held.values()}
+    others = [e for e in sieve.rows.values() if e.id not in held and e.root not in roots]
+    for name, site in copies.of_rows(others).items():
+        sieve.remove(sieve.rows[name], "held-out", f"It copies {site}, a site of {drawn.of_site(held[site])}")
+    return copies
+
+
+def _cut(sieve: _Sieve, cutter: Cutter, drawn: Plan, copies: Copies, privacy: Privacy) -> list[Example]:
+    """Replaces text rows that name what is held out, or hold personal data, by rows without it.
+
+    Those of which nothing is left just go.
+    """
     made = []
     for example in [e for e in sieve.rows.values() if e.kind == "text"]:
         parts: Any = example.parts
         text = str(parts.get("text", ""))
-        held = {f for f in cutter.mentions(text) if f in drawn.unseen or (f, example.file) in drawn.files}
-        rest = cutter.cut(text, frozenset(held)) if held else text
+        named = {f for f in cutter.mentions(text) if f in drawn.unseen or (f, example.file) in drawn.files}
+        held = named | copies.in_text(text)
+        rest = privacy.without(cutter.cut(text, frozenset(held)) if held else text)
         if rest == text:
             continue
         new = None
@@ -182,8 +259,8 @@ def _cut(sieve: _Sieve, lot: Lot, reader: Reader, drawn: Plan) -> list[Example]:
                 example, parts=dict(parts) | {"text": rest}, operator=CUT, parents=(*example.parents, example.id)
             )
             made.append(new)
-        what = f"Cut what names {', '.join(sorted(held))}"
-        sieve.remove(example, "held-out", what, new.id if new is not None else None)
+        rule, what = ("held-out", f"Cut what names {', '.join(sorted(held))}") if held else ("private", "Cut lines")
+        sieve.remove(example, rule, what, new.id if new is not None else None)
     return sorted(made, key=lambda e: e.id)
 
 
@@ -194,5 +271,7 @@ def _filters(lot: Lot) -> dict[str, Any]:
         "licences": sorted(lot.domain.licences),
         "salt": spec.salt,
         "hub_share": str(spec.hub_share),
+        **lot.domain.curation.as_text(),
+        "tasks": sha256_of([[task.name, *task.texts] for task in lot.tasks]),
         "current": lot.current,
     }

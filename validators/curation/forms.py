@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from registry.identity import sha256_of
 from registry.names import dotted_name
+from registry.records import Program
+from registry.trees import walk
 
 SHINGLE = 5
 """Tokens in a shingle: one changed token touches so many of them."""
@@ -84,11 +88,50 @@ def likeness(one: frozenset[str], other: frozenset[str]) -> float:
     return len(one & other) / (len(one | other) or 1)
 
 
+@dataclass(frozen=True)
+class Form:
+    """A program's form and what rows are compared by.
+
+    Attributes:
+        tokens: The form; empty where the program is unknown or doesn't parse.
+        shingles: Its shingles.
+        said: What the program speaks of.
+    """
+
+    tokens: tuple[str, ...]
+    shingles: frozenset[str]
+    said: tuple[str, ...]
+
+
+class Forms:
+    """The forms of programs, each read once.
+
+    Args:
+        programs: Program id -> program.
+    """
+
+    def __init__(self, programs: Mapping[str, Program]) -> None:
+        self._programs = programs
+        self._known: dict[str, Form] = {}
+
+    def of(self, name: str) -> Form:
+        """The form of a program: of its code and its test, as one."""
+        if name not in self._known:
+            p = self._programs.get(name)
+            tokens = form_of(f"{p.code}\n{p.test}") if p is not None else []
+            self._known[name] = Form(tuple(tokens), shingles(tokens), said(tokens))
+        return self._known[name]
+
+    def files(self, name: str) -> str:
+        """A hash of the files beside a program."""
+        return sha256_of(dict(self._programs[name].files)) if name in self._programs else ""
+
+
 def _meanings(tree: ast.AST) -> Mapping[str, str]:
     """Name -> the dotted path that an import binds it to, else `BOUND`, for every name that the tree binds."""
     bound: dict[str, str] = {}
     imported: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Name):
             if not isinstance(node.ctx, ast.Load):
                 bound[node.id] = BOUND

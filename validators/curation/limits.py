@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -73,13 +72,10 @@ def _mixed(counts: Mapping[str, int], shares: Mapping[str, float]) -> dict[str, 
     bounds = {kind: shares[kind] for kind in counts if kind in shares}
     scale = sum(bounds.values()) if len(bounds) == len(counts) else 1.0
     bounds = {kind: share / min(1.0, scale) for kind, share in bounds.items()}
-    kept = Counter(counts)
-    while True:
-        whole = sum(kept.values())
-        less = {kind: min(kept[kind], math.ceil(bounds.get(kind, 1.0) * whole - 1e-9)) for kind in kept}
-        if less == kept:
-            return less
-        kept = Counter(less)
+    whole, before = float(sum(counts.values())), 0.0
+    while abs(whole - before) > 1e-6:
+        before, whole = whole, sum(min(count, bounds.get(kind, 1.0) * whole) for kind, count in counts.items())
+    return {kind: min(count, math.ceil(bounds.get(kind, 1.0) * whole - 1e-3)) for kind, count in counts.items()}
 
 
 def _drawn(rows: Iterable[Example], salt: str) -> list[Example]:

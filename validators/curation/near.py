@@ -11,16 +11,15 @@ alike where they also speak of the same things, as often, or where they are the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from rensa import RMinHash, RMinHashLSH
 
-from registry.identity import sha256_of
-from registry.records import Example, Program
-from validators.curation.forms import form_of, likeness, said, shingles
+from registry.records import Example
+from validators.curation.forms import Form, Forms, likeness, shingles
 from validators.proofs import programs_of
 
 LIKE = 0.8
@@ -29,30 +28,32 @@ LIKE = 0.8
 _PERMUTATIONS, _BANDS = 128, 32
 """Bands of four: of pairs at `LIKE` one in ten million is missed."""
 
-_AFTER: Mapping[str, str] = {
-    "doc": "answer", "test": "answer", "bug": "fixed", "drift": "new", "edit": "after", "preference": "chosen",
-    "fim": "whole", "locate": "original",
+AFTER: Mapping[str, str] = {
+    "doc": "answer", "test": "answer", "bug": "fixed", "drift": "new", "edit": "after", "locate": "original",
+    "fim": "whole", "preference": "chosen",
 }  # fmt: skip
 """Kind -> the role of the program that two rows are compared by."""
 
 _BEFORE: Mapping[str, str] = {"bug": "buggy", "drift": "old", "edit": "before", "locate": "corrupted"}
 """Kind -> the role of the program from which it is changed; alike rows change the same."""
 
+_GAP: Mapping[str, tuple[str, str]] = {"preference": ("prompt", "chosen"), "fim": ("prefix", "middle")}
+"""Kind -> the texts that say where in its program a row asks for what; alike rows ask for the same."""
+
 _WORD = re.compile(r"\w+")
 _PIECE = re.compile(r"\w+|[^\w\s]")
 
 
-def near_duplicates(examples: Iterable[Example], programs: Mapping[str, Program], current: str = "") -> dict[str, str]:
+def near_duplicates(examples: Iterable[Example], forms: Forms, current: str = "") -> dict[str, str]:
     """Id of every row that is like another -> id of the row that stays in its place.
 
     Rows of one root are made to differ, so they are not compared. The pairs of a call site stay or go together.
 
     Args:
         examples: The rows, of any kinds.
-        programs: Program id -> program.
+        forms: The forms of their programs.
         current: Id of the release that is trained for.
     """
-    forms = _Forms(programs)
     units: dict[str, dict[str, list[Example]]] = {}
     for row in sorted(examples, key=lambda e: (e.releases[-1:] != (current,), e.id)):
         name = row.root if row.kind == "preference" else row.id
@@ -78,32 +79,12 @@ def _repeats(rows: list[_Row]) -> Iterator[tuple[_Row, _Row]]:
             index.insert(n, sketches[n])
 
 
-class _Forms:
-    """The forms of programs, each read once."""
-
-    def __init__(self, programs: Mapping[str, Program]) -> None:
-        self._programs = programs
-        self._known: dict[str, tuple[list[str], frozenset[str], tuple[str, ...]]] = {}
-
-    def of(self, name: str) -> tuple[list[str], frozenset[str], tuple[str, ...]]:
-        """A program's form, its shingles and what it speaks of; all empty where it is unknown or doesn't parse."""
-        if name not in self._known:
-            p = self._programs.get(name)
-            form = form_of(f"{p.code}\n{p.test}") if p is not None else []
-            self._known[name] = form, shingles(form), said(form)
-        return self._known[name]
-
-    def files(self, name: str) -> str:
-        """A hash of the files beside a program."""
-        return sha256_of(dict(self._programs[name].files))
-
-
 @dataclass(frozen=True)
 class _Row:
     """A row that others are compared with."""
 
     example: Example
-    forms: _Forms
+    forms: Forms
 
     @cached_property
     def programs(self) -> Mapping[str, str]:
@@ -111,27 +92,29 @@ class _Row:
 
     @cached_property
     def after(self) -> str:
-        return self.programs.get(_AFTER.get(self.example.kind, ""), "")
+        return self.programs.get(AFTER.get(self.example.kind, ""), "")
 
     @cached_property
     def shingles(self) -> frozenset[str]:
         if self.example.kind == "text":
             parts: Any = self.example.parts
             return shingles(_WORD.findall(str(parts.get("text", ""))))
-        return self.forms.of(self.after)[1]
+        return self.form.shingles
+
+    @cached_property
+    def form(self) -> Form:
+        return self.forms.of(self.after)
 
     @cached_property
     def core(self) -> tuple[Any, ...]:
-        """What alike rows have exactly in common beside what they speak of: files, the change or the call."""
+        """What alike rows have exactly in common beside what they speak of: files, the change, the gap."""
         example = self.example
         if example.kind == "text":
             return ()
-        if example.kind == "preference":
-            return (example.family, *_call(example, self.forms.of(self.after)[2]))
-        if example.kind == "fim":
-            return (self.forms.files(self.after), *_gap(example))
+        gap = _gap(example, _GAP[example.kind], self.form.said) if example.kind in _GAP else ()
         before = self.programs.get(_BEFORE.get(example.kind, ""), "")
-        return (self.forms.files(self.after), *_changed(self.forms.of(before)[0], self.forms.of(self.after)[0]))
+        changed = _changed(self.forms.of(before).tokens, self.form.tokens)
+        return (example.family if gap else None, self.forms.files(self.after), changed, gap)
 
     def is_like(self, other: _Row) -> bool:
         """Whether one of the two is enough."""
@@ -141,7 +124,7 @@ class _Row:
         return likeness(self.shingles, other.shingles) >= LIKE and self.core == other.core
 
     def _speaks_as(self, other: _Row) -> bool:
-        return self.forms.of(self.after)[2] == self.forms.of(other.after)[2]
+        return self.form.said == other.form.said
 
 
 def _is_another_release(one: Example, other: Example) -> bool:
@@ -150,26 +133,20 @@ def _is_another_release(one: Example, other: Example) -> bool:
     return one.releases != other.releases and origins[0] == origins[1] and origins[0][1] is not None
 
 
-def _changed(before: list[str], after: list[str]) -> tuple[list[str], list[str]]:
+def _changed(before: Sequence[str], after: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     """The tokens of two forms between their common start and end; none where there is no form before."""
     if not before:
-        return [], []
+        return (), ()
     shorter = min(len(before), len(after))
     start = next((i for i in range(shorter) if before[i] != after[i]), shorter)
     end = next((i for i in range(shorter - start) if before[-1 - i] != after[-1 - i]), shorter - start)
     return before[start : len(before) - end], after[start : len(after) - end]
 
 
-def _gap(row: Example) -> tuple[int, int]:
-    """Where the gap of a `fim` row is, and how long, in words and marks: names and layout aside."""
-    parts: Any = row.parts
-    before, filled = (len(_PIECE.findall(str(parts.get(name, "")))) for name in ("prefix", "middle"))
-    return before, filled
-
-
-def _call(site: Example, spoken: Iterable[str]) -> tuple[list[str], int]:
-    """A site's call, without the names its program binds, and how often what begins like it stands before it."""
-    parts: Any = site.parts
-    own = {word.lstrip(".") for word in spoken}
-    call = [w for w in _PIECE.findall(str(parts.get("chosen", ""))) if w in own or not w.isidentifier()]
-    return call, str(parts.get("prompt", "")).count(next((w for w in call if w.isidentifier()), "\0"))
+def _gap(example: Example, texts: tuple[str, str], spoken: Iterable[str]) -> tuple[Any, ...]:
+    """What is asked for, without the names its program binds, and how often what begins like it stands before it."""
+    parts: Any = example.parts
+    before, asked = (str(parts.get(name, "")) for name in texts)
+    words = {word.lstrip(".") for word in spoken}
+    pieces = [w for w in _PIECE.findall(asked) if w in words or not w.isidentifier()]
+    return tuple(pieces), before.count(next((w for w in pieces if w.isidentifier()), "\0"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from detect_secrets.core.scan import scan_line
 from detect_secrets.settings import transient_settings
@@ -21,8 +22,8 @@ DETECTORS = (
 )  # fmt: skip
 """The detectors of detect-secrets that know a credential by its own shape."""
 
-_SUSPECT = re.compile(r"[\w+/=-]{16,}|://[^\s/]*:[^\s/]*@|PRIVATE KEY")
-"""What any of them could find: only lines that hold it are given to them."""
+_SUSPECT = re.compile(r"(?=[\w+/=-]*\d)(?=[\w+/=-]*[A-Za-z])[\w+/=-]{16,}|://[^\s/]*:[^\s/]*@|PRIVATE KEY")
+"""What any of them could find (letters and digits in one long word): only lines that hold it are given to them."""
 
 _MAIL = re.compile(r"(?<![\w.+-])[\w+-][\w.+-]*@((?:[\w-]+\.)+[a-zA-Z]{2,})(?![\w(\[])")
 _RESERVED = re.compile(r"(?:.*\.)?(?:example|test|invalid|localhost|local)(?:\.(?:com|net|org))?$", re.IGNORECASE)
@@ -31,36 +32,51 @@ _RESERVED = re.compile(r"(?:.*\.)?(?:example|test|invalid|localhost|local)(?:\.(
 _PHONE = re.compile(r"\+\d[\d ()/.-]{6,}\d")
 
 
+@dataclass(frozen=True)
+class Finding:
+    """What is in a line.
+
+    Attributes:
+        what: What it is: `an AWS Access Key`, `an address of mail`.
+        is_secret: Whether it is a credential, not personal data.
+    """
+
+    what: str
+    is_secret: bool = False
+
+
 class Privacy:
     """Finds lines that nobody should train on; each distinct line is looked at once."""
 
     def __init__(self) -> None:
-        self._known: dict[str, str] = {}
-
-    def found_in(self, text: str) -> str:
-        """What is found in a text (`AWS Access Key`, `an address of mail`), empty where nothing is."""
-        return next((what for line in text.splitlines() if (what := self._of_line(line))), "")
-
-    def without(self, text: str) -> str:
-        """The text without the lines in which something is found."""
-        return "".join(line for line in text.splitlines(keepends=True) if not self._of_line(line.rstrip("\r\n")))
+        self._found: dict[str, Finding] = {}
+        self._seen: set[str] = set()
 
     def learn(self, texts: Iterable[str]) -> None:
         """Looks at all lines of these texts at once: setting up the detectors costs more than using them."""
-        lines = dict.fromkeys(line for text in texts for line in text.splitlines())
-        new = [line for line in lines if line not in self._known]
-        suspects = [line for line in new if _SUSPECT.search(line)]
-        self._known.update((line, _personal(line)) for line in new)
+        new = {line for text in texts for line in text.splitlines()} - self._seen
+        self._seen |= new
+        self._found |= {line: Finding(what) for line in new if (what := _personal(line))}
         with transient_settings({"plugins_used": [{"name": name} for name in DETECTORS]}):
-            for line in suspects:
-                secret = next(iter(scan_line(line)), None)
-                if secret is not None:
-                    self._known[line] = f"{secret.type}, a secret"
+            for line in new:
+                if _SUSPECT.search(line) and (secret := next(iter(scan_line(line)), None)) is not None:
+                    self._found[line] = Finding(f"a secret ({secret.type})", is_secret=True)
 
-    def _of_line(self, line: str) -> str:
-        if line not in self._known:
-            self.learn([line])
-        return self._known[line]
+    def found_in(self, text: str) -> Finding | None:
+        """The first secret in a text, else the first personal data; None where there is neither."""
+        self._learn_new(text)
+        found = [self._found[line] for line in text.splitlines() if line in self._found] if self._found else []
+        return min(found, key=lambda f: not f.is_secret, default=None)
+
+    def without(self, text: str) -> str:
+        """The text without the lines in which something is found."""
+        self._learn_new(text)
+        kept = text.splitlines(keepends=True)
+        return "".join(line for line in kept if line.splitlines()[0] not in self._found) if self._found else text
+
+    def _learn_new(self, text: str) -> None:
+        if not self._seen.issuperset(text.splitlines()):
+            self.learn([text])
 
 
 def _personal(line: str) -> str:

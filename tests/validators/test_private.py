@@ -1,0 +1,66 @@
+"""Secrets and personal data are found, and what tests are full of is not taken for them."""
+
+from __future__ import annotations
+
+import pytest
+
+from validators.curation.private import Privacy
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'key = "AKIAIOSFODNN7EXAMPL3"',
+        'token = "ghp_' + "a1B2" * 9 + '"',
+        "-----BEGIN RSA " + "PRIVATE KEY-----",
+        "url = 'redis://joe:s3cr3t@db.acme.io/0'",
+        "sk_live_" + "a1B2c3D4" * 3,
+    ],
+)
+def test_a_credential_is_a_secret(line: str) -> None:
+    """A credential that its shape gives away is a secret, between whatever lines it stands."""
+    found = Privacy().found_in(f"x = 1\nmail me@acme.io\n{line}\ny = 2")
+    assert found is not None
+    assert found.is_secret
+    assert "secret" in found.what
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("Ada Lovelace <ada.lovelace@engines.ac.uk>", "an address of mail"),
+        ('user = "ada@engines.com"', "an address of mail"),
+        ("call +49 30 1234567 now", "a telephone number"),
+        ('phone = "+1 (212) 736-5000"', "a telephone number"),
+    ],
+)
+def test_personal_data_is_cut_from_texts(line: str, what: str) -> None:
+    """Addresses of mail and telephone numbers are found, and the lines with them can be cut."""
+    text = f"First.\r\n{line}\nLast."
+    privacy = Privacy()
+    found = privacy.found_in(text)
+    assert found is not None
+    assert (found.what, found.is_secret) == (what, False)
+    assert privacy.without(text) == "First.\r\nLast."
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x = A@B.dot(c)",
+        "x = A @ B.T + a@b.at[0]",
+        "mail = 'foo@example.com'",
+        "git clone git@github.com:a/b.git",
+        "x = 1 +1234567890",
+        "digest = '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'",
+        "password = 'secret'",
+        "@pytest.fixture(scope='module')",
+        "test_single_source_dijkstra_path_length_2 = 3",
+        "\x0c",
+    ],
+)
+def test_what_tests_are_full_of_is_fine(line: str) -> None:
+    """Operators, reserved domains, repositories, numbers, hashes and made-up passwords are nothing to remove."""
+    privacy = Privacy()
+    assert privacy.found_in(line) is None
+    assert privacy.without(f"{line}\n{line}") == f"{line}\n{line}"
