@@ -65,7 +65,7 @@ def held(code: str = "x = 1\n", kind: str = "test", **parts: Any) -> str:
         RENAMED,
         "import lib\n" + "\n".join(f"x{n} = lib.f({n})" for n in range(40)) + RENAMED + "print(near([1], 2))\n",
         "class Box:\n" + RENAMED.replace("\n", "\n    ").replace("near(values", "near(self, values") + "\n",
-        "# Check if in given list of numbers, are any two numbers closer\n# to each other than given threshold.\nx = 1\n",
+        "# Check if in given list of numbers, are any two numbers closer to each\n# other than given threshold.\n",
         SOLUTION.replace("    for idx, elem in", "def f(numbers, threshold):\n    for idx, elem in", 1),
         CHECK.replace("candidate", "near"),
     ],

@@ -15,8 +15,8 @@ def rows(kind: str, count: int, symbol: str = "lib.f") -> list[Example]:
     """So many rows of a kind about one symbol."""
     return [
         Example(
-            domain="d", kind=kind, releases=("r",), parts={"n": f"{n} {symbol}"}, symbols=(symbol, "lib.hub"), file="a.py",
-            root=f"{n}", generator="g", generator_version="1",
+            domain="d", kind=kind, releases=("r",), parts={"n": f"{n} {symbol}"}, symbols=(symbol, "lib.hub"),
+            file="a.py", root=f"{n}", generator="g", generator_version="1",
         )
         for n in range(count)
     ]  # fmt: skip

@@ -1,0 +1,112 @@
+"""The rules of what is kept, in the whole curation: each removal names its rule, and evaluation is left alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+from registry.domain import CurationSpec
+from registry.records import Example, Removal, SnapshotRow
+from tests.validators.test_curation import DOMAIN, FAMILIES, NEW, SEEN, UNSEEN, Bench, full
+from validators.curation.contamination import tasks_of
+from validators.curation.curate import CUT, Lot, curate
+from validators.curation.leaks import leaks
+from validators.splits import CONTEXT, SYMBOL, TRAIN
+
+SECRET = "AKIA" + "IOSFODNN7EXAMPL3"
+TASK = "def task(values):\n    return [abs(v - 3) ** 2 for v in values if v not in {7, 8, 9} and v != 11]\n"
+
+
+def lot(bench: Bench, tasks: str = "", **settings: Any) -> Lot:
+    """The bench's lot under these settings of `[curation]`."""
+    domain = DOMAIN.model_copy(update={"curation": CurationSpec.model_validate(settings)})
+    return replace(bench.lot(), domain=domain, tasks=tasks_of("tasks.py", tasks) if tasks else [])
+
+
+def curated(given: Lot) -> tuple[dict[str, Removal], dict[str, str], dict[str, Example]]:
+    """Removals, splits and what was cut, by the example's id."""
+    rows = list(curate(given, "curation"))
+    return (
+        {r.example: r for r in rows if isinstance(r, Removal)},
+        {r.example: r.split for r in rows if isinstance(r, SnapshotRow)},
+        {r.id: r for r in rows if isinstance(r, Example)},
+    )
+
+
+def test_each_reason_is_a_rule() -> None:
+    """A secret, a task of a benchmark, a row too long and a near-duplicate are removed, each under its own rule."""
+    bench = Bench()
+    code = "import lib\nr = lib.other(1)\n"
+    wanted = {
+        bench.test(f"{code}key = '{SECRET}'\n").id: "private",
+        bench.test(f"{code}mail = 'ada@engines.com'\n").id: "private",
+        bench.text(f"A page.\n\nkey = {SECRET}\n").id: "private",
+        bench.test(f"{code}\n{TASK.replace('values', 'xs').replace('task', 'mine')}").id: "contaminated",
+        bench.test(f"{code}x = {[*range(200)]}\n").id: "too-long",
+    }
+    same = sorted(bench.test(f"import lib\n{name} = lib.other(2)\nr = {name}\n").id for name in ("a", "b"))
+    fine = bench.test("import lib\nr = lib.other(3)\n")
+    removed, split, _ = curated(lot(bench, TASK, max_tokens=100))
+    assert {name: removal.rule for name, removal in removed.items()} == wanted | {same[1]: "near-duplicate"}
+    assert removed[same[1]].kept_instead == same[0]
+    assert set(split) == {same[0], fine.id}
+
+
+def test_personal_lines_are_cut_from_pages() -> None:
+    """A page loses its authors' addresses, and keeps the rest as a row of its own."""
+    bench = Bench()
+    page = bench.text("A page.\nBy Ada <ada@engines.com>\nOn engines.\n")
+    removed, split, cut = curated(lot(bench))
+    (new,) = cut.values()
+    assert (new.operator, new.parts["text"]) == (CUT, "A page.\nOn engines.\n")
+    assert (removed[page.id].rule, removed[page.id].kept_instead) == ("private", new.id)
+    assert split == {new.id: TRAIN}
+
+
+def test_caps_and_shares_leave_evaluation_and_call_sites_alone() -> None:
+    """Only training rows go, and of these no preference row; what is left keeps to the cap and the share."""
+    bench = full()
+    whole, within, _ = curated(lot(bench))
+    for n in range(9):
+        bench.test(f"import lib\nr = lib.other({n + 900})\n", symbols=("lib.core.other",))
+    removed, split, _ = curated(lot(bench, cap=5, shares={"test": 0.8}))
+    rules = Counter(r.rule for r in removed.values())
+    assert rules["cap"] == 4
+    assert rules["mix"] > 0
+    assert {n: s for n, s in split.items() if s != TRAIN} == {n: s for n, s in within.items() if s != TRAIN}
+    kinds = Counter(bench.examples[n].kind for n, s in split.items() if s == TRAIN)
+    assert kinds["test"] <= 0.8 * (kinds["test"] + kinds["bug"]) + 1
+    assert kinds["preference"] == sum(bench.examples[n].kind == "preference" for n, s in within.items() if s == TRAIN)
+    assert not whole.keys() - removed.keys()
+
+
+def test_copies_of_held_out_sites_are_not_trained_on() -> None:
+    """The program of a held-out site, in another file or reaching the call by another way, is found and left out."""
+    bench = full()
+    steps = "".join(f"x{n} = lib.other({n}, {n * n})\n" for n in range(12))
+    for n in range(6):
+        for wrong in ("old", "bad"):
+            site = bench.site(
+                SEEN, f"lib/tests/far_{n}.py", 50 + n, wrong, before=steps.replace("other(", f"other({n}, ")
+            )
+    hidden = bench.site(UNSEEN, "lib/tests/hidden.py", 7, before=steps)
+    _, split, _ = curated(lot(bench))
+    held = next(e for e in bench.examples.values() if split.get(e.id) == CONTEXT and "far_" in e.file)
+    assert split[hidden.id] == SYMBOL
+    text = str(held.parts["prompt"]) + str(held.parts["chosen"])
+    renamed = text.replace("r = ", "outcome = ").replace("x1", "first")
+    copies = [
+        bench.test(f"{renamed}\nr = outcome\n", file="lib/tests/elsewhere.py"),
+        bench.test(f"{steps}".join(("import lib\n", f"r = getattr(lib, '{UNSEEN}')(7)\n")), file="lib/tests/far.py"),
+    ]
+    page = bench.text(f"A page.\n\n```python\n{renamed}\n```\n\nMore of {SEEN}.\n", file="docs/page.md")
+    other = bench.test(f"import lib\n{steps}r = lib.other(7)\n", file="lib/tests/far.py")
+    removed, split, cut = curated(lot(bench))
+    assert [removed[c.id].rule for c in copies] == ["held-out", "held-out"]
+    assert removed[copies[0].id].detail.endswith("a site of context")
+    assert removed[page.id].rule == "held-out"
+    assert split[other.id] == TRAIN
+    assert site.id in split
+    assert not list(leaks(split, bench.examples | cut, bench.programs, FAMILIES))
+    assert {e.releases[-1] for e in copies} == {NEW}
