@@ -8,7 +8,7 @@ from keyword import iskeyword
 
 from registry.names import dotted_name
 from synth.dataflow import flow
-from synth.operators import BOOKKEEPING, Edits, Scope, arguments, root_of
+from synth.operators import Edits, Scope, arguments, root_of
 
 _CONSUMERS = ("list", "set", "sorted", "tuple", "dict", "frozenset", "sum", "max", "min", "len", "any", "all", "map",
               "zip", "enumerate", "filter", "iter", "next", "join", "Counter")  # fmt: skip
@@ -212,23 +212,28 @@ def swapped_results(node: ast.AST, scope: Scope) -> Iterator[Edits]:
 
 
 def missing_copy(node: ast.AST, scope: Scope) -> Iterator[Edits]:
-    """`H = G` for `H = G.copy()`, where one of the two is changed later."""
-    if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call) or len(node.targets) != 1:
+    """`H = G` for `H = G.copy()`, where one is changed later and the other read; `f(G)` for `f(G.copy())`."""
+    call = node.value if isinstance(node, ast.Assign) else node
+    original = _copied(call)
+    if not isinstance(original, ast.Name) or original.id not in scope.variables:
         return
-    call, target, name = node.value, node.targets[0], dotted_name(node.value.func) or ""
-    last = name.rpartition(".")[2]
-    original: ast.expr | None = None
-    if isinstance(call.func, ast.Attribute) and call.func.attr == "copy" and not call.args:
-        original = call.func.value
-    elif len(call.args) == 1 and (
-        last in ("deepcopy", "copy", *_KINDS) or (last[:1].isupper() and scope.words.symbol(name))
-    ):
-        original = call.args[0]
-    if not isinstance(original, ast.Name) or not isinstance(target, ast.Name) or target.id.startswith(BOOKKEEPING):
-        return
-    pairs = ((original.id, target.id), (target.id, original.id))
-    if original.id in scope.variables and any(one in scope.changed and other in scope.read for one, other in pairs):
+    if isinstance(node, ast.Assign):
+        other = node.targets[0].id if isinstance(node.targets[0], ast.Name) else original.id
+        pairs = ((original.id, other), (other, original.id))
+        if other != original.id and any(one in scope.changed and two in scope.read for one, two in pairs):
+            yield scope.put(call, original.id)
+    elif "parent" in node.__dict__ and original.id in scope.read:
         yield scope.put(call, original.id)
+
+
+def _copied(call: ast.AST) -> ast.expr | None:
+    """What a call gives a copy of."""
+    if not isinstance(call, ast.Call):
+        return None
+    if isinstance(call.func, ast.Attribute) and call.func.attr == "copy" and not call.args:
+        return call.func.value
+    name = (dotted_name(call.func) or "").rpartition(".")[2]
+    return call.args[0] if name in ("copy", "deepcopy") and len(call.args) == 1 else None
 
 
 def changed_while_read(node: ast.AST, scope: Scope) -> Iterator[Edits]:

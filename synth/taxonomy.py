@@ -51,7 +51,7 @@ MISTAKES: Mapping[str, Mistake] = {
     "missing_argument": Mistake(api.missing_argument, "missing argument", 2, _CALL, sure=True),
     "missing_await": Mistake(api.missing_await, "missing await", 40, (ast.Await,)),
     "missing_call": Mistake(api.missing_call, "missing call", 2, _CALL, sure=True),
-    "missing_copy": Mistake(api.missing_copy, "missing copy", 40, _ASSIGN, anywhere=True),
+    "missing_copy": Mistake(api.missing_copy, "missing copy", 40, (ast.Assign, ast.Call), anywhere=True),
     "missing_import": Mistake(plain.missing_import, "undefined object", 1, (ast.ImportFrom,), sure=True),
     "missing_return": Mistake(plain.missing_return, "missing return", 6, (ast.Return,)),
     "missing_statement": Mistake(plain.missing_statement, "missing statement", 3, (ast.Expr,)),

@@ -97,6 +97,38 @@ def shared_default(draft: Draft) -> Iterator[tuple[str, str]]:
             yield from _with(draft, (right, wrong), puts)
 
 
+def changed_argument(draft: Draft) -> Iterator[tuple[str, str]]:
+    """A function that changes the object it is given, where its caller goes on with that: a copy is missing."""
+    body = draft.source.tree.body
+    for i, (before, change) in enumerate(pairwise(body)):
+        call = change.value if isinstance(change, ast.Expr) else None
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute) or not _called(call):
+            continue
+        owner, after = call.func.value, body[i + 2 :]
+        if isinstance(before, ast.Assign) and isinstance(owner, ast.Name) and _goes_on(draft, owner.id, before, after):
+            given = _given(draft, i, call)
+            if owner.id not in given or flow(call).reads & flow(before).binds:
+                continue
+            name, rest = f"with_{call.func.attr}", f"    {draft.source.inline(call)}\n    return {owner.id}\n"
+            head = f"def {name}({', '.join(given)}):\n"
+            right = f"{head}    {owner.id} = {owner.id}.copy()\n{rest}"
+            start = draft.source.span(before)[0]
+            puts = [(start, start, f"changed = {name}({', '.join(given)})\n")]
+            puts.append((draft.source.span(before)[1], draft.source.span(change)[1], ""))
+            used = [n for s in after for n in ast.walk(s) if isinstance(n, ast.Name) and n.id == owner.id]
+            puts += [(*draft.source.span(n), "changed") for n in used]
+            yield from _with(draft, (right, head + rest), puts)
+
+
+def _goes_on(draft: Draft, name: str, before: ast.stmt, after: list[ast.stmt]) -> bool:
+    """Whether an object is read before and after what changes it, never bound anew, and looked at by no test."""
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    defined = any(isinstance(n, functions) for n in draft.source.tree.body) or "changed" in draft.program.code
+    later = flow_all(after)
+    read = name in flow(before).reads and name not in flow(before).changes | flow(before).binds
+    return read and name in later.reads and name not in later.binds | draft.looked_at and not defined
+
+
 def wrong_own_default(draft: Draft) -> Iterator[tuple[str, str]]:
     """A function of one's own whose default is not what its caller relies on."""
     for i, statement in enumerate(draft.source.tree.body):
@@ -192,6 +224,7 @@ Wrap = Callable[[Draft], Iterator[tuple[str, str]]]
 WRAPPERS: Mapping[str, tuple[Wrap, str, int]] = {
     "shared_default": (shared_default, "mutable default", 1),
     "mutable_default": (mutable_default, "mutable default", 2),
+    "changed_argument": (changed_argument, "missing copy", 1),
     "swallowed_exception": (swallowed_exception, "swallowed exception", 6),
     "wrong_own_default": (wrong_own_default, "wrong default", 8),
     "missing_await": (missing_await, "missing await", 16),

@@ -174,6 +174,14 @@ WRAPS = [
         "    if into is None:\n        into = lib.G()\n    into.add(data)\n",
     ),
     (
+        "changed_argument",
+        "G = lib.G()\nresult1 = lib.find_all(G)\nG.add(1)\nresult2 = lib.find_all(G)\n",
+        "assert result1 == []\nassert result2 == [1]\n",
+        "def with_add(G):\n    G.add(1)\n    return G\n",
+        "def with_add(G):\n    G = G.copy()\n    G.add(1)\n    return G\n\n\nG = lib.G()\nchanged = with_add(G)\n"
+        "result1 = lib.find_all(G)\nresult2 = lib.find_all(changed)\n",
+    ),
+    (
         "wrong_own_default",
         "G = lib.G()\nresult1 = lib.find_one(G, 1, weight=2)\n",
         "assert result1 == 3\n",
