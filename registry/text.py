@@ -8,12 +8,22 @@ from __future__ import annotations
 
 import ast
 import io
+from collections.abc import Iterator
 from itertools import accumulate
 
 
 def lines_of(text: str) -> list[str]:
     r"""The lines with their ends, which are `\n`, `\r\n` and `\r` alone."""
     return io.StringIO(text, newline="").readlines()
+
+
+def placed_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a tree, but those inside f-strings: before Python 3.12 these don't know where they stand."""
+    left = [tree]
+    for node in left:  # grows while it is read
+        yield node
+        if not isinstance(node, ast.JoinedStr):
+            left += ast.iter_child_nodes(node)
 
 
 class Text:

@@ -18,7 +18,7 @@ from synth.claims import checks_of, tells_values
 from synth.material import derived
 from synth.source import first_line
 
-GENERATOR, VERSION = "edits", "1"
+GENERATOR, VERSION = "edits", "2"
 MOST_PLACES, MOST_LINES = 3, 8
 """Places of one edit, and lines of one place: more can't be quoted."""
 MOST_CHECKS, LONGEST_CHECK = 3, 160

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from registry.records import Example
-from registry.text import lines_of
+from registry.text import lines_of, placed_nodes
 from synth.claims import tells_values
 from synth.context import Definitions
 from synth.material import Piece, derived, draw, joined_licences
 from synth.source import Source
 
-GENERATOR, VERSION = "fim", "1"
+GENERATOR, VERSION = "fim", "2"
 SHORTEST, LONGEST = 6, 600
 """Characters of a gap."""
 GUESSED = 20
@@ -77,7 +77,7 @@ def drawn_gap(code: str, seed: int = 0) -> Gap | None:
 def gaps(code: str) -> Iterator[Gap]:
     """All gaps of a program; imports and definitions with decorators stay as they are."""
     source = Source(code)
-    for node in ast.walk(source.tree):
+    for node in placed_nodes(source.tree):
         for field in ("body", "orelse"):
             block = getattr(node, field, None)
             if isinstance(block, list):

@@ -11,17 +11,17 @@ import builtins
 import keyword
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from registry.records import Example, Page, Program
-from registry.text import lines_of
+from registry.text import lines_of, placed_nodes
 from synth.claims import tells_values
 from synth.dataflow import flow
 from synth.material import Piece, derived, draw
 from synth.ngrams import ANY_TEXT, LONG_TEXT, Token, Trigrams, tokens
 from synth.source import Source
 
-GENERATOR, VERSION = "locate", "1"
+GENERATOR, VERSION = "locate", "2"
 BEST = 3
 """Of so many proposals for a place one is drawn."""
 PLACES = 12
@@ -79,7 +79,7 @@ def mine(piece: Piece, model: Trigrams, *, seed: int = 0) -> Iterator[Program | 
     drawn = drawn_replacement(code, model, seed, literals=tells_values(piece.program.test))
     if drawn is not None:
         text = code[: drawn.at] + drawn.replaced + code[drawn.at + len(drawn.was) :]
-        corrupted = Program(code=text, test=piece.program.test, files=piece.program.files)
+        corrupted = replace(piece.program, code=text)
         yield corrupted
         yield _row(piece, corrupted, drawn, seed)
 
@@ -123,7 +123,7 @@ class _Program:
         self._imported: set[str] = set()
         self._kept: list[tuple[int, int]] = []  # spans in which nothing is replaced
         self._targets: set[int] = set()
-        for node in ast.walk(self.source.tree):
+        for node in placed_nodes(self.source.tree):
             self._note(node)
         for statement in self.source.tree.body:
             if not isinstance(statement, (ast.Import, ast.ImportFrom)):

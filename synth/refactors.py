@@ -11,16 +11,16 @@ import builtins
 import keyword
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from registry.names import SymbolIndex, dotted_name, imported_names
 from registry.records import Example, Program
-from registry.text import Text
+from registry.text import Text, placed_nodes
 from synth.dataflow import flow_all
 from synth.material import Piece, derived, draw
 from synth.source import Source, first_line, indented
 
-GENERATOR, VERSION = "refactors", "1"
+GENERATOR, VERSION = "refactors", "2"
 MOST_RETURNED = 3
 """Values that a function made of a program returns."""
 
@@ -68,13 +68,13 @@ def renamed(piece: Piece, index: SymbolIndex) -> Refactoring | None:
         if target is None or not _RESULT.match(target) or not isinstance(statement, ast.Assign):
             continue
         new = _named_after(statement.value)
-        if new in _names(piece.program) or _is_taken(new) or not _uses(test, target):
+        spans, read = _uses(code, target), _uses(test, target)
+        if new in _names(piece.program) or _is_taken(new) or not spans or not read:
             continue
-        spans = _uses(code, target)
         lines = sorted({code.text.count("\n", 0, start) + 1 for start, _ in spans})
         return Refactoring(
             _put(code.text, spans, new),
-            _put(test.text, _uses(test, target), new),
+            _put(test.text, read, new),
             f"Rename the variable `{target}` to `{new}` wherever it stands, and leave everything else as it is.",
             tuple((line, line) for line in lines),
         )
@@ -144,7 +144,7 @@ REFACTORINGS: Mapping[str, Callable[[Piece, SymbolIndex], Refactoring | None]] =
 
 def _literals(statement: ast.stmt, names: Mapping[str, str], index: SymbolIndex) -> Iterator[tuple[ast.expr, str]]:
     """(a literal argument on one line, the name of its parameter) of the library calls in a statement."""
-    for node in ast.walk(statement):
+    for node in placed_nodes(statement):
         dotted = dotted_name(node.func) if isinstance(node, ast.Call) else None
         if not isinstance(node, ast.Call) or dotted is None or dotted.partition(".")[0] not in names:
             continue
@@ -209,8 +209,11 @@ def _names(program: Program) -> frozenset[str]:
 
 
 def _uses(source: Text, name: str) -> list[tuple[int, int]]:
+    """Where a name stands; nowhere where an f-string has it too, in which it can't be found."""
     tree = ast.parse(source.text)
-    return sorted(source.span(n) for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id == name)
+    found = [source.span(n) for n in placed_nodes(tree) if isinstance(n, ast.Name) and n.id == name]
+    every = sum(isinstance(n, ast.Name) and n.id == name for n in ast.walk(tree))
+    return sorted(found) if len(found) == every else []
 
 
 def _put(text: str, spans: Sequence[tuple[int, int]], new: str) -> str:
@@ -231,8 +234,8 @@ def _is_no_body(statements: Sequence[ast.stmt]) -> bool:
 
 
 def _row(piece: Piece, made: Refactoring, operator: str, seed: int) -> Iterator[Program | Example]:
-    before = Program(code=piece.program.code, test=made.test, files=piece.program.files)
-    after = Program(code=made.code, test=made.test, files=piece.program.files)
+    before = replace(piece.program, test=made.test)
+    after = replace(piece.program, code=made.code, test=made.test)
     parts = {
         "programs": {"before": before.id, "after": after.id},
         "prompt": made.prompt,

@@ -9,7 +9,7 @@ import ast
 import re
 from collections.abc import Iterable, Sequence
 
-from registry.text import Text, lines_of
+from registry.text import Text, lines_of, placed_nodes
 
 _WORD = re.compile(r"\w")
 
@@ -41,7 +41,7 @@ def gap_fault(code: str, test: str, prefix: str, middle: str, suffix: str) -> st
 
 def _runs(source: Text, tree: ast.Module) -> Iterable[list[tuple[int, int]]]:
     """The spans of neighbours: statements of one block, arguments of one call."""
-    for node in ast.walk(tree):
+    for node in placed_nodes(tree):
         for field in ("body", "orelse", "finalbody", "handlers"):
             block = getattr(node, field, None)
             if isinstance(block, list) and block:

@@ -73,6 +73,12 @@ def test_gaps_of_every_sort_order_and_context_are_drawn() -> None:
     assert all(SOURCE.id in r.parents for r in rows if r.parts["context"])  # type: ignore[call-overload]
 
 
+def test_nothing_in_an_f_string_is_a_gap() -> None:
+    """Before Python 3.12 what stands in an f-string doesn't know where: no gap begins or ends there."""
+    code = 'x = 1\ny = """\n""" + f"{lib.make(x)} and {lib.make(x, 3)}"\n'
+    assert {gap.operator for gap in fim.gaps(code)} <= {"line", "block"}
+
+
 def test_plain_data_is_no_gap() -> None:
     """A long literal can't be told from what is around it, so nothing asks for it."""
     code = "edges = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]\nflag = True\n"
@@ -206,6 +212,7 @@ def test_refactoring_keeps_behaviour_and_needs_the_edit(operator: str) -> None:
         ("import lib\n\nresult1 = lib.sqrt(4)\nsqrt = 1\n", "assert result1 == 2\n"),  # the new name is taken
         ("import lib\n\nresult1 = len([1])\n", "assert result1 == 1\n"),  # a built-in's name
         ("import lib\n\nresult1 = lib.sqrt(4)\n", "assert lib\n"),  # the test doesn't read it
+        ("import lib\n\nresult1 = lib.sqrt(4)\ns = f'{result1}'\n", "assert result1 == 2\n"),  # an f-string does
     ],
 )
 def test_name_that_is_taken_is_not_given(code: str, test: str) -> None:
