@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,6 +21,7 @@ from registry.names import SymbolIndex
 from registry.records import Example, Program, Record, Release, Verdict
 from synth import generators
 from synth.generators import Material
+from synth.suites import changed
 from validators.proofs import programs_of
 
 DERIVE_PART = "+".join((*STEPS, *BY_SOURCE))
@@ -26,8 +29,9 @@ DERIVE_PART = "+".join((*STEPS, *BY_SOURCE))
 
 def packages(house: House) -> tuple[str, ...]:
     """Import names of what stands in the environments beside the library."""
-    names = (re.split(r"[=<>!~ \[;]", r, maxsplit=1)[0] for r in house.library.requirements)
-    return tuple(name.replace("-", "_") for name in names)
+    beside = dict.fromkeys(r for v in house.library.versions for r in house.library.beside(v))
+    names = (re.split(r"[=<>!~ \[;]", r, maxsplit=1)[0] for r in beside)
+    return tuple(dict.fromkeys(name.replace("-", "_") for name in names))
 
 
 def mine_part() -> str:
@@ -36,10 +40,12 @@ def mine_part() -> str:
 
 
 def mine_key(house: House, release: Release) -> str:
-    """The work key of mining one release."""
-    latest = release.id == releases(house)[1].id
-    parameters = {"domain": house.domain.name, "packages": list(packages(house)), "latest": latest}
-    return work_key([release.digest], mine_part(), parameters)
+    """The work key of mining one release; which of its tests are taken may depend on the other one too."""
+    both, limit = releases(house), house.domain.synth.tests
+    parameters = {"domain": house.domain.name, "packages": list(packages(house)), "latest": release.id == both[1].id}
+    if not limit:
+        return work_key([release.digest], mine_part(), parameters)
+    return work_key([release.digest, *(r.digest for r in both)], mine_part(), parameters | {"tests": limit})
 
 
 def mine_stage(house: House) -> list[Batch]:
@@ -54,7 +60,7 @@ def mine_stage(house: House) -> list[Batch]:
 
 def _mine(house: House, missing: Mapping[str, Release]) -> int:
     """Mines releases by several processes, and remembers each by its key when all of its rows are there."""
-    materials = [_material(house, release) for release in missing.values()]
+    materials = _materials(house, missing.values())
     names = generators.names()
     jobs = [(number, name) for number in range(len(materials)) for name in names]
     made = spread(generated, materials, jobs, house.workers)
@@ -69,20 +75,40 @@ def _mine(house: House, missing: Mapping[str, Release]) -> int:
 def generated(materials: Sequence[Material], job: tuple[int, str]) -> list[Record]:
     """The rows that one generator makes of one release."""
     number, name = job
-    return list(generators.load(name).generate(materials[number]))
+    with collecting_rarely():
+        return list(generators.load(name).generate(materials[number]))
 
 
-def _material(house: House, release: Release) -> Material:
-    found = scraped(house, release)
-    return Material(
-        domain=house.domain.name,
-        release=release,
-        pages=found.pages,
-        symbols=found.symbols,
-        index=SymbolIndex(found.symbols),
-        packages=packages(house),
-        latest=release.id == releases(house)[1].id,
-    )
+def _materials(house: House, wanted: Iterable[Release]) -> list[Material]:
+    both = releases(house)
+    limit = house.domain.synth.tests
+    found = {release.id: scraped(house, release) for release in (both if limit else wanted)}
+    first = changed(*(found[r.id].pages for r in both)) if limit else frozenset()
+    return [
+        Material(
+            domain=house.domain.name,
+            release=release,
+            pages=found[release.id].pages,
+            symbols=found[release.id].symbols,
+            index=SymbolIndex(found[release.id].symbols),
+            packages=packages(house),
+            latest=release.id == both[1].id,
+            tests=limit,
+            first=first,
+        )
+        for release in wanted
+    ]
+
+
+@contextlib.contextmanager
+def collecting_rarely() -> Iterator[None]:
+    """Lets Python look for cycles a hundred times less often: with many trees alive it took most of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(before[0] * 100, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _mined(house: House) -> Mined:

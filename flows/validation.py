@@ -26,7 +26,7 @@ def environment(house: House, release: Release) -> BuiltEnvironment:
     wheels = [a["name"] for a in release.artifacts if a["kind"] == "wheel"]
     folder = house.folder("packages") / "pypi" / release.library
     found = [folder / name for name in wheels if (folder / name).is_file()]
-    wanted = [f"{release.library}=={release.version}", *house.library.requirements]
+    wanted = [f"{release.library}=={release.version}", *house.library.beside(release.version)]
     return house.pool.build(wanted, cache=house.folder("sandbox"), wheels=found)
 
 

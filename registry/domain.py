@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from packaging.version import InvalidVersion, Version
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from registry.errors import ConfigurationError
 
@@ -50,6 +50,7 @@ class LibrarySpec(Section):
         versions: Old and new version.
         packages: Import names; the library's name where empty.
         requirements: Pinned packages beside it, at both versions (what its tests need).
+        pins: Version -> pinned packages beside it at that version alone, where none fits both.
         source: Documentation sources.
     """
 
@@ -57,12 +58,26 @@ class LibrarySpec(Section):
     versions: tuple[str, str]
     packages: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
+    pins: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     source: tuple[SourceSpec, ...] = (SourceSpec(),)
 
     @property
     def imports(self) -> tuple[str, ...]:
         """The import names."""
         return self.packages or (self.name.replace("-", "_"),)
+
+    def beside(self, version: str) -> tuple[str, ...]:
+        """The pinned packages beside it at a version."""
+        return (*self.requirements, *self.pins.get(version, ()))
+
+    @field_validator("pins")
+    @classmethod
+    def _of_its_versions(cls, pins: Mapping[str, tuple[str, ...]], info: ValidationInfo) -> Mapping[str, Any]:
+        versions = info.data.get("versions", ())
+        for version in pins:
+            if versions and version not in versions:
+                raise ValueError(f"{version!r} is none of the versions {', '.join(versions)}")
+        return pins
 
     @field_validator("versions")
     @classmethod
@@ -89,6 +104,7 @@ class SynthSpec(Section):
         fim: Of a hundred proven examples so many get a gap to be filled in (`fim`).
         edits: Of a hundred so many are refactored, and the bugs of as many corrected (`edit`; migrations all are).
         locate: Of a hundred so many get a token replaced (`locate`).
+        tests: `test` examples of a release, at most; those whose text differs between the releases first. 0: all.
     """
 
     seed: int = 0
@@ -99,6 +115,7 @@ class SynthSpec(Section):
     fim: int = Field(default=40, ge=0, le=100)
     edits: int = Field(default=10, ge=0, le=100)
     locate: int = Field(default=25, ge=0, le=100)
+    tests: int = Field(default=0, ge=0)
 
 
 class SandboxSpec(Section):

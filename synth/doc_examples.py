@@ -246,7 +246,7 @@ def _example(
         releases=(page.release,),
         parts={
             "programs": {"answer": program.id, "stub": stubbed.id},
-            "prompt": task_text(title, claims, index, program.test),
+            "prompt": task_text(title, claims, index, program),
             "name": name,
         },
         symbols=claims,

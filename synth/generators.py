@@ -30,6 +30,8 @@ class Material:
         packages: Importable third-party packages that its environment has.
         changes: The changes to this release from the one before.
         latest: Whether it is the newest release of its domain: `text` is made of no other.
+        tests: `test` examples that are wanted at most; 0: all.
+        first: Names of the tests that are taken before others.
     """
 
     domain: str
@@ -40,6 +42,8 @@ class Material:
     packages: tuple[str, ...] = ()
     changes: tuple[Change, ...] = field(default=())
     latest: bool = True
+    tests: int = 0
+    first: frozenset[str] = frozenset()
 
 
 class Generator(Protocol):
@@ -72,7 +76,14 @@ class Tests:
 
     def generate(self, material: Material) -> Iterator[Program | Example]:
         """See `synth.test_examples.mine`."""
-        return test_examples.mine(material.pages, material.index, domain=material.domain, packages=material.packages)
+        return test_examples.mine(
+            material.pages,
+            material.index,
+            domain=material.domain,
+            packages=material.packages,
+            limit=material.tests or None,
+            first=material.first,
+        )
 
 
 class Text:

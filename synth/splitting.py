@@ -14,6 +14,7 @@ from typing import Any
 
 from synth.approximate import approx_call, digits_of, round_all, rounded, tolerance
 from synth.assembly import Line, joined, line_of, pruned
+from synth.checkers import Checkers
 from synth.dataflow import flow, nodes, root_name
 from synth.folding import NotConstantError, fold, is_constant, is_literal, literal
 from synth.loops import Loops
@@ -25,10 +26,13 @@ from synth.statements import (
     changed_by_methods,
     decided,
     effect,
+    imported_check,
     is_predicate,
     passed_names,
+    plain_pattern,
     pytest_context,
     raises_call,
+    without_warnings,
 )
 
 LONGEST_LITERAL = 3000
@@ -79,7 +83,7 @@ class Splitter:
 
     def __init__(self, script: str) -> None:
         self.source = Source(script)
-        self.body = decided(self.source.tree.body)
+        self.body = decided(without_warnings(decided(self.source.tree.body)))
         self.taken = {n.id for n in nodes(self.source.tree) if isinstance(n, ast.Name)}
         self.code: list[Line] = []
         self.test: list[Line] = []
@@ -95,6 +99,7 @@ class Splitter:
         self.spoiled: set[str] = set()
         self.later: tuple[bool, frozenset[str]] = (False, frozenset())
         self.needs: set[str] = set()
+        self.rest: Sequence[ast.stmt] = ()
 
     def run(self) -> Split:
         """The script told apart."""
@@ -105,6 +110,7 @@ class Splitter:
         for i, statement in enumerate(self.body):
             after = effects[i + 1 :]
             self.later = (any(m for m, _ in after), frozenset().union(*(b for _, b in after)))
+            self.rest = self.body[i + 1 :]
             self.statement(statement)
             self.learn(statement)
         if not self.checks:
@@ -147,6 +153,8 @@ class Splitter:
             self.check(node.test)
         elif isinstance(node, ast.Expr) and (raised := raises_call(node.value)):
             self.raises(raised[0], raised[1], None)
+        elif call := imported_check(node, self.asserting):
+            Checkers(self).check(call)
         elif isinstance(node, ast.With) and (expected := pytest_context(node, "raises")):
             self.raises(expected, node.body, node)
         elif isinstance(node, ast.With) and pytest_context(node, "warns", "deprecated_call"):
@@ -181,7 +189,7 @@ class Splitter:
         """Whether a statement holds checks."""
         return any(
             isinstance(n, ast.Assert)
-            or (isinstance(n, ast.Call) and root_name(n.func) in self.asserting)
+            or (isinstance(n, ast.Call) and (root_name(n.func) in self.asserting or imported_check(n, self.asserting)))
             or (isinstance(n, ast.With) and pytest_context(n, "raises", "warns", "deprecated_call"))
             for n in nodes(node)
         )
@@ -364,10 +372,27 @@ class Splitter:
         if "pytest" in inner:
             raise UnsplittableError("pytest within raises")
         caught = self.source.inline(expected)
-        text = f"try:\n{indented(inner.rstrip())}\nexcept {caught}:\n    {name} = True\nelse:\n    {name} = False"
-        (self.test if self.tail else self.code).append(line_of(text))
+        message = self.message_of(block)
+        if message is None:
+            text = f"except {caught}:\n    {name} = True\nelse:\n    {name} = False"
+        else:
+            error = self.fresh("error") if "error" in self.taken else "error"
+            text = f"except {caught} as {error}:\n    {name} = str({error})\nelse:\n    {name} = ''"
+        (self.test if self.tail else self.code).append(line_of(f"try:\n{indented(inner.rstrip())}\n{text}"))
         self.checks += 1
-        self.to_test(f"assert {name} is True")
+        self.to_test(f"assert {name} is True" if message is None else f"assert {message} in {name}")
+
+    def message_of(self, block: ast.With | None) -> str | None:
+        """The literal of what the message of an expected exception has to hold; None where a pattern says more."""
+        call = block.items[0].context_expr if block is not None else None
+        for keyword in call.keywords if isinstance(call, ast.Call) else ():
+            if keyword.arg == "match":
+                try:
+                    text = plain_pattern(fold(keyword.value, self.values))
+                except NotConstantError:
+                    return None
+                return literal(text) if text else None
+        return None
 
     def warns(self, block: ast.With) -> None:
         """A block that is expected to warn: a flag says whether it did."""
@@ -377,6 +402,8 @@ class Splitter:
             raise UnsplittableError("the warning is looked at")
         call = block.items[0].context_expr
         assert isinstance(call, ast.Call)
+        if any(k.arg == "raise_on_extra_warnings" for k in call.keywords):
+            raise UnsplittableError("extra warnings are looked at")
         category = self.source.inline(call.args[0]) if call.args else "DeprecationWarning"
         caught, warned = self.fresh("caught"), self.fresh("warned")
         inner = self.source.block(block.body).rstrip()

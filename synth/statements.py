@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -85,7 +86,11 @@ def effect(statement: ast.stmt, asserting: frozenset[str]) -> tuple[bool, frozen
     if (
         isinstance(statement, ast.Expr)
         and isinstance(statement.value, ast.Call)
-        and (root_name(statement.value.func) in asserting or raises_call(statement.value))
+        and (
+            root_name(statement.value.func) in asserting
+            or imported_check(statement, asserting)
+            or raises_call(statement.value)
+        )
     ):
         return False, frozenset()
     if isinstance(statement, ast.With) and pytest_context(statement, "raises"):
@@ -118,6 +123,29 @@ def asserting_functions(body: Sequence[ast.stmt]) -> frozenset[str]:
     return frozenset(names)
 
 
+def imported_check(node: ast.AST, asserting: frozenset[str]) -> ast.Call | None:
+    """A call of a library's own checking function: `assert_x(…)`, `tm.assert_x(…)`; None for anything else.
+
+    Args:
+        node: A statement or expression.
+        asserting: Functions that the script itself makes checks with.
+    """
+    call = node.value if isinstance(node, ast.Expr) else node
+    if not isinstance(call, ast.Call):
+        return None
+    match call.func:
+        case ast.Attribute(attr=name) if root_name(call.func) not in (None, "self", "cls"):
+            checks = name.startswith("assert_") and not name.startswith(_MOCKS)
+        case ast.Name(id=name):
+            checks = name in asserting and name.startswith("assert")
+        case _:
+            return None
+    return call if checks and name != "assert_produces_warning" else None
+
+
+_MOCKS = ("assert_called", "assert_not_called", "assert_any_call", "assert_has_calls", "assert_awaited")
+
+
 def is_predicate(node: ast.expr) -> bool:
     """Whether an expression's value is surely a bool that the library computed alone."""
     match node:
@@ -138,7 +166,41 @@ def pytest_context(node: ast.With, *names: str) -> ast.expr | None:
                 if len(node.items) > 1:
                     raise UnsplittableError("several contexts")
                 return call.args[0] if call.args else call
+            case ast.Call(func=ast.Attribute(attr="assert_produces_warning"), args=[category, *_]) as call:
+                plain = isinstance(category, (ast.Name, ast.Attribute)) and len(node.items) == 1
+                if "warns" in names and plain:
+                    return category
     return None
+
+
+def without_warnings(body: Sequence[ast.stmt]) -> list[ast.stmt]:
+    """Statements with those of `with tm.assert_produces_warning(None):` in place of it."""
+    made: list[ast.stmt] = []
+    for statement in body:
+        match statement:
+            case ast.With(
+                items=[
+                    ast.withitem(
+                        context_expr=ast.Call(
+                            func=ast.Attribute(attr="assert_produces_warning"), args=[ast.Constant(None), *_]
+                        )
+                    )
+                ],
+                body=inner,
+            ):
+                made += without_warnings(inner)
+            case _:
+                made.append(statement)
+    return made
+
+
+def plain_pattern(pattern: object) -> str | None:
+    """The text that a regular expression stands for, where it stands for just one; else None."""
+    if not isinstance(pattern, str):
+        return None
+    text = re.sub(r"\\([^\w\s]|\s)", r"\1", pattern)
+    bare = re.sub(r"\\([^\w\s]|\s)", "", pattern)
+    return text if text and not re.search(r"[\\^$*+?{}\[\]|()]", bare) else None
 
 
 def raises_call(node: ast.expr) -> tuple[ast.expr, list[ast.stmt]] | None:

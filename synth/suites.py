@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -58,6 +59,12 @@ class Module:
         """Its classes."""
         return {n.name: n for n in self.statements if isinstance(n, ast.ClassDef)}
 
+    def forget(self) -> None:
+        """Gives up what was read of its text: trees of a large suite would take more memory than there is."""
+        for name in ("statements", "bound", "imported", "classes"):
+            self.__dict__.pop(name, None)
+        self.source = Source(self.page.markdown)
+
     def text(self, statement: ast.stmt, edits: Iterable[Edit] = ()) -> str:
         """A statement's text, relative imports made absolute."""
         if isinstance(statement, ast.ImportFrom) and statement.level:
@@ -89,22 +96,33 @@ class TestFunction:
         return f"{self.owner[0][1].name}.{self.node.name}" if self.owner else self.node.name
 
 
-def test_functions(pages: Iterable[Page]) -> Iterator[TestFunction]:
-    """The test functions of a suite's pages, in the order of files and lines; inherited ones with each class."""
+def test_functions(pages: Iterable[Page], names: Container[str] | None = None) -> Iterator[TestFunction]:
+    """The test functions of a suite's pages, in the order of files and lines; inherited ones with each class.
+
+    Args:
+        pages: The pages; those of kind `test` are read.
+        names: The tests that are wanted; files that define none of these aren't parsed. None: all.
+    """
     modules = {}
     for page in sorted((p for p in pages if p.kind == "test"), key=lambda p: p.path):
         module = Module(page)
-        try:
-            module.source.tree  # noqa: B018 - parses
-        except SyntaxError:
-            continue
         modules[module.name] = module
     for module in modules.values():
-        for node in module.statements:
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test"):
-                yield TestFunction(module, node)
-            elif isinstance(node, ast.ClassDef) and _is_test_class(node):
-                yield from _methods(module, node, modules)
+        if names is None or any(name in names for name in test_names(module.page)):
+            found = (t for t in _functions(module, modules) if names is None or t.node.name in names)
+            try:
+                yield from found
+            except SyntaxError:
+                continue
+            module.forget()
+
+
+def _functions(module: Module, modules: dict[str, Module]) -> Iterator[TestFunction]:
+    for node in module.statements:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test"):
+            yield TestFunction(module, node)
+        elif isinstance(node, ast.ClassDef) and _is_test_class(node):
+            yield from _methods(module, node, modules)
 
 
 def _is_test_class(node: ast.ClassDef) -> bool:
@@ -150,3 +168,34 @@ def _bases(module: Module, node: ast.ClassDef, modules: dict[str, Module]) -> li
 
 def _module_of(statement: ast.stmt) -> str:
     return (statement.module or "") if isinstance(statement, ast.ImportFrom) else ""
+
+
+def changed(old: Iterable[Page], new: Iterable[Page]) -> frozenset[str]:
+    """Names of test functions that both suites have, with another text: what their maintainers migrated is there."""
+    before, after = _texts(old), _texts(new)
+    return frozenset(name for name in before.keys() & after.keys() if not before[name] & after[name])
+
+
+def test_names(page: Page) -> list[str]:
+    """The names of the test functions that a page defines."""
+    return [piece.partition("(")[0] for piece in _TEST.split(page.markdown)[1:]]
+
+
+test_names.__test__ = False  # type: ignore[attr-defined]
+
+
+def _texts(pages: Iterable[Page]) -> dict[str, set[str]]:
+    """Name -> the bodies of the test functions of that name, without what formatters change."""
+    found: dict[str, set[str]] = {}
+    for page in pages:
+        if page.kind == "test":
+            for piece in _TEST.split(page.markdown)[1:]:
+                name, _, body = piece.partition("(")
+                body = _NEXT.split(body, maxsplit=1)[0]
+                found.setdefault(name, set()).add(_LAYOUT.sub("", body))
+    return found
+
+
+_TEST = re.compile(r"^[ \t]*def (?=test)", re.MULTILINE)
+_NEXT = re.compile(r"^[ \t]*(?:@|class |def )|^(?=[^\s#)])", re.MULTILINE)
+_LAYOUT = re.compile(r"#.*|[\s\"'(),]+")

@@ -6,22 +6,26 @@ import ast
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass, replace
 
+from registry.identity import sha256_of
 from registry.names import SymbolIndex
 from registry.records import Example, Page, Program
 from synth.claims import by_relevance, called
-from synth.dataflow import unbound
+from synth.dataflow import flow_all, unbound
 from synth.inlining import stand_alone
 from synth.splitting import Split, split
 from synth.statements import UnsplittableError
 from synth.stubs import stub
-from synth.suites import NotAloneError, TestFunction, test_functions
+from synth.suites import NotAloneError, TestFunction, test_functions, test_names
 
-GENERATOR, VERSION = "test_examples", "2"
+GENERATOR, VERSION = "test_examples", "3"
 LONGEST = 60
 """Lines of code beyond which a test is no example."""
+
+TRIED = 3
+"""Tests looked at for each example wanted, where there is a limit: many can't stand alone."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ def mine(
     packages: Iterable[str] = (),
     rows: int = 2,
     limit: int | None = None,
+    first: Container[str] = (),
 ) -> Iterator[Program | Example]:
     """The `test` examples of one release.
 
@@ -58,22 +63,27 @@ def mine(
         domain: The domain's name.
         packages: Importable third-party packages that the environment has beside the library.
         rows: Most rows taken of a parametrised test.
-        limit: Most examples; taken from the files in turn, strong and short ones first. None: all.
+        limit: Most examples. A draw by the tests' names, so that two releases get the same tests. None: all.
+        first: Names of the tests that are taken before others.
 
     Yields:
         For each example its answer, its stub, then the Example.
     """
     allowed = frozenset(packages) | index.roots | sys.stdlib_module_names
-    candidates = [(r, called(r.split.code, index)) for r in stand_alone_rows(pages, rows) if _fits(r, allowed)]
-    uses = Counter(path for _, symbols in candidates for path in symbols)
+    pages = [p for p in pages if p.kind == "test"]
+    drawn = None if limit is None else _drawn(pages, limit, first)
     seen: set[tuple[str, str]] = set()
     distinct = []
-    for row, symbols in candidates:
+    for found in stand_alone_rows(test_functions(pages, drawn), rows):
+        row = _through_public_modules(found, index)
         text = (row.split.code, row.split.test)
-        if symbols and text not in seen:
+        if text not in seen and _fits(row, allowed) and (symbols := called(row.split.code, index)):
             seen.add(text)
             distinct.append((row, symbols))
-    for row, symbols in distinct if limit is None else _taken(distinct, limit):
+    if drawn is not None:
+        distinct = sorted(distinct, key=lambda made: (made[0].row > 0, drawn[made[0].test.node.name]))[:limit]
+    uses = Counter(path for _, symbols in distinct for path in symbols)
+    for row, symbols in distinct:
         program = Program(code=row.split.code, test=row.split.test)
         path = row.test.module.page.path
         names = [row.test.node.name, row.test.name, path.rpartition("/")[2]]
@@ -87,9 +97,37 @@ def mine(
 mine.__test__ = False  # type: ignore[attr-defined]
 
 
-def stand_alone_rows(pages: Iterable[Page], rows: int = 2) -> Iterator[Row]:
+_PRIVATE = re.compile(r"^(?:import|from) ((?:\w+\.)*_\w+(?:\.\w+)*) ?(?:as (\w+)|import (.+))$", re.MULTILINE)
+
+
+def _through_public_modules(row: Row, index: SymbolIndex) -> Row:
+    """The row with what it imports out of a private module out of its public twin, where that has all of it.
+
+    A library's own tests may say `import pandas._testing as tm`; anybody else says `pandas.testing`.
+    """
+
+    def replaced(found: re.Match[str]) -> str:
+        private, alias, listed = found.groups()
+        public = re.sub(r"(?<=\.)_", "", private)
+        text = row.split.code + row.split.test
+        wanted = re.findall(rf"\b{alias}\.(\w+)", text) if alias else [n.strip() for n in listed.split(",")]
+        paths = [index.canonical(f"{public}.{name.partition(' ')[0]}") for name in wanted]
+        return found.group().replace(private, public, 1) if paths and all(paths) else found.group()
+
+    code, test = (_PRIVATE.sub(replaced, text) for text in (row.split.code, row.split.test))
+    return replace(row, split=replace(row.split, code=code, test=test))
+
+
+def _drawn(pages: Iterable[Page], limit: int, first: Container[str]) -> dict[str, int]:
+    """Names of the tests that are tried where `limit` examples are wanted, with their order."""
+    names = {name for page in pages for name in test_names(page)}
+    ranked = sorted(names, key=lambda name: (name not in first, sha256_of(name)))
+    return {name: rank for rank, name in enumerate(ranked[: TRIED * limit])}
+
+
+def stand_alone_rows(tests: Iterable[TestFunction], rows: int = 2) -> Iterator[Row]:
     """Every test function that can stand alone and be told apart, a row of its parameters each."""
-    for test in test_functions(pages):
+    for test in tests:
         try:
             for number, script in enumerate(stand_alone(test, rows)):
                 try:
@@ -98,24 +136,6 @@ def stand_alone_rows(pages: Iterable[Page], rows: int = 2) -> Iterator[Row]:
                     continue
         except (NotAloneError, SyntaxError):
             continue
-
-
-def _taken(candidates: list[tuple[Row, tuple[str, ...]]], limit: int) -> list[tuple[Row, tuple[str, ...]]]:
-    """`limit` candidates, from the files in turn; of each file the strong, own and short ones first."""
-    files: dict[str, list[tuple[Row, tuple[str, ...]]]] = {}
-    for candidate in candidates:
-        files.setdefault(candidate[0].test.module.page.path, []).append(candidate)
-
-    def rank(candidate: tuple[Row, tuple[str, ...]]) -> tuple[bool, bool, bool, int, str, int]:
-        row = candidate[0]
-        owner = row.test.owner
-        inherited = bool(owner) and row.test.node not in owner[0][1].body
-        size = len(row.split.code) + len(row.split.test)
-        return (not row.split.strong, inherited, row.row > 0, size, row.test.name, row.row)
-
-    queues = [sorted(files[path], key=rank) for path in sorted(files)]
-    turns = ([q[i] for q in queues if i < len(q)] for i in range(max(map(len, queues), default=0)))
-    return [candidate for turn in turns for candidate in turn][:limit]
 
 
 def _fits(row: Row, allowed: frozenset[str]) -> bool:
@@ -174,17 +194,27 @@ def prompt_of(test: TestFunction, claims: tuple[str, ...], index: SymbolIndex, p
     """The task in words: the docstring or the test's name, the calls to use, the names to bind."""
     doc = ast.get_docstring(test.node)
     title = doc.strip().splitlines()[0] if doc and doc.strip() else _words(test.node.name)
-    return task_text(title, claims, index, program.test)
+    return task_text(title, claims, index, program)
 
 
-def task_text(title: str, claims: Iterable[str], index: SymbolIndex, test: str) -> str:
+def task_text(title: str, claims: Iterable[str], index: SymbolIndex, program: Program) -> str:
     """A task in words: a title, the library's calls to use, the names that are checked."""
     calls = ", ".join(f"`{index.public(path)}`" for path in list(claims)[:4])
-    names = list(dict.fromkeys(re.findall(r"\b(?:result|results|raised|warned|printed)\d+\b", test)))
+    names = _checked_names(program)
     lines = [title.rstrip(".") + ".", f"Use {calls}."]
     if names:
         lines.append(f"Bind {', '.join(f'`{n}`' for n in names)}.")
     return "\n".join(lines)
+
+
+def _checked_names(program: Program) -> list[str]:
+    """The names that the test looks at and the code binds, in the order of the test; modules and functions are given."""
+    code, test = ast.parse(program.code).body, ast.parse(program.test).body
+    given = flow_all(
+        s for s in code if isinstance(s, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef))
+    ).binds
+    wanted = flow_all(code).binds & frozenset(unbound(test)) - given
+    return list(dict.fromkeys(name for name in re.findall(r"\w+", program.test) if name in wanted))[:12]
 
 
 def _words(name: str) -> str:

@@ -74,7 +74,7 @@ CASES = {
         "assert result1 == 1\nassert result2 == 2\n",
     ),
     "an expected exception becomes a flag": (
-        "import lib\nimport pytest\nwith pytest.raises(lib.Error, match='no'):\n    lib.f(-1)\n",
+        "import lib\nimport pytest\nwith pytest.raises(lib.Error, match='a|b'):\n    lib.f(-1)\n",
         "import lib\n\ntry:\n    lib.f(-1)\nexcept lib.Error:\n    raised1 = True\nelse:\n    raised1 = False\n",
         "assert raised1 is True\n",
     ),
@@ -135,6 +135,41 @@ CASES = {
         "import lib\nfrom lib import nodes_equal\nG = lib.f(1)\nassert nodes_equal(G.nodes(), [1])\nG.add(2)\n",
         "import lib\n\nG = lib.f(1)\nresult1 = list(G.nodes())\nG.add(2)\n",
         "from lib import nodes_equal\n\nassert nodes_equal(result1, [1])\n",
+    ),
+    "what the message of an exception has to hold is checked where a pattern is plain text": (
+        "import lib\nimport pytest\nwith pytest.raises(lib.Error, match=r'f\\(x\\) is gone'):\n    lib.f(-1)\n",
+        "import lib\n\ntry:\n    lib.f(-1)\nexcept lib.Error as error:\n    raised1 = str(error)\n"
+        "else:\n    raised1 = ''\n",
+        "assert 'f(x) is gone' in raised1\n",
+    ),
+    "what a library's own check compares with is constructed in the test": (
+        "import lib\nimport lib.testing as tm\nresult = lib.f(1)\nexpected = lib.Table([1, 2])\n"
+        "tm.assert_same(result, expected, strict=True)\n",
+        "import lib\n\nresult = lib.f(1)\n",
+        "import lib.testing as tm\n\nexpected = lib.Table([1, 2])\ntm.assert_same(result, expected, strict=True)\n",
+    ),
+    "results and expectations that share a name get names of their own": (
+        "import lib\nimport lib.testing as tm\nresult = lib.f(1)\nexpected = lib.Table([1])\n"
+        "tm.assert_same(result, expected)\nresult = lib.f(2)\nexpected = lib.Table([2])\n"
+        "tm.assert_same(result, expected)\n",
+        "import lib\n\nresult1 = lib.f(1)\nresult = lib.f(2)\n",
+        "import lib.testing as tm\n\nexpected = lib.Table([1])\ntm.assert_same(result1, expected)\n"
+        "expected1 = lib.Table([2])\ntm.assert_same(result, expected1)\n",
+    ),
+    "an expectation that is read again stays where it was": (
+        "import lib\nimport lib.testing as tm\nresult = lib.f(1)\nexpected = lib.Table([1])\n"
+        "tm.assert_same(result, expected)\nassert lib.g(expected) == 3\n",
+        "import lib\n\nresult = lib.f(1)\nexpected = lib.Table([1])\nresult1 = lib.g(expected)\n",
+        "import lib.testing as tm\n\ntm.assert_same(result, expected)\nassert result1 == 3\n",
+    ),
+    "an expected warning of pandas' kind becomes a flag, none expected nothing": (
+        "import lib\nimport lib.testing as tm\n"
+        "with tm.assert_produces_warning(FutureWarning, match='x'):\n    a = lib.f(1)\n"
+        "with tm.assert_produces_warning(None):\n    b = lib.g(1)\nassert b == 3\n",
+        "import warnings\nimport lib\n\nwith warnings.catch_warnings(record=True) as caught1:\n"
+        '    warnings.simplefilter("always")\n    a = lib.f(1)\n'
+        "warned1 = any(issubclass(w.category, FutureWarning) for w in caught1)\nb = lib.g(1)\n",
+        "assert warned1 is True\nassert b == 3\n",
     ),
 }
 
