@@ -12,7 +12,7 @@ from collections.abc import Container
 from typing import TYPE_CHECKING
 
 from synth.assembly import Line, line_of
-from synth.dataflow import BUILTINS, flow, nodes
+from synth.dataflow import BUILTINS, flow, flow_all, nodes
 
 if TYPE_CHECKING:
     from synth.splitting import Splitter
@@ -29,6 +29,7 @@ class Checkers:
 
     def __init__(self, splitter: Splitter) -> None:
         self.splitter = splitter
+        self.imported = flow_all(s for s in splitter.body if isinstance(s, (ast.Import, ast.ImportFrom))).binds
 
     def check(self, call: ast.Call) -> None:
         """Writes one call into the test; its arguments are evaluated in the code, or constructed in the test."""
@@ -56,7 +57,7 @@ class Checkers:
 
     def is_constructed(self, node: ast.expr) -> bool:
         """Whether an expression is an object made of constants, or of names of constants, alone."""
-        return is_constructed(node, self.splitter.values)
+        return is_constructed(node, self.imported | self.splitter.values.keys())
 
     def argument(self, node: ast.expr, expected: bool) -> str:
         """The text of an argument in the test."""
@@ -130,12 +131,12 @@ class Checkers:
         return False
 
 
-def is_constructed(node: ast.expr, known: Container[str] = ()) -> bool:
+def is_constructed(node: ast.expr, known: Container[str]) -> bool:
     """Whether an expression is an object made of constants alone: `pd.Series([1, 2], name="a", dtype=np.int64)`.
 
     Args:
         node: The expression.
-        known: Names of constants.
+        known: Names of modules, classes and constants.
     """
     if not any(isinstance(n, ast.Call) for n in nodes(node)):
         return False
@@ -147,15 +148,7 @@ def is_constructed(node: ast.expr, known: Container[str] = ()) -> bool:
         elif isinstance(part, _COMPUTED):
             return False
     names = {n.id for n in nodes(node) if isinstance(n, ast.Name)}
-    modules = {r.id for n in nodes(node) if isinstance(n, ast.Attribute) and isinstance(r := _root(n), ast.Name)}
-    called = {n.func.id for n in nodes(node) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
-    return all(n in known or n in BUILTINS for n in names - modules - called)
-
-
-def _root(node: ast.expr) -> ast.expr:
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    return node
+    return all(n in known or n in BUILTINS for n in names)
 
 
 def _is_short_lived(node: ast.expr) -> bool:
@@ -165,34 +158,11 @@ def _is_short_lived(node: ast.expr) -> bool:
 
 _MAKERS = frozenset(
     {"arange", "array", "asarray", "date", "date_range", "datetime", "datetime64", "dict", "eye", "float", "float32",
-     "float64", "from_arrays", "from_breaks", "from_codes", "from_product", "from_tuples", "full", "int", "int32", "int64",
-     "len", "list", "ones", "period_range", "range", "set", "str", "time", "timedelta", "timedelta64", "timedelta_range",
-     "to_datetime", "tuple", "zeros"}
+     "float64", "from_arrays", "from_breaks", "from_codes", "from_product", "from_tuples", "full", "int", "int32",
+     "int64", "len", "list", "ones", "period_range", "range", "set", "str", "time", "timedelta", "timedelta64",
+     "timedelta_range", "to_datetime", "tuple", "zeros"}
 )  # fmt: skip
 """Functions that make the same of the same constants."""
 
-_COMPUTED):
-            return False
-    names = {n.id for n in nodes(node) if isinstance(n, ast.Name)}
-    modules = {r.id for n in nodes(node) if isinstance(n, ast.Attribute) and isinstance(r := _root(n), ast.Name)}
-    called = {n.func.id for n in nodes(node) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
-    return all(n in known or n in BUILTINS for n in names - modules - called)
-
-
-def _root(node: ast.expr) -> ast.expr:
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    return node
-
-
-def _is_short_lived(node: ast.expr) -> bool:
-    """Whether an argument's value has no other name, so that nothing can change it later."""
-    return not isinstance(node, (ast.Name, ast.Attribute, ast.Subscript))
-
-
-_MAKERS = frozenset({"array", "asarray", "date_range", "to_datetime", "datetime", "date", "time", "timedelta", "list",
-                     "dict", "tuple", "set", "float", "int", "str", "range", "len", "period_range", "timedelta_range",
-                     "ones", "zeros", "arange", "full", "eye", "from_tuples", "from_product", "from_arrays",
-                     "from_codes", "from_breaks", "datetime64", "timedelta64", "int64", "float64", "int32", "float32"})  # fmt: skip
 _COMPUTED = (ast.Compare, ast.Lambda, ast.Await, ast.Yield, ast.NamedExpr, ast.ListComp, ast.GeneratorExp,
              ast.DictComp, ast.SetComp, ast.Subscript)  # fmt: skip

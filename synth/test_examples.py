@@ -208,7 +208,7 @@ def task_text(title: str, claims: Iterable[str], index: SymbolIndex, program: Pr
 
 
 def _checked_names(program: Program) -> list[str]:
-    """The names that the test looks at and the code binds, in the order of the test; modules and functions are given."""
+    """The names that the test looks at and the code binds, other than modules and functions; in the test's order."""
     code, test = ast.parse(program.code).body, ast.parse(program.test).body
     given = flow_all(
         s for s in code if isinstance(s, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef))
