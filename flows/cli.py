@@ -183,6 +183,23 @@ def check(
     raise typer.Exit(check_lake(shift, as_json=as_json))
 
 
+@app.command()
+def annotate(
+    identifier: Annotated[str, typer.Argument(metavar="[ID]", help="Id of an example, or the start of one.")] = "",
+    reject: Annotated[str | None, typer.Option(metavar="WHY", help="Keep it out, and what says the same.")] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Take a rejection back.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Show what is rejected, by whom and why.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """A person's judgement on a row: it outranks the pipeline and survives refreshes."""
+    from flows import annotation
+
+    if listed:
+        annotation.show_annotations(as_json=as_json)
+    else:
+        annotation.annotate(identifier, reject=reject, undo=undo)
+
+
 @registry_app.command("list")
 def registry_list(as_json: JsonOption = False) -> None:
     """Published versions and where the channels stand."""

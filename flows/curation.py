@@ -15,10 +15,11 @@ from registry.errors import ConfigurationError, DriftuneError
 from registry.families import Families
 from registry.identity import sha256_of, work_key
 from registry.names import SymbolIndex
-from registry.records import Example, Record, Snapshot, SnapshotRow, Work
+from registry.records import Annotation, Example, Record, Snapshot, SnapshotRow, Work
 from validators.curation.contamination import Task, tasks_of
 from validators.curation.curate import CUT, VERSION, Lot, curate
 from validators.curation.leaks import leaks
+from validators.curation.rejected import rejections
 from validators.proofs import Verdicts, obligations, programs_of, prove, scouting
 
 CURATE_PART = f"curate@{VERSION}"
@@ -32,6 +33,11 @@ def _candidates(house: House) -> list[Example]:
         for e in found
         if e.operator != CUT
     ]
+
+
+def _rejections(house: House) -> dict[str, str]:
+    """Id of a row that a person looked at -> why it was rejected."""
+    return rejections(house.lake.read(Annotation, "domain = $d", {"d": house.domain.name}))
 
 
 def _tasks(house: House) -> list[Task]:
@@ -64,6 +70,7 @@ def _curate_key(house: House, examples: list[Example], found: Verdicts, tasks: l
         "hub_share": str(house.domain.splits.hub_share),
         "tasks": sha256_of([[task.name, *task.texts] for task in tasks]),
         **house.domain.curation.as_text(),
+        "rejections": sorted(_rejections(house)),
     }
     return work_key([sha256_of(sorted(e.digest for e in examples)), sha256_of(rested)], CURATE_PART, settings)
 
@@ -97,7 +104,9 @@ def _curated(house: House, examples: list[Example], found: Verdicts, tasks: list
     indexes = {s.release.id: SymbolIndex(s.symbols) for s in (old, new)}
     families = Families(changes(house), indexes[old.release.id], indexes[new.release.id])
     programs = house.programs({p for e in examples for p in programs_of(e).values()})
-    lot = Lot(house.domain, examples, programs, found, families, indexes, new.release.id, tasks)
+    lot = Lot(
+        house.domain, examples, programs, found, families, indexes, new.release.id, tasks, _rejections(house)
+    )  # fmt: skip
     rows = list(curate(lot, curation=key, parent=_parent(house)))
     _check_leaks(rows, lot)
     yield from rows

@@ -25,7 +25,7 @@ def show_record(identifier: str, *, as_json: bool) -> None:
     settings = Settings()
     lake = Lake(settings.lake_url, settings.root)
     lake.create()
-    table, found = _find(lake, identifier)
+    table, found = find_record(lake, identifier)
     record = _load(lake, table, found)
     tree = _lineage(lake, record, depth=3)
     if as_json:
@@ -34,7 +34,12 @@ def show_record(identifier: str, *, as_json: bool) -> None:
     _render(table, record, tree)
 
 
-def _find(lake: Lake, start: str) -> tuple[str, str]:
+def find_record(lake: Lake, start: str) -> tuple[str, str]:
+    """Table and id of the record whose id starts so.
+
+    Raises:
+        ConfigurationError: No record, or more than one, has such an id.
+    """
     if not re.fullmatch(r"[0-9a-f]{4,64}", start):
         raise ConfigurationError(
             f"No id {start!r}: an id is 4 to 64 characters of 0-9 and a-f, as `driftune sql` shows"
@@ -77,7 +82,7 @@ def _lineage(lake: Lake, record: Record, depth: int) -> list[dict[str, Any]]:
     listed = ", ".join(f"'{i}'" for i in wanted)
     found: list[dict[str, Any]] = []
     for table in _BY_TABLE:
-        rows = lake.query(f"SELECT id FROM {table} WHERE id IN ({listed})").to_pylist()  # noqa: S608 (hex only)  # noqa: S608 (hex only)
+        rows = lake.query(f"SELECT id FROM {table} WHERE id IN ({listed})").to_pylist()  # noqa: S608 (hex only)
         for row in rows:
             other = _load(lake, table, row["id"])
             found.append(

@@ -14,6 +14,7 @@ from flows.synthesis import DERIVE_PART, derive_stage, mine_part, mine_stage
 from flows.training import TRAIN_PART, decision_of, evaluate_stage, train_stage
 from flows.validation import validate_derived_stage, validate_mined_stage
 from registry.identity import work_key
+from registry.records import Annotation, Forgotten
 from validators.execution.pool import HARNESS
 
 STAGES: dict[str, Stage] = {
@@ -46,9 +47,12 @@ BASE_AFTER = "compare"
 
 
 def complete_key(house: House) -> str:
-    """The work key of a whole run: the domain as it is configured, and the parts that work on it."""
+    """The work key of a whole run: the domain as it is configured, the parts that work on it, and what people said."""
     parts = {"harness": HARNESS, "mine": mine_part(), "derive": DERIVE_PART, "curate": CURATE_PART, "train": TRAIN_PART}
-    return work_key([], f"refresh@{version('driftune')}", parts | {"domain": house.domain.model_dump_json()})
+    said = house.lake.read(Annotation, "domain = $d", {"d": house.domain.name})
+    decided = [*said, *house.lake.read(Forgotten)]  # each says when, so that what is taken back is no old state
+    inputs = sorted(d.digest for d in decided)
+    return work_key(inputs, f"refresh@{version('driftune')}", parts | {"domain": house.domain.model_dump_json()})
 
 
 def complete(house: House) -> str | None:

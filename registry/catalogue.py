@@ -22,7 +22,7 @@ from registry.records import RECORDS, Record, Removal
 PROOF_RULES = ("unproven", "vacuous-test", "equivalent-mutant", "flaky", "unavailable")
 """Removal rules that say: this row's proof does not hold."""
 
-AGE_RULES = ("outdated",)
+EARLY_RULES = ("rejected", "outdated")
 """Removal rules that take a row out before its proof is looked at: nothing is said of it."""
 
 SPLIT_RULES = ("held-out",)
@@ -189,7 +189,7 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
         f"""
         SELECT e.id AS example, e.domain, e.kind, s.split, r.rule,
                s.split IS NOT NULL
-                   OR (r.rule IS NOT NULL AND r.rule NOT IN ({_listed(PROOF_RULES + AGE_RULES)})) AS proven,
+                   OR (r.rule IS NOT NULL AND r.rule NOT IN ({_listed(PROOF_RULES + EARLY_RULES)})) AS proven,
                s.split IS NOT NULL OR (r.rule IS NOT NULL AND r.rule IN ({_listed(SPLIT_RULES)})) AS kept
         FROM examples e
         LEFT JOIN latest_snapshots l ON l.domain = e.domain

@@ -279,6 +279,35 @@ class SnapshotRow(Record):
     split: str = column("train, context, symbol, dev")
 
 
+# ------------------------------------------------------------------------------------------- what a person decides
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotation(Record):
+    """What a person says of a row and of those that say the same: it outranks the pipeline."""
+
+    table: ClassVar[str] = "annotations"
+    example: str = key("Id of the row that was looked at")
+    domain: str = column("Domain")
+    verdict: str = column("rejected, or undone where that was taken back")
+    why: str = column("Why, in the person's words", default="")
+    by: str = column("Name of the person's account", default="")
+    at: dt.datetime | None = column("When", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forgotten(Record):
+    """A source or licence of which nothing may be kept: its rows were taken out of the files, and stay out."""
+
+    table: ClassVar[str] = "forgotten"
+    what: str = key("Addresses (`*` is anything but a slash; what is below counts), or the SPDX id of a licence")
+    rows: Object = column("{table: [ids]} of the rows that went", default_factory=dict)
+    snapshots: tuple[str, ...] = column("Ids of the snapshots that hold some of them", default=())
+    adapters: tuple[str, ...] = column("Ids of the adapters trained on these", default=())
+    by: str = column("Name of the account that ordered it", default="")
+    at: dt.datetime | None = column("When", default=None)
+
+
 # --------------------------------------------------------------------------------------- what is trained and judged
 
 
@@ -375,6 +404,6 @@ class Work(Record):
 
 RECORDS: tuple[type[Record], ...] = (
     Release, Page, Symbol, Change, Program, Example, Environment, Verdict, Removal, Snapshot, SnapshotRow, Run, Score,
-    Report, Adapter, Work,
+    Report, Adapter, Annotation, Forgotten, Work,
 )  # fmt: skip
 """Every record, in the order of the pipeline."""

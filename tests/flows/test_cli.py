@@ -24,6 +24,7 @@ COMMANDS = [
     "judge",
     "sql",
     "show",
+    "annotate",
     "subscribe",
     "deploy",
     "doctor",

@@ -1,8 +1,8 @@
 """The curation of a domain: every row gets into the snapshot, or is a Removal with its rule.
 
-Rules in order, the first that applies: `outdated` (a row of an older release that the current one has too, or that is
-not shown to hold there), the proof's (`registry.catalogue.PROOF_RULES`), `licence`, `private`, `contaminated`,
-`too-long`, `duplicate`, `near-duplicate`, `held-out`, `cap`, `mix`.
+Rules in order, the first that applies: `rejected` (by a person), `outdated` (a row of an older release that the
+current one has too, or that is not shown to hold there), the proof's (`registry.catalogue.PROOF_RULES`), `licence`,
+`private`, `contaminated`, `too-long`, `duplicate`, `near-duplicate`, `held-out`, `cap`, `mix`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from validators.curation.licences import LicenceGate
 from validators.curation.limits import above_cap, above_share, tokens
 from validators.curation.near import near_duplicates
 from validators.curation.private import Privacy
+from validators.curation.rejected import REJECTED, alike, rejected_rows
 from validators.proofs import Verdicts, answers, holds, programs_of, prove, shown
 from validators.references import Reader
 from validators.snapshot import freeze
@@ -53,6 +54,7 @@ class Lot:
         indexes: Release id -> its symbols.
         current: Id of the release that is trained for: the newest.
         tasks: What models are evaluated on elsewhere: rows that hold one of these are removed.
+        rejections: Id of a row that a person looked at -> why it was rejected.
     """
 
     domain: Domain
@@ -63,6 +65,7 @@ class Lot:
     indexes: Mapping[str, SymbolIndex]
     current: str
     tasks: Sequence[Task] = ()
+    rejections: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -92,6 +95,7 @@ def curate(lot: Lot, curation: str, parent: str | None = None) -> Iterator[Remov
     given = {e.id: e for e in lot.examples if not (e.kind == "text" and e.operator == CUT)}
     sieve = _Sieve(dict(sorted(given.items())), curation=curation)
     forms = Forms(lot.programs)
+    rejected = _reject(sieve, lot)
     _current(sieve, lot)
     _prove(sieve, lot)
     _licence(sieve, lot)
@@ -100,8 +104,12 @@ def curate(lot: Lot, curation: str, parent: str | None = None) -> Iterator[Remov
     _too_long(sieve, lot)
     for name, kept in duplicates(sieve.rows.values(), lot.programs, lot.current).items():
         sieve.remove(sieve.rows[name], "duplicate", "Another row says the same", kept)
-    for name, kept in near_duplicates(sieve.rows.values(), forms, lot.current).items():
-        sieve.remove(sieve.rows[name], "near-duplicate", "Another row says the same in other words", kept)
+    likeness = near_duplicates([*sieve.rows.values(), *rejected], forms, lot.current)
+    for name, why in alike({e.id: sieve.out[e.id].detail for e in rejected}, likeness).items():
+        sieve.remove(sieve.rows[name], REJECTED, why)
+    for name, kept in likeness.items():
+        if name in sieve.rows:
+            sieve.remove(sieve.rows[name], "near-duplicate", "Another row says the same in other words", kept)
     reader = Reader(lot.families, tuple(lot.indexes[name] for name in sorted(lot.indexes)))
     naming = _naming(sieve.rows, lot, reader)
     drawn = _plan(sieve.rows, lot, naming)
@@ -118,6 +126,15 @@ def curate(lot: Lot, curation: str, parent: str | None = None) -> Iterator[Remov
     rows = sieve.rows | {e.id: e for e in cut}
     split = {name: where for name, where in assigned.split.items() if name in rows}
     yield from freeze(lot.domain.name, split, rows, _filters(lot), parent)
+
+
+def _reject(sieve: _Sieve, lot: Lot) -> list[Example]:
+    """Removes what a person rejected, before any other rule has a say; the rows that near ones are compared with."""
+    found = rejected_rows(sieve.rows.values(), lot.programs, lot.rejections)
+    rows = [sieve.rows[name] for name in sorted(found)]
+    for example in rows:
+        sieve.remove(example, REJECTED, found[example.id])
+    return [e for e in rows if e.kind != "preference"]  # the pairs of a call site are judged one by one
 
 
 def _prove(sieve: _Sieve, lot: Lot) -> None:

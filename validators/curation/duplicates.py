@@ -32,7 +32,7 @@ def duplicates(examples: Iterable[Example], programs: Mapping[str, Program], cur
         programs: Program id -> program.
         current: Id of the release that is trained for.
     """
-    texts = _Texts(programs)
+    texts = Texts(programs)
     rows = sorted(examples, key=lambda e: (e.releases[-1:] != (current,), e.id))
     first_root: dict[str, str] = {}
     for row in rows:
@@ -55,8 +55,12 @@ def duplicates(examples: Iterable[Example], programs: Mapping[str, Program], cur
     return {row.id: kept.get((site, content), stays[site]) for row, site, content in gone}
 
 
-class _Texts:
-    """Layout-free hashes of what rows hold, each program's computed once."""
+class Texts:
+    """Layout-free hashes of what rows hold, each program's computed once.
+
+    Args:
+        programs: Program id -> program.
+    """
 
     def __init__(self, programs: Mapping[str, Program]) -> None:
         self._programs = programs
