@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from flows.completion import line_editing
 from registry.errors import ConfigurationError
 from registry.lake import Lake, is_json
 from registry.settings import Settings
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMATS = ("table", "csv", "json", "parquet")
-_HELP = ".quit leaves, .views lists the views, .columns VIEW shows one; a query may have several lines, and ends with ;"
+_HELP = (
+    ".quit leaves, .views and .macros list what can be asked, .columns VIEW shows one; Tab completes;"
+    " a query may have several lines, and ends with ;"
+)
 
 
 def run_sql(query: str | None, output: str = "table") -> None:
@@ -123,8 +127,9 @@ def _shell(lake: Lake, output: str, history: Path) -> None:
     interactive = sys.stdin.isatty()
     if interactive:
         print(_HELP)
-    with _history(history) if interactive else contextlib.nullcontext():
-        for statement in _statements(sys.stdin, interactive):
+    lines: list[str] = []
+    with line_editing(lake, lines, history) if interactive else contextlib.nullcontext():
+        for statement in _statements(sys.stdin, interactive, lines):
             try:
                 _answer(lake, statement, output)
             except ConfigurationError as error:
@@ -140,14 +145,24 @@ def _answer(lake: Lake, statement: str, output: str) -> None:
     elif command == ".columns":
         name = rest.strip().replace("'", "''")
         statement = f"SELECT column_name, data_type, comment FROM duckdb_columns() WHERE table_name = '{name}'"  # noqa: S608
+    elif command == ".macros":
+        statement = """
+            SELECT function_name || '(' || array_to_string(parameters, ', ') || ')' AS macro, comment AS answers
+            FROM duckdb_functions() WHERE NOT internal AND comment IS NOT NULL ORDER BY ALL
+        """
     elif command.startswith("."):
         raise ConfigurationError(f"No command {command}. {_HELP}")
     write(lake.query(statement), output)
 
 
-def _statements(source: IO[str], interactive: bool) -> Iterator[str]:
-    """The statements of a stream: a line that starts with a dot, or everything up to a line that ends with `;`."""
-    lines: list[str] = []
+def _statements(source: IO[str], interactive: bool, lines: list[str]) -> Iterator[str]:
+    """The statements of a stream: a line that starts with a dot, or everything up to a line that ends with `;`.
+
+    Args:
+        source: The stream.
+        interactive: Whether to ask for lines on the terminal.
+        lines: The lines of the statement that is being read.
+    """
     ask: Callable[[], str] = (lambda: input("   ...> " if lines else "driftune> ")) if interactive else _reader(source)
     while True:
         try:
@@ -179,21 +194,3 @@ def _reader(source: IO[str]) -> Callable[[], str]:
         return line
 
     return read
-
-
-@contextlib.contextmanager
-def _history(path: Path) -> Iterator[None]:
-    """Line editing, with a history kept in a file."""
-    try:
-        import readline
-    except ImportError:  # a Python without it: plain lines
-        yield
-        return
-    with contextlib.suppress(OSError):
-        readline.read_history_file(path)
-    try:
-        yield
-    finally:
-        readline.set_history_length(1000)
-        with contextlib.suppress(OSError):
-            readline.write_history_file(path)

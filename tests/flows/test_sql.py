@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from flows.completion import Words
 from flows.sql import run_sql
 from registry.errors import ConfigurationError
 from registry.lake import Lake
@@ -153,14 +154,46 @@ def test_views_and_columns_are_listed() -> None:
     assert all(r["comment"] for r in rows)
 
 
-def test_the_shell_goes_on_after_an_error(home: Path) -> None:
-    """On a terminal, an error is shown and the next statement is read; a history is kept."""
+def test_macros_are_listed_with_what_they_answer() -> None:
+    """`.macros` names each macro with its parameters and what it answers, and leaves `_as_of` ones out."""
+    done = driftune("--format", "json", text=".macros\n")
+    macros = {row["macro"]: row["answers"] for row in json.loads(done.stdout)}
+    assert {"proof(example_id)", "sample(of_kind, how_many)"} <= set(macros)
+    assert not any("_as_of" in name for name in macros)
+
+
+@pytest.mark.parametrize(
+    ("before", "word", "among", "not_among"),
+    [
+        ("", ".co", ".columns ", ".views "),
+        (".columns ", "fun", "funnel", "FUNCTIONAL"),
+        ("select * from ", "fun", "funnel", "proofs"),
+        ("select * from funnel where ", "prov", "proven", "proof("),
+        ("select * from ", "releases.lib", "releases.library", "library"),
+        ("select * from ", "pro", "proof(", "parts"),
+        ("SELECT * ", "FR", "FROM", "from"),
+        ("select * ", "fr", "from", "FROM"),
+        ("select * from ", "rele", "releases", "release"),
+        ("select ", "json_ex", "json_extract_string(", "examples"),
+        ("select * from ", "nothing.x", None, "x"),
+    ],
+)
+def test_tab_completes_what_fits(lake: Lake, before: str, word: str, among: str | None, not_among: str) -> None:
+    """Commands, views, columns of the views that are named, macros, functions, keywords are offered where they fit."""
+    offered = Words(lake).complete(before, word)
+    assert among in offered if among else offered == []
+    assert not_among not in offered
+    assert all(o.lower().startswith(word.lower()) for o in offered)
+
+
+def on_a_terminal(typed: bytes) -> tuple[int, bytes]:
+    """Exit code of the shell and what the terminal showed."""
     main, terminal = pty.openpty()
     shell = subprocess.Popen(
         [sys.executable, "-m", "flows.cli", "sql"], stdin=terminal, stdout=terminal, stderr=terminal, close_fds=True
     )
     os.close(terminal)
-    os.write(main, b"select nothing;\nselect 40 + 2 as answer;\n.quit\n")
+    os.write(main, typed)
     shown = b""
     end = time.monotonic() + 60
     while shell.poll() is None and time.monotonic() < end:
@@ -168,8 +201,22 @@ def test_the_shell_goes_on_after_an_error(home: Path) -> None:
             shown += os.read(main, 65536)
         except OSError:  # Linux: the terminal's other end is closed
             break
-    assert shell.wait(timeout=10) == 0
     os.close(main)
+    return shell.wait(timeout=10), shown
+
+
+def test_tab_completes_on_a_terminal(home: Path) -> None:
+    """Tab writes the one name that fits, also in the second line of a statement."""
+    code, shown = on_a_terminal(b"select count(*) * 41 + 1 as answer\nfrom rele\t;\n.quit\n")
+    assert code == 0
+    assert b"releases" in shown
+    assert b"42" in shown
+
+
+def test_the_shell_goes_on_after_an_error(home: Path) -> None:
+    """On a terminal, an error is shown and the next statement is read; a history is kept."""
+    code, shown = on_a_terminal(b"select nothing;\nselect 40 + 2 as answer;\n.quit\n")
+    assert code == 0
     assert b"Binder Error" in shown
     assert b"42" in shown
     assert "select 40 + 2 as answer;" in (home / "sql_history").read_text()
