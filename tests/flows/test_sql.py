@@ -209,7 +209,7 @@ def test_tab_completes_on_a_terminal(home: Path) -> None:
     """Tab writes the one name that fits, also in the second line of a statement."""
     code, shown = on_a_terminal(b"select count(*) * 41 + 1 as answer\nfrom rele\t;\n.quit\n")
     assert code == 0
-    assert b"releases" in shown
+    assert b"from releases;" in shown.replace(b"\x07", b"")  # it rings where a macro begins the same way
     assert b"42" in shown
 
 
