@@ -18,7 +18,7 @@ from synth.claims import checks_of, tells_values
 from synth.material import derived
 from synth.source import first_line
 
-GENERATOR, VERSION = "edits", "2"
+GENERATOR, VERSION = "edits", "3"
 MOST_PLACES, MOST_LINES = 3, 8
 """Places of one edit, and lines of one place: more can't be quoted."""
 MOST_CHECKS, LONGEST_CHECK = 3, 160
@@ -35,19 +35,21 @@ class Place:
         first: The first one, 1-based.
         last: The last one; `first - 1` where something is put in before `first`.
         text: They, dedented.
-        imports: Whether they are imports.
+        imports: Packages that they import, where they are imports, before or after.
     """
 
     first: int
     last: int
     text: str
-    imports: bool
+    imports: frozenset[str]
 
 
 def migrations(
     rows: Iterable[Example], programs: Mapping[str, Program], releases: tuple[str, str]
 ) -> Iterator[Example]:
     """`edit` rows of `drift` rows whose two programs have one test and differ in statements that name what changed.
+
+    Two versions of a test that only asks for yes or no may do different things: they give no row.
 
     Args:
         rows: Rows; those of kind `drift` are read.
@@ -59,6 +61,10 @@ def migrations(
         changed = [p for p in places if not p.imports]
         if not changed or not all(names & set(_WORD.findall(p.text)) for p in changed):
             continue
+        if not frozenset().union(*(p.imports for p in places)) <= {path.partition(".")[0] for path in example.symbols}:
+            continue  # another package's import: more than the change
+        if not (example.operator or "").startswith(("forward", "backward")) and not tells_values(new.test):
+            continue  # nothing says that the two programs do the same
         quoted = "\n".join(f"```python\n{p.text}\n```" for p in changed)
         beside = " with its imports" if len(changed) < len(places) else ""
         what = f"This was written for {releases[0]}. Update it{beside} to {releases[1]}"
@@ -115,17 +121,20 @@ def _parses(code: str) -> bool:
 
 
 def _places(before: str, after: str) -> list[Place]:
-    """Where two programs differ, widened to whole statements of `before`; what overlaps is one place."""
+    """Where two programs differ, widened to whole statements of `before`; what overlaps or touches is one place."""
     old, new = lines_of(before), lines_of(after)
-    found: list[tuple[int, int]] = []
-    for tag, i1, i2, _, _ in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+    tree = ast.parse(before)
+    found: list[tuple[int, int, list[str]]] = []
+    for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if tag == "equal":
             continue
-        first, last = (i1 + 1, i1) if i1 == i2 else _widened(ast.parse(before), i1 + 1, i2)
+        first, last = _widened(tree, i1 + 1, i2)
+        added = new[j1:j2]
         if found and first <= found[-1][1] + 1:
-            first, last = found.pop()[0], max(last, found[-1][1] if found else last)
-        found.append((first, last))
-    return [Place(a, b, _dedented(old[a - 1 : b]), _imports(before, a, b)) for a, b in found]
+            start, end, before_it = found.pop()
+            first, last, added = min(start, first), max(end, last), [*before_it, *added]
+        found.append((first, last, added))
+    return [Place(a, b, _dedented(old[a - 1 : b]), _imported([*old[a - 1 : b], *added])) for a, b, added in found]
 
 
 def _widened(tree: ast.Module, first: int, last: int) -> tuple[int, int]:
@@ -143,10 +152,12 @@ def _has_block(node: ast.stmt) -> bool:
     return hasattr(node, "body") or hasattr(node, "handlers")
 
 
-def _imports(code: str, first: int, last: int) -> bool:
-    """Whether nothing but imports (and blank lines) stands in these lines."""
-    lines = lines_of(code)[first - 1 : last]
-    return all(not line.strip() or line.startswith(("import ", "from ")) for line in lines)
+def _imported(lines: Iterable[str]) -> frozenset[str]:
+    """The packages that lines import; none where anything but imports stands in them."""
+    texts = [line.split() for line in lines if line.strip()]
+    if all(text[0] in ("import", "from") and len(text) > 1 for text in texts):
+        return frozenset(text[1].partition(".")[0].rstrip(",") for text in texts)
+    return frozenset()
 
 
 def _dedented(lines: Sequence[str]) -> str:

@@ -147,12 +147,40 @@ def test_drift_row_becomes_an_instruction_to_migrate() -> None:
         OLD.replace("G.size()", "len(G)"),  # another statement that doesn't name what changed
         CODE.replace("G.size()", "len(G)"),
         CODE,
+        OLD.replace("import lib\n", "import json\nimport lib\n"),  # another package's import
     ],
 )
 def test_drift_with_more_than_its_change_is_no_edit(old: str) -> None:
     """Where old and new code also differ in what the instruction doesn't speak of, there is no row."""
     row, programs = derived("drift", ("old", "new"), old, CODE, symbols=("lib.core.make", "lib.core.made"))
     assert list(edits.migrations([row], {p.id: p for p in programs}, ("lib 1", "lib 2"))) == []
+
+
+def test_versions_of_a_test_that_asks_yes_or_no_are_no_migration() -> None:
+    """Nothing says that two programs do the same whose test is `assert raised1 is True`; a codemod does."""
+    row, programs = derived("drift", ("old", "new"), OLD, CODE, symbols=("lib.core.make", "lib.core.made"))
+    asked = [dataclasses.replace(p, test="assert result1 is True\n") for p in programs]
+    parts = {"programs": {"old": asked[0].id, "new": asked[1].id}, "prompt": "…"}
+    known = {p.id: p for p in asked}
+    for operator, rows in (("same:whole", 0), ("forward:rename", 1)):
+        asking = dataclasses.replace(row, parts=parts, operator=operator)
+        assert len(list(edits.migrations([asking], known, ("lib 1", "lib 2")))) == rows
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "scope"),
+    [
+        ("f(\n    1,\n    3,\n)\nx = 1\n", "f(\n    1,\n    2,\n    3,\n)\nx = 1\n", [[1, 4]]),
+        ("f(\n    1,\n    2,\n    3,\n)\n", "f(\n    0,\n    2,\n    4,\n)\n", [[1, 5]]),
+        ("a = 1\nb = 1\nc = 1\n", "a = 2\nb = 1\nc = 2\n", [[1, 1], [3, 3]]),
+        ("for a in b:\n    f(a)\n", "for a in c:\n    f(a)\n", [[1, 1]]),
+    ],
+)
+def test_places_are_whole_statements(before: str, after: str, scope: list[list[int]]) -> None:
+    """A line put into a statement, or two lines of it changed, are the whole statement; headers stand alone."""
+    row, programs = derived("bug", ("buggy", "fixed"), before, after)
+    made = list(edits.corrections([row], {p.id: p for p in programs}))
+    assert [parts["scope"] for edit in made for parts in [dict(edit.parts)]] == ([scope] if len(scope) == 1 else [])  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize(
