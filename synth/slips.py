@@ -194,8 +194,8 @@ def _within(node: ast.AST) -> Sequence[ast.AST]:
     if isinstance(node, (ast.With, ast.AsyncWith)):
         held = any(_is_holder(item.context_expr) for item in node.items)
         return [*([] if held else node.items), *_marked(node.body)]
-    if isinstance(node, (ast.Import, ast.ImportFrom)):
-        return []
+    if isinstance(node, (ast.Import, ast.ImportFrom, ast.JoinedStr)):
+        return []  # before Python 3.12 what is in an f-string doesn't know where it stands
     if isinstance(node, ast.Call):
         for argument in node.args:
             argument.__dict__["parent"] = _last(node.func)

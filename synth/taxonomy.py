@@ -69,13 +69,13 @@ MISTAKES: Mapping[str, Mistake] = {
     "wrong_class": Mistake(api.wrong_class, "wrong class", 1, (ast.Attribute,)),
     "wrong_constant": Mistake(plain.wrong_constant, "wrong constant", 4, _CALL),
     "wrong_default": Mistake(api.wrong_default, "wrong default", 1, (ast.Call, ast.arguments)),
-    "wrong_function": Mistake(api.wrong_function, "wrong function", 5, _CALL, sure=True),
+    "wrong_function": Mistake(api.wrong_function, "wrong function", 4, _CALL, sure=True),
     "wrong_index": Mistake(plain.wrong_index, "faulty indexing", 4, (ast.Subscript,)),
     "wrong_jump": Mistake(plain.wrong_jump, "wrong jump", 10, (ast.Break, ast.Continue)),
     "wrong_keyword": Mistake(api.wrong_keyword, "wrong keyword", 3, _CALL),
     "wrong_method": Mistake(api.wrong_method, "wrong method", 5, _CALL, sure=True),
     "wrong_operator": Mistake(plain.wrong_operator, "operation error", 6, (ast.BinOp, ast.BoolOp, ast.AugAssign)),
-    "wrong_string": Mistake(plain.wrong_string, "wrong string", 6, _CALL, sure=True),
+    "wrong_string": Mistake(plain.wrong_string, "wrong string", 3, _CALL, sure=True),
     "wrong_variable": Mistake(plain.wrong_variable, "variable error", 4, _CALL, sure=True),
 }  # fmt: skip
 """Operator -> its mistake. Weights are from networkx's yields (docs/explanation/experiments.md)."""

@@ -122,8 +122,8 @@ def changed_argument(draft: Draft) -> Iterator[tuple[str, str]]:
 
 def _goes_on(draft: Draft, name: str, before: ast.stmt, after: list[ast.stmt]) -> bool:
     """Whether an object is read before and after what changes it, never bound anew, and looked at by no test."""
-    functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    defined = any(isinstance(n, functions) for n in draft.source.tree.body) or "changed" in draft.program.code
+    odd = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.JoinedStr)  # where a name can't simply be changed
+    defined = any(isinstance(n, odd) for n in ast.walk(draft.source.tree)) or "changed" in draft.program.code
     later = flow_all(after)
     read = name in flow(before).reads and name not in flow(before).changes | flow(before).binds
     return read and name in later.reads and name not in later.binds | draft.looked_at and not defined

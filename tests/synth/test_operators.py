@@ -159,3 +159,10 @@ def test_bookkeeping_of_results_is_not_mutated() -> None:
     made = [edited(draft.program.code, s.edits) for seed in range(20) for s in draft.slips(random.Random(seed))]
     assert len(set(made)) > 10
     assert not [(part, text) for text in made for part in kept if part not in text]
+
+
+def test_nothing_is_edited_within_an_f_string() -> None:
+    """Before Python 3.12 nodes in f-strings don't know where they stand: they are left alone."""
+    code = 'r = f"{G} has {lib.find_one(a, 1)} of {b[0]:>3}"'
+    made = [edited(SETUP + code, s.edits) for s in drafted(code).slips(random.Random(0)) if s.statement > 1]
+    assert all(text == SETUP + code for text in made)
