@@ -28,6 +28,9 @@ app.add_typer(registry_app, name="registry")
 DomainArgument = Annotated[
     str, typer.Argument(metavar="DOMAIN", help="A name in domains/, or the path of a domain file.")
 ]
+AcceptOption = Annotated[
+    bool, typer.Option("--accept-removals", help="Go on where much of what there was is gone, and a run would ask.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 
 
@@ -56,12 +59,13 @@ def init(
 @app.command()
 def run(
     domain: DomainArgument,
+    accept_removals: AcceptOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Everything, from docs to a published adapter; run again after anything that stopped it."""
     from flows.run import run_domain
 
-    raise typer.Exit(run_domain(domain, as_json=as_json))
+    raise typer.Exit(run_domain(domain, as_json=as_json, accept_removals=accept_removals))
 
 
 @app.command()
@@ -83,10 +87,21 @@ def _stage(name: str, text: str) -> None:
     app.command(name, help=text)(command)
 
 
-_stage("scrape", "Documentation, source and tests of both versions; what changed between them.")
+def _guarded_stage(name: str, text: str) -> None:
+    """Adds the command of one stage that stops and asks before much of what there was goes."""
+
+    def command(domain: DomainArgument, accept_removals: AcceptOption = False) -> None:
+        from flows.run import run_stage
+
+        raise typer.Exit(run_stage(domain, name, accept_removals=accept_removals))
+
+    app.command(name, help=text)(command)
+
+
+_guarded_stage("scrape", "Documentation, source and tests of both versions; what changed between them.")
 _stage("synth", "Examples: mined; and, from those that are proven, bugs, drift and preference pairs.")
 _stage("validate", "Run every program that has no verdict yet in the sandbox.")
-_stage("curate", "Remove what is unproven, unlicensed, vacuous or doubled; split; freeze a snapshot.")
+_guarded_stage("curate", "Remove what is unproven, unlicensed, vacuous or doubled; split; freeze a snapshot.")
 _stage("train", "Make the base where it is missing, and train an adapter on the latest snapshot.")
 _stage("evaluate", "Score base and adapter on what was held out; the gate decides.")
 _stage("publish", "Publish the adapter, if the gate said so.")

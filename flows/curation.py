@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from flows.batches import Batch
+from flows.guard import guard_rows
 from flows.house import House
 from flows.scraping import changes, releases, scraped
 from flows.validation import verdicts
@@ -93,6 +94,7 @@ def curate_stage(house: House) -> list[Batch]:
         if known is not None:  # what was curated before is so again: its snapshot and removals are the latest now
             return house.finish("curate", CURATE_PART, [key], [], since, known)
         rows = list(_curated(house, examples, found, tasks, key))
+        guard_rows(house, rows, {e.id: e for e in examples}, _parent(house))
         snapshot = next(r for r in rows if isinstance(r, Snapshot))
         return house.finish("curate", CURATE_PART, [key], rows, since, {"snapshot": snapshot.id})
 

@@ -37,12 +37,14 @@ class House:
         settings: Locations.
         run: Name of the run, stamped on what it writes.
         tell: Called with progress.
+        accept_removals: Whether a person has said that much of what there was may go.
     """
 
     domain: Domain
     settings: Settings
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     tell: Tell = _silent
+    accept_removals: bool = False
     _resources: ExitStack = field(default_factory=ExitStack, repr=False)
 
     @cached_property

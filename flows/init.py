@@ -47,6 +47,9 @@ preload = [{packages}, "pytest"]      # imported once, then forked: leave out wh
 # sites = 16                           # call sites of one family of changes, at most
 # rejected = 3                         # wrong forms of a call proposed at each site, beside the old one
 
+# [guard]
+# removals = 0.2                       # a run asks before a larger share of symbols, text or rows goes; 1 never asks
+
 # [train]
 # base = "tiny"                        # a small Llama made on the spot
 # seed = 0

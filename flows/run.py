@@ -16,8 +16,14 @@ from registry.lock import domain_lock
 EXIT_BY_DECISION = {"publish": 0, "rejected": 4, "undecided": 4}
 
 
-def run_domain(reference: str, *, as_json: bool) -> int:
-    """Runs a domain to its end and prints the summary; the exit code."""
+def run_domain(reference: str, *, as_json: bool, accept_removals: bool = False) -> int:
+    """Runs a domain to its end and prints the summary; the exit code.
+
+    Args:
+        reference: A name in `domains/`, or the path of a domain file.
+        as_json: Print an object instead of the summary.
+        accept_removals: Much of what there was may go (`flows.guard`).
+    """
     from flows.preflight import check
     from flows.progress import progress
     from flows.stages import COMMANDS, complete
@@ -25,6 +31,7 @@ def run_domain(reference: str, *, as_json: bool) -> int:
 
     with progress(quiet=as_json) as tell:
         house = open_house(reference, tell)
+        house.accept_removals = accept_removals
         check(house, COMMANDS)
         with domain_lock(house.settings.root, house.domain.name, house.run):
             decision = complete(house)
@@ -58,8 +65,14 @@ def _refresh(reference: str, house: House) -> str:
             return str(refresh(reference))
 
 
-def run_stage(reference: str, command: str) -> int:
-    """Does what is left of one command's stages, without Prefect; the exit code."""
+def run_stage(reference: str, command: str, *, accept_removals: bool = False) -> int:
+    """Does what is left of one command's stages, without Prefect; the exit code.
+
+    Args:
+        reference: A name in `domains/`, or the path of a domain file.
+        command: scrape, synth, …
+        accept_removals: Much of what there was may go (`flows.guard`).
+    """
     from flows.preflight import check
     from flows.progress import progress
     from flows.stages import COMMANDS, STAGES
@@ -67,6 +80,7 @@ def run_stage(reference: str, command: str) -> int:
 
     with progress() as tell:
         house = open_house(reference, tell)
+        house.accept_removals = accept_removals
         check(house, [command])
         with domain_lock(house.settings.root, house.domain.name, house.run), contextlib.closing(house):
             done = 0

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from flows.batches import Batch
+from flows.guard import guard_release
 from flows.house import House
 from registry.domain import SourceSpec
 from registry.identity import work_key
@@ -22,7 +23,8 @@ SCRAPER_VERSION = "1"
 
 def scrape_key(house: House, source: SourceSpec, version: str) -> str:
     """The work key of one source at one version: what is published under a version never changes."""
-    parameters = {"library": house.library.name, "version": version, "source": source.model_dump()}
+    spec = {"url": None} | source.model_dump(exclude_none=True)  # new settings leave the keys of others as they were
+    parameters = {"library": house.library.name, "version": version, "source": spec}
     return work_key([], f"{source.kind}@{SCRAPER_VERSION}", parameters)
 
 
@@ -70,11 +72,22 @@ def _scraping(house: House, source: SourceSpec, version: str, key: str) -> Calla
         since = time.monotonic()
         spec = source.model_dump(exclude_none=True)
         found = get_source(source.kind).scrape(spec, house.library.name, version, house.folder("packages"))
+        _guard(house, source, version, found)
         rows: list[Record] = [found.release, *found.pages, *found.symbols]
         part = f"{source.kind}@{SCRAPER_VERSION}"
         return house.finish("scrape", part, [key], rows, since, {"release": found.release.id})
 
     return run
+
+
+def _guard(house: House, source: SourceSpec, version: str, found: Scraped) -> None:
+    """Compares what a source gave with what it gave for the other version, where that is known."""
+    old, new = house.library.versions
+    known = house.result(scrape_key(house, source, old if version == new else new))
+    if known is None:
+        return
+    other = scraped(house, house.lake.read(Release, "id = $id", {"id": known["release"]})[0])
+    guard_release(house, *((other, found) if version == new else (found, other)))
 
 
 def compare_key(house: House) -> str:

@@ -35,11 +35,15 @@ class SourceSpec(Section):
 
     Attributes:
         kind: Name of the source: `pypi`, `sphinx`, or one of an installed plug-in.
-        url: URL or folder of a site; `{version}` is replaced.
+        url: The public address of a site that is read from a folder.
+        location: URL or folder of a site; `{version}` is replaced.
+        licence: SPDX expression of a site that does not say its own.
     """
 
     kind: str = "pypi"
     url: str | None = None
+    location: str | None = None
+    licence: str | None = None
 
 
 class LibrarySpec(Section):
@@ -176,6 +180,16 @@ class CurationSpec(Section):
         return {"max_tokens": self.max_tokens, "cap": self.cap, "shares": shares}
 
 
+class GuardSpec(Section):
+    """What a run asks about before it does it.
+
+    Attributes:
+        removals: A larger share of a library's symbols, text or rows may not go at once unasked; 1 never asks.
+    """
+
+    removals: float = Field(default=0.2, gt=0, le=1)
+
+
 class TrainSpec(Section):
     """Base and recipe; `finetune` says what each setting does.
 
@@ -232,6 +246,7 @@ class Domain(Section):
     sandbox: SandboxSpec = SandboxSpec()
     splits: SplitSpec = SplitSpec()
     curation: CurationSpec = CurationSpec()
+    guard: GuardSpec = GuardSpec()
     train: TrainSpec = TrainSpec()
     gate: GateSpec = GateSpec()
 
@@ -321,6 +336,7 @@ def _keys(parents: list[int | str]) -> list[str]:
         "sandbox": SandboxSpec,
         "splits": SplitSpec,
         "curation": CurationSpec,
+        "guard": GuardSpec,
         "train": TrainSpec,
         "gate": GateSpec,
     }

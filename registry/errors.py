@@ -3,6 +3,7 @@
 DriftuneError
 ├── ConfigurationError     the user's: option, domain file, SQL, unknown id, name or version   (exit 2)
 │   └── LockedError        another run holds the domain                                        (exit 2)
+├── GuardError             a run would remove much of what there was: a person must say so         (exit 1)
 ├── SourceError            a documentation source or package index
 ├── GeneratorError         a generator of examples
 ├── SandboxError           the sandbox or an environment
@@ -49,6 +50,10 @@ class ConfigurationError(DriftuneError):
 
 class LockedError(ConfigurationError):
     """Another run holds what this one needs."""
+
+
+class GuardError(DriftuneError):
+    """A run would remove much of what there was; it has stopped, and a person must say that it may."""
 
 
 class SourceError(DriftuneError):

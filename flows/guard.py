@@ -1,0 +1,97 @@
+"""The mass-removal guard: before much of what there was is dropped, a run stops and asks; nothing is written then.
+
+A login page or a broken theme looks like a release without symbols, a broken curation like a library without examples.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from flows.house import House
+from registry.errors import GuardError
+from registry.records import Example, Record, Removal, Snapshot, SnapshotRow, Symbol
+from scrapers.sources import Scraped
+from validators.curation.rejected import REJECTED
+
+FEW = 20
+"""Of fewer symbols or rows any share may go."""
+
+FEW_CHARACTERS = 10_000
+"""Of less text any share may go."""
+
+
+def guard_release(house: House, old: Scraped, new: Scraped) -> None:
+    """Compares what a source gave for two versions.
+
+    Args:
+        house: The domain, with the share that may go.
+        old: The older version.
+        new: The newer one.
+
+    Raises:
+        GuardError: Too many symbols have no successor of their name, or too much of the text is gone.
+    """
+    known = {name for symbol in new.symbols for name in _names(symbol)}
+    stayed = sum(not known.isdisjoint(_names(symbol)) for symbol in old.symbols)
+    where = f"{new.release.library} {old.release.version} -> {new.release.version}"
+    _allow(house, "scrape", f"Of the symbols of {where}", len(old.symbols), stayed, FEW)
+    before, after = (sum(len(page.markdown) for page in side.pages) for side in (old, new))
+    _allow(house, "scrape", f"Of the characters of text of {where}", before, after, FEW_CHARACTERS)
+
+
+def guard_rows(house: House, rows: Iterable[Record], known: Mapping[str, Example], parent: str | None) -> None:
+    """Compares a finished curation with the domain's snapshot before it, kind by kind.
+
+    What was forgotten or rejected since then is meant to be gone. Kinds that speak of two releases are compared only
+    where these are the same.
+
+    Args:
+        house: The domain, with the share that may go.
+        rows: What the curation made.
+        known: The domain's examples that were curated, by id.
+        parent: Id of the snapshot before.
+
+    Raises:
+        GuardError: Too many rows of a kind are gone.
+    """
+    made = list(rows)
+    rejected = {r.example for r in made if isinstance(r, Removal) and r.rule == REJECTED}
+    examples = {**known, **{r.id: r for r in made if isinstance(r, Example)}}
+    after = Counter(examples[r.example].kind for r in made if isinstance(r, SnapshotRow))
+    new = next(r for r in made if isinstance(r, Snapshot))
+    before = _kinds(house, parent, examples, rejected, new)
+    for kind in sorted(before):
+        what = f"Of the {kind} rows of the last snapshot of {house.domain.name}"
+        _allow(house, "curate", what, before[kind], after[kind], FEW)
+
+
+def _kinds(
+    house: House, parent: str | None, examples: Mapping[str, Example], rejected: set[str], new: Snapshot
+) -> Counter[str]:
+    """How many rows of each kind the snapshot before has that are to stay."""
+    found = house.lake.read(Snapshot, "id = $id", {"id": parent}) if parent else []
+    if not found:
+        return Counter()
+    ids = {r.example for r in house.lake.read(SnapshotRow, "snapshot = $s", {"s": parent})}
+    missing = {"ids": sorted(ids - set(examples))}  # texts that were cut then; those that were forgotten are nowhere
+    others = house.lake.read(Example, "id IN (SELECT unnest($ids))", missing) if missing["ids"] else []
+    kept = [*(examples[i] for i in ids if i in examples), *others]
+    again = found[0].filters.get("current") == new.filters.get("current")
+    return Counter(e.kind for e in kept if e.id not in rejected and (again or len(e.releases) < 2))
+
+
+def _names(symbol: Symbol) -> set[str]:
+    return {symbol.path, *symbol.aliases}
+
+
+def _allow(house: House, command: str, what: str, before: int, after: int, few: int) -> None:
+    """Refuses where too large a share is gone, unless a person has said that it may."""
+    share = house.domain.guard.removals
+    if house.accept_removals or before < few or before - after <= share * before:
+        return
+    raise GuardError(
+        f"{what} {before - after:,} of {before:,} would be gone ({1 - after / before:.0%}, asked about above"
+        f" {share:.0%}): look at the source; if it is right, driftune {command} {house.domain.name} --accept-removals",
+        before=before, after=after,
+    )  # fmt: skip
