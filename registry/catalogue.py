@@ -115,8 +115,11 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "latest_snapshots": (
-        'SELECT domain, arg_max(id, "_at") AS snapshot FROM snapshots GROUP BY domain',
-        {"domain": "Domain", "snapshot": "Id of its latest snapshot"},
+        """
+        SELECT domain, arg_max(json_extract_string(result, '$.snapshot'), "_at") AS snapshot
+        FROM work WHERE stage = 'curate' GROUP BY domain
+        """,
+        {"domain": "Domain", "snapshot": "Id of the snapshot that its latest curation came to"},
     ),
     "example_programs": (
         """

@@ -81,7 +81,8 @@ class Bench:
     def write(self, lake: Lake) -> Snapshot:
         snapshot = Snapshot(domain="d", rows_sha256=str(sorted(self.split)), filters=self.filters)
         rows = [SnapshotRow(snapshot=snapshot.id, example=e, split=s) for e, s in self.split.items()]
-        work = Work(key="now", stage="curate", domain="d", part="curate@1", outputs=1, seconds=2.0, tokens=3)
+        work = Work(key="now", stage="curate", domain="d", part="curate@1", outputs=1, seconds=2.0, tokens=3,
+                    result={"snapshot": snapshot.id})  # fmt: skip
         lake.append([*self.rows, snapshot, *rows, work, *(validated("d", r, e) for r, e in ENVIRONMENTS.items())])
         return snapshot
 
@@ -242,6 +243,18 @@ def test_removals_show_the_latest_curation(lake: Lake) -> None:
     bench.write(lake)
     assert rows(lake, "SELECT * FROM removals") == []
     assert rows(lake, "SELECT split, rule, kept FROM curated") == [{"split": "train", "rule": None, "kept": True}]
+
+
+def test_the_latest_snapshot_is_that_of_the_latest_curation(lake: Lake) -> None:
+    """A domain that comes back to rows it was curated with before has that snapshot and those removals again."""
+    bench = Bench()
+    bench.example("text", {})
+    first = bench.write(lake)
+    later = Snapshot(domain="d", rows_sha256="later", filters={}, parent=first.id)
+    lake.append([later, Work(key="x", stage="curate", domain="d", part="p", outputs=1, result={"snapshot": later.id})])
+    assert rows(lake, "SELECT in_snapshot FROM funnel") == [{"in_snapshot": 0}]
+    lake.append([Work(key="now", stage="curate", domain="d", part="p", outputs=1, result={"snapshot": first.id})])
+    assert rows(lake, "SELECT in_snapshot FROM funnel") == [{"in_snapshot": 1}]
 
 
 def test_lineage_goes_from_an_adapter_to_pages_and_licences(lake: Lake) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from registry.checks import findings
 from registry.lake import Lake
-from registry.records import Adapter, Page, Program, Record, Snapshot, SnapshotRow, Symbol, Verdict
+from registry.records import Adapter, Page, Program, Record, Snapshot, SnapshotRow, Symbol, Verdict, Work
 from tests.registry.test_catalogue import ENVIRONMENTS, NEW, Bench
 
 ADAPTER = Adapter(
@@ -103,7 +103,8 @@ def _other_kinds(lake: Lake) -> None:
     texts = [bench.example("text", {}) for _ in range(3)]
     old = latest(lake)
     new = Snapshot(domain="d", rows_sha256="2", filters={}, parent=old.id)
-    lake.append([*texts, new, *(SnapshotRow(snapshot=new.id, example=e.id, split="train") for e in texts)])
+    work = Work(key="x", stage="curate", domain="d", part="p@1", outputs=1, result={"snapshot": new.id})
+    lake.append([*texts, new, work, *(SnapshotRow(snapshot=new.id, example=e.id, split="train") for e in texts)])
 
 
 PLANTED: list[tuple[str, str, Callable[[Lake], None]]] = [

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from registry.lake import Lake
-from registry.records import Adapter, Snapshot, SnapshotRow
+from registry.records import Adapter, Removal, Snapshot, SnapshotRow, Work
 from registry.reference import markdown
 from tests.registry.test_catalogue import CHANGE, NEW, OLD, Bench
 
@@ -45,7 +45,11 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
         snapshot=snapshot.id, run="run",
     )  # fmt: skip
     kept = {drift.id: "dev", bug.id: "train"}
-    lake.append([later, *(SnapshotRow(snapshot=later.id, example=e, split=s) for e, s in kept.items()), adapter])
+    work = Work(key="later", stage="curate", domain="d", part="p@1", outputs=1, result={"snapshot": later.id})
+    gone = [dataclasses.replace(r, curation="later") for r in bench.rows if isinstance(r, Removal)]
+    lake.append(
+        [later, work, *gone, *(SnapshotRow(snapshot=later.id, example=e, split=s) for e, s in kept.items()), adapter]
+    )
     return lake
 
 
