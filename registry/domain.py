@@ -100,7 +100,7 @@ class SynthSpec(Section):
 
     Attributes:
         seed: Seed of every random choice.
-        mutants: Bugs of one mistake made from one proven example, at most; one example in six gives more for a bug of
+        mutants: Bugs of one mistake made from one proven example, at most; one example in eight gives more for a bug of
             several mistakes.
         weak: Whether bugs, refactorings and replaced tokens are made of examples with a weak proof too.
         sites: Call sites of one family, at most.

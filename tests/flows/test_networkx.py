@@ -14,22 +14,25 @@ from tests.flows.scheduled import FIRST_S, SECOND_S, Scheduled
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(FIRST_S + SECOND_S + 300)]
 
-WANTED = {"doc": 400, "test": 1500, "bug": 1000}
+WANTED = {"doc": 400, "test": 1500, "bug": 2500}
 GAINS = {"preference": 0.15, "choice@1": 0.15}
 
 
 def test_enough_rows_of_each_kind_are_proven(scheduled: Scheduled) -> None:
-    """Proven are at least 400 `doc`, 1,500 `test` and 1,000 `bug` rows of six kinds, half of `bug` strongly."""
+    """Proven are at least 400 `doc`, 1,500 `test` and 2,500 `bug` rows of 15 kinds, half of `bug` strongly."""
     rows = query(
         scheduled.home,
-        "select kind, sum(proven)::int as proven, sum(strong)::int as strong, "
-        "count(*) filter (proven > 0) as operators "
-        "from funnel group by kind",
+        "select kind, sum(proven)::int as proven, sum(strong)::int as strong from funnel group by kind",
     )
     found = {row["kind"]: row for row in rows}
     for kind, wanted in WANTED.items():
         assert found[kind]["proven"] >= wanted, rows
-    assert found["bug"]["operators"] >= 6
+    [kinds] = query(
+        scheduled.home,
+        "select count(distinct bug_kind) as bug_kinds from examples e join curated c on c.example = e.id "
+        "where e.kind = 'bug' and c.proven",
+    )
+    assert kinds["bug_kinds"] >= 15
     assert found["bug"]["strong"] >= 0.5 * found["bug"]["proven"]
 
 
