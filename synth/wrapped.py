@@ -133,7 +133,8 @@ def wrong_own_default(draft: Draft) -> Iterator[tuple[str, str]]:
     """A function of one's own whose default is not what its caller relies on."""
     for i, statement in enumerate(draft.source.tree.body):
         call = statement.value if isinstance(statement, ast.Assign) else None
-        if not isinstance(call, ast.Call) or not (name := _called(call)) or not draft.matters(i):
+        seen = isinstance(statement, ast.Assign) and draft.source.segment(statement.targets[0]) in draft.looked_at
+        if not isinstance(call, ast.Call) or not (name := _called(call)) or not seen:
             continue
         for keyword in call.keywords:
             other = _other(keyword.value)
@@ -226,7 +227,7 @@ WRAPPERS: Mapping[str, tuple[Wrap, str, int]] = {
     "mutable_default": (mutable_default, "mutable default", 2),
     "changed_argument": (changed_argument, "missing copy", 1),
     "swallowed_exception": (swallowed_exception, "swallowed exception", 6),
-    "wrong_own_default": (wrong_own_default, "wrong default", 8),
+    "wrong_own_default": (wrong_own_default, "wrong default", 4),
     "missing_await": (missing_await, "missing await", 16),
 }
 """Operator -> what makes it, its `bug_kind`, and in one of how many programs it is tried: the rarest first."""
