@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 Common = TypeVar("Common")
@@ -30,7 +33,7 @@ def spread(
 
     Args:
         function: A function of a module, that depends on nothing but its arguments.
-        common: What all jobs read; it is sent to each process once, so it must be picklable, as jobs and results.
+        common: What all jobs read; each process reads it once, so it must be picklable, as jobs and results.
         jobs: The jobs.
         processes: Processes at most; one, or one job, is done in this process.
     """
@@ -38,20 +41,23 @@ def spread(
         for job in jobs:
             yield function(common, job)
         return
-    pool = ProcessPoolExecutor(
-        min(processes, len(jobs)), multiprocessing.get_context("spawn"), initializer=_begin, initargs=(common,)
-    )
-    try:
-        yield from pool.map(partial(_perform, function), jobs)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with tempfile.TemporaryDirectory(prefix="driftune-") as folder:
+        file = Path(folder, "common")
+        file.write_bytes(pickle.dumps(common))
+        pool = ProcessPoolExecutor(
+            min(processes, len(jobs)), multiprocessing.get_context("spawn"), initializer=_begin, initargs=(file,)
+        )
+        try:
+            yield from pool.map(partial(_perform, function), jobs)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
-def _begin(common: Any) -> None:
-    """What a process does first: it leaves Ctrl-C to its parent, and ends when that is gone."""
+def _begin(file: Path) -> None:
+    """What a process does first: it reads what all jobs read, leaves Ctrl-C to its parent, and ends when that is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _COMMON.append(common)
+    _COMMON.append(pickle.loads(file.read_bytes()))  # noqa: S301  # its parent wrote it
 
 
 def _end_with_parent() -> None:
