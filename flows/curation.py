@@ -11,6 +11,7 @@ from flows.batches import Batch
 from flows.guard import guard_rows
 from flows.house import House
 from flows.scraping import changes, releases, scraped
+from flows.scraping import examples as all_examples
 from flows.validation import verdicts
 from registry.errors import ConfigurationError, DriftuneError
 from registry.families import Families
@@ -28,10 +29,9 @@ CURATE_PART = f"curate@{VERSION}"
 
 def _candidates(house: House) -> list[Example]:
     """The domain's examples as generators made them: without what a curation has written since."""
-    found = house.lake.read(Example, "domain = $d", {"d": house.domain.name})
     return [
         dataclasses.replace(e, old_effect=None, checks_failing=None, line_named=None)
-        for e in found
+        for e in all_examples(house)
         if e.operator != CUT
     ]
 

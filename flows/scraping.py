@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from flows.batches import Batch
 from flows.guard import guard_release
 from flows.house import House
 from registry.domain import SourceSpec
 from registry.identity import work_key
-from registry.records import Change, Page, Record, Release, Symbol
+from registry.records import Change, Example, Page, Record, Release, Symbol
 from scrapers.changes import find_changes
 from scrapers.sources import Scraped, get_source
 
@@ -53,6 +53,18 @@ def changes(house: House) -> list[Change]:
     """The changes between the domain's two releases."""
     old, new = releases(house)
     return house.lake.read(Change, "old = $old AND new = $new", {"old": old.id, "new": new.id})
+
+
+def examples(house: House, kinds: Iterable[str] = ()) -> list[Example]:
+    """The domain's rows, of some kinds or all, that its two releases gave.
+
+    What other docs or other versions gave before stays in the lake, but is no longer worked on.
+    """
+    where = (
+        "domain = $domain AND list_has_all($releases, releases) AND (len($kinds) = 0 OR list_contains($kinds, kind))"
+    )
+    of = {"domain": house.domain.name, "releases": [r.id for r in releases(house)], "kinds": list(kinds)}
+    return house.lake.read(Example, where, of)
 
 
 def scrape_stage(house: House) -> list[Batch]:

@@ -13,12 +13,12 @@ from itertools import islice
 from flows.batches import Batch
 from flows.derivation import BY_SOURCE, STEPS, Mined, Stock, derived
 from flows.house import House
-from flows.scraping import changes, releases, scraped
+from flows.scraping import changes, examples, releases, scraped
 from flows.spreading import spread
-from flows.validation import needed, run_now, verdicts
+from flows.validation import MINED, needed, run_now, verdicts
 from registry.identity import sha256_of, work_key
 from registry.names import SymbolIndex
-from registry.records import Example, Program, Record, Release, Verdict
+from registry.records import Program, Record, Release, Verdict
 from synth import generators
 from synth.generators import Material
 from synth.suites import changed
@@ -112,11 +112,10 @@ def collecting_rarely() -> Iterator[None]:
 
 
 def _mined(house: House) -> Mined:
-    where = "domain = $d AND kind IN ('doc', 'test')"
-    examples = house.lake.read(Example, where, {"d": house.domain.name})
-    answers = {programs_of(e)["answer"] for e in examples}
+    found = examples(house, MINED)
+    answers = {programs_of(e)["answer"] for e in found}
     wanted = {release: answers & programs for release, programs in needed(house, derived=False).items()}
-    return Mined(examples, {pair: v for pair, v in verdicts(house).items() if pair[0] in wanted[pair[1]]})
+    return Mined(found, {pair: v for pair, v in verdicts(house).items() if pair[0] in wanted[pair[1]]})
 
 
 def _derive_key(house: House, mined: Mined) -> str:

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from flows.batches import Batch
 from flows.house import House
-from flows.scraping import releases
+from flows.scraping import examples, releases
 from registry.identity import work_key
-from registry.records import Example, Program, Release, Verdict
+from registry.records import Program, Release, Verdict
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.pool import HARNESS
 from validators.proofs import answers, holds, obligations, programs_of, scouting
+
+MINED = ("doc", "test")
+"""Kinds that are mined and run before anything is made of them."""
 
 SHARD = 256
 """Programs in a batch, about."""
@@ -43,11 +47,10 @@ def needed(house: House, *, derived: bool) -> dict[str, set[str]]:
     """
     old, new = releases(house)
     wanted: dict[str, set[str]] = {old.id: set(), new.id: set()}
-    where = "domain = $d" if derived else "domain = $d AND kind IN ('doc', 'test')"
-    examples = house.lake.read(Example, where, {"d": house.domain.name})
-    fresh = answers(examples, new.id)
+    found = examples(house, () if derived else MINED)
+    fresh = answers(found, new.id)
     known = verdicts(house) if derived else {}
-    for example in examples:
+    for example in found:
         runs = obligations(example)
         if scouting(example, new.id):
             answer = programs_of(example)["answer"]
@@ -72,7 +75,7 @@ def run_now(house: House, release: Release, programs: Iterable[Program]) -> dict
     """Program id -> verdict, of programs that a generator wants observed; those that ran before are looked up."""
     wanted = {p.id: p for p in programs}
     built = environment(house, release)
-    known = {v.program: v for v in _verdicts(house, built.record.id) if v.program in wanted}
+    known = {v.program: v for v in _verdicts(house, built.record.id, wanted)}
     missing = [p for i, p in sorted(wanted.items()) if i not in known]
     for start in range(0, len(missing), SHARD):
         house.tell(f"Observe programs with {release.library} {release.version}", start, len(missing))
@@ -93,9 +96,13 @@ def _run(house: House, built: BuiltEnvironment, programs: Iterable[Program]) -> 
     )
 
 
-def _verdicts(house: House, environment_id: str) -> list[Verdict]:
+def _verdicts(house: House, environment_id: str, programs: Iterable[str] | None = None) -> list[Verdict]:
+    """The verdicts of an environment, of all programs or of some."""
     where = "environment = $e AND harness = $h AND policy = $p AND outcome <> 'unavailable'"
-    return house.lake.read(Verdict, where, {"e": environment_id, "h": HARNESS, "p": _policy(house)})
+    wanted: dict[str, Any] = {"e": environment_id, "h": HARNESS, "p": _policy(house)}
+    if programs is not None:
+        where, wanted = where + " AND program IN (SELECT unnest($programs))", wanted | {"programs": sorted(programs)}
+    return house.lake.read(Verdict, where, wanted)
 
 
 def _policy(house: House) -> str:
