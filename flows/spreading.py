@@ -54,7 +54,7 @@ def spread(
 
 
 def _begin(file: Path) -> None:
-    """What a process does first: it reads what all jobs read, leaves Ctrl-C to its parent, and ends when that is gone."""
+    """What a process does first: it reads what all jobs read, leaves Ctrl-C to its parent, ends when that is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _COMMON.append(pickle.loads(file.read_bytes()))  # noqa: S301  # ours

@@ -41,7 +41,7 @@ class Families:
         self._old, self._new = old, new
         self._parent: dict[str, str] = {}
         members: dict[str, str] = {}
-        for change in sorted(changes, key=lambda c: c.id):
+        for change in sorted(changes, key=lambda c: (c.symbol, c.kind, c.id)):
             names = self.subjects(change)
             for name in names[1:]:
                 self._parent[self._find(name)] = self._find(names[0])

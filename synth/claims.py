@@ -10,6 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from registry.names import SymbolIndex, dotted_name, imported_names
 from registry.records import Symbol
 
+_FEW = 4
+"""Symbols that fewer examples call are equally rare."""
+
 
 def called(code: str, index: SymbolIndex) -> tuple[str, ...]:
     """Canonical paths that `code` calls: named through imports, then methods of objects it makes by a constructor."""
@@ -54,6 +57,9 @@ def by_relevance(
 ) -> tuple[str, ...]:
     """`symbols` with the one that an example is about first: the rarest that `names` mention, else the rarest.
 
+    Uses count by their order of magnitude only: an example that comes or goes elsewhere hardly ever changes what
+    another one is about, so that neither its stub nor its task is made anew.
+
     Args:
         symbols: Canonical paths, in order of appearance.
         index: The release's symbols.
@@ -61,13 +67,14 @@ def by_relevance(
         uses: How many examples call each symbol.
     """
     words = [_plain(n) for n in names]
+    order = {path: place for place, path in enumerate(symbols)}
 
-    def rank(path: str) -> tuple[int, int, int, int]:
+    def rank(path: str) -> tuple[int, int, int, int, str]:
         last = _plain(path.rpartition(".")[2])
         for place, word in enumerate(words):
             if len(last) > 2 and last in word:
-                return (0, uses[path], place, -len(last))
-        return (1, int(index.by_path[path].kind == "class"), uses[path], symbols.index(path))
+                return (0, (uses[path] // _FEW).bit_length(), place, -len(last), path)
+        return (1, int(index.by_path[path].kind == "class"), (uses[path] // _FEW).bit_length(), -order[path], path)
 
     if not symbols:
         return ()

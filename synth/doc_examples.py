@@ -16,7 +16,7 @@ from synth.sessions import Session, sessions
 from synth.stubs import stub
 from synth.test_examples import task_text
 
-GENERATOR, VERSION = "doc_examples", "2"
+GENERATOR, VERSION = "doc_examples", "3"
 
 
 def mine(

@@ -77,7 +77,7 @@ class Drift:
         suspects: frozenset[str] = frozenset(),
     ) -> None:
         self.bench = bench
-        self.changes, self.families = sorted(changes, key=lambda c: c.id), families
+        self.changes, self.families = sorted(changes, key=lambda c: (c.symbol, c.kind, c.id)), families
         self.old_index, self.new_index = indexes
         self.old = sorted(old, key=lambda p: (p.key, p.program.id))
         self.new = sorted(new, key=lambda p: (p.key, p.program.id))
@@ -143,7 +143,7 @@ class Drift:
         """The same, with what was learnt written to the changes, and their families."""
         assert self.migrated is not None  # what is learnt once serves both
         other = copy.copy(self)
-        other.changes, other.families = sorted(changes, key=lambda c: c.id), families
+        other.changes, other.families = sorted(changes, key=lambda c: (c.symbol, c.kind, c.id)), families
         for name in ("sites", "found", "probes"):
             other.__dict__.pop(name, None)
         return other

@@ -268,6 +268,6 @@ def _meant(name: str, index: SymbolIndex) -> Symbol | None:
 
 
 def _rename(source: Symbol, target: str, changes: Sequence[Change]) -> Rule:
-    known: Mapping[str, Change] = {c.symbol: c for c in sorted(changes, key=lambda c: c.id)}
+    known: Mapping[str, Change] = {c.symbol: c for c in sorted(changes, key=lambda c: (c.symbol, c.kind, c.id))}
     change = known.get(source.path) or known.get(target)
     return Rule("rename", source.path, target, change.id if change else "", source.path, accepted=accepted_by(source))

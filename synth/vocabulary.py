@@ -32,7 +32,7 @@ class Library:
         self.stale: dict[str, str] = {}
         self._siblings: dict[str, list[str]] = {}
         self._others: dict[tuple[str, str], list[str]] = {}
-        for change in sorted(changes, key=lambda c: c.id):
+        for change in sorted(changes, key=lambda c: (c.symbol, c.kind, c.id)):
             new = index.canonical(change.replacement) if change.replacement else None
             if new is not None and old is not None and change.kind in ("renamed", "moved", "removed"):
                 former = old.public(change.symbol)
