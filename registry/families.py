@@ -40,6 +40,7 @@ class Families:
     def __init__(self, changes: Iterable[Change], old: SymbolIndex, new: SymbolIndex) -> None:
         self._old, self._new = old, new
         self._parent: dict[str, str] = {}
+        self._of_classes: dict[int, dict[str, list[str]]] = {}
         members: dict[str, str] = {}
         for change in sorted(changes, key=lambda c: (c.symbol, c.kind, c.id)):
             names = self.subjects(change)
@@ -51,8 +52,11 @@ class Families:
             groups.setdefault(self._find(name), []).append(change_id)
         self.by_name: dict[str, Family] = {}
         self.by_change: dict[str, str] = {}
+        alike: dict[str, list[str]] = {}
+        for name in sorted(self._parent):
+            alike.setdefault(self._find(name), []).append(name)
         for root, ids in groups.items():
-            subjects = sorted(n for n in self._parent if self._find(n) == root)
+            subjects = alike[root]
             name = min(subjects, key=lambda n: (n.count("."), n))
             self.by_name[name] = Family(
                 name, frozenset(p for s in subjects for p in self._paths(s)), tuple(sorted(ids))
@@ -97,11 +101,22 @@ class Families:
             canonical = index.canonical(subject)
             if canonical is None:
                 continue
-            prefix = canonical + "."
-            for path, symbol in index.by_path.items():
-                if path == canonical or (path.startswith(prefix) and index.by_path[canonical].kind == "class"):
-                    paths |= {path, *symbol.aliases}
+            for path in (canonical, *self._members(index).get(canonical, ())):
+                paths |= {path, *index.by_path[path].aliases}
         return paths
+
+    def _members(self, index: SymbolIndex) -> Mapping[str, list[str]]:
+        """Canonical path of a class -> the paths of all that is in it."""
+        known = self._of_classes.get(id(index))
+        if known is None:
+            known = self._of_classes[id(index)] = {}
+            for path in index.by_path:
+                owner = path.rpartition(".")[0]
+                while owner:
+                    if owner in index.by_path and index.by_path[owner].kind == "class":
+                        known.setdefault(owner, []).append(path)
+                    owner = owner.rpartition(".")[0]
+        return known
 
     def _find(self, name: str) -> str:
         self._parent.setdefault(name, name)

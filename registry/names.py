@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import deque
 from collections.abc import Iterable, Iterator
 
 from registry.records import Symbol
@@ -21,6 +22,7 @@ class SymbolIndex:
     def __init__(self, symbols: Iterable[Symbol]) -> None:
         self.by_path: dict[str, Symbol] = {}
         self._canonical: dict[str, str] = {}
+        self._called: dict[str, tuple[str, ...]] = {}
         rows = sorted(symbols, key=lambda s: s.path)
         for symbol in rows:
             self.by_path[symbol.path] = symbol
@@ -52,14 +54,17 @@ class SymbolIndex:
         """Canonical paths of the functions, classes and methods that `code` names through its imports.
 
         In order of first appearance. Methods of instances are not seen (that takes execution). Code that does not
-        parse names nothing.
+        parse names nothing. What a text names is found once: programs are asked about again and again.
         """
-        found: dict[str, None] = {}
-        for dotted, _ in self.references(code):
-            path = self._longest(dotted)
-            if path is not None and self.by_path[path].kind != "module":
-                found.setdefault(path)
-        return tuple(found)
+        known = self._called.get(code)
+        if known is None:
+            found: dict[str, None] = {}
+            for dotted, _ in self.references(code):
+                path = self._longest(dotted)
+                if path is not None and self.by_path[path].kind != "module":
+                    found.setdefault(path)
+            known = self._called[code] = tuple(found)
+        return known
 
     def references(self, code: str) -> Iterator[tuple[str, ast.AST]]:
         """Dotted names of the library in `code`, imports resolved (`nx.Graph`: `networkx.Graph`), and their nodes."""
@@ -84,7 +89,7 @@ def imported_names(tree: ast.AST, roots: Iterable[str]) -> dict[str, str]:
     """Local name -> dotted path, for every import of one of the packages `roots` anywhere in `tree`."""
     wanted = frozenset(roots)
     names: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             for a in node.names:
                 if a.name.partition(".")[0] in wanted:
@@ -92,6 +97,18 @@ def imported_names(tree: ast.AST, roots: Iterable[str]) -> dict[str, str]:
         elif isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").partition(".")[0] in wanted:
             names.update({a.asname or a.name: f"{node.module}.{a.name}" for a in node.names if a.name != "*"})
     return names
+
+
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """`tree` and the statements in it, level by level, as `ast.walk` would meet them; expressions hold none."""
+    left = deque([tree])
+    while left:
+        node = left.popleft()
+        yield node
+        for name in ("body", "handlers", "cases", "orelse", "finalbody"):
+            inner = getattr(node, name, None)
+            if isinstance(inner, list):
+                left.extend(inner)
 
 
 def dotted_name(node: ast.AST) -> str | None:

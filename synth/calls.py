@@ -98,14 +98,18 @@ class Script:
 
     def _assigned(self) -> Iterator[tuple[str, str]]:
         """Names of the top level that are bound once, to a dotted name of the library (`view = nx.subgraph_view`)."""
-        stores = Counter(
-            n.id for n in ast.walk(self.source.tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-        )
-        for statement in self.body:
-            if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-                name, meaning = statement.targets[0].id, self.resolve(_unwrapped(statement.value))
-                if meaning is not None and stores[name] == 1 and name not in self.names:
-                    yield name, meaning
+        found = {
+            s.targets[0].id: meaning
+            for s in self.body
+            if isinstance(s, ast.Assign)
+            and isinstance(s.targets[0], ast.Name)
+            and s.targets[0].id not in self.names
+            and (meaning := self.resolve(_unwrapped(s.value))) is not None
+        }
+        if found:
+            names = (n for n in ast.walk(self.source.tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+            stores = Counter(n.id for n in names)
+            yield from ((name, meaning) for name, meaning in found.items() if stores[name] == 1)
 
     def calls(self, index: SymbolIndex) -> Iterator[Call]:
         """Its calls in the order of the text; calls of methods of objects too."""

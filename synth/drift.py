@@ -99,9 +99,9 @@ class Drift:
         """The codemods: from the changes, from what errors say, from the maintainers' own migrations."""
         old, new = self.old_index, self.new_index
         seen = values_seen((p.program.code + "\n" + p.program.test for p in self.old), old)
-        matches = matched(self.old, self.passing, frozenset(p.program.id for p in self.passing))
-        pairs = [m for m in matches if m.how != "like"]  # likeness shows no renames
-        pairs = [m for m in pairs if asserted(m.old.program) & asserted(m.new.program)]
+        passes = frozenset(p.program.id for p in self.passing)
+        matches = matched(self.old, self.passing, passes, like=False)  # likeness shows no renames
+        pairs = [m for m in matches if asserted(m.old.program) & asserted(m.new.program)]
         codes = [
             Pair(_text(m.old), _text(m.new), (m.old.called, m.new.called))
             for m in pairs

@@ -50,6 +50,8 @@ class Mutator:
         self.index = index
         self.known = (index, *known)
         self._siblings: dict[str, list[Symbol]] = {}
+        self._near: dict[str, list[str]] = {}
+        self._alike: dict[str, list[str]] = {}
         names: Counter[str] = Counter()
         for symbol in index.by_path.values():
             if symbol.kind in ("function", "class", "method"):
@@ -98,10 +100,15 @@ class Mutator:
             return None
         at = rng.choice(given)
         name = keyword_of(call.args[at]) or ""
-        others = [k for k in self._keywords if k not in own]
-        near = difflib.get_close_matches(name, others, n=3, cutoff=0.5) or others[:5]
+        near = [k for k in self._close(name) if k not in own][:3] or [k for k in self._keywords if k not in own][:5]
         changed = [keyworded(rng.choice(near), a.value) if i == at else a for i, a in enumerate(call.args)]
         return with_arguments(call, changed)
+
+    def _close(self, name: str) -> list[str]:
+        """The keywords of all functions that are most like one, the most alike first."""
+        if name not in self._near:
+            self._near[name] = difflib.get_close_matches(name, self._keywords, n=len(self._keywords) or 1, cutoff=0.5)
+        return self._near[name]
 
     def _invented_keyword(self, symbol: Symbol, call: cst.Call, rng: random.Random) -> cst.Call | None:
         own = {*parameters_of(symbol), *(keyword_of(a) for a in call.args)}
@@ -150,14 +157,19 @@ class Mutator:
         return with_arguments(call, [*call.args, cst.Arg(cst.Name(rng.choice(("True", "None", "False"))))])
 
     def _sibling(self, symbol: Symbol, call: cst.Call, rng: random.Random) -> str | None:
+        if symbol.path not in self._alike:
+            self._alike[symbol.path] = self._likest(symbol)
+        near = self._alike[symbol.path]
+        return rng.choice(near) if near else None
+
+    def _likest(self, symbol: Symbol) -> list[str]:
         owner, _, name = symbol.path.rpartition(".")
         others = sorted(
             s.path.rpartition(".")[2]
             for s in self._siblings.get(owner, ())
             if s.path != symbol.path and s.kind == symbol.kind and not s.deprecated
         )
-        near = difflib.get_close_matches(name, others, n=3, cutoff=0.3) or others[:3]
-        return rng.choice(near) if near else None
+        return difflib.get_close_matches(name, others, n=3, cutoff=0.3) or others[:3]
 
 
 def parameters_of(symbol: Symbol) -> tuple[str, ...]:

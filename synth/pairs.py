@@ -61,13 +61,16 @@ def broken(old: Sequence[Piece], outcomes: Outcomes, releases: tuple[str, str], 
     return found
 
 
-def matched(old: Sequence[Piece], new: Sequence[Piece], new_passes: frozenset[str]) -> Iterator[Match]:
+def matched(
+    old: Sequence[Piece], new: Sequence[Piece], new_passes: frozenset[str], *, like: bool = True
+) -> Iterator[Match]:
     """The successors of old examples among those that pass at the new release.
 
     Args:
         old: Old examples.
         new: All examples of the new release.
         new_passes: Ids of the programs that pass there.
+        like: Whether likeness is asked where names don't tell: each with each of a file, so it takes long.
     """
     by_key: dict[str, Piece] = {}
     by_name: dict[str, list[Piece]] = {}
@@ -87,6 +90,7 @@ def matched(old: Sequence[Piece], new: Sequence[Piece], new_passes: frozenset[st
         found = _likest(piece, options, 0.5)
         if found is not None:
             yield Match(piece, found, "moved")
+        if found is not None or not like:
             continue
         found = _likest(piece, [p for p in by_file.get(piece.example.file, ()) if p.key not in taken], LIKE)
         if found is not None:

@@ -127,6 +127,10 @@ class Planter:
             hosts: Programs that pass at the new release.
         """
         ready = [host for piece in _distinct(hosts) if (host := self._host(piece)) is not None]
+        having: dict[str, list[Host]] = {}
+        for host in ready:
+            for name in host.ready:
+                having.setdefault(name, []).append(host)
         families: dict[str, list[Site]] = {}
         for site in sorted(sites, key=lambda s: s.root):
             families.setdefault(site.family, []).append(site)
@@ -137,7 +141,8 @@ class Planter:
             if len(members) >= scarce * self.enough[0] and len(files) >= scarce * self.enough[1]:
                 continue
             for cutting in self._cuttings(family, members):
-                for probe in self._planted(cutting, ready, files, scarce * self.hosts_of):
+                rarest = min((having.get(n, []) for n in cutting.reads), key=len, default=ready)
+                for probe in self._planted(cutting, rarest, files, scarce * self.hosts_of):
                     found.setdefault(probe.site.root, probe)
         return list(found.values())
 

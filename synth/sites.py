@@ -12,6 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from registry.families import Families
 from registry.names import SymbolIndex
@@ -95,7 +96,7 @@ class Site:
         """Ids of what it was made from."""
         return tuple(dict.fromkeys(i for p in self.pieces for i in (p.example.id, *p.example.parents)))
 
-    @property
+    @cached_property
     def root(self) -> str:
         """Key that all rows of the site share."""
         return "site:" + key_of(self.prompt, self.chosen, self.suffix, self.test)
