@@ -12,7 +12,19 @@ import pytest
 
 from registry.checks import findings
 from registry.lake import Lake
-from registry.records import Adapter, Page, Program, Record, Snapshot, SnapshotRow, Symbol, Verdict, Work
+from registry.records import (
+    Adapter,
+    Forgotten,
+    Page,
+    Program,
+    Record,
+    Removal,
+    Snapshot,
+    SnapshotRow,
+    Symbol,
+    Verdict,
+    Work,
+)
 from tests.registry.test_catalogue import ENVIRONMENTS, NEW, Bench
 
 ADAPTER = Adapter(
@@ -141,6 +153,16 @@ def test_a_verdict_that_turns_is_found(lake: Lake) -> None:
     row = next(v for v in lake.read(Verdict) if v.outcome == "passed")
     lake.append([dataclasses.replace(row, outcome="failed")])
     assert [(f.check, f.rows) for f in findings(lake)] == [("proofs", 1)]
+
+
+def test_forgotten_rows_are_not_missed(lake: Lake) -> None:
+    """A row may name another that was taken out on purpose."""
+    whole(lake)
+    lake.append([Removal(example="gone", rule="licence", curation="before", domain="d")])
+    _add(lambda s: SnapshotRow(snapshot=s.id, example="gone", split="dev"))(lake)
+    assert [f.where for f in findings(lake)] == ["snapshot_rows.example -> examples"]
+    lake.append([Forgotten(what="GPL-3.0-only", rows={"pages": [], "examples": ["gone", "other"]})])
+    assert list(findings(lake)) == []
 
 
 def test_a_small_shift_is_let_pass(lake: Lake) -> None:
