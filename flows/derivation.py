@@ -122,7 +122,7 @@ class Stock:
     @cached_property
     def trigrams(self) -> Trigrams:
         """What is plausible in the new release's code."""
-        return locate.model_of(self.new.pages)
+        return locate.model_of(self.new.pages, self.indexes[1])
 
     def for_sources(self) -> Stock:
         """The same as far as steps by source may look, so that it is quickly sent to another process."""

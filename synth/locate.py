@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from registry.names import SymbolIndex
 from registry.records import Example, Page, Program
 from registry.text import lines_of, placed_nodes
 from synth.claims import tells_values
@@ -21,7 +22,7 @@ from synth.material import Piece, derived, draw
 from synth.ngrams import ANY_TEXT, LONG_TEXT, Token, Trigrams, tokens
 from synth.source import Source
 
-GENERATOR, VERSION = "locate", "2"
+GENERATOR, VERSION = "locate", "3"
 BEST = 3
 """Of so many proposals for a place one is drawn."""
 PLACES = 12
@@ -56,15 +57,18 @@ class Replacement:
     operator: str
 
 
-def model_of(pages: Iterable[Page]) -> Trigrams:
-    """The model over a release's own source and tests."""
+def model_of(pages: Iterable[Page], index: SymbolIndex) -> Trigrams:
+    """The model over a release's own source and tests, which tells functions, classes, modules … apart."""
     code: list[str] = []
     left = MOST_CODE
     for page in sorted((p for p in pages if p.kind in ("source", "test")), key=lambda p: draw(p.path)):
         if len(page.markdown) <= left:
             left -= len(page.markdown)
             code.append(page.markdown)
-    return Trigrams(code)
+    kinds: dict[str, set[str]] = {}
+    for path, symbol in index.by_path.items():
+        kinds.setdefault(path.rpartition(".")[2], set()).add(symbol.kind)
+    return Trigrams(code, {name: " ".join(sorted(found)) for name, found in kinds.items()})
 
 
 def mine(piece: Piece, model: Trigrams, *, seed: int = 0) -> Iterator[Program | Example]:
@@ -189,7 +193,7 @@ class _Program:
         seen = [c for c in model.candidates(row) if model.score(row, c)]
         if operator in ("attribute", "keyword"):
             named = [c for c in seen if c.isidentifier() and not keyword.iskeyword(c) and not c.startswith("_")]
-            return [c for c in named if c[:1].isupper() == token.text[:1].isupper()]
+            return [c for c in named if c[:1].isupper() == token.text[:1].isupper() and model.same_sort(c, token.text)]
         own = [t.text for t in self.tokens if t.kind == token.kind]
         pattern = '"' if token.kind == "string" else ""
         return [c for c in dict.fromkeys([*seen, *own]) if _like(c, token, pattern) and c != ANY_TEXT]

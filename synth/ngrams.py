@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 _TOKEN = re.compile(
@@ -54,14 +54,27 @@ def _counted(token: Token) -> str:
     return ANY_TEXT if token.kind == "string" and len(token.text) > LONG_TEXT else token.text
 
 
+def _raised(row: Sequence[str]) -> Iterator[str]:
+    """The names behind `raise` and `except`, without the modules they are called through."""
+    for at, word in enumerate(row):
+        if word in ("raise", "except"):
+            end = at + 1
+            while row[end + 1 : end + 2] == ["."]:
+                end += 2
+            if row[end : end + 1] and row[end].isidentifier():
+                yield row[end]
+
+
 class Trigrams:
-    """Counts of two and three tokens in a row.
+    """Counts of two and three tokens in a row, and the names of what is raised and caught.
 
     Args:
         codes: Texts of code.
+        sorts: Name -> what sort of thing it is, where that is known.
     """
 
-    def __init__(self, codes: Iterable[str]) -> None:
+    def __init__(self, codes: Iterable[str], sorts: Mapping[str, str] | None = None) -> None:
+        self._sorts = dict(sorts or {})
         self._two: Counter[tuple[str, str]] = Counter()
         self._behind: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         for code in codes:
@@ -69,6 +82,7 @@ class Trigrams:
             self._two.update(itertools.pairwise(row[1:]))
             for first, second, third in zip(row, row[1:], row[2:], strict=False):
                 self._behind[first, second][third] += 1
+            self._sorts.update(dict.fromkeys(_raised(row), "raised"))
 
     def score(self, row: Sequence[str], token: str) -> int:
         """How well a token fits between others: 0 where the model never saw it in such a place.
@@ -80,6 +94,10 @@ class Trigrams:
         first, second, behind = row
         seen = self._behind[first, second][token] if (first, second) in self._behind else 0
         return (2 * seen + self._two[second, token]) * self._two[token, behind]
+
+    def same_sort(self, one: str, other: str) -> bool:
+        """Whether two names stand for the same sort of thing, as far as is known."""
+        return self._sorts.get(one) == self._sorts.get(other)
 
     def candidates(self, row: Sequence[str]) -> list[str]:
         """Tokens seen behind two others, the commonest first."""

@@ -120,10 +120,15 @@ def test_literals_stay_where_a_test_asks_for_yes_or_no(test: str, tells: bool) -
 
 
 def test_model_proposes_what_it_saw_in_such_places() -> None:
-    """Behind `G.` the model knows `size` and `order`, the commoner first; a comment is no code."""
+    """Behind `G.` it knows `size` and `order`, the commoner first; it knows what is raised; a comment is no code."""
     model = Trigrams(["G.order()\nG.order()\nG.size()  # G.comment()\n"])
     assert model.candidates(["G", "."]) == ["order", "size"]
     assert model.score(["G", ".", "("], "order") > model.score(["G", ".", "("], "size") > 0
+    model = Trigrams(
+        ["try:\n    raise lib.Bad(1)\nexcept (ValueError): pass\nexcept lib.Worse: pass\n"], {"f": "function"}
+    )
+    assert model.same_sort("Bad", "Worse")
+    assert not model.same_sort("Bad", "f")
     assert [t.text for t in tokens("x = 'a#b'  # c\n\n\ny")] == ["x", "=", "'a#b'", "\n", "y"]
 
 

@@ -53,7 +53,7 @@ def test_most_replaced_tokens_break_networkx_examples(
     passing: list[Piece], networkx: Scraped, networkx_wheel: Path, tmp_path: Path
 ) -> None:
     """One plausible token replaced makes the test fail in two of three programs at least."""
-    model = locate.model_of(networkx.pages)
+    model = locate.model_of(networkx.pages, SymbolIndex(networkx.symbols))
     rows, programs = parted(row for piece in passing for row in locate.mine(piece, model))
     originals = {p.program.id: p.program for p in passing}
     for row in rows:
