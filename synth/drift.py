@@ -21,14 +21,13 @@ from synth.behaviour import FOUND, Behaviour, with_behaviour
 from synth.behaviour import rows as behaviour_rows
 from synth.evidence import (
     Pair,
-    literals_from_messages,
     rules_from_likeness,
-    rules_from_messages,
     rules_from_pairs,
     values_seen,
 )
 from synth.literals import varied
 from synth.material import Messages, Outcomes, Piece, passing
+from synth.messages import Said, rules_from_messages
 from synth.migrate import Migrated, Migration, as_new
 from synth.pairs import Pairs, asserted, broken, matched
 from synth.planting import Planter, Probe, settled
@@ -107,21 +106,24 @@ class Drift:
             for m in pairs
             if m.old.program.code != m.new.program.code
         ]
-        told = sorted(set(self.messages.values()))
         aliases = self._speller.alias
         found = itertools.chain(
             rules_of(self.changes, old, new, seen),
-            rules_from_messages(told, self.changes, old, new),
+            rules_from_messages(self._said(), self.changes, old, new),
             rules_from_likeness(self.changes, old, new),
             rules_from_pairs(codes, self.changes, old, new),
             *(guessed(c, old.by_path[c.symbol], old, new, aliases) for c in self.changes if c.symbol in old.by_path),
-            literals_from_messages(told),
         )
         unique: dict[tuple[object, ...], Rule] = {}
         for rule in found:
             key = (rule.kind, rule.old, rule.new, rule.parameter, rule.around, rule.values, rule.template)
             unique.setdefault(key, rule)
         return list(unique.values())
+
+    def _said(self) -> list[Said]:
+        """What the runs of old programs said at either release."""
+        said = ((self.messages.get((p.program.id, r), "").strip(), p.called) for p in self.old for r in self.releases)
+        return [Said(text, called) for text, called in said if text]
 
     @cached_property
     def migrated(self) -> list[Migrated]:

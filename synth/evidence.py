@@ -13,7 +13,7 @@ from registry.records import Change, Symbol
 from synth.calls import Receivers, Script
 from synth.folding import is_literal
 from synth.mutants import parameters_of
-from synth.rules import ANY, Rule, accepted_by, literals_in, renames_in
+from synth.rules import Rule, accepted_by
 from synth.templates import learnt
 
 LITERAL = 20
@@ -38,26 +38,6 @@ def values_seen(codes: Iterable[str], index: SymbolIndex) -> dict[tuple[str, str
     }
 
 
-def rules_from_messages(
-    messages: Iterable[str], changes: Sequence[Change], old: SymbolIndex, new: SymbolIndex
-) -> Iterator[Rule]:
-    """Renames that errors and warnings at the new release state (`x was removed. Use `y` instead`)."""
-    pairs = sorted(set(renames_in(messages)))
-    for before, after in pairs:
-        source = _meant(before, old)
-        target = _meant(after, new)
-        if source is None or target is None or source.path == target.path or source.kind != target.kind:
-            continue
-        if source.kind in ("function", "class", "method"):
-            yield _rename(source, target.path, changes)
-
-
-def literals_from_messages(messages: Iterable[str]) -> Iterator[Rule]:
-    """Texts that errors and warnings say to write otherwise (`'T' is deprecated, use 'min'`), in any call."""
-    for before, after in sorted(set(literals_in(messages))):
-        yield Rule("literal", ANY, ANY, "", "", values=(repr(before), repr(after)))
-
-
 def rules_from_likeness(changes: Sequence[Change], old: SymbolIndex, new: SymbolIndex) -> Iterator[Rule]:
     """Removed functions beside which stands one with the same parameters and the beginning of the name."""
     for change in sorted(changes, key=lambda c: c.symbol):
@@ -74,7 +54,7 @@ def rules_from_likeness(changes: Sequence[Change], old: SymbolIndex, new: Symbol
             and name.startswith(s.path.rpartition(".")[2])
         ]
         for target in sorted(same, key=lambda s: (-len(s.path), s.path))[:1]:
-            yield _rename(source, target.path, changes)
+            yield renamed(source, target.path, changes)
 
 
 def rules_from_pairs(
@@ -94,7 +74,7 @@ def rules_from_pairs(
         seen.update(rewrites(pair, old, new, receivers))
     for shown in sorted(seen, key=lambda s: (-seen[s], s)):
         before = old.by_path[shown.old]
-        rule = _rename(before, shown.new, changes)
+        rule = renamed(before, shown.new, changes)
         gone = new.canonical(shown.old) is None
         if shown.kind == "rename":
             if gone and before.kind == new.by_path[shown.new].kind:
@@ -253,21 +233,8 @@ def differences(one: ast.AST, other: ast.AST) -> list[tuple[ast.AST, ast.AST]]:
     return [pair for a, b in zip(mine, theirs, strict=True) for pair in differences(a, b)]
 
 
-def _meant(name: str, index: SymbolIndex) -> Symbol | None:
-    """The symbol that a message names: by a public path, by `nx.x` with any alias, or by its last part."""
-    last = name.rpartition(".")[2]
-    for root in sorted(index.roots):
-        path = (
-            index.canonical(name)
-            or index.canonical(f"{root}.{name.partition('.')[2]}")
-            or index.canonical(f"{root}.{last}")
-        )
-        if path is not None and path in index.by_path:
-            return index.by_path[path]
-    return None
-
-
-def _rename(source: Symbol, target: str, changes: Sequence[Change]) -> Rule:
+def renamed(source: Symbol, target: str, changes: Sequence[Change]) -> Rule:
+    """The rule that a symbol has another path now, with the change that it follows from where one is known."""
     known: Mapping[str, Change] = {c.symbol: c for c in sorted(changes, key=lambda c: (c.symbol, c.kind, c.id))}
     change = known.get(source.path) or known.get(target)
     return Rule("rename", source.path, target, change.id if change else "", source.path, accepted=accepted_by(source))

@@ -172,31 +172,3 @@ def accepted_by(symbol: Symbol) -> frozenset[str]:
     if any(str(p["kind"]) == "variadic keyword" for p in parameters):
         return frozenset()
     return frozenset(str(p["name"]) for p in parameters)
-
-
-_NAME = r"`*([A-Za-z_][\w.]*)(?:\(\))?`*"
-_USE = re.compile(
-    rf"(?i){_NAME}\s+(?:function\s+|method\s+)?(?:was|is|has been)\s+(?:removed|deprecated|renamed)"
-    rf"(?:[^`]*?\buse\s+`+([A-Za-z_][\w.]*)|[^`]*?[.;,]\s*(?:please\s+)?use\s+{_NAME}\s+instead"
-    rf"|[^`]{{0,40}}?\b(?:to|by|in favou?r of)\s+`+([A-Za-z_][\w.]*))"
-)
-_SAY = re.compile(
-    r"'(\w{1,20})' is (?:deprecated|no longer supported)[^']*?\b(?:use|mean) '(\w{1,20})'"
-    r"|[Ii]nvalid frequency: \d*(\w{1,20}?)\b(?:(?!Invalid frequency).)*?[Dd]id you mean '?(\w{1,20})"
-)
-
-
-def renames_in(messages: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """(old name, new name) pairs that run-time errors and warnings state: `x was removed …. Use `y` instead`."""
-    for message in messages:
-        for found in _USE.finditer(message):
-            before, *after = found.groups()
-            yield before, next(name for name in after if name).rstrip(".")
-
-
-def literals_in(messages: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """(old text, new text) pairs that messages state: `'T' is deprecated …, please use 'min' instead`."""
-    for message in messages:
-        for found in _SAY.finditer(message):
-            before, after = (text for text in found.groups() if text)
-            yield before, after

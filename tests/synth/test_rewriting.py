@@ -10,8 +10,9 @@ from registry.names import SymbolIndex
 from registry.records import Change, Example, Program, Symbol
 from synth.calls import Receivers, Script
 from synth.material import Piece
+from synth.messages import Said, literals_in, renames_in, rules_from_messages
 from synth.migrate import Migration
-from synth.rules import ANY, Rule, literals_in, renames_in, rules_of
+from synth.rules import ANY, Rule, rules_of
 from synth.spelling import Speller
 from synth.templates import guessed, learnt
 from tests.synth.conftest import RELEASE, symbol
@@ -138,3 +139,16 @@ def test_messages_of_many_forms_name_replacements() -> None:
         "`a` was renamed to `b`",
     ]
     assert list(renames_in(texts)) == [("DataFrame.applymap", "DataFrame.map"), ("np.string_", "np.bytes_"), ("a", "b")]
+
+
+def test_a_message_names_a_method_and_its_keywords() -> None:
+    """An error that names the successor gives the codemods for the class whose method the program called."""
+    text = (
+        "`melt` was removed in version 2.0; use `Frame.unpivot` instead, "
+        "with `index` instead of `id_vars` and `on` instead of `value_vars`"
+    )
+    rules = rules_from_messages([Said(text, CALLED)], [], OLD, NEW)
+    assert rewritten("a = b.melt(id_vars=1, value_vars=2)\n", rules)[0] == "a = b.unpivot(index=1, on=2)\n"
+    text = "the argument 'freq' for 'resample' was deprecated and has been removed. It was renamed to 'rule'."
+    rules = rules_from_messages([Said(text, CALLED)], [], OLD, NEW)
+    assert rewritten("a = b.resample(freq='T')\n", rules) == ["a = b.resample(rule='T')\n"]

@@ -6,7 +6,8 @@ import pytest
 
 from synth.arguments import code_of, parsed_call
 from synth.codemods import backward, forward
-from synth.rules import Rule, renames_in
+from synth.messages import renames_in
+from synth.rules import Rule
 
 ORDER = ("items", "scale", "seed")
 DEFAULTS = {"scale": "1", "seed": "None"}
