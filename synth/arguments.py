@@ -16,12 +16,15 @@ def without_receiver(order: Sequence[str]) -> tuple[str, ...]:
 
 
 def parsed_call(text: str) -> cst.Call | None:
-    """The call that `text` is."""
+    """The call that `text` is, also where it stands on several lines by the brackets around it."""
+    several = "\n" in text
     try:
-        node = cst.parse_expression(text)
+        node = cst.parse_expression(f"({text})" if several else text)
     except (cst.ParserSyntaxError, RecursionError):
         return None
-    return node if isinstance(node, cst.Call) else None
+    if not isinstance(node, cst.Call):
+        return None
+    return node.with_changes(lpar=node.lpar[1:], rpar=node.rpar[:-1]) if several else node
 
 
 def code_of(node: cst.CSTNode) -> str:

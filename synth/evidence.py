@@ -196,11 +196,22 @@ def _replaced(a: ast.Call, b: ast.expr, source: str, second: _Side, *, method: b
         if target is not None and hole and len(head) + len(tail) <= 60:
             yield Shown("wrap", source, target, around=(head, tail))
             return
+    more = _more_keywords(a, b) if isinstance(b, ast.Call) and _path(b.func, script, index) == source else None
+    if more is not None:
+        yield Shown("default", source, source, values=(ast.unparse(more.value), ""), parameter=more.arg or "")
+        return
     template = learnt(a, b, script.code, method=method)
     if template is not None:
         calls = (_path(n.func, script, index) for n in ast.walk(b) if isinstance(n, ast.Call))
         target = next((path for path in calls if path is not None), source)
         yield Shown("expression", source, target, template=template.text, imports=template.imports)
+
+
+def _more_keywords(a: ast.Call, b: ast.Call) -> ast.keyword | None:
+    """The one keyword that a call has beyond another one's arguments, if it is given a literal."""
+    kept = [k for k in b.keywords if k.arg and k.arg not in {mine.arg for mine in a.keywords}]
+    rest = ast.Call(a.func, b.args, [k for k in b.keywords if k not in kept])
+    return kept[0] if len(kept) == 1 and is_literal(kept[0].value) and _arguments(rest) == _arguments(a) else None
 
 
 def _path(node: ast.expr, script: Script, index: SymbolIndex) -> str | None:

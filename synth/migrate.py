@@ -25,8 +25,11 @@ GENERATOR, VERSION = "migrate", "2"
 GUESSES = ("default", "literal", "order")
 """Kinds of rules that apply to calls which may well be right as they are."""
 
-VARIANTS = 5
+VARIANTS = 7
 """Most ways that are tried to rewrite one example."""
+
+_ORDER = {"keyword": 0, "removed-parameter": 2, **dict.fromkeys(GUESSES, 3)}
+"""Of rules about one call the more telling first: a parameter that has another name now is not merely removed."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Migration:
         self.speller, self.old, self.new = speller, old, new
         self.receivers = Receivers(old)
         self.rules: dict[str, list[Rule]] = {}
-        for rule in rules:
+        for rule in sorted(rules, key=lambda r: _ORDER.get(r.kind, 1)):
             self.rules.setdefault(rule.old, []).append(rule)
 
     def migrated(self, piece: Piece, spare: Collection[Rule] = frozenset()) -> Migrated | None:
@@ -83,13 +86,15 @@ class Migration:
         return Migrated(piece, made, tuple(rewriting.used)) if differ(program, made) or program.test != test else None
 
     def variants(self, piece: Piece) -> list[Migrated]:
-        """Ways to rewrite an example, distinct: first with what is sure, then with what may be needed, then others."""
+        """Ways to rewrite an example, distinct: with what is sure, with a guess each, with all of them, with less."""
         found: dict[str, Migrated] = {}
         every = self.migrated(piece)
         if every is None:
             return []
         guesses = {r for rules in self.rules.values() for r in rules if r.kind in GUESSES}
-        spares: list[set[Rule]] = [guesses, set(), *({rule} for rule in every.rules)]
+        used = [r for r in every.rules if r.kind in GUESSES]
+        spares: list[set[Rule]] = [guesses, *(guesses - {rule} for rule in used[:3]), set()]
+        spares += [{rule} for rule in every.rules if rule not in guesses]
         for spare in spares[:VARIANTS]:
             made = self.migrated(piece, spare)
             if made is not None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from registry.records import Program, Verdict
 from synth.material import draw
-from synth.migrate import Migrated
+from synth.migrate import GUESSES, Migrated
 from synth.rules import Rule
 from synth.sites import Site
 
@@ -56,7 +56,11 @@ def chosen(
     proven = bench.holding(release, [ways[0].program for ways in options])
     others = [made.program for ways in options if ways[0].program.id not in proven for made in ways[1:]]
     proven |= bench.holding(release, others[:MOST])
-    found = [next((made for made in ways if made.program.id in proven), ways[0]) for ways in options]
+    found = []
+    for ways in options:
+        best = next((made for made in ways if made.program.id in proven), ways[0])
+        if best.program.id in proven or any(rule.kind not in GUESSES for rule in best.rules):
+            found.append(best)  # what nothing but a guess speaks for is worth a row where a run does too
     return [*_worthwhile(found, proven)], proven
 
 

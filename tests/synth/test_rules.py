@@ -74,6 +74,13 @@ def test_a_removed_parameter_comes_back_with_the_value_seen() -> None:
     assert made is not None and code_of(made) == "f(g, scale=7)"
 
 
+def test_a_call_on_several_lines_is_read() -> None:
+    """A chain that stands in brackets of its own is rewritten line by line."""
+    parsed = parsed_call("g\n    .f(link=1)")
+    assert parsed is not None
+    assert forward(rule("keyword", "link", "edges"), parsed) == "g\n    .f(edges=1)"
+
+
 def test_formatting_stays() -> None:
     """A call over several lines keeps its lines and its comma at the end."""
     parsed = parsed_call("f(\n    g,\n    2,\n    link='x',\n)")
