@@ -143,7 +143,7 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
                any_value(x.program) FILTER (x.role IN ({_listed(RIGHT_ROLES)})) AS new_program,
                any_value(v.outcome) FILTER (x.role IN ({_listed(WRONG_ROLES)})) AS outcome_old,
                any_value(v.outcome) FILTER (x.role IN ({_listed(RIGHT_ROLES)})) AS outcome_new,
-               bool_and(v.verdict IS NOT NULL) AS ran,
+               bool_and(v.verdict IS NOT NULL OR (x.kind = 'syntax' AND x.role = 'buggy')) AS ran,
                CASE WHEN count(v.proof) FILTER (v.outcome = 'passed') = 0 THEN 'none'
                     WHEN bool_and(v.proof = 'strong') FILTER (v.outcome = 'passed') THEN 'strong'
                     ELSE 'weak' END AS proof
@@ -158,7 +158,7 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
             "new_program": "Id of the program that passes: new, fixed, chosen, answer, after, original, whole",
             "outcome_old": "Outcome of old_program (drift: at the old version)",
             "outcome_new": "Outcome of new_program",
-            "ran": "Whether every program has its verdict",
+            "ran": "Whether every program has its verdict (the buggy one of a syntax row is the compiler's)",
             "proof": "strong where all passes were compared outside the candidate's process",
         },
     ),

@@ -204,6 +204,20 @@ def test_a_programs_outcomes_are_told_apart_by_release(lake: Lake) -> None:
     assert found == [{"version": "1.0", "outcome": "passed"}, {"version": "1.0.1", "outcome": "failed"}]
 
 
+def test_a_program_that_does_not_compile_needs_no_run(lake: Lake) -> None:
+    """A `syntax` row has run when its fixed program has; of a `bug` the buggy one has to run too."""
+    bench = Bench()
+    pairs = {
+        kind: {"buggy": bench.program(f"{kind} (", {}), "fixed": bench.program(kind, {NEW.id: "passed"})}
+        for kind in ("syntax", "bug")
+    }
+    for kind, programs in pairs.items():
+        bench.example(kind, programs)
+    bench.write(lake)
+    found = rows(lake, "SELECT kind, ran FROM example_outcomes ORDER BY kind")
+    assert found == [{"kind": "bug", "ran": False}, {"kind": "syntax", "ran": True}]
+
+
 def test_the_latest_verdict_of_a_program_counts(lake: Lake) -> None:
     """Run again under another policy, a program has the outcome of its last run, once."""
     bench = Bench()
