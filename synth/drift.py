@@ -186,7 +186,9 @@ class Drift:
         yield from pairs.rows(
             self.old, self.new, self.outcomes, self.releases, self.domain, self._warnings, self.messages
         )
-        yield from self._migration.rows(self.migrated, self.outcomes, self.releases, self.domain, self.families)
+        yield from self._migration.rows(
+            self.migrated, self.outcomes, self.releases, self.domain, self.families, pairs.wording
+        )
         found = self.behaviour.differences
         yield from behaviour_rows(found, self.changes, self.families, self.old_index, self.releases, self.domain)
 

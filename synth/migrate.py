@@ -19,8 +19,9 @@ from synth.pairs import differ, effect_of
 from synth.rewriting import Rewriting
 from synth.rules import NAMING, Rule
 from synth.spelling import Speller, without_imports
+from synth.wording import Wording
 
-GENERATOR, VERSION = "migrate", "2"
+GENERATOR, VERSION = "migrate", "3"
 
 GUESSES = ("default", "literal", "order")
 """Kinds of rules that apply to calls which may well be right as they are."""
@@ -102,30 +103,44 @@ class Migration:
         return list(found.values())
 
     def rows(
-        self, found: Iterable[Migrated], outcomes: Outcomes, releases: tuple[str, str], domain: str, families: Families
+        self,
+        found: Iterable[Migrated],
+        outcomes: Outcomes,
+        releases: tuple[str, str],
+        domain: str,
+        families: Families,
+        wording: Wording,
     ) -> Iterator[Program | Example]:
         """A `drift` row for each old example that broke and that rules rewrite."""
         for made in found:
             yield made.piece.program
             yield made.program
-            yield self._row(made, outcomes, releases, domain, families)
+            yield self._row(made, outcomes, releases, domain, families, wording)
 
     def _row(
-        self, made: Migrated, outcomes: Outcomes, releases: tuple[str, str], domain: str, families: Families
+        self,
+        made: Migrated,
+        outcomes: Outcomes,
+        releases: tuple[str, str],
+        domain: str,
+        families: Families,
+        wording: Wording,
     ) -> Example:
         piece, program, rules = made.piece, made.program, made.rules
         family = next((f for r in rules for f in sorted(families.calling([r.new, r.old]))), None)
+        change = next((r.change for r in rules if r.change), None)
+        symbols = tuple(dict.fromkeys((*(r.new for r in rules), *(r.old for r in rules))))
         return Example(
             domain=domain,
             kind="drift",
             releases=releases,
             parts={
                 "programs": {"old": piece.program.id, "new": program.id},
-                "prompt": f"Update this code: {self.old.public(rules[0].old)} has changed.",
+                "prompt": wording.prompt(self.old.public(rules[0].old), change, symbols),
             },
-            change=next((r.change for r in rules if r.change), None),
+            change=change,
             family=family,
-            symbols=tuple(dict.fromkeys((*(r.new for r in rules), *(r.old for r in rules)))),
+            symbols=symbols,
             file=piece.example.file,
             root="pair:" + key_of(piece.key),
             generator=GENERATOR,

@@ -22,8 +22,9 @@ from synth.dataflow import unbound
 from synth.material import Messages, Outcomes, Piece, key_of, licence_of
 from synth.slices import cut_to_checks, scripted
 from synth.source import Source
+from synth.wording import Wording
 
-GENERATOR, VERSION = "pairs", "3"
+GENERATOR, VERSION = "pairs", "4"
 
 LIKE = 0.6
 """A test of another name is the successor from this likeness of the code on."""
@@ -126,6 +127,7 @@ class Pairs:
 
     def __init__(self, changes: Sequence[Change], old: SymbolIndex, new: SymbolIndex, families: Families) -> None:
         self.old, self.new, self.families = old, new, families
+        self.wording = Wording(changes, old, new)
         self.changes: dict[str, list[Change]] = {}
         for change in sorted(changes, key=lambda c: (c.symbol, c.kind)):
             self.changes.setdefault(families.by_change.get(change.id, ""), []).append(change)
@@ -201,15 +203,16 @@ class Pairs:
     ) -> Example:
         family, symbols = self.shown(before, after)
         public = self.new.public(symbols[0]) if symbols else "the library"
+        change = self._change(family, symbols)
         return Example(
             domain=domain,
             kind="drift",
             releases=releases,
             parts={
                 "programs": {"old": before.id, "new": after.id},
-                "prompt": f"Update this code: {public} has changed.",
+                "prompt": self.wording.prompt(public, change, symbols),
             },
-            change=self._change(family, symbols),
+            change=change,
             family=family,
             symbols=symbols,
             file=match.old.example.file,
