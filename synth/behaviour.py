@@ -220,7 +220,7 @@ def rows(
 ) -> Iterator[Program | Example]:
     """A `drift` row for each difference: the code says what the call gave, and what it gives now."""
     by_symbol: Mapping[str, Change] = {
-        c.symbol: c for c in sorted(changes, key=lambda c: (c.kind == "behaviour", c.id)) if c.kind != "added"
+        c.symbol: c for c in sorted(changes, key=lambda c: (c.kind == "behaviour", c.kind, c.id)) if c.kind != "added"
     }
     for difference in found:
         change, piece = by_symbol.get(difference.symbol), difference.piece
