@@ -136,13 +136,14 @@ def test_a_newer_versions_table_and_column_survive(lake: Lake) -> None:
     """What an older driftune doesn't know, a table or a column, is compacted with the rest."""
     files = lake.files
     for n in range(2):
-        old = pq.read_table(next(p for p in (lake.home / "lake" / "symbols").glob("2*.parquet")))
-        files.write("symbols", 0, f"29{n}.parquet", old.append_column("newer", pa.array(["x"] * old.num_rows)))
+        old = pq.read_table(sorted((lake.home / "lake" / "symbols").glob("2*first*.parquet"))[n])
+        later = old.set_column(old.schema.get_field_index("_run"), "_run", pa.array(["later"] * old.num_rows))
+        files.write("symbols", 0, f"29{n}.parquet", later.append_column("newer", pa.array(["x"] * old.num_rows)))
         unknown = {"id": [str(n)], "digest": ["d"], "_at": [dt.datetime.now(dt.UTC)], "_run": ["r"]}
         files.write("later", 0, f"2{n}.parquet", pa.table(unknown))
     compact(lake)
     collect(lake, grace=NOW)
-    assert merged(lake, "symbols").column("newer").to_pylist().count("x") == 2
+    assert merged(lake, "symbols").column("newer").to_pylist().count("x") == 4
     assert merged(lake, "later").num_rows == 2
 
 
