@@ -63,6 +63,8 @@ class Checkers:
         """The text of an argument in the test."""
         splitter = self.splitter
         if isinstance(node, ast.Name):
+            if node.id in splitter.constructed:
+                return splitter.constructed[node.id]
             line = self.binding(node.id)
             if expected and line is not None and self.moves(node.id, line):
                 splitter.code.remove(line)
@@ -75,11 +77,12 @@ class Checkers:
 
     def moved(self, name: str, line: Line) -> str:
         """Writes an assignment into the test; under another name where the test has this one already."""
-        splitter = self.splitter
+        splitter, old = self.splitter, name
         if any(name in flow(other.tree).binds for other in splitter.test):
             new = splitter.fresh("expected")
             line, name = line_of(re.sub(rf"^{name}\b", new, line.text, count=1), line.comment), new
         splitter.test.append(line)
+        splitter.constructed[old] = name
         return name
 
     def renamed(self, name: str, line: Line) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from synth.aliases import without_aliases
 from synth.dataflow import BUILTINS, flow, flow_all, needed, nodes, root_name
+from synth.fixtures import Fixture, find, statements_of
 from synth.parameters import ROWS, tables
 from synth.source import Edit, Source, first_line, parsed
 from synth.suites import Function, Module, NotAloneError, TestFunction
@@ -30,16 +31,15 @@ def stand_alone(test: TestFunction, rows: int = ROWS) -> Iterator[str]:
     defaults = len(test.node.args.defaults)
     rows_of = tables(test)
     given = {name for names, _ in rows_of for name in names}
-    fixtures = [p for p in wanted[: len(wanted) - defaults] if p not in given]
-    if fixtures:
-        raise NotAloneError(f"fixture {fixtures[0]}")
+    fixtures = [find(test, p) for p in wanted[: len(wanted) - defaults] if p not in given]
+    rows_of += [([f.key], [[row] for row in f.rows]) for top in fixtures for f in top.every() if f.rows]
     for row in itertools.islice(itertools.product(*(values for _, values in rows_of)), rows):
         values = {
             name: value
             for (names, _), cells in zip(rows_of, row, strict=True)
             for name, value in zip(names, cells, strict=True)
         }
-        yield _Inliner(test, me, values).script()
+        yield _Inliner(test, me, values, fixtures).script()
 
 
 @dataclass
@@ -52,8 +52,12 @@ class _Piece:
 class _Inliner:
     """Makes one flat script of a test function."""
 
-    def __init__(self, test: TestFunction, me: str | None, values: dict[str, str]) -> None:
-        self.test, self.me, self.values = test, me, values
+    def __init__(
+        self, test: TestFunction, me: str | None, values: dict[str, str], fixtures: Sequence[Fixture] = ()
+    ) -> None:
+        self.test, self.me = test, me
+        self.values = {name: value for name, value in values.items() if name.isidentifier()}
+        self.given, self.fixtures = values, list(fixtures)
         self.methods = {
             s.name: (m, s)
             for m, c in reversed(test.owner)
@@ -68,7 +72,8 @@ class _Inliner:
         self._rename_clashes(body)
         pieces = [self._piece(self.test.module, s, self.me, self.values) for s in body]
         pieces = [p for p in pieces if p.text]
-        head = [p for name, value in self._assigned(body) if (p := self._parameter(name, value))]
+        head = self._fixtures(body)
+        head += [p for name, value in self._assigned(body) if (p := self._parameter(name, value))]
         wanted = flow_all(s for p in [*head, *pieces] for s in p.tree)
         setup = self._setup(wanted.reads - wanted.binds | self._attributes(body))
         pieces = [*setup, *head, *pieces]
@@ -79,6 +84,13 @@ class _Inliner:
         if self.me and any(isinstance(n, ast.Name) and n.id == self.me for s in made for n in nodes(s)):
             raise NotAloneError("self")
         return without_aliases(text)
+
+    def _fixtures(self, body: Sequence[ast.stmt]) -> list[_Piece]:
+        """What the test's fixtures build."""
+        what = flow_all(body)
+        taken = what.reads | what.binds | what.changes | self.values.keys()
+        found = statements_of(self.fixtures, self.given, taken - {f.name for f in self.fixtures})
+        return [_Piece(module, text, parsed(text)) for module, text in found]
 
     def _attributes(self, body: Sequence[ast.stmt]) -> frozenset[str]:
         return frozenset(self.renamed.get(n, n) for s in body for n in _attributes_of(s, self.me or ""))
@@ -181,7 +193,8 @@ class _Inliner:
         for at, (module, cls) in enumerate(self.test.owner[level:], start=level):
             for node in cls.body:
                 if isinstance(node, ast.FunctionDef) and node.name == name:
-                    if len(node.args.args) != 1:
+                    others = {a.arg for a in node.args.args[1:]}
+                    if not node.args.args or others & flow_all(node.body).reads:
                         raise NotAloneError(f"{name} with arguments")
                     me = node.args.args[0].arg
                     bodies: list[tuple[Module, list[ast.stmt], str]] = []
@@ -214,10 +227,13 @@ class _Inliner:
         """Imports, helpers and constants of the modules that the pieces need, in source order."""
         queue = [(p.module, name) for p in pieces for name in _outer_reads(p)]
         local = frozenset().union(*(flow_all(p.tree).binds for p in pieces))
+        inlined = {one.name for fixture in self.fixtures for one in fixture.every()}
         chosen: dict[tuple[str, int], _Piece] = {}
         while queue:
             module, name = queue.pop()
-            if name not in module.bound or (name in local and not _is_definition(module, name)):
+            if name not in module.bound or name in inlined:
+                continue
+            if name in local and not _is_definition(module, name):
                 continue
             for i in module.bound[name]:
                 if (module.name, i) in chosen:

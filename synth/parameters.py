@@ -11,7 +11,8 @@ from synth.suites import Module, NotAloneError, TestFunction
 ROWS = 3
 """Most rows taken of a parametrised test."""
 
-_MARKS = ("parametrize", "filterwarnings")
+_REFUSED = ("anyio", "asyncio", "network", "skip", "skipif", "slow", "usefixtures", "xfail")
+"""Marks that say that a test doesn't always run, or needs more than itself; others only name groups of tests."""
 
 
 def tables(test: TestFunction) -> list[tuple[list[str], list[list[str]]]]:
@@ -26,12 +27,12 @@ def tables(test: TestFunction) -> list[tuple[list[str], list[list[str]]]]:
         text = ast.unparse(decorator)
         if text in ("staticmethod", "classmethod"):
             continue
-        if not isinstance(decorator, ast.Call) or not text.startswith("pytest.mark."):
+        if not text.startswith("pytest.mark."):
             raise NotAloneError(f"decorator {text.split('(')[0]}")
         mark = text.removeprefix("pytest.mark.").split("(")[0]
-        if mark not in _MARKS:
+        if mark in _REFUSED:
             raise NotAloneError(f"mark {mark}")
-        if mark == "parametrize":
+        if mark == "parametrize" and isinstance(decorator, ast.Call):
             found.append(_table(module, decorator))
     return found
 
@@ -41,7 +42,7 @@ def _table(module: Module, call: ast.Call) -> tuple[list[str], list[list[str]]]:
         raise NotAloneError("parametrize with options")
     names = fold(call.args[0])
     listed = [n.strip() for n in names.split(",")] if isinstance(names, str) else list(names)
-    rows = _rows(module, call.args[1])
+    rows = written(module, call.args[1])
     if len(listed) == 1 and not (isinstance(names, str) and names.rstrip().endswith(",")):
         return listed, [[row] for row in rows[:ROWS]]
     cells = []
@@ -54,7 +55,12 @@ def _table(module: Module, call: ast.Call) -> tuple[list[str], list[list[str]]]:
     return listed, cells
 
 
-def _rows(module: Module, node: ast.expr) -> list[str]:
+def written(module: Module, node: ast.expr) -> list[str]:
+    """The rows of a list, as source.
+
+    Raises:
+        NotAloneError: They aren't written out.
+    """
     if isinstance(node, ast.Name):
         places = module.bound.get(node.id, [])
         statement = module.statements[places[0]] if len(places) == 1 else None

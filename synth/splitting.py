@@ -100,6 +100,7 @@ class Splitter:
         self.later: tuple[bool, frozenset[str]] = (False, frozenset())
         self.needs: set[str] = set()
         self.rest: Sequence[ast.stmt] = ()
+        self.constructed: dict[str, str] = {}
 
     def run(self) -> Split:
         """The script told apart."""
@@ -128,6 +129,8 @@ class Splitter:
             return
         known = assigned_constants(statement, self.values)
         what = flow(statement)
+        for name in what.binds & self.constructed.keys():
+            del self.constructed[name]
         touched = what.binds | what.changes | changed_by_methods(statement)
         touched -= passed_names(statement)
         self.forget(touched - known.keys())

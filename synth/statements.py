@@ -195,12 +195,15 @@ def without_warnings(body: Sequence[ast.stmt]) -> list[ast.stmt]:
 
 
 def plain_pattern(pattern: object) -> str | None:
-    """The text that a regular expression stands for, where it stands for just one; else None."""
-    if not isinstance(pattern, str):
+    """The longest text that what a regular expression finds is sure to hold; None where the pattern says more."""
+    if not isinstance(pattern, str) or re.search(r"[\\^$*+?{}\[\]|()]", _ESCAPED.sub("", pattern)):
         return None
-    text = re.sub(r"\\([^\w\s]|\s)", r"\1", pattern)
-    bare = re.sub(r"\\([^\w\s]|\s)", "", pattern)
-    return text if text and not re.search(r"[\\^$*+?{}\[\]|()]", bare) else None
+    marked = _ESCAPED.sub(lambda found: f"\\{ord(found.group(1)):06x}", pattern)  # an escaped dot is no dot
+    parts = [re.sub(r"\\(\w{6})", lambda found: chr(int(found.group(1), 16)), p) for p in marked.split(".")]
+    return max(parts, key=len) or None
+
+
+_ESCAPED = re.compile(r"\\([^\w\s]|\s)")
 
 
 def raises_call(node: ast.expr) -> tuple[ast.expr, list[ast.stmt]] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -82,6 +82,7 @@ class TestFunction:
         module: Where its text stands.
         node: Its definition.
         owner: The classes that its `self` is of: the test class first, then its bases.
+        suite: All modules of the suite, by dotted name.
     """
 
     __test__ = False  # no test of pytest's
@@ -89,6 +90,7 @@ class TestFunction:
     module: Module
     node: Function
     owner: list[tuple[Module, ast.ClassDef]] = field(default_factory=list)
+    suite: Mapping[str, Module] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -120,7 +122,7 @@ def test_functions(pages: Iterable[Page], names: Container[str] | None = None) -
 def _functions(module: Module, modules: dict[str, Module]) -> Iterator[TestFunction]:
     for node in module.statements:
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test"):
-            yield TestFunction(module, node)
+            yield TestFunction(module, node, suite=modules)
         elif isinstance(node, ast.ClassDef) and _is_test_class(node):
             yield from _methods(module, node, modules)
 
@@ -143,7 +145,7 @@ def _methods(module: Module, node: ast.ClassDef, modules: dict[str, Module]) -> 
             if statement.name.startswith("test"):
                 seen.add(statement.name)
                 if not (inherited and cls.name.startswith("Test") and len(owner[0][1].body) == 1):
-                    yield TestFunction(origin, statement, owner)
+                    yield TestFunction(origin, statement, owner, modules)
 
 
 def _bases(module: Module, node: ast.ClassDef, modules: dict[str, Module]) -> list[tuple[Module, ast.ClassDef]]:

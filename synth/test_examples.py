@@ -20,7 +20,7 @@ from synth.statements import UnsplittableError
 from synth.stubs import stub
 from synth.suites import NotAloneError, TestFunction, test_functions, test_names
 
-GENERATOR, VERSION = "test_examples", "3"
+GENERATOR, VERSION = "test_examples", "4"
 LONGEST = 60
 """Lines of code beyond which a test is no example."""
 

@@ -68,8 +68,47 @@ def test_kinds(kind):
     ]) == o.LIMIT
 
 
-def test_fixture(tmp_path):
-    assert tmp_path
+@pytest.fixture
+def graph():
+    g = lib.Graph()
+    g.add(LIMIT)
+    return g
+
+
+@pytest.fixture(params=["a", "b"])
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def pair(graph, kind):
+    yield lib.pair(graph, kind)
+
+
+def test_fixture(monkeypatch):
+    assert monkeypatch
+
+
+def test_simple_fixture(graph):
+    assert graph.size() == 1
+
+
+def test_fixture_with_rows(kind):
+    assert lib.f(kind)
+
+
+def test_fixture_of_fixtures(pair):
+    assert pair
+
+
+def test_fixture_with_a_local(graph):
+    g = 2
+    assert graph.size() != g
+
+
+@pytest.mark.group
+def test_folder(tmp_path):
+    assert lib.f(tmp_path)
 
 
 @pytest.mark.skipif(True, reason="")
@@ -84,6 +123,22 @@ def scripts(name: str) -> list[str]:
 
 
 CASES = {
+    "test_simple_fixture": [
+        "import lib\nLIMIT = 3\ng = lib.Graph()\ng.add(LIMIT)\ngraph = g\nassert graph.size() == 1\n"
+    ],
+    "test_fixture_with_rows": [
+        "import lib\nkind = \"a\"\nassert lib.f(kind)\n",
+        "import lib\nkind = \"b\"\nassert lib.f(kind)\n",
+    ],
+    "test_fixture_of_fixtures": [
+        "import lib\nLIMIT = 3\ng = lib.Graph()\ng.add(LIMIT)\ngraph = g\n"
+        f"kind = \"{kind}\"\npair = lib.pair(graph, kind)\nassert pair\n"
+        for kind in "ab"
+    ],
+    "test_folder": [
+        "import lib\nimport pathlib\nimport tempfile\ntmp_path = pathlib.Path(tempfile.mkdtemp())\n"
+        "assert lib.f(tmp_path)\n"
+    ],
     "TestThings.test_set_up": ["import lib\nG = lib.Graph()\nG.add(1)\nassert G.size() == 1\n"],
     "TestThings.test_clash": [
         "import lib\nG0 = lib.Graph()\nG0.add(1)\nG = G0.copy()\nassert G == G0\n"
@@ -112,7 +167,10 @@ def test_function_stands_alone(name: str, wanted: list[str]) -> None:
         ast.parse(script)
 
 
-@pytest.mark.parametrize(("name", "why"), [("test_fixture", "fixture tmp_path"), ("test_mark", "mark skipif")])
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("test_fixture", "fixture monkeypatch"), ("test_fixture_with_a_local", "local"), ("test_mark", "mark skipif")],
+)
 def test_what_needs_pytest_is_refused(name: str, why: str) -> None:
     """Fixtures and conditional marks can't be inlined, and the reason says so."""
     with pytest.raises(NotAloneError, match=why):

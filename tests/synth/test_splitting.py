@@ -156,6 +156,15 @@ CASES = {
         "import lib.testing as tm\n\nexpected = lib.Table([1])\ntm.assert_same(result1, expected)\n"
         "expected1 = lib.Table([2])\ntm.assert_same(result, expected1)\n",
     ),
+    "what several results are compared with is constructed once": (
+        "import lib\nimport lib.testing as tm\nexpected = lib.Table([1])\ntm.assert_same(lib.f(1), expected)\n"
+        "tm.assert_same(lib.g(1), expected)\nexpected = lib.Table([2])\ntm.assert_same(lib.f(2), expected)\n"
+        "tm.assert_same(lib.g(2), expected)\n",
+        "import lib\n\nresult1 = lib.f(1)\nresult2 = lib.g(1)\nresult3 = lib.f(2)\nresult4 = lib.g(2)\n",
+        "import lib.testing as tm\n\nexpected = lib.Table([1])\ntm.assert_same(result1, expected)\n"
+        "tm.assert_same(result2, expected)\nexpected1 = lib.Table([2])\ntm.assert_same(result3, expected1)\n"
+        "tm.assert_same(result4, expected1)\n",
+    ),
     "an expectation that is read again stays where it was": (
         "import lib\nimport lib.testing as tm\nresult = lib.f(1)\nexpected = lib.Table([1])\n"
         "tm.assert_same(result, expected)\nassert lib.g(expected) == 3\n",
