@@ -9,6 +9,7 @@ import pytest
 
 from registry.records import Example, Program
 from validators.curation.contamination import Benchmarks, Task, tasks_of
+from validators.curation.forms import Forms
 
 PROMPT = '''from typing import List
 
@@ -55,7 +56,8 @@ def held(code: str = "x = 1\n", kind: str = "test", **parts: Any) -> str:
         domain="d", kind=kind, releases=("r",), parts={"programs": {"answer": program.id}, **parts}, file="a.py",
         root="r", generator="g", generator_version="1",
     )  # fmt: skip
-    return Benchmarks(TASKS, {program.id: program}).held_by(row)
+    programs = {program.id: program}
+    return Benchmarks(TASKS, programs, Forms(programs)).held_by(row)
 
 
 @pytest.mark.parametrize(

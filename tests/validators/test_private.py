@@ -19,7 +19,8 @@ from validators.curation.private import Privacy
 )
 def test_a_credential_is_a_secret(line: str) -> None:
     """A credential that its shape gives away is a secret, between whatever lines it stands."""
-    found = Privacy().found_in(f"x = 1\nmail me@acme.io\n{line}\ny = 2")
+    text = f"x = 1\nmail me@acme.io\n{line}\ny = 2"
+    found = Privacy([text]).found_in(text)
     assert found is not None
     assert found.is_secret
     assert "secret" in found.what
@@ -37,7 +38,7 @@ def test_a_credential_is_a_secret(line: str) -> None:
 def test_personal_data_is_cut_from_texts(line: str, what: str) -> None:
     """Addresses of mail and telephone numbers are found, and the lines with them can be cut."""
     text = f"First.\r\n{line}\nLast."
-    privacy = Privacy()
+    privacy = Privacy([text])
     found = privacy.found_in(text)
     assert found is not None
     assert (found.what, found.is_secret) == (what, False)
@@ -61,6 +62,6 @@ def test_personal_data_is_cut_from_texts(line: str, what: str) -> None:
 )
 def test_what_tests_are_full_of_is_fine(line: str) -> None:
     """Operators, reserved domains, repositories, numbers, hashes and made-up passwords are nothing to remove."""
-    privacy = Privacy()
+    privacy = Privacy([line])
     assert privacy.found_in(line) is None
     assert privacy.without(f"{line}\n{line}") == f"{line}\n{line}"

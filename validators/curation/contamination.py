@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,8 @@ from typing import Any
 
 from registry.records import Example, Program
 from registry.trees import walk
-from validators.curation.forms import form_of_tree, parsed, shingles
+from validators.curation.forms import SEPARATOR, Forms, form_of, form_of_tree, parsed, shingles
+from validators.curation.near import AFTER
 from validators.proofs import programs_of
 
 RUN = 8
@@ -26,8 +28,14 @@ RUN = 8
 HELD = 0.6
 """A row holds a piece of a task if it has this share of the piece's runs."""
 
-_LEAST_WORDS, _LEAST_TOKENS = 8, 24
-"""A piece is at least so long: what is shorter says nothing of where it comes from."""
+_LEAST_WORDS, _LEAST_TOKENS, _ENOUGH_TOKENS = 8, 8, 24
+"""A text has at least so many words, a function's body so many tokens. A body with less than enough of them is looked
+for together with its parameters, and as a whole."""
+
+_DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+_Piece = tuple[frozenset[str], float]
+"""The runs in a piece of a task, and the share of them that makes a row hold it."""
 
 _NAMES = ("task_id", "id", "name", "question_id", "problem_id")
 """Fields that name a task, in the order in which they are looked for."""
@@ -96,78 +104,84 @@ class Benchmarks:
     Args:
         tasks: The tasks.
         programs: Program id -> program, of the rows.
+        forms: Their forms.
     """
 
-    def __init__(self, tasks: Iterable[Task], programs: Mapping[str, Program]) -> None:
-        self._programs = programs
-        self._known: dict[str, str] = {}
-        self._names: list[str] = []
-        self._sizes: list[int] = []
-        self._pieces: dict[str, list[int]] = {}
+    def __init__(self, tasks: Iterable[Task], programs: Mapping[str, Program], forms: Forms) -> None:
+        self._programs, self._forms = programs, forms
+        self._known: dict[tuple[str, bool], str] = {}
+        self._pieces: list[tuple[str, int]] = []
+        self._holding: dict[str, list[int]] = {}
         for task in tasks:
-            runs = [*_runs_of_words(task.texts), *_runs_of_forms(_trees(task.texts))]
-            for piece in dict.fromkeys(runs):
-                self._sizes.append(len(piece))
-                self._names.append(task.name)
+            trees = _trees(task.texts)
+            for piece, share in dict.fromkeys([*_pieces_of_words(task.texts, trees), *_pieces_of_forms(trees)]):
+                self._pieces.append((task.name, math.ceil(share * len(piece))))
                 for run in piece:
-                    self._pieces.setdefault(run, []).append(len(self._sizes) - 1)
+                    self._holding.setdefault(run, []).append(len(self._pieces) - 1)
+        self._tokens = frozenset(token for run in self._holding for token in run.split(SEPARATOR))
 
     def held_by(self, example: Example) -> str:
         """The name of a task that a row holds, empty where it holds none."""
         parts: Any = example.parts
         texts = [str(v) for v in parts.values() if isinstance(v, str)]
-        found = self._held(texts, [t for text in texts[:1] for t in codes_of(text)] if example.kind == "text" else [])
-        for name in programs_of(example).values():
-            found = found or self._held_by_program(name)
-        return found
+        trees = [tree for text in texts for tree in trees_of(text)] if example.kind == "text" else []
+        found = self._held([*map(_words, texts), *map(form_of_tree, trees)])
+        named = programs_of(example)
+        right = named.get(AFTER.get(example.kind, ""))
+        return found or next((task for n in named.values() if (task := self._of_program(n, n == right))), "")
 
-    def _held_by_program(self, name: str) -> str:
-        if name not in self._known:
+    def _of_program(self, name: str, is_right: bool) -> str:
+        """What a program holds; the form of a wrong one is as near as that of the right one beside it."""
+        if (name, is_right) not in self._known:
             p = self._programs.get(name)
             texts = [p.code, p.test, *map(str, dict(p.files).values())] if p is not None else []
-            self._known[name] = self._held(texts, ["\n".join(texts[:2]), *texts[2:]])
-        return self._known[name]
+            forms = [self._forms.of(name).tokens, *map(form_of, texts[2:])] if is_right else []
+            self._known[name, is_right] = self._held([*map(_words, texts), *forms])
+        return self._known[name, is_right]
 
-    def _held(self, texts: Iterable[str], codes: Iterable[str]) -> str:
-        if not self._pieces:
-            return ""
-        runs = {run for text in texts for run in _runs(_words(text))}
-        runs |= {run for code in codes if (tree := parsed(code)) is not None for run in _runs(form_of_tree(tree))}
-        hits = Counter(piece for run in runs for piece in self._pieces.get(run, ()))
-        held = [n for n, count in hits.items() if count >= HELD * self._sizes[n]]
-        return self._names[min(held)] if held else ""
+    def _held(self, sequences: Iterable[Sequence[str]]) -> str:
+        """The first task of which a piece's runs are among those of these tokens."""
+        runs = {run for tokens in sequences for run in self._runs(tokens)}
+        hits = Counter(piece for run in runs for piece in self._holding.get(run, ()))
+        held = [n for n, count in hits.items() if count >= self._pieces[n][1]]
+        return self._pieces[min(held)][0] if held else ""
+
+    def _runs(self, tokens: Sequence[str]) -> Iterator[str]:
+        """The runs of tokens that all stand in some task."""
+        since = 0
+        for at, token in enumerate(tokens):
+            if token not in self._tokens:
+                since = at + 1
+            elif at + 1 - since >= RUN:
+                yield SEPARATOR.join(tokens[at + 1 - RUN : at + 1])
 
 
 def _words(text: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(text)]
 
 
-def _runs(tokens: Sequence[str]) -> frozenset[str]:
-    return shingles(tokens, RUN) if len(tokens) >= RUN else frozenset()
-
-
-def _runs_of_words(texts: Iterable[str]) -> Iterator[frozenset[str]]:
+def _pieces_of_words(texts: Iterable[str], trees: Iterable[ast.Module]) -> Iterator[_Piece]:
     """The runs in each text, and in each docstring of its code, that is long enough and not mostly numbers."""
-    whole = list(texts)
-    for tree in _trees(whole):
-        for node in walk(tree):
-            if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module)) and (doc := ast.get_docstring(node)):
-                whole += [doc, doc.partition(">>>")[0]]
-    for text in whole:
+    nodes = (node for tree in trees for node in walk(tree))
+    docs = [doc for n in nodes if isinstance(n, _DOCUMENTED) and (doc := ast.get_docstring(n))]
+    for text in [*texts, *docs, *(doc.partition(">>>")[0] for doc in docs)]:
         words = _words(text)
         if sum(w.isalpha() for w in words) >= max(_LEAST_WORDS, len(words) // 2):
-            yield _runs(words)
+            yield shingles(words, RUN), HELD
 
 
-def _runs_of_forms(trees: Iterable[ast.Module]) -> Iterator[frozenset[str]]:
-    """The runs in each function and class, and in the rest of each module, that are long enough."""
+def _pieces_of_forms(trees: Iterable[ast.Module]) -> Iterator[_Piece]:
+    """The runs in each function's body, and in the rest of each module: of the short ones every run must be held."""
     for tree in trees:
-        own = [n for n in tree.body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))]
+        own = [n for n in tree.body if isinstance(n, _DOCUMENTED)]
         rest = ast.Module(body=[n for n in tree.body if n not in own], type_ignores=[])
         for piece in [*own, rest]:
-            form = form_of_tree(piece, tree)
-            if len(form) >= _LEAST_TOKENS:
-                yield _runs(form)
+            body = form_of_tree(ast.Module(body=piece.body, type_ignores=[]), tree)
+            whole = form_of_tree(piece, tree)
+            if len(body) >= _ENOUGH_TOKENS:
+                yield shingles(body, RUN), HELD
+            elif len(body) > _LEAST_TOKENS:
+                yield shingles(whole, RUN), 1.0
 
 
 def _trees(texts: Iterable[str]) -> list[ast.Module]:
@@ -175,13 +189,13 @@ def _trees(texts: Iterable[str]) -> list[ast.Module]:
     whole = list(texts)
     trees = []
     for text in whole:
-        codes = codes_of(text) or [f"{head}\n{text}" for head in whole if head is not text]
-        trees += [tree for code in codes if (tree := parsed(code)) is not None]
+        heads = (parsed(f"{head}\n{text}") for head in whole if head is not text)
+        trees += trees_of(text) or [tree for tree in heads if tree is not None]
     return trees
 
 
-def codes_of(text: str) -> list[str]:
+def trees_of(text: str) -> list[ast.Module]:
     """The Python in a text: itself where it parses, its fenced blocks, and its doctests as one."""
     prompted = _PROMPTED.findall(text)
-    quoted = [*_FENCED.findall(text), *(["\n".join(prompted)] if prompted else [])]
-    return [text, *quoted] if parsed(text) is not None else quoted
+    codes = [text, *_FENCED.findall(text), *(["\n".join(prompted)] if prompted else [])]
+    return [tree for code in codes if (tree := parsed(code)) is not None]

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from rensa import RMinHash, RMinHashLSH
 
 from registry.records import Example, Program
-from validators.curation.contamination import codes_of
-from validators.curation.forms import Form, Forms, form_of, likeness, shingles
+from validators.curation.contamination import trees_of
+from validators.curation.forms import Form, Forms, form_of_tree, likeness, shingles
 from validators.curation.near import AFTER
 from validators.proofs import programs_of
 
@@ -22,7 +22,7 @@ LIKE = 0.8
 """Share of shingles: of either program's in a near-copy, of the site's in a text that holds it."""
 
 _PERMUTATIONS, _BANDS = 128, 32
-_WORD = re.compile(r"[^\W\d]\w*")
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,9 @@ class Copies:
         """The families of the sites whose program stands in a text's code."""
         words = set(_WORD.findall(text))
         near = [h for h in self._held if h.word in words and len(h.words & words) >= LIKE * len(h.words)]
-        runs = frozenset(run for code in codes_of(text) for run in shingles(form_of(code))) if near else frozenset()
+        runs = (
+            frozenset(run for tree in trees_of(text) for run in shingles(form_of_tree(tree))) if near else frozenset()
+        )
         copied = [h for h in near if len(h.form.shingles & runs) >= LIKE * len(h.form.shingles)]
         return frozenset(h.site.family or "" for h in copied)
 
@@ -94,8 +96,8 @@ def _right(site: Example) -> str:
 
 
 def _words(form: Form) -> frozenset[str]:
-    """The identifiers that a program doesn't choose itself."""
-    return frozenset(word for word in (token.lstrip(".") for token in form.said) if word.isidentifier())
+    """The words and numbers of a program, but the names it chooses itself."""
+    return frozenset(word for token in form.said for word in _WORD.findall(token))
 
 
 def _sketches(forms: Iterable[Form]) -> list[RMinHash]:

@@ -100,7 +100,7 @@ def curate(lot: Lot, curation: str, parent: str | None = None) -> Iterator[Remov
     _prove(sieve, lot)
     _licence(sieve, lot)
     privacy = _private(sieve, lot)
-    _contaminated(sieve, lot)
+    _contaminated(sieve, lot, forms)
     _too_long(sieve, lot)
     for name, kept in duplicates(sieve.rows.values(), lot.programs, lot.current).items():
         sieve.remove(sieve.rows[name], "duplicate", "Another row says the same", kept)
@@ -153,9 +153,8 @@ def _licence(sieve: _Sieve, lot: Lot) -> None:
 
 def _private(sieve: _Sieve, lot: Lot) -> Privacy:
     """Removes rows with a secret, and programs with personal data (of texts, only those lines are cut later)."""
-    privacy = Privacy()
     named = {e.id: _texts(e, lot.programs) for e in sieve.rows.values()}
-    privacy.learn(text for texts in named.values() for text in texts)
+    privacy = Privacy({text for texts in named.values() for text in texts})
     for example in list(sieve.rows.values()):
         found = next((what for text in named[example.id] if (what := privacy.found_in(text))), None)
         if found is not None and (found.is_secret or example.kind != "text"):
@@ -170,8 +169,8 @@ def _texts(example: Example, programs: Mapping[str, Program]) -> list[str]:
     return [*own, shown(example), *(t for p in named for t in (p.code, p.test, *map(str, dict(p.files).values())))]
 
 
-def _contaminated(sieve: _Sieve, lot: Lot) -> None:
-    benchmarks = Benchmarks(lot.tasks, lot.programs)
+def _contaminated(sieve: _Sieve, lot: Lot, forms: Forms) -> None:
+    benchmarks = Benchmarks(lot.tasks, lot.programs, forms)
     for example in list(sieve.rows.values()) if lot.tasks else []:
         if task := benchmarks.held_by(example):
             sieve.remove(example, "contaminated", f"It holds {task}")

@@ -15,10 +15,12 @@ from typing import Any
 from registry.identity import sha256_of
 from registry.names import dotted_name
 from registry.records import Program
-from registry.trees import walk
 
 SHINGLE = 5
 """Tokens in a shingle: one changed token touches so many of them."""
+
+SEPARATOR = "\x1f"
+"""Stands between the tokens of a shingle."""
 
 BOUND = "_"
 """What stands for every name that the program binds itself."""
@@ -29,8 +31,8 @@ SYNTAX = "<"
 _UNSAID = frozenset({"annotation", "returns", "type_comment", "ctx", "kind", "type_ignores", "msg", "simple"})
 """Fields that don't matter to what runs; `msg` is an assertion's message."""
 
-_NAMES = frozenset({"name", "names", "rest"})
-"""Fields that hold names which a program may bind, as `arg` does in parameters."""
+_BINDING = frozenset({"name", "names", "rest"})
+"""Fields that hold names which a program binds, as `arg` does in parameters."""
 
 
 def parsed(code: str) -> ast.Module | None:
@@ -49,33 +51,15 @@ def form_of(code: str) -> list[str]:
 
 def form_of_tree(tree: ast.AST, whole: ast.AST | None = None) -> list[str]:
     """The form of a syntax tree, or of a part of the tree `whole`, which tells the names that are bound."""
-    meaning = _meanings(whole or tree)
-    tokens: list[str] = []
-    own: set[int] = set()  # the keywords in calls of what the program defines
-    left: list[Any] = [tree]
-    while left:
-        node = left.pop()
-        if isinstance(node, str):
-            tokens.append(node)
-        elif isinstance(node, ast.Constant):
-            tokens.append(repr(node.value))
-        elif (chain := dotted_name(node)) is not None:
-            head, dot, rest = chain.partition(".")
-            tokens += f"{meaning.get(head, head)}{dot}{rest}".replace(".", " .").split(" ")
-        elif isinstance(node, ast.keyword):
-            left += [node.value, _keyword(node, meaning, own), SYNTAX + "keyword"]
-        elif not _is_silent(node):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and meaning.get(node.func.id) == BOUND:
-                own.update(map(id, node.keywords))
-            tokens.append(SYNTAX + _shape(node))
-            left.extend(reversed(list(_inside(node, meaning))))
-    return tokens
+    reading = _Reading(tree)
+    bindings = reading if whole is None else _Reading(whole)
+    return list(bindings.spelled(reading.tokens))
 
 
 def shingles(form: Sequence[str], size: int = SHINGLE) -> frozenset[str]:
     """Every run of `size` tokens; the whole where it is shorter."""
     count = max(1, len(form) - size + 1) if form else 0
-    return frozenset("\x1f".join(form[i : i + size]) for i in range(count))
+    return frozenset(SEPARATOR.join(form[i : i + size]) for i in range(count))
 
 
 def said(form: Iterable[str]) -> tuple[str, ...]:
@@ -127,21 +111,80 @@ class Forms:
         return sha256_of(dict(self._programs[name].files)) if name in self._programs else ""
 
 
-def _meanings(tree: ast.AST) -> Mapping[str, str]:
-    """Name -> the dotted path that an import binds it to, else `BOUND`, for every name that the tree binds."""
-    bound: dict[str, str] = {}
-    imported: dict[str, str] = {}
-    for node in walk(tree):
-        if isinstance(node, ast.Name):
-            if not isinstance(node.ctx, ast.Load):
-                bound[node.id] = BOUND
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            imported.update(_imported(node))
-        else:
-            for field in _fields(type(node).__name__)[1]:
-                value = getattr(node, field)
-                bound.update(dict.fromkeys(value if isinstance(value, list) else [value], BOUND))
-    return bound | imported
+@dataclass(frozen=True)
+class _Named:
+    """A name in a form, before it is known whether the program binds it; a keyword in a call of `called`."""
+
+    name: str
+    rest: tuple[str, ...] = ()
+    called: str = ""
+
+
+class _Reading:
+    """A tree's tokens, in one pass, and the names that it binds."""
+
+    def __init__(self, tree: ast.AST) -> None:
+        self.tokens: list[str | _Named] = []
+        self._bound: set[str] = set()
+        self._imported: dict[str, str] = {}
+        left: list[Any] = [tree]
+        while left:
+            node = left.pop()
+            if isinstance(node, ast.AST):
+                left.extend(reversed(self._read(node)))
+            else:
+                self.tokens.append(node)
+
+    def spelled(self, tokens: Iterable[str | _Named]) -> Iterator[str]:
+        """Tokens with each name as what it means here: `BOUND`, an import's dotted path, or itself."""
+        for token in tokens:
+            if isinstance(token, str):
+                yield token
+            elif token.called:
+                yield BOUND if {token.name, token.called} <= self._bound else token.name
+            elif token.name not in self._imported:
+                yield from (BOUND if token.name in self._bound else token.name, *token.rest)
+            else:
+                head, *path = self._imported[token.name].split(".")
+                yield from (head, *(f".{part}" for part in path), *token.rest)
+
+    def _read(self, node: ast.AST) -> Sequence[Any]:
+        """What a node is and what it holds, in order."""
+        if isinstance(node, ast.Constant):
+            return (repr(node.value),)
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            return self._chain(node)
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            self._imported.update(_imported(node))
+            return ()
+        if _is_silent(node):
+            return ()
+        if isinstance(node, ast.Call):
+            called = node.func.id if isinstance(node.func, ast.Name) else ""
+            keywords = [(f"{SYNTAX}keyword", _keyword(k, called), k.value) for k in node.keywords]
+            return (_shape(node), node.func, *node.args, *(item for triple in keywords for item in triple))
+        return (_shape(node), *self._inside(node))
+
+    def _chain(self, node: ast.Name | ast.Attribute) -> Sequence[Any]:
+        """`a.b.c` as its parts; an attribute of anything else as that and its name."""
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            self._bound.add(node.id)
+        dotted = dotted_name(node)
+        if dotted is None and isinstance(node, ast.Attribute):
+            return (f"{SYNTAX}Attribute", node.value, f".{node.attr}")
+        head, *rest = (dotted or "").split(".")
+        return (_Named(head, tuple(f".{part}" for part in rest)),)
+
+    def _inside(self, node: ast.AST) -> Iterator[Any]:
+        said, binding = _fields(type(node).__name__)
+        for field in said:
+            value = getattr(node, field)
+            for item in value if isinstance(value, list) else (value,):
+                if field in binding and item is not None:
+                    self._bound.add(item)
+                    yield _Named(item)
+                else:
+                    yield item if isinstance(item, ast.AST) else str(item)
 
 
 def _imported(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
@@ -152,11 +195,16 @@ def _imported(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
             yield (a.asname, a.name) if a.asname else (a.name.partition(".")[0], a.name.partition(".")[0])
 
 
+def _keyword(node: ast.keyword, called: str) -> str | _Named:
+    """A keyword's name, which is the program's own where it calls, by its plain name, what it defines."""
+    return _Named(node.arg, called=called) if called and node.arg else node.arg or "**"
+
+
 @cache
 def _fields(kind: str) -> tuple[tuple[str, ...], frozenset[str]]:
-    """The fields of a kind of node that say something, and those of them that hold names."""
+    """The fields of a kind of node that say something, and those of them that hold names it binds."""
     said = tuple(f for f in getattr(ast, kind)._fields if f not in _UNSAID)
-    return said, frozenset(f for f in said if f in _NAMES or (f == "arg" and kind == "arg"))
+    return said, frozenset(f for f in said if f in _BINDING or (f == "arg" and kind == "arg"))
 
 
 def _is_silent(node: ast.AST) -> bool:
@@ -166,33 +214,13 @@ def _is_silent(node: ast.AST) -> bool:
     return isinstance(node, (ast.Import, ast.ImportFrom)) or (isinstance(node, ast.AnnAssign) and node.value is None)
 
 
-def _keyword(node: ast.keyword, meaning: Mapping[str, str], own: set[int]) -> str:
-    """The name of a keyword argument: a parameter's own name where the program defines what it calls."""
-    name = node.arg or "**"
-    return BOUND if id(node) in own and meaning.get(name) == BOUND else name
-
-
 def _shape(node: ast.AST) -> str:
     """A node's kind, with the number of its arguments, elements or statements: no two trees have the same tokens."""
     name = type(node).__name__
     if isinstance(node, ast.mod):
-        return name
+        return SYNTAX + name
     if isinstance(node, ast.AnnAssign):  # `x: int = 1` does what `x = 1` does
-        return "Assign[1]"
+        return f"{SYNTAX}Assign[1]"
     lists = [v for f in node._fields if isinstance(v := getattr(node, f), list)]
     counts = [sum(not _is_silent(item) for item in items) for items in lists]
-    return f"{name}{counts}" if counts else name
-
-
-def _inside(node: ast.AST, meaning: Mapping[str, str]) -> Iterator[Any]:
-    """What a node holds, in order: nodes and texts."""
-    said, names = _fields(type(node).__name__)
-    for field in said:
-        value = getattr(node, field)
-        for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, ast.AST):
-                yield item
-            elif field in names and item is not None:
-                yield meaning.get(item, item)
-            else:
-                yield str(item)
+    return f"{SYNTAX}{name}{counts}" if counts else SYNTAX + name

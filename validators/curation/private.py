@@ -46,37 +46,31 @@ class Finding:
 
 
 class Privacy:
-    """Finds lines that nobody should train on; each distinct line is looked at once."""
+    """Finds lines that nobody should train on, in the texts it was shown.
 
-    def __init__(self) -> None:
-        self._found: dict[str, Finding] = {}
-        self._seen: set[str] = set()
+    Args:
+        texts: All texts that will be asked about: setting up the detectors costs more than using them.
+    """
 
-    def learn(self, texts: Iterable[str]) -> None:
-        """Looks at all lines of these texts at once: setting up the detectors costs more than using them."""
-        new = {line for text in texts for line in text.splitlines()} - self._seen
-        self._seen |= new
-        self._found |= {line: Finding(what) for line in new if (what := _personal(line))}
+    def __init__(self, texts: Iterable[str]) -> None:
+        lines = {line for text in texts for line in text.splitlines()}
+        found = {line: Finding(what) for line in lines if (what := _personal(line))}
         with transient_settings({"plugins_used": [{"name": name} for name in DETECTORS]}):
-            for line in new:
+            for line in lines:
                 if _SUSPECT.search(line) and (secret := next(iter(scan_line(line)), None)) is not None:
-                    self._found[line] = Finding(f"a secret ({secret.type})", is_secret=True)
+                    found[line] = Finding(f"a secret ({secret.type})", is_secret=True)
+        self._found = dict(sorted(found.items()))
 
     def found_in(self, text: str) -> Finding | None:
         """The first secret in a text, else the first personal data; None where there is neither."""
-        self._learn_new(text)
-        found = [self._found[line] for line in text.splitlines() if line in self._found] if self._found else []
+        found = [finding for line, finding in self._found.items() if line in text and line in text.splitlines()]
         return min(found, key=lambda f: not f.is_secret, default=None)
 
     def without(self, text: str) -> str:
         """The text without the lines in which something is found."""
-        self._learn_new(text)
-        kept = text.splitlines(keepends=True)
-        return "".join(line for line in kept if line.splitlines()[0] not in self._found) if self._found else text
-
-    def _learn_new(self, text: str) -> None:
-        if not self._seen.issuperset(text.splitlines()):
-            self.learn([text])
+        if self.found_in(text) is None:
+            return text
+        return "".join(line for line in text.splitlines(keepends=True) if line.splitlines()[0] not in self._found)
 
 
 def _personal(line: str) -> str:
