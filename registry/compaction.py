@@ -37,6 +37,9 @@ TARGET = 64 << 20
 GRACE = dt.timedelta(hours=12)
 """How long a replaced file is kept for queries that began before: longer than any query over such a lake."""
 
+_WRITING = dt.timedelta(hours=1)
+"""What is younger may still be written, whatever the grace."""
+
 _ROW_GROUP = 20_000
 """Rows in a group: rows are ordered by id, so one id is found in one group."""
 
@@ -278,7 +281,7 @@ def _half_written(lake: Lake, grace: dt.timedelta) -> dict[str, int]:
     if not files.local:
         return {}
     folders = [Path(files.path(t, g, "x")).parent for t in files.tables() for g in files.generations().listed]
-    before = (_now() - grace).timestamp()
+    before = (_now() - max(grace, _WRITING)).timestamp()
     left = {}
     for path in (p for folder in [Path(files.root), lake.home, *folders] for p in folder.glob(".*.part")):
         with contextlib.suppress(FileNotFoundError):  # renamed as it is looked at: its writer lives
