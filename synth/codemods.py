@@ -166,6 +166,13 @@ def _wrapped(rule: Rule, call: cst.Call) -> cst.BaseExpression | None:
     return expression_of(rule.around[0] + code_of(call) + rule.around[1])
 
 
+def _instead(rule: Rule, call: cst.Call) -> cst.Call | None:
+    """Another method of the same object, where a parameter is given that this one no longer takes."""
+    if find(call, rule.parameter) is None or not isinstance(call.func, cst.Attribute):
+        return None
+    return call.with_changes(func=call.func.with_changes(attr=cst.Name(rule.to)))
+
+
 def _called_no_more(rule: Rule, call: cst.Call) -> cst.BaseExpression | None:
     return None if call.args else call.func
 
@@ -217,6 +224,7 @@ _FORWARD: Mapping[str, _Edit] = {
     "wrap": _wrapped,
     "expression": _expressed,
     "call-to-attribute": _called_no_more,
+    "instead": _instead,
 }
 _BACKWARD: Mapping[str, Callable[[Rule, cst.Call], cst.Call | None]] = {
     "rename": _renamed_back,

@@ -10,7 +10,7 @@ from registry.names import SymbolIndex
 from registry.records import Change, Symbol
 from synth.calls import Receivers
 from synth.evidence import renamed
-from synth.rules import ANY, Rule, positional
+from synth.rules import ANY, Rule, accepted_by, positional
 
 _NAME = r"`*([A-Za-z_][\w.]*)(?:\(\))?`*"
 _USE = re.compile(
@@ -28,6 +28,10 @@ _ARGUMENT = re.compile(
     r"(?i)the (?:argument|parameter|keyword)(?: argument)? [`'](\w+)[`'] "
     r"(?:for|of|to|in) [`'](?:\w+\.)*(\w+)(?:\(\))?[`'] "
     r"[^`']*?(?:renamed to|replaced by|[Uu]se) [`'](\w+)[`']"
+)
+
+_MOVED = re.compile(
+    r"accessing `(\w+)` from the top-level `(\w+)` module [^`]*[Ii]mport it directly from the `([\w.]+)` module"
 )
 
 
@@ -93,9 +97,24 @@ def _rules(
                 yield _keyword(rule, source, theirs, mine)
     for parameter, function, to in _ARGUMENT.findall(said.text):
         for source in _sources(function, said, old, receivers):
-            yield _keyword(renamed(source, source.path, changes), source, parameter, to)
+            yield from _parameter(renamed(source, source.path, changes), source, parameter, to, new)
+    for name, root, module in _MOVED.findall(said.text):
+        known = {c.symbol: c.id for c in sorted(changes, key=lambda c: (c.symbol, c.kind, c.id))}
+        path = f"{module}.{name}"
+        yield Rule("move", f"{root}.{name}", path, known.get(path, ""), path)
     for before, after in literals_in([said.text]):
         yield Rule("literal", ANY, ANY, "", "", values=(repr(before), repr(after)))
+
+
+def _parameter(rule: Rule, source: Symbol, parameter: str, to: str, new: SymbolIndex) -> Iterator[Rule]:
+    """What a message says to use instead of a parameter: another one, or another method where it was given."""
+    symbol = new.by_path.get(source.path)
+    accepted = accepted_by(symbol) if symbol is not None else frozenset()
+    other = new.by_path.get(f"{source.path.rpartition('.')[0]}.{to}")
+    if not accepted or to in accepted:
+        yield _keyword(rule, source, parameter, to)
+    elif other is not None and other.kind == source.kind:
+        yield Rule("instead", rule.old, other.path, rule.change, rule.symbol, parameter, to)
 
 
 def _keyword(rule: Rule, source: Symbol, parameter: str, to: str) -> Rule:

@@ -29,7 +29,7 @@ GUESSES = ("default", "literal", "order")
 VARIANTS = 7
 """Most ways that are tried to rewrite one example."""
 
-_ORDER = {"keyword": 0, "removed-parameter": 2, **dict.fromkeys(GUESSES, 3)}
+_ORDER = {"keyword": 0, "instead": 0, "removed-parameter": 2, **dict.fromkeys(GUESSES, 3)}
 """Of rules about one call the more telling first: a parameter that has another name now is not merely removed."""
 
 

@@ -95,7 +95,7 @@ class Rewriting:
     def _renamed(self, script: Script, node: ast.Attribute) -> tuple[str, Rule] | None:
         """A name that the imports explain, as it is now."""
         meaning = script.resolve(node)
-        path = self.old.canonical(meaning) if meaning else None
+        path = (self.old.canonical(meaning) or meaning) if meaning else None
         if path is None or meaning is None or self._stays(path, meaning):
             return None
         span = script.source.span(node)

@@ -28,13 +28,13 @@ class Rule:
 
     Attributes:
         kind: rename, move, keyword, removed-parameter, keyword-only, position, order, default, literal, wrap,
-            expression, attribute-to-call, call-to-attribute.
+            expression, attribute-to-call, call-to-attribute, instead.
         old: Canonical path at the old release.
         new: Canonical path at the new release.
         change: Id of the Change it follows from.
         symbol: The Change's symbol.
         parameter: What parameter it is about; empty where it is the name.
-        to: The parameter's name at new (keyword).
+        to: The parameter's name at new (keyword), or that of the method to use where it is given (instead).
         order: Names of the positional parameters at old (keyword-only, position, removed-parameter).
         defaults: Source of the old defaults, by name.
         accepted: Parameters that the old function takes; empty where it takes any.

@@ -39,7 +39,7 @@ NEW = SymbolIndex(
         method("pd.frame.Frame.unpivot", "self", "index", "on"),
         symbol("pd.tools.concat", "function", "pd.concat"),
         method("pd.frame.Frame.width", "self"),
-        method("pd.frame.Frame.resample", "self", "freq"),
+        method("pd.frame.Frame.resample", "self", "rule"),
     ]
 )
 CALLED = tuple(p for p in OLD.by_path if p.startswith("pd.frame.Frame."))
@@ -152,3 +152,22 @@ def test_a_message_names_a_method_and_its_keywords() -> None:
     text = "the argument 'freq' for 'resample' was deprecated and has been removed. It was renamed to 'rule'."
     rules = rules_from_messages([Said(text, CALLED)], [], OLD, NEW)
     assert rewritten("a = b.resample(freq='T')\n", rules) == ["a = b.resample(rule='T')\n"]
+
+
+def test_a_parameter_that_went_may_ask_for_another_method() -> None:
+    """`append(other=…)` is written with the method that a message names, where that parameter is given."""
+    text = "the argument 'freq' for 'resample' has been removed. Use `unpivot` instead to set it."
+    rules = rules_from_messages([Said(text, CALLED)], [], OLD, NEW)
+    assert rewritten("a = b.resample(freq='T')\nc = b.resample()\n", rules) == [
+        "a = b.unpivot(freq='T')\nc = b.resample()\n"
+    ]
+
+
+def test_a_name_that_the_symbols_lack_moves_by_a_message() -> None:
+    """What is compiled has no symbol: a message says where it is imported from."""
+    text = (
+        "accessing `Oops` from the top-level `pd` module was deprecated in version 1.0.0. Import it directly from "
+        "the `pd.errors` module instead, e.g.: `from pd.errors import Oops`"
+    )
+    rules = rules_from_messages([Said(text)], [], OLD, NEW)
+    assert rewritten("import pd\n\na = pd.Oops\n", rules) == ["import pd\n\na = pd.errors.Oops\n"]
