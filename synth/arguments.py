@@ -59,9 +59,14 @@ def with_arguments(call: cst.Call, arguments: Sequence[cst.Arg]) -> cst.Call:
         original = old.get(id(argument.value))
         if i < len(arguments) - 1:
             mark = original.comma if original is not None and original is not last else comma
-            made.append(argument.with_changes(comma=mark if isinstance(mark, cst.Comma) else comma))
+            argument = argument.with_changes(comma=mark if isinstance(mark, cst.Comma) else comma)
+            if original is last:  # the break before the closing bracket goes to the new last one
+                argument = argument.with_changes(whitespace_after_arg=cst.SimpleWhitespace(""))
+            made.append(argument)
         else:
-            made.append(argument.with_changes(comma=last.comma if last else cst.MaybeSentinel.DEFAULT))
+            end = last.whitespace_after_arg if last else argument.whitespace_after_arg
+            ending = last.comma if last else cst.MaybeSentinel.DEFAULT
+            made.append(argument.with_changes(comma=ending, whitespace_after_arg=end))
     return call.with_changes(args=made)
 
 

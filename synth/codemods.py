@@ -7,7 +7,7 @@ decide what a proposal is worth.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import libcst as cst
 
@@ -123,9 +123,16 @@ def _default_written(rule: Rule, call: cst.Call) -> cst.Call | None:
     given = len([a for a in call.args if keyword_of(a) is None])
     if value is None or not is_plain(call) or find(call, rule.parameter) is not None:
         return None
+    if rule.accepted and rule.accepted != shape_of([keyword_of(a) for a in call.args]):
+        return None
     if position is not None and position < given:
         return None
     return with_arguments(call, [*call.args, keyworded(rule.parameter, value)])
+
+
+def shape_of(keywords: Sequence[str | None]) -> frozenset[str]:
+    """How a call passes its arguments: their keywords, and how many stand by position."""
+    return frozenset({*(k for k in keywords if k), str(keywords.count(None))})
 
 
 def _default_left_out(rule: Rule, call: cst.Call) -> cst.Call | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from registry.names import SymbolIndex
 from registry.records import Change, Symbol
 from synth.calls import Receivers, Script
+from synth.codemods import shape_of
 from synth.folding import is_literal
 from synth.mutants import parameters_of
 from synth.rules import Rule, accepted_by
@@ -82,7 +83,7 @@ def rules_from_pairs(
         elif rule.change or gone:
             yield replace(
                 rule, kind=shown.kind, around=shown.around, template=shown.template, imports=shown.imports,
-                values=shown.values, parameter=shown.parameter,
+                values=shown.values, parameter=shown.parameter, accepted=frozenset(shown.shape) or rule.accepted,
             )  # fmt: skip
 
 
@@ -113,7 +114,8 @@ class Shown:
         template: expression: what stands for the call now.
         imports: Names that the template needs.
         values: literal: before and now.
-        parameter: literal: the keyword it is given by; empty where it has a place.
+        parameter: literal, default: the keyword it is given by; empty where it has a place.
+        shape: default: how the old call passed its arguments.
     """
 
     kind: str
@@ -124,6 +126,7 @@ class Shown:
     imports: tuple[tuple[str, str], ...] = ()
     values: tuple[str, ...] = ()
     parameter: str = ""
+    shape: tuple[str, ...] = ()
 
 
 def rewrites(pair: Pair, old: SymbolIndex, new: SymbolIndex, receivers: tuple[Receivers, Receivers]) -> Iterator[Shown]:
@@ -198,7 +201,9 @@ def _replaced(a: ast.Call, b: ast.expr, source: str, second: _Side, *, method: b
             return
     more = _more_keywords(a, b) if isinstance(b, ast.Call) and _path(b.func, script, index) == source else None
     if more is not None:
-        yield Shown("default", source, source, values=(ast.unparse(more.value), ""), parameter=more.arg or "")
+        shape = shape_of([None] * len(a.args) + [k.arg for k in a.keywords])
+        values = (ast.unparse(more.value), "")
+        yield Shown("default", source, source, values=values, parameter=more.arg or "", shape=tuple(sorted(shape)))
         return
     template = learnt(a, b, script.code, method=method)
     if template is not None:

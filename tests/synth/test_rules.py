@@ -27,6 +27,7 @@ CASES = [
     (rule("order", values=("items", "seed", "scale")), "f(g, 2, 5)", "f(g, 5, 2)"),
     (rule("order", values=("seed", "items", "scale")), "f(g, 2, 5)", "f(5, g, 2)"),
     (rule("default", "scale", values=("1", "2")), "f(g)", "f(g, scale=1)"),
+    (rule("default", "seed", values=("1", "")), "f(\n    g\n)", "f(\n    g, seed=1\n)"),
     (rule("literal", "seed", values=("'T'", "'min'")), 'f(g, seed="2T")', 'f(g, seed="2min")'),
 ]
 
