@@ -199,6 +199,25 @@ def check(
 
 
 @app.command()
+def forget(
+    what: Annotated[
+        str, typer.Argument(metavar="[SOURCE|LICENCE]", help="Address of a page, or of what is above it; or SPDX id.")
+    ] = "",
+    dry: Annotated[bool, typer.Option("--dry-run", help="Only say what would go, and what holds some of it.")] = False,
+    alone: Annotated[bool, typer.Option("--alone", help="No run writes now: needed for a lake on s3://.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Show what was forgotten.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take what came from a source, or stands under a licence, out of the lake for good; refreshes leave it out."""
+    from flows import forgetting
+
+    if listed:
+        forgetting.show_forgotten(as_json=as_json)
+    else:
+        forgetting.forget_source(what, dry=dry, alone=alone, as_json=as_json)
+
+
+@app.command()
 def annotate(
     identifier: Annotated[str, typer.Argument(metavar="[ID]", help="Id of an example, or the start of one.")] = "",
     reject: Annotated[str | None, typer.Option(metavar="WHY", help="Keep it out, and what says the same.")] = None,

@@ -9,6 +9,7 @@ from flows.batches import Batch
 from flows.guard import guard_release
 from flows.house import House
 from registry.domain import SourceSpec
+from registry.forgetting import orders
 from registry.identity import work_key
 from registry.records import Change, Example, Page, Record, Release, Symbol
 from scrapers.changes import find_changes
@@ -84,12 +85,24 @@ def _scraping(house: House, source: SourceSpec, version: str, key: str) -> Calla
         since = time.monotonic()
         spec = source.model_dump(exclude_none=True)
         found = get_source(source.kind).scrape(spec, house.library.name, version, house.folder("packages"))
+        found = _without_forgotten(house, found)
         _guard(house, source, version, found)
         rows: list[Record] = [found.release, *found.pages, *found.symbols]
         part = f"{source.kind}@{SCRAPER_VERSION}"
         return house.finish("scrape", part, [key], rows, since, {"release": found.release.id})
 
     return run
+
+
+def _without_forgotten(house: House, found: Scraped) -> Scraped:
+    """Leaves out the pages that are to be forgotten, and the symbols that were read from them."""
+    barred = orders(house.lake)
+    gone = {p.id for p in found.pages if any(order.takes(p.url, p.licence) for order in barred)}
+    return Scraped(
+        release=found.release,
+        pages=tuple(p for p in found.pages if p.id not in gone),
+        symbols=tuple(s for s in found.symbols if s.page not in gone),
+    )
 
 
 def _guard(house: House, source: SourceSpec, version: str, found: Scraped) -> None:

@@ -80,6 +80,13 @@ def _listed(names: tuple[str, ...]) -> str:
 
 
 DERIVED: dict[str, tuple[str, dict[str, str]]] = {
+    "forgotten_rows": (
+        """
+        SELECT f.what, t.key AS "table", json_extract_string(i.value, '$') AS id
+        FROM forgotten f, json_each(f.rows) t, json_each(t.value) i
+        """,
+        {"what": "Source or licence that was forgotten", "table": "Table", "id": "Id of a row that went"},
+    ),
     "domain_environments": (
         """
         SELECT domain, json_extract_string(result, '$.release') AS release,
@@ -295,8 +302,8 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
 """View -> (SQL, column -> documentation), above the tables' own views."""
 
 _ORDER = (
-    "domain_environments", "verdict_releases", "latest_snapshots", "example_programs", "example_outcomes", "curated",
-    "proofs", "funnel", "lineage", "drift", "spend",
+    "forgotten_rows", "domain_environments", "verdict_releases", "latest_snapshots", "example_programs",
+    "example_outcomes", "curated", "proofs", "funnel", "lineage", "drift", "spend",
 )  # fmt: skip
 
 

@@ -82,11 +82,6 @@ _UNLICENSED = """
     JOIN examples e ON e.id = s.example LEFT JOIN pages p ON p.url = e.source_url
     WHERE coalesce(e.licence, '') = '' OR (p.id IS NOT NULL AND coalesce(p.licence, '') = '')
 """
-_FORGOTTEN = """
-    SELECT json_extract_string(row.value, '$')
-    FROM forgotten f, json_each(f.rows) went, json_each(went.value) row
-"""
-"""Ids of rows that were taken out on purpose: others may still name them."""
 
 _SHARES = """
     SELECT s.snapshot, count(*) AS rows, {column} AS value FROM snapshot_rows s JOIN examples e ON e.id = s.example
@@ -124,7 +119,7 @@ def _dangling(view: str, column: str, table: str) -> str:
     ids = f"SELECT {column} AS what FROM {view}"
     return (
         f"SELECT '{view}.{_COLUMN.sub('', column)} -> {table}' AS place, what FROM ({ids}) WHERE what IS NOT NULL"
-        f" AND what NOT IN (SELECT id FROM {table}) AND what NOT IN ({_FORGOTTEN})"
+        f" AND what NOT IN (SELECT id FROM {table}) AND what NOT IN (SELECT id FROM forgotten_rows)"
     )
 
 

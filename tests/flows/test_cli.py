@@ -25,6 +25,7 @@ COMMANDS = [
     "sql",
     "show",
     "annotate",
+    "forget",
     "subscribe",
     "deploy",
     "doctor",

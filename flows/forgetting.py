@@ -1,0 +1,108 @@
+"""`driftune forget`: what came from a source, or stands under a licence, goes for good."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from flows.annotation import account
+from registry.errors import ConfigurationError
+from registry.forgetting import Order, Trace, forget, trace
+from registry.lake import Lake
+from registry.lock import domain_lock
+from registry.records import Adapter, Forgotten, Work
+from registry.settings import Settings
+from registry.store import Store
+
+_RUN = "forget"
+
+
+def forget_source(what: str, *, dry: bool, alone: bool, as_json: bool) -> None:
+    """Takes everything that came from a source, or stands under a licence, out of the lake, and says what it was.
+
+    Args:
+        what: The source's address, or the licence's SPDX id.
+        dry: Only say what would go.
+        alone: Nobody else writes to a lake on an object store.
+        as_json: Print one object.
+
+    Raises:
+        ConfigurationError: It is neither; or a run is under way.
+    """
+    settings = Settings()
+    order = Order(what)
+    lake = Lake(settings.lake_url, settings.root, _RUN)
+    lake.create()
+    if not lake.files.local and not (alone or dry):
+        raise ConfigurationError(f"Can't hold writers off from {lake.url}: forget with --alone while no run writes")
+    with contextlib.nullcontext() if dry else _nobody_runs(settings, lake):
+        found = trace(lake, order)
+        if not dry:
+            forget(lake, order, found, by=account(), alone=alone)
+    told = _told(order, found, Store(settings.registry_path))
+    print(json.dumps(told) if as_json else "\n".join(_lines(told, found, dry)))
+
+
+@contextlib.contextmanager
+def _nobody_runs(settings: Settings, lake: Lake) -> Iterator[None]:
+    """Holds the lock of every domain: a run has pages in memory, and would write them again."""
+    names = {path.stem for path in (settings.root / "locks").glob("*.lock")}
+    with contextlib.ExitStack() as locks:
+        for name in sorted(names | {w.domain for w in lake.read(Work)}):
+            locks.enter_context(domain_lock(settings.root, name, _RUN))
+        yield
+
+
+def _told(order: Order, found: Trace, store: Store) -> dict[str, Any]:
+    return {
+        "what": order.what,
+        "rows": {table: len(ids) for table, ids in found.rows.items()},
+        "domains": list(found.domains),
+        "snapshots": [{"id": s.id, "domain": s.domain, "rows": n} for s, n in found.snapshots],
+        "adapters": [
+            {"id": a.id, "domain": a.domain, "version": a.version, "channels": _channels(store, a)}
+            for a in found.adapters
+        ],
+    }
+
+
+def _channels(store: Store, adapter: Adapter) -> list[str]:
+    return sorted(name for name, at in store.channels(adapter.domain).items() if at == adapter.version)
+
+
+def _lines(told: dict[str, Any], found: Trace, dry: bool) -> Iterator[str]:
+    if not told["rows"]:
+        yield f"Nothing in the lake is of {told['what']}" + ("" if dry else ": it is left out from now on")
+        return
+    rows = ", ".join(f"{count:,} {table}" for table, count in told["rows"].items())
+    yield f"{'Would forget' if dry else 'Forgot'} {told['what']}: {rows}"
+    for snapshot in told["snapshots"]:
+        yield f"Snapshot {snapshot['id'][:12]} of {snapshot['domain']} holds {snapshot['rows']:,} of its rows"
+    for adapter in told["adapters"]:
+        at = f" ({', '.join(adapter['channels'])})" if adapter["channels"] else ""
+        yield f"Adapter {adapter['domain']} v{adapter['version']}{at} was trained on some: it is not changed"
+    if not dry:
+        yield from (f"Next: driftune run {domain}, for a snapshot without it" for domain in found.domains)
+
+
+def show_forgotten(*, as_json: bool) -> None:
+    """Prints everything that was ever forgotten, newest first."""
+    lake = Lake(Settings().lake_url, Settings().root)
+    lake.create()
+    found = sorted(lake.read(Forgotten), key=lambda f: (str(f.at), f.id), reverse=True)
+    rows = [
+        {"what": f.what, "rows": sum(map(len, f.rows.values())), "snapshots": list(f.snapshots),
+         "adapters": list(f.adapters), "by": f.by, "at": f.at.isoformat(timespec="seconds") if f.at else ""}
+        for f in found
+    ]  # fmt: skip
+    if as_json:
+        print(json.dumps(rows))
+        return
+    from rich.console import Console
+
+    from flows.render import grid
+
+    names = ("what", "rows", "by", "at")
+    Console().print(grid(names, [[row[name] for name in names] for row in rows]))

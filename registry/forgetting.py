@@ -1,0 +1,232 @@
+"""`driftune forget`: what came from a source, or stands under a licence, goes out of the lake's files, and stays out.
+
+Gone are the pages, what was read from them (symbols), what was made from them through any number of steps (examples),
+the programs that nothing else names, and how these ran. What was found by comparing or reading all pages (changes, and
+the memory that this and the synthesis are done) goes too: the next run makes it anew, from what is left.
+
+Snapshots and adapters are not changed: those that hold a forgotten row are named.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from registry.compaction import collect, compact
+from registry.errors import ConfigurationError
+from registry.lake import Lake
+from registry.records import (
+    Adapter,
+    Change,
+    Example,
+    Forgotten,
+    Page,
+    Program,
+    Record,
+    Removal,
+    Snapshot,
+    SnapshotRow,
+    Symbol,
+    Verdict,
+    Work,
+)  # fmt: skip
+
+_PACKAGE = re.compile(r"pypi://([^/]+)/[^/]+/[^/]+/(.+)")
+_NOW = dt.timedelta(0)
+
+
+class Order:
+    """What is to be forgotten.
+
+    Args:
+        what: The address of a source, or a licence's SPDX id; `*` is anything but a slash. An address takes what is
+            below it too, and a file of a package is meant in all of its versions.
+
+    Raises:
+        ConfigurationError: It is neither.
+    """
+
+    def __init__(self, what: str) -> None:
+        self.is_source = "://" in what
+        text = what.strip().rstrip("/")
+        file = _PACKAGE.fullmatch(text)
+        self.what = f"pypi://{file[1]}/*/*/{file[2]}" if file else text
+        parts = (re.escape(part) for part in self.what.split("*"))
+        below = r"(?:[/#?].*)?" if self.is_source else ""
+        self._pattern = re.compile("[^/]*".join(parts) + below, 0 if self.is_source else re.IGNORECASE)
+        if not self.is_source and not any(map(self._pattern.fullmatch, _licence_ids())):
+            raise ConfigurationError(
+                f"{what!r} is no source and no licence: give an address, as pypi://networkx, or an SPDX id, as"
+                " GPL-3.0-only",
+                what=what,
+            )
+
+    def takes(self, url: str, licence: str | None) -> bool:
+        """Whether what stands at this address, under this SPDX expression, is to be forgotten."""
+        if self.is_source:
+            return self._pattern.fullmatch(url) is not None
+        return any(self._pattern.fullmatch(name) for name in _names(licence or ""))
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What an order takes.
+
+    Attributes:
+        rows: Table -> ids of the rows that go for good.
+        again: Table -> ids of the rows that go, and are made anew by the next run.
+        domains: Domains that have something of it.
+        snapshots: Snapshots that hold some of the examples, and how many.
+        adapters: Adapters that were trained on these.
+    """
+
+    rows: Mapping[str, frozenset[str]]
+    again: Mapping[str, frozenset[str]]
+    domains: tuple[str, ...]
+    snapshots: tuple[tuple[Snapshot, int], ...]
+    adapters: tuple[Adapter, ...]
+
+
+def trace(lake: Lake, order: Order) -> Trace:
+    """What an order takes; nothing is changed."""
+    gone = [p for p in lake.read(Page) if order.takes(p.url, p.licence)]
+    pages = {p.id for p in gone}
+    symbols = {s.id for s in lake.read(Symbol) if s.page in pages}
+    all_examples = lake.read(Example)
+    examples = _descendants(all_examples, pages | symbols, order)
+    programs = _unnamed(lake, (e for e in all_examples if e.id not in examples)) if examples else set()
+    releases = {p.release for p in gone}
+    domains = _domains(lake, releases) | {e.domain for e in all_examples if e.id in examples}
+    rows: dict[str, Iterable[str]] = {
+        "pages": pages,
+        "symbols": symbols,
+        "examples": examples,
+        "programs": programs,
+        "verdicts": _ids(lake, Verdict, "program", programs),
+        "removals": _ids(lake, Removal, "example", examples),
+    }
+    again = {
+        "changes": _ids(lake, Change, "old", releases) | _ids(lake, Change, "new", releases),
+        "work": {w.id for w in lake.read(Work) if w.domain in domains and _is_made_anew(w)},
+    }
+    snapshots = _snapshots(lake, examples)
+    trained = {s.id for s, _ in snapshots}
+    return Trace(
+        rows={table: frozenset(ids) for table, ids in rows.items() if ids},
+        again={table: frozenset(ids) for table, ids in again.items() if ids},
+        domains=tuple(sorted(domains)),
+        snapshots=snapshots,
+        adapters=tuple(a for a in lake.read(Adapter) if a.snapshot in trained),
+    )
+
+
+def forget(lake: Lake, order: Order, found: Trace, *, by: str, alone: bool = False) -> None:
+    """Takes what was traced out of the lake's files; killed, the same order goes on.
+
+    A query that runs at this moment may find that a file is gone, and has to be asked again. Nobody may write.
+
+    Args:
+        lake: The lake, created.
+        order: What is forgotten: written down first, so that it stays out.
+        found: What it takes.
+        by: Name of the account that orders it.
+        alone: Nobody else writes: needed on an object store, which has no lock to hold writers off with.
+    """
+    known = lake.read(Forgotten, "what = $w", {"w": order.what})
+    if found.rows or not known:
+        lake.append([_written(order, found, by, known[0] if known else None)])
+    if found.rows or found.again:
+        without = {table: _listed(ids) for table, ids in {**found.rows, **found.again}.items()}
+        compact(lake, alone=alone, grace=_NOW, without=without)
+    collect(lake, grace=_NOW)  # also what an order that was killed had replaced
+
+
+def orders(lake: Lake) -> list[Order]:
+    """Everything that was ever forgotten: what is scraped from now on leaves it out."""
+    return [Order(f.what) for f in lake.read(Forgotten)]
+
+
+def _written(order: Order, found: Trace, by: str, before: Forgotten | None) -> Forgotten:
+    """The memory of an order, with what the same order took before."""
+    old: Mapping[str, Any] = before.rows if before else {}
+    rows = {t: sorted({*old.get(t, ()), *found.rows.get(t, ())}) for t in sorted({*old, *found.rows})}
+    snapshots = {*(before.snapshots if before else ()), *(s.id for s, _ in found.snapshots)}
+    adapters = {*(before.adapters if before else ()), *(a.id for a in found.adapters)}
+    return Forgotten(
+        what=order.what, rows=rows, snapshots=tuple(sorted(snapshots)), adapters=tuple(sorted(adapters)), by=by,
+        at=dt.datetime.now(dt.UTC),
+    )  # fmt: skip
+
+
+def _descendants(examples: Iterable[Example], gone: Iterable[str], order: Order) -> set[str]:
+    """Ids of the examples that were made from what is gone, in any number of steps, or that the order takes."""
+    children: dict[str, list[str]] = {}
+    found: set[str] = set()
+    for example in examples:
+        if order.takes(example.source_url, example.licence):
+            found.add(example.id)
+        for parent in example.parents:
+            children.setdefault(parent, []).append(example.id)
+    left = [*gone, *found]
+    while left:
+        for child in children.get(left.pop(), ()):
+            if child not in found:
+                found.add(child)
+                left.append(child)
+    return found
+
+
+def _unnamed(lake: Lake, staying: Iterable[Example]) -> set[str]:
+    """Ids of the programs that no staying example names: those of the others, and those that were only tried."""
+    named = {str(p) for e in staying for p in dict(e.parts.get("programs", {})).values()}
+    return {p.id for p in lake.read(Program)} - named
+
+
+def _domains(lake: Lake, releases: set[str]) -> set[str]:
+    """The domains that scraped one of these releases."""
+    return {w.domain for w in lake.read(Work, "stage = 'scrape'") if w.result.get("release") in releases}
+
+
+def _is_made_anew(work: Work) -> bool:
+    """Whether a piece of work reads all pages: comparing two releases, and the whole synthesis."""
+    return work.stage == "synth" or (work.stage == "scrape" and "release" not in work.result)
+
+
+def _ids(lake: Lake, record: type[Record], column: str, wanted: Iterable[str]) -> set[str]:
+    ids = {"ids": sorted(wanted)}
+    return {r.id for r in lake.read(record, f"{column} IN (SELECT unnest($ids))", ids)} if ids["ids"] else set()
+
+
+def _snapshots(lake: Lake, examples: set[str]) -> tuple[tuple[Snapshot, int], ...]:
+    ids = {"ids": sorted(examples)}
+    rows = lake.read(SnapshotRow, "example IN (SELECT unnest($ids))", ids) if examples else []
+    counts = Counter(r.snapshot for r in rows)
+    return tuple((s, counts[s.id]) for s in lake.read(Snapshot) if s.id in counts)
+
+
+def _listed(ids: Iterable[str]) -> str:
+    """SQL for the rows of these ids, in one spelling: it names the files that a compaction writes."""
+    return "id IN (" + ", ".join(f"'{i}'" for i in sorted(ids)) + ")"
+
+
+@functools.cache
+def _names(expression: str) -> tuple[str, ...]:
+    """The SPDX ids in an expression, those between OR too; a text that is no expression stands for itself."""
+    from license_expression import Licensing
+
+    try:
+        return tuple(map(str, Licensing().license_keys(expression)))
+    except Exception:  # its parser raises several kinds
+        return (expression,)
+
+
+@functools.cache
+def _licence_ids() -> tuple[str, ...]:
+    from license_expression import get_spdx_licensing
+
+    return tuple(get_spdx_licensing().known_symbols)
