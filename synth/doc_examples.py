@@ -1,4 +1,4 @@
-"""`doc` examples: doctest sessions of docstrings and guides as programs, their stated output as checks."""
+"""`doc` examples: sessions and code blocks of docstrings and guides as programs, their stated output as checks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from functools import cached_property
 
 from registry.names import SymbolIndex
 from registry.records import Example, Page, Program, Symbol
+from synth.blocks import prompted
 from synth.claims import by_relevance, called
 from synth.sessions import Session, sessions
 from synth.stubs import stub
@@ -71,11 +72,11 @@ def _texts(pages: list[Page], symbols: Iterable[Symbol]) -> Iterator[tuple[str, 
     by_id = {p.id: p for p in pages}
     for symbol in sorted(symbols, key=lambda s: s.path):
         page = by_id.get(symbol.page or "")
-        if page is not None and ">>>" in symbol.doc:
-            yield symbol.doc, symbol, page
+        if page is not None and ">>>" in (text := prompted(symbol.doc)):
+            yield text, symbol, page
     for page in pages:
-        if page.kind == "guide" and ">>>" in page.markdown:
-            yield page.markdown, None, page
+        if page.kind == "guide" and ">>>" in (text := prompted(page.markdown)):
+            yield text, None, page
 
 
 class _Names:
