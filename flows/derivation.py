@@ -22,6 +22,7 @@ from synth import bugs, edits, fim, locate, refactors
 from synth.behaviour import suspects
 from synth.context import Definitions
 from synth.drift import Drift, without_replacements
+from synth.hunks import rewritten_functions
 from synth.material import Piece, chosen, pieces
 from synth.ngrams import Trigrams
 from synth.sites import Limits
@@ -193,6 +194,7 @@ def _drift(stock: Stock) -> Iterator[Record]:
         settings.seed,
         _bench(stock),
         suspects(between, (stock.old.pages, stock.new.pages), stock.indexes[0]),
+        list(rewritten_functions(stock.old.pages, stock.new.pages)),
     )
     stock.changes = first.learnt()
     yield from (change for change in stock.changes if change not in between)
@@ -273,7 +275,7 @@ def _takes(percent: int, generator: str, stock: Stock, source: Source) -> bool:
 
 
 STEPS: Mapping[str, Callable[[Stock], Iterable[Record]]] = {
-    "drift@6": _drift,
+    "drift@7": _drift,
     f"{edits.GENERATOR}@{edits.VERSION}": _migrations,
 }
 """Part with its version -> the step; one sees what those before it made (`Stock.made`)."""

@@ -56,6 +56,7 @@ class Drift:
         seed: Seed.
         bench: Runs what is proposed, so that the proven one is kept.
         suspects: Canonical paths of what may act differently without a note (see `synth.behaviour`).
+        hunks: Functions of the library itself that were rewritten.
     """
 
     def __init__(
@@ -74,7 +75,9 @@ class Drift:
         seed: int,
         bench: Bench,
         suspects: frozenset[str] = frozenset(),
+        hunks: Sequence[Pair] = (),
     ) -> None:
+        self.hunks = hunks
         self.bench = bench
         self.changes, self.families = sorted(changes, key=lambda c: (c.symbol, c.kind, c.id)), families
         self.old_index, self.new_index = indexes
@@ -112,6 +115,7 @@ class Drift:
             rules_from_messages(self._said(), self.changes, old, new),
             rules_from_likeness(self.changes, old, new),
             rules_from_pairs(codes, self.changes, old, new),
+            (dataclasses.replace(r, guess=True) for r in rules_from_pairs(self.hunks, self.changes, old, new)),
             *(guessed(c, old.by_path[c.symbol], old, new, aliases) for c in self.changes if c.symbol in old.by_path),
         )
         unique: dict[tuple[object, ...], Rule] = {}

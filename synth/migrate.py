@@ -24,13 +24,18 @@ from synth.wording import Wording
 GENERATOR, VERSION = "migrate", "3"
 
 GUESSES = ("default", "literal", "order")
-"""Kinds of rules that apply to calls which may well be right as they are."""
+"""Kinds of rules that apply to calls which may well be right as they are: guesses, all of them."""
 
 VARIANTS = 7
 """Most ways that are tried to rewrite one example."""
 
 _ORDER = {"keyword": 0, "instead": 0, "removed-parameter": 2, **dict.fromkeys(GUESSES, 3)}
 """Of rules about one call the more telling first: a parameter that has another name now is not merely removed."""
+
+
+def is_guess(rule: Rule) -> bool:
+    """Whether a rule alone speaks for nothing."""
+    return rule.guess or rule.kind in GUESSES
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Migration:
         self.speller, self.old, self.new = speller, old, new
         self.receivers = Receivers(old)
         self.rules: dict[str, list[Rule]] = {}
-        for rule in sorted(rules, key=lambda r: _ORDER.get(r.kind, 1)):
+        for rule in sorted(rules, key=lambda r: 4 if r.guess else _ORDER.get(r.kind, 1)):
             self.rules.setdefault(rule.old, []).append(rule)
 
     def migrated(self, piece: Piece, spare: Collection[Rule] = frozenset()) -> Migrated | None:
@@ -92,8 +97,8 @@ class Migration:
         every = self.migrated(piece)
         if every is None:
             return []
-        guesses = {r for rules in self.rules.values() for r in rules if r.kind in GUESSES}
-        used = [r for r in every.rules if r.kind in GUESSES]
+        guesses = {r for rules in self.rules.values() for r in rules if is_guess(r)}
+        used = [r for r in every.rules if is_guess(r)]
         spares: list[set[Rule]] = [guesses, *(guesses - {rule} for rule in used[:3]), set()]
         spares += [{rule} for rule in every.rules if rule not in guesses]
         for spare in spares[:VARIANTS]:

@@ -43,6 +43,7 @@ class Rule:
         around: Text before and after the call at new (wrap): what the old call gave is now `dict(call)` or `call[0]`.
         template: What stands for the call at new, with holes (expression).
         imports: Names that the template needs: (name, dotted path).
+        guess: Whether it may well be about something else: what it rewrites counts where a run proves it.
     """
 
     kind: str
@@ -59,6 +60,7 @@ class Rule:
     around: tuple[str, str] = ("", "")
     template: str = ""
     imports: tuple[tuple[str, str], ...] = ()
+    guess: bool = False
 
     @property
     def operator(self) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from registry.records import Program, Verdict
 from synth.material import draw
-from synth.migrate import GUESSES, Migrated
+from synth.migrate import Migrated, is_guess
 from synth.rules import Rule
 from synth.sites import Site
 
@@ -59,7 +59,7 @@ def chosen(
     found = []
     for ways in options:
         best = next((made for made in ways if made.program.id in proven), ways[0])
-        if best.program.id in proven or any(rule.kind not in GUESSES for rule in best.rules):
+        if best.program.id in proven or not all(map(is_guess, best.rules)):
             found.append(best)  # what nothing but a guess speaks for is worth a row where a run does too
     return [*_worthwhile(found, proven)], proven
 
