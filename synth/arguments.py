@@ -17,12 +17,16 @@ def without_receiver(order: Sequence[str]) -> tuple[str, ...]:
 
 def parsed_call(text: str) -> cst.Call | None:
     """The call that `text` is, also where it stands on several lines by the brackets around it."""
+    node = expression_of(text)
+    return node if isinstance(node, cst.Call) else None
+
+
+def expression_of(text: str) -> cst.BaseExpression | None:
+    """The expression that `text` is, also where it stands on several lines by the brackets around it."""
     several = "\n" in text
     try:
         node = cst.parse_expression(f"({text})" if several else text)
     except (cst.ParserSyntaxError, RecursionError):
-        return None
-    if not isinstance(node, cst.Call):
         return None
     return node.with_changes(lpar=node.lpar[1:], rpar=node.rpar[:-1]) if several else node
 
@@ -73,14 +77,6 @@ def with_arguments(call: cst.Call, arguments: Sequence[cst.Arg]) -> cst.Call:
 def find(call: cst.Call, name: str) -> int | None:
     """Where the argument of that keyword stands."""
     return next((i for i, a in enumerate(call.args) if keyword_of(a) == name), None)
-
-
-def expression_of(text: str) -> cst.BaseExpression | None:
-    """The expression that `text` is."""
-    try:
-        return cst.parse_expression(text)
-    except cst.ParserSyntaxError:
-        return None
 
 
 def literal_of(text: str) -> cst.BaseExpression | None:

@@ -12,7 +12,16 @@ import libcst as cst
 
 from registry.names import SymbolIndex
 from registry.records import Symbol
-from synth.arguments import POSITIONAL, code_of, is_plain, keyword_of, keyworded, with_arguments, without_receiver
+from synth.arguments import (
+    POSITIONAL,
+    code_of,
+    expression_of,
+    is_plain,
+    keyword_of,
+    keyworded,
+    with_arguments,
+    without_receiver,
+)
 
 VERBS = ("get", "find", "compute", "all", "is", "make", "build", "to")
 """What invented names may begin with."""
@@ -35,7 +44,9 @@ class Wrong:
     @property
     def text(self) -> str:
         """The call as written."""
-        return code_of(self.call.with_changes(func=cst.parse_expression(self.function)))
+        function = expression_of(self.function)
+        assert function is not None
+        return code_of(self.call.with_changes(func=function))
 
 
 class Mutator:

@@ -212,7 +212,11 @@ class Planter:
         """The call alone, its result given a name: where a site's own statement can't stand elsewhere."""
         if site.chosen != site.lead + site.call:
             return None
-        reads = flow(ast.parse(site.chosen, mode="eval").body).reads - BUILTINS
+        try:
+            call = ast.parse(site.chosen, mode="eval").body
+        except SyntaxError:
+            return None  # it stands on several lines by brackets around it
+        reads = flow(call).reads - BUILTINS
         imports = [s for s in script.body if isinstance(s, _IMPORTS)]
         others = sorted(reads - flow_all(imports).binds)
         if len(others) > 3 or any(_defines(s) and flow(s).binds & set(others) for s in script.body):

@@ -134,7 +134,7 @@ def _of_call(rule: Rule, call: Call) -> Rule:
 
 def _stands(script: Script, call: Call, made: str) -> bool:
     """Whether the call already stands in what would be made of it."""
-    wanted = ast.unparse(ast.parse(made, mode="eval").body)
+    wanted = ast.unparse(ast.parse(f"({made})", mode="eval").body)
     for node in ast.walk(script.body[call.statement]):
         if isinstance(node, ast.expr) and hasattr(node, "end_lineno"):
             start, end = script.source.span(node)

@@ -63,9 +63,10 @@ class Speller:
         if rule.kind not in ("rename", "move", "wrap") or rule.old == rule.new:
             return function
         new = self.indexes[1]
-        if script.resolve(ast.parse(function, mode="eval").body) is None:  # a method of an object
+        if script.resolve(ast.parse(f"({function})", mode="eval").body) is None:  # a method of an object
             owner, _, _ = function.rpartition(".")
-            member = self.indexes[0].by_path[rule.old].kind in ("method", "attribute")
+            symbol = self.indexes[0].by_path.get(rule.old)
+            member = symbol is not None and symbol.kind in ("method", "attribute")
             return f"{owner}.{rule.old.rpartition('.')[2]}" if member and owner else None
         gone = [p for p in self.names(rule.old, 0) if new.canonical(p) is None]
         if rule.kind != "move" and new.canonical(rule.old) is not None:
