@@ -16,9 +16,10 @@ from synth.approximate import approx_call, digits_of, round_all, rounded, tolera
 from synth.assembly import Line, joined, line_of, pruned
 from synth.checkers import Checkers
 from synth.dataflow import flow, nodes, root_name
+from synth.expected import Expected
 from synth.folding import NotConstantError, fold, is_constant, is_literal, literal
 from synth.loops import Loops
-from synth.source import Source, indented
+from synth.source import Source
 from synth.statements import (
     UnsplittableError,
     asserting_functions,
@@ -29,7 +30,6 @@ from synth.statements import (
     imported_check,
     is_predicate,
     passed_names,
-    plain_pattern,
     pytest_context,
     raises_call,
     without_warnings,
@@ -155,13 +155,13 @@ class Splitter:
         elif isinstance(node, ast.Assert):
             self.check(node.test)
         elif isinstance(node, ast.Expr) and (raised := raises_call(node.value)):
-            self.raises(raised[0], raised[1], None)
+            Expected(self).raises(raised[0], raised[1], None)
         elif call := imported_check(node, self.asserting):
             Checkers(self).check(call)
         elif isinstance(node, ast.With) and (expected := pytest_context(node, "raises")):
-            self.raises(expected, node.body, node)
+            Expected(self).raises(expected, node.body, node)
         elif isinstance(node, ast.With) and pytest_context(node, "warns", "deprecated_call"):
-            self.warns(node)
+            Expected(self).warns(node)
         elif self.has_checks(node):
             self.compound(node)
         else:
@@ -361,68 +361,6 @@ class Splitter:
             name = f"{stem}{self.counts[stem]}"
             if name not in self.taken:
                 return name
-
-    # ----------------------------------------------------------------------------------------- raises and warns
-
-    def raises(self, expected: ast.expr, body: Sequence[ast.stmt], block: ast.With | None) -> None:
-        """A block that is expected to raise: a flag says whether it did."""
-        if any(isinstance(n, (ast.Assert, ast.Return)) for part in body for n in nodes(part)):
-            raise UnsplittableError("checks within raises")
-        if block is not None and any(item.optional_vars for item in block.items):
-            raise UnsplittableError("the exception is looked at")
-        name = self.fresh("raised")
-        inner = self.source.block(block.body) if block is not None else ast.unparse(body[0])
-        if "pytest" in inner:
-            raise UnsplittableError("pytest within raises")
-        caught = self.source.inline(expected)
-        message = self.message_of(block)
-        if message is None:
-            text = f"except {caught}:\n    {name} = True\nelse:\n    {name} = False"
-        else:
-            error = self.fresh("error") if "error" in self.taken else "error"
-            text = f"except {caught} as {error}:\n    {name} = str({error})\nelse:\n    {name} = ''"
-        (self.test if self.tail else self.code).append(line_of(f"try:\n{indented(inner.rstrip())}\n{text}"))
-        self.checks += 1
-        self.to_test(f"assert {name} is True" if message is None else f"assert {message} in {name}")
-
-    def message_of(self, block: ast.With | None) -> str | None:
-        """The literal of what the message of an expected exception has to hold; None where a pattern says more."""
-        call = block.items[0].context_expr if block is not None else None
-        for keyword in call.keywords if isinstance(call, ast.Call) else ():
-            if keyword.arg == "match":
-                try:
-                    text = plain_pattern(fold(keyword.value, self.values))
-                except NotConstantError:
-                    return None
-                return literal(text) if text else None
-        return None
-
-    def warns(self, block: ast.With) -> None:
-        """A block that is expected to warn: a flag says whether it did."""
-        if any(isinstance(n, (ast.Assert, ast.With)) for s in block.body for n in nodes(s)):
-            raise UnsplittableError("checks within warns")
-        if len(block.items) != 1 or block.items[0].optional_vars:
-            raise UnsplittableError("the warning is looked at")
-        call = block.items[0].context_expr
-        assert isinstance(call, ast.Call)
-        if any(k.arg == "raise_on_extra_warnings" for k in call.keywords):
-            raise UnsplittableError("extra warnings are looked at")
-        category = self.source.inline(call.args[0]) if call.args else "DeprecationWarning"
-        caught, warned = self.fresh("caught"), self.fresh("warned")
-        inner = self.source.block(block.body).rstrip()
-        if "pytest" in inner:
-            raise UnsplittableError("pytest within warns")
-        self.needs.add("warnings")
-        sink = self.test if self.tail else self.code
-        sink.append(
-            line_of(
-                f'with warnings.catch_warnings(record=True) as {caught}:\n    warnings.simplefilter("always")\n'
-                f"{indented(inner)}"
-            )
-        )
-        sink.append(line_of(f"{warned} = any(issubclass(w.category, {category}) for w in {caught})"))
-        self.checks += 1
-        self.to_test(f"assert {warned} is True")
 
 
 def _is_singleton(node: ast.expr) -> bool:
