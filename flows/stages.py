@@ -14,7 +14,7 @@ from flows.synthesis import DERIVE_PART, derive_stage, mine_part, mine_stage
 from flows.training import TRAIN_PART, decision_of, evaluate_stage, train_stage
 from flows.validation import validate_derived_stage, validate_mined_stage
 from registry.identity import work_key
-from registry.records import Annotation, Forgotten
+from registry.records import Annotation, Forgotten, Work
 from validators.execution.pool import HARNESS
 
 STAGES: dict[str, Stage] = {
@@ -52,14 +52,19 @@ def complete_key(house: House) -> str:
     said = house.lake.read(Annotation, "domain = $d", {"d": house.domain.name})
     decided = [*said, *house.lake.read(Forgotten)]  # each says when, so that what is taken back is no old state
     inputs = sorted(d.digest for d in decided)
-    return work_key(inputs, f"refresh@{version('driftune')}", parts | {"domain": house.domain.model_dump_json()})
+    domain = house.domain.model_dump_json(exclude={"sandbox": {"workers"}})  # how many work doesn't decide what is made
+    return work_key(inputs, f"refresh@{version('driftune')}", parts | {"domain": domain})
 
 
 def complete(house: House) -> str | None:
-    """The gate's decision of the run that did all there is to do, or None where something is left."""
-    result = house.result(complete_key(house))
-    if result is None:
+    """The gate's decision of the run that did all there is to do, or None where something is left.
+
+    It must be the domain's latest run: with a setting changed and changed back, the latest snapshot is another one.
+    """
+    done = house.lake.read(Work, "stage = 'refresh' AND domain = $d", {"d": house.domain.name}, latest=1)
+    if not done or done[0].key != complete_key(house):
         return None
+    result = done[0].result
     location = result.get("location")
     if location and not (house.settings.registry_path / str(location)).is_dir():
         return None

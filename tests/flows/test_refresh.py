@@ -16,15 +16,18 @@ from tests.flows.runs import driftune, kill_when, query, small_domain, start
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
+ONE, FOUR = ({"DRIFTUNE_SANDBOX__WORKERS": str(n)} for n in (1, 4))
+"""Processes that generate and validate."""
+
 COUNTS = "select (select count(*) from examples) e, (select count(*) from verdicts) v, (select count(*) from runs) r"
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The domain file and home of an undisturbed run."""
+    """The domain file and home of an undisturbed run by one process."""
     folder = tmp_path_factory.mktemp("small")
     domain, home = small_domain(folder), folder / "home"
-    done = driftune(home, "run", str(domain))
+    done = driftune(home, "run", str(domain), **ONE)
     assert done.returncode == 4, done.stderr + done.stdout
     return domain, home
 
@@ -87,25 +90,25 @@ class Killed:
 
 @pytest.fixture(scope="module")
 def killed(finished: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Killed:
-    """`kill -9` during scrape, mining, validation and training, each followed by the same command."""
+    """`kill -9` of four processes during scrape, mining, validation and training, each followed by the same command."""
     domain, _ = finished
     folder = tmp_path_factory.mktemp("killed")
     home = folder / "home"
     reader = None
     for ready in KILLS.values():
-        run = start(home, "run", str(domain))
+        run = start(home, "run", str(domain), **FOUR)
         if reader is None and (home / "driftune.duckdb").exists():
             command = [sys.executable, "-c", READER, str(home / "driftune.duckdb"), "60"]
             reader = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         kill_when(run, lambda ready=ready: ready(home))
-    done = driftune(home, "run", str(domain))
+    done = driftune(home, "run", str(domain), **FOUR)
     assert reader is not None
     out, err = reader.communicate(timeout=120)
     return Killed(home, done.returncode, done.stderr, subprocess.CompletedProcess("", reader.returncode, out, err))
 
 
 def test_killed_in_any_stage_the_same_command_gives_the_same_lake(finished: tuple[Path, Path], killed: Killed) -> None:
-    """After `kill -9` in any stage the same command goes on, to the same ids and digests."""
+    """Killed in any stage, the same command goes on: four processes come to the ids and digests of one undisturbed."""
     assert killed.exit_code == 4, killed.errors
     _, undisturbed = finished
     wanted = Lake(str(undisturbed / "lake"), undisturbed).fingerprint()
