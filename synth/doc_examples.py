@@ -17,7 +17,7 @@ from synth.sessions import Session, sessions
 from synth.stubs import stub
 from synth.test_examples import task_text
 
-GENERATOR, VERSION = "doc_examples", "3"
+GENERATOR, VERSION = "doc_examples", "4"
 
 
 def mine(
