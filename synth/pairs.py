@@ -24,12 +24,15 @@ from synth.slices import cut_to_checks, scripted
 from synth.source import Source
 from synth.wording import Wording
 
-GENERATOR, VERSION = "pairs", "4"
+GENERATOR, VERSION = "pairs", "5"
 
 LIKE = 0.6
 """A test of another name is the successor from this likeness of the code on."""
 
 _IMPORTS = (ast.Import, ast.ImportFrom)
+
+SAME = 0.7
+"""Checks of other texts are taken for forms of one check from this likeness of the code on."""
 
 CHECKS = 4
 """Most single checks that are proposed of a pair."""
@@ -158,6 +161,8 @@ class Pairs:
         for match in matched(found, new, passes):
             if match.how != "same" and not self._related(match):
                 continue
+            if match.old.example.kind == "doc" and not _checks_the_same(match.old.program, match.new.program):
+                continue  # the page has another example there
             seen: set[tuple[str, str]] = set()
             failing = line_of(messages.get((match.old.program.id, releases[1]), ""))
             for operator, before, after in self._forms(match, failing):
@@ -303,7 +308,7 @@ def _checks(before: Program, after: Program) -> list[tuple[Program, Program]]:
     known = Counter(text for text, _ in old)
     rest_new = [p for text, p in new if text not in known]
     if len(rest_old) == len(rest_new):
-        made += list(zip(rest_old, rest_new, strict=True))
+        made += [pair for pair in zip(rest_old, rest_new, strict=True) if _alike(*pair)]
     return [pair for pair in made if differ(*pair)]
 
 
@@ -311,6 +316,15 @@ def line_of(message: str) -> int | None:
     """The line of the code that raised, as a verdict's detail tells it; None where the test did."""
     found = re.search(r"\(code, line (\d+)\)", message)
     return int(found.group(1)) if found else None
+
+
+def _checks_the_same(before: Program, after: Program) -> bool:
+    return before.test == after.test or bool(asserted(before) & asserted(after))
+
+
+def _alike(before: Program, after: Program) -> bool:
+    """Whether two programs are forms of one thing, as far as their texts tell."""
+    return difflib.SequenceMatcher(None, before.code, after.code, autojunk=False).ratio() > SAME
 
 
 def hunks(before: Program, after: Program, failing: int | None) -> Iterator[Program]:

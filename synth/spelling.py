@@ -68,6 +68,9 @@ class Speller:
             symbol = self.indexes[0].by_path.get(rule.old)
             member = symbol is not None and symbol.kind in ("method", "attribute")
             return f"{owner}.{rule.old.rpartition('.')[2]}" if member and owner else None
+        symbol = self.indexes[0].by_path.get(rule.old)
+        if symbol is not None and symbol.kind in ("method", "attribute"):
+            return None  # a function was no method: there is no object to call it on
         gone = [p for p in self.names(rule.old, 0) if new.canonical(p) is None]
         if rule.kind != "move" and new.canonical(rule.old) is not None:
             gone = self.names(rule.old, 0)  # deprecated, but still there
