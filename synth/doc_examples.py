@@ -47,7 +47,7 @@ def mine(
     found = [
         made
         for text, symbol, page in texts
-        for session in sessions(text)
+        for session in sessions(text, echoes=symbol is None or symbol.kind not in ("function", "method"))
         if (made := _candidate(session, symbol, page, names, allowed, index)) is not None
     ]
     uses = Counter(path for _, _, _, paths in found for path in paths)
@@ -240,6 +240,8 @@ def _example(
     name: str,
 ) -> Example:
     title = symbol.doc.strip().splitlines()[0] if symbol is not None else page.title or page.path
+    if symbol is not None and symbol.path not in claims:
+        title = f"As in the docs of `{index.public(symbol.path)}` ({title.rstrip('.')})"
     parents = (page.id,) if symbol is None else (symbol.id, page.id)
     return Example(
         domain=domain,

@@ -48,13 +48,17 @@ class _Step:
     block: int
 
 
-def sessions(text: str) -> Iterator[Session]:
+def sessions(text: str, echoes: bool = True) -> Iterator[Session]:
     """The independent sessions of a text: one for each run of prompts between prose that states an output.
 
     A run brings the statements of earlier runs that its names depend on. Where the output has an ellipsis the statement
     is kept and its check dropped; skipped statements are left out.
+
+    Args:
+        text: The text.
+        echoes: Whether a run may show nothing but an object as it was constructed (the docs of a class do).
     """
-    steps = _without_echoes(_steps(text))
+    steps = _without_echoes(_steps(text), echoes)
     for block in dict.fromkeys(s.block for s in steps):
         end = max(i for i, s in enumerate(steps) if s.block == block) + 1
         chosen = _slice(steps[:end], block)
@@ -87,8 +91,13 @@ def _slice(steps: list[_Step], block: int) -> list[_Step]:
     return chosen[::-1]
 
 
-def _without_echoes(steps: list[_Step]) -> list[_Step]:
-    """The steps; one that shows an object as it was just constructed (`>>> df`) checks nothing where others do."""
+def _without_echoes(steps: list[_Step], alone: bool) -> list[_Step]:
+    """The steps; one that shows an object as it was just constructed (`>>> df`) checks nothing where others do.
+
+    Args:
+        steps: The steps.
+        alone: Whether it checks something where no others do.
+    """
     constructed: set[str] = set()
     echoes: set[int] = set()
     for i, step in enumerate(steps):
@@ -103,7 +112,9 @@ def _without_echoes(steps: list[_Step]) -> list[_Step]:
         what = flow(step.tree)
         constructed -= what.binds | (frozenset() if _shows(step) else what.changes)
     checked = {s.block for i, s in enumerate(steps) if s.want and i not in echoes}
-    return [replace(s, want="") if i in echoes and s.block in checked else s for i, s in enumerate(steps)]
+    return [
+        replace(s, want="") if i in echoes and (s.block in checked or not alone) else s for i, s in enumerate(steps)
+    ]
 
 
 def _shows(step: _Step) -> bool:

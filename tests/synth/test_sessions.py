@@ -94,3 +94,10 @@ def test_prose_separates_sessions_which_bring_what_they_need() -> None:
     assert first.body == "G = lib.f(1)\nresult1 = lib.size(G)\n"
     assert second.body == "G = lib.f(1)\nG.add(2)\nresult1 = lib.size(G)\n"
     assert first.unbound == second.unbound == ("lib",)
+
+
+def test_an_object_as_it_was_constructed_may_count_or_not() -> None:
+    """The docs of a class show what its constructor makes; those of a function only set the scene so."""
+    text = ">>> d = lib.Table(1)\n>>> d\n a\n 1\n"
+    assert len(list(sessions(text))) == 1
+    assert list(sessions(text, echoes=False)) == []
