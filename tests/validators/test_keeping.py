@@ -53,13 +53,13 @@ def test_each_reason_is_a_rule() -> None:
     assert set(split) == {same[0], fine.id}
 
 
-def test_personal_lines_are_cut_from_pages() -> None:
-    """A page loses its authors' addresses, and keeps the rest as a row of its own."""
+def test_personal_data_is_masked_in_pages() -> None:
+    """A page with its authors' addresses is replaced by a row that names them without."""
     bench = Bench()
     page = bench.text("A page.\nBy Ada <ada@engines.com>\nOn engines.\n")
     removed, split, cut = curated(lot(bench))
     (new,) = cut.values()
-    assert (new.operator, new.parts["text"]) == (CUT, "A page.\nOn engines.\n")
+    assert (new.operator, new.parts["text"]) == (CUT, "A page.\nBy Ada <name@example.com>\nOn engines.\n")
     assert (removed[page.id].rule, removed[page.id].kept_instead) == ("private", new.id)
     assert split == {new.id: TRAIN}
 

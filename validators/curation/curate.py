@@ -31,7 +31,7 @@ from validators.references import Reader
 from validators.snapshot import freeze
 from validators.splits import TRAIN, Plan, assign, hubs, is_site, plan
 
-VERSION = "3"
+VERSION = "4"
 """Goes up when the same rows could come to another snapshot."""
 
 CUT = "cut"
@@ -152,7 +152,7 @@ def _licence(sieve: _Sieve, lot: Lot) -> None:
 
 
 def _private(sieve: _Sieve, lot: Lot) -> Privacy:
-    """Removes rows with a secret, and programs with personal data (of texts, only those lines are cut later)."""
+    """Removes rows with a secret, and programs with personal data (in pages it is masked later)."""
     named = {e.id: _texts(e, lot.programs) for e in sieve.rows.values()}
     privacy = Privacy({text for texts in named.values() for text in texts})
     for example in list(sieve.rows.values()):
@@ -256,7 +256,7 @@ def _copied(sieve: _Sieve, lot: Lot, drawn: Plan, forms: Forms) -> Copies:
 
 
 def _cut(sieve: _Sieve, cutter: Cutter, drawn: Plan, copies: Copies, privacy: Privacy) -> list[Example]:
-    """Replaces text rows that name what is held out, or hold personal data, by rows without it.
+    """Replaces text rows that name what is held out, or hold personal data, by rows that don't.
 
     Those of which nothing is left just go.
     """
@@ -266,7 +266,7 @@ def _cut(sieve: _Sieve, cutter: Cutter, drawn: Plan, copies: Copies, privacy: Pr
         text = str(parts.get("text", ""))
         named = {f for f in cutter.mentions(text) if f in drawn.unseen or (f, example.file) in drawn.files}
         held = named | copies.in_text(text)
-        rest = privacy.without(cutter.cut(text, frozenset(held)) if held else text)
+        rest = privacy.masked(cutter.cut(text, frozenset(held)) if held else text)
         if rest == text:
             continue
         new = None
@@ -275,7 +275,11 @@ def _cut(sieve: _Sieve, cutter: Cutter, drawn: Plan, copies: Copies, privacy: Pr
                 example, parts=dict(parts) | {"text": rest}, operator=CUT, parents=(*example.parents, example.id)
             )
             made.append(new)
-        rule, what = ("held-out", f"Cut what names {', '.join(sorted(held))}") if held else ("private", "Cut lines")
+        rule, what = (
+            ("held-out", f"Cut what names {', '.join(sorted(held))}")
+            if held
+            else ("private", "Addresses and numbers of people are masked")
+        )
         sieve.remove(example, rule, what, new.id if new is not None else None)
     return sorted(made, key=lambda e: e.id)
 

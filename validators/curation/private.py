@@ -29,6 +29,9 @@ _MAIL = re.compile(r"(?<![\w.+-])[\w+-][\w.+-]*@((?:[\w-]+\.)+[a-zA-Z]{2,})(?![\
 _RESERVED = re.compile(r"(?:.*\.)?(?:example|test|invalid|localhost|local)(?:\.(?:com|net|org))?$", re.IGNORECASE)
 """Domains that nobody can have mail at (RFC 2606, RFC 6762)."""
 
+NOBODY, NO_NUMBER = "name@example.com", "+0 000 000"
+"""What stands in the place of an address and of a number."""
+
 _PHONE = re.compile(r"\+\d[\d ()/.-]{6,}\d")
 
 
@@ -66,11 +69,20 @@ class Privacy:
         found = [finding for line, finding in self._found.items() if line in text and line in text.splitlines()]
         return min(found, key=lambda f: not f.is_secret, default=None)
 
-    def without(self, text: str) -> str:
-        """The text without the lines in which something is found."""
+    def masked(self, text: str) -> str:
+        """The text with personal data replaced by what is nobody's; who wrote it is still told."""
         if self.found_in(text) is None:
             return text
-        return "".join(line for line in text.splitlines(keepends=True) if line.splitlines()[0] not in self._found)
+        lines = text.splitlines(keepends=True)
+        return "".join(_masked(line) if line.splitlines()[0] in self._found else line for line in lines)
+
+
+def _masked(line: str) -> str:
+    for found in reversed([found for found in _MAIL.finditer(line) if _is_real(found)]):
+        line = f"{line[: found.start()]}{NOBODY}{line[found.end() :]}"
+    for number in reversed(list(PhoneNumberMatcher(line, None))):
+        line = f"{line[: number.start]}{NO_NUMBER}{line[number.end :]}"
+    return line
 
 
 def _personal(line: str) -> str:

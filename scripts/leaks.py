@@ -1,0 +1,225 @@
+"""Looks for what is held out in what a snapshot trains on and retrieves from, with other means than driftune's own.
+
+    python scripts/leaks.py HOME [DOMAIN]      HOME: a DRIFTUNE_HOME with a finished curation
+
+It reads the catalogue and nothing else of driftune: names are taken from compiled bytecode (not from syntax trees or
+tokens, as curation and its check do), copies are found by runs of words. Pages (`text`) are what retrieval reads too.
+It prints a line for each leak and a summary, and ends with 1 where there is a leak.
+"""
+
+from __future__ import annotations
+
+import dis
+import json
+import re
+import sys
+import types
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import duckdb
+
+COPIED = 0.8
+"""A training program copies an evaluated one if they share this much of their runs of five words, and it names what is
+measured there; a page, if it has this much of the site's runs."""
+
+_ROWS = """
+SELECT e.id, s.split, e.kind, coalesce(e.family, ''), e.file, e.root, e.parts::VARCHAR,
+       list(p.code || chr(10) || p.test ORDER BY x.role) FILTER (p.id IS NOT NULL)
+FROM latest_snapshots l JOIN snapshot_rows s USING (snapshot) JOIN examples e ON e.id = s.example
+LEFT JOIN example_programs x ON x.example = e.id LEFT JOIN programs p ON p.id = x.program
+WHERE l.domain = $domain GROUP BY ALL ORDER BY e.id
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the snapshot: where it is, what it is of, and all it says."""
+
+    id: str
+    split: str
+    kind: str
+    family: str
+    file: str
+    root: str
+    codes: tuple[str, ...]
+    prose: str
+
+
+def rows_of(connection: duckdb.DuckDBPyConnection, domain: str) -> list[Row]:
+    """The rows of a domain's latest snapshot."""
+    rows = []
+    for name, split, kind, family, file, root, parts, codes in connection.execute(_ROWS, {"domain": domain}).fetchall():
+        held = json.loads(parts)
+        quoted = "\n".join(str(part.get("text", "")) for part in held.get("context", ()))
+        rows.append(Row(name, split, kind, family, file, root, tuple(codes or ()), f"{held.get('text', '')}\n{quoted}"))
+    return rows
+
+
+def paths_of(connection: duckdb.DuckDBPyConnection, families: set[str]) -> dict[str, set[str]]:
+    """Family -> every path of what it is named for, and of what that was renamed to or from."""
+    symbols = [
+        (path, {path, *aliases}) for path, aliases in connection.execute("SELECT path, aliases FROM symbols").fetchall()
+    ]
+    known: dict[str, set[str]] = defaultdict(set)
+    for _, paths in symbols:
+        for path in paths:
+            known[path] |= paths
+    renamed = defaultdict(set)
+    pairs = "SELECT symbol, replacement FROM changes WHERE kind IN ('renamed', 'moved') AND replacement IS NOT NULL"
+    for symbol, replacement in connection.execute(pairs).fetchall():
+        renamed[symbol].add(replacement)
+        renamed[replacement].add(symbol)
+    found = {}
+    for family in families:
+        left, paths = [family], set()
+        while left:
+            path = left.pop()
+            if path not in paths:
+                paths.add(path)
+                left += [*known.get(path, ()), *renamed.get(path, ())]
+        found[family] = paths
+    return found
+
+
+@cache
+def names_in(code: str) -> set[str]:
+    """Dotted names that code loads, with what its imports bind spelled out; words where it doesn't compile."""
+    try:
+        compiled = compile(code, "row", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set(re.findall(r"[A-Za-z_][\w.]*", code))
+    bound: dict[str, str] = {}
+    chains = [chain for inner in _codes(compiled) for chain in _chains(inner, bound)]
+    names = set(bound.values())
+    for head, *rest in chains:
+        names.add(".".join([bound.get(head, head), *rest]))
+    return names
+
+
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    yield code
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            yield from _codes(inner)
+
+
+def _chains(code: types.CodeType, bound: dict[str, str]) -> Iterator[list[str]]:
+    """Runs of a load and its attributes; what imports bind goes to `bound`."""
+    chain: list[str] = []
+    module = imported = ""
+    for step in dis.get_instructions(code):
+        name = str(step.argval)
+        if step.opname == "IMPORT_NAME":
+            module = imported = name
+        elif step.opname == "IMPORT_FROM":
+            imported = f"{module}.{name}"
+        elif step.opname.startswith("STORE_") and imported:
+            plain = imported == module and "." in module and name == module.partition(".")[0]
+            bound[name] = name if plain else imported
+            imported = ""
+        if step.opname in ("LOAD_ATTR", "LOAD_METHOD") and chain:
+            chain.append(name)
+            continue
+        if chain:
+            yield chain
+        chain = [name] if step.opname in ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FAST", "LOAD_DEREF") else []
+    if chain:
+        yield chain
+
+
+def quoted(text: str) -> list[str]:
+    """Code in a page: itself, its doctests, its fenced blocks."""
+    prompts = "\n".join(re.findall(r"^[ \t]*(?:>>>|\.\.\.) ?(.*)$", text, re.MULTILINE))
+    return [text, prompts, *re.findall(r"^[ \t]*```[^\n]*\n(.*?)```", text, re.MULTILINE | re.DOTALL)]
+
+
+def runs(text: str) -> set[tuple[str, ...]]:
+    """Runs of five words or marks of a text."""
+    words = re.findall(r"\w+|[^\w\s]", text)
+    return {tuple(words[i : i + 5]) for i in range(len(words) - 4)}
+
+
+class Search:
+    """What is held out, and what gives it away."""
+
+    def __init__(self, rows: list[Row], paths: dict[str, set[str]]) -> None:
+        self.paths = paths
+        self.unseen = {r.family for r in rows if r.split in ("symbol", "dev") and r.family}
+        self.by_file = {(r.family, r.file) for r in rows if r.split == "context" and r.family}
+        self.roots = {r.root for r in rows if r.split != "train"}
+        self.copied: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        self.sites: list[tuple[Row, int]] = []
+        seen: set[str] = set()
+        self.words = {row.family.rpartition(".")[2] for row in rows if row.split != "train"}
+        for row in rows:
+            if row.split != "train" and row.family and row.codes and row.codes[0] not in seen:
+                seen.add(row.codes[0])
+                found = runs(row.codes[0])
+                self.sites.append((row, len(found)))
+                for run in found:
+                    self.copied[run].append(len(self.sites) - 1)
+
+    def leaks(self, row: Row) -> Iterator[str]:
+        """One line for each way in which a training row gives something away."""
+        if row.root in self.roots:
+            yield "shares its root with an evaluation row"
+        held = self.unseen | {family for family, file in self.by_file if file == row.file}
+        if row.family in held:
+            yield f"trains on {row.family}, which is held out"
+        codes = [*row.codes, *(quoted(row.prose) if row.prose.strip() else [])]
+        names = {name for code in codes for name in names_in(code)} if held else set()
+        for family in sorted(held):
+            if found := self._named(family, names, row.prose):
+                yield f"names {found} of {family}, which is held out"
+        yield from self._copies(codes, row.kind == "text")
+
+    def _named(self, family: str, names: set[str], prose: str) -> str:
+        for path in sorted(self.paths[family]):
+            if path in names or any(name.startswith(f"{path}.") for name in names):
+                return path
+            if path in prose and re.search(rf"(?<![\w.]){re.escape(path)}\b", prose):
+                return path
+        return ""
+
+    def _copies(self, codes: list[str], is_page: bool) -> Iterator[str]:
+        for code in codes:
+            if self.words.isdisjoint(re.findall(r"\w+", code)):
+                continue
+            own = runs(code)
+            hits = Counter(site for run in own for site in self.copied.get(run, ()))
+            for site, count in hits.items():
+                row, whole = self.sites[site]
+                either = whole if is_page else whole + len(own) - count
+                if count >= COPIED * either and re.search(rf"\b{row.family.rpartition('.')[2]}\b", code):
+                    yield f"copies {row.id}, a site of {row.split}"
+                    return
+
+
+def main() -> int:
+    """Runs the search; the exit status."""
+    home = Path(sys.argv[1])
+    with duckdb.connect(str(home / "driftune.duckdb"), read_only=True) as connection:
+        known = [name for (name,) in connection.execute("SELECT domain FROM latest_snapshots ORDER BY 1").fetchall()]
+        status = 0
+        for domain in sys.argv[2:] or known:
+            rows = rows_of(connection, domain)
+            search = Search(rows, paths_of(connection, {r.family for r in rows if r.family}))
+            trained = [row for row in rows if row.split == "train"]
+            found = [(row, leak) for row in trained for leak in search.leaks(row)]
+            for row, leak in found:
+                print(f"{row.id} ({row.kind}, {row.file}) {leak}")
+            pages = sum(row.kind == "text" for row in trained)
+            print(
+                f"{domain}: {len(found)} leaks in {len(trained):,} training rows ({pages:,} of them pages); held out: "
+                f"{len(search.unseen)} families, {len(search.by_file)} files of others, {len(search.sites):,} sites"
+            )
+            status |= bool(found)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

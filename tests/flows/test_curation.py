@@ -1,0 +1,43 @@
+"""The stage `curate`: what a domain's `[curation]` says reaches it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flows.curation import _tasks
+from flows.house import House
+from registry.domain import Domain
+from registry.errors import ConfigurationError
+from registry.settings import Settings
+
+
+def house(*benchmarks: str) -> House:
+    """The house of a domain that lists these benchmarks."""
+    domain = Domain.model_validate(
+        {"name": "d", "library": {"name": "lib", "versions": ["1", "2"]}, "curation": {"benchmarks": benchmarks}}
+    )
+    return House(domain=domain, settings=Settings())
+
+
+def test_benchmarks_are_read_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tasks of all files that a domain lists are known, in order."""
+    monkeypatch.chdir(tmp_path)
+    Path("a.jsonl").write_text('{"task_id": "A/1", "prompt": "Do it."}\n')
+    (tmp_path / "b.py").write_text("x = 1\n")
+    assert [task.name for task in _tasks(house("a.jsonl", str(tmp_path / "b.py")))] == ["A/1 of a.jsonl", "b.py"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"), [(None, "No such file"), (b"{}\nno", "line 2 is no JSON"), (b"\xff\xfe", "can't decode")]
+)
+def test_a_benchmark_that_cannot_be_read_is_named(tmp_path: Path, text: bytes | None, why: str) -> None:
+    """A file that isn't there, holds no JSON or is no text is an error that names it and what to mend."""
+    path = tmp_path / "tasks.jsonl"
+    if text is not None:
+        path.write_bytes(text)
+    with pytest.raises(ConfigurationError, match=why) as refused:
+        _tasks(house(str(path)))
+    assert str(path) in str(refused.value)
+    assert "[curation] benchmarks" in str(refused.value)
