@@ -21,19 +21,20 @@ from synth.calls import Receivers, Script
 from synth.literals import changes_of
 from synth.material import Outcomes, Piece, draw, key_of
 from synth.recording import checks_of, probing, recorded, values_of
+from synth.source import Edit, Source
 from synth.spelling import applied
 from synth.stated import stated, told
 from synth.trials import Bench
 
-GENERATOR, VERSION = "behaviour", "1"
+GENERATOR, VERSION = "behaviour", "2"
 
 FOUND = "runs at both releases"
 """Source of the evidence for a change that no note tells of."""
 
-VARIED = 240
+VARIED = 300
 """Most programs with other literals that are run."""
 
-EACH = 2
+EACH = 3
 """Most variants of one program."""
 
 
@@ -152,14 +153,26 @@ class Behaviour:
         if not checks:
             return
         rng = random.Random(f"{self.seed}:{piece.key}")
-        options = changes_of(piece.program.code, rng)
+        code = piece.program.code
+        options = [*changes_of(code, rng), *changes_of(code, rng), *_far(code)]
         rng.shuffle(options)
-        for edits in options[:EACH]:
-            yield Program(code=applied(piece.program.code, edits), test=probing(checks[:3]))
+        for text in list(dict.fromkeys(applied(code, edits) for edits in options))[:EACH]:
+            yield Program(code=text, test=probing(checks[:3]))
 
 
 def _acts(path: str, index: SymbolIndex) -> bool:
     return path in index.by_path and index.by_path[path].kind in ("function", "method")
+
+
+def _far(code: str) -> Iterator[list[Edit]]:
+    """Edits of one literal each: numbers of arguments more than doubled, truth values turned around."""
+    source = Source(code)
+    for call in (n for n in ast.walk(source.tree) if isinstance(n, ast.Call)):
+        for node in (*call.args, *(k.value for k in call.keywords)):
+            if not isinstance(node, ast.Constant) or not isinstance(node.value, (bool, int, float)):
+                continue
+            value = not node.value if isinstance(node.value, bool) else 2 * node.value + 1
+            yield [(*source.span(node), repr(value))]
 
 
 def suspects(

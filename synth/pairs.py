@@ -184,16 +184,6 @@ class Pairs:
         gone = self.families.calling(p for p in old if self.old.public(p) not in names)
         return bool(gone & self.families.calling(p for p in new if self.new.public(p) not in names))
 
-    def _strangers(self, before: Program, after: Program) -> bool:
-        """Whether two programs that check something else call names of their own that no family brings together."""
-        if asserted(before) & asserted(after) or before.test == after.test:
-            return False
-        old = {self.old.public(p): p for p in self.old.called(before.code + "\n" + before.test)}
-        new = {self.new.public(p): p for p in self.new.called(after.code + "\n" + after.test)}
-        gone = [p for name, p in old.items() if name not in new]
-        come = [p for name, p in new.items() if name not in old]
-        return bool(gone and come) and not self.families.calling(gone) & self.families.calling(come)
-
     def _forms(self, match: Match, failing: int | None) -> Iterator[tuple[str, Program, Program]]:
         before, after = match.old.program, match.new.program
         yield f"{match.how}:whole", before, after

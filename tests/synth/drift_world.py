@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from registry.families import Families
 from registry.names import SymbolIndex
@@ -18,7 +20,7 @@ from scrapers.symbols import find_symbols
 from synth import test_examples
 from synth.drift import Drift
 from synth.material import Piece, pieces
-from synth.recording import checks_of
+from synth.recording import checks_of, values_of_checks
 from synth.sites import Limits
 from synth.trials import Bench
 from tests.synth.conftest import page
@@ -281,9 +283,17 @@ class World:
         def run(release: str, programs: Iterable[Program]) -> dict[str, Verdict]:
             wanted = list({p.id: p for p in programs}.values())
             texts = [[c.expression for c in checks_of(p) or ()] for p in wanted]
-            return {v.program: v for v in self.run(wanted, release, texts)}
+            made = zip(wanted, self.run(wanted, release, texts), strict=True)
+            return {p.id: dataclasses.replace(v, values=_compared(p, v)) for p, v in made}
 
         return Bench(run, lambda v: v.outcome == "passed", lambda old, new: bool(old == new))
+
+
+def _compared(program: Program, verdict: Verdict) -> dict[str, dict[str, str]]:
+    """The values of a verdict with what the program's own checks expect of them."""
+    expected = values_of_checks(program)
+    values: Any = verdict.values
+    return {i: {**value, "expected": expected.get(int(i), "None")} for i, value in values.items()}
 
 
 def scraped(version: str, sources: dict[str, str], tests: dict[str, str]) -> Scraped:
@@ -294,14 +304,18 @@ def scraped(version: str, sources: dict[str, str], tests: dict[str, str]) -> Scr
     return Scraped(release=release, pages=tuple(pages), symbols=tuple(symbols))
 
 
-def made(folder: Path) -> World:
+Texts = tuple[dict[str, str], dict[str, str]]
+"""Path -> text of files, at the old and at the new release."""
+
+
+def made(folder: Path, library: Texts = (OLD, NEW), tests: Texts = (OLD_TESTS, NEW_TESTS)) -> World:
     """The library written to `folder`, scraped, mined, its programs run where the drift part needs it."""
-    for version, sources in (("old", OLD), ("new", NEW)):
+    for version, sources in zip(("old", "new"), library, strict=True):
         for path, text in sources.items():
             file = folder / version / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
-    old, new = scraped("1", OLD, OLD_TESTS), scraped("2", NEW, NEW_TESTS)
+    old, new = scraped("1", library[0], tests[0]), scraped("2", library[1], tests[1])
     mined = [list(pieces(test_examples.mine(s.pages, SymbolIndex(s.symbols), domain="lib"))) for s in (old, new)]
     world = World(folder, old, new, find_changes(old, new), mined[0], mined[1])
     for release in world.releases:
