@@ -111,16 +111,19 @@ def _chains(code: types.CodeType, bound: dict[str, str]) -> Iterator[list[str]]:
     """Runs of a load and its attributes; what imports bind goes to `bound`."""
     chain: list[str] = []
     module = imported = ""
+    listed: object = None  # what a `from` lists; None for a plain import, also one with `as`, which walks to its end
+    constant: object = None
     for step in dis.get_instructions(code):
         name = str(step.argval)
         if step.opname == "IMPORT_NAME":
-            module = imported = name
+            module, listed = name, constant
+            imported = name if "." not in name else ""
         elif step.opname == "IMPORT_FROM":
-            imported = f"{module}.{name}"
-        elif step.opname.startswith("STORE_") and imported:
-            plain = imported == module and "." in module and name == module.partition(".")[0]
-            bound[name] = name if plain else imported
-            imported = ""
+            imported = f"{module}.{name}" if listed else module
+        elif step.opname.startswith("STORE_") and module:
+            bound[name] = imported or name
+            imported, module = "", module if listed else ""
+        constant = step.argval if step.opname == "LOAD_CONST" else constant
         if step.opname in ("LOAD_ATTR", "LOAD_METHOD") and chain:
             chain.append(name)
             continue
