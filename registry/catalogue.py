@@ -85,7 +85,11 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
         SELECT f.what, t.key AS "table", json_extract_string(i.value, '$') AS id
         FROM forgotten f, json_each(f.rows) t, json_each(t.value) i
         """,
-        {"what": "Source or licence that was forgotten", "table": "Table", "id": "Id of a row that went"},
+        {
+            "what": "Source or licence that was forgotten",
+            "table": "Table",
+            "id": "Id of a row that went; it may have been made anew",
+        },
     ),
     "domain_environments": (
         """

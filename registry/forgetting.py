@@ -1,8 +1,9 @@
 """`driftune forget`: what came from a source, or stands under a licence, goes out of the lake's files, and stays out.
 
 Gone are the pages, what was read from them (symbols), what was made from them through any number of steps (examples),
-the programs that nothing else names, and how these ran. What was found by comparing or reading all pages (changes, and
-the memory that this and the synthesis are done) goes too: the next run makes it anew, from what is left.
+the programs that nothing else names, and how these ran. What was found by comparing or reading all pages (changes, rows
+that quote their evidence, and the memory that this and the synthesis are done) goes too: the next run makes it anew,
+from what is left.
 
 Snapshots and adapters are not changed: those that hold a forgotten row are named.
 """
@@ -96,11 +97,14 @@ def trace(lake: Lake, order: Order) -> Trace:
     """What an order takes; nothing is changed."""
     gone = [p for p in lake.read(Page) if order.takes(p.url, p.licence)]
     pages = {p.id for p in gone}
-    symbols = {s.id for s in lake.read(Symbol) if s.page in pages}
-    all_examples = lake.read(Example)
-    examples = _descendants(all_examples, pages | symbols, order)
-    programs = _unnamed(lake, (e for e in all_examples if e.id not in examples)) if examples else set()
     releases = {p.release for p in gone}
+    symbols = {s.id for s in lake.read(Symbol) if s.page in pages}
+    changes = {c.id: c for c in lake.read(Change) if releases & {c.old, c.new}}
+    all_examples = lake.read(Example)
+    taken = {e.id for e in all_examples if order.takes(e.source_url, e.licence)}
+    examples = _descendants(all_examples, pages | symbols | taken) | taken
+    quoting = {e.id for e in all_examples if e.change in changes and _quotes(e, changes[e.change])}
+    programs = _unnamed(lake, (e for e in all_examples if e.id not in examples)) if examples else set()
     domains = _domains(lake, releases) | {e.domain for e in all_examples if e.id in examples}
     rows: dict[str, Iterable[str]] = {
         "pages": pages,
@@ -110,8 +114,9 @@ def trace(lake: Lake, order: Order) -> Trace:
         "verdicts": _ids(lake, Verdict, "program", programs),
         "removals": _ids(lake, Removal, "example", examples),
     }
-    again = {
-        "changes": _ids(lake, Change, "old", releases) | _ids(lake, Change, "new", releases),
+    again: dict[str, Iterable[str]] = {
+        "changes": changes,
+        "examples": (_descendants(all_examples, quoting) | quoting) - examples,
         "work": {w.id for w in lake.read(Work) if w.domain in domains and _is_made_anew(w)},
     }
     snapshots = _snapshots(lake, examples)
@@ -141,7 +146,7 @@ def forget(lake: Lake, order: Order, found: Trace, *, by: str, alone: bool = Fal
     if found.rows or not known:
         lake.append([_written(order, found, by, known[0] if known else None)])
     if found.rows or found.again:
-        without = {table: _listed(ids) for table, ids in {**found.rows, **found.again}.items()}
+        without = {table: _listed(ids) for table, ids in _together(found).items()}
         compact(lake, alone=alone, grace=_NOW, without=without)
     collect(lake, grace=_NOW)  # also what an order that was killed had replaced
 
@@ -154,7 +159,8 @@ def orders(lake: Lake) -> list[Order]:
 def _written(order: Order, found: Trace, by: str, before: Forgotten | None) -> Forgotten:
     """The memory of an order, with what the same order took before."""
     old: Mapping[str, Any] = before.rows if before else {}
-    rows = {t: sorted({*old.get(t, ()), *found.rows.get(t, ())}) for t in sorted({*old, *found.rows})}
+    went = {table: ids for table, ids in _together(found).items() if table != Work.table}
+    rows = {t: sorted({*old.get(t, ()), *went.get(t, ())}) for t in sorted({*old, *went})}
     snapshots = {*(before.snapshots if before else ()), *(s.id for s, _ in found.snapshots)}
     adapters = {*(before.adapters if before else ()), *(a.id for a in found.adapters)}
     return Forgotten(
@@ -163,22 +169,34 @@ def _written(order: Order, found: Trace, by: str, before: Forgotten | None) -> F
     )  # fmt: skip
 
 
-def _descendants(examples: Iterable[Example], gone: Iterable[str], order: Order) -> set[str]:
-    """Ids of the examples that were made from what is gone, in any number of steps, or that the order takes."""
+def _together(found: Trace) -> dict[str, frozenset[str]]:
+    """Table -> ids of all rows that go, those that are made anew too."""
+    return {
+        table: found.rows.get(table, frozenset()) | found.again.get(table, frozenset())
+        for table in sorted({*found.rows, *found.again})
+    }
+
+
+def _descendants(examples: Iterable[Example], gone: Iterable[str]) -> set[str]:
+    """Ids of the examples that were made from what is gone, in any number of steps."""
     children: dict[str, list[str]] = {}
-    found: set[str] = set()
     for example in examples:
-        if order.takes(example.source_url, example.licence):
-            found.add(example.id)
         for parent in example.parents:
             children.setdefault(parent, []).append(example.id)
-    left = [*gone, *found]
+    found: set[str] = set()
+    left = list(gone)
     while left:
-        for child in children.get(left.pop(), ()):
-            if child not in found:
-                found.add(child)
-                left.append(child)
+        fresh = set(children.get(left.pop(), ())) - found
+        found |= fresh
+        left += fresh
     return found
+
+
+def _quotes(example: Example, change: Change) -> bool:
+    """Whether what a row asks for is said in words of its change's evidence: of a note that may stand on a page."""
+    asked = " ".join(str(example.parts.get("prompt", "")).split())
+    texts = (" ".join(str(e.get("text", "")).split()) for e in change.evidence)
+    return any(text and text in asked for text in texts)
 
 
 def _unnamed(lake: Lake, staying: Iterable[Example]) -> set[str]:

@@ -301,7 +301,7 @@ class Forgotten(Record):
 
     table: ClassVar[str] = "forgotten"
     what: str = key("Addresses (`*` is anything but a slash; what is below counts), or the SPDX id of a licence")
-    rows: Object = column("{table: [ids]} of the rows that went", default_factory=dict)
+    rows: Object = column("{table: [ids]} of the rows that went; some were made anew since then", default_factory=dict)
     snapshots: tuple[str, ...] = column("Ids of the snapshots that hold some of them", default=())
     adapters: tuple[str, ...] = column("Ids of the adapters trained on these", default=())
     by: str = column("Name of the account that ordered it", default="")
