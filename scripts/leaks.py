@@ -4,7 +4,7 @@
 
 It reads the catalogue and nothing else of driftune: names are taken from compiled bytecode (not from syntax trees or
 tokens, as curation and its check do), copies are found by runs of words. Pages (`text`) are what retrieval reads too.
-It prints a line for each leak and a summary, and ends with 1 where there is a leak.
+It prints a line for each leak and a summary, and ends with 1 where there is a leak, with 2 where there is no snapshot.
 """
 
 from __future__ import annotations
@@ -207,6 +207,9 @@ def main() -> int:
     home = Path(sys.argv[1])
     with duckdb.connect(str(home / "driftune.duckdb"), read_only=True) as connection:
         known = [name for (name,) in connection.execute("SELECT domain FROM latest_snapshots ORDER BY 1").fetchall()]
+        if not known:
+            print(f"No finished curation in {home}")
+            return 2
         status = 0
         for domain in sys.argv[2:] or known:
             rows = rows_of(connection, domain)

@@ -168,6 +168,14 @@ def test_bugs_are_alike_where_they_change_the_same() -> None:
     assert world.gone() == {second: first}
 
 
+def test_two_errors_of_syntax_are_two_rows() -> None:
+    """What doesn't parse has no form to compare: only what is equal but for layout is a duplicate."""
+    world = World()
+    for broken in ("def total(graph", "def total[graph"):
+        world.add("syntax", fixed=PLAIN, buggy=PLAIN.replace("def total(graph", broken + ":"))
+    assert world.gone() == {}
+
+
 def test_the_pairs_of_a_site_go_together() -> None:
     """Of two call sites alike all pairs of one stay and all of the other go; another call of the program is no twin."""
     world = World()

@@ -30,11 +30,13 @@ _PERMUTATIONS, _BANDS = 128, 32
 
 AFTER: Mapping[str, str] = {
     "doc": "answer", "test": "answer", "bug": "fixed", "drift": "new", "edit": "after", "locate": "original",
-    "fim": "whole", "preference": "chosen",
+    "fim": "whole", "preference": "chosen", "syntax": "fixed",
 }  # fmt: skip
 """Kind -> the role of the program that two rows are compared by."""
 
-_BEFORE: Mapping[str, str] = {"bug": "buggy", "drift": "old", "edit": "before", "locate": "corrupted"}
+_BEFORE: Mapping[str, str] = {
+    "bug": "buggy", "drift": "old", "edit": "before", "locate": "corrupted", "syntax": "buggy",
+}  # fmt: skip
 """Kind -> the role of the program from which it is changed; alike rows change the same."""
 
 _GAP: Mapping[str, tuple[str, str]] = {"preference": ("prompt", "chosen"), "fim": ("prefix", "middle")}
@@ -113,7 +115,8 @@ class _Row:
             return ()
         gap = _gap(example, _GAP[example.kind], self.form.said) if example.kind in _GAP else ()
         before = self.programs.get(_BEFORE.get(example.kind, ""), "")
-        changed = _changed(self.forms.of(before).tokens, self.form.tokens)
+        old = self.forms.of(before).tokens
+        changed = _changed(old, self.form.tokens) if old else before  # what doesn't parse is like nothing else
         return (example.family if gap else None, self.forms.files(self.after), changed, gap)
 
     def is_like(self, other: _Row) -> bool:
@@ -134,9 +137,7 @@ def _is_another_release(one: Example, other: Example) -> bool:
 
 
 def _changed(before: Sequence[str], after: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """The tokens of two forms between their common start and end; none where there is no form before."""
-    if not before:
-        return (), ()
+    """The tokens of two forms between their common start and end."""
     shorter = min(len(before), len(after))
     start = next((i for i in range(shorter) if before[i] != after[i]), shorter)
     end = next((i for i in range(shorter - start) if before[-1 - i] != after[-1 - i]), shorter - start)
