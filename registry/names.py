@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from registry.records import Symbol
 
@@ -69,7 +70,7 @@ class SymbolIndex:
     def references(self, code: str) -> Iterator[tuple[str, ast.AST]]:
         """Dotted names of the library in `code`, imports resolved (`nx.Graph`: `networkx.Graph`), and their nodes."""
         try:
-            tree = ast.parse(code)
+            tree = tree_of(code)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return
         names = imported_names(tree, self.roots)
@@ -85,11 +86,17 @@ class SymbolIndex:
         return None
 
 
+@lru_cache(maxsize=64)
+def tree_of(code: str) -> ast.Module:
+    """The syntax tree of a program that several look at in turn, parsed once: treat as frozen."""
+    return ast.parse(code)
+
+
 def imported_names(tree: ast.AST, roots: Iterable[str]) -> dict[str, str]:
     """Local name -> dotted path, for every import of one of the packages `roots` anywhere in `tree`."""
     wanted = frozenset(roots)
     names: dict[str, str] = {}
-    for node in _statements(tree):
+    for node in statements(tree):
         if isinstance(node, ast.Import):
             for a in node.names:
                 if a.name.partition(".")[0] in wanted:
@@ -99,7 +106,7 @@ def imported_names(tree: ast.AST, roots: Iterable[str]) -> dict[str, str]:
     return names
 
 
-def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+def statements(tree: ast.AST) -> Iterator[ast.AST]:
     """`tree` and the statements in it, level by level, as `ast.walk` would meet them; expressions hold none."""
     left = deque([tree])
     while left:

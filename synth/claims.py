@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from registry.names import SymbolIndex, dotted_name, imported_names
+from registry.names import SymbolIndex, dotted_name, imported_names, tree_of
 from registry.records import Symbol
 
 _FEW = 4
@@ -23,22 +23,25 @@ def called(code: str, index: SymbolIndex) -> tuple[str, ...]:
 def _methods(code: str, index: SymbolIndex) -> list[str]:
     """Methods called on names that were bound to a class's instance."""
     try:
-        tree = ast.parse(code)
+        tree = tree_of(code)
     except SyntaxError:
         return []
     imports = imported_names(tree, index.roots)
     types: dict[str, str] = {}
+    read: list[ast.Attribute] = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+        if isinstance(node, ast.Attribute):
+            read.append(node)
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
             dotted = dotted_name(node.value.func)
             path = _resolve(dotted, imports, index) if dotted else None
             for target in node.targets:
                 if isinstance(target, ast.Name) and path is not None and index.by_path[path].kind == "class":
                     types.setdefault(target.id, path)
     found: dict[str, None] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in types:
-            path = index.canonical(f"{types[node.value.id]}.{node.attr}")
+    for attribute in read:
+        if isinstance(attribute.value, ast.Name) and attribute.value.id in types:
+            path = index.canonical(f"{types[attribute.value.id]}.{attribute.attr}")
             if path is not None and path in index.by_path:
                 found.setdefault(path)
     return list(found)

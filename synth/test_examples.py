@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from registry.identity import sha256_of
-from registry.names import SymbolIndex
+from registry.names import SymbolIndex, statements, tree_of
 from registry.records import Example, Page, Program
 from synth.claims import by_relevance, called
 from synth.dataflow import flow_all, unbound
@@ -142,24 +142,22 @@ def stand_alone_rows(tests: Iterable[TestFunction], rows: int = 2) -> Iterator[R
 def _fits(row: Row, allowed: frozenset[str]) -> bool:
     """Whether it is of an example's size and imports only what the environment has."""
     code, test = row.split.code, row.split.test
-    if code.count("\n") > LONGEST or test.count("\n") > 2 * LONGEST:
+    if code.count("\n") > LONGEST or test.count("\n") > 2 * LONGEST or "pytest" in code + test:
         return False
     try:
-        trees = [ast.parse(code), ast.parse(test)]
+        trees = [tree_of(code), ast.parse(test)]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of comparisons that the test's author meant so
-            compile(code, "code", "exec")
+            compile(trees[0], "code", "exec")
     except (SyntaxError, ValueError):
         return False
-    if unbound([*trees[0].body, *trees[1].body]):
-        return False
-    return all(_imports(tree) <= allowed for tree in trees) and "pytest" not in code + test
+    return all(_imports(tree) <= allowed for tree in trees) and not unbound([*trees[0].body, *trees[1].body])
 
 
 def _imports(tree: ast.Module) -> set[str]:
     """The top-level packages that a program imports."""
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in statements(tree):
         if isinstance(node, ast.Import):
             found.update(a.name.partition(".")[0] for a in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from flows.house import House, open_house
+from flows.scraping import examples, releases, scrape_key, scraped
+from flows.stages import STAGES
+from registry.identity import sha256_of_bytes
 from registry.lake import Lake
+from registry.records import Verdict
 from tests.flows.runs import driftune, kill_when, query, small_domain, start
+from validators.proofs import programs_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -140,3 +148,44 @@ def test_a_second_run_of_a_domain_says_who_holds_it(finished: tuple[Path, Path],
     assert second.returncode == 2
     assert f"process {first.pid}" in second.stderr
     assert "wait for it to end" in second.stderr
+
+
+def other_docs(house: House, path: str, before: str, after: str) -> None:
+    """The new release is scraped again, and one symbol's docstring says something else."""
+    found = scraped(house, releases(house)[1])
+    [symbol] = [s for s in found.symbols if s.path == path]
+    assert before in symbol.doc
+    release = replace(found.release, artifact_sha256="0" * 64)
+    pages = {p.id: replace(p, release=release.id) for p in found.pages}
+    text = pages[symbol.page or ""].markdown.replace(before, after)
+    changed = replace(pages[symbol.page or ""], markdown=text, content_hash=sha256_of_bytes(text.encode()))
+    pages[symbol.page or ""] = changed
+    symbols = [replace(s, release=release.id, page=pages[s.page].id if s.page else None) for s in found.symbols]
+    symbols = [replace(s, doc=s.doc.replace(before, after)) if s.path == path else s for s in symbols]
+    key = scrape_key(house, house.library.source[0], house.library.versions[1])
+    rows = [release, *pages.values(), *symbols]
+    house.finish("scrape", "pypi", [key], rows, time.monotonic(), {"release": release.id})
+
+
+def test_a_change_in_one_docstring_runs_only_what_hangs_on_it(
+    finished: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another release file with one docstring changed: of thousands of programs a few run, all made of its example."""
+    domain, home = finished
+    shutil.copytree(home, tmp_path / "home")
+    monkeypatch.setenv("DRIFTUNE_HOME", str(tmp_path / "home"))
+    path, before = "more_itertools.more.chunked", "chunked([1, 2, 3, 4, 5, 6], 3)"
+    with closing(open_house(str(domain))) as house:
+        ran = {(v.program, v.environment) for v in house.lake.read(Verdict)}
+        other_docs(house, path, before, before.replace("3)", "n=3)"))
+        for stage in ("compare", "mine", "validate mined", "derive", "validate derived"):
+            for batch in STAGES[stage](house):
+                batch.run()
+        again = {v.program for v in house.lake.read(Verdict) if (v.program, v.environment) not in ran}
+        made = examples(house)
+    assert len(ran) > 3000
+    assert 3 <= len(again) <= 40
+    shown = {e.id for e in made if e.kind == "doc" and f":{path}#" in e.root}
+    hanging = {e.id for e in made if shown & {e.id, *e.parents}}
+    assert shown
+    assert {e.id for e in made if again & set(programs_of(e).values())} <= hanging
