@@ -46,16 +46,11 @@ def rules_from_likeness(changes: Sequence[Change], old: SymbolIndex, new: Symbol
         if change.kind != "removed" or change.replacement or source is None or source.kind != "function":
             continue
         owner, _, name = source.path.rpartition(".")
-        same = [
-            s
-            for s in new.by_path.values()
-            if s.path.rpartition(".")[0] == owner
-            and s.kind == "function"
-            and parameters_of(s) == parameters_of(source)
-            and name.startswith(s.path.rpartition(".")[2])
-        ]
-        for target in sorted(same, key=lambda s: (-len(s.path), s.path))[:1]:
-            yield renamed(source, target.path, changes)
+        shorter = (new.by_path.get(f"{owner}.{name[:end]}") for end in range(len(name), 0, -1))
+        for target in shorter:
+            if target is not None and target.kind == "function" and parameters_of(target) == parameters_of(source):
+                yield renamed(source, target.path, changes)
+                break
 
 
 def rules_from_pairs(
