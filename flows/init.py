@@ -54,6 +54,12 @@ preload = [{packages}, "pytest"]      # imported once, then forked: leave out wh
 # base = "tiny"                        # a small Llama made on the spot
 # seed = 0
 
+# [curation]
+# benchmarks = []                      # files of tasks (JSON lines, Python, text): rows that hold one are removed
+# max_tokens = 4096                    # longer rows are removed
+# cap = 0                              # rows of a kind about one symbol in training, at most; 0: any number
+# shares = {{}}                        # kind -> its share of the training rows, at most: {{ bug = 0.5 }}
+
 # [gate]
 # metric = "choice@1"                  # what an adapter must improve: choice@1 or preference …
 # split = "context"                    # … on call sites that nothing was trained on
