@@ -22,6 +22,9 @@ Common = TypeVar("Common")
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
+_LOOK_S = 0.5
+"""Seconds between two looks at whether a process is still wanted."""
+
 _COMMON: list[Any] = []
 """In a process of `spread`: what all of its jobs read, sent once."""
 
@@ -49,22 +52,26 @@ def spread(
         )
         try:
             yield from pool.map(partial(_perform, function), jobs)
+        except BaseException:
+            file.unlink()  # its processes see that, and end at once: a job may take minutes
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 
 
 def _begin(file: Path) -> None:
-    """What a process does first: it reads what all jobs read, leaves Ctrl-C to its parent, ends when that is gone."""
+    """What a process does first: it reads what all jobs read, leaves Ctrl-C to its parent, ends when that gives up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(file,), daemon=True).start()
     _COMMON.append(pickle.loads(file.read_bytes()))  # noqa: S301  # ours
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(file: Path) -> None:
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    assert parent is not None
+    while parent.is_alive() and file.exists():
+        parent.join(_LOOK_S)
+    os._exit(1)
 
 
 def _perform(function: Callable[[Any, Job], Result], job: Job) -> Result:

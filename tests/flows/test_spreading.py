@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -55,19 +56,20 @@ def test_an_error_of_a_job_is_raised_where_the_results_are_read() -> None:
         list(spread(failing, 7, range(20), 2))
 
 
-def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
-    """After `kill -9` of the process that spreads work none of the others is left."""
+@pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGINT])
+def test_processes_end_with_the_one_that_started_them(ended_by: signal.Signals, tmp_path: Path) -> None:
+    """After `kill -9` or Ctrl-C of the process that spreads work none is left, though a job takes a minute."""
     script, folder = tmp_path / "main.py", tmp_path / "made"
     script.write_text(KILLED, encoding="utf-8")
     folder.mkdir()
     process = subprocess.Popen([sys.executable, script, folder], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
-    end = time.monotonic() + 60
+    end = time.monotonic() + 50
     while len(list(folder.iterdir())) < 2:
         assert time.monotonic() < end
         assert process.poll() is None
         time.sleep(0.05)
-    process.kill()
-    process.wait()
+    process.send_signal(ended_by)
+    process.wait(timeout=30)
     while any(Path("/proc", other.name).exists() for other in folder.iterdir()):
         assert time.monotonic() < end, "They are still running"
         time.sleep(0.05)
