@@ -1,0 +1,35 @@
+"""Domain files: those that are shipped can be read, and what stands beside a library may differ by version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from registry.domain import LibrarySpec, load_domain
+from registry.errors import ConfigurationError
+
+SHIPPED = sorted(Path(__file__).parents[2].glob("domains/*.toml"))
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_shipped_domain_pins_what_stands_beside_the_library(file: Path) -> None:
+    """Every domain in `domains/` is valid, and names each package beside its library with a version."""
+    (library,) = load_domain(str(file)).library
+    for version in library.versions:
+        assert all("==" in requirement for requirement in library.beside(version))
+
+
+def test_pins_stand_beside_one_version_alone() -> None:
+    """Requirements are of both versions, pins of the one that they name."""
+    library = LibrarySpec(name="lib", versions=("1", "2"), requirements=("a==1",), pins={"2": ("b==2",)})
+    assert library.beside("1") == ("a==1",)
+    assert library.beside("2") == ("a==1", "b==2")
+
+
+def test_pins_of_a_version_that_is_not_compared_are_refused(tmp_path: Path) -> None:
+    """A pin for another version is a mistake: the versions there are are named."""
+    file = tmp_path / "lib.toml"
+    file.write_text('[[library]]\nname = "lib"\nversions = ["1", "2"]\npins = { "3" = ["b==2"] }\n')
+    with pytest.raises(ConfigurationError, match="'3' is none of the versions 1, 2"):
+        load_domain(str(file))
