@@ -105,9 +105,11 @@ def _curated(house: House, examples: list[Example], found: Verdicts, tasks: list
     old, new = (scraped(house, r) for r in releases(house))
     indexes = {s.release.id: SymbolIndex(s.symbols) for s in (old, new)}
     families = Families(changes(house), indexes[old.release.id], indexes[new.release.id])
-    programs = house.programs({p for e in examples for p in programs_of(e).values()})
+    rejected = _rejections(house)
+    looked_at = house.lake.read(Example, "id IN (SELECT unnest($ids))", {"ids": sorted(rejected)}) if rejected else []
+    programs = house.programs({p for e in [*examples, *looked_at] for p in programs_of(e).values()})
     lot = Lot(
-        house.domain, examples, programs, found, families, indexes, new.release.id, tasks, _rejections(house)
+        house.domain, examples, programs, found, families, indexes, new.release.id, tasks, rejected, looked_at
     )  # fmt: skip
     rows = list(curate(lot, curation=key, parent=_parent(house)))
     _check_leaks(rows, lot)

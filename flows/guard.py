@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from flows.house import House
 from registry.errors import GuardError
-from registry.records import Example, Record, Removal, Snapshot, SnapshotRow, Symbol
+from registry.records import Example, Record, Removal, SnapshotRow, Symbol
 from scrapers.sources import Scraped
 from validators.curation.rejected import REJECTED
 
@@ -43,8 +43,8 @@ def guard_release(house: House, old: Scraped, new: Scraped) -> None:
 def guard_rows(house: House, rows: Iterable[Record], known: Mapping[str, Example], parent: str | None) -> None:
     """Compares a finished curation with the domain's snapshot before it, kind by kind.
 
-    What was forgotten or rejected since then is meant to be gone. Kinds that speak of two releases are compared only
-    where these are the same.
+    What was forgotten or rejected since then is meant to be gone. Rows that speak of two releases are compared only
+    where these are still worked on.
 
     Args:
         house: The domain, with the share that may go.
@@ -59,26 +59,24 @@ def guard_rows(house: House, rows: Iterable[Record], known: Mapping[str, Example
     rejected = {r.example for r in made if isinstance(r, Removal) and r.rule == REJECTED}
     examples = {**known, **{r.id: r for r in made if isinstance(r, Example)}}
     after = Counter(examples[r.example].kind for r in made if isinstance(r, SnapshotRow))
-    new = next(r for r in made if isinstance(r, Snapshot))
-    before = _kinds(house, parent, examples, rejected, new)
+    before = _kinds(house, parent, examples, rejected)
     for kind in sorted(before):
         what = f"Of the {kind} rows of the last snapshot of {house.domain.name}"
         _allow(house, "curate", what, before[kind], after[kind], FEW)
 
 
-def _kinds(
-    house: House, parent: str | None, examples: Mapping[str, Example], rejected: set[str], new: Snapshot
-) -> Counter[str]:
+def _kinds(house: House, parent: str | None, examples: Mapping[str, Example], rejected: set[str]) -> Counter[str]:
     """How many rows of each kind the snapshot before has that are to stay."""
-    found = house.lake.read(Snapshot, "id = $id", {"id": parent}) if parent else []
-    if not found:
+    if parent is None:
         return Counter()
     ids = {r.example for r in house.lake.read(SnapshotRow, "snapshot = $s", {"s": parent})}
-    missing = {"ids": sorted(ids - set(examples))}  # texts that were cut then; those that were forgotten are nowhere
+    missing = {"ids": sorted(ids - set(examples))}  # of other releases, or cut then; what was forgotten is nowhere
     others = house.lake.read(Example, "id IN (SELECT unnest($ids))", missing) if missing["ids"] else []
     kept = [*(examples[i] for i in ids if i in examples), *others]
-    again = found[0].filters.get("current") == new.filters.get("current")
-    return Counter(e.kind for e in kept if e.id not in rejected and (again or len(e.releases) < 2))
+    present = {release for e in examples.values() for release in e.releases}
+    return Counter(
+        e.kind for e in kept if e.id not in rejected and (len(e.releases) < 2 or present.issuperset(e.releases))
+    )
 
 
 def _names(symbol: Symbol) -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -123,8 +122,8 @@ class Curations:
         self.known |= {e.id: e for e in made}
         return made
 
-    def curated(self, rows: list[Example], current: str = "new", *, out: list[Removal] | None = None) -> list[Record]:
-        snapshot = Snapshot(domain="d", rows_sha256=str(len(rows)), filters={"current": current})
+    def curated(self, rows: list[Example], out: list[Removal] | None = None) -> list[Record]:
+        snapshot = Snapshot(domain="d", rows_sha256=str(len(rows)), filters={})
         return [snapshot, *(SnapshotRow(snapshot=snapshot.id, example=e.id, split="train") for e in rows), *(out or [])]
 
     def write(self, rows: list[Record]) -> str:
@@ -173,19 +172,22 @@ def test_what_a_person_ordered_is_not_asked_about(curations: Curations) -> None:
 
 
 def test_pairs_of_releases_are_compared_for_the_same_releases_only(curations: Curations) -> None:
-    """With another release to train for its drift is another: only kinds that speak of one release are compared."""
+    """With another release to train for drift is another: only rows that speak of one release are compared then."""
     drift, docs = curations.rows("drift", 100, ("old", "new")), curations.rows("doc", 100)
+    old = curations.rows("test", 1, ("old",))
     parent = curations.write(curations.curated([*drift, *docs]))
-    curations.guard(curations.curated(docs, "newer"), parent)
     with pytest.raises(GuardError, match="drift"):
         curations.guard(curations.curated(docs), parent)
+    later = curations.rows("doc", 100, ("newer",))
+    working = {e.id: e for e in [*docs, *later]}
+    curations.guard(curations.curated(later), parent, working)
     with pytest.raises(GuardError, match="doc"):
-        curations.guard(curations.curated(drift, "newer"), parent)
+        curations.guard(curations.curated([*old, *later[:79]]), parent, working | {e.id: e for e in old})
 
 
 def test_texts_that_were_cut_count_as_texts(curations: Curations) -> None:
     """Curation makes cut texts anew: those of the snapshot before are read from the lake, and their share is kept."""
-    whole: list[Any] = curations.rows("text", 30)
+    whole = curations.rows("text", 30)
     parent = curations.write(curations.curated(whole))
     curations.known.clear()
     with pytest.raises(GuardError, match="text rows"):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
-from typing import Any
 
-from registry.records import Annotation, Example
+from registry.records import Annotation, Example, Removal
 from tests.validators.test_curation import NEW, OLD, SEEN, Bench
 from validators.curation.curate import curate
 from validators.curation.rejected import REJECTED, UNDONE, rejections
@@ -18,7 +17,7 @@ WHY = "It shows nothing"
 def rules(bench: Bench, *rejected: Example) -> dict[str, str]:
     """Id -> rule of what a curation removes when these rows were rejected."""
     lot = replace(bench.lot(), rejections={row.id: WHY for row in rejected})
-    removals: list[Any] = [r for r in curate(lot, "c") if hasattr(r, "rule")]
+    removals = [r for r in curate(lot, "c") if isinstance(r, Removal)]
     assert all(r.detail == WHY for r in removals if r.rule == REJECTED)
     return {r.example: r.rule for r in removals}
 
@@ -50,6 +49,19 @@ def test_the_same_row_of_another_release_is_rejected_too() -> None:
     again = bench.test(CODE.replace("\n", "\n\n"), parents=("another page",), source_url="pypi://lib/2/x/a.py")
     assert again.id != row.id
     assert rules(bench, row) == {row.id: REJECTED, again.id: REJECTED}
+
+
+def test_a_row_of_a_release_that_is_worked_on_no_more_is_still_rejected() -> None:
+    """Two releases later the row that a person looked at is no candidate: what says the same, or near it, stays out."""
+    bench, before = Bench(), Bench()
+    looked_at = before.test(CODE, releases=("a release long ago",))
+    again = bench.test(CODE.replace("\n", "\n\n"))
+    near = bench.test(CODE.replace("values", "found").replace("total", "whole"))
+    lot = replace(
+        bench.lot(), programs=bench.programs | before.programs, rejections={looked_at.id: WHY}, looked_at=[looked_at]
+    )
+    removals = {r.example: r.rule for r in curate(lot, "c") if isinstance(r, Removal)}
+    assert removals == {again.id: REJECTED, near.id: REJECTED}
 
 
 def test_what_says_it_in_other_words_does_not_take_its_place() -> None:

@@ -55,6 +55,7 @@ class Lot:
         current: Id of the release that is trained for: the newest.
         tasks: What models are evaluated on elsewhere: rows that hold one of these are removed.
         rejections: Id of a row that a person looked at -> why it was rejected.
+        looked_at: These rows, also where they are of releases that are worked on no more.
     """
 
     domain: Domain
@@ -66,6 +67,7 @@ class Lot:
     current: str
     tasks: Sequence[Task] = ()
     rejections: Mapping[str, str] = field(default_factory=dict)
+    looked_at: Iterable[Example] = ()
 
 
 @dataclass
@@ -95,7 +97,7 @@ def curate(lot: Lot, curation: str, parent: str | None = None) -> Iterator[Remov
     given = {e.id: e for e in lot.examples if not (e.kind == "text" and e.operator == CUT)}
     sieve = _Sieve(dict(sorted(given.items())), curation=curation)
     forms = Forms(lot.programs)
-    rejected = _reject(sieve, lot)
+    rejected, reasons = _reject(sieve, lot)
     _current(sieve, lot)
     _prove(sieve, lot)
     _licence(sieve, lot)
@@ -105,7 +107,7 @@ def curate(lot: Lot, curation: str, parent: str | None = None) -> Iterator[Remov
     for name, kept in duplicates(sieve.rows.values(), lot.programs, lot.current).items():
         sieve.remove(sieve.rows[name], "duplicate", "Another row says the same", kept)
     likeness = near_duplicates([*sieve.rows.values(), *rejected], forms, lot.current)
-    for name, why in alike({e.id: sieve.out[e.id].detail for e in rejected}, likeness).items():
+    for name, why in alike(reasons, likeness).items():
         sieve.remove(sieve.rows[name], REJECTED, why)
     for name, kept in likeness.items():
         if name in sieve.rows:
@@ -128,13 +130,18 @@ def curate(lot: Lot, curation: str, parent: str | None = None) -> Iterator[Remov
     yield from freeze(lot.domain.name, split, rows, _filters(lot), parent)
 
 
-def _reject(sieve: _Sieve, lot: Lot) -> list[Example]:
-    """Removes what a person rejected, before any other rule has a say; the rows that near ones are compared with."""
-    found = rejected_rows(sieve.rows.values(), lot.programs, lot.rejections)
-    rows = [sieve.rows[name] for name in sorted(found)]
-    for example in rows:
-        sieve.remove(example, REJECTED, found[example.id])
-    return [e for e in rows if e.kind != "preference"]  # the pairs of a call site are judged one by one
+def _reject(sieve: _Sieve, lot: Lot) -> tuple[list[Example], dict[str, str]]:
+    """Removes what a person rejected, before any other rule has a say.
+
+    Returns:
+        The rejected rows, those of other releases too, and why each was: near ones are compared with them.
+    """
+    rows = {**sieve.rows, **{e.id: e for e in lot.looked_at}}
+    found = rejected_rows(rows.values(), lot.programs, lot.rejections)
+    for name in sorted(set(found) & set(sieve.rows)):
+        sieve.remove(sieve.rows[name], REJECTED, found[name])
+    ones = [rows[name] for name in sorted(found) if rows[name].kind != "preference"]  # pairs are judged one by one
+    return ones, {e.id: found[e.id] for e in ones}
 
 
 def _prove(sieve: _Sieve, lot: Lot) -> None:
