@@ -26,7 +26,7 @@ from synth.spelling import applied
 from synth.stated import stated, told
 from synth.trials import Bench
 
-GENERATOR, VERSION = "behaviour", "2"
+GENERATOR, VERSION = "behaviour", "3"
 
 FOUND = "runs at both releases"
 """Source of the evidence for a change that no note tells of."""

@@ -7,6 +7,7 @@ maintainer updates an example or a test.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -16,6 +17,9 @@ from synth.slices import Slicer
 
 LONGEST = 200
 """Characters of a stated result."""
+
+_FLAG = re.compile(r"(raised|warned)\d*$")
+"""Names of what says whether a call raised or warned."""
 
 
 def stated(program: Program, actual: Mapping[int, str], most: int = 2) -> Iterator[tuple[str, Program, Program]]:
@@ -37,8 +41,8 @@ def stated(program: Program, actual: Mapping[int, str], most: int = 2) -> Iterat
         if before is None or after is None or most == 0 or max(len(before), len(after)) > LONGEST:
             continue
         assert isinstance(check.test, ast.Compare)
-        if ast.unparse(check.test.left).startswith("raised"):
-            continue  # that an error is raised no more is no result of a call
+        if _FLAG.match(ast.unparse(check.test.left)):
+            continue  # that a call raises or warns no more is no result of it
         alone = slicer.only(check)
         if len(ast.parse(alone.test).body) > 1:
             continue  # the check needs a set-up of its own
