@@ -155,7 +155,7 @@ def _made(
         raise NotAloneError(f"fixture {name}, not simple")
     asked = [a.arg for a in node.args.args][int(method) :]
     free = sum(isinstance(n, ast.Name) and n.id in ("request", "self") for n in parts)
-    if free != sum(map(_is_param, parts)) or (method and node.args.args[0].arg != "self"):
+    if free != sum(map(_is_param, parts)) or (method and [a.arg for a in node.args.args[:1]] != ["self"]):
         raise NotAloneError(f"fixture {name}, not simple")
     rows = _rows(module, params) if any(map(_is_param, parts)) else []
     others = [_find(test, module, other, depth + 1) for other in asked if other != "request"]

@@ -40,8 +40,11 @@ def tables(test: TestFunction) -> list[tuple[list[str], list[list[str]]]]:
 def _table(module: Module, call: ast.Call) -> tuple[list[str], list[list[str]]]:
     if len(call.args) != 2 or any(k.arg == "indirect" for k in call.keywords):
         raise NotAloneError("parametrize with options")
-    names = fold(call.args[0])
-    listed = [n.strip() for n in names.split(",")] if isinstance(names, str) else list(names)
+    try:
+        names = fold(call.args[0])
+        listed = [n.strip() for n in names.split(",")] if isinstance(names, str) else list(names)
+    except (NotConstantError, TypeError) as error:
+        raise NotAloneError("parametrize names that aren't written out") from error
     rows = written(module, call.args[1])
     if len(listed) == 1 and not (isinstance(names, str) and names.rstrip().endswith(",")):
         return listed, [[row] for row in rows[:ROWS]]

@@ -148,23 +148,34 @@ def _methods(module: Module, node: ast.ClassDef, modules: dict[str, Module]) -> 
                     yield TestFunction(origin, statement, owner, modules)
 
 
-def _bases(module: Module, node: ast.ClassDef, modules: dict[str, Module]) -> list[tuple[Module, ast.ClassDef]]:
-    """A class and its bases, as far as they stand in the suite; depth first."""
-    found = [(module, node)]
+def _bases(
+    module: Module, node: ast.ClassDef, modules: dict[str, Module], below: tuple[ast.ClassDef, ...] = ()
+) -> list[tuple[Module, ast.ClassDef]]:
+    """A class and its bases, as far as they stand in the suite; depth first.
+
+    Args:
+        module: Where it stands.
+        node: It.
+        modules: The suite.
+        below: The classes whose base it is: a base of one of their names is an imported class, or one defined before.
+    """
+    found, below = [(module, node)], (*below, node)
     for base in node.bases:
         name = base.id if isinstance(base, ast.Name) else None
         if name is None:
             continue
-        if name in module.classes:
-            found += [pair for pair in _bases(module, module.classes[name], modules) if pair not in found]
+        own = module.classes.get(name)
+        if own is not None and own not in below:
+            found += [pair for pair in _bases(module, own, modules, below) if pair not in found]
             continue
         for i in module.bound.get(name, ()):
             statement = module.statements[i]
             if isinstance(statement, ast.ImportFrom):
                 other = modules.get(_module_of(parsed(module.text(statement))[0]))
                 original = next((a.name for a in statement.names if (a.asname or a.name) == name), None)
-                if other is not None and original in other.classes:
-                    found += _bases(other, other.classes[original], modules)
+                base_class = other.classes.get(original or "") if other is not None else None
+                if other is not None and base_class is not None and base_class not in below:
+                    found += _bases(other, base_class, modules, below)
     return found
 
 

@@ -135,7 +135,7 @@ def stand_alone_rows(tests: Iterable[TestFunction], rows: int = 2) -> Iterator[R
                     yield Row(test, script, split(script), number)
                 except (UnsplittableError, SyntaxError, RecursionError):
                     continue
-        except (NotAloneError, SyntaxError):
+        except (NotAloneError, SyntaxError, RecursionError):
             continue
 
 
