@@ -54,8 +54,10 @@ def rows_of(connection: duckdb.DuckDBPyConnection, domain: str) -> list[Row]:
     rows = []
     for name, split, kind, family, file, root, parts, codes in connection.execute(_ROWS, {"domain": domain}).fetchall():
         held = json.loads(parts)
-        quoted = "\n".join(str(part.get("text", "")) for part in held.get("context", ()))
-        rows.append(Row(name, split, kind, family, file, root, tuple(codes or ()), f"{held.get('text', '')}\n{quoted}"))
+        told = [held.get("text"), *(part.get(key) for part in held.get("context", ()) for key in ("path", "text"))]
+        told += [held.get("prompt")] if kind != "preference" else []  # whose prompt is the head of its programs
+        prose = "\n".join(str(text) for text in told if text)
+        rows.append(Row(name, split, kind, family, file, root, tuple(codes or ()), prose))
     return rows
 
 

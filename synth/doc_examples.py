@@ -17,7 +17,7 @@ from synth.sessions import Session, sessions
 from synth.stubs import stub
 from synth.test_examples import task_text
 
-GENERATOR, VERSION = "doc_examples", "4"
+GENERATOR, VERSION = "doc_examples", "5"
 
 
 def mine(
@@ -239,9 +239,8 @@ def _example(
     domain: str,
     name: str,
 ) -> Example:
-    title = symbol.doc.strip().splitlines()[0] if symbol is not None else page.title or page.path
-    if symbol is not None and symbol.path not in claims:
-        title = f"As in the docs of `{index.public(symbol.path)}` ({title.rstrip('.')})"
+    # a docstring or page about something else may be of what is held out: its title would name that
+    title = symbol.doc.strip().splitlines()[0] if symbol is not None and symbol.path in claims else ""
     parents = (page.id,) if symbol is None else (symbol.id, page.id)
     return Example(
         domain=domain,

@@ -199,10 +199,11 @@ def prompt_of(test: TestFunction, claims: tuple[str, ...], index: SymbolIndex, p
 
 
 def task_text(title: str, claims: Iterable[str], index: SymbolIndex, program: Program) -> str:
-    """A task in words: a title, the library's calls to use, the names that are checked."""
+    """A task in words: a title if it has one, the library's calls to use, the names that are checked."""
     calls = ", ".join(f"`{index.public(path)}`" for path in list(claims)[:4])
     names = _checked_names(program)
-    lines = [title.rstrip(".") + ".", f"Use {calls}."]
+    lines = [title.rstrip(".") + "."] if title else []
+    lines.append(f"Use {calls}.")
     if names:
         lines.append(f"Bind {', '.join(f'`{n}`' for n in names)}.")
     return "\n".join(lines)

@@ -92,10 +92,18 @@ def programs_of(example: Example) -> dict[str, str]:
     return dict(sorted(parts.get("programs", {}).items()))
 
 
-def shown(example: Example) -> str:
+def quoted(example: Example) -> str:
     """What a row quotes of the library's files, beside its programs."""
     parts: Any = example.parts
     return "\n".join(str(part.get("text", "")) for part in parts.get("context", ()))
+
+
+def shown(example: Example) -> str:
+    """All prose that a row shows: what it asks, and what it quotes with the files' paths."""
+    parts: Any = example.parts
+    asked = "" if example.kind == "preference" else str(parts.get("prompt", ""))  # that is code of its programs
+    paths = "\n".join(str(part.get("path", "")) for part in parts.get("context", ()))
+    return f"{asked}\n{paths}\n{quoted(example)}".strip()
 
 
 def obligations(example: Example) -> list[tuple[str, str]]:

@@ -186,6 +186,7 @@ def test_nothing_held_out_is_trained_on() -> None:
         lambda b: b.test(f"import lib\nr = [\n    lib\n    .{TUNING}\n]\n"),
         lambda b: b.bug(f"from lib.core import (\n    {TUNING} as t,\n)\nr = t\n"),
         lambda b: b.text(f"Use `lib.{UNSEEN}`.\n"),
+        lambda b: b.test("import lib\nr = lib.other(0)\n", texts={"prompt": f"As `{UNSEEN}` does."}),
         lambda b: b.site(UNSEEN, "lib/tests/9.py"),
     ],
 )
@@ -210,6 +211,26 @@ def test_the_check_finds_a_shared_file_and_a_shared_root() -> None:
     found = list(leaks(split | {planted.id: TRAIN, twin.id: TRAIN}, bench.examples, bench.programs, FAMILIES))
     assert sum(planted.id in line for line in found) == 1
     assert sum(held.root in line for line in found) == 1
+
+
+def test_what_is_asked_names_no_held_out_function() -> None:
+    """A prompt that names an unseen family as code holds its row out; plain words that are names too don't."""
+    changes = [Change(old=OLD, new=NEW, symbol="lib.all", kind="signature")]
+    families = Families(
+        changes, *(SymbolIndex([*symbols(r), Symbol(release=r, path="lib.all", kind="function")]) for r in (OLD, NEW))
+    )
+    cutter = Cutter(families, READER)
+    assert cutter.named("Take all of them, and other words") == frozenset()
+    assert cutter.named("Deprecated, use `all`.") == cutter.named("See lib.all") == {"lib.all"}
+    bench = full()
+    asking = {
+        text: bench.test(f"import lib\nr = lib.other('{text}')\n", texts={"prompt": text}).id
+        for text in (f"As in the docs of `lib.{UNSEEN}`.", "As in the docs of others.")
+    }
+    removed, split, _ = bench.curate()
+    first, second = asking.values()
+    assert removed[first].rule == "held-out"
+    assert second in split
 
 
 # --------------------------------------------------------------------------------------------------------- the rules

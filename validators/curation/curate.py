@@ -26,12 +26,12 @@ from validators.curation.limits import above_cap, above_share, tokens
 from validators.curation.near import near_duplicates
 from validators.curation.private import Privacy
 from validators.curation.rejected import REJECTED, alike, rejected_rows
-from validators.proofs import Verdicts, answers, holds, programs_of, prove, shown
+from validators.proofs import Verdicts, answers, holds, programs_of, prove, quoted, shown
 from validators.references import Reader
 from validators.snapshot import freeze
 from validators.splits import TRAIN, Plan, assign, hubs, is_site, plan
 
-VERSION = "4"
+VERSION = "5"
 """Goes up when the same rows could come to another snapshot."""
 
 CUT = "cut"
@@ -219,7 +219,7 @@ def _current(sieve: _Sieve, lot: Lot) -> None:
 
 
 def _naming(rows: Mapping[str, Example], lot: Lot, reader: Reader) -> dict[str, frozenset[str]]:
-    """Example id -> the families that its claimed symbols, its programs and what it quotes of files may name."""
+    """Example id -> the families that its claimed symbols, its programs, what it asks and what it quotes may name."""
     of_program: dict[str, frozenset[str]] = {}
     cutter = Cutter(lot.families, reader)
     naming = {}
@@ -231,7 +231,7 @@ def _naming(rows: Mapping[str, Example], lot: Lot, reader: Reader) -> dict[str, 
             if name not in of_program:
                 of_program[name] = _of_program(lot.programs.get(name), reader)
             found |= of_program[name]
-        naming[example.id] = frozenset(found) | cutter.mentions(shown(example))
+        naming[example.id] = frozenset(found) | cutter.mentions(quoted(example)) | cutter.named(shown(example))
     return naming
 
 

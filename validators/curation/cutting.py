@@ -36,6 +36,11 @@ class Cutter:
         found = set(_WORD.findall(text))
         return frozenset(f for word in found & self._families.keys() for f in self._families[word])
 
+    def named(self, text: str) -> frozenset[str]:
+        """Families that words of a prose stand for: a plain English one only where it looks like code."""
+        found = set(_WORD.findall(text)) & self._families.keys()
+        return frozenset(f for word in found if _means(word, text) for f in self._families[word])
+
     def cut(self, text: str, held: frozenset[str]) -> str:
         """The text without the pieces that name one of the families `held`.
 
