@@ -9,7 +9,8 @@ Parts by kind (`Example.parts["programs"]` names the programs by role, the other
 | drift | old, new | prompt | old passes at old; at new it fails, differs or newly warns; new passes there unwarned |
 | bug | buggy, fixed, alone1 … | prompt | fixed passes; buggy, a small edit away, fails, and each of several alone |
 | fim | whole | prefix, middle, suffix, order, context | the whole passes; the middle is whole syntax nodes of it |
-| edit | before, after | prompt, scope | after passes, before fails; nothing outside the lines of the scope changes |
+| edit | before, after | prompt, scope | after passes, before fails; nothing outside the lines of the scope changes; |
+| | | | of two releases: before passes at old |
 | locate | original, corrupted | prompt, at, was, replaced | original passes; corrupted, one token away, fails |
 | syntax | buggy, fixed | prompt | fixed passes; buggy, one small edit away, doesn't compile |
 | preference | chosen, rejected | prompt, chosen, rejected, suffix | chosen passes, rejected ends `failed` or `error` |
@@ -115,7 +116,13 @@ def obligations(example: Example) -> list[tuple[str, str]]:
 
 def _duties(example: Example) -> list[tuple[str, int]]:
     """(role, index into the releases) of the runs that this example's proof needs."""
-    return [*DUTIES.get(example.kind, ()), *((role, -1) for role in programs_of(example) if role.startswith(ALONE))]
+    duties = [*DUTIES.get(example.kind, ()), *((role, -1) for role in programs_of(example) if role.startswith(ALONE))]
+    return [*duties, ("before", 0)] if _is_migration(example) else duties
+
+
+def _is_migration(example: Example) -> bool:
+    """Whether a row is an edit from one release to another: its program has to hold at the old one before."""
+    return example.kind == "edit" and len(example.releases) > 1
 
 
 def scouting(example: Example, new_release: str) -> list[tuple[str, str]]:
@@ -334,8 +341,13 @@ def _fim(case: _Case) -> None:
 
 
 def _edit(case: _Case) -> None:
-    """edit: the instruction's test passes after the edit and fails before it, and the edit keeps to its scope."""
+    """edit: the instruction's test passes after the edit and fails before it, and the edit keeps to its scope.
+
+    A migration's program passes at the old release: else its old form may be invented, and fail everywhere.
+    """
     case.passes("after")
+    if _is_migration(case.example):
+        case.passes("before", 0)
     _fails(case, "before", "vacuous-test", "The test passes before the edit too")
     before, after = case.program("before"), case.program("after")
     _must((before.test, before.files) == (after.test, after.files), "Before and after have other tests")

@@ -133,6 +133,19 @@ def test_what_must_not_pass_must_not_pass(kind: str, role: str, rule: str) -> No
     assert rule in PROOF_RULES
 
 
+@pytest.mark.parametrize(
+    ("outcome", "rule"), [("passed", ""), ("error", "unproven"), ("failed", "unproven"), (None, "unavailable")]
+)
+def test_migrated_code_passed_at_the_old_release(outcome: str | None, rule: str) -> None:
+    """An edit from one release to another is proven only where its program passed at the old one: none is invented."""
+    case = bench("edit")
+    case.example = replace(case.example, releases=(OLD, NEW))
+    if outcome is not None:
+        case.set("before", outcome, at=0)
+        assert set(obligations(case.example)) == set(case.verdicts)
+    assert (case.prove().proven, case.prove().rule) == (rule == "", rule)
+
+
 @pytest.mark.parametrize("outcome", ["timeout", "memory", "killed"])
 @pytest.mark.parametrize(
     ("kind", "role", "at"),
