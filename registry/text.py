@@ -52,6 +52,19 @@ class Text:
         end_line, end_column = node.end_lineno, node.end_col_offset  # type: ignore[attr-defined]
         return self.offset(line, column), self.offset(end_line, end_column)
 
+    def arguments(self, call: ast.Call) -> list[tuple[int, int]]:
+        """Where the arguments of a call stand, in order, with parentheses around them, which nodes leave out."""
+        closing = self.span(call)[1] - 1
+        given = (self.span(argument) for argument in (*call.args, *call.keywords))
+        return sorted(self._with_parentheses(start, end, closing) for start, end in given)
+
+    def _with_parentheses(self, start: int, end: int, limit: int) -> tuple[int, int]:
+        while True:
+            left, right = len(self.text[:start].rstrip()) - 1, len(self.text) - len(self.text[end:].lstrip())
+            if right >= limit or self.text[left : left + 1] != "(" or self.text[right] != ")":
+                return start, end
+            start, end = left, right + 1
+
     def segment(self, node: ast.AST) -> str:
         """The text of `node`, as it stands; continuation lines keep their indentation."""
         start, end = self.span(node)

@@ -17,7 +17,7 @@ from synth.context import Definitions
 from synth.material import Piece, derived, draw, joined_licences
 from synth.source import Source
 
-GENERATOR, VERSION = "fim", "2"
+GENERATOR, VERSION = "fim", "3"
 SHORTEST, LONGEST = 6, 600
 """Characters of a gap."""
 GUESSED = 20
@@ -83,7 +83,8 @@ def gaps(code: str) -> Iterator[Gap]:
             if isinstance(block, list):
                 yield from _of_block(source, block, top=isinstance(node, ast.Module))
         if isinstance(node, ast.Call) and (given := [*node.args, *node.keywords]):
-            yield from _if_fit(source, "arguments", sorted(given, key=source.span), _NAMES)
+            spans = source.arguments(node)
+            yield from _if_fit(source, "arguments", given, _NAMES, (spans[0][0], spans[-1][1]))
 
 
 def _of_block(source: Source, block: list[ast.stmt], top: bool) -> Iterator[Gap]:
@@ -92,20 +93,26 @@ def _of_block(source: Source, block: list[ast.stmt], top: bool) -> Iterator[Gap]
     ]
     for statement in worth:
         if isinstance(statement, _SIMPLE):
-            yield from _if_fit(source, "line", [statement], _COMPUTES)
+            yield from _if_fit(source, "line", [statement], _COMPUTES, source.span(statement))
     if top:  # a few statements one behind another, but not all of them
         for size in (2, 3):
             for at in range(len(worth) - size + 1):
                 run = worth[at : at + size]
                 if size < len(worth) and block.index(run[-1]) - block.index(run[0]) == size - 1:
-                    yield from _if_fit(source, "block", run, _COMPUTES)
+                    yield from _if_fit(source, "block", run, _COMPUTES, _reach(source, run))
     elif len(worth) == len(block) and worth:
-        yield from _if_fit(source, "block", block, _COMPUTES)
+        yield from _if_fit(source, "block", block, _COMPUTES, _reach(source, block))
 
 
-def _if_fit(source: Source, operator: str, run: Sequence[ast.AST], wanted: tuple[type[ast.AST], ...]) -> Iterator[Gap]:
+def _reach(source: Source, run: Sequence[ast.stmt]) -> tuple[int, int]:
+    return source.span(run[0])[0], source.span(run[-1])[1]
+
+
+def _if_fit(
+    source: Source, operator: str, run: Sequence[ast.AST], wanted: tuple[type[ast.AST], ...], span: tuple[int, int]
+) -> Iterator[Gap]:
     """The gap of neighbouring nodes, where it is neither too short nor too long, and can be told from the rest."""
-    start, end = source.span(run[0])[0], source.span(run[-1])[1]
+    start, end = span
     text = source.text[start:end]
     told = any(isinstance(inner, wanted) for node in run for inner in ast.walk(node))
     told = told or (operator == "arguments" and len(text) <= GUESSED)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from registry.text import Text, lines_of, placed_nodes
 
@@ -30,24 +30,43 @@ def gap_fault(code: str, test: str, prefix: str, middle: str, suffix: str) -> st
         return "There is nothing to fill in"
     try:
         source = Text(code)
-        runs = list(_runs(source, ast.parse(code)))
+        tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return "The program doesn't parse"
     start, end = len(prefix), len(prefix) + len(middle)
-    if not any(start in (a for a, _ in run) and end in (b for _, b in run) for run in runs):
-        return "The gap doesn't begin and end where statements of a block, or arguments of a call, do"
-    return ""
+    if _bound(_blocks(source, tree), start, end) or (
+        _bound(_calls(source, tree), start, end) and _are_arguments(middle)
+    ):
+        return ""
+    return "The gap doesn't begin and end where statements of a block, or arguments of a call, do"
 
 
-def _runs(source: Text, tree: ast.Module) -> Iterable[list[tuple[int, int]]]:
-    """The spans of neighbours: statements of one block, arguments of one call."""
+def _bound(runs: Iterable[list[tuple[int, int]]], start: int, end: int) -> bool:
+    """Whether one of the neighbours of a run begins and one ends here."""
+    return any(start in (a for a, _ in run) and end in (b for _, b in run) for run in runs)
+
+
+def _blocks(source: Text, tree: ast.Module) -> Iterator[list[tuple[int, int]]]:
+    """The spans of the statements of each block."""
     for node in placed_nodes(tree):
         for field in ("body", "orelse", "finalbody", "handlers"):
             block = getattr(node, field, None)
             if isinstance(block, list) and block:
                 yield [source.span(statement) for statement in block]
-        if isinstance(node, ast.Call) and (given := [*node.args, *(k for k in node.keywords)]):
-            yield sorted(source.span(argument) for argument in given)
+
+
+def _calls(source: Text, tree: ast.Module) -> Iterator[list[tuple[int, int]]]:
+    """The spans of the arguments of each call."""
+    return (source.arguments(node) for node in placed_nodes(tree) if isinstance(node, ast.Call))
+
+
+def _are_arguments(text: str) -> bool:
+    """Whether a text is what may stand between the parentheses of a call, all of its own closed."""
+    try:
+        call = ast.parse(f"f({text}\n)", mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
 
 
 def token_fault(original: str, corrupted: str, at: int, was: str, replaced: str) -> str:

@@ -79,6 +79,14 @@ def test_nothing_in_an_f_string_is_a_gap() -> None:
     assert {gap.operator for gap in fim.gaps(code)} <= {"line", "block"}
 
 
+@pytest.mark.parametrize("given", ["(a + b), c", "a, (b + c)", "((a)), k=(b)"])
+def test_gap_of_arguments_has_all_of_their_parentheses(given: str) -> None:
+    """Where arguments stand in parentheses, these are in the gap."""
+    code = f"import lib\n\nr = lib.f({given})\n"
+    found = [code[gap.start : gap.end] for gap in fim.gaps(code) if gap.operator == "arguments"]
+    assert found == [given]
+
+
 def test_plain_data_is_no_gap() -> None:
     """A long literal can't be told from what is around it, so nothing asks for it."""
     code = "edges = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]\nflag = True\n"

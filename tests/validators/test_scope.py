@@ -33,6 +33,24 @@ def test_gap_is_made_of_whole_nodes(middle: str, fits: bool) -> None:
     assert (gap_fault(CODE, TEST, prefix, middle, suffix) == "") is fits
 
 
+@pytest.mark.parametrize(
+    ("call", "middle", "fits"),
+    [
+        ("lib.f((a + b), c)", "a + b), c", False),
+        ("lib.f((a + b), c)", "(a + b), c", True),
+        ("lib.f((a), (b))", "a), (b", False),
+        ("lib.f((a), (b))", "(a), (b)", True),
+        ("lib.f(((a)))", "((a))", True),
+        ("lib.f(a, k=(b))", "a, k=(b)", True),
+        ("lib.f(*(a), **(b))", "*(a), **(b)", True),
+    ],
+)
+def test_gap_of_arguments_has_all_of_their_parentheses(call: str, middle: str, fits: bool) -> None:
+    """A middle that opens or closes a parenthesis of an argument alone can't stand in a call."""
+    prefix, _, suffix = f"r = {call}\n\n{TEST}".partition(middle)
+    assert (gap_fault(f"r = {call}\n", TEST, prefix, middle, suffix) == "") is fits
+
+
 def test_gap_belongs_to_its_program() -> None:
     """Pieces that don't make the program, and programs that don't parse, are no gaps."""
     assert gap_fault(CODE, TEST, "", CODE, "") != ""
