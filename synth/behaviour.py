@@ -17,6 +17,7 @@ from functools import cached_property
 from registry.families import Families
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Page, Program, Verdict
+from registry.text import Text
 from synth.calls import Receivers, Script
 from synth.literals import changes_of
 from synth.material import Outcomes, Piece, draw, key_of
@@ -186,26 +187,41 @@ def suspects(
         index: Symbols of the old release.
     """
     named = {c.symbol for c in changes if c.kind in ("behaviour", "signature", "deprecated")}
-    bodies = [dict(_bodies(side)) for side in pages]
-    other = {path for path, body in bodies[0].items() if path in bodies[1] and bodies[1][path] != body}
+    before, after = (dict(_functions(side)) for side in pages)
+    other = {path for path, function in before.items() if path in after and _differ(function, after[path])}
     return frozenset(p for p in named | other if _acts(p, index))
 
 
-def _bodies(pages: Iterable[Page]) -> Iterator[tuple[str, str]]:
-    """(dotted path, source without its docstring) of functions and methods."""
+_Function = tuple[Text, ast.FunctionDef | ast.AsyncFunctionDef]
+"""A module, and a function or method in it."""
+
+
+def _functions(pages: Iterable[Page]) -> Iterator[tuple[str, _Function]]:
+    """(dotted path, where it stands) of functions and methods."""
     for page in sorted((p for p in pages if p.kind == "source"), key=lambda p: p.path):
         module = page.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         try:
             tree = ast.parse(page.markdown)
         except (SyntaxError, ValueError, RecursionError):
             continue
+        text = Text(page.markdown)
         for node in tree.body:
             members = node.body if isinstance(node, ast.ClassDef) else [node]
             owner = f"{module}.{node.name}" if isinstance(node, ast.ClassDef) else module
             for member in members:
                 if isinstance(member, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                    body = member.body[1:] if ast.get_docstring(member, clean=False) is not None else member.body
-                    yield f"{owner}.{member.name}", "\n".join(ast.dump(s) for s in body)
+                    yield f"{owner}.{member.name}", (text, member)
+
+
+def _differ(one: _Function, other: _Function) -> bool:
+    """Whether two functions have other bodies, docstrings and layout left out; most are written alike."""
+    return one[0].segment(one[1]) != other[0].segment(other[1]) and _body(one) != _body(other)
+
+
+def _body(function: _Function) -> list[str]:
+    _, node = function
+    documented = ast.get_docstring(node, clean=False) is not None
+    return [ast.dump(s) for s in (node.body[1:] if documented else node.body)]
 
 
 def with_behaviour(changes: Sequence[Change], found: Iterable[Difference], releases: tuple[str, str]) -> list[Change]:
