@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from flows.spreading import spread
+from flows.spreading import collecting_rarely, spread
 from registry.domain import SynthSpec
 from registry.families import Families
 from registry.names import SymbolIndex
@@ -152,7 +152,8 @@ def derived(stock: Stock, processes: int = 1) -> Iterator[Record]:
         processes: Processes that share the steps by source.
     """
     for step in STEPS.values():
-        made = list(step(stock))
+        with collecting_rarely():
+            made = list(step(stock))
         stock.made += made
         yield from made
     shards = [stock.sources[i : i + SHARD] for i in range(0, len(stock.sources), SHARD)]
@@ -163,11 +164,12 @@ def derived(stock: Stock, processes: int = 1) -> Iterator[Record]:
 def of_sources(stock: Stock, sources: Sequence[Source]) -> list[Record]:
     """The rows of all steps by source, of each source in turn."""
     rows: list[Record] = []
-    for source in sources:
-        so_far: list[Record] = []
-        for by_source in BY_SOURCE.values():
-            so_far += by_source(stock, source, so_far)
-        rows += so_far
+    with collecting_rarely():
+        for source in sources:
+            so_far: list[Record] = []
+            for by_source in BY_SOURCE.values():
+                so_far += by_source(stock, source, so_far)
+            rows += so_far
     return rows
 
 

@@ -6,6 +6,8 @@ however that ends.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import multiprocessing
 import os
 import pickle
@@ -57,6 +59,17 @@ def spread(
             raise
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def collecting_rarely() -> Iterator[None]:
+    """Lets Python look for cycles a hundred times less often: with many trees alive it took most of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(before[0] * 100, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _begin(file: Path) -> None:

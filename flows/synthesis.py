@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +12,7 @@ from flows.batches import Batch
 from flows.derivation import BY_SOURCE, STEPS, Mined, Stock, derived
 from flows.house import House
 from flows.scraping import changes, examples, releases, scraped
-from flows.spreading import spread
+from flows.spreading import collecting_rarely, spread
 from flows.validation import MINED, needed, run_now, verdicts
 from registry.identity import sha256_of, work_key
 from registry.names import SymbolIndex
@@ -98,17 +96,6 @@ def _materials(house: House, wanted: Iterable[Release]) -> list[Material]:
         )
         for release in wanted
     ]
-
-
-@contextlib.contextmanager
-def collecting_rarely() -> Iterator[None]:
-    """Lets Python look for cycles a hundred times less often: with many trees alive it took most of the time."""
-    before = gc.get_threshold()
-    gc.set_threshold(before[0] * 100, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _mined(house: House) -> Mined:
