@@ -16,8 +16,9 @@ from flows.spreading import collecting_rarely, spread
 from flows.validation import MINED, needed, run_now, verdicts
 from registry.identity import sha256_of, work_key
 from registry.names import SymbolIndex
-from registry.records import Program, Record, Release, Verdict
+from registry.records import Program, Record, Release, Symbol, Verdict
 from synth import generators
+from synth.drift import without_replacements
 from synth.generators import Material
 from synth.suites import changed
 from validators.proofs import programs_of
@@ -106,9 +107,12 @@ def _mined(house: House) -> Mined:
 
 
 def _derive_key(house: House, mined: Mined) -> str:
-    """The work key of what is derived: the mined rows, and every verdict on their answers."""
+    """The work key of what is derived: the mined rows, every verdict on their answers, what changed, the symbols."""
     ran = sorted((*pair, v.digest) for pair, v in mined.verdicts.items())
-    inputs = [sha256_of(sorted(e.digest for e in mined.examples)), sha256_of([list(row) for row in ran])]
+    read: list[Iterable[Record]] = [mined.examples, without_replacements(changes(house))]
+    read += [house.lake.read(Symbol, "release = $id", {"id": release.id}) for release in releases(house)]
+    inputs = [sha256_of(sorted(r.digest for r in records)) for records in read]
+    inputs.append(sha256_of([list(row) for row in ran]))
     return work_key(inputs, DERIVE_PART, house.domain.synth.model_dump(), house.domain.synth.seed)
 
 

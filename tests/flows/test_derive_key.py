@@ -1,0 +1,56 @@
+"""What the memory of deriving is known by: everything that is read, and nothing that deriving itself writes."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from flows.derivation import Mined
+from flows.house import House
+from flows.scraping import scrape_key
+from flows.synthesis import _derive_key
+from registry.domain import Domain
+from registry.records import Change, Release, Symbol
+from registry.settings import Settings
+from synth.behaviour import FOUND
+from synth.drift import with_replacements
+from synth.rules import Rule
+
+OLD, NEW = (Release(library="lib", version=v, artifact_sha256=v * 64) for v in "12")
+GONE = Change(old=OLD.id, new=NEW.id, symbol="lib.f", kind="removed", evidence=[{"source": "griffe", "text": "gone"}])
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    """Two releases and a change, as scraping and comparing leave them."""
+    text = {"name": "d", "library": {"name": "lib", "versions": ["1", "2"]}}
+    made = House(Domain.model_validate(text), Settings(home=tmp_path))
+    for release in (OLD, NEW):
+        key = scrape_key(made, made.library.source[0], release.version)
+        made.finish("scrape", "pypi", [key], [release], time.monotonic(), {"release": release.id})
+    made.lake.append([GONE, symbol("(x)")])
+    return made
+
+
+def symbol(signature: str) -> Symbol:
+    return Symbol(release=OLD.id, path="lib.f", kind="function", signature=signature)
+
+
+def key(house: House) -> str:
+    return _derive_key(house, Mined([], {}))
+
+
+def test_the_key_is_of_all_that_is_read_and_of_nothing_that_is_written(house: House) -> None:
+    """Replacements and changes that deriving learnt leave it; a signature, and what notes tell more, change it."""
+    keys = [key(house)]
+    rule = Rule("rename", "lib.f", "lib.k", GONE.id, "lib.f")
+    found = [{"source": FOUND, "text": "lib.h(1) gives something else"}]
+    acts = Change(old=OLD.id, new=NEW.id, symbol="lib.h", kind="behaviour", evidence=found)
+    house.lake.append([*with_replacements([GONE], {rule: "p"}), acts])
+    assert key(house) == keys[0]
+    for more in (symbol("(x, y)"), Change(old=OLD.id, new=NEW.id, symbol="lib.g", kind="removed")):
+        house.lake.append([more])
+        keys.append(key(house))
+    assert len(set(keys)) == 3
