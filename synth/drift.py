@@ -12,6 +12,7 @@ import copy
 import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 from registry.families import Families
@@ -36,6 +37,21 @@ from synth.sites import Limits, Site, Sites
 from synth.spelling import Speller
 from synth.templates import guessed
 from synth.trials import Bench, chosen, given_up, proven_rules
+
+
+@dataclass(frozen=True)
+class _Rewritten:
+    """What came of rewriting old examples.
+
+    Attributes:
+        found: The examples, rewritten.
+        proofs: Codemod -> id of a rewritten program that holds at the new release.
+        called: Id of a rewritten program that holds -> what its run called.
+    """
+
+    found: list[Migrated]
+    proofs: Mapping[Rule, str]
+    called: Mapping[str, tuple[str, ...]]
 
 
 class Drift:
@@ -87,8 +103,6 @@ class Drift:
         self.releases, self.domain, self.seed = releases, domain, seed
         self.limits = limits
         self.behaviour = Behaviour(self.old, outcomes, self.old_index, suspects, bench, releases, seed)
-        self.proofs: dict[Rule, str] = {}
-        self.called: dict[str, tuple[str, ...]] = {}
 
     @cached_property
     def passing(self) -> list[Piece]:
@@ -129,26 +143,27 @@ class Drift:
         said = ((self.messages.get((p.program.id, r), "").strip(), p.called) for p in self.old for r in self.releases)
         return [Said(text, called) for text, called in said if text]
 
-    @cached_property
+    @property
     def migrated(self) -> list[Migrated]:
         """Old examples that broke, rewritten by the rules; of several ways the one that holds at the new release."""
+        return self._rewritten.found
+
+    @cached_property
+    def _rewritten(self) -> _Rewritten:
         hurt = [*broken(self.old, self.outcomes, self.releases, self._warnings), *self.behaviour.mendable]
         options = [ways for piece in sorted(hurt, key=_order) if (ways := self._migration.variants(piece))]
         found, proven = chosen(options, self.bench, self.releases[1])
-        self.proofs.update(proven_rules(found, proven))
-        self.called.update({i: v.symbols_called for i, v in proven.items()})
-        return found
+        return _Rewritten(found, proven_rules(found, proven), {i: v.symbols_called for i, v in proven.items()})
 
     def learnt(self) -> list[Change]:
         """The changes with the replacements that runs have proved, and with those that runs alone tell of."""
-        assert self.migrated is not None
-        changes = with_replacements(self.changes, self.proofs)
+        changes = with_replacements(self.changes, self._rewritten.proofs)
         return with_behaviour(changes, self.behaviour.differences, self.releases)
 
     def knowing(self, changes: Sequence[Change], families: Families) -> Drift:
         """The same, with what was learnt written to the changes, and their families."""
-        assert self.migrated is not None  # what is learnt once serves both
         other = copy.copy(self)
+        other._rewritten = self._rewritten  # what is learnt once serves both
         other.changes, other.families = sorted(changes, key=lambda c: (c.symbol, c.kind, c.id)), families
         for name in ("sites", "found", "probes"):
             other.__dict__.pop(name, None)
@@ -176,7 +191,7 @@ class Drift:
     @cached_property
     def found(self) -> list[Site]:
         """Call sites in programs of the new release, and in old ones rewritten."""
-        return self.sites.find([*self.passing, *as_new(self.migrated, self.releases[1], self.called)])
+        return self.sites.find([*self.passing, *as_new(self.migrated, self.releases[1], self._rewritten.called)])
 
     @cached_property
     def probes(self) -> list[Probe]:

@@ -111,3 +111,11 @@ def test_runs_tell_of_changes_that_no_note_tells_of(drift: Drift) -> None:
     assert new not in without_replacements(learnt)
     noted = dataclasses.replace(new, evidence=[*new.evidence, {"source": "changelog", "text": "ends turns around"}])
     assert isinstance(noted, Change) and without_replacements([noted]) == [noted]
+
+
+def test_what_is_learnt_once_serves_the_knowing_too(world: World) -> None:
+    """Who knows the learnt changes rewrites nothing anew, whether it was asked for before or not."""
+    drift = world.drift()
+    other = drift.knowing(world.changes[:1], world.families)
+    assert other.migrated is drift.migrated
+    assert other.changes == world.changes[:1]
