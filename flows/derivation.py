@@ -280,7 +280,7 @@ def _takes(percent: int, generator: str, stock: Stock, source: Source) -> bool:
 
 
 STEPS: Mapping[str, Callable[[Stock], Iterable[Record]]] = {
-    "drift@9": _drift,
+    "drift@10": _drift,
     f"{edits.GENERATOR}@{edits.VERSION}": _migrations,
 }
 """Part with its version -> the step; one sees what those before it made (`Stock.made`)."""

@@ -21,7 +21,7 @@ from synth.rules import NAMING, Rule
 from synth.spelling import Speller, without_imports
 from synth.wording import Wording
 
-GENERATOR, VERSION = "migrate", "3"
+GENERATOR, VERSION = "migrate", "4"
 
 GUESSES = ("default", "literal", "order")
 """Kinds of rules that apply to calls which may well be right as they are: guesses, all of them."""

@@ -24,7 +24,7 @@ from synth.slices import cut_to_checks, scripted
 from synth.source import Source
 from synth.wording import Wording
 
-GENERATOR, VERSION = "pairs", "5"
+GENERATOR, VERSION = "pairs", "6"
 
 LIKE = 0.6
 """A test of another name is the successor from this likeness of the code on."""

@@ -26,8 +26,7 @@ class Wording:
 
     def __init__(self, changes: Sequence[Change], *indexes: SymbolIndex) -> None:
         self.changes = {c.id: c for c in changes}
-        names = (path.rpartition(".")[2] for index in indexes for path in index.by_path)
-        self.names = frozenset(name for name in names if len(name) > 3)
+        self.names = frozenset(path.rpartition(".")[2] for index in indexes for path in index.by_path)
 
     def prompt(self, public: str, change: str | None, symbols: Collection[str]) -> str:
         """What a row asks of the reader.
@@ -45,7 +44,9 @@ class Wording:
         return f"{asked} {note}" if note is not None else asked
 
     def _is_about(self, text: str, own: Collection[str]) -> bool:
-        return not (set(re.findall(r"\w+", text)) & self.names) - set(own)
+        words = {word for word in re.findall(r"\w+", text) if len(word) > 3}
+        words |= set(re.findall(r"[.`](\w+)", text))  # a short one is mostly English, but not where code stands
+        return not (words & self.names) - set(own)
 
 
 def _notes(change: Change) -> list[str]:

@@ -45,17 +45,18 @@ def test_further_tasks_leave_the_splits_as_they_are() -> None:
 
 
 def test_what_quotes_a_held_out_name_stays_out() -> None:
-    """A gap whose context quotes a held-out definition is left out; the check for leaks would find it by itself."""
+    """A gap that quotes a held-out definition, or its file's name, is left out; the check for leaks finds it too."""
     bench = full()
-    for argument, name in (("1000", UNSEEN), ("2000", "other")):
+    for argument, name, module in (("1000", UNSEEN, "core"), ("3000", "another", UNSEEN), ("2000", "other", "core")):
         answer = bench.run(f"import lib\nr = lib.other({argument})\n", "passed")
         gap = {"prefix": "import lib\nr = lib.other(", "middle": argument, "suffix": ")\n\nassert r == 1"}
-        quoted = {"path": "lib/core.py", "text": f"def {name}(x): ...\n"}
+        quoted = {"path": f"lib/{module}.py", "text": f"def {name}(x): ...\n"}
         bench.add("fim", {"whole": answer}, texts=gap | {"context": [quoted]})
-    told, clean = list(bench.examples.values())[-2:]
+    *told, clean = list(bench.examples.values())[-3:]
     removed, splits, _ = bench.curate()
-    assert removed[told.id].rule == "held-out"
+    assert all(removed[row.id].rule == "held-out" for row in told)
     assert splits[clean.id] == "train"
-    found = list(leaks(splits | {told.id: "train"}, bench.examples, bench.programs, FAMILIES))
-    assert len(found) == 1
-    assert UNSEEN in found[0]
+    back = splits | {row.id: "train" for row in told}
+    found = list(leaks(back, bench.examples, bench.programs, FAMILIES))
+    assert len(found) == 2
+    assert all(UNSEEN in line for line in found)
