@@ -18,7 +18,7 @@ from synth.claims import checks_of, tells_values
 from synth.material import derived
 from synth.source import first_line
 
-GENERATOR, VERSION = "edits", "3"
+GENERATOR, VERSION = "edits", "4"
 MOST_PLACES, MOST_LINES = 3, 8
 """Places of one edit, and lines of one place: more can't be quoted."""
 MOST_CHECKS, LONGEST_CHECK = 3, 160
@@ -80,16 +80,17 @@ def corrections(rows: Iterable[Example], programs: Mapping[str, Program]) -> Ite
         rows: Rows; those of kind `bug` are read.
         programs: Program id -> program.
     """
-    for example, buggy, fixed, places in _editable(rows, programs, ("bug", "buggy", "fixed")):
+    single = (row for row in rows if row.bugs in (None, 1))  # several on neighbouring lines would be one place
+    for example, buggy, fixed, places in _editable(single, programs, ("bug", "buggy", "fixed")):
         checks = _checks(fixed.test)
         if len(places) != 1 or not checks or not tells_values(fixed.test):
             continue
         holds = "\n".join(checks)
-        what = (
-            f"A statement is missing before line {places[0].first}. Add it"
-            if places[0].last < places[0].first
-            else f"This is wrong:\n```python\n{places[0].text}\n```\nCorrect it"
-        )
+        what = f"This is wrong:\n```python\n{places[0].text}\n```\nCorrect it"
+        if places[0].last < places[0].first:
+            is_last = places[0].first > len(lines_of(buggy.code))
+            where = "at the end" if is_last else f"before line {places[0].first}"
+            what = f"A statement is missing {where}. Add it"
         prompt = f"{what}, and leave everything else as it is, so that this holds:\n```python\n{holds}\n```"
         yield _row(example, buggy, fixed, prompt, places, "correction")
 

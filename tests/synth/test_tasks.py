@@ -201,6 +201,7 @@ def test_places_are_whole_statements(before: str, after: str, scope: list[list[i
     [
         (CODE.replace("lib.make(3)", "lib.make(2)"), [[3, 3]], "G = lib.make(2)"),
         (CODE.replace("result1 = G.size()\n", ""), [[5, 4]], "missing before line 5"),
+        (CODE.replace("result2 = H.size(G)\n", ""), [[6, 5]], "missing at the end. Add it"),
         (CODE.replace("lib.make(3)", "lib.make(\n    2\n)"), [[3, 5]], "lib.make(\n    2\n)"),
     ],
 )
@@ -214,6 +215,14 @@ def test_bug_row_becomes_an_instruction_to_correct(buggy: str, scope: list[list[
     assert "assert result2 == 7" in parts["prompt"]
     assert scope_fault(buggy, CODE, scope) == ""
     assert edit.bug_kind is None
+
+
+def test_bug_of_several_mistakes_is_no_correction() -> None:
+    """Two mistakes on neighbouring lines would be shown as one statement that is wrong: they give no row."""
+    buggy = CODE.replace("lib.make(3)", "lib.make(2)").replace("lib.make(4", "lib.make(5")
+    for count, made in ((1, 1), (2, 0)):
+        row, programs = derived("bug", ("buggy", "fixed"), buggy, CODE, bugs=count)
+        assert len(list(edits.corrections([row], {p.id: p for p in programs}))) == made
 
 
 def run(program: Program) -> bool:
