@@ -41,7 +41,7 @@ def _rejections(house: House) -> dict[str, str]:
     return rejections(house.lake.read(Annotation, "domain = $d", {"d": house.domain.name}))
 
 
-def _tasks(house: House) -> list[Task]:
+def benchmark_tasks(house: House) -> list[Task]:
     """The tasks in the benchmark files that the domain lists.
 
     Raises:
@@ -60,6 +60,11 @@ def _tasks(house: House) -> list[Task]:
     return tasks
 
 
+def tasks_digest(tasks: Sequence[Task]) -> str:
+    """What benchmark files say, for work keys: under the same path another task may stand."""
+    return sha256_of([[task.name, *task.texts] for task in tasks])
+
+
 def _curate_key(house: House, examples: list[Example], found: Verdicts, tasks: list[Task]) -> str:
     """The work key: the examples, the verdicts their proofs rest on, and what curation is told."""
     new = releases(house)[1].id
@@ -69,7 +74,7 @@ def _curate_key(house: House, examples: list[Example], found: Verdicts, tasks: l
         "licences": list(house.domain.licences),
         "salt": house.domain.splits.salt,
         "hub_share": str(house.domain.splits.hub_share),
-        "tasks": sha256_of([[task.name, *task.texts] for task in tasks]),
+        "tasks": tasks_digest(tasks),
         **house.domain.curation.as_text(),
         "rejections": sorted(_rejections(house)),
     }
@@ -82,7 +87,7 @@ def curate_stage(house: House) -> list[Batch]:
     if not examples:
         raise ConfigurationError(f"No examples yet: run driftune synth {house.domain.name} first")
     found = verdicts(house)
-    tasks = _tasks(house)
+    tasks = benchmark_tasks(house)
     key = _curate_key(house, examples, found, tasks)
     latest = _latest(house)
     if latest is not None and latest.key == key:

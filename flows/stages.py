@@ -6,7 +6,7 @@ import time
 from importlib.metadata import version
 
 from flows.batches import Stage
-from flows.curation import CURATE_PART, curate_stage
+from flows.curation import CURATE_PART, benchmark_tasks, curate_stage, tasks_digest
 from flows.house import House
 from flows.publication import publish_key, publish_stage
 from flows.scraping import compare_stage, scrape_stage
@@ -53,7 +53,8 @@ def complete_key(house: House) -> str:
     decided = [*said, *house.lake.read(Forgotten)]  # each says when, so that what is taken back is no old state
     inputs = sorted(d.digest for d in decided)
     domain = house.domain.model_dump_json(exclude={"sandbox": {"workers"}})  # how many work doesn't decide what is made
-    return work_key(inputs, f"refresh@{version('driftune')}", parts | {"domain": domain})
+    told = {"domain": domain, "tasks": tasks_digest(benchmark_tasks(house))}
+    return work_key(inputs, f"refresh@{version('driftune')}", parts | told)
 
 
 def complete(house: House) -> str | None:

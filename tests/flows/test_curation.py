@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.curation import _tasks
+from flows.curation import benchmark_tasks
 from flows.house import House
 from registry.domain import Domain
 from registry.errors import ConfigurationError
@@ -26,7 +26,7 @@ def test_benchmarks_are_read_from_the_current_folder(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     Path("a.jsonl").write_text('{"task_id": "A/1", "prompt": "Do it."}\n')
     (tmp_path / "b.py").write_text("x = 1\n")
-    assert [task.name for task in _tasks(house("a.jsonl", str(tmp_path / "b.py")))] == ["A/1 of a.jsonl", "b.py"]
+    assert [task.name for task in benchmark_tasks(house("a.jsonl", str(tmp_path / "b.py")))] == ["A/1 of a.jsonl", "b.py"]
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,6 @@ def test_a_benchmark_that_cannot_be_read_is_named(tmp_path: Path, text: bytes | 
     if text is not None:
         path.write_bytes(text)
     with pytest.raises(ConfigurationError, match=why) as refused:
-        _tasks(house(str(path)))
+        benchmark_tasks(house(str(path)))
     assert str(path) in str(refused.value)
     assert "[curation] benchmarks" in str(refused.value)

@@ -62,3 +62,14 @@ def test_other_domains_judgements_change_nothing(done: House) -> None:
     """A judgement is of one domain."""
     done.lake.append([Annotation(example="e", domain="other", verdict="rejected", at=NOW)])
     assert complete(done) == "rejected"
+
+
+def test_another_task_in_a_benchmark_file_is_something_to_do(tmp_path: Path) -> None:
+    """A task that is added to a listed file makes the next run do its work; the file as it was has nothing to do."""
+    path = tmp_path / "tasks.jsonl"
+    path.write_text('{"prompt": "One."}\n')
+    made = house(tmp_path, curation={"benchmarks": [str(path)]})
+    finish(made)
+    assert complete(made) == "rejected"
+    path.write_text('{"prompt": "One."}\n{"prompt": "Two."}\n')
+    assert complete(made) is None
