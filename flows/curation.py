@@ -65,8 +65,8 @@ def tasks_digest(tasks: Sequence[Task]) -> str:
     return sha256_of([[task.name, *task.texts] for task in tasks])
 
 
-def _curate_key(house: House, examples: list[Example], found: Verdicts, tasks: list[Task]) -> str:
-    """The work key: the examples, the verdicts their proofs rest on, and what curation is told."""
+def curate_key(house: House, examples: list[Example], found: Verdicts, tasks: list[Task]) -> str:
+    """The work key: the examples, the verdicts their proofs rest on, the changes, and what curation is told."""
     new = releases(house)[1].id
     runs = sorted({pair for e in examples for pair in [*obligations(e), *scouting(e, new)]})
     rested = [[*pair, found[pair].digest] for pair in runs if pair in found]
@@ -78,7 +78,9 @@ def _curate_key(house: House, examples: list[Example], found: Verdicts, tasks: l
         **house.domain.curation.as_text(),
         "rejections": sorted(_rejections(house)),
     }
-    return work_key([sha256_of(sorted(e.digest for e in examples)), sha256_of(rested)], CURATE_PART, settings)
+    made = sorted(e.digest for e in examples)
+    changed = sorted(c.digest for c in changes(house))  # they and their replacements make the families
+    return work_key([sha256_of(made), sha256_of(rested), sha256_of(changed)], CURATE_PART, settings)
 
 
 def curate_stage(house: House) -> list[Batch]:
@@ -88,7 +90,7 @@ def curate_stage(house: House) -> list[Batch]:
         raise ConfigurationError(f"No examples yet: run driftune synth {house.domain.name} first")
     found = verdicts(house)
     tasks = benchmark_tasks(house)
-    key = _curate_key(house, examples, found, tasks)
+    key = curate_key(house, examples, found, tasks)
     latest = _latest(house)
     if latest is not None and latest.key == key:
         return []

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from flows.curation import benchmark_tasks
+from flows.curation import benchmark_tasks, curate_key
 from flows.house import House
+from flows.scraping import scrape_key
 from registry.domain import Domain
 from registry.errors import ConfigurationError
+from registry.records import Change, Release
 from registry.settings import Settings
 
 
@@ -41,3 +43,17 @@ def test_a_benchmark_that_cannot_be_read_is_named(tmp_path: Path, text: bytes | 
         benchmark_tasks(house(str(path)))
     assert str(path) in str(refused.value)
     assert "[curation] benchmarks" in str(refused.value)
+
+
+def test_another_replacement_is_another_curation(tmp_path: Path) -> None:
+    """A Change that comes, or gets another replacement, makes another key: families, and so splits, hang on it."""
+    made = House(domain=house().domain, settings=Settings(home=tmp_path))
+    old, new = (Release(library="lib", version=v, artifact_sha256=v) for v in made.library.versions)
+    for release in (old, new):
+        key = scrape_key(made, made.library.source[0], release.version)
+        made.finish("scrape", "scrape", [key], [release], 0.0, {"release": release.id})
+    keys = [curate_key(made, [], {}, [])]
+    for replacement in (None, "lib.g", "lib.h"):
+        made.lake.append([Change(old=old.id, new=new.id, symbol="lib.f", kind="removed", replacement=replacement)])
+        keys.append(curate_key(made, [], {}, []))
+    assert len(set(keys)) == 4
