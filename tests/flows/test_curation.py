@@ -28,7 +28,8 @@ def test_benchmarks_are_read_from_the_current_folder(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     Path("a.jsonl").write_text('{"task_id": "A/1", "prompt": "Do it."}\n')
     (tmp_path / "b.py").write_text("x = 1\n")
-    assert [task.name for task in benchmark_tasks(house("a.jsonl", str(tmp_path / "b.py")))] == ["A/1 of a.jsonl", "b.py"]
+    found = benchmark_tasks(house("a.jsonl", str(tmp_path / "b.py")))
+    assert [task.name for task in found] == ["A/1 of a.jsonl", "b.py"]
 
 
 @pytest.mark.parametrize(
