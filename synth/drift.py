@@ -132,11 +132,7 @@ class Drift:
             (dataclasses.replace(r, guess=True) for r in rules_from_pairs(self.hunks, self.changes, old, new)),
             *(guessed(c, old.by_path[c.symbol], old, new, aliases) for c in self.changes if c.symbol in old.by_path),
         )
-        unique: dict[tuple[object, ...], Rule] = {}
-        for rule in found:
-            key = (rule.kind, rule.old, rule.new, rule.parameter, rule.around, rule.values, rule.template)
-            unique.setdefault(key, rule)
-        return list(unique.values())
+        return distinct(found)
 
     def _said(self) -> list[Said]:
         """What the runs of old programs said at either release."""
@@ -217,6 +213,18 @@ class Drift:
         sites = self.sites.limited([*self.found, *more])
         spared = given_up(sites, self.bench, self.releases)
         return self.sites.rows(sites, self.domain, self.releases, spared)
+
+
+def distinct(rules: Iterable[Rule]) -> list[Rule]:
+    """The rules without those that rewrite as one before does, whatever tells of them."""
+    unique: dict[tuple[object, ...], Rule] = {}
+    for rule in rules:
+        key = (
+            rule.kind, rule.old, rule.new, rule.parameter, rule.to, rule.accepted, rule.around, rule.values,
+            rule.template,
+        )  # fmt: skip
+        unique.setdefault(key, rule)
+    return list(unique.values())
 
 
 def _text(piece: Piece) -> str:

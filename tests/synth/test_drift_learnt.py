@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from registry.records import Change
-from synth.drift import with_replacements, without_replacements
+from synth.drift import distinct, with_replacements, without_replacements
 from synth.rules import Rule
 
 
@@ -21,3 +23,10 @@ def test_a_learnt_replacement_is_written_to_its_change_and_taken_back() -> None:
     assert learnt[0].evidence[-1]["text"] == "Old calls are written with lib.a.k now: proved by program p1"
     assert learnt[0].digest != gone.digest
     assert [c.digest for c in without_replacements(learnt)] == [gone.digest, noted.digest]
+
+
+def test_rules_that_rewrite_otherwise_are_kept() -> None:
+    """Another method to use, or other calls that are taken, make another rule; another note of it makes none."""
+    rule = Rule("instead", "lib.A.f", "lib.A.f", "c", "lib.A.f", "x", to="g", accepted=frozenset("x"))
+    others = [dataclasses.replace(rule, to="h"), dataclasses.replace(rule, accepted=frozenset("xy"))]
+    assert distinct([rule, *others, dataclasses.replace(rule, change="d")]) == [rule, *others]
