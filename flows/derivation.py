@@ -18,7 +18,7 @@ from registry.families import Families
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Program, Record, Release, Verdict
 from scrapers.sources import Scraped
-from synth import bugs, edits, fim, locate, refactors
+from synth import behaviour, bugs, edits, fim, locate, migrate, pairs, refactors, sites
 from synth.behaviour import suspects
 from synth.context import Definitions
 from synth.drift import Drift, without_replacements
@@ -279,8 +279,11 @@ def _takes(percent: int, generator: str, stock: Stock, source: Source) -> bool:
     return chosen(percent, stock.settings.seed, generator, source.program.id)
 
 
+DRIFT = (pairs, migrate, behaviour, sites)
+"""What makes the rows of the step `drift`; its version goes up with any of theirs."""
+
 STEPS: Mapping[str, Callable[[Stock], Iterable[Record]]] = {
-    "drift@10": _drift,
+    "+".join(f"{made.GENERATOR}@{made.VERSION}" for made in DRIFT): _drift,
     f"{edits.GENERATOR}@{edits.VERSION}": _migrations,
 }
 """Part with its version -> the step; one sees what those before it made (`Stock.made`)."""

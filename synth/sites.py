@@ -17,6 +17,7 @@ from functools import cached_property
 from registry.families import Families
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Program
+from synth import migrate
 from synth.arguments import code_of, parsed_call
 from synth.calls import Call, Receivers, Script
 from synth.codemods import backward
@@ -26,7 +27,7 @@ from synth.rules import Rule
 from synth.slices import Slicer
 from synth.spelling import Speller
 
-GENERATOR, VERSION = "sites", "1"
+GENERATOR, VERSION = "sites", "2"
 
 
 @dataclass(frozen=True)
@@ -364,8 +365,8 @@ class Sites:
             symbols=(site.path,),
             file=site.piece.example.file,
             root=site.root,
-            generator="migrate",
-            generator_version=VERSION,
+            generator=migrate.GENERATOR,
+            generator_version=migrate.VERSION,
             seed=self.seed,
             parents=site.parents,
             licence=licence_of(*site.pieces),

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from flows.derivation import STEPS
 from registry.records import Example, Program
 from synth.arguments import parsed_call
 from synth.calls import Script
@@ -104,6 +105,14 @@ def test_rows_carry_source_licence_and_change(world: World, rows: Rows) -> None:
     for e in rows[0]:
         assert e.family and e.licence == "MIT" and e.source_url and e.parents
         assert e.change in known
+
+
+def test_rows_name_the_version_that_deriving_is_known_by(world: World, rows: Rows) -> None:
+    """The maker of each row of the drift part, with its version, stands in the step's part: a new one derives anew."""
+    made = [*rows[0], *parted(world.drift().rows())[0]]
+    (part,) = (name for name, step in STEPS.items() if step.__name__ == "_drift")
+    assert {f"{e.generator}@{e.generator_version}" for e in made} <= set(part.split("+"))
+    assert {e.generator for e in rows[0]} == {"sites", "migrate"}
 
 
 def test_the_same_seed_gives_the_same_rows(world: World, rows: Rows) -> None:
