@@ -117,7 +117,7 @@ def _derive_key(house: House, mined: Mined) -> str:
 
 
 def derive_stage(house: House) -> list[Batch]:
-    """One batch: bugs, drift and preference pairs from what is proven, and `text`."""
+    """One batch: all that is made of mined rows, once it is known how these ran."""
     mined = _mined(house)
     key = _derive_key(house, mined)
     if house.result(key) is not None:

@@ -1,4 +1,4 @@
-"""`fim` rows: gaps in proven programs, at the boundaries of syntax nodes: a line, a block, a call's arguments.
+"""`fim` rows: gaps in programs that passed: a statement on one line, neighbouring statements, all a call's arguments.
 
 The whole is a program's code with its test below, so that what is missing follows from what the test asks for. A part
 of the rows has with it what other files say of the names in the gap (`context`: paths and signatures).

@@ -102,7 +102,7 @@ BUILT_IN: Mapping[str, str] = {
     "test": "synth.generators:Tests",
     "text": "synth.generators:Text",
 }
-"""Name -> where the generator is; `bug`, `drift` and `preference` rows are made of proven rows, by the flow."""
+"""Name -> where the generator is; rows of all other kinds are made of mined ones that ran, by the flow."""
 
 
 def names() -> list[str]:
