@@ -202,7 +202,8 @@ def _drift(stock: Stock) -> Iterator[Record]:
         list(rewritten_functions(stock.old.pages, stock.new.pages)),
     )
     stock.changes = first.learnt()
-    yield from (change for change in stock.changes if change not in between)
+    before = {change.digest for change in between}
+    yield from (change for change in stock.changes if change.digest not in before)
     drift = first.knowing(stock.changes, Families(stock.changes, *stock.indexes))
     yield from drift.rows()
     yield from drift.site_rows()

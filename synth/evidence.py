@@ -41,6 +41,7 @@ def values_seen(codes: Iterable[str], index: SymbolIndex) -> dict[tuple[str, str
 
 def rules_from_likeness(changes: Sequence[Change], old: SymbolIndex, new: SymbolIndex) -> Iterator[Rule]:
     """Removed functions beside which stands one with the same parameters and the beginning of the name."""
+    known = by_symbol(changes)
     for change in sorted(changes, key=lambda c: c.symbol):
         source = old.by_path.get(change.symbol)
         if change.kind != "removed" or change.replacement or source is None or source.kind != "function":
@@ -49,7 +50,7 @@ def rules_from_likeness(changes: Sequence[Change], old: SymbolIndex, new: Symbol
         shorter = (new.by_path.get(f"{owner}.{name[:end]}") for end in range(len(name), 0, -1))
         for target in shorter:
             if target is not None and target.kind == "function" and parameters_of(target) == parameters_of(source):
-                yield renamed(source, target.path, changes)
+                yield renamed(source, target.path, known)
                 break
 
 
@@ -68,9 +69,10 @@ def rules_from_pairs(
     seen: Counter[Shown] = Counter()
     for pair in pairs:
         seen.update(rewrites(pair, old, new, receivers))
+    known = by_symbol(changes)
     for shown in sorted(seen, key=lambda s: (-seen[s], s)):
         before = old.by_path[shown.old]
-        rule = renamed(before, shown.new, changes)
+        rule = renamed(before, shown.new, known)
         gone = new.canonical(shown.old) is None
         if shown.kind == "rename":
             if gone and before.kind == new.by_path[shown.new].kind:
@@ -244,8 +246,12 @@ def differences(one: ast.AST, other: ast.AST) -> list[tuple[ast.AST, ast.AST]]:
     return [pair for a, b in zip(mine, theirs, strict=True) for pair in differences(a, b)]
 
 
-def renamed(source: Symbol, target: str, changes: Sequence[Change]) -> Rule:
+def by_symbol(changes: Iterable[Change]) -> dict[str, Change]:
+    """The change of each symbol; of several the last by kind and id."""
+    return {c.symbol: c for c in sorted(changes, key=lambda c: (c.symbol, c.kind, c.id))}
+
+
+def renamed(source: Symbol, target: str, known: Mapping[str, Change]) -> Rule:
     """The rule that a symbol has another path now, with the change that it follows from where one is known."""
-    known: Mapping[str, Change] = {c.symbol: c for c in sorted(changes, key=lambda c: (c.symbol, c.kind, c.id))}
     change = known.get(source.path) or known.get(target)
     return Rule("rename", source.path, target, change.id if change else "", source.path, accepted=accepted_by(source))

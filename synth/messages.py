@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from registry.names import SymbolIndex
 from registry.records import Change, Symbol
 from synth.calls import Receivers
-from synth.evidence import renamed
+from synth.evidence import by_symbol, renamed
 from synth.rules import ANY, Rule, accepted_by, positional
 
 _NAME = r"`*([A-Za-z_][\w.]*)(?:\(\))?`*"
@@ -75,33 +75,32 @@ def rules_from_messages(
         old: Symbols of the old release.
         new: Symbols of the new one.
     """
-    receivers = Receivers(old)
+    receivers, known = Receivers(old), by_symbol(changes)
     found: dict[Rule, None] = {}
     for message in sorted(set(said), key=lambda s: (s.text, s.called)):
-        for rule in _rules(message, changes, old, new, receivers):
+        for rule in _rules(message, known, old, new, receivers):
             found.setdefault(rule)
     return list(found)
 
 
 def _rules(
-    said: Said, changes: Sequence[Change], old: SymbolIndex, new: SymbolIndex, receivers: Receivers
+    said: Said, known: Mapping[str, Change], old: SymbolIndex, new: SymbolIndex, receivers: Receivers
 ) -> Iterator[Rule]:
     for before, after in renames_in([said.text]):
         for source in _sources(before, said, old, receivers):
             target = _target(after, source, new)
             if target is None or target.path == source.path or target.kind != source.kind:
                 continue
-            rule = renamed(source, target.path, changes)
+            rule = renamed(source, target.path, known)
             yield rule
             for mine, theirs in _INSTEAD.findall(said.text):
                 yield _keyword(rule, source, theirs, mine)
     for parameter, function, to in _ARGUMENT.findall(said.text):
         for source in _sources(function, said, old, receivers):
-            yield from _parameter(renamed(source, source.path, changes), source, parameter, to, new)
+            yield from _parameter(renamed(source, source.path, known), source, parameter, to, new)
     for name, root, module in _MOVED.findall(said.text):
-        known = {c.symbol: c.id for c in sorted(changes, key=lambda c: (c.symbol, c.kind, c.id))}
         path = f"{module}.{name}"
-        yield Rule("move", f"{root}.{name}", path, known.get(path, ""), path)
+        yield Rule("move", f"{root}.{name}", path, known[path].id if path in known else "", path)
     for before, after in literals_in([said.text]):
         yield Rule("literal", ANY, ANY, "", "", values=(repr(before), repr(after)))
 

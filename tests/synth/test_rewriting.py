@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import pytest
 
@@ -171,3 +172,25 @@ def test_a_name_that_the_symbols_lack_moves_by_a_message() -> None:
     )
     rules = rules_from_messages([Said(text)], [], OLD, NEW)
     assert rewritten("import pd\n\na = pd.Oops\n", rules) == ["import pd\n\na = pd.errors.Oops\n"]
+
+
+class Counted(list[Change]):
+    """Changes that count how often they are gone through."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[Change]:
+        self.times += 1
+        return super().__iter__()
+
+
+def test_changes_are_gone_through_once_for_all_messages() -> None:
+    """A library has thousands of changes, and its runs say thousands of things."""
+    text = "accessing `{}` from the top-level `pd` module is odd. Import it directly from the `pd.errors` module"
+    said = [Said(text.format(name)) for name in "abc"]
+    said += [Said(f"Use it {n} times: `melt` was removed; use `Frame.unpivot` instead", CALLED) for n in range(3)]
+    changes = Counted([Change(old="o", new="n", symbol="pd.frame.Frame.melt", kind="removed")])
+    rules = rules_from_messages(said, changes, OLD, NEW)
+    assert [r.change for r in rules if r.kind == "rename"] == [changes[0].id]
+    assert [r.new for r in rules if r.kind == "move"] == ["pd.errors.a", "pd.errors.b", "pd.errors.c"]
+    assert changes.times == 1
