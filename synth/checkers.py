@@ -36,11 +36,9 @@ class Checkers:
         splitter = self.splitter
         splitter.checks += 1
         if any(isinstance(a, ast.Starred) for a in call.args) or splitter.tail:
-            splitter.strong = False
             splitter.to_test(splitter.source.inline(call))
             return
         known = [i for i, a in enumerate(call.args) if self.is_expected(a, i)]
-        splitter.strong = splitter.strong and len(known) == 1
         arguments = [self.argument(a, i in known) for i, a in enumerate(call.args)]
         arguments += [f"{k.arg}={splitter.source.inline(k.value)}" for k in call.keywords if k.arg]
         arguments += [f"**{splitter.source.inline(k.value)}" for k in call.keywords if not k.arg]

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from registry.names import SymbolIndex, dotted_name, imported_names, tree_of
-from registry.records import Symbol
 
 _FEW = 4
 """Symbols that fewer examples call are equally rare."""
@@ -89,12 +88,6 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower().removeprefix("test_").removeprefix("test"))
 
 
-def is_task(code: str) -> bool:
-    """Whether code does more than import and define: it has a statement of its own."""
-    body = ast.parse(code).body
-    return any(not isinstance(s, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Pass)) for s in body)
-
-
 def checks_of(test: str) -> list[ast.stmt]:
     """The checks on a test's top level: assert statements, and calls of `assert_…` functions."""
     return [s for s in ast.parse(test).body if isinstance(s, ast.Assert) or _is_assertion(s)]
@@ -116,9 +109,3 @@ def _is_assertion(node: ast.AST) -> bool:
         return False
     name = dotted_name(node.value.func) or ""
     return name.rpartition(".")[2].startswith("assert") and len(node.value.args) > 1
-
-
-def shown(path: str, index: SymbolIndex) -> Symbol | None:
-    """The symbol at a path, if it is something that can be called or read."""
-    symbol = index.by_path.get(path)
-    return None if symbol is None or symbol.kind == "module" else symbol

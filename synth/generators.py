@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Protocol
 
 from registry.errors import GeneratorError
 from registry.names import SymbolIndex
-from registry.records import Change, Example, Page, Program, Release, Symbol
+from registry.records import Example, Page, Program, Release, Symbol
 from synth import doc_examples, test_examples, text
 
 GROUP = "driftune.generators"
@@ -28,7 +28,6 @@ class Material:
         symbols: Its symbols.
         index: The same symbols, indexed.
         packages: Importable third-party packages that its environment has.
-        changes: The changes to this release from the one before.
         latest: Whether it is the newest release of its domain: `text` is made of no other.
         tests: `test` examples that are wanted at most; 0: all.
         first: Names of the tests that are taken before others.
@@ -40,7 +39,6 @@ class Material:
     symbols: tuple[Symbol, ...]
     index: SymbolIndex
     packages: tuple[str, ...] = ()
-    changes: tuple[Change, ...] = field(default=())
     latest: bool = True
     tests: int = 0
     first: frozenset[str] = frozenset()

@@ -264,22 +264,6 @@ def shape(code: str) -> str:
         return code
 
 
-def normal_form(code: str) -> str:
-    """Code with names numbered in order of appearance and literals blanked: equal for copies of one example."""
-    try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError):
-        return code
-    names: dict[str, str] = {}
-    bound = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id in bound:
-            node.id = names.setdefault(node.id, f"v{len(names)}")
-        elif isinstance(node, ast.Constant):
-            node.value = type(node.value).__name__
-    return ast.unparse(tree)
-
-
 def asserted(program: Program) -> frozenset[str]:
     """The texts of a program's comparisons: two tests that share one check the same."""
     return frozenset(

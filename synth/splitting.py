@@ -51,14 +51,10 @@ class Split:
     Attributes:
         code: Usage.
         test: Checks.
-        checks: How many.
-        strong: Whether every check has the form whose value can be compared outside.
     """
 
     code: str
     test: str
-    checks: int
-    strong: bool
 
 
 def split(script: str) -> Split:
@@ -90,7 +86,6 @@ class Splitter:
         self.counts: dict[str, int] = {}
         self.results: set[str] = set()
         self.tail = False
-        self.strong = True
         self.checks = 0
         self.asserting = asserting_functions(self.body)
         self.constants: dict[str, ast.expr] = {}
@@ -121,7 +116,7 @@ class Splitter:
             place = code if any(module in flow(line.tree).reads for line in code) else test
             if not any(module in flow(line.tree).binds for line in place):
                 place.insert(0, line_of(f"import {module}"))
-        return Split(joined(code), joined(test), self.checks, self.strong and not self.tail)
+        return Split(joined(code), joined(test))
 
     def learn(self, statement: ast.stmt) -> None:
         """Keeps up which names have a known value after a statement, and which never had another kind."""
@@ -210,7 +205,6 @@ class Splitter:
         if mutates or what.reads & binds:
             self.tail = True
         self.to_test(self.source.block([node]))
-        self.strong = False
         self.checks += 1
 
     def to_test(self, text: str, comment: str = "") -> None:
@@ -251,7 +245,7 @@ class Splitter:
             self.forget(flow(left).reads | flow(right).reads)  # something changes them unseen
         sign = _SIGNS[type(op)]
         if isinstance(op, (ast.Is, ast.IsNot)) and not (_is_singleton(left) or _is_singleton(right)):
-            self.strong = False  # a literal in place of a name would be another object
+            # a literal in place of a name would be another object
             self.to_test(f"assert {self.lift(left, itself=True)} {sign} {self.lift(right, itself=True)}")
             return
         approx = approx_call(right)
@@ -261,8 +255,6 @@ class Splitter:
             self.close(left, approx)
             return
         known = self.literal_of(right)
-        if known is None and isinstance(op, ast.Eq):
-            self.strong = False
         whole = isinstance(op, ast.Eq) and (known[0] in "[{(" if known else not _iterates(left, right))
         within = isinstance(op, (ast.In, ast.NotIn))
         first = self.lift(left, copied=whole)
@@ -277,7 +269,6 @@ class Splitter:
             self.to_test(f"assert {rounded(self.lift(left), value, digits)} == {literal(round_all(value, digits))}")
         except NotConstantError:
             margin = tolerance(approx)
-            self.strong = False
             self.needs.add("math")
             self.to_test(f"assert math.isclose({self.lift(left)}, {self.lift(target)}, {margin})")
 
