@@ -22,6 +22,7 @@ A missing or `unavailable` verdict proves nothing and disproves nothing: the row
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -47,6 +48,8 @@ DUTIES: Mapping[str, tuple[tuple[str, int], ...]] = {
     "text": (),
 }
 """Kind -> (role, index into the example's releases) of every run its proof needs."""
+
+_FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 ALONE = "alone"
 """What roles begin with whose programs have one of a bug's several mistakes: each must fail too."""
@@ -100,9 +103,12 @@ def quoted(example: Example) -> str:
 
 
 def shown(example: Example) -> str:
-    """All prose that a row shows: what it asks, and what it quotes with the files' paths."""
+    """All prose that a row shows: what it asks, and what it quotes with the files' paths.
+
+    Code in what it asks is of its programs, which are read as code: `G.degree()` in a test is not `lib.degree`.
+    """
     parts: Any = example.parts
-    asked = "" if example.kind == "preference" else str(parts.get("prompt", ""))  # that is code of its programs
+    asked = "" if example.kind == "preference" else _FENCED.sub("", str(parts.get("prompt", "")))
     paths = "\n".join(str(part.get("path", "")) for part in parts.get("context", ()))
     return f"{asked}\n{paths}\n{quoted(example)}".strip()
 

@@ -222,15 +222,18 @@ def test_what_is_asked_names_no_held_out_function() -> None:
     cutter = Cutter(families, READER)
     assert cutter.named("Take all of them, and other words") == frozenset()
     assert cutter.named("Deprecated, use `all`.") == cutter.named("See lib.all") == {"lib.all"}
+    fenced = f"Fix it, so that this holds:\n```python\nassert r.{UNSEEN}() == 1\n```"
     bench = full()
     asking = {
-        text: bench.test(f"import lib\nr = lib.other('{text}')\n", texts={"prompt": text}).id
-        for text in (f"As in the docs of `lib.{UNSEEN}`.", "As in the docs of others.")
+        text: bench.test(f"import lib\nr = lib.other({1000 + len(text)})\n", texts={"prompt": text}).id
+        for text in (f"As in the docs of `lib.{UNSEEN}`.", "As in the docs of others.", fenced)
     }
     removed, split, _ = bench.curate()
-    first, second = asking.values()
+    first, second, third = asking.values()
     assert removed[first].rule == "held-out"
     assert second in split
+    assert third in split  # a method of that name, in code: what that means is read in the row's programs
+    assert not list(leaks(split, bench.examples, bench.programs, FAMILIES))
 
 
 # --------------------------------------------------------------------------------------------------------- the rules
