@@ -104,8 +104,10 @@ def trace(lake: Lake, order: Order) -> Trace:
     taken = {e.id for e in all_examples if order.takes(e.source_url, e.licence)}
     examples = _descendants(all_examples, pages | symbols | taken) | taken
     quoting = {e.id for e in all_examples if e.change in changes and _quotes(e, changes[e.change])}
-    programs = _unnamed(lake, (e for e in all_examples if e.id not in examples)) if examples else set()
-    domains = _domains(lake, releases) | {e.domain for e in all_examples if e.id in examples}
+    derived = (_descendants(all_examples, quoting) | quoting) - examples
+    domains = _domains(lake, releases, all_examples)
+    domains |= {e.domain for e in all_examples if e.id in examples or e.id in derived}
+    programs = _unnamed(lake, all_examples, examples, domains) if examples else set()
     rows: dict[str, Iterable[str]] = {
         "pages": pages,
         "symbols": symbols,
@@ -116,8 +118,8 @@ def trace(lake: Lake, order: Order) -> Trace:
     }
     again: dict[str, Iterable[str]] = {
         "changes": changes,
-        "examples": (_descendants(all_examples, quoting) | quoting) - examples,
-        "work": {w.id for w in lake.read(Work) if w.domain in domains and _is_made_anew(w)},
+        "examples": derived,
+        "work": _work(lake, domains, compared=bool(changes)),
     }
     snapshots = _snapshots(lake, examples)
     trained = {s.id for s, _ in snapshots}
@@ -199,20 +201,44 @@ def _quotes(example: Example, change: Change) -> bool:
     return any(text and text in asked for text in texts)
 
 
-def _unnamed(lake: Lake, staying: Iterable[Example]) -> set[str]:
-    """Ids of the programs that no staying example names: those of the others, and those that were only tried."""
-    named = {str(p) for e in staying for p in dict(e.parts.get("programs", {})).values()}
-    return {p.id for p in lake.read(Program)} - named
+def _unnamed(lake: Lake, examples: Iterable[Example], gone: set[str], domains: set[str]) -> set[str]:
+    """Ids of the programs that only rows that go name, and of those that were only tried, unless by other domains."""
+    named: dict[bool, set[str]] = {True: set(), False: set()}
+    for example in examples:
+        named[example.id in gone].update(map(str, dict(example.parts.get("programs", {})).values()))
+    tried = {p.id for p in lake.read(Program)} - named[True] - named[False]
+    return (named[True] | (tried - _run_by_others(lake, domains))) - named[False]
 
 
-def _domains(lake: Lake, releases: set[str]) -> set[str]:
-    """The domains that scraped one of these releases."""
-    return {w.domain for w in lake.read(Work, "stage = 'scrape'") if w.result.get("release") in releases}
+def _run_by_others(lake: Lake, domains: set[str]) -> set[str]:
+    """Ids of the programs that ran, and only in environments that none of these domains uses."""
+    users: dict[str, set[str]] = {}
+    for work in lake.read(Work, "stage = 'validate'"):
+        users.setdefault(str(work.result.get("environment")), set()).add(work.domain)
+    foreign = {environment for environment, names in users.items() if names.isdisjoint(domains)}
+    ran: dict[str, set[str]] = {}
+    for row in lake.query("SELECT program, environment FROM verdicts").to_pylist():
+        ran.setdefault(row["program"], set()).add(row["environment"])
+    return {program for program, environments in ran.items() if environments <= foreign}
 
 
-def _is_made_anew(work: Work) -> bool:
-    """Whether a piece of work reads all pages: comparing two releases, and the whole synthesis."""
-    return work.stage == "synth" or (work.stage == "scrape" and "release" not in work.result)
+def _domains(lake: Lake, releases: set[str], examples: Iterable[Example]) -> set[str]:
+    """The domains that scraped one of these releases, or have rows of one: another domain may have scraped it."""
+    scraped = {w.domain for w in lake.read(Work, "stage = 'scrape'") if w.result.get("release") in releases}
+    return scraped | {e.domain for e in examples if not releases.isdisjoint(e.releases)}
+
+
+def _work(lake: Lake, domains: set[str], *, compared: bool) -> set[str]:
+    """Ids of the work that reads all pages: the whole synthesis, and comparing two releases.
+
+    A comparison is shared by all domains that look at the same releases, so it is done anew whoever did it.
+    """
+    return {
+        work.id
+        for work in lake.read(Work)
+        if (work.stage == "synth" and work.domain in domains)
+        or (work.stage == "scrape" and "release" not in work.result and (compared or work.domain in domains))
+    }
 
 
 def _ids(lake: Lake, record: type[Record], column: str, wanted: Iterable[str]) -> set[str]:

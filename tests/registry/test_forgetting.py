@@ -240,6 +240,39 @@ def test_what_was_found_by_reading_all_pages_is_found_anew(done: Done) -> None:
     assert left == {"scrape 0", "scrape 1", "validate shard", "curate c", "synth of e"}
 
 
+def test_domains_that_share_the_releases_are_made_anew_too(lake: Lake) -> None:
+    """A domain that scraped nothing itself: its rows that quote a note go, so its comparison and synthesis go too."""
+    quoting = replace(WORLD.examples["drift quoting a note"], domain="other")
+    done = [WORLD.work("synth", "of other", "other"), WORLD.work("scrape", "comparison by other", "other")]
+    lake.append([quoting, *done])
+    found = carried_out(lake, A)
+    assert found.domains == ("d", "other")
+    assert quoting.id in found.again["examples"]
+    assert not {w.id for w in lake.read(Work)} & {w.id for w in done}
+
+
+def test_a_comparison_is_made_anew_whoever_made_it(lake: Lake) -> None:
+    """Also by a domain that scraped none of the releases, and has no rows: the changes that it found are gone."""
+    comparison = WORLD.work("scrape", "comparison by third", "third")
+    lake.append([comparison])
+    assert carried_out(lake, A).domains == ("d",)
+    assert comparison.id not in {w.id for w in lake.read(Work)}
+
+
+def test_what_other_domains_tried_stays(lake: Lake) -> None:
+    """A program that no row names stays, with its verdict, where only a domain ran it that has nothing of the source."""
+    environment = Environment(python="3.12.1", requirements=(), settings={})
+    program = Program(code="tried elsewhere", test="")
+    verdict = Verdict(program=program.id, environment=environment.id, harness="1", policy="k=2", outcome="failed",
+                      proof="none")  # fmt: skip
+    shard = WORLD.work("validate", "shard of e", "e", environment=environment.id)
+    lake.append([environment, program, verdict, shard])
+    found = carried_out(lake, A)
+    assert program.id not in found.rows["programs"]
+    assert program.id in {p.id for p in lake.read(Program)}
+    assert verdict.id in {v.id for v in lake.read(Verdict)}
+
+
 def test_a_lake_that_forgot_is_in_order(done: Done) -> None:
     """`driftune check` does not take ids of forgotten rows for broken references."""
     assert references(done.lake) == done.wrong
