@@ -132,7 +132,7 @@ def collect(lake: Lake, *, grace: dt.timedelta = GRACE, dry: bool = False) -> Co
 def _collect(lake: Lake, grace: dt.timedelta, *, dry: bool = False) -> Collected:
     files = lake.files
     state = files.generations()
-    due = [r for r in state.retired if _due(lake, r, grace) <= _now()]
+    due = [r for r in state.retired if not grace or _due(lake, r, grace) <= _now()]  # without grace, whatever the clock
     kept = [r for r in state.retired if r not in due]
     doomed = _half_written(lake, grace)
     for retired in due:

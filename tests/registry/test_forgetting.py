@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import subprocess
 import sys
@@ -260,7 +261,7 @@ def test_a_comparison_is_made_anew_whoever_made_it(lake: Lake) -> None:
 
 
 def test_what_other_domains_tried_stays(lake: Lake) -> None:
-    """A program that no row names stays, with its verdict, where only a domain ran it that has nothing of the source."""
+    """A program that no row names stays, with its verdict, where only a domain without the source ran it."""
     environment = Environment(python="3.12.1", requirements=(), settings={})
     program = Program(code="tried elsewhere", test="")
     verdict = Verdict(program=program.id, environment=environment.id, harness="1", policy="k=2", outcome="failed",
@@ -297,6 +298,17 @@ def test_what_comes_back_goes_again_and_replaced_files_are_cleared(lake: Lake) -
     assert set(carried_out(lake, A).rows) == {"pages", "examples", "programs"}
     assert words_left(lake) == []
     assert lake.read(Forgotten)[0].rows == first.rows
+    assert names(lake) == STAY
+
+
+def test_a_clock_that_goes_ahead_holds_no_order_off(lake: Lake) -> None:
+    """Files that were replaced at a time that is still to come, by another machine's clock, are cleared as well."""
+    compact(lake)
+    state = lake.files.generations()
+    later = (dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)).isoformat()
+    lake.files.set_generations(replace(state, retired=tuple(replace(r, at=later) for r in state.retired)))
+    carried_out(lake, A)
+    assert words_left(lake) == []
     assert names(lake) == STAY
 
 
