@@ -22,9 +22,9 @@ from synth.calls import Receivers, Script
 from synth.literals import changes_of
 from synth.material import Outcomes, Piece, draw, key_of
 from synth.recording import checks_of, probing, recorded, values_of
-from synth.source import Edit, Source
-from synth.spelling import applied
+from synth.source import Edit, Source, applied
 from synth.stated import stated, told
+from synth.text import module_of
 from synth.trials import Bench
 
 GENERATOR, VERSION = "behaviour", "3"
@@ -199,7 +199,7 @@ _Function = tuple[Text, ast.FunctionDef | ast.AsyncFunctionDef]
 def _functions(pages: Iterable[Page]) -> Iterator[tuple[str, _Function]]:
     """(dotted path, where it stands) of functions and methods."""
     for page in sorted((p for p in pages if p.kind == "source"), key=lambda p: p.path):
-        module = page.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        module = module_of(page)
         try:
             tree = ast.parse(page.markdown)
         except (SyntaxError, ValueError, RecursionError):

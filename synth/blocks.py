@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from synth.folding import is_literal
+from synth.folding import is_literal, reads_as_literal
 
 _FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<marks>```+|~~~+)[ \t]*\{?(?P<name>[\w.+-]*)")
 _DIRECTIVE = re.compile(r"^(?P<indent>[ \t]*)\.\. (?P<name>[\w-]+)::[ \t]*(?P<argument>\S*)")
@@ -172,11 +172,11 @@ def _stated(statement: ast.stmt, lines: list[str], end: int, after: int) -> str:
     behind = lines[end - 1].encode()[statement.end_col_offset or 0 :].decode(errors="replace").strip()
     if behind.startswith("#") and (found := _STATED.match(behind)):
         value = found["value"]
-        return value if _MARKED.match(behind) or _reads_as_value(value) else ""
+        return value if _MARKED.match(behind) or reads_as_literal(value) else ""
     below = [line.strip() for line in lines[end:after] if line.strip()]
     if below and all(line.startswith("#") for line in below):
         values = [found["value"] for line in below if (found := _STATED.match(line))]
-        marked = _MARKED.match(below[0]) or (_is_print(statement) and all(map(_reads_as_value, values)))
+        marked = _MARKED.match(below[0]) or (_is_print(statement) and all(map(reads_as_literal, values)))
         return "\n".join(values) if marked and len(values) == len(below) else ""
     return ""
 
@@ -192,13 +192,6 @@ def _asserted(statement: ast.Assert) -> tuple[str, str] | None:
         case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]) if is_literal(right):
             return ast.unparse(left), ast.unparse(right)
     return None
-
-
-def _reads_as_value(text: str) -> bool:
-    try:
-        return is_literal(ast.parse(text, mode="eval").body)
-    except (SyntaxError, ValueError):
-        return False
 
 
 def _is_print(statement: ast.stmt) -> bool:

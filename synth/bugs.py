@@ -13,7 +13,8 @@ from typing import Any
 from registry.names import SymbolIndex
 from registry.records import Example, Program
 from synth.difficulty import edit_distance, text_distance
-from synth.slips import Draft, Slip, edited
+from synth.slips import Draft, Slip
+from synth.source import applied
 from synth.syntax_bugs import broken
 from synth.taxonomy import MISTAKES
 from synth.vocabulary import Library
@@ -109,14 +110,14 @@ class _Source:
     def rows(self, slips: list[Slip]) -> Iterator[Program | Example]:
         """The program with these mistakes, and its row; the programs with one of several are known already."""
         edits = [edit for slip in slips for edit in slip.edits]
-        buggy = self._program(edited(self.fixed.code, edits))
+        buggy = self._program(applied(self.fixed.code, edits))
         named = {"buggy": buggy.id, "fixed": self.fixed.id}
         operator, kind = slips[0].operator, MISTAKES[slips[0].operator].kind
         if len(slips) > 1:
             operator = NAMES[len(slips)]
             kind = f"{operator} error"
             for i, slip in enumerate(slips, 1):
-                named[f"alone{i}"] = self._program(edited(self.fixed.code, slip.edits)).id
+                named[f"alone{i}"] = self._program(applied(self.fixed.code, slip.edits)).id
         yield buggy
         parts = {"programs": named, "prompt": self._prompt("the bug" if len(slips) == 1 else f"the {len(slips)} bugs")}
         yield self._row("bug", parts, operator, kind, len(slips), edit_distance(self.fixed.code, edits))
@@ -131,7 +132,7 @@ class _Source:
     def unparsable(self, draft: Draft, rng: random.Random) -> Iterator[Program | Example]:
         """The program with an error of syntax, and its row."""
         for slip in broken(draft, rng):
-            buggy = self._program(edited(self.fixed.code, slip.edits))
+            buggy = self._program(applied(self.fixed.code, slip.edits))
             parts = {
                 "programs": {"buggy": buggy.id, "fixed": self.fixed.id},
                 "prompt": self._prompt("the syntax error"),

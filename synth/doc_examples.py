@@ -16,6 +16,7 @@ from synth.claims import by_relevance, called
 from synth.sessions import Session, sessions
 from synth.stubs import stub
 from synth.test_examples import task_text
+from synth.text import module_of
 
 GENERATOR, VERSION = "doc_examples", "5"
 
@@ -142,9 +143,8 @@ def _bindings(page: Page, definitions: bool) -> dict[str, str]:
         return {}
     found = _bound_by(body)
     if definitions:
-        module = page.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         own = (n.name for n in body if isinstance(n, (ast.FunctionDef, ast.ClassDef)))
-        found |= {name: f"from {module} import {name}" for name in own}
+        found |= {name: f"from {module_of(page)} import {name}" for name in own}
     return found
 
 

@@ -98,6 +98,14 @@ def is_literal(node: ast.expr) -> bool:
     return not (isinstance(node, ast.Call))  # literal_eval reads `set()` too
 
 
+def reads_as_literal(text: str) -> bool:
+    """Whether a text is a literal's."""
+    try:
+        return is_literal(ast.parse(text, mode="eval").body)
+    except (SyntaxError, ValueError):
+        return False
+
+
 def _fold(node: ast.expr, names: dict[str, Any]) -> Any:
     match node:
         case ast.Constant():

@@ -16,8 +16,7 @@ from registry.records import Program
 from synth.planting import Probe
 from synth.recording import checks_of, probing
 from synth.sites import Site
-from synth.source import Edit, Source
-from synth.spelling import applied
+from synth.source import Edit, Source, applied
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 

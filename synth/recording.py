@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from registry.records import Program, Verdict
-from synth.folding import is_literal
+from synth.folding import is_literal, reads_as_literal
 
 PLACEHOLDER = "None"
 LONGEST = 600
@@ -52,7 +52,7 @@ def recorded(checks: Sequence[Check], values: Mapping[int, str]) -> str | None:
     lines = []
     for number, check in enumerate(checks):
         value = values.get(number)
-        if value is None or len(value) > LONGEST or not _is_literal_text(value):
+        if value is None or len(value) > LONGEST or not reads_as_literal(value):
             return None
         lines.append(f"assert {check.expression} == {value}")
     if not lines or all(values[i] in _TELLING_NOTHING for i in range(len(lines))):
@@ -91,10 +91,3 @@ def values_of_checks(program: Program) -> dict[int, str]:
         if isinstance(compare.ops[0], (ast.Eq, ast.Is)):
             found[number] = ast.unparse(compare.comparators[0])
     return found
-
-
-def _is_literal_text(text: str) -> bool:
-    try:
-        return is_literal(ast.parse(text, mode="eval").body)
-    except (SyntaxError, ValueError):
-        return False

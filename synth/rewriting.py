@@ -11,7 +11,8 @@ from synth.arguments import parsed_call
 from synth.calls import Call, Methods, Script
 from synth.codemods import forward
 from synth.rules import ANY, NAMING, Rule
-from synth.spelling import Speller, applied
+from synth.source import applied
+from synth.spelling import Speller
 
 MOST_EDITS = 40
 

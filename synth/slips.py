@@ -7,7 +7,7 @@ import io
 import random
 import re
 import tokenize
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -163,13 +163,6 @@ def comments(code: str) -> dict[int, str]:
 
 def _said(text: str) -> set[str]:
     return {word.lower() for word in re.findall(r"\w+", text)}
-
-
-def edited(code: str, edits: Iterable[tuple[int, int, str]]) -> str:
-    """`code` with edits that don't overlap."""
-    for start, end, text in sorted(edits, reverse=True):
-        code = code[:start] + text + code[end:]
-    return code
 
 
 def _nodes(statement: ast.stmt) -> Iterator[ast.AST]:

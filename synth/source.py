@@ -111,3 +111,10 @@ def _apply(lines: list[str], cuts: dict[int, int], start: int, edits: Iterable[E
     for a, b, new in sorted(changes, reverse=True):
         text = text[:a] + new + text[b:]
     return text
+
+
+def applied(text: str, edits: Iterable[Edit]) -> str:
+    """`text` with edits, which do not overlap."""
+    for start, end, new in sorted(edits, reverse=True):
+        text = text[:start] + new + text[end:]
+    return text

@@ -11,7 +11,7 @@ from registry.records import Program
 from synth.calls import Script
 from synth.material import Piece
 from synth.rules import Rule
-from synth.source import Edit, Source
+from synth.source import Edit, Source, applied
 
 
 class Speller:
@@ -135,10 +135,3 @@ def without_imports(text: str, unwanted: Collection[str], index: SymbolIndex) ->
         line = ast.unparse(ast.ImportFrom(module=node.module, names=kept, level=node.level)) if kept else ""
         edits.append((start, end if kept else min(end + 1, len(text)), line))
     return applied(text, edits)
-
-
-def applied(text: str, edits: Iterable[Edit]) -> str:
-    """`text` with edits, which do not overlap."""
-    for start, end, new in sorted(edits, reverse=True):
-        text = text[:start] + new + text[end:]
-    return text

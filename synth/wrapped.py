@@ -14,8 +14,8 @@ from itertools import pairwise
 
 from registry.names import dotted_name
 from synth.dataflow import flow, flow_all
-from synth.slips import Draft, edited
-from synth.source import Edit, first_line, indented
+from synth.slips import Draft
+from synth.source import Edit, applied, first_line, indented
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ def _with(draft: Draft, functions: tuple[str, str], puts: list[Edit]) -> Iterato
     at = draft.source.offset(first_line(first), 0)
     name = functions[0].partition("(")[0].removeprefix("def ")
     if name not in draft.program.code:
-        right, wrong = (edited(draft.program.code, [*puts, (at, at, f"\n{function}\n\n")]) for function in functions)
+        right, wrong = (applied(draft.program.code, [*puts, (at, at, f"\n{function}\n\n")]) for function in functions)
         yield right, wrong
 
 

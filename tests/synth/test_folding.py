@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synth.folding import LIMIT, NotConstantError, fold, is_literal, literal
+from synth.folding import LIMIT, NotConstantError, fold, is_literal, literal, reads_as_literal
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
@@ -74,3 +74,11 @@ def test_literal_as_it_stands() -> None:
     assert is_literal(ast.parse("{1: [2, (3,)]}", mode="eval").body)
     assert not is_literal(ast.parse("set()", mode="eval").body)
     assert not is_literal(ast.parse("[x]", mode="eval").body)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"), [("[1, 'a']", True), ("-1", True), ("set()", False), ("x", False), ("1 of", False), ("", False)]
+)
+def test_texts_of_literals(text: str, wanted: bool) -> None:
+    """A text is a literal's where all of it is one."""
+    assert reads_as_literal(text) is wanted

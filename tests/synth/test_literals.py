@@ -13,7 +13,7 @@ from synth.literals import changes_of
 from synth.planting import Probe, settled
 from synth.recording import Check, checks_of, recorded
 from synth.sites import Site
-from synth.spelling import applied
+from synth.source import applied
 from tests.synth.conftest import parted
 from tests.synth.drift_world import World, made
 

@@ -8,7 +8,8 @@ import pytest
 
 from registry.names import SymbolIndex
 from registry.records import Change, Program, Symbol
-from synth.slips import Draft, edited
+from synth.slips import Draft
+from synth.source import applied
 from synth.taxonomy import MISTAKES
 from synth.vocabulary import Library
 from tests.synth.conftest import RELEASE, symbol
@@ -102,7 +103,7 @@ def test_operator_makes_its_mistake(operator: str, code: str, wanted: set[str]) 
     made = set()
     for seed in range(12):
         slips = [s for s in draft.slips(random.Random(seed)) if s.operator == operator]
-        made |= {edited(draft.program.code, s.edits).removeprefix(SETUP).rstrip() for s in slips if s.statement > 1}
+        made |= {applied(draft.program.code, s.edits).removeprefix(SETUP).rstrip() for s in slips if s.statement > 1}
     assert made
     assert made <= wanted
 
@@ -117,7 +118,7 @@ def test_missing_import_is_of_what_is_used() -> None:
     code = "from lib import f\nfrom lib import find_all\n\nr = f(1)\n"
     slips = list(Draft(Program(code=code, test="assert r\n"), LIBRARY).slips(random.Random(0)))
     [slip] = [s for s in slips if s.operator == "missing_import"]
-    assert edited(code, slip.edits) == "from lib import find_all\n\nr = f(1)\n"
+    assert applied(code, slip.edits) == "from lib import find_all\n\nr = f(1)\n"
 
 
 def test_nothing_changes_where_no_test_looks() -> None:
@@ -156,7 +157,7 @@ def test_bookkeeping_of_results_is_not_mutated() -> None:
         "with warnings.catch_warnings(record=True) as warned1:\n    warnings.simplefilter('always')\n    lib.f(2)\n"
     )
     draft = drafted(code, "assert results1 == [3] and raised1 is True and warned1\n")
-    made = [edited(draft.program.code, s.edits) for seed in range(20) for s in draft.slips(random.Random(seed))]
+    made = [applied(draft.program.code, s.edits) for seed in range(20) for s in draft.slips(random.Random(seed))]
     assert len(set(made)) > 10
     assert not [(part, text) for text in made for part in kept if part not in text]
 
@@ -164,5 +165,5 @@ def test_bookkeeping_of_results_is_not_mutated() -> None:
 def test_nothing_is_edited_within_an_f_string() -> None:
     """Before Python 3.12 nodes in f-strings don't know where they stand: they are left alone."""
     code = 'r = f"{G} has {lib.find_one(a, 1)} of {b[0]:>3}"'
-    made = [edited(SETUP + code, s.edits) for s in drafted(code).slips(random.Random(0)) if s.statement > 1]
+    made = [applied(SETUP + code, s.edits) for s in drafted(code).slips(random.Random(0)) if s.statement > 1]
     assert all(text == SETUP + code for text in made)
