@@ -41,7 +41,7 @@ def test_each_reason_is_a_rule() -> None:
     wanted = {
         bench.test(f"{code}key = '{SECRET}'\n").id: "private",
         bench.test(f"{code}mail = 'ada@engines.com'\n").id: "private",
-        bench.text(f"A page.\n\nkey = {SECRET}\n").id: "private",
+        bench.text(f"A page.\n\n-----BEGIN RSA {'PRIVATE'} KEY-----\nMIIB\n").id: "private",
         bench.test(f"{code}\n{TASK.replace('values', 'xs').replace('task', 'mine')}").id: "contaminated",
         bench.test(f"{code}x = {[*range(200)]}\n").id: "too-long",
     }
@@ -54,12 +54,12 @@ def test_each_reason_is_a_rule() -> None:
 
 
 def test_personal_data_is_masked_in_pages() -> None:
-    """A page with its authors' addresses is replaced by a row that names them without."""
+    """A page with its authors' addresses and a secret is replaced by a row that names them, without either."""
     bench = Bench()
-    page = bench.text("A page.\nBy Ada <ada@engines.com>\nOn engines.\n")
+    page = bench.text(f"A page.\nBy Ada <ada@engines.com>\n  key = {SECRET}\nOn engines.\n")
     removed, split, cut = curated(lot(bench))
     (new,) = cut.values()
-    assert (new.operator, new.parts["text"]) == (CUT, "A page.\nBy Ada <name@example.com>\nOn engines.\n")
+    assert (new.operator, new.parts["text"]) == (CUT, "A page.\nBy Ada <name@example.com>\n  ...\nOn engines.\n")
     assert (removed[page.id].rule, removed[page.id].kept_instead) == ("private", new.id)
     assert split == {new.id: TRAIN}
 

@@ -15,6 +15,8 @@ from validators.curation.private import Privacy
         "-----BEGIN RSA " + "PRIVATE KEY-----",
         "url = 'redis://joe:s3cr3t@db.acme.io/0'",
         "sk_live_" + "a1B2c3D4" * 3,
+        'token = "ghp_' + "a1B2" * 9 + '"  # pragma: allowlist secret',
+        "urls = 'redis://user:pass@host/0 redis://joe:s3cr3t@db.acme.io/0'",
     ],
 )
 def test_a_credential_is_a_secret(line: str) -> None:
@@ -59,10 +61,28 @@ def test_personal_data_is_masked_in_texts(line: str, what: str, masked: str) -> 
         "@pytest.fixture(scope='module')",
         "test_single_source_dijkstra_path_length_2 = 3",
         "\x0c",
+        "r = x@y.values",
+        "r = a.weights@b.columns + c",
+        "e = create_engine('postgresql://user:pass@server:5432/db')",
+        "engine = create_engine('oracle://scott:tiger@db.acme.io:1521/x')",
+        "url = f'https://{name}:{password}@api.acme.io/v1'",
+        "proxies = {'http': 'http://username:password@proxy.acme.io:3128'}",
+        "url = 'mysql://root:s3cr3tX9@localhost:3306/db'",
+        "url = 'ftp://joe:s3cr3tX9@ftp.example.com/x'",
     ],
 )
 def test_what_tests_are_full_of_is_fine(line: str) -> None:
-    """Operators, reserved domains, repositories, numbers, hashes and made-up passwords are nothing to remove."""
+    """Operators, reserved domains, repositories, numbers, hashes, made-up passwords and local hosts are fine."""
     privacy = Privacy([line])
     assert privacy.found_in(line) is None
     assert privacy.masked(f"{line}\n{line}") == f"{line}\n{line}"
+
+
+def test_a_secret_is_masked_with_its_line() -> None:
+    """In a text the line of a token gives way to a placeholder; a private key can't be masked."""
+    text = "def f():\n    token = 'ghp_" + "a1B2" * 9 + "'\n    return token\n"
+    assert Privacy([text]).masked(text) == "def f():\n    ...\n    return token\n"
+    key = f"mail me@acme.io\n{text}-----BEGIN RSA {'PRIVATE'} KEY-----\nMIIB\n"
+    found = Privacy([key]).found_in(key)
+    assert found is not None
+    assert not found.is_masked

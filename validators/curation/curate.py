@@ -159,13 +159,14 @@ def _licence(sieve: _Sieve, lot: Lot) -> None:
 
 
 def _private(sieve: _Sieve, lot: Lot) -> Privacy:
-    """Removes rows with a secret, and programs with personal data (in pages it is masked later)."""
+    """Removes rows with a secret or personal data; in pages it is masked later, except for private keys."""
     named = {e.id: _texts(e, lot.programs) for e in sieve.rows.values()}
     privacy = Privacy({text for texts in named.values() for text in texts})
     for example in list(sieve.rows.values()):
-        found = next((what for text in named[example.id] if (what := privacy.found_in(text))), None)
-        if found is not None and (found.is_secret or example.kind != "text"):
-            sieve.remove(example, "private", f"It holds {found.what}")
+        found = [what for text in named[example.id] if (what := privacy.found_in(text))]
+        barred = found if example.kind != "text" else [what for what in found if not what.is_masked]
+        if barred:
+            sieve.remove(example, "private", f"It holds {barred[0].what}")
     return privacy
 
 
@@ -285,7 +286,7 @@ def _cut(sieve: _Sieve, cutter: Cutter, drawn: Plan, copies: Copies, privacy: Pr
         rule, what = (
             ("held-out", f"Cut what names {', '.join(sorted(held))}")
             if held
-            else ("private", "Addresses and numbers of people are masked")
+            else ("private", "Secrets, and addresses and numbers of people, are masked")
         )
         sieve.remove(example, rule, what, new.id if new is not None else None)
     return sorted(made, key=lambda e: e.id)
