@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -49,15 +50,15 @@ def near(values, limit):
 """
 
 
-def held(code: str = "x = 1\n", kind: str = "test", **parts: Any) -> str:
-    """What a row with this answer and these texts is found to hold."""
+def held(code: str = "x = 1\n", kind: str = "test", tasks: Sequence[Task] = TASKS, **parts: Any) -> str:
+    """What a row with this answer and these texts is found to hold of these tasks."""
     program = Program(code=code, test="assert x\n")
     row = Example(
         domain="d", kind=kind, releases=("r",), parts={"programs": {"answer": program.id}, **parts}, file="a.py",
         root="r", generator="g", generator_version="1",
     )  # fmt: skip
     programs = {program.id: program}
-    return Benchmarks(TASKS, programs, Forms(programs)).held_by(row)
+    return Benchmarks(tasks, programs, Forms(programs)).held_by(row)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,43 @@ def test_files_of_any_form_are_read() -> None:
     """JSON lines name their tasks, a Python or text file is one task, and a broken line is named."""
     assert [t.name for t in TASKS] == ["H/0 of h.jsonl", "line 3 of h.jsonl"]
     assert TASKS[1].texts == ("Write a function.", "assert f(1) == 2", "assert f(1) == 2")
-    assert tasks_of("b.py", RENAMED) == [Task("b.py", (RENAMED,))]
-    assert tasks_of("b.txt", "One.\n\nTwo.") == [Task("b.txt", ("One.\n\nTwo.", "One.", "Two."))]
+    assert tasks_of("b.py", RENAMED) == [Task("b.py", (RENAMED,), "b.py")]
+    assert tasks_of("b.txt", "One.\n\nTwo.") == [Task("b.txt", ("One.\n\nTwo.", "One.", "Two."), "b.txt")]
     with pytest.raises(ValueError, match=r"^line 2 is no JSON"):
         tasks_of("b.jsonl", "{}\n{\n")
+
+
+LICENCE = "Permission is hereby granted, free of charge, to any person who obtains a copy of this software"
+ASKED = "Write a Python function that does what is described below and return nothing but its code, without tests,"
+ASKED += " without any words before it or after it, and without any more imports than those that you need:"
+OWN = ("count the vowels of every second word and add them", "rotate a square matrix by ninety degrees without a copy")
+HEAD = (
+    "def load(path, mode):\n    with open(path, mode) as opened:\n        lines = [line.strip() for line in opened]\n"
+)
+HEAD += "    return {line.split('=')[0]: line.split('=')[1] for line in lines if line and '=' in line}\n"
+
+
+def sharing(count: int, repeated: int = 1) -> list[Task]:
+    """Tasks of one file that share a licence, an introduction and a helper, each so many times in it."""
+    rows = [
+        {"id": n, "license": LICENCE, "prompt": f"{ASKED} {OWN[n % 2]} {n} times", "helper": HEAD} for n in range(count)
+    ]
+    return tasks_of("s.jsonl", "\n".join(json.dumps(row) for row in rows * repeated))
+
+
+@pytest.mark.parametrize("row", [{"note": LICENCE}, {"prompt": f"{ASKED} sort it"}, {"code": HEAD}])
+def test_what_the_tasks_of_a_file_share_is_no_task(row: dict[str, str]) -> None:
+    """A licence, an introduction or a helper in three tasks or more is none's own; in two, or repeated, it still is."""
+    assert held(**row, tasks=sharing(3)) == ""
+    assert held(**row, tasks=sharing(2)) == "0 of s.jsonl"
+    assert held(**row, tasks=sharing(1, repeated=4)) == "0 of s.jsonl"
+    assert held(**row, tasks=[*sharing(1), *(Task(t.name, t.texts, f"{n}") for n in range(3) for t in sharing(1))])
+
+
+def test_what_a_task_says_itself_is_found_beside_what_all_share() -> None:
+    """The words that only one task has are found, with and without what all tasks have before them."""
+    tasks = sharing(9)
+    assert held(prompt=f"{ASKED} {OWN[0]} 4 times", tasks=tasks) == "4 of s.jsonl"
+    own = "find the longest path in a tree of words that are anagrams of each other, where every word may be used once"
+    own += " and no two words that follow one another begin with the same letter"
+    assert held(prompt=f"Please {own}", tasks=[*tasks, Task("own", (f"{ASKED} {own}",), "s.jsonl")]) == "own"

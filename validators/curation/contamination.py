@@ -2,7 +2,7 @@
 
 A task is looked for by its words (runs of eight, in prompts, docstrings and solutions alike) and by the form of its
 code, which layout and other names don't change. What a task shares with everything, a short loop or a few words, is not
-looked for.
+looked for, nor is what the tasks of a file share: a licence, or what all of them are introduced by.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ _LEAST_WORDS, _LEAST_TOKENS, _ENOUGH_TOKENS = 8, 8, 24
 """A text has at least so many words, a function's body so many tokens. A body with less than enough of them is looked
 for together with its parameters, and as a whole."""
 
+_SHARED = 3
+"""A run that stands in so many tasks of one file is not what any of them is about."""
+
 _DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 _Piece = tuple[frozenset[str], float]
@@ -52,10 +55,12 @@ class Task:
     Attributes:
         name: What a removal calls it.
         texts: Its texts: prompt, solution, tests.
+        file: The file it is of.
     """
 
     name: str
     texts: tuple[str, ...]
+    file: str = ""
 
 
 def tasks_of(file: str, text: str) -> list[Task]:
@@ -70,7 +75,7 @@ def tasks_of(file: str, text: str) -> list[Task]:
     """
     if not file.endswith((".jsonl", ".ndjson")):
         paragraphs = [] if file.endswith(".py") else re.split(r"\n\s*\n", text)
-        return [Task(file, (text, *paragraphs))]
+        return [Task(file, (text, *paragraphs), file)]
     tasks = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
@@ -81,7 +86,7 @@ def tasks_of(file: str, text: str) -> list[Task]:
             raise ValueError(f"line {number} is no JSON ({error})") from None
         named = row if isinstance(row, dict) else {}
         name = next((str(named[k]) for k in _NAMES if isinstance(named.get(k), (str, int))), f"line {number}")
-        tasks.append(Task(f"{name} of {file}", tuple(_strings(row))))
+        tasks.append(Task(f"{name} of {file}", tuple(_strings(row)), file))
     return tasks
 
 
@@ -112,12 +117,10 @@ class Benchmarks:
         self._known: dict[tuple[str, bool], str] = {}
         self._pieces: list[tuple[str, int]] = []
         self._holding: dict[str, list[int]] = {}
-        for task in tasks:
-            trees = _trees(task.texts)
-            for piece, share in dict.fromkeys([*_pieces_of_words(task.texts, trees), *_pieces_of_forms(trees)]):
-                self._pieces.append((task.name, math.ceil(share * len(piece))))
-                for run in piece:
-                    self._holding.setdefault(run, []).append(len(self._pieces) - 1)
+        for name, piece, share in _distinct(tasks):
+            self._pieces.append((name, math.ceil(share * len(piece))))
+            for run in piece:
+                self._holding.setdefault(run, []).append(len(self._pieces) - 1)
         self._tokens = frozenset(token for run in self._holding for token in run.split(SEPARATOR))
 
     def held_by(self, example: Example) -> str:
@@ -154,6 +157,24 @@ class Benchmarks:
                 since = at + 1
             elif at + 1 - since >= RUN:
                 yield SEPARATOR.join(tokens[at + 1 - RUN : at + 1])
+
+
+def _distinct(tasks: Iterable[Task]) -> Iterator[tuple[str, frozenset[str], float]]:
+    """(task, runs, share) of the tasks' pieces, without what several tasks of a file share.
+
+    Of words those that are a task's own are left; a form is looked for whole, as part of one is like much other code.
+    """
+    pieces: list[tuple[Task, _Piece, bool]] = []
+    for task in tasks:
+        trees = _trees(task.texts)
+        pieces += [(task, piece, True) for piece in dict.fromkeys(_pieces_of_words(task.texts, trees))]
+        pieces += [(task, piece, False) for piece in dict.fromkeys(_pieces_of_forms(trees))]
+    stands = {(task.file, run, task.name) for task, (runs, _), _ in pieces for run in runs}  # a task may stand twice
+    count = Counter((file, run) for file, run, _ in stands)
+    for task, (runs, share), is_words in pieces:
+        own = frozenset(run for run in runs if count[task.file, run] < _SHARED)
+        if own:
+            yield task.name, own if is_words else runs, share
 
 
 def _words(text: str) -> list[str]:
