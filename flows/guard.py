@@ -5,6 +5,7 @@ A login page or a broken theme looks like a release without symbols, a broken cu
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -35,9 +36,9 @@ def guard_release(house: House, old: Scraped, new: Scraped) -> None:
     known = {name for symbol in new.symbols for name in _names(symbol)}
     stayed = sum(not known.isdisjoint(_names(symbol)) for symbol in old.symbols)
     where = f"{new.release.library} {old.release.version} -> {new.release.version}"
-    _allow(house, "scrape", f"Of the symbols of {where}", len(old.symbols), stayed, FEW)
+    _allow(house, f"Of the symbols of {where}", len(old.symbols), stayed, FEW)
     before, after = (sum(len(page.markdown) for page in side.pages) for side in (old, new))
-    _allow(house, "scrape", f"Of the characters of text of {where}", before, after, FEW_CHARACTERS)
+    _allow(house, f"Of the characters of text of {where}", before, after, FEW_CHARACTERS)
 
 
 def guard_rows(house: House, rows: Iterable[Record], known: Mapping[str, Example], parent: str | None) -> None:
@@ -62,7 +63,7 @@ def guard_rows(house: House, rows: Iterable[Record], known: Mapping[str, Example
     before = _kinds(house, parent, examples, rejected)
     for kind in sorted(before):
         what = f"Of the {kind} rows of the last snapshot of {house.domain.name}"
-        _allow(house, "curate", what, before[kind], after[kind], FEW)
+        _allow(house, what, before[kind], after[kind], FEW)
 
 
 def _kinds(house: House, parent: str | None, examples: Mapping[str, Example], rejected: set[str]) -> Counter[str]:
@@ -83,13 +84,19 @@ def _names(symbol: Symbol) -> set[str]:
     return {symbol.path, *symbol.aliases}
 
 
-def _allow(house: House, command: str, what: str, before: int, after: int, few: int) -> None:
+def _allow(house: House, what: str, before: int, after: int, few: int) -> None:
     """Refuses where too large a share is gone, unless a person has said that it may."""
     share = house.domain.guard.removals
     if house.accept_removals or before < few or before - after <= share * before:
         return
     raise GuardError(
         f"{what} {before - after:,} of {before:,} would be gone ({1 - after / before:.0%}, asked about above"
-        f" {share:.0%}): look at the source; if it is right, driftune {command} {house.domain.name} --accept-removals",
+        f" {share:.0%}): {_hint(house)}",
         before=before, after=after,
     )  # fmt: skip
+
+
+def _hint(house: House) -> str:
+    """What to do, as a command line that does it where it was given."""
+    domain = shlex.quote(house.reference or house.domain.name)
+    return f"look at the source; if it is right, driftune {house.command} {domain} --accept-removals"

@@ -35,6 +35,8 @@ class House:
     Attributes:
         domain: The domain.
         settings: Locations.
+        reference: How a person named the domain: its name, or the path of its file.
+        command: The driftune command that a person gave, or would give to do the same.
         run: Name of the run, stamped on what it writes.
         tell: Called with progress.
         accept_removals: Whether a person has said that much of what there was may go.
@@ -42,6 +44,8 @@ class House:
 
     domain: Domain
     settings: Settings
+    reference: str = ""
+    command: str = "run"
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     tell: Tell = _silent
     accept_removals: bool = False
@@ -157,7 +161,7 @@ def open_house(reference: str, tell: Tell = _silent, settings: Settings | None =
     Raises:
         ConfigurationError: The domain file or a location is wrong.
     """
-    house = House(domain=load_domain(reference), settings=settings or Settings(), tell=tell)
+    house = House(load_domain(reference), settings or Settings(), reference, tell=tell)
     if house.settings.root.is_file():
         raise ConfigurationError(f"DRIFTUNE_HOME {house.settings.root} is a file: set it to a folder")
     return house

@@ -80,7 +80,7 @@ def run_stage(reference: str, command: str, *, accept_removals: bool = False) ->
 
     with progress() as tell:
         house = open_house(reference, tell)
-        house.accept_removals = accept_removals
+        house.command, house.accept_removals = command, accept_removals
         check(house, [command])
         with domain_lock(house.settings.root, house.domain.name, house.run), contextlib.closing(house):
             done = 0

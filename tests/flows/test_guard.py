@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -70,11 +71,25 @@ def test_a_login_page_stops_the_run_and_the_mended_site_is_read_again(site: Path
     assert done.returncode == 1
     line = done.stderr.strip().splitlines()[-1]
     assert "Of the symbols of lib 1.0 -> 2.0 40 of 40 would be gone (100%" in line
-    assert "driftune scrape lib --accept-removals" in line
+    hint = shlex.split(line.partition("driftune ")[2])
+    assert hint == ["scrape", str(site / "lib.toml"), "--accept-removals"]
     assert held(site) == {"1.0": 40}
     write_site(site / "2.0", 39)
     scrape(site)
     assert held(site) == {"1.0": 40, "2.0": 39}
+
+
+def test_what_it_says_to_do_can_be_done(site: Path) -> None:
+    """The command line that it ends with names the domain as the person did, also where its path has spaces."""
+    folder = site / "my domains"
+    folder.mkdir()
+    (site / "lib.toml").rename(folder / "lib.toml")
+    write_site(site / "2.0", 30)
+    with pytest.raises(GuardError) as told:
+        run_stage(str(folder / "lib.toml"), "scrape")
+    hint = shlex.split(str(told.value).partition("driftune ")[2])
+    assert driftune(site / "home", *hint).returncode == 0
+    assert held(site) == {"1.0": 40, "2.0": 30}
 
 
 def test_a_person_can_say_that_it_is_right(site: Path) -> None:
@@ -146,7 +161,10 @@ def test_a_curation_that_drops_a_fifth_of_a_kind_asks(curations: Curations) -> N
     curations.guard(curations.curated([*docs[:80], *bugs]), parent)
     with pytest.raises(GuardError, match=r"doc rows of the last snapshot of d 21 of 100 would be gone \(21%") as told:
         curations.guard(curations.curated([*docs[:79], *bugs, *curations.rows("bug", 2000)]), parent)
-    assert "driftune curate d --accept-removals" in str(told.value)
+    assert "driftune run d --accept-removals" in str(told.value)
+    curations.house.command = "curate"
+    with pytest.raises(GuardError, match="driftune curate d --accept-removals"):
+        curations.guard(curations.curated(bugs), parent)
     curations.house.accept_removals = True
     curations.guard(curations.curated(docs[:1]), parent)
 
