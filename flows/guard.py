@@ -21,6 +21,9 @@ FEW = 20
 FEW_CHARACTERS = 10_000
 """Of less text any share may go."""
 
+HARDLY_ANY = 200
+"""Characters: of what documents a library there is more; a few pages that ask to sign in have less."""
+
 
 def guard_release(house: House, old: Scraped, new: Scraped) -> None:
     """Compares what a source gave for two versions.
@@ -39,6 +42,26 @@ def guard_release(house: House, old: Scraped, new: Scraped) -> None:
     _allow(house, f"Of the symbols of {where}", len(old.symbols), stayed, FEW)
     before, after = (sum(len(page.markdown) for page in side.pages) for side in (old, new))
     _allow(house, f"Of the characters of text of {where}", before, after, FEW_CHARACTERS)
+
+
+def guard_first(house: House, found: Scraped) -> None:
+    """Looks at what a source gave, where nothing is known of another version to compare it with.
+
+    Args:
+        house: The domain.
+        found: What it gave, what is to be forgotten too.
+
+    Raises:
+        GuardError: It has no symbol, or hardly any text.
+    """
+    characters = sum(len(page.markdown) for page in found.pages)
+    if house.accept_removals or (found.symbols and characters >= HARDLY_ANY):
+        return
+    raise GuardError(
+        f"{found.release.library} {found.release.version} has {len(found.symbols):,} symbols and {characters:,}"
+        f" characters of text (asked about without symbols, and below {HARDLY_ANY:,} characters): {_hint(house)}",
+        after=len(found.symbols),
+    )
 
 
 def guard_rows(house: House, rows: Iterable[Record], known: Mapping[str, Example], parent: str | None) -> None:

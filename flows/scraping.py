@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from flows.batches import Batch
-from flows.guard import guard_release
+from flows.guard import guard_first, guard_release
 from flows.house import House
 from registry.domain import SourceSpec
 from registry.forgetting import orders
@@ -84,9 +84,9 @@ def _scraping(house: House, source: SourceSpec, version: str, key: str) -> Calla
     def run() -> int:
         since = time.monotonic()
         spec = source.model_dump(exclude_none=True)
-        found = get_source(source.kind).scrape(spec, house.library.name, version, house.folder("packages"))
-        found = _without_forgotten(house, found)
-        _guard(house, source, version, found)
+        given = get_source(source.kind).scrape(spec, house.library.name, version, house.folder("packages"))
+        found = _without_forgotten(house, given)
+        _guard(house, source, version, given, found)
         rows: list[Record] = [found.release, *found.pages, *found.symbols]
         part = f"{source.kind}@{SCRAPER_VERSION}"
         return house.finish("scrape", part, [key], rows, since, {"release": found.release.id})
@@ -105,11 +105,12 @@ def _without_forgotten(house: House, found: Scraped) -> Scraped:
     )
 
 
-def _guard(house: House, source: SourceSpec, version: str, found: Scraped) -> None:
-    """Compares what a source gave with what it gave for the other version, where that is known."""
+def _guard(house: House, source: SourceSpec, version: str, given: Scraped, found: Scraped) -> None:
+    """Compares what a source gave with what it gave for the other version; the first is looked at by itself."""
     old, new = house.library.versions
     known = house.result(scrape_key(house, source, old if version == new else new))
     if known is None:
+        guard_first(house, given)
         return
     other = scraped(house, house.lake.read(Release, "id = $id", {"id": known["release"]})[0])
     guard_release(house, *((other, found) if version == new else (found, other)))

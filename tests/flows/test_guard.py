@@ -79,6 +79,35 @@ def test_a_login_page_stops_the_run_and_the_mended_site_is_read_again(site: Path
     assert held(site) == {"1.0": 40, "2.0": 39}
 
 
+@pytest.mark.parametrize("versions", [["1.0"], ["1.0", "2.0"]])
+def test_a_login_page_at_the_first_version_stops_the_run(site: Path, versions: list[str]) -> None:
+    """There is nothing to compare it with, and the next version would only seem to have grown: it is not written."""
+    write_site(site / "2.0", 40)
+    for page in (page for version in versions for page in (site / version).glob("*.html")):
+        page.write_text(LOGIN)
+    with pytest.raises(GuardError, match=r"lib 1\.0 has 0 symbols and \d+ characters of text"):
+        scrape(site)
+    assert held(site) == {}
+    write_site(site / "1.0", 40)
+    write_site(site / "2.0", 40)
+    scrape(site)
+    assert held(site) == {"1.0": 40, "2.0": 40}
+
+
+def test_a_first_version_without_text_or_symbols_is_asked_about_once(site: Path) -> None:
+    """Entries with hardly any text, or text without entries: a person can say that it is right, for both versions."""
+    for version in ("1.0", "2.0"):
+        write_site(site / version, 0)
+    with pytest.raises(GuardError, match="has 0 symbols"):
+        scrape(site)
+    scrape(site, accept_removals=True)
+    scrape(site)
+    (site / "lib.toml").write_text(DOMAIN.format(folder=site).replace("1.0", "0.8").replace("2.0", "0.9"))
+    write_site(site / "0.8", 1, 0)
+    with pytest.raises(GuardError, match=r"1 symbols and \d\d characters"):
+        scrape(site)
+
+
 def test_what_it_says_to_do_can_be_done(site: Path) -> None:
     """The command line that it ends with names the domain as the person did, also where its path has spaces."""
     folder = site / "my domains"
