@@ -97,8 +97,13 @@ def _run(house: House, built: BuiltEnvironment, programs: Iterable[Program]) -> 
 
 
 def _verdicts(house: House, environment_id: str, programs: Iterable[str] | None = None) -> list[Verdict]:
-    """The verdicts of an environment, of all programs or of some."""
-    where = "environment = $e AND harness = $h AND policy = $p AND outcome <> 'unavailable'"
+    """The verdicts of an environment, of all programs or of some, that say something."""
+    return [v for v in _attempted(house, environment_id, programs) if v.outcome != "unavailable"]
+
+
+def _attempted(house: House, environment_id: str, programs: Iterable[str] | None = None) -> list[Verdict]:
+    """The verdicts of an environment, also those of programs that couldn't be run."""
+    where = "environment = $e AND harness = $h AND policy = $p"
     wanted: dict[str, Any] = {"e": environment_id, "h": HARNESS, "p": _policy(house)}
     if programs is not None:
         where, wanted = where + " AND program IN (SELECT unnest($programs))", wanted | {"programs": sorted(programs)}
@@ -128,16 +133,23 @@ def _batches(house: House, wanted: dict[str, set[str]]) -> list[Batch]:
         if not programs:
             continue
         built = environment(house, release)
-        known = {v.program for v in _verdicts(house, built.record.id)}
+        attempted = _attempted(house, built.record.id)
+        ran = {v.program for v in attempted}
+        known = {v.program for v in attempted if v.outcome != "unavailable"}
         texts = house.programs(programs - known)
         for shard in _shards(programs):
-            settings = {"domain": house.domain.name, "environment": built.record.id, "policy": _policy(house)}
-            key = work_key(shard, HARNESS, settings)
-            if key not in done:
+            key = shard_key(house, built.record.id, shard)
+            if key not in done or not ran.issuperset(shard):  # verdicts can be forgotten; the memory of work stays
                 missing = [texts[p] for p in shard if p not in known]
                 title = f"Run programs with {release.library} {release.version}"
                 batches.append(Batch(title, len(missing), _running(house, release, built, missing, len(shard), key)))
     return batches
+
+
+def shard_key(house: House, environment_id: str, shard: list[str]) -> str:
+    """The work key of some programs' runs in an environment."""
+    settings = {"domain": house.domain.name, "environment": environment_id, "policy": _policy(house)}
+    return work_key(shard, HARNESS, settings)
 
 
 def _shards(programs: Iterable[str]) -> list[list[str]]:

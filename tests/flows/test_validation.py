@@ -1,0 +1,45 @@
+"""The stage `validate`: what has a verdict is not run again, and what has lost its verdict is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from flows import validation
+from flows.house import House
+from flows.scraping import scrape_key
+from flows.validation import shard_key, validate_mined_stage
+from registry.domain import Domain
+from registry.records import Environment, Example, Program, Release, Verdict
+from registry.settings import Settings
+from validators.execution.pool import HARNESS
+
+
+def test_what_lost_its_verdict_is_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remembered work is done only as long as each of its programs has a verdict, be it `unavailable`."""
+    domain = Domain.model_validate({"name": "d", "library": {"name": "lib", "versions": ["1", "2"]}})
+    made = House(domain=domain, settings=Settings(home=tmp_path))
+    where = Environment(python="3.11.7", requirements=("lib==2",), settings={})
+    monkeypatch.setattr(validation, "environment", lambda *_: SimpleNamespace(record=where))  # there is no such lib
+    for version in ("1", "2"):
+        release = Release(library="lib", version=version, artifact_sha256=version)
+        key = scrape_key(made, made.library.source[0], version)
+        made.finish("scrape", "scrape", [key], [release], 0.0, {"release": release.id})
+    programs = [Program(code=f"r = {n}", test="assert r") for n in range(2)]
+    answer, stub = (p.id for p in programs)
+    example = Example(
+        domain="d", kind="test", releases=(release.id,), parts={"programs": {"answer": answer, "stub": stub}},
+        file="a.py", root="r", generator="g", generator_version="1",
+    )  # fmt: skip
+    made.lake.append([*programs, example])
+    assert [batch.size for batch in validate_mined_stage(made)] == [2]
+    verdicts = [
+        Verdict(program=p, environment=where.id, harness=HARNESS, policy="k=2,timeout=10", outcome=o, proof="none")
+        for p, o in ((answer, "passed"), (stub, "unavailable"))
+    ]
+    made.finish("validate", HARNESS, [shard_key(made, where.id, sorted((answer, stub)))], verdicts[1:], 0.0)
+    assert [batch.size for batch in validate_mined_stage(made)] == [2]
+    made.lake.append(verdicts[:1])
+    assert validate_mined_stage(made) == []
