@@ -17,6 +17,8 @@ from validators.splits import CONTEXT, SYMBOL, TRAIN
 SECRET = "AKIA" + "IOSFODNN7EXAMPL3"
 TASK = "def task(values):\n    return [abs(v - 3) ** 2 for v in values if v not in {7, 8, 9} and v != 11]\n"
 
+DOCUMENTED = "it is told here how the words of a task are put together in a sentence that no other row has"
+
 
 def lot(bench: Bench, tasks: str = "", **settings: Any) -> Lot:
     """The bench's lot under these settings of `[curation]`."""
@@ -51,6 +53,20 @@ def test_each_reason_is_a_rule() -> None:
     assert {name: removal.rule for name, removal in removed.items()} == wanted | {same[1]: "near-duplicate"}
     assert removed[same[1]].kept_instead == same[0]
     assert set(split) == {same[0], fine.id}
+
+
+def test_the_pairs_of_a_call_site_stay_or_go_together() -> None:
+    """A wrong call that holds a secret, a task or too much takes its site's other pairs along; tests of it stay."""
+    told = f"k='{DOCUMENTED}', bad"
+    for wrong, rule in ((f"k='{SECRET}', bad", "private"), ("long" * 900, "too-long"), (told, "contaminated")):
+        bench = Bench()
+        row = bench.test(f"import lib\nr = lib.{SEEN}(1)\n", root=f"site {SEEN} lib/tests/a.py 1")
+        pairs = [bench.site(SEEN, "lib/tests/a.py", 1, name) for name in ("old", wrong)]
+        others = [bench.site(SEEN, "lib/tests/a.py", 2, name) for name in ("old", "bad")]
+        removed, split, _ = curated(lot(bench, f"# {DOCUMENTED}\n", max_tokens=400))
+        assert {name: r.rule for name, r in removed.items()} == {pair.id: rule for pair in pairs}
+        assert set(split) == {row.id, *(other.id for other in others)}
+        assert removed[pairs[0].id].detail == f"Of the same call site: {removed[pairs[1].id].detail}"
 
 
 def test_personal_data_is_masked_in_pages() -> None:

@@ -31,7 +31,7 @@ from validators.references import Reader
 from validators.snapshot import freeze
 from validators.splits import TRAIN, Plan, assign, hubs, is_site, plan
 
-VERSION = "8"
+VERSION = "9"
 """Goes up when the same rows could come to another snapshot."""
 
 CUT = "cut"
@@ -84,6 +84,20 @@ class _Sieve:
             example=example.id, rule=rule, curation=self.curation, domain=example.domain, detail=detail[:300],
             kept_instead=kept_instead,
         )  # fmt: skip
+
+    def remove_whole(self, reasons: Mapping[str, str], rule: str) -> None:
+        """Removes rows (id -> why), and with a pair all pairs of its call site: fewer choices would be easier ones."""
+        pairs: dict[str, list[Example]] = {}
+        for row in self.rows.values():
+            if row.kind == "preference":
+                pairs.setdefault(row.root, []).append(row)
+        rows = [self.rows[name] for name in sorted(reasons) if name in self.rows]
+        for row in rows:
+            self.remove(row, rule, reasons[row.id])
+        for row in rows:
+            for pair in pairs.get(row.root, ()) if row.kind == "preference" else ():
+                if pair.id in self.rows:
+                    self.remove(pair, rule, f"Of the same call site: {reasons[row.id]}")
 
 
 def curate(lot: Lot, curation: str, parent: str | None = None) -> Iterator[Removal | Example | Snapshot | SnapshotRow]:
@@ -138,9 +152,8 @@ def _reject(sieve: _Sieve, lot: Lot) -> tuple[list[Example], dict[str, str]]:
     """
     rows = {**sieve.rows, **{e.id: e for e in lot.looked_at}}
     found = rejected_rows(rows.values(), lot.programs, lot.rejections)
-    for name in sorted(set(found) & set(sieve.rows)):
-        sieve.remove(sieve.rows[name], REJECTED, found[name])
-    ones = [rows[name] for name in sorted(found) if rows[name].kind != "preference"]  # pairs are judged one by one
+    sieve.remove_whole(found, REJECTED)
+    ones = [rows[name] for name in sorted(found) if rows[name].kind != "preference"]  # pairs are like one another
     return ones, {e.id: found[e.id] for e in ones}
 
 
@@ -162,11 +175,13 @@ def _private(sieve: _Sieve, lot: Lot) -> Privacy:
     """Removes rows with a secret or personal data; in pages it is masked later, except for private keys."""
     named = {e.id: _texts(e, lot.programs) for e in sieve.rows.values()}
     privacy = Privacy({text for texts in named.values() for text in texts})
-    for example in list(sieve.rows.values()):
+    reasons = {}
+    for example in sieve.rows.values():
         found = [what for text in named[example.id] if (what := privacy.found_in(text))]
         barred = found if example.kind != "text" else [what for what in found if not what.is_masked]
         if barred:
-            sieve.remove(example, "private", f"It holds {barred[0].what}")
+            reasons[example.id] = f"It holds {barred[0].what}"
+    sieve.remove_whole(reasons, "private")
     return privacy
 
 
@@ -179,16 +194,21 @@ def _texts(example: Example, programs: Mapping[str, Program]) -> list[str]:
 
 def _contaminated(sieve: _Sieve, lot: Lot, forms: Forms) -> None:
     benchmarks = Benchmarks(lot.tasks, lot.programs, forms)
-    for example in list(sieve.rows.values()) if lot.tasks else []:
-        if task := benchmarks.held_by(example):
-            sieve.remove(example, "contaminated", f"It holds {task}")
+    rows = sieve.rows.values() if lot.tasks else ()
+    sieve.remove_whole({e.id: f"It holds {task}" for e in rows if (task := benchmarks.held_by(e))}, "contaminated")
 
 
 def _too_long(sieve: _Sieve, lot: Lot) -> None:
     most = lot.domain.curation.max_tokens
-    for example in list(sieve.rows.values()):
-        if example.kind != "text" and (size := tokens(example, lot.programs)) > most:
-            sieve.remove(example, "too-long", f"About {size:,} tokens, more than the {most:,} of [curation] max_tokens")
+    sizes = {e.id: tokens(e, lot.programs) for e in sieve.rows.values() if e.kind != "text"}
+    sieve.remove_whole(
+        {
+            name: f"About {size:,} tokens, more than the {most:,} of [curation] max_tokens"
+            for name, size in sizes.items()
+            if size > most
+        },
+        "too-long",
+    )
 
 
 def _limit(sieve: _Sieve, lot: Lot, split: Mapping[str, str]) -> None:
