@@ -97,11 +97,11 @@ class Privacy:
                 if _SUSPECT.search(line) and (types := sorted(s.type for s in scan_line(line) if _is_meant(s, line))):
                     kind = _PRIVATE_KEY if _PRIVATE_KEY in types else types[0]
                     found[line] = Finding(f"a secret ({kind})", is_secret=True, is_masked=kind != _PRIVATE_KEY)
-        self._found = dict(sorted(found.items()))
+        self._found = found
 
     def found_in(self, text: str) -> Finding | None:
         """A secret in a text, one that can't be masked first, else personal data; None where there is neither."""
-        found = [finding for line, finding in self._found.items() if line in text and line in text.splitlines()]
+        found = [self._found[line] for line in sorted(self._found.keys() & text.splitlines())]
         return min(found, key=lambda f: (f.is_masked, not f.is_secret), default=None)
 
     def masked(self, text: str) -> str:
