@@ -84,7 +84,7 @@ def _show(found: list[Finding]) -> None:
     from flows.render import grid
 
     if not found:
-        print("Nothing is wrong: ids, references, proofs, licences and the shift since the last snapshot were checked")
+        print("Nothing is wrong: ids, references, proofs, licences, shift since the last snapshot, orders to forget")
         return
     lines = [(f.check, f.where, f.rows, f.detail) for f in found]
     Console().print(grid(("check", "where", "rows", "what is wrong, with the first of them"), lines))

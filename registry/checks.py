@@ -1,4 +1,4 @@
-"""`driftune check`, as far as the lake's own rows go: uniqueness, references, complete proofs, licences, shift.
+"""`driftune check`, as far as the lake's own rows go: ids, references, complete proofs, licences, shift, orders.
 
 Whether a proof holds is judged by `validators.proofs`, which the roof calls (`flows.care`).
 """
@@ -8,10 +8,12 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from registry.arrow import column_types
+from registry.forgetting import orders, trace
 from registry.identity import sha256_of
 from registry.lake import Lake
 from registry.records import RECORDS, Record, identity_columns
@@ -25,7 +27,7 @@ class Finding:
     """One thing that is wrong.
 
     Attributes:
-        check: unique, references, proofs, licences, shift.
+        check: unique, references, proofs, licences, shift, forgotten.
         where: Table, column or domain.
         rows: How many rows are concerned.
         detail: What is wrong, with one of them.
@@ -108,6 +110,7 @@ def findings(lake: Lake, shift: float = SHIFT) -> Iterator[Finding]:
         for place, rows in itertools.groupby(found, key=lambda row: str(row["place"])):
             yield _of(check, place, [row["what"] for row in rows], what)
     yield from _shifts(lake, shift)
+    yield from _forgotten(lake)
 
 
 def _of(check: str, where: str, rows: list[str], what: str) -> Finding:
@@ -131,6 +134,16 @@ def _identities(lake: Lake) -> Iterator[Finding]:
         wrong = sorted(_misnamed(lake, record)) if record.table in filled else []
         if wrong:
             yield _of("unique", record.table, wrong, "is not the hash of its row")
+
+
+def _forgotten(lake: Lake) -> Iterator[Finding]:
+    """Orders to forget that have something to take: killed midway, or the rows came by another way."""
+    for order in orders(lake):
+        left = trace(lake, order).rows
+        if left:
+            counts = ", ".join(f"{len(ids):,} {table}" for table, ids in sorted(left.items()))
+            detail = f"{counts} are there that were to be forgotten: driftune forget {shlex.quote(order.what)}"
+            yield Finding("forgotten", order.what, sum(map(len, left.values())), detail)
 
 
 def _misnamed(lake: Lake, record: type[Record]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -298,6 +299,21 @@ def test_what_comes_back_goes_again_and_replaced_files_are_cleared(lake: Lake) -
     assert set(carried_out(lake, A).rows) == {"pages", "examples", "programs"}
     assert words_left(lake) == []
     assert lake.read(Forgotten)[0].rows == first.rows
+    assert names(lake) == STAY
+
+
+def test_an_order_that_did_not_end_is_found(lake: Lake) -> None:
+    """`driftune check` says what an order has yet to take, also after a compaction has copied it on, and what to do."""
+    lake.append([Forgotten(what=Order(A).what, rows={}, snapshots=(), adapters=(), by="someone")])  # killed then
+    compact(lake)
+    [order] = lake.read(Forgotten)
+    [found] = [f for f in findings(lake) if f.check == "forgotten"]
+    assert found.where == order.what
+    assert found.rows == sum(map(len, trace(lake, Order(A)).rows.values()))
+    command = shlex.split(found.detail.partition(": driftune ")[2])
+    assert command[0] == "forget"
+    carried_out(lake, command[1])
+    assert [f for f in findings(lake) if f.check == "forgotten"] == []
     assert names(lake) == STAY
 
 
