@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 import subprocess
 import sys
 import time
@@ -108,6 +109,21 @@ def test_what_was_opened_before_sees_what_is_written_after(lake: Lake) -> None:
         compact(lake)
         lake.append([symbol("late")])
         assert connection.sql("SELECT count(*) FROM symbols").fetchall() == [(7,)]
+
+
+def test_what_was_opened_before_ends_as_the_guide_says(lake: Lake) -> None:
+    """Once what it lists is removed, a connection that was opened before the last compaction has to be opened again."""
+    guide = " ".join((Path(__file__).parents[2] / "docs" / "how-to" / "care.md").read_text().split())
+    told = re.search(r'has been open since before the last compaction, .* ends with "(.+?)" once', guide)
+    assert told
+    with duckdb.connect(str(lake.catalogue), read_only=True) as connection:
+        compact(lake)
+        connection.sql("FROM symbols").fetchall()
+        collect(lake, grace=NOW)
+        with pytest.raises(duckdb.IOException, match=told[1]):
+            connection.sql("FROM symbols").fetchall()
+    with duckdb.connect(str(lake.catalogue), read_only=True) as connection:
+        assert len(connection.sql("FROM symbols").fetchall()) == 6
 
 
 def test_large_files_are_taken_over_as_they_are(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
