@@ -9,6 +9,7 @@ from flows.batches import Batch
 from flows.guard import guard_first, guard_release
 from flows.house import House
 from registry.domain import SourceSpec
+from registry.errors import ConfigurationError
 from registry.forgetting import orders
 from registry.identity import work_key
 from registry.records import Change, Example, Page, Record, Release, Symbol
@@ -30,11 +31,17 @@ def scrape_key(house: House, source: SourceSpec, version: str) -> str:
 
 
 def releases(house: House) -> tuple[Release, Release]:
-    """The old and the new release, as the first source of the domain names them."""
-    ids = [
-        (house.result(scrape_key(house, house.library.source[0], v)) or {})["release"] for v in house.library.versions
-    ]
-    old, new = (house.lake.read(Release, "id = $id", {"id": i})[0] for i in ids)
+    """The old and the new release, as the first source of the domain names them.
+
+    Raises:
+        ConfigurationError: One of them isn't scraped yet.
+    """
+    done = [house.result(scrape_key(house, house.library.source[0], v)) for v in house.library.versions]
+    for version, result in zip(house.library.versions, done, strict=True):
+        if result is None:
+            missing = f"{house.library.name} {version} isn't scraped yet"
+            raise ConfigurationError(f"{missing}: run driftune scrape {house.domain.name} first")
+    old, new = (house.lake.read(Release, "id = $id", {"id": d["release"]})[0] for d in done if d is not None)
     return old, new
 
 

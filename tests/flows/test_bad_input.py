@@ -57,6 +57,14 @@ def test_a_misspelt_domain_is_shown_the_nearest(tmp_path: Path) -> None:
     assert "did you mean networkx" in done.stderr
 
 
+@pytest.mark.parametrize(("stage", "first"), [("synth", "scrape"), ("validate", "scrape"), ("train", "curate")])
+def test_a_stage_before_its_turn_says_what_to_run_first(stage: str, first: str, tmp_path: Path) -> None:
+    """Over an empty home a later stage ends with one line that names an earlier one to run, and exit code 2."""
+    done = driftune(tmp_path / "home", stage, str(small_domain(tmp_path)))
+    assert done.returncode == 2, done.stderr
+    assert f"run driftune {first} more-itertools first" in done.stderr
+
+
 def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
     """A home folder below a file can't be written: one line, exit code 2."""
     (tmp_path / "file").write_text("")
