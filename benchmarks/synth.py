@@ -6,8 +6,8 @@ The domain's two releases are scraped and compared once. Then shares of the libr
 own. What counts is CPU of the whole tree of processes; programs that a generator has run are validation.
 
 * generation_share: CPU of generation through CPU of validation, at the largest share.
-* linear: how CPU grows from the smallest share to the largest, of generation or of validation, the larger of the two: the
-  slope of log(CPU) over log(symbols). 1 is linear; what costs the same for any share makes it less.
+* linear: how CPU grows from the smallest share to the largest, of generation or of validation, the larger of the two:
+  the slope of log(CPU) over log(symbols). 1 is linear; what costs the same for any share makes it less.
 
 Environments are built before anything is measured. It takes about eight minutes on two cores.
 """
