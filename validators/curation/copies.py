@@ -18,7 +18,7 @@ from validators.curation.forms import Form, Forms, form_of_tree, likeness, shing
 from validators.curation.near import AFTER
 from validators.proofs import programs_of
 
-LIKE = 0.7
+LIKE = 0.5
 """Share of shingles: of either program's in a near-copy, of the site's in a text that holds it.
 
 Lower than for near-duplicates: what is wrongly left out costs a row, what is wrongly trained on the evaluation."""
