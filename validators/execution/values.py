@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta, timezone
@@ -191,9 +192,13 @@ def _pairs(items: Any) -> Iterable[tuple[Any, Any]]:
     return zip(_keys(k for k, _ in items), [_decode(v) for _, v in items], strict=True)
 
 
+_ADDRESS = re.compile(r"(?<= at )0x[0-9a-fA-F]{4,}")
+"""Where an object without a `__repr__` of its own stood in memory: another place in each run."""
+
+
 def render(value: Any) -> str:
-    """A literal as Python text that is the same everywhere: sets in order, long ones cut, with a hash."""
-    text = _text(value).encode("utf-8", "backslashreplace").decode()
+    """A literal as Python text that is the same everywhere: sets in order, no addresses, long ones cut, with a hash."""
+    text = _ADDRESS.sub("0x...", _text(value).encode("utf-8", "backslashreplace").decode())
     if len(text) <= _RENDERED:
         return text
     return f"{text[:_RENDERED]}… sha256:{hashlib.sha256(text.encode()).hexdigest()}"

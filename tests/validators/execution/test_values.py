@@ -101,6 +101,14 @@ def test_rendering_is_stable_and_bounded() -> None:
     assert render(["x" * 5000, 1]) != render(["x" * 5000, 2])
 
 
+def test_an_objects_address_is_no_part_of_what_is_written() -> None:
+    """What a default `__repr__` says is the same in each run; a number in hexadecimal stays."""
+    texts = [f"made by <function f at 0x7f40a92cc{n}80>" for n in (1, 2)]
+    assert render(texts[0]) == render(texts[1]) == "'made by <function f at 0x...>'"
+    assert render("mask 0xdeadbeef") == "'mask 0xdeadbeef'"
+
+
+
 @pytest.mark.parametrize(
     "actual", [0.3, 0.3000001, 0.31, 1, "a", None, math.inf, [0.3], (0.3,), [0.3, 1], {"a": 0.3}, True]
 )
