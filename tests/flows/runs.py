@@ -21,10 +21,15 @@ packages = ["more_itertools"]
 
 [synth]
 mutants = 1
-sites = 4
+sites = 2
+tests = 100
+fim = 10
+edits = 10
+locate = 10
 
 [sandbox]
 memory_mb = 256
+timeout_s = 4
 
 [train.base_settings]
 layers = 1

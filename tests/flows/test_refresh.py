@@ -170,7 +170,7 @@ def other_docs(house: House, path: str, before: str, after: str) -> None:
 def test_a_change_in_one_docstring_runs_only_what_hangs_on_it(
     finished: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another release file with one docstring changed: of thousands of programs a few run, all made of its example."""
+    """Another release file with one docstring changed: of all programs a few run, all made of its example."""
     domain, home = finished
     shutil.copytree(home, tmp_path / "home")
     monkeypatch.setenv("DRIFTUNE_HOME", str(tmp_path / "home"))
@@ -183,7 +183,7 @@ def test_a_change_in_one_docstring_runs_only_what_hangs_on_it(
                 batch.run()
         again = {v.program for v in house.lake.read(Verdict) if (v.program, v.environment) not in ran}
         made = examples(house)
-    assert len(ran) > 3000
+    assert len(ran) > 1000
     assert 3 <= len(again) <= 40
     shown = {e.id for e in made if e.kind == "doc" and f":{path}#" in e.root}
     hanging = {e.id for e in made if shown & {e.id, *e.parents}}

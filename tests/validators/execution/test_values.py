@@ -108,7 +108,6 @@ def test_an_objects_address_is_no_part_of_what_is_written() -> None:
     assert render("mask 0xdeadbeef") == "'mask 0xdeadbeef'"
 
 
-
 @pytest.mark.parametrize(
     "actual", [0.3, 0.3000001, 0.31, 1, "a", None, math.inf, [0.3], (0.3,), [0.3, 1], {"a": 0.3}, True]
 )
