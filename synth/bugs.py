@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from registry.names import SymbolIndex
 from registry.records import Example, Program
 from synth.difficulty import edit_distance, text_distance
+from synth.material import derived
 from synth.slips import Draft, Slip
 from synth.source import applied
 from synth.syntax_bugs import broken
@@ -151,25 +153,5 @@ class _Source:
         return Program(code=code, test=fixed.test, files=fixed.files, entry_point=fixed.entry_point)
 
     def _row(self, kind: str, parts: dict[str, Any], operator: str, bug_kind: str, count: int, size: int) -> Example:
-        example = self.example
-        return Example(
-            domain=example.domain,
-            kind=kind,
-            releases=example.releases,
-            parts=parts,
-            change=example.change,
-            family=example.family,
-            symbols=example.symbols,
-            file=example.file,
-            root=example.root,
-            generator=GENERATOR,
-            generator_version=VERSION,
-            seed=self.seed,
-            parents=(example.id,),
-            licence=example.licence,
-            source_url=example.source_url,
-            bug_kind=bug_kind,
-            operator=operator,
-            bugs=count,
-            edit_distance=size,
-        )
+        row = derived(self.example, kind, parts, (GENERATOR, VERSION), operator=operator, seed=self.seed)
+        return replace(row, bug_kind=bug_kind, bugs=count, edit_distance=size)
