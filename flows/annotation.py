@@ -8,9 +8,8 @@ import json
 
 from flows.show import find_record
 from registry.errors import ConfigurationError
-from registry.lake import Lake
+from registry.lake import Lake, open_lake
 from registry.records import Annotation, Example, Program
-from registry.settings import Settings
 from validators.curation.curate import CUT
 from validators.curation.duplicates import Texts
 from validators.curation.rejected import REJECTED, UNDONE
@@ -30,8 +29,7 @@ def annotate(identifier: str, *, reject: str | None, undo: bool) -> None:
     """
     if (reject is None) != undo or (reject is not None and not reject.strip()):
         raise ConfigurationError('Say what to do with the row: --reject "WHY", or --undo to take that back')
-    lake = Lake(Settings().lake_url, Settings().root, "annotate")
-    lake.create()
+    lake = open_lake("annotate")
     example = _example(lake, identifier)
     known = _known(lake, example)
     if undo and not known:
@@ -48,9 +46,7 @@ def annotate(identifier: str, *, reject: str | None, undo: bool) -> None:
 
 def show_annotations(*, as_json: bool) -> None:
     """Prints every judgement that stands, newest first."""
-    lake = Lake(Settings().lake_url, Settings().root)
-    lake.create()
-    standing = [a for a in lake.read(Annotation) if a.verdict != UNDONE]
+    standing = [a for a in open_lake().read(Annotation) if a.verdict != UNDONE]
     rows = [
         {"domain": a.domain, "example": a.example, "verdict": a.verdict, "why": a.why, "by": a.by,
          "at": a.at.isoformat(timespec="seconds") if a.at else ""}

@@ -10,24 +10,16 @@ from typing import Any
 
 from registry.checks import Finding, findings
 from registry.compaction import Collected, Compacted, collect, compact
-from registry.lake import Lake
+from registry.lake import Lake, open_lake
 from registry.names import SymbolIndex
 from registry.records import Example, Program, Symbol, Verdict
-from registry.settings import Settings
 
 _WITH_FAILURES = 3
 
 
-def _lake() -> Lake:
-    settings = Settings()
-    lake = Lake(settings.lake_url, settings.root)
-    lake.create()
-    return lake
-
-
 def compact_lake(grace_h: float, *, alone: bool, as_json: bool) -> None:
     """Merges the lake's small files, and says how many there were and are."""
-    done = compact(_lake(), alone=alone, grace=dt.timedelta(hours=grace_h))
+    done = compact(open_lake(), alone=alone, grace=dt.timedelta(hours=grace_h))
     if as_json:
         print(json.dumps(dataclasses.asdict(done)))
         return
@@ -46,7 +38,7 @@ def _compacted(done: Compacted) -> str:
 
 def collect_garbage(grace_h: float, *, dry: bool, as_json: bool) -> None:
     """Removes the lake's files that nothing refers to, and says how many they were."""
-    done = collect(_lake(), grace=dt.timedelta(hours=grace_h), dry=dry)
+    done = collect(open_lake(), grace=dt.timedelta(hours=grace_h), dry=dry)
     if as_json:
         print(json.dumps(dataclasses.asdict(done)))
         return
@@ -69,7 +61,7 @@ def check_lake(shift: float, *, as_json: bool) -> int:
         shift: Largest share of a snapshot that may have changed its kind, licence or operator since the one before.
         as_json: Print one array of findings.
     """
-    lake = _lake()
+    lake = open_lake()
     found = [*findings(lake, shift), *_judged(lake)]
     if as_json:
         print(json.dumps([dataclasses.asdict(finding) for finding in found], ensure_ascii=False))

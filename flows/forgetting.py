@@ -10,7 +10,7 @@ from typing import Any
 from flows.annotation import account
 from registry.errors import ConfigurationError
 from registry.forgetting import Order, Trace, forget, trace
-from registry.lake import Lake
+from registry.lake import Lake, open_lake
 from registry.lock import domain_lock
 from registry.records import Adapter, Forgotten, Work
 from registry.settings import Settings
@@ -33,8 +33,7 @@ def forget_source(what: str, *, dry: bool, alone: bool, as_json: bool) -> None:
     """
     settings = Settings()
     order = Order(what)
-    lake = Lake(settings.lake_url, settings.root, _RUN)
-    lake.create()
+    lake = open_lake(_RUN)
     if not lake.files.local and not (alone or dry):
         raise ConfigurationError(f"Can't hold writers off from {lake.url}: forget with --alone while no run writes")
     with contextlib.nullcontext() if dry else _nobody_runs(settings, lake):
@@ -89,9 +88,7 @@ def _lines(told: dict[str, Any], found: Trace, dry: bool) -> Iterator[str]:
 
 def show_forgotten(*, as_json: bool) -> None:
     """Prints everything that was ever forgotten, newest first."""
-    lake = Lake(Settings().lake_url, Settings().root)
-    lake.create()
-    found = sorted(lake.read(Forgotten), key=lambda f: (str(f.at), f.id), reverse=True)
+    found = sorted(open_lake().read(Forgotten), key=lambda f: (str(f.at), f.id), reverse=True)
     rows = [
         {"what": f.what, "rows": sum(map(len, f.rows.values())), "snapshots": list(f.snapshots),
          "adapters": list(f.adapters), "by": f.by, "at": f.at.isoformat(timespec="seconds") if f.at else ""}

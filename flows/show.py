@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from registry.errors import ConfigurationError
-from registry.lake import Lake
+from registry.lake import Lake, open_lake
 from registry.records import RECORDS, Page, Record
-from registry.settings import Settings
 
 _ID = re.compile(r"^[0-9a-f]{64}$")
 _BY_TABLE = {record.table: record for record in RECORDS}
@@ -22,9 +21,7 @@ def show_record(identifier: str, *, as_json: bool) -> None:
     Raises:
         ConfigurationError: No record, or more than one, has such an id.
     """
-    settings = Settings()
-    lake = Lake(settings.lake_url, settings.root)
-    lake.create()
+    lake = open_lake()
     table, found = find_record(lake, identifier)
     record = _load(lake, table, found)
     tree = _lineage(lake, record, depth=3)

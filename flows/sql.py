@@ -14,8 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from flows.completion import line_editing
 from registry.errors import ConfigurationError
-from registry.lake import Lake, is_json
-from registry.settings import Settings
+from registry.lake import Lake, is_json, open_lake
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,13 +40,11 @@ def run_sql(query: str | None, output: str = "table") -> None:
         raise ConfigurationError(f"No format {output!r}: choose one of {', '.join(FORMATS)}", format=output)
     if output == "parquet" and sys.stdout.isatty():
         raise ConfigurationError("Parquet is no text: send it to a file, as in driftune sql --format parquet … > rows")
-    settings = Settings()
-    lake = Lake(settings.lake_url, settings.root)
-    lake.create()
+    lake = open_lake()
     if query is not None:
         write(lake.query(query), output)
         return
-    _shell(lake, output, settings.root / "sql_history")
+    _shell(lake, output, lake.home / "sql_history")
 
 
 def write(table: pa.Table, output: str) -> None:

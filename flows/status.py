@@ -6,8 +6,7 @@ import json
 from typing import Any
 
 from registry.errors import ConfigurationError
-from registry.lake import Lake
-from registry.settings import Settings
+from registry.lake import open_lake
 
 FUNNEL = """
     SELECT domain, kind, sum(generated)::BIGINT AS generated, sum(ran)::BIGINT AS ran, sum(proven)::BIGINT AS proven,
@@ -31,9 +30,7 @@ def read_status(domain: str | None) -> list[dict[str, Any]]:
     Raises:
         ConfigurationError: The lake knows no such domain.
     """
-    settings = Settings()
-    lake = Lake(settings.lake_url, settings.root)
-    lake.create()
+    lake = open_lake()
     runs = {row["domain"]: row for row in lake.query(LAST_RUN).to_pylist()}
     if domain is not None and domain not in runs:
         known = ", ".join(runs) or "none"

@@ -25,6 +25,7 @@ from registry.errors import ConfigurationError
 from registry.generations import Files
 from registry.identity import sha256_of
 from registry.records import RECORDS, Record, Work
+from registry.settings import Settings
 from registry.storage import storage
 
 R = TypeVar("R", bound=Record)
@@ -133,6 +134,14 @@ class Lake:
         if not self.files.local:
             connection.register_filesystem(self.files.fs)
         return connection
+
+
+def open_lake(run: str = "adhoc") -> Lake:
+    """The lake that the environment names, with its tables' files and catalogue made where they are missing."""
+    settings = Settings()
+    lake = Lake(settings.lake_url, settings.root, run)
+    lake.create()
+    return lake
 
 
 def _mark_json(table: pa.Table, relation: duckdb.DuckDBPyRelation) -> pa.Table:
