@@ -22,6 +22,7 @@ from registry.errors import ConfigurationError
 from registry.generations import Files, Generations
 from registry.lake import Lake
 from registry.records import Program, Symbol, Work
+from tests.registry.dying import DYING
 
 NOW = dt.timedelta(0)
 
@@ -235,30 +236,14 @@ while not end.exists():
 print(reads)
 """
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from registry import compaction
-from registry.generations import Files
-from registry.lake import Lake
-home, last = Path(sys.argv[1]), int(sys.argv[2])
-steps = 0
-def step(whole):
-    def run(*args, **kwargs):
-        global steps
-        steps += 1
-        if steps == last:  # half of the deaths come before the step, half after it
-            if last % 2:
-                whole(*args, **kwargs)
-            os.kill(os.getpid(), signal.SIGKILL)
-        return whole(*args, **kwargs)
-    return run
-Files.put = step(Files.put)
-compaction._take_over = step(compaction._take_over)
+KILLED = (
+    DYING
+    + """
 lake = Lake(str(home / "lake"), home, "compaction")
 lake.files.fs.rm_file = step(lake.files.fs.rm_file)
 compaction.compact(lake, grace=compaction.dt.timedelta(seconds=float(sys.argv[3])))
 """
+)
 """Compaction in a process that kills itself at its nth change of the disk."""
 
 

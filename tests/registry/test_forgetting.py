@@ -37,6 +37,7 @@ from registry.records import (
     Verdict,
     Work,
 )  # fmt: skip
+from tests.registry.dying import DYING
 
 SECRET = "the words of a.py"
 A = "pypi://lib/2/lib-2-py3-none-any.whl/lib/a.py"
@@ -374,33 +375,17 @@ def test_an_order_is_remembered(lake: Lake) -> None:
     assert len(names(lake)) == len(WORLD.examples)
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from registry import compaction
+KILLED = (
+    DYING
+    + """
 from registry.forgetting import Order, forget, trace
-from registry.generations import Files
-from registry.lake import Lake
-home, last = Path(sys.argv[1]), int(sys.argv[2])
-steps = 0
-def step(whole):
-    def run(*args, **kwargs):
-        global steps
-        steps += 1
-        if steps == last:
-            if last % 2:
-                whole(*args, **kwargs)
-            os.kill(os.getpid(), signal.SIGKILL)
-        return whole(*args, **kwargs)
-    return run
-Files.put = step(Files.put)
-compaction._take_over = step(compaction._take_over)
 lake = Lake(str(home / "lake"), home, "forget")
 lake.create()
 lake.files.fs.rm_file = step(lake.files.fs.rm_file)
 order = Order(sys.argv[3])
 forget(lake, order, trace(lake, order), by="someone")
 """
+)
 """An order carried out in a process that kills itself at its nth change of the disk."""
 
 
