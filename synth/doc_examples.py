@@ -15,7 +15,7 @@ from synth.blocks import prompted
 from synth.claims import by_relevance, called
 from synth.sessions import Session, sessions
 from synth.stubs import stub
-from synth.test_examples import task_text
+from synth.tasks import task_text
 from synth.text import module_of
 
 GENERATOR, VERSION = "doc_examples", "5"
