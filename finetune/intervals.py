@@ -26,6 +26,8 @@ EXACT = 34
 """Up to this many families every pattern of signs is counted (2 to the 34th, by meeting in the middle)."""
 FLIPS = 200_000
 """Random patterns of signs above that, with a fixed seed."""
+SHARES = frozenset({"choice@1", "preference"})
+"""Metrics that are shares: over few families that nearly agree a studentised interval leaves what a share can be."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class Estimate:
 def arm(scores: Iterable[Score], *, arm: str, split: str, metric: str, alpha: float = 0.025) -> Estimate | None:
     """One arm's mean with its interval; null where it wasn't measured."""
     values = _values(scores, arm, split, metric)
-    return _estimate(_by_family(values), len(values), alpha, paired=False) if values else None
+    bounds = (0.0, 1.0) if metric in SHARES else None
+    return _estimate(_by_family(values), len(values), alpha, bounds, paired=False) if values else None
 
 
 def difference(
@@ -83,7 +86,8 @@ def difference(
     rows = list(scores)
     first, second = _values(rows, better, split, metric), _values(rows, than, split, metric)
     both = {i: (family, sign * (v - second[i][1])) for i, (family, v) in first.items() if i in second}
-    return _estimate(_by_family(both), len(both), alpha, paired=True) if both else None
+    bounds = (-1.0, 1.0) if metric in SHARES else None
+    return _estimate(_by_family(both), len(both), alpha, bounds, paired=True) if both else None
 
 
 def family_differences(scores: Iterable[Score], *, split: str, metric: str) -> list[float]:
@@ -105,8 +109,12 @@ def _by_family(values: Mapping[str, tuple[str, float]]) -> list[float]:
     return [sum(groups[f]) / len(groups[f]) for f in sorted(groups)]
 
 
-def _estimate(families: list[float], n: int, alpha: float, *, paired: bool) -> Estimate:
+def _estimate(
+    families: list[float], n: int, alpha: float, bounds: tuple[float, float] | None, *, paired: bool
+) -> Estimate:
     low, high = interval(families, alpha)
+    if bounds is not None:
+        low, high = (None if end is None else min(max(end, bounds[0]), bounds[1]) for end in (low, high))
     p = sign_flip(families) if paired else None
     return Estimate(sum(families) / len(families), low, high, p, n, len(families))
 

@@ -103,3 +103,12 @@ def test_sign_turns_a_metric_where_less_is_better() -> None:
     found = intervals.difference(rows, split="context", metric="choice@1", sign=-1)
     assert found is not None
     assert found.gains(0.025)
+
+
+def test_interval_of_a_share_stays_among_shares() -> None:
+    """Nine families, eight of which nearly agree, give a difference of shares no end above 1 or below -1."""
+    values = {f"f{n}": [n * 1e-6] for n in range(8)} | {"last": [0.9]}
+    found = intervals.difference(stored(values), split="context", metric="choice@1")
+    low, high = intervals.interval([v for (v,) in values.values()])
+    assert high is not None and high > 1
+    assert found is not None and found.high == 1 and found.low == pytest.approx(low)
