@@ -1,16 +1,21 @@
-"""`text` rows: guides and the library's source as they stand, imports before what imports them."""
+"""`text` rows: guides and the library's source as they stand, imports before what imports them.
+
+Pages that say nothing of their own are none: stubs for an index, lists of contents, packages that only import. Long
+modules come in portions.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from registry.names import SymbolIndex
+from registry.prose import says_enough
 from registry.records import Example, Page
+from synth.portions import portions
 
-GENERATOR, VERSION = "text", "2"
-SHORTEST = 80
-"""Characters under which a page says nothing (an empty `__init__`, a redirect)."""
+GENERATOR, VERSION = "text", "3"
 
 
 def mine(
@@ -30,18 +35,19 @@ def mine(
         what imports it.
     """
     wanted = frozenset(kinds)
-    chosen = [p for p in pages if p.kind in wanted and len(p.markdown.strip()) >= SHORTEST]
+    chosen = [p for p in pages if p.kind in wanted and _is_worth_reading(p)]
     guides = sorted((p for p in chosen if p.kind != "source"), key=lambda p: (p.kind, p.path))
     sources = dependencies_first([p for p in chosen if p.kind == "source"])
     defined = _defined(index)
-    for page, depth in [*((g, 0) for g in guides), *sources]:
+    placed = [(page, depth, text) for page, depth in sources for text in portions(page.markdown, module_of(page))]
+    for page, depth, text in [*((g, 0, g.markdown) for g in guides), *placed]:
         yield Example(
             domain=domain,
             kind="text",
             releases=(page.release,),
-            parts={"programs": {}, "text": page.markdown, "depth": depth, "page": page.kind},
+            parts={"programs": {}, "text": text, "depth": depth, "page": page.kind},
             language="python" if page.kind == "source" else "text",
-            symbols=tuple(defined.get(page.id, ())),
+            symbols=_defined_in(text, defined.get(page.id, ())),
             file=page.path,
             root=f"{page.release}:{page.path}",
             generator=GENERATOR,
@@ -50,6 +56,18 @@ def mine(
             licence=page.licence,
             source_url=page.url,
         )
+
+
+def _is_worth_reading(page: Page) -> bool:
+    """Whether a page has prose or code; of source whether it defines something, or is documented."""
+    if page.kind != "source":
+        return says_enough(page.markdown)
+    try:
+        tree = ast.parse(page.markdown)
+    except SyntaxError:
+        return False
+    defines = any(isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) for node in tree.body)
+    return defines or says_enough(ast.get_docstring(tree) or "")
 
 
 def dependencies_first(pages: Iterable[Page]) -> list[tuple[Page, int]]:
@@ -111,6 +129,12 @@ def _imported(page: Page, known: Mapping[str, Page]) -> list[str]:
             continue
         found.update(dict.fromkeys(n for n in names if n in known and n != own))
     return list(found)
+
+
+def _defined_in(text: str, symbols: Iterable[str]) -> tuple[str, ...]:
+    """Those symbols of a page that a portion of it defines."""
+    words = frozenset(re.findall(r"^(?:async def|def|class) (\w+)", text, re.MULTILINE))
+    return tuple(path for path in symbols if path.rpartition(".")[2] in words)
 
 
 def _defined(index: SymbolIndex) -> dict[str, list[str]]:

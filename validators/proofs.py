@@ -8,7 +8,7 @@ Parts by kind (`Example.parts["programs"]` names the programs by role, the other
 | test | answer, stub | prompt | answer passes and calls the library; the stub doesn't pass |
 | drift | old, new | prompt | old passes at old; at new it fails, differs or newly warns; new passes there unwarned |
 | bug | buggy, fixed, alone1 … | prompt | fixed passes; buggy, a small edit away, fails, and each of several alone |
-| fim | whole | prefix, middle, suffix, order, context | the whole passes; the middle is statements or arguments of it |
+| fim | whole | prefix, middle, suffix, order, context | the whole passes; the middle is whole nodes of it |
 | edit | before, after | prompt, scope | after passes, before fails; nothing outside the lines of the scope changes; |
 | | | | of two releases: before passes at old |
 | locate | original, corrupted | prompt, at, was, replaced | original passes; corrupted, one token away, fails |

@@ -34,11 +34,13 @@ def gap_fault(code: str, test: str, prefix: str, middle: str, suffix: str) -> st
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return "The program doesn't parse"
     start, end = len(prefix), len(prefix) + len(middle)
-    if _bound(_blocks(source, tree), start, end) or (
-        _bound(_calls(source, tree), start, end) and _are_arguments(middle)
+    if (
+        _bound(_blocks(source, tree), start, end)
+        or _bound(_expressions(source, tree), start, end)
+        or (_bound(_calls(source, tree), start, end) and _are_arguments(middle))
     ):
         return ""
-    return "The gap doesn't begin and end where statements of a block, or arguments of a call, do"
+    return "The gap doesn't begin and end where statements of a block, an expression, or arguments of a call do"
 
 
 def _bound(runs: Iterable[list[tuple[int, int]]], start: int, end: int) -> bool:
@@ -53,6 +55,15 @@ def _blocks(source: Text, tree: ast.Module) -> Iterator[list[tuple[int, int]]]:
             block = getattr(node, field, None)
             if isinstance(block, list) and block:
                 yield [source.span(statement) for statement in block]
+
+
+def _expressions(source: Text, tree: ast.Module) -> Iterator[list[tuple[int, int]]]:
+    """The spans of what is bound or returned, of conditions, and of what loops go through."""
+    for node in placed_nodes(tree):
+        for field in ("value", "test", "iter"):
+            inner = getattr(node, field, None)
+            if isinstance(node, ast.stmt) and isinstance(inner, ast.expr):
+                yield [source.span(inner)]
 
 
 def _calls(source: Text, tree: ast.Module) -> Iterator[list[tuple[int, int]]]:

@@ -13,8 +13,10 @@ from registry.records import Example, Program
 from synth import edits, fim, locate, refactors
 from synth.claims import tells_values
 from synth.context import Definitions
+from synth.decided import Whole
 from synth.material import Piece, chosen
 from synth.ngrams import Trigrams, tokens
+from synth.source import Source
 from tests.synth.conftest import RELEASE, page, parted, symbol
 from validators.scope import gap_fault, scope_fault, token_fault
 
@@ -49,48 +51,85 @@ def derived(kind: str, roles: tuple[str, str], before: str, after: str, **more: 
     return dataclasses.replace(piece().example, kind=kind, parts=parts, **more), programs
 
 
+FILLED = "import lib\n\nn = [0, 1]\nk = 'x'\nG = lib.make(n, k)\nresult1 = G.order()\nresult2 = G.order(n)\n"
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_gap_makes_its_program(seed: int) -> None:
     """Prefix, middle and suffix are the program with its test, cut at whole nodes, whatever is drawn."""
-    (row,) = fim.mine(piece(), Definitions([SOURCE], INDEX), seed=seed)
+    (row,) = fim.mine(piece(FILLED), Definitions([SOURCE], INDEX), seed=seed)
     parts: Any = row.parts
-    assert gap_fault(CODE, TEST, parts["prefix"], parts["middle"], parts["suffix"]) == ""
-    assert row.operator in ("line", "block", "arguments")
+    assert gap_fault(FILLED, TEST, parts["prefix"], parts["middle"], parts["suffix"]) == ""
+    assert row.operator in ("line", "block", "expression", "arguments")
     assert parts["order"] in fim.ORDERS
-    assert "import" not in parts["middle"]
+    assert "make" in parts["prefix"].splitlines()[-1] + parts["middle"], "the subject is called there"
 
 
-def test_gaps_of_every_sort_order_and_context_are_drawn() -> None:
-    """Over the seeds there are lines, blocks and arguments, both orders, and rows with and without other files."""
-    rows = [row for seed in range(40) for row in fim.mine(piece(), Definitions([SOURCE], INDEX), seed=seed)]
-    assert {r.operator for r in rows} == {"line", "block", "arguments"}
-    parts: list[Any] = [r.parts for r in rows]
-    assert {p["order"] for p in parts} == {"psm", "spm"}
-    quoted = [p["context"] for p in parts if p["context"]]
+def test_gaps_of_every_sort_and_order_are_drawn() -> None:
+    """Over the seeds there are lines, blocks, expressions and arguments, and both orders."""
+    rows = [row for seed in range(40) for row in fim.mine(piece(FILLED), Definitions([SOURCE], INDEX), seed=seed)]
+    assert {r.operator for r in rows} == {"line", "block", "expression", "arguments"}
+    assert {dict(r.parts)["order"] for r in rows} == {"psm", "spm"}  # type: ignore[call-overload]
+
+
+def test_function_that_nothing_else_names_is_told() -> None:
+    """A gap that calls what the rest doesn't name always has its definition with it."""
     head = 'def make(size, kind=None):\n    """Make a graph."""\n    ...\n'
-    assert [{"path": "lib/core.py", "text": head}] in quoted
-    assert len(quoted) < len(parts)
-    assert all(SOURCE.id in r.parents for r in rows if r.parts["context"])  # type: ignore[call-overload]
+    told: dict[bool, set[bool]] = {True: set(), False: set()}
+    for seed in range(40):
+        (row,) = fim.mine(piece(FILLED), Definitions([SOURCE], INDEX), seed=seed)
+        parts: Any = row.parts
+        assert parts["context"] in ([], [{"path": "lib/core.py", "text": head}])
+        assert (SOURCE.id in row.parents) is bool(parts["context"])
+        told["make" in parts["prefix"]].add(bool(parts["context"]))
+    assert told[False] == {True}
+
+
+@pytest.mark.parametrize(
+    ("code", "test", "gap", "decided"),
+    [
+        ("G = lib.make(nodes)\nr = lib.size(G)\n", "assert r == 3\n", "r = lib.size(G)", False),  # any function fits
+        ("r = lib.size(nodes)\ns = lib.size(more)\n", "assert (r, s) == (1, 2)\n", "lib.size(more)", True),
+        ("G = lib.size(4)\n", "assert lib.size(G) == 3\n", "lib.size(4)", False),  # nothing from what is there
+        ("r = lib.size(nodes, 2)\n", "assert lib.size(r) == 2\n", "lib.size(nodes, 2)", False),  # 2 by chance
+        ("r = lib.size(nodes, 2)\n", "assert lib.size(r) == [1, 2]\n", "lib.size(nodes, 2)", True),
+        ("r = lib.size(nodes, 2)\ns = lib.size(nodes, 5)\n", "assert r < s\n", "lib.size(nodes, 2)", True),
+        ("r = lib.size(nodes, on=True)\n", "assert lib.size(r) == 2\n", "lib.size(nodes, on=True)", False),
+        ("nodes.grow(1)\nr = nodes.grow(2)\n", "assert r == [1, 2]\n", "nodes.grow(1)", False),  # what is done
+        ("lib.size(nodes)\nlib.size(nodes)\n", "assert nodes == [1]\n", "lib.size(nodes)", False),  # twice
+        ("H = lib.size(nodes)\nr = lib.size(more)\n", "assert r == [1]\n", "H = lib.size(nodes)", False),  # unread
+        ("r = len(nodes)\n", "assert r == [1]\n", "len(nodes)", False),  # no more than built-in functions
+        ("r = nodes.copy()\n", "assert r == [1]\n", "nodes.copy()", True),  # everybody knows a list's methods
+        ("r = nodes.coat()\n", "assert r == [1]\n", "nodes.coat()", False),
+    ],
+)
+def test_gap_follows_from_what_stands_around_it(code: str, test: str, gap: str, decided: bool) -> None:
+    """Names in scope, what the rest calls, and literals that are asked for or stand in a like call; nothing else."""
+    whole = Whole(f"import lib\n\nnodes, more = [1], [2]\n{code}", test)
+    found = [g for g in fim.gaps(whole.source) if whole.code[g.start : g.end] == gap]
+    assert found
+    assert {whole.decides(g.nodes, (g.start, g.end), "") for g in found} == {decided}
+
+
+def test_private_attributes_and_questions_of_yes_or_no_give_no_gap() -> None:
+    """Nobody should learn `G._adj`, and a test that asks for yes or no doesn't decide."""
+    definitions = Definitions([SOURCE], INDEX)
+    assert list(fim.mine(piece(FILLED + "G._adj = 1\n"), definitions)) == []
+    assert list(fim.mine(piece(FILLED, "assert result1\nassert not result2\n"), definitions)) == []
 
 
 def test_nothing_in_an_f_string_is_a_gap() -> None:
     """Before Python 3.12 what stands in an f-string doesn't know where: no gap begins or ends there."""
     code = 'x = 1\ny = """\n""" + f"{lib.make(x)} and {lib.make(x, 3)}"\n'
-    assert {gap.operator for gap in fim.gaps(code)} <= {"line", "block"}
+    assert {gap.operator for gap in fim.gaps(Source(code))} <= {"line", "block"}
 
 
 @pytest.mark.parametrize("given", ["(a + b), c", "a, (b + c)", "((a)), k=(b)"])
 def test_gap_of_arguments_has_all_of_their_parentheses(given: str) -> None:
     """Where arguments stand in parentheses, these are in the gap."""
     code = f"import lib\n\nr = lib.f({given})\n"
-    found = [code[gap.start : gap.end] for gap in fim.gaps(code) if gap.operator == "arguments"]
+    found = [code[gap.start : gap.end] for gap in fim.gaps(Source(code)) if gap.operator == "arguments"]
     assert found == [given]
-
-
-def test_plain_data_is_no_gap() -> None:
-    """A long literal can't be told from what is around it, so nothing asks for it."""
-    code = "edges = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]\nflag = True\n"
-    assert list(fim.gaps(code)) == []
 
 
 @pytest.mark.parametrize("seed", range(12))

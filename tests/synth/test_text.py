@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+
+import pytest
+
 from registry.names import SymbolIndex
+from registry.prose import says_enough
+from synth.portions import LONGEST, portions
 from synth.text import dependencies_first, mine
 from tests.synth.conftest import page, symbol
 
-FILLER = "# " + "x" * 100 + "\n"
+FILLER = "# " + "word " * 30 + "\n"
+SAID = "A page of prose. " * 10 + "\n"
 
 
 def test_imported_modules_come_first() -> None:
@@ -31,7 +38,7 @@ def test_rows_carry_text_licence_and_defined_symbols() -> None:
     source = page("lib/a.py", FILLER + "def f(): pass\n", "source")
     pages = [
         source,
-        page("doc/guide.rst", FILLER, "guide"),
+        page("doc/guide.rst", SAID, "guide"),
         page("lib/tests/test_a.py", FILLER),
         page("e.rst", "", "guide"),
     ]
@@ -43,3 +50,48 @@ def test_rows_carry_text_licence_and_defined_symbols() -> None:
     assert rows[1].symbols == ("lib.a.f",)
     assert {r.licence for r in rows} == {"MIT"}
     assert rows[1].parts["text"] == source.markdown  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    ("text", "enough"),
+    [
+        (SAID, True),
+        (
+            "****\nFlow\n****\n\n.. automodule:: lib.flow\n.. autosummary::\n   :toctree: generated/\n\n   f\n   g\n"
+            * 9,
+            False,
+        ),
+        (".. _tree:\n\nTree\n====\n\nRecognition\n-----------\n" * 9, False),
+        (".. toctree::\n   :maxdepth: 2\n\n" + "   one\n   two\n" * 20 + f"\n{SAID}", True),
+        ("# A title of a page that says nothing\n\n" * 9, False),
+        ("Install\n=======\n\n.. code-block:: bash\n\n" + "   pip install lib\n" * 12, True),
+    ],
+)
+def test_page_needs_prose_or_code(text: str, enough: bool) -> None:
+    """Headings, labels and lists of contents say nothing; paragraphs and code do."""
+    assert says_enough(text) is enough
+    assert len(list(mine([page("doc/a.rst", text, "guide")], SymbolIndex([]), domain="d"))) == enough
+
+
+def test_packages_that_only_import_are_no_text() -> None:
+    """Source defines something, or is documented."""
+    bare = page("lib/__init__.py", "from lib.a import *\n" * 9, "source")
+    told = page("lib/b/__init__.py", f'"""{SAID}"""\nfrom lib.b.a import *\n', "source")
+    assert [row.file for row in mine([bare, told], SymbolIndex([]), domain="d")] == [told.path]
+
+
+def test_long_module_comes_in_portions_that_stand_alone() -> None:
+    """Each portion has whole definitions, the imports that it uses, and imports from the module what others define."""
+    long = "    # " + "x" * (LONGEST // 2) + "\n"
+    code = (
+        '"""Long."""\nimport math\nimport os.path as p\nfrom lib.a import b, c\n\n__all__ = ["f", "g"]\nONE = 1\n\n\n'
+        f"# says f\ndef f(x):\n{long}    return math.sqrt(b(x)) + ONE\n\n\n"
+        f"@c\ndef g(f):\n{long}    return f\n\n\ndef h():\n{long}    return p.join(f(ONE), c)\n"
+    )
+    first, second, third = portions(code, "lib.long")
+    assert first.startswith('"""Long."""\n\nimport math\nfrom lib.a import b\n\n\nONE = 1\n\n\n# says f\ndef f(x):')
+    assert second.startswith("from lib.a import c\n\n\n@c\ndef g(f):")
+    assert third.startswith("import os.path as p\nfrom lib.a import c\nfrom lib.long import ONE, f\n\n\ndef h():")
+    assert portions(code.replace("x" * 100, ""), "lib.long") == [code.replace("x" * 100, "")]
+    for portion in (first, second, third):
+        ast.parse(portion)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator
 
 from registry.families import Families
-from registry.text import lines_of
+from registry.prose import says_enough
+from validators.curation import modules, prose
 from validators.references import Reader
 
 _WORD = re.compile(r"[^\W\d]\w*")
-_FENCE = re.compile(r"^\s*(```|~~~)")
 
 
 class Cutter:
@@ -42,13 +40,21 @@ class Cutter:
         return frozenset(f for word in found if _means(word, text) for f in self._families[word])
 
     def cut(self, text: str, held: frozenset[str]) -> str:
-        """The text without the pieces that name one of the families `held`.
+        """The text without the pieces that name one of the families `held`; empty where too little would be left.
 
-        Python is cut by definition (of classes: by method), anything else by code block and paragraph.
+        Of Python definitions go, with what uses them (see `validators.curation.modules`), of anything else code
+        blocks and paragraphs.
         """
         words = [word for word, families in sorted(self._families.items()) if families & held]
-        pieces = _python_pieces(text) or [("", piece) for piece in _prose_pieces(text)]
-        return "".join(piece for owner, piece in pieces if owner not in words and not self._names(piece, held, words))
+
+        def gives_away(piece: str) -> bool:
+            return self._names(piece, held, words)
+
+        rest = modules.without(text, words, gives_away)
+        if rest is None:
+            rest = prose.without(text, gives_away)
+            return "" if says_enough(text) and not says_enough(rest) else rest
+        return rest
 
     def _names(self, piece: str, held: frozenset[str], words: list[str]) -> bool:
         return bool(self._reader.families_of(_code_of(piece)) & held) or any(_means(word, piece) for word in words)
@@ -62,48 +68,6 @@ def _means(word: str, piece: str) -> bool:
     if "_" in word or any(c.isdigit() or c.isupper() for c in word):
         return re.search(rf"\b{name}\b", piece) is not None
     return re.search(rf"(?:[.`~]|\b(?:def|class|import)\s+){name}\b|\b{name}\s*[(,]|,\s*{name}\b", piece) is not None
-
-
-def _python_pieces(text: str) -> list[tuple[str, str]]:
-    """(class it belongs to, source) of a module's statements, methods apart. Empty where it's no Python."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
-    if not any(isinstance(n, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)) for n in tree.body):
-        return []
-    lines = lines_of(text)
-    pieces: list[tuple[str, str]] = []
-    start = 0
-    for owner, end in [*(found for node in tree.body for found in _ends(node)), ("", len(lines))]:
-        if end > start:
-            pieces.append((owner, "".join(lines[start:end])))
-            start = end
-    return pieces
-
-
-def _ends(node: ast.stmt) -> Iterator[tuple[str, int]]:
-    """(class, last line) of a statement, or of each statement in a class."""
-    if isinstance(node, ast.ClassDef):
-        yield from ((node.name, child.end_lineno or child.lineno) for child in node.body)
-    else:
-        yield "", node.end_lineno or node.lineno
-
-
-def _prose_pieces(text: str) -> list[str]:
-    """Paragraphs and fenced blocks; an indented or doctest block keeps its blank lines and its introduction."""
-    pieces: list[list[str]] = [[]]
-    fenced = False
-    blank = False
-    for line in text.splitlines(keepends=True):
-        fence = _FENCE.match(line) is not None
-        code = line.startswith((" ", "\t", ">>>"))
-        if blank and not fenced and not code and line.strip():
-            pieces.append([])
-        pieces[-1].append(line)
-        fenced ^= fence
-        blank = not line.strip()
-    return ["".join(piece) for piece in pieces if piece]
 
 
 def _code_of(piece: str) -> str:

@@ -1,0 +1,78 @@
+"""What is left of modules and prose from which something is cut holds together."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from validators.curation import modules, prose
+
+
+def cut(text: str) -> str | None:
+    """The module without all that says `secret`, and its definition."""
+    return modules.without(text, ["secret"], lambda piece: "secret" in piece)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(
+            '__all__ = ["f", "secret", "g"]\n\n\ndef secret():\n    pass\n\n\ndef f():\n    pass\n\n\n'
+            "def g():\n    pass\n",
+            '__all__ = ["f", "g"]\n\n\ndef f():\n    pass\n\n\ndef g():\n    pass\n',
+            id="a definition goes, and out of __all__",
+        ),
+        pytest.param(
+            '__all__ = [\n    "f",\n    "use",\n]\nfrom lib import (\n    g,\n    secret,\n)\n\n\ndef use():\n'
+            "    return secret()\n\n\ndef f():\n    return g()\n",
+            '__all__ = [\n    "f",\n]\nfrom lib import (\n    g,\n)\n\n\ndef f():\n    return g()\n',
+            id="an import goes, what it is used by, and that out of __all__",
+        ),
+        pytest.param(
+            "import math\nimport os\n\n\ndef _a():\n    return secret(math)\n\n\ndef _b():\n    return _a()"
+            "\n\n\n"
+            "def _c():\n    return os.sep\n\n\ndef d():\n    return _b() + _c()\n\n\ndef e():\n    return 1\n",
+            "def e():\n    return 1\n",
+            id="users of users go, and the helpers and imports that only they needed",
+        ),
+        pytest.param(
+            'def f():\n    """Do.\n\n    See Also\n    --------\n    secret\n\n    Notes\n    -----\n    Fast.\n'
+            '    """\n    return 1\n',
+            'def f():\n    """Do.\n\n    Notes\n    -----\n    Fast.\n    """\n    return 1\n',
+            id="what only its docstring says goes out of the docstring, with the emptied section",
+        ),
+        pytest.param(
+            "class A:\n    def f(self):\n        return secret()\n\n    def g(self):\n        return self.f()\n\n"
+            "    def h(self):\n        return 1\n\n    def i(self):\n        return self.h()\n",
+            "class A:\n    def h(self):\n        return 1\n\n    def i(self):\n        return self.h()\n",
+            id="methods go with those that call them",
+        ),
+        pytest.param(
+            "def f():\n    return secret()\n\n\ndef g():\n    return f()\n\n\ndef h():\n    pass\n",
+            "",
+            id="of a module that lost more than half nothing stays",
+        ),
+        pytest.param(
+            "def secret():\n    pass\n\n\ndef _f():\n    pass\n", "", id="nor of one with nothing public left"
+        ),
+        pytest.param("Prose.\n", None, id="prose is no module"),
+    ],
+)
+def test_what_is_left_of_a_module_holds_together(before: str, after: str | None) -> None:
+    """Nothing that stays names or uses what went."""
+    assert cut(before) == after
+    if after:
+        ast.parse(after)
+        assert cut(after) == after
+
+
+def test_entries_go_from_lists_and_emptied_sections_from_prose() -> None:
+    """Of a list of contents entries are cut, not the list; a heading goes with all that stood under it."""
+    text = (
+        "Title\n=====\n\n.. autosummary::\n\n   f\n   secret\n   g\n\nOne\n---\n\nA secret.\n\nTwo\n---\n\nOpen.\n\n"
+        "Three\n-----\n\n>>> secret()\n"
+    )
+    assert prose.without(text, lambda piece: "secret" in piece) == (
+        "Title\n=====\n\n.. autosummary::\n\n   f\n   g\n\nTwo\n---\n\nOpen.\n\n"
+    )

@@ -1,0 +1,319 @@
+"""What is left of a module of which some definitions must go: nothing in it speaks of them any more, nor uses them.
+
+A definition goes with whatever uses it, and out of `__all__` and the imports; what only its documentation gives away
+loses that paragraph. Helpers and imports that only what went has used go as well.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from registry.text import lines_of
+from validators.curation import prose
+
+GivesAway = Callable[[str], bool]
+"""Whether a text, or a piece of code, tells what must not be told."""
+
+_Definition = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_QUOTED = re.compile(r"([rRuU]?)(\"\"\"|''')(.*?)\2", re.DOTALL)
+
+
+@dataclass
+class _Part:
+    """A statement with the lines above it that belong to no other.
+
+    Attributes:
+        node: The statement.
+        head: Its lines; of a class those up to its first statement.
+        members: The statements of a class.
+    """
+
+    node: ast.stmt
+    head: str
+    members: list[_Part] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return self.head + "".join(member.text for member in self.members)
+
+
+def without(text: str, names: Iterable[str], gives_away: GivesAway) -> str | None:
+    """A module without what gives something away; empty where too little is left of it, None where it is no Python.
+
+    Args:
+        text: The module.
+        names: Names whose definitions go.
+        gives_away: Says of a text whether it may stand there.
+    """
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    if not any(isinstance(n, (ast.Import, ast.ImportFrom, *_Definition)) for n in tree.body):
+        return None
+    lines = lines_of(text)
+    parts, end = _parts(tree.body, lines, 0)
+    module = _Module(parts, frozenset(names), gives_away)
+    module.cut()
+    rest = (module.text + "".join(lines[end:])).lstrip("\n")
+    return rest if module.is_readable(tree) and _parses(rest) and not gives_away(rest) else ""
+
+
+def _parts(body: Sequence[ast.stmt], lines: list[str], start: int) -> tuple[list[_Part], int]:
+    """The statements of a block, with their lines from `start` on, and the line where they end."""
+    parts: list[_Part] = []
+    for node in body:
+        end = node.end_lineno or node.lineno
+        if end <= start:  # another one on the same line
+            parts.append(_Part(node, ""))
+        elif isinstance(node, ast.ClassDef) and _begins(node.body[0]) > node.lineno:
+            first = _begins(node.body[0]) - 1
+            members, end = _parts(node.body, lines, first)
+            parts.append(_Part(node, "".join(lines[start:first]), members))
+        else:
+            parts.append(_Part(node, "".join(lines[start:end])))
+        start = max(start, end)
+    return parts, start
+
+
+def _begins(node: ast.stmt) -> int:
+    return min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+
+
+class _Module:
+    """Parts that become fewer, until none of them uses one that went."""
+
+    def __init__(self, parts: list[_Part], names: frozenset[str], gives_away: GivesAway) -> None:
+        self.parts = parts
+        self.names = names
+        self.gone: set[str] = set()
+        self.methods: dict[str, set[str]] = {}
+        self.used: set[str] = set()
+        self._gives_away = gives_away
+
+    @property
+    def text(self) -> str:
+        return "".join(part.text for part in self.parts)
+
+    def cut(self) -> None:
+        """Takes out what gives away, then what used it, then what nothing uses any more."""
+        self.parts = [kept for part in self.parts if (kept := self._told(part))]
+        while self._drop_users() or self._drop_unused():
+            pass
+        self.parts = [kept for part in self.parts if (kept := self._listed(part))]
+
+    def is_readable(self, tree: ast.Module) -> bool:
+        """Whether at least half of what is public stands yet, and anything at all."""
+        before, after = _public(tree.body), _public(part.node for part in self.parts)
+        return bool(after) and 2 * len(after) >= len(before)
+
+    def _told(self, part: _Part) -> _Part | None:
+        """A part without what gives away in it; None where it goes as a whole."""
+        node = part.node
+        if not self._gives_away(part.text) and not (isinstance(node, _Definition) and node.name in self.names):
+            return part
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            return self._imported(part)
+        if _is_all(node):
+            return part
+        if not isinstance(node, ast.ClassDef) and (less := self._undocumented(part)) is not None:
+            return less
+        if isinstance(node, ast.ClassDef) and part.members and (less := self._class(part)) is not None:
+            return less
+        self._leaves(node)
+        return None
+
+    def _imported(self, part: _Part) -> _Part | None:
+        node = part.node
+        assert isinstance(node, (ast.Import, ast.ImportFrom))
+        alone = copy.copy(node)
+        kept = []
+        for alias in node.names:
+            alone.names = [alias]
+            told = alias.name in self.names or self._gives_away(ast.unparse(alone))
+            (self.gone.add(alias.asname or alias.name) if told else kept.append(alias))
+        return self._importing(part, kept)
+
+    def _importing(self, part: _Part, kept: list[ast.alias]) -> _Part | None:
+        """An import of fewer names, on one line or one name a line."""
+        node = part.node
+        assert isinstance(node, (ast.Import, ast.ImportFrom))
+        if not kept or len(kept) == len(node.names):
+            return part if kept else None
+        less = copy.copy(node)
+        less.names = kept
+        above = part.head[: len(part.head) - len("".join(lines_of(part.head)[-_height(node) :]))]
+        said = ast.unparse(less)
+        if isinstance(less, ast.ImportFrom) and (_height(node) > 1 or len(said) > 88):
+            said = (
+                said.partition(" import ")[0] + " import (\n" + "".join(f"    {ast.unparse(a)},\n" for a in kept) + ")"
+            )
+        less.end_lineno = less.lineno + said.count("\n")
+        return _Part(less, f"{above}{said}\n")
+
+    def _undocumented(self, part: _Part) -> _Part | None:
+        """A definition whose documentation alone gives away, or the module's own, without that paragraph."""
+        node = part.node
+        own = node.name in self.names if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else False
+        doc = node if isinstance(node, ast.Expr) else (node.body[0] if isinstance(node, _Definition) else None)
+        if own or not isinstance(doc, ast.Expr) or not isinstance(doc.value, ast.Constant):
+            return None
+        quoted = _QUOTED.search(part.head)
+        if quoted is None or not isinstance(doc.value.value, str):
+            return None
+        rest = _documentation(quoted[3], self._gives_away)
+        less = part.head[: quoted.start(3)] + rest + part.head[quoted.end(3) :]
+        if not rest.strip() or self._gives_away(less):
+            return None
+        return _Part(node, less)
+
+    def _class(self, part: _Part) -> _Part | None:
+        """A class without the methods that give away and those that use them; None where it goes."""
+        node = part.node
+        assert isinstance(node, ast.ClassDef)
+        if node.name in self.names or self._gives_away(part.head):
+            return None
+        members: list[_Part] = []
+        lost: set[str] = set()
+        for member in part.members:
+            less = self._undocumented(member) if self._gives_away(member.text) else member
+            if less is None:
+                lost |= _bound(member.node)
+            else:
+                members.append(less)
+        before = len(_public(m.node for m in part.members))
+        while any(_uses_own(m.node, lost) for m in members):
+            lost |= {name for m in members if _uses_own(m.node, lost) for name in _bound(m.node)}
+            members = [m for m in members if not _uses_own(m.node, lost)]
+        if members and members[0] is not part.members[0]:
+            members[0] = _Part(members[0].node, members[0].head.lstrip("\n"), members[0].members)
+        less = _Part(node, part.head, members)
+        public = len(_public(m.node for m in members))
+        if not members or "__init__" in lost or 2 * public < before or self._gives_away(less.text):
+            return None
+        self.methods[node.name] = lost
+        return less
+
+    def _drop_users(self) -> bool:
+        """Takes out what reads a name that went; whether anything did."""
+        kept: list[_Part] = []
+        for part in self.parts:
+            if not _is_all(part.node) and _read(part) & self.gone:
+                self._leaves(part.node)
+            else:
+                kept.append(part)
+        fewer = len(kept) < len(self.parts)
+        self.parts = kept
+        return fewer
+
+    def _drop_unused(self) -> bool:
+        """Takes out private definitions and imports that only what went has used; whether there were any."""
+        read = {name for part in self.parts for name in _read(part)} | {
+            name for part in self.parts if _is_all(part.node) for name in _strings(part.node)
+        }
+        idle = self.used - read
+        kept: list[_Part] = []
+        for part in self.parts:
+            node = part.node
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                less = self._importing(part, [a for a in node.names if (a.asname or a.name) not in idle])
+                kept += [less] if less is not None else []
+            elif isinstance(node, _Definition) and node.name.startswith("_") and node.name in idle:
+                self._leaves(node)
+            else:
+                kept.append(part)
+        fewer = len(kept) < len(self.parts)
+        self.parts = kept
+        return fewer
+
+    def _listed(self, part: _Part) -> _Part | None:
+        """`__all__` without what went."""
+        node = part.node
+        if not _is_all(node) or not (self.gone & set(_strings(node)) or self._gives_away(part.text)):
+            return part
+        listed = [n for n in _strings(node) if n not in self.gone and n not in self.names]
+        above = "".join(lines_of(part.head)[: -_height(node)])
+        quoted = [f'"{name}"' for name in listed]
+        inner = ", ".join(quoted) if _height(node) == 1 else "\n" + "".join(f"    {q},\n" for q in quoted)
+        sign = "+=" if isinstance(node, ast.AugAssign) else "="
+        return _Part(node, f"{above}__all__ {sign} [{inner}]\n") if listed else None
+
+    def _leaves(self, node: ast.stmt) -> None:
+        self.gone |= _bound(node)
+        self.used |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+
+
+def _documentation(text: str, gives_away: GivesAway) -> str:
+    """The text of a docstring without the paragraphs that give away, with its indentation; empty without its first."""
+    lead = text[: len(text) - len(text.lstrip())]
+    said = text[len(lead) :]
+    behind = said[len(said.rstrip()) :]
+    first, newline, rest = said.rstrip().partition("\n")
+    width = min((len(line) - len(line.lstrip()) for line in rest.splitlines() if line.strip()), default=0)
+    lines = [line[width:] if line.strip() else "\n" for line in rest.splitlines(keepends=True)]
+    whole = first + newline + "".join(lines)
+    kept = prose.without(whole, gives_away)
+    if not kept.startswith(prose.pieces(whole)[0].rstrip("\n")):
+        return ""
+    moved = [" " * width + line if line.strip() else "\n" for line in kept.rstrip().splitlines(keepends=True)]
+    return lead + "".join(moved)[width:] + behind
+
+
+def _height(node: ast.stmt) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def _is_all(node: ast.stmt) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AugAssign) else []
+    return any(isinstance(t, ast.Name) and t.id == "__all__" for t in targets)
+
+
+def _strings(node: ast.stmt) -> list[str]:
+    return [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+
+
+def _bound(node: ast.stmt) -> set[str]:
+    """The names that a statement binds in its own scope."""
+    if isinstance(node, _Definition):
+        return {node.name}
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return {(a.asname or a.name).partition(".")[0] for a in node.names}
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def _read(part: _Part) -> set[str]:
+    """The names that a part reads; of a class what its own statements do."""
+    nodes = [part.node] if not part.members else [m.node for m in part.members]
+    inner = [n for node in nodes for n in ast.walk(node)]
+    if isinstance(part.node, ast.ClassDef) and part.members:
+        inner += [n for b in (*part.node.bases, *part.node.decorator_list) for n in ast.walk(b)]
+    return {n.id for n in inner if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+
+
+def _uses_own(node: ast.stmt, names: set[str]) -> bool:
+    """Whether a member of a class uses others of these names, on `self` or in the class's body."""
+    return any(
+        (isinstance(n, ast.Attribute) and n.attr in names and isinstance(n.value, ast.Name) and n.value.id in _OWN)
+        or (isinstance(n, ast.Name) and n.id in names and not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+        for n in ast.walk(node)
+    )
+
+
+_OWN = ("self", "cls")
+
+
+def _public(body: Iterable[ast.stmt]) -> set[str]:
+    """The names of functions and classes that aren't private."""
+    return {n.name for n in body if isinstance(n, _Definition) and not n.name.startswith("_")}
+
+
+def _parses(text: str) -> bool:
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError):
+        return False
+    return True
