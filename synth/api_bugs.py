@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from keyword import iskeyword
 
 from registry.names import dotted_name
 from synth.dataflow import flow
 from synth.operators import Edits, Scope, arguments, root_of
+from synth.vocabulary import confusable
 
 _CONSUMERS = ("list", "set", "sorted", "tuple", "dict", "frozenset", "sum", "max", "min", "len", "any", "all", "map",
               "zip", "enumerate", "filter", "iter", "next", "join", "Counter")  # fmt: skip
 """What takes any iterable: it doesn't matter to them whether it is a list."""
 
-_KINDS = ("list", "set", "dict", "tuple", "sorted")
+_KINDS = ("list", "set", "dict", "tuple")
+"""What makes a list or the like of any iterable; not `sorted`: whether the order matters can't always be seen."""
 
 
 def misspelt_keyword(node: ast.AST, scope: Scope) -> Iterator[Edits]:
@@ -29,10 +31,10 @@ def misspelt_keyword(node: ast.AST, scope: Scope) -> Iterator[Edits]:
         choices = [name[:-1] if name.endswith("s") else name + "s"]
         if "_" in name:
             choices += [name.replace("_", "", 1), name.partition("_")[0], name.rpartition("_")[2]]
-        if len(name) > 5:
-            choices.append(name[:3])
+        if len(name) > 4:
+            choices.append(name[:2] + name[3] + name[2] + name[4:])
         taken = {*present, *scope.words.parameters(dotted_name(node.func) or "")}
-        usable = [c for c in choices if c.isidentifier() and not iskeyword(c) and c not in taken]
+        usable = [c for c in choices if c.isidentifier() and not iskeyword(c) and c not in {*taken, name}]
         if usable:
             yield _keyword(keyword, scope.rng.choice(usable), scope)
 
@@ -43,35 +45,45 @@ def _keyword(keyword: ast.keyword, name: str, scope: Scope) -> Edits:
 
 
 def wrong_keyword(node: ast.AST, scope: Scope) -> Iterator[Edits]:
-    """Another parameter's name: `target=` for `source=`."""
+    """Another parameter's name that it is mixed up with: `target=` for `source=`."""
     if not isinstance(node, ast.Call):
         return
     name = dotted_name(node.func) or ""
     given = {k.arg for k in node.keywords}
     others = [p for p in list(scope.words.parameters(name))[len(node.args) :] if p not in given]
     for keyword in node.keywords:
-        if keyword.arg is not None and others:
-            yield _keyword(keyword, scope.rng.choice(others), scope)
+        near = [o for o in others if _opposite(keyword.arg or "", o) or confusable(keyword.arg or "", o)]
+        if near:
+            yield _keyword(keyword, scope.rng.choice(near), scope)
+
+
+_OPPOSITES = ("source target", "start end", "start stop", "left right", "first last", "rows columns", "min max")
+
+
+def _opposite(one: str, other: str) -> bool:
+    return any({one, other} == set(pair.split()) for pair in _OPPOSITES)
 
 
 def swapped_arguments(node: ast.AST, scope: Scope) -> Iterator[Edits]:
-    """Two positional arguments in each other's place."""
+    """Two positional arguments in each other's place; not two numbers, which no name tells apart."""
     if not isinstance(node, ast.Call) or not scope.of_library(node) or not arguments(node, scope):
         return
     for first, second in zip(node.args, node.args[1:], strict=False):
         one, two = scope.text(first), scope.text(second)
-        if one != two and not isinstance(first, ast.Starred) and not isinstance(second, ast.Starred):
+        starred = isinstance(first, ast.Starred) or isinstance(second, ast.Starred)
+        literal = isinstance(first, ast.Constant) and isinstance(second, ast.Constant)
+        if one != two and not starred and not (literal and type(first.value) is type(second.value)):  # type: ignore[attr-defined]  # are constants
             yield (*scope.put(first, two), *scope.put(second, one))
 
 
 def missing_argument(node: ast.AST, scope: Scope) -> Iterator[Edits]:
-    """A call without one of its arguments."""
+    """A call without one of its arguments, where that can be told: a name, a switch, a text that stands elsewhere."""
     if not isinstance(node, ast.Call) or not scope.of_library(node):
         return
     found = arguments(node, scope)
     spans = [scope.source.span(a) for a in found]
     for i, (start, end) in enumerate(spans):
-        if isinstance(found[i], ast.keyword) and found[i].arg == "seed":  # type: ignore[union-attr]  # is a keyword
+        if not _can_be_told(found[i], scope):
             continue
         if i + 1 < len(spans):
             yield ((start, spans[i + 1][0], ""),)
@@ -79,6 +91,21 @@ def missing_argument(node: ast.AST, scope: Scope) -> Iterator[Edits]:
             yield ((spans[i - 1][1], end, ""),)
         else:
             yield ((start, scope.source.span(node)[1] - 1, ""),)
+
+
+def _can_be_told(argument: ast.expr | ast.keyword, scope: Scope) -> bool:
+    """Whether an argument that is gone is a variable, a class, `True` … or by keyword a text that stands elsewhere."""
+    named = isinstance(argument, ast.keyword)
+    value = argument.value if isinstance(argument, ast.keyword) else argument
+    if isinstance(value, ast.Constant):
+        return named and (value.value is None or isinstance(value.value, bool) or scope.known(value))
+    if isinstance(value, ast.Call) and not value.args and not value.keywords:
+        value = value.func  # create_using=nx.DiGraph()
+    last = (dotted_name(value) or "").rpartition(".")[2]
+    if named and last[:1].isupper():  # the plainest that isn't the default: `DiGraph`, not `MultiDiGraph`
+        plainer = [name for name in scope.words.library.classes if last.endswith(name) and name != last]
+        return len(plainer) < 2 or scope.source.text.count(last) > 1
+    return isinstance(value, ast.Name) and value.id in scope.variables
 
 
 def wrong_default(node: ast.AST, scope: Scope) -> Iterator[Edits]:
@@ -94,15 +121,13 @@ def wrong_default(node: ast.AST, scope: Scope) -> Iterator[Edits]:
         for value in [*node.defaults, *(d for d in node.kw_defaults if d is not None)]:
             if isinstance(value, ast.Constant) and isinstance(value.value, bool):
                 yield scope.put(value, str(not value.value))
-            elif isinstance(value, ast.Constant) and type(value.value) is int:
-                yield scope.put(value, str(value.value + 1))
-            elif isinstance(value, ast.Constant) and isinstance(value.value, (str, float)):
+            elif scope.known(value):
                 yield scope.put(value, "None")
 
 
 def wrong_function(node: ast.AST, scope: Scope) -> Iterator[Edits]:
-    """Another function of the module."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+    """A function of the module that it is mixed up with, where the test tells which one it was."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and scope.decided:
         name = dotted_name(node.func)
         if name is not None and not name.rpartition(".")[2][:1].isupper():
             for other in scope.words.siblings(name):
@@ -119,14 +144,23 @@ def wrong_class(node: ast.AST, scope: Scope) -> Iterator[Edits]:
 
 
 def wrong_method(node: ast.AST, scope: Scope) -> Iterator[Edits]:
-    """Another method of the same class."""
+    """Another method of the same class, or of Python's own, that it is mixed up with."""
     if (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and root_of(node.func) not in scope.words.imported
     ):
-        for other in scope.words.library.beside(node.func.attr, "method"):
+        others = scope.words.library.beside(node.func.attr, "method") if scope.decided else []
+        for other in [*others, *_PYTHONS.get(node.func.attr, ())]:
             yield scope.rename(node.func, other)
+
+
+_PYTHONS: Mapping[str, tuple[str, ...]] = {
+    "append": ("add", "extend"), "extend": ("append",), "add": ("append",), "items": ("keys", "values"),
+    "values": ("keys", "items"), "keys": ("values",), "remove": ("discard",), "discard": ("delete",),
+    "startswith": ("endswith",), "endswith": ("startswith",), "lstrip": ("rstrip",), "rstrip": ("lstrip",),
+}  # fmt: skip
+"""Python's own methods that are mixed up."""
 
 
 def invented_name(node: ast.AST, scope: Scope) -> Iterator[Edits]:
@@ -189,7 +223,8 @@ def lost_result(node: ast.AST, scope: Scope) -> Iterator[Edits]:
     """`nx.relabel_nodes(G, names)` for `G = nx.relabel_nodes(G, names)`: as if it changed its argument."""
     if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and len(node.targets) == 1:
         target = node.targets[0]
-        if isinstance(target, ast.Name) and target.id in scope.variables:
+        again = isinstance(target, ast.Name) and target.id in scope.variables
+        if again and target.id in flow(node.value).reads and (node.value.args or node.value.keywords):  # type: ignore[attr-defined]  # is a name
             yield ((scope.source.span(node)[0], scope.source.span(node.value)[0], ""),)
 
 
@@ -224,6 +259,16 @@ def missing_copy(node: ast.AST, scope: Scope) -> Iterator[Edits]:
             yield scope.put(call, original.id)
     elif "parent" in node.__dict__ and original.id in scope.read:
         yield scope.put(call, original.id)
+
+
+def sorted_in_place(node: ast.AST, scope: Scope) -> Iterator[Edits]:
+    """`r = rows.sort()` for `r = sorted(rows)`: the method gives None."""
+    call = node.value if isinstance(node, ast.Assign) else None
+    if isinstance(call, ast.Call) and dotted_name(call.func) == "sorted" and len(call.args) == 1:
+        given, what = call.args[0], scope.made.get(scope.text(call.args[0]), "")
+        if isinstance(given, ast.Name) and what in ("list", "List", "ListComp", "sorted"):
+            options = "".join(scope.text(k) for k in call.keywords)
+            yield scope.put(call, f"{given.id}.sort({options})")
 
 
 def _copied(call: ast.AST) -> ast.expr | None:

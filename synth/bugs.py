@@ -22,7 +22,7 @@ from synth.taxonomy import MISTAKES
 from synth.vocabulary import Library
 from synth.wrapped import Wrapped, wrapped
 
-GENERATOR, VERSION = "bugs", "7"
+GENERATOR, VERSION = "bugs", "8"
 
 SEVERAL = 8
 """One example in so many also gives a row with several mistakes, and each of them alone."""

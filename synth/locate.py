@@ -7,9 +7,9 @@ variable is taken for another that is bound by then, a function imported by name
 from __future__ import annotations
 
 import ast
-import builtins
 import keyword
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,22 +21,24 @@ from synth.dataflow import flow
 from synth.material import Piece, derived, draw
 from synth.ngrams import ANY_TEXT, LONG_TEXT, Token, Trigrams, tokens
 from synth.source import Source
+from synth.vocabulary import confusable
 
-GENERATOR, VERSION = "locate", "3"
+GENERATOR, VERSION = "locate", "4"
 BEST = 3
 """Of so many proposals for a place one is drawn."""
 PLACES = 12
 """Places of a program that are tried."""
 MOST_CODE = 6_000_000
 """Characters of code the model is counted over."""
-PROMPT = "One token of this code is wrong, and the test fails. Which one, and what should stand there?"
+PROMPT = "One token of this code is wrong, so that this test fails. Which one, and what should stand there?"
 
-_OPERATORS = (
-    frozenset({"==", "!=", "<", ">", "<=", ">="}), frozenset({"+", "-", "*", "/", "//", "%", "**"}),
-    frozenset({"+=", "-=", "*=", "/="}), frozenset({"&", "|", "^"}),
-)  # fmt: skip
-_WORDS = (frozenset({"True", "False", "None"}), frozenset({"and", "or"}), frozenset({"any", "all"}))
+_OPERATORS = tuple(map(frozenset, (("<", "<="), (">", ">="), ("+", "-"), ("+=", "-="), ("&", "|"))))
+_WORDS = tuple(map(frozenset, (("True", "False"), ("and", "or"))))
 _GROUPS = (*_OPERATORS, *_WORDS)
+_BUILT_IN = (
+    ("any", "all"), ("min", "max"), ("zip", "enumerate"), ("KeyError", "IndexError", "ValueError", "TypeError"),
+)  # fmt: skip
+"""Built-in names that are taken for each other."""
 _RECORDED = re.compile(r"(results?|raised|warned|printed|caught)\d*$")
 
 
@@ -80,7 +82,7 @@ def mine(piece: Piece, model: Trigrams, *, seed: int = 0) -> Iterator[Program | 
         seed: Seed of the draws.
     """
     code = piece.program.code
-    drawn = drawn_replacement(code, model, seed, literals=tells_values(piece.program.test))
+    drawn = drawn_replacement(code, model, seed, test=piece.program.test)
     if drawn is not None:
         text = code[: drawn.at] + drawn.replaced + code[drawn.at + len(drawn.was) :]
         corrupted = replace(piece.program, code=text)
@@ -88,16 +90,16 @@ def mine(piece: Piece, model: Trigrams, *, seed: int = 0) -> Iterator[Program | 
         yield _row(piece, corrupted, drawn, seed)
 
 
-def drawn_replacement(code: str, model: Trigrams, seed: int = 0, *, literals: bool = True) -> Replacement | None:
+def drawn_replacement(code: str, model: Trigrams, seed: int = 0, *, test: str = "") -> Replacement | None:
     """One of the replacements for a program; None where none is plausible and parses.
 
     Args:
         code: The program.
         model: What is plausible.
         seed: Seed of the draws.
-        literals: Whether numbers, texts and operators may be replaced too.
+        test: Its test: numbers, texts and operators are replaced only where it tells values.
     """
-    program = _Program(code, literals)
+    program = _Program(code, test)
     tree = ast.dump(program.source.tree)
     places = sorted(program.places(), key=lambda i: draw(seed, i, code))
     for place in places[:PLACES]:
@@ -119,10 +121,15 @@ def _differs(code: str, tree: str) -> bool:
 class _Program:
     """A program's tokens, and what is known of the names among them."""
 
-    def __init__(self, code: str, literals: bool) -> None:
-        self._literals = literals
+    def __init__(self, code: str, test: str) -> None:
+        self._literals = tells_values(test)
         self.source = Source(code)
         self.tokens = list(tokens(code))
+        self._said = Counter(t.text for t in self.tokens)
+        self._tested = {t.text for t in tokens(test)}
+        self._beside: list[tuple[int, int, set[str]]] = []  # spans of calls and tuples, and the names in them
+        self._made: dict[str, str] = {}  # variable -> what it is bound to first
+        self._defined = {n.name for n in self.source.tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
         self._bound: dict[str, int] = {}  # variable of the top level -> where it is bound first
         self._imported: set[str] = set()
         self._kept: list[tuple[int, int]] = []  # spans in which nothing is replaced
@@ -143,6 +150,11 @@ class _Program:
             self._targets.add(self.source.span(node)[0])
         elif isinstance(node, (ast.JoinedStr, ast.arg)) or _is_flag(node):
             self._kept.append(self.source.span(node))
+        elif isinstance(node, (ast.Call, ast.Tuple, ast.Compare, ast.BinOp)):
+            self._beside.append((*self.source.span(node), {_said(n) for n in ast.walk(node)}))
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            sort = node.value.func if isinstance(node.value, ast.Call) else type(node.value).__name__
+            self._made.setdefault(node.targets[0].id, sort if isinstance(sort, str) else ast.unparse(sort))
 
     def places(self) -> list[int]:
         """Positions in `tokens` where one may be replaced."""
@@ -159,8 +171,11 @@ class _Program:
         if not self._literals:
             return False
         if token.kind == "op":
-            return any(token.text in group for group in _OPERATORS)
-        return token.kind == "number" or 2 < len(token.text) <= LONG_TEXT
+            before = self._text(place - 1)[-1:]
+            return any(token.text in group for group in _OPERATORS) and (before.isalnum() or before in ")]_")
+        if token.kind == "number":  # one that nothing else is, and that the test shows
+            return self._said[token.text] == 1 and token.text in self._tested and token.text not in ("0", "1")
+        return 2 < len(token.text) <= LONG_TEXT and (self._said[token.text] > 1 or token.text in self._tested)
 
     def replacements(self, place: int, model: Trigrams, seed: int) -> Iterator[Replacement]:
         """What could stand in a place, drawn from the most plausible."""
@@ -189,22 +204,44 @@ class _Program:
         if operator in ("operator", "constant"):
             return sorted(next(group for group in _GROUPS if token.text in group))
         if operator == "name":
-            return self._names_like(token, model.candidates(row))
+            return self._names_like(token)
         seen = [c for c in model.candidates(row) if model.score(row, c)]
         if operator in ("attribute", "keyword"):
             named = [c for c in seen if c.isidentifier() and not keyword.iskeyword(c) and not c.startswith("_")]
-            return [c for c in named if c[:1].isupper() == token.text[:1].isupper() and model.same_sort(c, token.text)]
+            fitting = [c for c in named if c[:1].isupper() == token.text[:1].isupper() and confusable(token.text, c)]
+            return [c for c in fitting if model.same_sort(c, token.text)]
         own = [t.text for t in self.tokens if t.kind == token.kind]
-        pattern = '"' if token.kind == "string" else ""
-        return [c for c in dict.fromkeys([*seen, *own]) if _like(c, token, pattern) and c != ANY_TEXT]
+        if token.kind == "string":
+            beside = self._stand_beside(token)
+            alike = [c for c in dict.fromkeys(own) if c[:1] == token.text[:1] and c[1:-1] not in beside]
+            return [c for c in alike if 2 < len(c) <= LONG_TEXT and (len(c) > 5) == (len(token.text) > 5)]
+        return [c for c in dict.fromkeys([*seen, *own]) if _is_near(c, token.text)]
 
-    def _names_like(self, token: Token, seen: Sequence[str]) -> list[str]:
-        """Variables for a variable, imported names for an imported one, built-in ones for a built-in one."""
+    def _names_like(self, token: Token) -> list[str]:
+        """Variables for a variable, imported names for an imported one, built-in ones for a built-in one.
+
+        None that stands beside it already: which of the two is wrong could not be told.
+        """
+        beside = self._stand_beside(token)
         if token.text in self._bound:
-            return sorted(n for n, at in self._bound.items() if at <= token.at and not _RECORDED.match(n))
+            before = [n for n, at in self._bound.items() if at <= token.at and not _RECORDED.match(n)]
+            return sorted(n for n in before if n not in beside and self._alike(n, token.text))
         if token.text in self._imported:
-            return sorted(n for n in self._imported if n[:1].isupper() == token.text[:1].isupper())
-        return [c for c in seen if hasattr(builtins, c) and hasattr(builtins, token.text) and c not in self._bound]
+            return sorted(n for n in self._imported - beside if confusable(token.text, n))
+        return [n for group in _BUILT_IN if token.text in group for n in group if n not in self._bound]
+
+    def _stand_beside(self, token: Token) -> set[str]:
+        """Names and texts of the call, pair or comparison that a token stands in."""
+        around = [(end - start, names) for start, end, names in self._beside if start <= token.at < end]
+        return min(around, key=lambda found: found[0])[1] if around else set()
+
+    def _alike(self, one: str, other: str) -> bool:
+        """Whether variables are numbered alike, hold the same sort of thing, or the right one is read nowhere else."""
+        numbered = one.rstrip("0123456789") == other.rstrip("0123456789")
+        same = one in self._made and self._made[one] == self._made.get(other)
+        if (one in self._defined) != (other in self._defined):
+            return False
+        return numbered or same or (self._said[other] == 2 and other not in self._tested)
 
     def _text(self, place: int) -> str:
         return self.tokens[place].text if 0 <= place < len(self.tokens) else "\n"
@@ -213,6 +250,11 @@ class _Program:
         text = self._text(place)
         long = text[:1] in "\"'" and len(text) > LONG_TEXT
         return ANY_TEXT if long else "\n" if text.startswith("\n") else text
+
+
+def _said(node: ast.AST) -> str:
+    """A node's name, or the text it is."""
+    return node.id if isinstance(node, ast.Name) else str(node.value) if isinstance(node, ast.Constant) else ""
 
 
 def _is_flag(node: ast.AST) -> bool:
@@ -226,12 +268,10 @@ def _words_shared(one: str, other: str) -> int:
     return len(set(one.lower().split("_")) & set(other.lower().split("_")))
 
 
-def _like(candidate: str, token: Token, quote: str) -> bool:
-    """Whether a candidate is a literal of the same sort: a text with the same quotes, a number not far from it."""
-    if quote:
-        return candidate[:1] == token.text[:1] and candidate[:1] in "\"'" and len(candidate) <= LONG_TEXT
-    numbers = [_number(text) for text in (candidate, token.text)]
-    if None in numbers or ("." in candidate) != ("." in token.text):
+def _is_near(candidate: str, number: str) -> bool:
+    """Whether a candidate is a number of the same sort, not far from another."""
+    numbers = [_number(text) for text in (candidate, number)]
+    if None in numbers or ("." in candidate) != ("." in number):
         return False
     return abs((numbers[0] or 0) - (numbers[1] or 0)) <= max(3, (numbers[1] or 0) / 2)
 
@@ -247,7 +287,7 @@ def _row(piece: Piece, corrupted: Program, drawn: Replacement, seed: int) -> Exa
     line = len(lines_of(piece.program.code[: drawn.at] + "."))
     parts = {
         "programs": {"original": piece.program.id, "corrupted": corrupted.id},
-        "prompt": PROMPT,
+        "prompt": f"{PROMPT}\n```python\n{piece.program.test.strip()}\n```",
         "at": drawn.at,
         "line": line,
         "was": drawn.was,

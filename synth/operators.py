@@ -9,17 +9,15 @@ from __future__ import annotations
 import ast
 import random
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from keyword import iskeyword
 
 from registry.names import dotted_name
 from synth.source import Edit, Source
 from synth.vocabulary import Words
-
-LONGEST = 10
-"""A statement of more lines isn't left out: what stood in it could not be guessed."""
 
 Edits = tuple[Edit, ...]
 """One mistake: replacements that don't overlap."""
@@ -39,6 +37,10 @@ class Scope:
         variables: Names that the program has bound before the node's statement, in order.
         changed: Names whose objects the statements after the node's change.
         read: Names that those statements read, or the test.
+        said: How often each text and number stands in the program and its test.
+        tested: How often it stands in the test.
+        made: Name -> the call that it was bound to, or the sort of literal.
+        decided: Whether its test tells more than yes from no.
     """
 
     source: Source
@@ -47,6 +49,10 @@ class Scope:
     variables: tuple[str, ...] = ()
     changed: frozenset[str] = frozenset()
     read: frozenset[str] = frozenset()
+    said: Counter[object] = field(default_factory=Counter)
+    tested: Counter[object] = field(default_factory=Counter)
+    made: Mapping[str, str] = field(default_factory=dict)
+    decided: bool = True
 
     def text(self, node: ast.AST) -> str:
         """The node as it stands in the program."""
@@ -61,6 +67,14 @@ class Scope:
         end = self.source.span(node)[1]
         own = node.attr if isinstance(node, ast.Attribute) else self.text(node)
         return ((end - len(own), end, name),)
+
+    def known(self, node: ast.AST) -> bool:
+        """Whether it is a text that stands elsewhere too, in the program or its test: it can be told if it is gone."""
+        return isinstance(node, ast.Constant) and isinstance(node.value, str) and self.said[node.value] > 1
+
+    def is_made_by_library(self, name: str) -> bool:
+        """Whether a variable is bound to what a call of the library's gives."""
+        return self.made.get(name, "").partition(".")[0] in self.words.imported
 
     def of_library(self, call: ast.Call) -> bool:
         """Whether it is a call of the library's, or of a method of some object."""
@@ -101,8 +115,8 @@ def _between(scope: Scope, left: ast.AST, right: ast.AST, old: str, new: str) ->
 
 
 def comparison_swap(node: ast.AST, scope: Scope) -> Iterator[Edits]:
-    """`<` for `<=`, `==` for `!=`, `in` for `not in`."""
-    if isinstance(node, ast.Compare):
+    """`<` for `<=`, `==` for `!=`, `in` for `not in`, where something is decided by it."""
+    if isinstance(node, ast.Compare) and "decides" in node.__dict__:
         for left, operator, right in zip([node.left, *node.comparators], node.ops, node.comparators, strict=False):
             yield from _between(scope, left, right, *_COMPARISONS[type(operator)])
 
@@ -115,40 +129,48 @@ _COMPARISONS: Mapping[type[ast.cmpop], tuple[str, str]] = {
 
 
 def wrong_operator(node: ast.AST, scope: Scope) -> Iterator[Edits]:
-    """`-` for `+`, `//` for `/`, `or` for `and`, `-=` for `+=`."""
+    """`n + 1` for `n - 1`, `//` for `/`, `or` for `and`, `&` for `|`, `=` for `+=`."""
     if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        yield from _between(scope, node.left, node.right, *_OPERATORS[type(node.op)])
-    elif isinstance(node, ast.BoolOp) and len(node.values) == 2:
+        near = not isinstance(node.op, (ast.Add, ast.Sub)) or _is_one(node.right)
+        if near:
+            yield from _between(scope, node.left, node.right, *_OPERATORS[type(node.op)])
+    elif isinstance(node, ast.BoolOp) and len(node.values) == 2 and "decides" in node.__dict__:
         yield from _between(scope, node.values[0], node.values[1], *_OPERATORS[type(node.op)])
-    elif isinstance(node, ast.AugAssign) and type(node.op) in _OPERATORS:
-        yield from _between(scope, node.target, node.value, *_OPERATORS[type(node.op)])
+    elif isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add):
+        yield from _between(scope, node.target, node.value, r"\+=", "=")
 
 
 _OPERATORS: Mapping[type[ast.AST], tuple[str, str]] = {
-    ast.Add: (r"\+", "-"), ast.Sub: ("-", "+"), ast.Mult: (r"\*", "+"), ast.Div: ("/", "//"), ast.FloorDiv: ("//", "/"),
-    ast.Mod: ("%", "//"), ast.BitOr: (r"\|", "&"), ast.BitAnd: ("&", "|"),
-    ast.And: ("and", "or"), ast.Or: ("or", "and"),
+    ast.Add: (r"\+", "-"), ast.Sub: ("-", "+"), ast.Div: ("/", "//"), ast.FloorDiv: ("//", "/"),
+    ast.BitOr: (r"\|", "&"), ast.BitAnd: ("&", "|"), ast.And: ("and", "or"), ast.Or: ("or", "and"),
 }  # fmt: skip
+
+
+def _is_one(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value == 1
 
 
 def negated_condition(node: ast.AST, scope: Scope) -> Iterator[Edits]:
     """`if not x` for `if x`, also in comprehensions; a `not` too few."""
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not) and "decides" in node.__dict__:
         yield scope.put(node, scope.text(node.operand))
     elif isinstance(node, (ast.If, ast.While, ast.IfExp, ast.comprehension)):
         for test in node.ifs if isinstance(node, ast.comprehension) else [node.test]:
             if isinstance(test, (ast.Name, ast.Attribute, ast.Call, ast.Subscript)):
                 yield scope.put(test, f"not {scope.text(test)}")
-            elif isinstance(test, ast.Compare):
-                yield scope.put(test, f"not ({scope.text(test)})")
 
 
 def off_by_one(node: ast.AST, scope: Scope) -> Iterator[Edits]:
-    """A number in a call's arguments one too large or too small."""
-    for value in values(node):
-        if isinstance(value, ast.Constant) and type(value.value) is int:
-            step = 1 if value.value < 1 or scope.rng.random() < 0.5 else -1
-            yield scope.put(value, str(value.value + step))
+    """A bound of a `range` one too large or too small, where the test or another place shows what it was."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id != "range":
+        return
+    for value in node.args:
+        if isinstance(value, ast.Constant) and type(value.value) is int and value.value > 2:
+            step = 1 if scope.rng.random() < 0.5 else -1
+            if scope.tested[value.value] or scope.tested[value.value - 1] or scope.said[value.value] > 1:
+                yield scope.put(value, str(value.value + step))
+        elif isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "len":
+            yield scope.put(value, f"{scope.text(value)} - 1")
 
 
 def wrong_index(node: ast.AST, scope: Scope) -> Iterator[Edits]:
@@ -157,8 +179,9 @@ def wrong_index(node: ast.AST, scope: Scope) -> Iterator[Edits]:
         return
     index = node.slice
     if isinstance(index, ast.Constant) and type(index.value) is int:
-        yield scope.put(index, str(index.value + 1 if index.value < 1 else index.value - 1))
-    elif isinstance(index, ast.Constant) and isinstance(index.value, str) and index.value.isidentifier():
+        if index.value < 2 and isinstance(node.value, (ast.Name, ast.Call)) and isinstance(node.ctx, ast.Load):
+            yield scope.put(index, str(1 - index.value))
+    elif isinstance(index, ast.Constant) and scope.known(index) and str(index.value).isidentifier():
         yield scope.put(index, _misspelt(scope.text(index)))
     elif isinstance(index, ast.UnaryOp) and isinstance(index.operand, ast.Constant) and index.operand.value == 1:
         yield scope.put(index, "0")
@@ -178,39 +201,53 @@ def _misspelt(literal: str) -> str:
 def wrong_string(node: ast.AST, scope: Scope) -> Iterator[Edits]:
     """An option or an attribute's name misspelt: `"weights"` for `"weight"`."""
     for value in values(node):
-        if isinstance(value, ast.Constant) and isinstance(value.value, str) and len(value.value) > 2:
+        if isinstance(value, ast.Constant) and scope.known(value) and len(str(value.value)) > 2:
             text = scope.text(value)
             if value.value.isidentifier() and text[1:-1] == value.value:
                 yield scope.put(value, _misspelt(text))
 
 
 def wrong_variable(node: ast.AST, scope: Scope) -> Iterator[Edits]:
-    """Another of the program's variables as an argument."""
+    """Another of the program's variables as an argument: one of the same sort, that isn't given already."""
+    given = {n.id for value in values(node) for n in ast.walk(value) if isinstance(n, ast.Name)}
     for value in values(node):
         if isinstance(value, ast.Name) and value.id in scope.variables:
-            before = [v for v in dict.fromkeys(scope.variables) if v != value.id]
+            before = [v for v in dict.fromkeys(scope.variables) if v not in given and _alike(v, value.id, scope)]
             for other in scope.rng.sample(before, min(2, len(before))):
                 yield scope.put(value, other)
 
 
+def _alike(one: str, other: str, scope: Scope) -> bool:
+    """Whether two variables are numbered alike (`G1`, `G2`), or hold the same sort of thing."""
+    numbered = one.rstrip("0123456789") == other.rstrip("0123456789")
+    both = scope.is_made_by_library(one) and scope.is_made_by_library(other) and one.isupper() == other.isupper()
+    return numbered or (one in scope.made and scope.made[one] == scope.made.get(other)) or (both and len(one) < 3)
+
+
 def undefined_object(node: ast.AST, scope: Scope) -> Iterator[Edits]:
-    """A variable misremembered: `graph` for `G`, `edges` for `edge`; the name is bound nowhere."""
+    """A variable misremembered: `g` for `G`, `edges` for `edge`; the name is bound nowhere."""
     if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load) or node.id not in scope.variables:
         return
     name = node.id
     choices = [name[:-1] if name.endswith("s") and len(name) > 2 else name + "s", f"{name}1", f"new_{name}"]
-    if name[-1].isdigit() and len(name) > 1:
+    if len(name) == 1:
+        choices = [name.swapcase(), f"{name}1"]
+    elif name[-1].isdigit():
         choices = [name[:-1], f"{name[:-1]}{int(name[-1]) + 1}"]
+    elif len(name) > 4:
+        choices.append(name[:2] + name[3] + name[2] + name[4:])
     usable = [c for c in choices if not iskeyword(c) and not re.search(rf"\b{c}\b", scope.source.text)]
     if usable:
         yield scope.put(node, scope.rng.choice(usable))
 
 
 def missing_statement(node: ast.AST, scope: Scope) -> Iterator[Edits]:
-    """A call whose effect is needed left out."""
-    short = isinstance(node, ast.Expr) and (node.end_lineno or node.lineno) - node.lineno < LONGEST
-    if isinstance(node, ast.Expr) and short and isinstance(node.value, ast.Call):
-        yield without_line(node, scope)
+    """A call whose effect is needed left out, where names and the test tell all that stood in it."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and "only" not in node.__dict__:
+        found = [n.value for value in values(node.value) for n in ast.walk(value) if isinstance(n, ast.Constant)]
+        shown = all(scope.tested[value] for value in found) and scope.decided and len(found) < 5
+        if node.lineno == node.end_lineno and shown:
+            yield without_line(node, scope)
 
 
 def without_line(node: ast.stmt, scope: Scope) -> Edits:
@@ -221,17 +258,19 @@ def without_line(node: ast.stmt, scope: Scope) -> Edits:
     stop = (text.find("\n", end) + 1) or len(text)
     if text[line:start].strip() or text[end:stop].strip() or node.__dict__.get("only"):
         return ((start, end, "pass"),)
+    if not line:  # nothing begins with a blank line
+        stop += len(text[stop:]) - len(text[stop:].lstrip("\n"))
     return ((line, stop, ""),)
 
 
 def wrong_constant(node: ast.AST, scope: Scope) -> Iterator[Edits]:
-    """`True` for `False`, `None` for a keyword's text."""
+    """`True` for `False`, `None` for a keyword's text that stands elsewhere too."""
     for value in values(node):
         if isinstance(value, ast.Constant) and isinstance(value.value, bool):
             yield scope.put(value, str(not value.value))
     if isinstance(node, ast.Call):
         for keyword in node.keywords:
-            if isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, (str, float)):
+            if scope.known(keyword.value):
                 yield scope.put(keyword.value, "None")
 
 
@@ -250,19 +289,17 @@ def missing_return(node: ast.AST, scope: Scope) -> Iterator[Edits]:
 
 
 def missing_import(node: ast.AST, scope: Scope) -> Iterator[Edits]:
-    """A name that is used and never imported."""
-    if isinstance(node, ast.ImportFrom) and len(node.names) == 1:
-        yield without_line(node, scope)
-
-
-def misused_equals(node: ast.AST, scope: Scope) -> Iterator[Edits]:
-    """`==` where a value was to be given a name: `f(weight == 1)`."""
-    last = node.keywords[0] if isinstance(node, ast.Call) and len(node.keywords) == 1 else None
-    if last is not None and last.arg is not None:
-        start = scope.source.span(last)[0] + len(last.arg)
-        end = scope.source.span(last.value)[0]
-        if scope.source.text[start:end] == "=":
-            yield ((start, end, " == "),)
+    """A name that is used and never imported, or imported without the name it is used by (`import networkx`)."""
+    if isinstance(node, (ast.Import, ast.ImportFrom)) and len(node.names) == 1:
+        name = node.names[0]
+        if isinstance(node, ast.ImportFrom) or name.asname is None or scope.rng.random() < 0.3:
+            yield without_line(node, scope)
+        else:
+            yield scope.put(node, f"import {name.name}")
+    elif isinstance(node, ast.ImportFrom) and "(" not in scope.text(node):
+        gone = scope.rng.choice(node.names)
+        written = ", ".join(ast.unparse(a) for a in node.names if a is not gone)
+        yield scope.put(node, f"from {'.' * node.level}{node.module or ''} import {written}")
 
 
 def foreign_word(node: ast.AST, scope: Scope) -> Iterator[Edits]:

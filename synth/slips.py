@@ -7,10 +7,12 @@ import io
 import random
 import re
 import tokenize
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from registry.names import dotted_name
 from registry.records import Program
 from synth.dataflow import flow, needed
 from synth.operators import BOOKKEEPING, Edits, Scope
@@ -83,7 +85,37 @@ class Draft:
     @cached_property
     def looked_at(self) -> frozenset[str]:
         """Names in its test."""
-        return frozenset(n.id for n in ast.walk(ast.parse(self.program.test)) if isinstance(n, ast.Name))
+        return frozenset(n.id for n in ast.walk(self._test) if isinstance(n, ast.Name))
+
+    @cached_property
+    def _test(self) -> ast.Module:
+        return ast.parse(self.program.test)
+
+    @cached_property
+    def tested(self) -> Counter[object]:
+        """How often each text and number stands in its test."""
+        return _constants(self._test)
+
+    @cached_property
+    def said(self) -> Counter[object]:
+        """How often each stands in the program or its test."""
+        return _constants(self.source.tree) + self.tested
+
+    @cached_property
+    def decided(self) -> bool:
+        """Whether its test tells more than yes from no, or a number: other mistakes' fixes would pass else."""
+        return sum(self.tested.values()) > 2 or any(isinstance(v, (str, float)) for v in self.tested)
+
+    @cached_property
+    def _made(self) -> dict[str, str]:
+        """Variable -> the function whose value it is bound to first, or the sort of literal."""
+        found: dict[str, str] = {}
+        for node in ast.walk(self.source.tree):
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                value = node.value
+                made = dotted_name(value.func) if isinstance(value, ast.Call) else type(value).__name__
+                found.setdefault(node.targets[0].id, made or "")
+        return found
 
     @cached_property
     def _matters(self) -> frozenset[int]:
@@ -132,7 +164,10 @@ class Draft:
                 expected = isinstance(self.source.tree.body[i], ast.Try)  # an exception is
                 if (expected and not mistake.sure) or not (self.matters(i) or mistake.anywhere):
                     continue
-                scope = Scope(self.source, self._words, rng, self.variables[i], *self._after[i])
+                scope = Scope(
+                    self.source, self._words, rng, self.variables[i], *self._after[i],
+                    self.said, self.tested, self._made, self.decided,
+                )  # fmt: skip
                 for edits in mistake.operator(node, scope):
                     if not self.told(edits):
                         yield Slip(name, edits, i)
@@ -161,6 +196,12 @@ def comments(code: str) -> dict[int, str]:
     return {t.start[0]: t.string for t in tokens if t.type == tokenize.COMMENT}
 
 
+def _constants(tree: ast.AST) -> Counter[object]:
+    """Texts and numbers of a tree, counted; not `True`, `False` and `None`."""
+    values = (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant))
+    return Counter(v for v in values if v is not None and not isinstance(v, (bool, bytes)) and v is not ...)
+
+
 def _said(text: str) -> set[str]:
     return {word.lower() for word in re.findall(r"\w+", text)}
 
@@ -183,12 +224,16 @@ def _nodes(statement: ast.stmt) -> Iterator[ast.AST]:
 def _within(node: ast.AST) -> Sequence[ast.AST]:
     """What is in a node, but the bookkeeping around a `try` or `with`, and what of a call only records."""
     if isinstance(node, ast.Try):
-        return _marked(node.body)
+        return [*_marked(node.body), *node.handlers]
+    if isinstance(node, ast.ExceptHandler):
+        return []
     if isinstance(node, (ast.With, ast.AsyncWith)):
         held = any(_is_holder(item.context_expr) for item in node.items)
         return [*([] if held else node.items), *_marked(node.body)]
     if isinstance(node, (ast.Import, ast.ImportFrom, ast.JoinedStr)):
         return []  # before Python 3.12 what is in an f-string doesn't know where it stands
+    for test in _tests(node):
+        test.__dict__["decides"] = True
     if isinstance(node, ast.Call):
         for argument in node.args:
             argument.__dict__["parent"] = _last(node.func)
@@ -201,6 +246,19 @@ def _within(node: ast.AST) -> Sequence[ast.AST]:
         _marked(body)
     signs = (ast.expr_context, ast.operator, ast.cmpop, ast.boolop, ast.unaryop)
     return [child for child in ast.iter_child_nodes(node) if not isinstance(child, signs)]
+
+
+def _tests(node: ast.AST) -> list[ast.expr]:
+    """What decides in a node: conditions, what a function answers, parts of these."""
+    if isinstance(node, (ast.If, ast.While, ast.IfExp)):
+        return [node.test]
+    if isinstance(node, ast.comprehension):
+        return node.ifs
+    if isinstance(node, ast.Return) and node.value is not None:
+        return [node.value]
+    if "decides" in node.__dict__ and isinstance(node, (ast.BoolOp, ast.UnaryOp)):
+        return node.values if isinstance(node, ast.BoolOp) else [node.operand]
+    return []
 
 
 def _marked(body: list[ast.stmt]) -> list[ast.stmt]:

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from synth.operators import Edits
 from synth.slips import Draft, Slip
+from synth.source import applied
 
 _Token = tuple[int, int, tokenize.TokenInfo]
 """Where a token stands (offsets into the text), and what it is."""
@@ -21,15 +22,30 @@ _CLOSING = (")", "]", "}")
 
 
 def broken(draft: Draft, rng: random.Random) -> Iterator[Slip]:
-    """Mistakes of syntax in the order in which they are drawn, each of another kind; none that a comment tells."""
+    """Mistakes of syntax in the order in which they are drawn, each of another kind.
+
+    No comment tells of one, but where the mistake is how it is written.
+    """
     tokens = _tokens(draft)
     kinds = sorted(SYNTAX)
     while kinds:
         name = rng.choices(kinds, [SYNTAX[kind][1] for kind in kinds])[0]
         kinds.remove(name)
-        found = [edits for edits in SYNTAX[name][0](draft, tokens) if not draft.told(edits)]
+        found = list(SYNTAX[name][0](draft, tokens))
+        if name == "illegal_comment":
+            found = [edits for edits in found if not _parses(applied(draft.program.code, edits))]
+        else:
+            found = [edits for edits in found if not draft.told(edits)]
         if found:
             yield Slip(name, rng.choice(found), 0)
+
+
+def _parses(code: str) -> bool:
+    try:
+        ast.parse(code)
+    except SyntaxError:
+        return False
+    return True
 
 
 def _tokens(draft: Draft) -> list[_Token]:
@@ -108,14 +124,11 @@ def unclosed_string(draft: Draft, tokens: list[_Token]) -> Iterator[Edits]:
 
 
 def illegal_comment(draft: Draft, tokens: list[_Token]) -> Iterator[Edits]:
-    """A comment as another language writes it: `// add an edge`."""
-    for i, statement in enumerate(draft.source.tree.body):
-        calls = [n for n in ast.walk(statement) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
-        start, _ = draft.source.span(statement)
-        if i and calls and draft.program.code[start - 1] == "\n" and isinstance(statement, (ast.Assign, ast.Expr)):
-            said = calls[0].func.attr.strip("_").replace("_", " ")  # type: ignore[attr-defined]  # filtered above
-            for written in (f"// {said}\n", f"/* {said} */\n"):
-                yield ((start, start, written),)
+    """The program's own comment as another language writes it: `// add an edge`."""
+    for start, end, token in tokens:
+        said = token.string.lstrip("#").strip()
+        if token.type == tokenize.COMMENT and " " in said:
+            yield from (((start, end, written),) for written in (f"// {said}", f"/* {said} */", f"-- {said}"))
 
 
 def illegal_keyword(draft: Draft, tokens: list[_Token]) -> Iterator[Edits]:
@@ -133,7 +146,7 @@ _FOREIGN: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 SYNTAX: Mapping[str, tuple[Callable[[Draft, list[_Token]], Iterator[Edits]], int]] = {
-    "illegal_comment": (illegal_comment, 2),
+    "illegal_comment": (illegal_comment, 8),
     "illegal_indentation": (illegal_indentation, 2),
     "illegal_keyword": (illegal_keyword, 2),
     "illegal_separation": (illegal_separation, 3),

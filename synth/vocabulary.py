@@ -5,14 +5,30 @@ from __future__ import annotations
 import ast
 import difflib
 import random
+import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from registry.names import SymbolIndex, imported_names
 from registry.records import Change, Symbol
 
-_WORDS = ("get", "find", "compute", "all", "is", "make", "calculate")
-"""What invented names may begin with."""
+_BEFORE = ("get", "find", "compute", "calculate")
+"""What the name of a function that gives something is taken to begin with."""
+
+_MAKING = ("create", "make", "build")
+"""What the name of a function that makes a graph is taken to begin with."""
+
+_VERBS = frozenset({
+    *_BEFORE, *_MAKING, "add", "all", "check", "convert", "count", "del", "draw", "from", "generate", "has", "is",
+    "iter", "number", "parse", "read", "relabel", "remove", "set", "to", "with", "write",
+})  # fmt: skip
+"""First words of names that say what a function does: nobody takes one for another."""
+
+_FORMATS = frozenset({"from", "generate", "parse", "read", "to", "write"})
+"""Verbs behind which stands a format: each is a thing of its own."""
+
+_EMPTY = _VERBS - {"number", "count"} | {"and", "by", "graph", "in", "of", "on"}
+"""Words that many names share that have nothing else in common."""
 
 _EVERYWHERE = frozenset(name for kind in (list, dict, set, str, bytes, int, float, object) for name in dir(kind))
 """Methods and attributes of built-in objects: no name of these is an invented one."""
@@ -30,7 +46,6 @@ class Library:
     def __init__(self, index: SymbolIndex, changes: Iterable[Change] = (), old: SymbolIndex | None = None) -> None:
         self.index = index
         self.stale: dict[str, str] = {}
-        self._siblings: dict[str, list[str]] = {}
         self._others: dict[tuple[str, str], list[str]] = {}
         for change in sorted(changes, key=lambda c: (c.symbol, c.kind, c.id)):
             new = index.canonical(change.replacement) if change.replacement else None
@@ -80,17 +95,31 @@ class Library:
         return any(self.index.canonical(f"{root}.{name}") is not None for root in self.index.roots)
 
     def beside(self, name: str, kind: str) -> list[str]:
-        """Other methods or attributes (`kind`) of the classes that have one of this name, the most alike first."""
+        """Other methods or attributes (`kind`) of the classes that have one of this name that it is mixed up with."""
         if (kind, name) not in self._others:
-            self._others[kind, name] = nearest(name, self._beside.get((kind, name), ()))[:3]
+            found = sorted(n for n in self._beside.get((kind, name), ()) if confusable(name, n))
+            self._others[kind, name] = [n for n in found if plural_of(name, n) or self._as_wide(name, n)]
         return self._others[kind, name]
 
-    def siblings(self, path: str) -> list[str]:
-        """Names of functions of the same module as the canonical `path`, the most alike first."""
-        if path not in self._siblings:
-            owner, _, name = path.rpartition(".")
-            self._siblings[path] = nearest(name, (n for n in self.members.get(owner, ()) if n != name))
-        return self._siblings[path]
+    def _as_wide(self, one: str, other: str) -> bool:
+        """Whether methods of two names are called with as many arguments somewhere."""
+        widths = [{len(required(s)) for s in self.methods.get(name, ())} for name in (one, other)]
+        return bool(widths[0] & widths[1]) or not all(widths)
+
+    @cached_property
+    def methods(self) -> Mapping[str, list[Symbol]]:
+        """Name -> the methods of this name, of all classes."""
+        found: dict[str, list[Symbol]] = {}
+        for _, symbol in sorted(self.index.by_path.items()):
+            if symbol.kind == "method":
+                found.setdefault(symbol.path.rpartition(".")[2], []).append(symbol)
+        return found
+
+    @cached_property
+    def of_objects(self) -> frozenset[str]:
+        """Names of methods and attributes of the release's classes, and of what all objects have."""
+        symbols = self.index.by_path.values()
+        return _EVERYWHERE | {s.path.rpartition(".")[2] for s in symbols if s.kind in ("method", "attribute")}
 
 
 class Words:
@@ -116,22 +145,38 @@ class Words:
         path = self.library.index.canonical(self._full(name))
         return None if path is None else self.library.index.by_path.get(path)
 
+    def has(self, name: str) -> bool:
+        """Whether the release has what a dotted name as written would mean."""
+        return self.library.index.canonical(self._full(name)) is not None
+
     def siblings(self, name: str) -> list[str]:
-        """Of a dotted name as written (`nx.ancestors`): names that the same module could have been asked for."""
+        """Of a class or function as written (`nx.in_edges`): those beside it that it is mixed up with.
+
+        Functions are of the same module, and begin with the same parameters.
+        """
         found = self.symbol(name)
-        owner = self._full(name).rpartition(".")[0]
+        owner = name.rpartition(".")[0]
         if found is None:
             return []
-        others = self.library.siblings(found.path)
+        module, _, last = found.path.rpartition(".")
         if found.kind == "class":
             others = self.library.classes.get(name.rpartition(".")[2], [])
-        return [n for n in others if self.library.index.canonical(f"{owner}.{n}") is not None][:3]
+        else:
+            by_path, own = self.library.index.by_path, required(found)
+            names = (n for n in self.library.members.get(module, ()) if confusable(last, n))
+            others = [n for n in names if required(by_path[f"{module}.{n}"]) == own]
+        return [n for n in others if self.has(f"{owner}.{n}")][:3]
 
     def invented(self, name: str, rng: random.Random) -> str | None:
         """Of a dotted name as written: a name that exists nowhere; None where none reads as if it did."""
         owner, _, last = self._full(name).rpartition(".")
         choices = [n for n in inventions(last) if self.library.index.canonical(f"{owner}.{n}") is None]
         return rng.choice(choices) if choices and not last[:1].isupper() else None
+
+    def module(self) -> str | None:
+        """What the library is called by here (`nx`), where it is imported whole."""
+        roots = self.library.index.roots
+        return next((alias for alias, target in sorted(self.imported.items()) if target in roots), None)
 
     def unknown(self, name: str, rng: random.Random) -> str | None:
         """Of a method's name: one that no object has."""
@@ -159,22 +204,60 @@ class Words:
         }
 
 
-def nearest(name: str, others: Iterable[str]) -> list[str]:
-    """The six names most like `name`, the most alike first."""
-    words = set(name.split("_"))
+def required(symbol: Symbol) -> list[str]:
+    """Names of the parameters that a function can't do without."""
+    rows = [p for p in symbol.parameters if isinstance(p, Mapping) and p["name"] not in ("self", "cls")]
+    return [str(p["name"]) for p in rows if p.get("default") is None and "variadic" not in str(p["kind"])]
 
-    def likeness(other: str) -> tuple[float, str]:
-        shared = len(words & set(other.split("_")))
-        return (-shared - difflib.SequenceMatcher(None, name, other).quick_ratio(), other)
 
-    return sorted(others, key=likeness)[:6]
+def confusable(one: str, other: str) -> bool:
+    """Whether people mix two names up: the same words in another order or number, one more, or one another.
+
+    Never where a verb or a format is another one, or where they share no more than a verb (`has_edge`, `has_node`) or a
+    sort of thing (`star_graph`, `path_graph`), or read too differently (`onion_layers`, `bfs_layers`).
+    """
+    a, b = _singular(one), _singular(other)
+    likeness = difflib.SequenceMatcher(None, one, other).ratio()
+    if one == other or (len(a) == len(b) == 1 and a != b):
+        return one != other and min(len(one), len(other)) > 4 and one[-2:] == other[-2:] and likeness >= 0.6
+    if sorted(a) == sorted(b):
+        return True
+    only_one, only_other = [w for w in a if w not in b], [w for w in b if w not in a]
+    shared = {*a} & {*b} - (_EMPTY if one.islower() else frozenset())
+    if not shared or (a[0] in _FORMATS and a[0] == b[0]) or _VERBS - {"from", "all"} & {*only_one, *only_other}:
+        return False
+    if only_one and only_other:
+        return len(only_one) == len(only_other) == 1 and len(a) == len(b) and a[-1] == b[-1] and likeness >= 0.7
+    return abs(len(a) - len(b)) <= 1 and likeness >= 0.6
+
+
+def _singular(name: str) -> list[str]:
+    """The words of a name, without a plural's ending."""
+    words = [w.lower() for w in re.findall(r"[A-Z]*[a-z0-9]+|[A-Z]+", name)]
+    return [w[:-1] if len(w) > 3 and w.endswith("s") and not w.endswith("ss") else w for w in words]
+
+
+def plural_of(one: str, other: str) -> bool:
+    """Whether two names say the same of one thing and of many: `add_edge`, `add_edges_from`."""
+    return set(_singular(one)) ^ set(_singular(other)) <= {"from"}
 
 
 def inventions(name: str) -> list[str]:
-    """Names that read as if they belonged: words turned round, a verb put before, a word left out, a plural."""
+    """Names that read as if they belonged: a verb before, words turned round or run together, a slip of the keys."""
     words = name.split("_")
-    made = [f"{verb}_{name}" for verb in _WORDS if verb != words[0]]
+    verbs = _MAKING if words[-1] == "graph" else _BEFORE
+    made = [] if words[0] in _VERBS else [f"{verb}_{name}" for verb in verbs]
+    if words[-1] not in _VERBS:
+        made.append(name[:-1] if name.endswith("s") else name + "s")
     if len(words) > 1:
-        made += ["_".join([words[-1], *words[:-1]]), "_".join(words[:-1]), "".join(words)]
-    made.append(name[:-1] if name.endswith("s") else name + "s")
-    return sorted({n for n in made if n.isidentifier() and n != name})
+        made += ["".join(words), words[0] + "".join(w.capitalize() for w in words[1:])]
+    if len(words) == 2 and words[0] not in _VERBS:
+        made.append("_".join(reversed(words)))
+    if words[-1] in ("centrality", "components", "from", "graph", "index", "number"):
+        made.append("_".join(words[:-1]))
+    long = max(words, key=len)
+    if len(long) > 4:  # two letters in each other's place: `shortset_path`
+        middle = len(long) // 2
+        slip = long[:middle] + long[middle + 1] + long[middle] + long[middle + 2 :]
+        made.append(name.replace(long, slip, 1))
+    return sorted({n for n in made if n.isidentifier() and n != name and len(n) > 3})

@@ -137,7 +137,7 @@ def wrong_own_default(draft: Draft) -> Iterator[tuple[str, str]]:
         if not isinstance(call, ast.Call) or not (name := _called(call)) or not seen:
             continue
         for keyword in call.keywords:
-            other = _other(keyword.value)
+            other = _other(draft, keyword.value)
             given = [g for g in _given(draft, i, call) if g != keyword.arg]
             if keyword.arg is None or keyword.arg in ("seed", *flow(call).reads) or other is None:
                 continue
@@ -194,15 +194,13 @@ def _is_conversion(node: ast.expr, kind: str) -> bool:
     return simple and isinstance(node.func, ast.Name) and node.func.id == kind  # type: ignore[attr-defined]  # a call
 
 
-def _other(value: ast.expr) -> str | None:
-    """Another value of the same type, that could be meant; None where none is near."""
+def _other(draft: Draft, value: ast.expr) -> str | None:
+    """The other switch, or None for a text that stands elsewhere too; no other value can be told from what it was."""
     if not isinstance(value, ast.Constant):
         return None
     if isinstance(value.value, bool):
         return str(not value.value)
-    if isinstance(value.value, int):
-        return str(value.value + 1)
-    return "None" if isinstance(value.value, (str, float)) else None
+    return "None" if isinstance(value.value, str) and draft.said[value.value] > 1 else None
 
 
 def _flat(text: str) -> str:
@@ -224,10 +222,10 @@ Wrap = Callable[[Draft], Iterator[tuple[str, str]]]
 
 WRAPPERS: Mapping[str, tuple[Wrap, str, int]] = {
     "shared_default": (shared_default, "mutable default", 1),
-    "mutable_default": (mutable_default, "mutable default", 2),
-    "changed_argument": (changed_argument, "missing copy", 1),
-    "swallowed_exception": (swallowed_exception, "swallowed exception", 6),
-    "wrong_own_default": (wrong_own_default, "wrong default", 4),
-    "missing_await": (missing_await, "missing await", 16),
+    "mutable_default": (mutable_default, "mutable default", 1),
+    "changed_argument": (changed_argument, "missing copy", 2),
+    "swallowed_exception": (swallowed_exception, "swallowed exception", 3),
+    "wrong_own_default": (wrong_own_default, "wrong default", 6),
+    "missing_await": (missing_await, "missing await", 12),
 }
 """Operator -> what makes it, its `bug_kind`, and in one of how many programs it is tried: the rarest first."""

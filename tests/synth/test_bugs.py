@@ -121,6 +121,7 @@ def count(rows, name="x"):
 
 G = lib.G()
 G.add(1)
+# what is counted
 result1 = count([1, 2])
 """
 
@@ -183,10 +184,10 @@ WRAPS = [
     ),
     (
         "wrong_own_default",
-        "G = lib.G()\nresult1 = lib.find_one(G, 1, weight=2)\n",
+        "G = lib.G()\nresult1 = lib.find_one(G, 1, every=True)\n",
         "assert result1 == 3\n",
-        "def call_find_one(G, weight=3):\n    return lib.find_one(G, 1, weight=weight)\n",
-        "def call_find_one(G, weight=2):\n    return lib.find_one(G, 1, weight=weight)\n",
+        "def call_find_one(G, every=False):\n    return lib.find_one(G, 1, every=every)\n",
+        "def call_find_one(G, every=True):\n    return lib.find_one(G, 1, every=every)\n",
     ),
     (
         "missing_await",

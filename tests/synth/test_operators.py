@@ -17,10 +17,12 @@ from tests.synth.conftest import RELEASE, symbol
 INDEX = SymbolIndex(
     [
         symbol("lib.find_one"),
-        symbol("lib.find_all"),
+        symbol("lib.find_one_path"),
+        symbol("lib.part.color"),
         symbol("lib.DiGraph", "class"),
         symbol("lib.Graph", "class"),
-        symbol("lib.Graph.add", "method"),
+        symbol("lib.Graph.in_edges", "method"),
+        symbol("lib.Graph.out_edges", "method"),
         symbol("lib.Graph.remove", "method"),
         symbol("lib.Graph.nodes", "attribute"),
         symbol("lib.Graph.edges", "attribute"),
@@ -32,6 +34,10 @@ INDEX = SymbolIndex(
                 {"name": "directed", "kind": "keyword-only", "default": "False"},
             ],
         ),
+        Symbol(
+            release=RELEASE, path="lib.Graph.add", kind="method",
+            parameters=[{"name": n, "kind": "positional or keyword", "default": None} for n in ("self", "u", "v")],
+        ),
     ]
 )  # fmt: skip
 STALE = Change(old="o" * 64, new=RELEASE, symbol="lib.one", kind="renamed", replacement="lib.find_one")
@@ -39,15 +45,20 @@ LIBRARY = Library(INDEX, [STALE], SymbolIndex([symbol("lib.one")]))
 
 CASES = [
     ("changed_while_read", "for r in list(G):\n    G.remove(r)", {"for r in G:\n    G.remove(r)"}),
-    ("comparison_swap", "r = a < b", {"r = a <= b"}),
-    ("comparison_swap", "r = a not  in b", {"r = a in b"}),
+    ("comparison_swap", "if a < b:\n    r = a", {"if a <= b:\n    r = a"}),
+    ("comparison_swap", "r = [i for i in a if i not  in b]", {"r = [i for i in a if i in b]"}),
     ("foreign_word", "r = lib.f(a, None)", {"r = lib.f(a, null)"}),
-    ("invented_name", "r = lib.f(a)", {f"r = lib.{n}(a)" for n in ("get_f", "find_f", "compute_f", "all_f", "is_f",
-                                                                  "make_f", "calculate_f", "fs")}),
+    ("function_as_method", "r = lib.f(G, 1)", {"r = G.f(1)"}),
+    ("function_as_method", "r = lib.f(G)", {"r = G.f()"}),
+    ("invented_name", "r = lib.f(a)", {f"r = lib.{n}(a)" for n in ("get_f", "find_f", "compute_f", "calculate_f")}),
+    ("invented_name", "r = lib.find_one(a)", {f"r = lib.{n}(a)" for n in ("find_ones", "findone", "findOne")}),
     ("lazy_result", "r = list(lib.f(a))", {"r = lib.f(a)"}),
     ("lost_result", "G = lib.f(G)\nr = G", {"lib.f(G)\nr = G"}),
-    ("misspelt_keyword", "r = lib.f(weight=1)", {"r = lib.f(weights=1)", "r = lib.f(wei=1)"}),
-    ("missing_argument", "r = lib.f(a, k=1)", {"r = lib.f(a)", "r = lib.f(k=1)"}),
+    ("method_as_function", "G.add(1, 2)\nr = G", {"lib.add(G, 1, 2)\nr = G"}),
+    ("misspelt_keyword", "r = lib.f(weight=1)", {"r = lib.f(weights=1)", "r = lib.f(wegiht=1)"}),
+    ("missing_argument", "r = lib.f(a, k=True)", {"r = lib.f(a)", "r = lib.f(k=True)"}),
+    ("missing_argument", "r = lib.f(7, k=8)\nr = lib.f(b, kind=lib.Graph)", {
+        "r = lib.f(7, k=8)\nr = lib.f(kind=lib.Graph)", "r = lib.f(7, k=8)\nr = lib.f(b)"}),
     ("missing_argument", "r = lib.f(\n    a,\n)", {"r = lib.f(\n    )"}),
     ("missing_await", "async def r():\n    return await a", {"async def r():\n    return a"}),
     ("missing_call", "r = G.size()", {"r = G.size"}),
@@ -55,44 +66,54 @@ CASES = [
     ("missing_copy", "H = copy.deepcopy(G)\nG.add(1)\nr = H", {"H = G\nG.add(1)\nr = H"}),
     ("missing_copy", "r = lib.f(G.copy())\nr = [r, G]", {"r = lib.f(G)\nr = [r, G]"}),
     ("missing_return", "def r():\n    return a + b", {"def r():\n    a + b"}),
-    ("missing_statement", "G.add(1)\nr = G", {"r = G"}),
-    ("missing_statement", "for i in a:\n    G.add(i)\nr = G", {"for i in a:\n    pass\nr = G"}),
-    ("misused_equals", "r = lib.f(weight=1)", {"r = lib.f(weight == 1)"}),
+    ("missing_module", "r = lib.part.color(a)", {"r = lib.color(a)"}),
+    ("missing_statement", "G.add(b)\nG.add(1)\nr = G", {"G.add(1)\nr = G"}),
+    ("missing_unpacking", "for k, v in b.items():\n    r = k", {"for k, v in b:\n    r = k"}),
+    ("missing_unpacking", "r = {k: v for k, v in enumerate(b)}", {"r = {k: v for k, v in b}"}),
     ("needless_call", "r = G.name", {"r = G.name()"}),
     ("negated_condition", "if not a:\n    r = b", {"if a:\n    r = b"}),
-    ("negated_condition", "r = [i for i in b if i > 1]", {"r = [i for i in b if not (i > 1)]"}),
+    ("negated_condition", "r = [i for i in b if i]", {"r = [i for i in b if not i]"}),
     ("none_kept", "G.add(1)\nr = G", {"G = G.add(1)\nr = G"}),
-    ("off_by_one", "r = lib.f(0, k=1)", {"r = lib.f(1, k=1)", "r = lib.f(0, k=2)", "r = lib.f(0, k=0)"}),
+    ("off_by_one", "r = list(range(5)), 5", {"r = list(range(4)), 5", "r = list(range(6)), 5"}),
+    ("packed_arguments", "G.add(1, 2)\nr = G", {"G.add((1, 2))\nr = G"}),
+    ("sorted_in_place", "c = list(b)\nr = sorted(c, key=len)", {"c = list(b)\nr = c.sort(key=len)"}),
     ("stale_name", "r = lib.find_one(a)", {"r = lib.one(a)"}),
     ("swapped_arguments", "r = lib.f(a,  1)", {"r = lib.f(1,  a)"}),
     ("swapped_results", "r, b = lib.f(a)", {"b, r = lib.f(a)"}),
-    ("undefined_method", "r = G.add(a)", {f"r = G.{n}(a)" for n in ("get_add", "find_add", "compute_add", "all_add",
-                                                                    "is_add", "make_add", "calculate_add", "adds")}),
-    ("undefined_object", "r = len(a)", {"r = len(a1)", "r = len(new_a)"}),
+    ("undefined_method", "r = G.in_edges(a)", {f"r = G.{n}(a)" for n in (
+        "get_in_edges", "find_in_edges", "compute_in_edges", "calculate_in_edges", "in_edge", "inedges", "inEdges",
+        "edges_in", "in_edegs")}),
+    ("undefined_object", "r = len(a)", {"r = len(a1)", "r = len(A)"}),
+    ("unpacked_argument", "r = lib.f(a, [4, 5, 6])", {"r = lib.f(a, 4, 5, 6)"}),
+    ("unquoted_string", "r = lib.f(b['color'], 'list')", {"r = lib.f(b[color], 'list')"}),
     ("wrong_attribute", "r = G.nodes", {"r = G.edges"}),
+    ("wrong_brackets", "r = G.nodes[1, 2]['x']", {"r = G.nodes(1, 2)['x']"}),
     ("wrong_class", "r = lib.DiGraph()", {"r = lib.Graph()"}),
     ("wrong_constant", "r = lib.f(k=True)", {"r = lib.f(k=False)"}),
-    ("wrong_constant", "r = lib.f(k='x')", {"r = lib.f(k=None)"}),
+    ("wrong_constant", "r = lib.f(k='x')['x']", {"r = lib.f(k=None)['x']"}),
     ("wrong_default", "r = lib.f(a)", {"r = lib.f(a, directed=True)"}),
-    ("wrong_default", "def r(a, n=1):\n    return n", {"def r(a, n=2):\n    return n"}),
-    ("wrong_function", "r = lib.find_one(a)", {"r = lib.find_all(a)", "r = lib.f(a)"}),
+    ("wrong_default", "def r(a, n=False):\n    return n", {"def r(a, n=True):\n    return n"}),
+    ("wrong_exception", "try:\n    r = b[0]\nexcept IndexError:\n    raised1 = True",
+     {f"try:\n    r = b[0]\nexcept {n}:\n    raised1 = True" for n in ("KeyError", "ValueError")}),
+    ("wrong_function", "r = lib.find_one(a)", {"r = lib.find_one_path(a)"}),
     ("wrong_index", "r = a[0]", {"r = a[1]"}),
     ("wrong_index", "r = a[-1]", {"r = a[0]"}),
-    ("wrong_index", "r = a['weight']", {"r = a['weights']"}),
+    ("wrong_index", "r = a['weight'], 'weight'", {"r = a['weights'], 'weight'"}),
     ("wrong_index", "r = a[:2]", {"r = a[:3]"}),
     ("wrong_jump", "for r in a:\n    continue", {"for r in a:\n    break"}),
-    ("wrong_keyword", "r = lib.f(a, weight=1)", {"r = lib.f(a, directed=1)"}),
-    ("wrong_method", "r = G.add(1)", {"r = G.remove(1)"}),
-    ("wrong_operator", "r = a + b", {"r = a - b"}),
-    ("wrong_operator", "r = a and b", {"r = a or b"}),
-    ("wrong_operator", "r = 1\nr += 1", {"r = 1\nr -= 1"}),
-    ("wrong_string", "r = lib.f('weight')", {"r = lib.f('weights')"}),
-    ("wrong_variable", "r = lib.f(b)", {"r = lib.f(a)", "r = lib.f(G)"}),
+    ("wrong_keyword", "r = lib.f(a, node_weight=1)", {"r = lib.f(a, weight=1)"}),
+    ("wrong_method", "r = G.in_edges(1)", {"r = G.out_edges(1)"}),
+    ("wrong_method", "r.append(1)", {"r.add(1)", "r.extend(1)"}),
+    ("wrong_operator", "r = a + 1", {"r = a - 1"}),
+    ("wrong_operator", "if a and b:\n    r = b", {"if a or b:\n    r = b"}),
+    ("wrong_operator", "r = 1\nr += 1", {"r = 1\nr = 1"}),
+    ("wrong_string", "r = lib.f('weight', 7), 'weight'", {"r = lib.f('weights', 7), 'weight'"}),
+    ("wrong_variable", "c1 = lib.f(7)\nc2 = lib.f(8)\nr = lib.f(c2)", {"c1 = lib.f(7)\nc2 = lib.f(8)\nr = lib.f(c1)"}),
 ]  # fmt: skip
-SETUP = "import lib\n\nG = a = b = lib.Graph()\n"
+SETUP = "import lib\n\nG = lib.Graph()\na = 7\nb = []\n"
 
 
-def drafted(code: str, test: str = "assert r\n") -> Draft:
+def drafted(code: str, test: str = "assert r != 'none'\n") -> Draft:
     return Draft(Program(code=SETUP + code + "\n", test=test), LIBRARY)
 
 
@@ -103,7 +124,7 @@ def test_operator_makes_its_mistake(operator: str, code: str, wanted: set[str]) 
     made = set()
     for seed in range(12):
         slips = [s for s in draft.slips(random.Random(seed)) if s.operator == operator]
-        made |= {applied(draft.program.code, s.edits).removeprefix(SETUP).rstrip() for s in slips if s.statement > 1}
+        made |= {applied(draft.program.code, s.edits).removeprefix(SETUP).rstrip() for s in slips if s.statement > 3}
     assert made
     assert made <= wanted
 
@@ -124,7 +145,7 @@ def test_missing_import_is_of_what_is_used() -> None:
 def test_nothing_changes_where_no_test_looks() -> None:
     """A statement on which nothing depends that the test names is left alone."""
     draft = drafted("x = lib.f(a, 7)\nr = lib.f(b)")
-    assert {s.statement for seed in range(9) for s in draft.slips(random.Random(seed))} <= {0, 1, 3}
+    assert {s.statement for seed in range(9) for s in draft.slips(random.Random(seed))} <= {0, 3, 5}
 
 
 @pytest.mark.parametrize(
@@ -147,7 +168,7 @@ def test_bookkeeping_of_results_is_not_mutated() -> None:
     kept = (
         "results1 = []\n",
         "    results1.append(",
-        "except ValueError:\n    raised1 = True\nelse:\n    raised1 = False\n",
+        ":\n    raised1 = True\nelse:\n    raised1 = False\n",
         "with warnings.catch_warnings(record=True) as warned1:\n    warnings.simplefilter('always')\n",
     )
     code = (
