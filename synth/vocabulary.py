@@ -7,7 +7,7 @@ import difflib
 import random
 import re
 from collections.abc import Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from registry.names import SymbolIndex, imported_names
 from registry.records import Change, Symbol
@@ -210,6 +210,7 @@ def required(symbol: Symbol) -> list[str]:
     return [str(p["name"]) for p in rows if p.get("default") is None and "variadic" not in str(p["kind"])]
 
 
+@lru_cache(maxsize=1 << 16)
 def confusable(one: str, other: str) -> bool:
     """Whether people mix two names up: the same words in another order or number, one more, or one another.
 
@@ -217,6 +218,8 @@ def confusable(one: str, other: str) -> bool:
     sort of thing (`star_graph`, `path_graph`), or read too differently (`onion_layers`, `bfs_layers`).
     """
     a, b = _singular(one), _singular(other)
+    if one.islower() and a[-1] == b[-1] == "graph":
+        return sorted(a) == sorted(b) and one != other
     likeness = difflib.SequenceMatcher(None, one, other).ratio()
     if one == other or (len(a) == len(b) == 1 and a != b):
         return one != other and min(len(one), len(other)) > 4 and one[-2:] == other[-2:] and likeness >= 0.6

@@ -137,6 +137,7 @@ def test_each_error_of_syntax_can_be_made() -> None:
             if e.kind == "syntax":
                 found.add(e.operator or "")
                 assert syntax_error(code_of(e, programs)), code_of(e, programs)
+                assert (e.operator == "illegal_comment") == ("# what is counted" not in code_of(e, programs))
     assert len(found) == 8
 
 

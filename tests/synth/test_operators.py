@@ -149,6 +149,36 @@ def test_nothing_changes_where_no_test_looks() -> None:
 
 
 @pytest.mark.parametrize(
+    ("operator", "code"),
+    [
+        ("comparison_swap", "r = a == b"),
+        ("lazy_result", "r = sorted(lib.f(a))"),
+        ("missing_argument", "r = lib.f(7, k=0.5)"),
+        ("missing_statement", "G.add(8, 9)\nr = G"),
+        ("negated_condition", "r = not a"),
+        ("off_by_one", "r = lib.f(8)"),
+        ("swapped_arguments", "r = lib.f(8, 9)"),
+        ("wrong_constant", "r = lib.f(k='x')"),
+        ("wrong_default", "def r(a, n=1):\n    return n"),
+        ("wrong_index", "r = G['x'][7]"),
+        ("wrong_keyword", "r = lib.f(a, weight=1)"),
+        ("wrong_operator", "r = a + b"),
+        ("wrong_variable", "c1 = lib.f(7)\nc2 = lib.f(8)\nr = lib.f(c1, c2)"),
+    ],
+)
+def test_what_could_not_be_told_is_left_alone(operator: str, code: str) -> None:
+    """No mistake is made that has several mends, or whose right value stands nowhere, or that nobody makes."""
+    assert operator not in {s.operator for seed in range(9) for s in drafted(code).slips(random.Random(seed))}
+
+
+def test_no_function_is_taken_for_another_where_the_test_asks_for_yes_or_no() -> None:
+    """Other functions than the right one would satisfy such a test as well."""
+    for test, wanted in (("assert r\n", False), ("assert r == [1, 2, 3]\n", True)):
+        slips = drafted("r = lib.find_one(a)", test).slips(random.Random(0))
+        assert ("wrong_function" in {s.operator for s in slips}) is wanted
+
+
+@pytest.mark.parametrize(
     ("code", "operator"),
     [
         ("r = lib.f(a, directed=True)  # all of it", "wrong_constant"),

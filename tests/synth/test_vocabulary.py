@@ -23,6 +23,7 @@ TOLD_APART = [
     ("add_edge", "remove_edge"),
     ("is_aperiodic", "transitive_reduction"),
     ("star_graph", "path_graph"),
+    ("cycle_graph", "chordal_cycle_graph"),
     ("karate_club_graph", "les_miserables_graph"),
     ("read_gml", "read_gexf"),
     ("weight", "normalized"),
