@@ -137,11 +137,10 @@ def wrong_exception(node: ast.AST, scope: Scope) -> Iterator[Edits]:
     if name is None or not isinstance(node, ast.ExceptHandler) or node.type is None:
         return
     if name.partition(".")[0] in scope.words.imported:
-        unmade = name.endswith("NotImplemented")
-        others = ("NotImplementedError",) if unmade else ("ValueError", "KeyError", "TypeError")
+        found = "library's, not made" if name.endswith("NotImplemented") else "library's"
     else:
-        others = _EXCEPTIONS.get(name, ())
-    for other in others:
+        found = name
+    for other in _EXCEPTIONS.get(found, ()):
         yield scope.put(node.type, other)
 
 
@@ -151,5 +150,6 @@ _EXCEPTIONS: Mapping[str, tuple[str, ...]] = {
     "AttributeError": ("KeyError", "TypeError"), "ZeroDivisionError": ("ValueError",), "StopIteration": ("IndexError",),
     "NotImplementedError": ("TypeError", "ValueError"), "ImportError": ("AttributeError",),
     "RuntimeError": ("ValueError", "TypeError"), "AssertionError": ("ValueError",),
+    "library's": ("ValueError", "KeyError", "TypeError"), "library's, not made": ("NotImplementedError",),
 }  # fmt: skip
-"""Python's own exceptions that are taken for each other; none is a base of the other."""
+"""Exception -> Python's own ones that it is taken for, none of them a base of it."""

@@ -201,9 +201,9 @@ def _misspelt(literal: str) -> str:
 def wrong_string(node: ast.AST, scope: Scope) -> Iterator[Edits]:
     """An option or an attribute's name misspelt: `"weights"` for `"weight"`."""
     for value in values(node):
-        if isinstance(value, ast.Constant) and scope.known(value) and len(str(value.value)) > 2:
+        if isinstance(value, ast.Constant) and isinstance(value.value, str) and scope.known(value):
             text = scope.text(value)
-            if value.value.isidentifier() and text[1:-1] == value.value:
+            if len(value.value) > 2 and value.value.isidentifier() and text[1:-1] == value.value:
                 yield scope.put(value, _misspelt(text))
 
 
