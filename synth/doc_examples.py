@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
-from registry.names import SymbolIndex
+from registry.names import SymbolIndex, dotted_name, imported_names
 from registry.records import Example, Page, Program, Symbol
 from synth.blocks import prompted
 from synth.claims import by_relevance, called
-from synth.sessions import Session, sessions
+from synth.outputs import Session, builtin_error
+from synth.sessions import sessions
 from synth.stubs import stub
-from synth.tasks import task_text
+from synth.tasks import Tasks
 from synth.text import module_of
 
-GENERATOR, VERSION = "doc_examples", "5"
+GENERATOR, VERSION = "doc_examples", "6"
+
+SEEDS = frozenset({"seed", "random_state", "rng"})
+"""Parameters that make a draw the same each time."""
+
+SAMPLED = "k"
+"""The parameter without which a function that could draw a sample takes everything."""
 
 
 def mine(
@@ -27,6 +36,7 @@ def mine(
     index: SymbolIndex,
     *,
     domain: str,
+    release: str = "",
     packages: Iterable[str] = (),
 ) -> Iterator[Program | Example]:
     """The `doc` examples of one release: of its docstrings, then of its guides.
@@ -36,6 +46,7 @@ def mine(
         symbols: The release's symbols, whose docstrings are read.
         index: The same symbols, indexed.
         domain: The domain's name.
+        release: The library and its version, as tasks name it: `networkx 3.6.1`.
         packages: Importable third-party packages that the environment has beside the library.
 
     Yields:
@@ -48,25 +59,41 @@ def mine(
     found = [
         made
         for text, symbol, page in texts
-        for session in sessions(text, echoes=symbol is None or symbol.kind not in ("function", "method"))
+        for session in sessions(
+            text, symbol is None or symbol.kind not in ("function", "method"), functools.partial(names.error, index)
+        )
         if (made := _candidate(session, symbol, page, names, allowed, index)) is not None
     ]
-    uses = Counter(path for _, _, _, paths in found for path in paths)
+    uses = Counter(path for made in found for path in made.paths)
+    tasks = Tasks(index, release)
     seen: set[str] = set()
     numbers: Counter[str] = Counter()
-    for program, symbol, page, paths in found:
+    for made in found:
+        program = made.program
         if program.id in seen:
             continue
         seen.add(program.id)
-        where = symbol.path if symbol is not None else page.path
+        where = made.symbol.path if made.symbol is not None else made.page.path
         numbers[where] += 1
-        claims = _claims(program, symbol, paths, index, uses)
-        if not claims:
+        claims = _claims(program, made.symbol, made.paths, index, uses)
+        task = tasks.of_doc(made.prose, claims, program) if claims else None
+        if task is None:
             continue
         stubbed = stub(program, claims[0], index)
         yield program
         yield stubbed
-        yield _example(program, stubbed, symbol, page, claims, index, domain, f"{where}#{numbers[where]}")
+        yield _example(made, stubbed, claims, task, domain, f"{where}#{numbers[where]}")
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A session's program, where it stands, what it calls, and the paragraph above it."""
+
+    program: Program
+    symbol: Symbol | None
+    page: Page
+    paths: tuple[str, ...]
+    prose: str
 
 
 def _texts(pages: list[Page], symbols: Iterable[Symbol]) -> Iterator[tuple[str, Symbol | None, Page]]:
@@ -98,6 +125,20 @@ class _Names:
             if found is not None and not _is_private(found):
                 return found
         return self._conventions.get(name)
+
+    def error(self, index: SymbolIndex, name: str) -> str | None:
+        """What a program calls an error that a traceback names: `nx.NetworkXError`; None where it has no such name."""
+        if builtin_error(name) is not None:
+            return name
+        public = sorted(
+            index.public(p) for p, s in index.by_path.items() if p.endswith(f".{name}") and s.kind == "class"
+        )
+        for path in public[:1]:
+            root, _, rest = path.partition(".")
+            for alias, statement in sorted(self._conventions.items()):
+                if statement in (f"import {root} as {alias}", f"import {root}"):
+                    return f"{alias}.{rest}"
+        return None
 
     @cached_property
     def _conventions(self) -> Mapping[str, str]:
@@ -178,7 +219,7 @@ def _candidate(
     names: _Names,
     allowed: frozenset[str],
     index: SymbolIndex,
-) -> tuple[Program, Symbol | None, Page, tuple[str, ...]] | None:
+) -> _Candidate | None:
     """The session's program with its imports; None where a name or a package is missing, or nothing is called."""
     imports: dict[str, None] = {}
     for name in session.unbound:
@@ -208,7 +249,24 @@ def _candidate(
         and _reads_attribute(tree, symbol.path.rpartition(".")[2])
     ):
         paths = (symbol.path, *paths)
-    return (Program(code=code, test=session.test), symbol, page, paths) if paths else None
+    if not paths or _is_chance(tree, index):
+        return None
+    return _Candidate(Program(code=code, test=session.test), symbol, page, paths, session.prose)
+
+
+def _is_chance(tree: ast.Module, index: SymbolIndex) -> bool:
+    """Whether a program draws at random what it asserts: a call that takes a seed isn't given one."""
+    imported = imported_names(tree, index.roots)
+    for node in (n for n in ast.walk(tree) if isinstance(n, ast.Call)):
+        head, dot, rest = (dotted_name(node.func) or "").partition(".")
+        if head not in imported:
+            continue
+        symbol = index.by_path.get(index.canonical(imported[head] + dot + rest) or "")
+        names = [str(p.get("name")) for p in symbol.parameters] if symbol is not None else []
+        given = {k.arg for k in node.keywords} | set(names[: len(node.args)])
+        if SEEDS & set(names) and not SEEDS & given and (SAMPLED not in names or SAMPLED in given):
+            return True
+    return False
 
 
 def _join_imports(head: str, session: Session) -> str:
@@ -229,26 +287,15 @@ def _claims(
     return by_relevance(paths, index, [], uses)
 
 
-def _example(
-    program: Program,
-    stubbed: Program,
-    symbol: Symbol | None,
-    page: Page,
-    claims: tuple[str, ...],
-    index: SymbolIndex,
-    domain: str,
-    name: str,
-) -> Example:
-    # a docstring or page about something else may be of what is held out: its title would name that
-    title = symbol.doc.strip().splitlines()[0] if symbol is not None and symbol.path in claims else ""
-    parents = (page.id,) if symbol is None else (symbol.id, page.id)
+def _example(made: _Candidate, stubbed: Program, claims: tuple[str, ...], task: str, domain: str, name: str) -> Example:
+    page, symbol = made.page, made.symbol
     return Example(
         domain=domain,
         kind="doc",
         releases=(page.release,),
         parts={
-            "programs": {"answer": program.id, "stub": stubbed.id},
-            "prompt": task_text(title, claims, index, program),
+            "programs": {"answer": made.program.id, "stub": stubbed.id},
+            "prompt": task,
             "name": name,
         },
         symbols=claims,
@@ -256,7 +303,7 @@ def _example(
         root=f"{page.release}:{name}",
         generator=GENERATOR,
         generator_version=VERSION,
-        parents=parents,
+        parents=(page.id,) if symbol is None else (symbol.id, page.id),
         licence=page.licence,
         source_url=page.url,
     )

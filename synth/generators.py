@@ -43,6 +43,11 @@ class Material:
     tests: int = 0
     first: frozenset[str] = frozenset()
 
+    @property
+    def spelled(self) -> str:
+        """The release in words, as `networkx 3.6.1`."""
+        return f"{self.release.library} {self.release.version}"
+
 
 class Generator(Protocol):
     """Makes examples of what was scraped of one release."""
@@ -63,7 +68,12 @@ class Doc:
     def generate(self, material: Material) -> Iterator[Program | Example]:
         """See `synth.doc_examples.mine`."""
         return doc_examples.mine(
-            material.pages, material.symbols, material.index, domain=material.domain, packages=material.packages
+            material.pages,
+            material.symbols,
+            material.index,
+            domain=material.domain,
+            release=material.spelled,
+            packages=material.packages,
         )
 
 
@@ -78,6 +88,7 @@ class Tests:
             material.pages,
             material.index,
             domain=material.domain,
+            release=material.spelled,
             packages=material.packages,
             limit=material.tests or None,
             first=material.first,

@@ -6,83 +6,108 @@ import ast
 import doctest
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
-from registry.text import Text
-from synth.dataflow import ACTING, flow, flow_all, nodes, unbound
-from synth.folding import is_literal
-from synth.source import indented
+from synth.dataflow import flow, flow_all, nodes, unbound
+from synth.outputs import Errors, Script, Session, Step, builtin_error, is_print, shows
 
 LONGEST = 40
 """Statements beyond which a session is no example."""
 
-TALLEST = 40
-"""Lines of a shown value beyond which it makes a poor check."""
+
+MOST = 3
+"""Checks of one session: those of more are told apart by what they call."""
 
 
-@dataclass(frozen=True)
-class Session:
-    """A session as a script.
-
-    Attributes:
-        imports: Its own imports, one a line.
-        body: Its other statements.
-        test: Its checks.
-        unbound: Names that it uses and doesn't bind, sorted.
-    """
-
-    imports: str
-    body: str
-    test: str
-    unbound: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Step:
-    """A prompt: its statement, what the docs say it shows, and the paragraph it stands in."""
-
-    source: str
-    tree: ast.stmt
-    want: str
-    raises: bool
-    block: int
-
-
-def sessions(text: str, echoes: bool = True) -> Iterator[Session]:
+def sessions(text: str, echoes: bool = True, errors: Errors = builtin_error) -> Iterator[Session]:
     """The independent sessions of a text: one for each run of prompts between prose that states an output.
 
     A run brings the statements of earlier runs that its names depend on. Where the output has an ellipsis the statement
-    is kept and its check dropped; skipped statements are left out.
+    is kept and its check dropped; skipped statements are left out. A run with many checks is several sessions, and so
+    is one that shows an object before and after it is changed.
 
     Args:
         text: The text.
         echoes: Whether a run may show nothing but an object as it was constructed (the docs of a class do).
+        errors: What a program calls an error that a traceback names; None where it can't name it.
     """
-    steps = _without_echoes(_steps(text), echoes)
+    steps, prose = _steps(text)
+    steps = _without_echoes(steps, echoes)
     for block in dict.fromkeys(s.block for s in steps):
         end = max(i for i, s in enumerate(steps) if s.block == block) + 1
-        chosen = _slice(steps[:end], block)
-        if 0 < len(chosen) <= LONGEST:
-            made = _Script(block).session(chosen)
-            if made is not None:
-                yield made
+        for part in _parts(steps[:end], block):
+            chosen = _slice(part)
+            if 0 < len(chosen) <= LONGEST:
+                made = Script(chosen, errors).session()
+                if made is not None:
+                    yield replace(made, prose=prose.get(block, ""))
 
 
-def _slice(steps: list[_Step], block: int) -> list[_Step]:
-    """The steps with a stated output in `block`, and what their names depend on.
+def _parts(steps: list[Step], block: int) -> Iterator[list[Step]]:
+    """The steps with the checks of a block shared out: a few a part, one that shows what is changed later alone."""
+    shared: list[int] = []
+    for i in (i for i, s in enumerate(steps) if s.block == block and s.want):
+        if _is_changed(steps[i], steps[i + 1 :]):
+            yield _checking(steps[: i + 1], block, {i})
+        else:
+            shared.append(i)
+    if len(shared) <= MOST:
+        yield _checking(steps, block, set(shared))
+        return
+    groups: dict[str, list[int]] = {}
+    for i in shared:
+        groups.setdefault(_called(steps[i].tree), []).append(i)
+    for group in groups.values():
+        for at in range(0, len(group), MOST):
+            chosen = group[at : at + MOST]
+            yield _checking(steps[: chosen[-1] + 1], block, set(chosen))
 
-    Calls for their effect in the same run of prompts stay (what they change may have another name too). An expression
-    with an output only shows something, unless its name says otherwise.
+
+def _checking(steps: list[Step], block: int, chosen: set[int]) -> list[Step]:
+    return [replace(s, checked=s.block == block and bool(s.want) and i in chosen) for i, s in enumerate(steps)]
+
+
+def _is_changed(step: Step, after: list[Step]) -> bool:
+    """Whether later steps change the object that a step shows by its name."""
+    value = step.tree.value if isinstance(step.tree, ast.Expr) else None
+    if isinstance(value, ast.Call) and is_print(value) and len(value.args) == 1:
+        value = value.args[0]
+    if not isinstance(value, (ast.Name, ast.Attribute, ast.Subscript)):
+        return False
+    return any(flow(value).reads & (flow(s.tree).changes | flow(s.tree).binds) for s in after if not shows(s))
+
+
+def _called(tree: ast.stmt) -> str:
+    """The name of what a statement calls first."""
+    calls = [n for n in nodes(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
+    return calls[0].func.attr if calls else ""  # type: ignore[attr-defined]
+
+
+def _slice(steps: list[Step]) -> list[Step]:
+    """The steps that are checked, and what their names depend on.
+
+    Calls for their effect in the same run of prompts stay where they change what a name of theirs may also stand for (a
+    view's graph). An expression with an output only shows something, unless its name says otherwise.
     """
     fixed = _module_like(steps)
+    chosen = _needed(steps, fixed, frozenset())
+    what = flow_all(s.tree for s in chosen)
+    return _needed(steps, fixed, (what.reads | what.binds) - fixed)
+
+
+def _needed(steps: list[Step], fixed: AbstractSet[str], linked: AbstractSet[str]) -> list[Step]:
+    """The steps that are checked, what they depend on, and calls in their run that may change what is `linked`."""
+    blocks = {s.block for s in steps if s.checked}
+    last = max((i for i, s in enumerate(steps) if s.checked), default=0)
     wanted: set[str] = set()
-    chosen: list[_Step] = []
-    for step in reversed(steps):
+    chosen: list[Step] = []
+    for step in reversed(steps[: last + 1]):
         what = flow(step.tree)
-        checked = step.block == block and bool(step.want)
-        changes = frozenset() if _shows(step) else what.changes - fixed
-        acts = step.block == block and bool(changes) and isinstance(step.tree, ast.Expr)
-        if not checked and not acts and not (what.binds | changes) & wanted:
+        acting = _acting(step)
+        changes = frozenset() if shows(step) else (flow(acting) if acting else what).changes - fixed
+        acts = step.block in blocks and acting is not None and not step.want and bool(changes & linked)
+        if not step.checked and not acts and not (what.binds | changes) & wanted:
             continue
         chosen.append(step)
         if isinstance(step.tree, (ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom, ast.FunctionDef)):
@@ -91,7 +116,17 @@ def _slice(steps: list[_Step], block: int) -> list[_Step]:
     return chosen[::-1]
 
 
-def _without_echoes(steps: list[_Step], alone: bool) -> list[_Step]:
+def _acting(step: Step) -> ast.Expr | None:
+    """A statement that may be there for its effect alone: a call, also one whose value is thrown away."""
+    match step.tree:
+        case ast.Expr():
+            return step.tree
+        case ast.Assign(targets=[ast.Name(id="_")], value=ast.Call() as call):
+            return ast.Expr(call)
+    return None
+
+
+def _without_echoes(steps: list[Step], alone: bool) -> list[Step]:
     """The steps; one that shows an object as it was just constructed (`>>> df`) checks nothing where others do.
 
     Args:
@@ -110,24 +145,14 @@ def _without_echoes(steps: list[_Step], alone: bool) -> list[_Step]:
                 echoes.add(i)
                 continue
         what = flow(step.tree)
-        constructed -= what.binds | (frozenset() if _shows(step) else what.changes)
+        constructed -= what.binds | (frozenset() if shows(step) else what.changes)
     checked = {s.block for i, s in enumerate(steps) if s.want and i not in echoes}
     return [
         replace(s, want="") if i in echoes and (s.block in checked or not alone) else s for i, s in enumerate(steps)
     ]
 
 
-def _shows(step: _Step) -> bool:
-    """Whether a step's output is what it is for: `G.degree(1)`, but not `G.add_edge(1, 2)`, which returns a key."""
-    if not isinstance(step.tree, ast.Expr) or not step.want:
-        return False
-    call = step.tree.value
-    return not (
-        isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr.startswith(ACTING)
-    )
-
-
-def _module_like(steps: list[_Step]) -> set[str]:
+def _module_like(steps: list[Step]) -> set[str]:
     """Names of modules, which calls don't change: imported ones, and those that a session uses and never binds."""
     imports = [s.tree for s in steps if isinstance(s.tree, (ast.Import, ast.ImportFrom))]
     return set(unbound([s.tree for s in steps])) | flow_all(imports).binds
@@ -143,16 +168,20 @@ def _known(directive: re.Match[str]) -> str:
     return directive.group() if all(o in doctest.OPTIONFLAGS_BY_NAME for o in options) else _UNCHECKED
 
 
-def _steps(text: str) -> list[_Step]:
+def _steps(text: str) -> tuple[list[Step], dict[int, str]]:
+    """The prompts of a text, and the paragraph above each run of them."""
     try:
         parts = doctest.DocTestParser().parse(_DIRECTIVE.sub(_known, text))
     except ValueError:
-        return []
-    steps: list[_Step] = []
+        return [], {}
+    steps: list[Step] = []
+    prose: dict[int, str] = {}
     block = 0
     for part in parts:
         if isinstance(part, str):
-            block += bool(part.strip())
+            if part.strip():
+                block += 1
+                prose[block] = re.split(r"\n[ \t]*\n", part.strip())[-1]
             continue
         if part.options.get(doctest.SKIP):
             continue
@@ -165,194 +194,5 @@ def _steps(text: str) -> list[_Step]:
         for i, tree in enumerate(body):
             last = i == len(body) - 1
             code = source if len(body) == 1 else ast.unparse(tree)
-            steps.append(_Step(code, tree, want if last else "", last and part.exc_msg is not None, block))
-    return steps
-
-
-class _Script:
-    """Writes a session's steps as code and test."""
-
-    def __init__(self, block: int) -> None:
-        self.block = block
-        self.imports: list[str] = []
-        self.body: list[str] = []
-        self.test: list[str] = []
-        self.extra: set[str] = set()
-        self.counts: dict[str, int] = {}
-        self.steps: list[_Step] = []
-
-    def session(self, steps: list[_Step]) -> Session | None:
-        self.steps = steps
-        for step in steps:
-            checked = step.block == self.block and bool(step.want)
-            if isinstance(step.tree, (ast.Import, ast.ImportFrom)):
-                self.imports.append(step.source)
-            elif step.raises:
-                self.raising(step, checked)
-            elif isinstance(step.tree, ast.Expr) and not _is_print(step.tree.value):
-                self.expression(step, checked)
-            elif _prints(step.tree):
-                if checked:
-                    self.printing(step)
-            else:
-                self.body.append(step.source)
-        if not self.test:
-            return None
-        body, test = "\n".join(self.body) + "\n", "\n".join(self.test) + "\n"
-        script = "\n".join([*self.imports, body, test])
-        try:
-            names = unbound(ast.parse(script).body)
-        except SyntaxError:
-            return None
-        imports = [f"import {m}" for m in sorted(self.extra)] + list(dict.fromkeys(self.imports))
-        return Session("\n".join(imports), body, test, tuple(n for n in names if n not in self.extra))
-
-    def fresh(self, stem: str) -> str:
-        self.counts[stem] = self.counts.get(stem, 0) + 1
-        return f"{stem}{self.counts[stem]}"
-
-    def expression(self, step: _Step, checked: bool) -> None:
-        """`>>> expr` with its output: bound to a name and compared; without, kept for what it does."""
-        want = step.want.strip("\n")
-        if not checked or not _is_exact(want):
-            if not _is_plain(step.tree):
-                self.body.append(step.source)
-            return
-        literal = _literal(want)
-        lines = want.replace("<BLANKLINE>", "").split("\n")
-        if literal is None and len(lines) > 1:
-            self.drawn(step, lines)
-            return
-        name = self.fresh("result")
-        self.body.append(_bound(name, step.source))
-        if literal in ("True", "False"):
-            self.test.append(f"assert {name} is {literal}")
-        elif literal is not None:
-            self.test.append(f"assert {name} == {literal}")
-        else:
-            self.test.append(f"assert repr({name}) == {want!r}")
-
-    def drawn(self, step: _Step, lines: list[str]) -> None:
-        """A value whose text has several lines, as a table's: the lines are compared, any blanks being as good as one.
-
-        Where later steps change what is shown, its text is taken at once.
-        """
-        if len(lines) > TALLEST:
-            self.body.append(step.source)
-            return
-        if flow(step.tree).reads & self.changed_after(step) and _is_plain(step.tree):
-            name = self.fresh("printed")
-            self.body.append(f"{name} = repr({step.source})")
-            shown = name
-        else:
-            name = self.fresh("result")
-            self.body.append(_bound(name, step.source))
-            shown = f"repr({name})"
-        self.test.append(_same_lines(shown, lines))
-
-    def changed_after(self, step: _Step) -> frozenset[str]:
-        """Names whose objects steps after this one change."""
-        after = self.steps[self.steps.index(step) + 1 :]
-        return frozenset().union(*(flow(s.tree).changes for s in after if not _shows(s)))
-
-    def raising(self, step: _Step, checked: bool) -> None:
-        """A statement whose output is a traceback: the exception's name is what is checked."""
-        name = self.fresh("raised")
-        exception = next(
-            (m for line in step.want.splitlines() if (m := re.match(r"([A-Za-z_][\w.]*)(:|$)", line))), None
-        )
-        if exception is None or not checked:
-            return
-        self.body.append(
-            f"try:\n{indented(step.source)}\nexcept Exception as error:\n    {name} = type(error).__name__\n"
-            f"else:\n    {name} = None"
-        )
-        self.test.append(f'assert {name} == "{exception.group(1).rpartition(".")[2]}"')
-
-    def printing(self, step: _Step) -> None:
-        """`print(x)`, bare or in a loop: the text is kept under a name."""
-        if not _is_exact(step.want) or "<BLANKLINE>" in step.want:
-            return
-        want = step.want.removesuffix("\n")
-        match step.tree:
-            case ast.Expr(value=ast.Call(func=function, args=[argument])) if _literal(want) and _is_pretty(function):
-                name = self.fresh("result")
-                text = Text(step.source).segment(argument)
-                self.body.append(_bound(name, text))
-                self.test.append(f"assert {name} == {_literal(want)}")
-                return
-        name = self.fresh("printed")
-        match step.tree:
-            case ast.Expr(value=ast.Call(func=ast.Name(id="print"), args=[argument], keywords=[])) if not isinstance(
-                argument, ast.Starred
-            ):
-                text = _text_of(argument, step.source)
-                self.body.append(f"{name} = {text}")
-                lines = want.split("\n")
-                self.test.append(f"assert {name} == {want!r}" if len(lines) == 1 else _same_lines(name, lines))
-            case _:
-                self.extra |= {"contextlib", "io"}
-                self.body.append(f"with contextlib.redirect_stdout(io.StringIO()) as {name}:\n{indented(step.source)}")
-                self.test.append(f"assert {name}.getvalue() == {step.want!r}")
-
-
-def _same_lines(text: str, lines: list[str]) -> str:
-    """A check of a text's lines; projects state outputs up to white space (tabs, blanks at the end of lines)."""
-    rows = "".join(f"    {' '.join(line.split())!r},\n" for line in lines)
-    return f'assert [" ".join(line.split()) for line in {text}.splitlines()] == [\n{rows}]'
-
-
-def _text_of(argument: ast.expr, source: str) -> str:
-    text = Text(source).segment(argument)
-    if isinstance(argument, ast.JoinedStr) or (isinstance(argument, ast.Constant) and isinstance(argument.value, str)):
-        return text
-    return f"str({text})"
-
-
-def _bound(name: str, source: str) -> str:
-    """`name = source`, in parentheses where the expression spans lines without brackets."""
-    code = f"{name} = {source}"
-    try:
-        if len(ast.parse(code).body) == 1:
-            return code
-    except SyntaxError:
-        pass
-    return f"{name} = ({source})"
-
-
-def _is_exact(want: str) -> bool:
-    """Whether the stated output is all of the output."""
-    return "..." not in want and "0x" not in want
-
-
-def _literal(want: str) -> str | None:
-    """The output as a literal, in the docs' own words; None where it is no literal."""
-    try:
-        node = ast.parse(want.strip(), mode="eval").body
-    except (SyntaxError, ValueError, MemoryError):
-        return None
-    if not is_literal(node):
-        return None
-    if "\n" in want and not re.search(r"['\"]", want):
-        return " ".join(want.split())
-    return "\n    ".join(line.strip() for line in want.strip().splitlines())
-
-
-def _is_plain(tree: ast.stmt) -> bool:
-    """An expression that only shows a value: a name, an attribute, a literal."""
-    return isinstance(tree, ast.Expr) and not any(isinstance(n, ast.Call) for n in nodes(tree))
-
-
-def _is_print(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "pprint", "pprint.pprint", "pp")
-
-
-def _is_pretty(function: ast.expr) -> bool:
-    """Whether a function prints a value as source, over several lines."""
-    return ast.unparse(function).rpartition(".")[2] in ("pprint", "pp")
-
-
-def _prints(tree: ast.stmt) -> bool:
-    return not isinstance(tree, (ast.FunctionDef, ast.ClassDef)) and any(
-        isinstance(n, ast.expr) and _is_print(n) for n in nodes(tree)
-    )
+            steps.append(Step(code, tree, want if last else "", last and part.exc_msg is not None, block))
+    return steps, prose

@@ -1,45 +1,198 @@
-"""The task texts of `doc` and `test` rows."""
+"""The task texts of `doc` and `test` rows: what is to be done, the program with holes, and what must hold of it."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 
-from registry.names import SymbolIndex
+from registry.names import SymbolIndex, dotted_name, imported_names
 from registry.records import Program
-from synth.dataflow import flow_all, unbound
+from synth.dataflow import nodes
+from synth.holes import Holed, holed
+from synth.sentences import imperative, sentence_of, whole
 from synth.suites import TestFunction
 
+MOST_LINES, MOST_CHARACTERS = 30, 1500
+"""Of the checks that a task shows: a row with more is none."""
 
-def prompt_of(test: TestFunction, claims: tuple[str, ...], index: SymbolIndex, program: Program) -> str:
-    """The task in words: the docstring or the test's name, the calls to use, the names to bind."""
-    doc = ast.get_docstring(test.node)
-    title = doc.strip().splitlines()[0] if doc and doc.strip() else _words(test.node.name)
-    return task_text(title, claims, index, program)
-
-
-def task_text(title: str, claims: Iterable[str], index: SymbolIndex, program: Program) -> str:
-    """A task in words: a title if it has one, the library's calls to use, the names that are checked."""
-    calls = ", ".join(f"`{index.public(path)}`" for path in list(claims)[:4])
-    names = _checked_names(program)
-    lines = [title.rstrip(".") + "."] if title else []
-    lines.append(f"Use {calls}.")
-    if names:
-        lines.append(f"Bind {', '.join(f'`{n}`' for n in names)}.")
-    return "\n".join(lines)
+_ERRORS = re.compile(r"(?:Error|Exception|Warning)$|^(?:exception|errors?|warnings?)$")
+_SHOWN = re.compile(r"(?:tests?|checks?|ensures?|verif(?:y|ies)|validates?|makes? sure|asserts?|confirms?) that ", re.I)
+_SAYS_NOTHING = "basic call case cases example examples other some simple test tests trivial works"
+_VAGUE = frozenset(_SAYS_NOTHING.split())
+"""What names of tests say that says nothing."""
+_NOISE = re.compile(r"^(?:gh|issue|bug|bugs|regression|pr|todo|fix|old|new|ticket)$")
+_LITTLE = frozenset({"as", "at", "by", "in", "is", "no", "of", "on", "or", "to"})
+_POINTING = re.compile(
+    r"\b(?:above|again|also|below|current|else|following|here|instead|it|previous|same|that|them|these|they|this|"
+    r"those|we|you|your)\b"
+)
 
 
-def _checked_names(program: Program) -> list[str]:
-    """The names that the test looks at and the code binds, other than modules and functions; in the test's order."""
-    code, test = ast.parse(program.code).body, ast.parse(program.test).body
-    given = flow_all(
-        s for s in code if isinstance(s, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef))
-    ).binds
-    wanted = flow_all(code).binds & frozenset(unbound(test)) - given
-    return list(dict.fromkeys(name for name in re.findall(r"\w+", program.test) if name in wanted))[:12]
+class Tasks:
+    """Writes the tasks of one release.
+
+    Args:
+        index: The release's symbols.
+        release: The library and its version, as `networkx 3.6.1`.
+    """
+
+    def __init__(self, index: SymbolIndex, release: str = "") -> None:
+        self.index, self.release = index, release
+        self.names = frozenset(path.rpartition(".")[2] for path in index.by_path)
+
+    def of_test(self, test: TestFunction, claims: Sequence[str], program: Program) -> str | None:
+        """The task of a test; None where it can't be told what is to be done, or the checks are many."""
+        found = self._subject(claims, program, test.node.name)
+        if found is None:
+            return None
+        subject, shown = found
+        doc = ast.get_docstring(test.node) or ""
+        beside = self._shown_by(doc, claims) or self._case(test.node.name, subject)
+        return self._text(self._sentence(subject, claims), beside, claims, program, shown)
+
+    def of_doc(self, prose: str, claims: Sequence[str], program: Program) -> str | None:
+        """The task of an example, in its own words where the prose above it says what is to be done."""
+        found = self._subject(claims, program, "")
+        if found is None:
+            return None
+        subject, shown = found
+        return self._text(self._own_words(prose, claims) or self._sentence(subject, claims), "", claims, program, shown)
+
+    # ------------------------------------------------------------------------------------------------ the subject
+
+    def _subject(self, claims: Sequence[str], program: Program, name: str) -> tuple[str, Holed] | None:
+        """What a row is about, and its program with holes there: what its name says in full, else its first claim.
+
+        Of a class rather a method or function that the program uses.
+        """
+        words = set(_words(name))
+        symbols = [path for path in claims if not _ERRORS.search(path.rpartition(".")[2])] or list(claims)
+        named = [p for p in symbols if not self._is_class(p) and words >= (own := set(_words(_last(p)))) and own]
+        named.sort(key=lambda p: -len(_words(_last(p))))
+        rest = [p for p in symbols if not self._is_class(p)] if self._is_class(symbols[0]) else []
+        if not name and rest and self._is_class(symbols[0]):
+            rest = rest[::-1]
+        for path in dict.fromkeys([*named, *rest, *symbols]):
+            shown = holed(program.code, self._naming(path, program.code))
+            if shown is not None:
+                return path, shown
+        return None
+
+    def _is_class(self, path: str) -> bool:
+        return path in self.index.by_path and self.index.by_path[path].kind == "class"
+
+    def _naming(self, path: str, code: str) -> Callable[[ast.expr], bool]:
+        """Whether an expression of the code names a symbol: through imports, or as a method of some object."""
+        imported = imported_names(ast.parse(code), self.index.roots)
+        symbol = self.index.by_path.get(path)
+        is_member = symbol is not None and symbol.kind in ("method", "attribute")
+
+        def names(node: ast.expr) -> bool:
+            dotted = dotted_name(node)
+            head, dot, rest = (dotted or "").partition(".")
+            if head in imported:
+                return self.index.canonical(imported[head] + dot + rest) == path
+            return is_member and isinstance(node, ast.Attribute) and node.attr == _last(path)
+
+        return names
+
+    # ------------------------------------------------------------------------------------------------ the sentences
+
+    def _sentence(self, subject: str, claims: Sequence[str]) -> str:
+        """What the subject's own documentation says that it does."""
+        symbol = self.index.by_path.get(subject)
+        public = f"`{self.index.public(subject)}`"
+        said = sentence_of(symbol.doc) if symbol is not None else None
+        if said is None or not self._is_about(said, claims):
+            return f"Use {public}."
+        return imperative(said) or f"Use {public}: {said}"
+
+    def _own_words(self, prose: str, claims: Sequence[str]) -> str | None:
+        said = whole(prose.strip().removesuffix("::").removesuffix(":")) if prose else None
+        if said is None or _POINTING.search(said.lower()) or not self._is_about(said, claims):
+            return None
+        return said if imperative(said) == said else None
+
+    def _shown_by(self, doc: str, claims: Sequence[str]) -> str:
+        """What a test's docstring says that it checks."""
+        said = sentence_of(doc)
+        if said is None or not self._is_about(said, claims):
+            return ""
+        found = _SHOWN.match(said)
+        return f"Show that {said[found.end() :]}" if found is not None and len(said) > found.end() + 12 else ""
+
+    def _case(self, name: str, subject: str) -> str:
+        """What a test's name says beside the subject's."""
+        own = set(_words(_last(subject)))
+        words = [w for w in _words(name) if not w.isdigit()]
+        if own <= set(words):
+            words = [w for w in words if w not in own]
+        if any(_NOISE.match(w) for w in words) or set(words) <= own:
+            return ""
+        said = set(words) - _VAGUE
+        is_said = bool(said) and len(words) <= 7 and all(len(w) > 2 or w in _LITTLE for w in words)
+        return f"The case: {' '.join(words)}." if is_said else ""
+
+    def _is_about(self, text: str, claims: Sequence[str]) -> bool:
+        """Whether a text names nothing of the library as code that the row doesn't show: that may be held out."""
+        own = {part for path in claims for part in path.split(".")}
+        words = set(re.findall(r"[.`](\w+)", text)) | {w for w in re.findall(r"\w+", text) if _is_code(w)}
+        for path in claims[:1]:
+            symbol = self.index.by_path.get(path)
+            own |= {str(p.get("name")) for p in symbol.parameters} if symbol is not None else set()
+        return not (words & self.names) - own
+
+    # ------------------------------------------------------------------------------------------------ the text
+
+    def _text(self, asked: str, beside: str, claims: Sequence[str], program: Program, shown: Holed) -> str | None:
+        test = program.test.strip()
+        if test.count("\n") >= MOST_LINES or len(test) > MOST_CHARACTERS or "```" in program.code + test:
+            return None
+        calls = [f"`{self.index.public(path)}`" for path in self._hidden(claims, program, shown)]
+        errors = _raised(program)
+        if errors:
+            beside = f"Show that {errors} is raised."
+        release = f" for {self.release}" if self.release else ""
+        uses = f", with {_listed(calls)}" if calls else ""
+        head = " ".join(part for part in (asked, beside) if part)
+        return (
+            f"{head}\n\nComplete this program{release} where it has `...`{uses}:\n"
+            f"```python\n{shown.text.strip()}\n```\n"
+            f"Write the whole program. This must hold afterwards:\n```python\n{test}\n```"
+        )
+
+    def _hidden(self, claims: Sequence[str], program: Program, shown: Holed) -> list[str]:
+        """The claims that stand where the task has holes, and nowhere else in what it shows."""
+        visible = self.index.called(shown.text)
+        hidden = [n for node in shown.hidden for n in nodes(node) if isinstance(n, ast.expr)]
+        return [p for p in claims if p not in visible and any(map(self._naming(p, program.code), hidden))]
 
 
-def _words(name: str) -> str:
-    words = re.sub(r"_+", " ", name.removeprefix("test_").removeprefix("test")).strip()
-    return words[:1].upper() + words[1:] if words else "Example"
+def _words(name: str) -> list[str]:
+    """`test_add_edge` -> add, edge; `TestMatch` -> match."""
+    name = re.sub(r"^(?:test|Test)_?", "", name)
+    return [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)]
+
+
+def _last(path: str) -> str:
+    return path.rpartition(".")[2]
+
+
+def _is_code(word: str) -> bool:
+    """Whether a word is spelled as names in code are, not as words in prose: `edge_bfs`, `DiGraph`."""
+    return "_" in word.strip("_") or (any(c.isupper() for c in word[1:]) and not word.isupper())
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+
+def _raised(program: Program) -> str:
+    """The errors that a program catches, where nothing else of it is checked."""
+    checks = [s for s in ast.parse(program.test).body if isinstance(s, ast.Assert)]
+    names = [{n.id for n in nodes(s.test) if isinstance(n, ast.Name)} for s in checks]
+    if not names or not all(any(re.match(r"raised\d*$", n) for n in each) for each in names):
+        return ""
+    caught = [n.type for n in nodes(ast.parse(program.code)) if isinstance(n, ast.ExceptHandler) and n.type]
+    return _listed([f"`{ast.unparse(c)}`" for c in caught][:1])

@@ -20,7 +20,7 @@ from synth.splitting import Split, split
 from synth.statements import UnsplittableError
 from synth.stubs import stub
 from synth.suites import NotAloneError, TestFunction, test_functions, test_names
-from synth.tasks import prompt_of
+from synth.tasks import Tasks
 
 GENERATOR, VERSION = "test_examples", "4"
 LONGEST = 60
@@ -52,6 +52,7 @@ def mine(
     index: SymbolIndex,
     *,
     domain: str,
+    release: str = "",
     packages: Iterable[str] = (),
     rows: int = 2,
     limit: int | None = None,
@@ -63,6 +64,7 @@ def mine(
         pages: The release's pages; those of kind `test` are read.
         index: The release's symbols.
         domain: The domain's name.
+        release: The library and its version, as tasks name it: `networkx 3.6.1`.
         packages: Importable third-party packages that the environment has beside the library.
         rows: Most rows taken of a parametrised test.
         limit: Most examples. A draw by the tests' names, so that two releases get the same tests. None: all.
@@ -85,15 +87,19 @@ def mine(
     if drawn is not None:
         distinct = sorted(distinct, key=lambda made: (made[0].row > 0, drawn[made[0].test.node.name]))[:limit]
     uses = Counter(path for _, symbols in distinct for path in symbols)
+    tasks = Tasks(index, release)
     for row, symbols in distinct:
         program = Program(code=row.split.code, test=row.split.test)
         path = row.test.module.page.path
         names = [row.test.node.name, row.test.name, path.rpartition("/")[2]]
         claims = by_relevance(symbols, index, names, uses)
+        task = tasks.of_test(row.test, claims, program)
+        if task is None:
+            continue
         stubbed = stub(program, claims[0], index)
         yield program
         yield stubbed
-        yield _example(row, program, stubbed, claims, index, domain)
+        yield _example(row, program, stubbed, claims, task, domain)
 
 
 mine.__test__ = False  # type: ignore[attr-defined]
@@ -166,9 +172,7 @@ def _imports(tree: ast.Module) -> set[str]:
     return found
 
 
-def _example(
-    row: Row, program: Program, stubbed: Program, claims: tuple[str, ...], index: SymbolIndex, domain: str
-) -> Example:
+def _example(row: Row, program: Program, stubbed: Program, claims: tuple[str, ...], task: str, domain: str) -> Example:
     page = row.test.module.page
     home = row.test.owner[0][0].page if row.test.owner else page
     name = row.test.name + (f"[{row.row}]" if row.row else "")
@@ -178,7 +182,7 @@ def _example(
         releases=(page.release,),
         parts={
             "programs": {"answer": program.id, "stub": stubbed.id},
-            "prompt": prompt_of(row.test, claims, index, program),
+            "prompt": task,
             "name": name,
         },
         symbols=claims,
