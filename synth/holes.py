@@ -97,7 +97,8 @@ class _Holes:
         told = [*self.receiver(node.func), *(text for value in node.args for text in self.said(value))]
         for keyword in node.keywords:
             values = self.said(keyword.value)
-            told += [f"{keyword.arg}={values[0]}"] if keyword.arg and len(values) == 1 else values
+            name = f"{keyword.arg}=" if keyword.arg else "**"
+            told += [name + values[0]] if len(values) == 1 else values
         return told
 
     def receiver(self, function: ast.expr) -> list[str]:

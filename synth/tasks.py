@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
-from registry.names import SymbolIndex, dotted_name, imported_names
+from registry.names import SymbolIndex, dotted_name, imported_names, tree_of
 from registry.records import Program
 from synth.dataflow import nodes
 from synth.holes import Holed, holed
@@ -22,7 +23,6 @@ _SAYS_NOTHING = "basic call case cases example examples other some simple test t
 _VAGUE = frozenset(_SAYS_NOTHING.split())
 """What names of tests say that says nothing."""
 _NOISE = re.compile(r"^(?:gh|issue|bug|bugs|regression|pr|todo|fix|old|new|ticket)$")
-_LITTLE = frozenset({"as", "at", "by", "in", "is", "no", "of", "on", "or", "to"})
 _POINTING = re.compile(
     r"\b(?:above|again|also|below|current|else|following|here|instead|it|previous|same|that|them|these|they|this|"
     r"those|we|you|your)\b"
@@ -41,6 +41,11 @@ class Tasks:
         self.index, self.release = index, release
         self.names = frozenset(path.rpartition(".")[2] for path in index.by_path)
 
+    @cached_property
+    def vocabulary(self) -> frozenset[str]:
+        """The words that the library's docstrings use."""
+        return frozenset(w for s in self.index.by_path.values() for w in re.findall(r"\b[a-z]{2,}\b", s.doc.lower()))
+
     def of_test(self, test: TestFunction, claims: Sequence[str], program: Program) -> str | None:
         """The task of a test; None where it can't be told what is to be done, or the checks are many."""
         found = self._subject(claims, program, test.node.name)
@@ -48,8 +53,9 @@ class Tasks:
             return None
         subject, shown = found
         doc = ast.get_docstring(test.node) or ""
-        beside = self._shown_by(doc, claims) or self._case(test.node.name, subject)
-        return self._text(self._sentence(subject, claims), beside, claims, program, shown)
+        named = (subject, *claims)
+        beside = self._shown_by(doc, named) or self._case(test.node.name, subject)
+        return self._text(self._sentence(subject, named), beside, named, program, shown)
 
     def of_doc(self, prose: str, claims: Sequence[str], program: Program) -> str | None:
         """The task of an example, in its own words where the prose above it says what is to be done."""
@@ -57,34 +63,54 @@ class Tasks:
         if found is None:
             return None
         subject, shown = found
-        return self._text(self._own_words(prose, claims) or self._sentence(subject, claims), "", claims, program, shown)
+        named = (subject, *claims)
+        return self._text(self._own_words(prose, named) or self._sentence(subject, named), "", named, program, shown)
 
     # ------------------------------------------------------------------------------------------------ the subject
 
     def _subject(self, claims: Sequence[str], program: Program, name: str) -> tuple[str, Holed] | None:
-        """What a row is about, and its program with holes there: what its name says in full, else its first claim.
+        """What a row is about, and its program with holes there: its first claim that is done, not only made or read.
 
-        Of a class rather a method or function that the program uses.
+        Of a class it is the method that the row's name says, else the function that its object is given to.
         """
-        words = set(_words(name))
-        symbols = [path for path in claims if not _ERRORS.search(path.rpartition(".")[2])] or list(claims)
-        named = [p for p in symbols if not self._is_class(p) and words >= (own := set(_words(_last(p)))) and own]
-        named.sort(key=lambda p: -len(_words(_last(p))))
-        rest = [p for p in symbols if not self._is_class(p)] if self._is_class(symbols[0]) else []
-        if not name and rest and self._is_class(symbols[0]):
-            rest = rest[::-1]
-        for path in dict.fromkeys([*named, *rest, *symbols]):
+        symbols = [path for path in claims if not _ERRORS.search(_last(path))] or list(claims)
+        ranked = symbols
+        if self._kind(symbols[0]) not in ("function", "method"):
+            words = set(_words(name))
+            done = [p for p in symbols if self._kind(p) in ("function", "method")]
+            named = [p for p in (*done, *self._members(symbols[0], program)) if words >= set(_words(_last(p)))]
+            named.sort(key=lambda p: -len(_words(_last(p))))
+            ranked = [*named, *self._after(symbols[0], done, program), symbols[0], *symbols]
+        for path in dict.fromkeys(ranked):
             shown = holed(program.code, self._naming(path, program.code))
             if shown is not None:
                 return path, shown
         return None
 
-    def _is_class(self, path: str) -> bool:
-        return path in self.index.by_path and self.index.by_path[path].kind == "class"
+    def _members(self, path: str, program: Program) -> list[str]:
+        """The methods of a class that a program names, of whatever object."""
+        read = {n.attr for n in nodes(tree_of(program.code)) if isinstance(n, ast.Attribute)}
+        found = (self.index.canonical(f"{path}.{name}") for name in sorted(read))
+        return [p for p in found if p is not None and self._kind(p) == "method"]
+
+    def _after(self, first: str, done: Sequence[str], program: Program) -> list[str]:
+        """What is done after `first` is made, the last one first."""
+        places = {path: self._places(path, program.code) for path in (first, *done)}
+        start = min(places[first], default=(0, 0))
+        after = [path for path in done if places[path] and max(places[path]) > start]
+        return sorted(after, key=lambda p: max(places[p]), reverse=True)
+
+    def _places(self, path: str, code: str) -> list[tuple[int, int]]:
+        names = self._naming(path, code)
+        found = (n for n in nodes(tree_of(code)) if isinstance(n, ast.expr) and names(n))
+        return [(n.lineno, n.col_offset) for n in found]
+
+    def _kind(self, path: str) -> str:
+        return self.index.by_path[path].kind if path in self.index.by_path else ""
 
     def _naming(self, path: str, code: str) -> Callable[[ast.expr], bool]:
         """Whether an expression of the code names a symbol: through imports, or as a method of some object."""
-        imported = imported_names(ast.parse(code), self.index.roots)
+        imported = imported_names(tree_of(code), self.index.roots)
         symbol = self.index.by_path.get(path)
         is_member = symbol is not None and symbol.kind in ("method", "attribute")
 
@@ -131,12 +157,12 @@ class Tasks:
         if any(_NOISE.match(w) for w in words) or set(words) <= own:
             return ""
         said = set(words) - _VAGUE
-        is_said = bool(said) and len(words) <= 7 and all(len(w) > 2 or w in _LITTLE for w in words)
+        is_said = bool(said) and len(words) <= 7 and self.vocabulary >= set(words)
         return f"The case: {' '.join(words)}." if is_said else ""
 
     def _is_about(self, text: str, claims: Sequence[str]) -> bool:
         """Whether a text names nothing of the library as code that the row doesn't show: that may be held out."""
-        own = {part for path in claims for part in path.split(".")}
+        own = {part for path in claims for part in (*path.split("."), *self.index.public(path).split("."))}
         words = set(re.findall(r"[.`](\w+)", text)) | {w for w in re.findall(r"\w+", text) if _is_code(w)}
         for path in claims[:1]:
             symbol = self.index.by_path.get(path)
@@ -164,9 +190,10 @@ class Tasks:
 
     def _hidden(self, claims: Sequence[str], program: Program, shown: Holed) -> list[str]:
         """The claims that stand where the task has holes, and nowhere else in what it shows."""
-        visible = self.index.called(shown.text)
         hidden = [n for node in shown.hidden for n in nodes(node) if isinstance(n, ast.expr)]
-        return [p for p in claims if p not in visible and any(map(self._naming(p, program.code), hidden))]
+        visible = [n for n in nodes(tree_of(shown.text)) if isinstance(n, ast.expr)]
+        naming = {path: self._naming(path, program.code) for path in claims}  # each once, in order
+        return [p for p in naming if any(map(naming[p], hidden)) and not any(map(naming[p], visible))]
 
 
 def _words(name: str) -> list[str]:
