@@ -109,15 +109,8 @@ def _can_be_told(argument: ast.expr | ast.keyword, scope: Scope) -> bool:
 
 
 def wrong_default(node: ast.AST, scope: Scope) -> Iterator[Edits]:
-    """An option of which the default was meant, switched: `directed=True` put in, a default of one's own changed."""
-    if isinstance(node, ast.Call) and arguments(node, scope):
-        parameters = scope.words.parameters(dotted_name(node.func) or "")
-        given = {k.arg for k in node.keywords}
-        end = scope.source.span(arguments(node, scope)[-1])[1]
-        for name, default in list(parameters.items())[len(node.args) :]:
-            if default in ("True", "False") and name not in given:
-                yield ((end, end, f", {name}={default == 'False'}"),)
-    elif isinstance(node, ast.arguments):
+    """A default of a function of the program's own changed: the other switch, None for a text."""
+    if isinstance(node, ast.arguments):
         for value in [*node.defaults, *(d for d in node.kw_defaults if d is not None)]:
             if isinstance(value, ast.Constant) and isinstance(value.value, bool):
                 yield scope.put(value, str(not value.value))

@@ -131,7 +131,7 @@ _COMPARISONS: Mapping[type[ast.cmpop], tuple[str, str]] = {
 def wrong_operator(node: ast.AST, scope: Scope) -> Iterator[Edits]:
     """`n + 1` for `n - 1`, `//` for `/`, `or` for `and`, `&` for `|`, `=` for `+=`."""
     if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        near = not isinstance(node.op, (ast.Add, ast.Sub)) or _is_one(node.right)
+        near = _is_one(node.right) if isinstance(node.op, (ast.Add, ast.Sub)) else not _is_text(node.right)
         if near:
             yield from _between(scope, node.left, node.right, *_OPERATORS[type(node.op)])
     elif isinstance(node, ast.BoolOp) and len(node.values) == 2 and "decides" in node.__dict__:
@@ -144,6 +144,10 @@ _OPERATORS: Mapping[type[ast.AST], tuple[str, str]] = {
     ast.Add: (r"\+", "-"), ast.Sub: ("-", "+"), ast.Div: ("/", "//"), ast.FloorDiv: ("//", "/"),
     ast.BitOr: (r"\|", "&"), ast.BitAnd: ("&", "|"), ast.And: ("and", "or"), ast.Or: ("or", "and"),
 }  # fmt: skip
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, (ast.JoinedStr, ast.Constant)) and isinstance(getattr(node, "value", ""), str)
 
 
 def _is_one(node: ast.AST) -> bool:

@@ -77,7 +77,7 @@ MISTAKES: Mapping[str, Mistake] = {
     "wrong_brackets": Mistake(form.wrong_brackets, "wrong brackets", 3, (ast.Subscript,), sure=True),
     "wrong_class": Mistake(api.wrong_class, "wrong class", 1, (ast.Attribute,)),
     "wrong_constant": Mistake(plain.wrong_constant, "wrong constant", 4, _CALL),
-    "wrong_default": Mistake(api.wrong_default, "wrong default", 1, (ast.Call, ast.arguments)),
+    "wrong_default": Mistake(api.wrong_default, "wrong default", 4, (ast.arguments,)),
     "wrong_exception": Mistake(form.wrong_exception, "wrong exception", 2, (ast.ExceptHandler,), sure=True),
     "wrong_function": Mistake(api.wrong_function, "wrong function", 4, _CALL, sure=True),
     "wrong_index": Mistake(plain.wrong_index, "faulty indexing", 4, (ast.Subscript,)),

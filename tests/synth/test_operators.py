@@ -91,7 +91,6 @@ CASES = [
     ("wrong_class", "r = lib.DiGraph()", {"r = lib.Graph()"}),
     ("wrong_constant", "r = lib.f(k=True)", {"r = lib.f(k=False)"}),
     ("wrong_constant", "r = lib.f(k='x')['x']", {"r = lib.f(k=None)['x']"}),
-    ("wrong_default", "r = lib.f(a)", {"r = lib.f(a, directed=True)"}),
     ("wrong_default", "def r(a, n=False):\n    return n", {"def r(a, n=True):\n    return n"}),
     ("wrong_exception", "try:\n    r = b[0]\nexcept IndexError:\n    raised1 = True",
      {f"try:\n    r = b[0]\nexcept {n}:\n    raised1 = True" for n in ("KeyError", "ValueError")}),
