@@ -200,6 +200,8 @@ def _drift(stock: Stock) -> Iterator[Record]:
         _bench(stock),
         suspects(between, (stock.old.pages, stock.new.pages), stock.indexes[0]),
         list(rewritten_functions(stock.old.pages, stock.new.pages)),
+        _titles(stock),
+        [page.markdown for page in stock.old.pages if page.kind in ("source", "test")],
     )
     stock.changes = first.learnt()
     before = {change.digest for change in between}
@@ -222,7 +224,24 @@ def _bench(stock: Stock) -> Bench:
     def same(old: Any, new: Any) -> bool:
         return alike(old, new, (*DEFAULT, "list-order", "container")) is not None
 
-    return Bench(run, holds, same)
+    return Bench(run, holds, same, broken)
+
+
+def broken(before: Verdict, after: Verdict) -> tuple[str, str] | None:
+    """What a release does to a program (fails, differs, warns) and the error or warning of its code that tells.
+
+    Args:
+        before: Its verdict at the old release.
+        after: Its verdict at the new one.
+    """
+    raised = after.exception if isinstance(after.exception, Mapping) else {}
+    if after.outcome == "error":
+        in_code = raised.get("in") == "code" and raised.get("type")
+        return "fails", f"{raised['type']}: {raised.get('message', '')}".rstrip(": ") if in_code else ""
+    if after.outcome == "failed":
+        return "differs", ""
+    new = sorted(deprecations(after) - deprecations(before)) if after.outcome == "passed" else []
+    return ("warns", ": ".join(new[0])) if new else None
 
 
 def _bugs(stock: Stock, source: Source, _made: Sequence[Record]) -> Iterator[Record]:
@@ -241,8 +260,13 @@ def _migrations(stock: Stock) -> Iterator[Record]:
     """Edits of the drift rows that the step before made."""
     programs = {**stock.programs, **{r.id: r for r in stock.made if isinstance(r, Program)}}
     rows = (r for r in stock.made if isinstance(r, Example))
+    return edits.migrations(rows, programs, _titles(stock))
+
+
+def _titles(stock: Stock) -> tuple[str, str]:
+    """The old and the new release in words."""
     old, new = (f"{r.library} {r.version}" for r in (stock.old.release, stock.new.release))
-    return edits.migrations(rows, programs, (old, new))
+    return old, new
 
 
 def _corrections(stock: Stock, source: Source, made: Sequence[Record]) -> Iterator[Record]:

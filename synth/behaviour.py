@@ -16,18 +16,19 @@ from functools import cached_property
 
 from registry.families import Families
 from registry.names import SymbolIndex
-from registry.records import Change, Example, Page, Program, Verdict
+from registry.records import Change, Page, Program, Verdict
 from registry.text import Text
 from synth.calls import Receivers, Script
+from synth.dataflow import flow
 from synth.literals import changes_of
-from synth.material import Outcomes, Piece, draw, key_of
+from synth.material import Outcomes, Piece, Update, draw, key_of
 from synth.recording import checks_of, probing, recorded, values_of
 from synth.source import Edit, Source, applied
 from synth.stated import stated, told
 from synth.text import module_of
 from synth.trials import Bench
 
-GENERATOR, VERSION = "behaviour", "3"
+GENERATOR, VERSION = "behaviour", "4"
 
 FOUND = "runs at both releases"
 """Source of the evidence for a change that no note tells of."""
@@ -119,15 +120,28 @@ class Behaviour:
     def _of(self, piece: Piece, verdict: Verdict, operator: str) -> Iterator[Difference]:
         actual = told(piece.program, verdict, self.bench.same) if verdict.outcome == "failed" else {}
         for expression, old, new in stated(piece.program, actual):
-            symbol = self._subject(piece, old.code)
+            symbol = self._subject(piece, old.code, expression)
             if symbol is not None:
                 yield Difference(piece, symbol, expression, old, new, operator)
 
-    def _subject(self, piece: Piece, code: str) -> str | None:
-        """What a result is of: a suspect where the code calls one; of several what the example is about."""
-        called = set(self.index.called(code)) | {p for options in self._options(piece, code) for p in options}
-        order = [p for p in (*piece.example.symbols, *sorted(called)) if p in called and _acts(p, self.index)]
-        return next((p for p in order if p in self.suspects), next(iter(order), None))
+    def _subject(self, piece: Piece, code: str, expression: str) -> str | None:
+        """What a result is of: what is called in it, else in the last statement that made what it reads.
+
+        Of several calls there a suspect, else what the example is about.
+        """
+        script = Script(code, self.index.roots, self.receivers.of(piece.called))
+        calls = list(script.calls(self.index))
+        names = set(flow(ast.parse(expression, mode="eval")).reads)
+        for position in range(len(script.body) - 1, -1, -1):
+            what = flow(script.body[position])
+            if not (what.binds | what.changes) & names:
+                continue
+            called = [p for c in calls if c.statement == position for p in c.options if _acts(p, self.index)]
+            if called:
+                order = [*(p for p in piece.example.symbols if p in called), *called]
+                return next((p for p in order if p in self.suspects), order[0])
+            names |= what.reads
+        return None
 
     def _varied(self) -> list[Piece]:
         """Programs that pass at both releases with other literals, and with what they give at the old release."""
@@ -239,40 +253,22 @@ def with_behaviour(changes: Sequence[Change], found: Iterable[Difference], relea
     return [*changes, *made]
 
 
-def rows(
-    found: Iterable[Difference],
-    changes: Sequence[Change],
-    families: Families,
-    index: SymbolIndex,
-    releases: tuple[str, str],
-    domain: str,
-) -> Iterator[Program | Example]:
-    """A `drift` row for each difference: the code says what the call gave, and what it gives now."""
+def updates(found: Iterable[Difference], changes: Sequence[Change], families: Families) -> Iterator[Update]:
+    """An update for each difference: the code says what the call gave, and what it gives now."""
     by_symbol: Mapping[str, Change] = {
         c.symbol: c for c in sorted(changes, key=lambda c: (c.kind == "behaviour", c.kind, c.id)) if c.kind != "added"
     }
     for difference in found:
-        change, piece = by_symbol.get(difference.symbol), difference.piece
-        yield difference.old
-        yield difference.new
-        yield Example(
-            domain=domain,
-            kind="drift",
-            releases=releases,
-            parts={
-                "programs": {"old": difference.old.id, "new": difference.new.id},
-                "prompt": f"Update what this code says of its result: {index.public(difference.symbol)} has changed.",
-            },
-            change=change.id if change is not None else None,
-            family=next(iter(sorted(families.calling([difference.symbol]))), None),
-            symbols=(difference.symbol,),
-            file=piece.example.file,
-            root="pair:" + key_of(piece.key),
-            generator=GENERATOR,
-            generator_version=VERSION,
-            parents=(piece.example.id, *piece.example.parents),
-            licence=piece.example.licence,
-            source_url=piece.example.source_url,
+        change = by_symbol.get(difference.symbol)
+        yield Update(
+            old=difference.old,
+            new=difference.new,
+            pieces=(difference.piece,),
+            root="pair:" + key_of(difference.piece.key),
+            maker=(GENERATOR, VERSION),
             operator=f"behaviour:{difference.operator}",
-            old_effect="differs",
+            symbols=(difference.symbol,),
+            family=next(iter(sorted(families.calling([difference.symbol]))), None),
+            change=change.id if change is not None else None,
+            restates=True,
         )

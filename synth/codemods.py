@@ -60,10 +60,8 @@ def _parameter_dropped(rule: Rule, call: cst.Call) -> cst.Call | None:
 
 
 def _parameter_put_back(rule: Rule, call: cst.Call) -> cst.Call | None:
-    if find(call, rule.parameter) is not None:
-        return None
-    text = rule.values[0] if rule.values else rule.defaults.get(rule.parameter, "")
-    value = literal_of(text)
+    """The parameter with the value that people gave it; without one there is no old form."""
+    value = expression_of(rule.values[0]) if rule.values and find(call, rule.parameter) is None else None
     return with_arguments(call, [*call.args, keyworded(rule.parameter, value)]) if value is not None else None
 
 
@@ -82,16 +80,21 @@ def _keyed(rule: Rule, call: cst.Call) -> cst.Call | None:
 
 
 def _unkeyed(rule: Rule, call: cst.Call) -> cst.Call | None:
-    """Every argument up to the parameter by position, as the old signature had them; literal defaults filled in."""
+    """Every argument up to the parameter by position, as the old signature had them, one default filled in at most.
+
+    Nobody counts out several, nor passes `None` only to get past a parameter.
+    """
     position, at = _position(rule), find(call, rule.parameter)
     if position is None or at is None or not is_plain(call):
         return None
     order = _without(rule.order)
     given = {keyword_of(a) or order[i]: a.value for i, a in enumerate(call.args) if keyword_of(a) or i < len(order)}
-    made = []
+    made, filled = [], 0
     for name in order[: position + 1]:
-        value = given.pop(name, None) or literal_of(rule.defaults.get(name, ""))
+        value = given.pop(name, None)
         if value is None:
+            value, filled = literal_of(rule.defaults.get(name, "")), filled + 1
+        if value is None or filled > 1 or (filled and code_of(value) == "None"):
             return None
         made.append(cst.Arg(value))
     return with_arguments(call, [*made, *(keyworded(name, value) for name, value in given.items())])

@@ -18,8 +18,8 @@ from functools import cached_property
 from registry.families import Families
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Program
+from synth import behaviour
 from synth.behaviour import FOUND, Behaviour, with_behaviour
-from synth.behaviour import rows as behaviour_rows
 from synth.evidence import (
     Pair,
     rules_from_likeness,
@@ -27,7 +27,7 @@ from synth.evidence import (
     values_seen,
 )
 from synth.literals import varied
-from synth.material import Messages, Outcomes, Piece, passing
+from synth.material import Messages, Outcomes, Piece, Update, drifted, passing
 from synth.messages import Said, rules_from_messages
 from synth.migrate import Migrated, Migration, as_new
 from synth.pairs import Pairs, asserted, broken, matched
@@ -36,7 +36,8 @@ from synth.rules import HOLE, NAMING, Rule, rules_of
 from synth.sites import Limits, Site, Sites
 from synth.spelling import Speller
 from synth.templates import guessed
-from synth.trials import Bench, chosen, given_up, proven_rules
+from synth.trials import Bench, chosen, given_up, proven_rules, runnable
+from synth.wording import Wording
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ class Drift:
         bench: Runs what is proposed, so that the proven one is kept.
         suspects: Canonical paths of what may act differently without a note (see `synth.behaviour`).
         hunks: Functions of the library itself that were rewritten.
+        titles: The old and the new release in words: `networkx 3.6.1`.
+        given: More code of the old release, where values of parameters are looked for.
     """
 
     def __init__(
@@ -92,8 +95,10 @@ class Drift:
         bench: Bench,
         suspects: frozenset[str] = frozenset(),
         hunks: Sequence[Pair] = (),
+        titles: tuple[str, str] = ("the old release", "the new release"),
+        given: Sequence[str] = (),
     ) -> None:
-        self.hunks = hunks
+        self.hunks, self.titles, self.given = hunks, titles, given
         self.bench = bench
         self.changes, self.families = sorted(changes, key=lambda c: (c.symbol, c.kind, c.id)), families
         self.old_index, self.new_index = indexes
@@ -114,7 +119,7 @@ class Drift:
     def rules(self) -> list[Rule]:
         """The codemods: from the changes, from what errors say, from the maintainers' own migrations."""
         old, new = self.old_index, self.new_index
-        seen = values_seen((p.program.code + "\n" + p.program.test for p in self.old), old)
+        seen = values_seen((*map(_text, self.old), *self.given), old)
         passes = frozenset(p.program.id for p in self.passing)
         matches = matched(self.old, self.passing, passes, like=False)  # likeness shows no renames
         pairs = [m for m in matches if asserted(m.old.program) & asserted(m.new.program)]
@@ -196,23 +201,40 @@ class Drift:
         return [*planted, *varied(self.sites.limited(self.found), self.seed)]
 
     def rows(self) -> Iterator[Program | Example]:
-        """`drift` rows: the same example at both releases, and old examples rewritten by codemods."""
+        """`drift` rows: the same example at both releases, old examples rewritten by codemods, results restated."""
         pairs = Pairs(self.changes, self.old_index, self.new_index, self.families)
-        yield from pairs.rows(
-            self.old, self.new, self.outcomes, self.releases, self.domain, self._warnings, self.messages
+        hurt = broken(self.old, self.outcomes, self.releases, self._warnings)
+        yield from self._proven(
+            itertools.chain(
+                pairs.updates(hurt, self.passing, self.messages, self.releases),
+                self._migration.updates(self.migrated, self.families),
+                behaviour.updates(self.behaviour.differences, self.changes, self.families),
+            )
         )
-        yield from self._migration.rows(
-            self.migrated, self.outcomes, self.releases, self.domain, self.families, pairs.wording
-        )
-        found = self.behaviour.differences
-        yield from behaviour_rows(found, self.changes, self.families, self.old_index, self.releases, self.domain)
 
     def site_rows(self) -> Iterator[Program | Example]:
         """`preference` rows of call sites, and a `drift` row for each old form."""
         more: Iterable[Site] = settled(self.probes, self.bench.run(self.releases[1], (p.program for p in self.probes)))
-        sites = self.sites.limited([*self.found, *more])
-        spared = given_up(sites, self.bench, self.releases)
-        return self.sites.rows(sites, self.domain, self.releases, spared)
+        sites = runnable(self.sites.limited([*self.found, *more]), self.bench, self.releases[0])
+        yield from self.sites.rows(sites, self.domain, self.releases)
+        yield from self._proven(self.sites.updates(sites, given_up(sites, self.bench, self.releases)))
+
+    def _proven(self, updates: Iterable[Update]) -> Iterator[Program | Example]:
+        """The rows of updates that runs prove, which also tell what the old form does at the new release."""
+        found = list({(u.old.id, u.new.id): u for u in reversed(list(updates))}.values())[::-1]
+        before = self.bench.run(self.releases[0], (u.old for u in found))
+        found = [u for u in found if before[u.old.id].outcome == "passed"]
+        holding = self.bench.holding(self.releases[1], (u.new for u in found))
+        found = [u for u in found if u.new.id in holding]
+        after = self.bench.run(self.releases[1], (u.old for u in found))
+        wording = Wording(self.changes, (self.old_index, self.new_index), self.titles)
+        for update in found:
+            broke = self.bench.breaks(before[update.old.id], after[update.old.id])
+            if broke is not None:
+                effect, said = broke
+                yield update.old
+                yield update.new
+                yield drifted(update, wording.prompt(update, effect, said), effect, self.releases)
 
 
 def distinct(rules: Iterable[Rule]) -> list[Rule]:

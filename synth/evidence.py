@@ -22,7 +22,7 @@ LITERAL = 20
 
 
 def values_seen(codes: Iterable[str], index: SymbolIndex) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Literals given by keyword to (canonical path, parameter) in code, most frequent first."""
+    """Literals and names of the library given by keyword to (canonical path, parameter), most frequent first."""
     found: dict[tuple[str, str], Counter[str]] = {}
     for code in codes:
         try:
@@ -31,7 +31,8 @@ def values_seen(codes: Iterable[str], index: SymbolIndex) -> dict[tuple[str, str
             continue
         for call in script.calls(index):
             for keyword in call.node.keywords:
-                if call.path and keyword.arg and is_literal(keyword.value):
+                value = keyword.value
+                if call.path and keyword.arg and (is_literal(value) or script.resolve(value) is not None):
                     found.setdefault((call.path, keyword.arg), Counter())[ast.unparse(keyword.value)] += 1
     return {
         key: tuple(text for text, _ in sorted(counts.items(), key=lambda kv: (-kv[1], kv[0])))
@@ -138,12 +139,12 @@ def rewrites(pair: Pair, old: SymbolIndex, new: SymbolIndex, receivers: tuple[Re
     )
     for tag, i, j, k, m in matcher.get_opcodes():
         if tag == "replace":
-            for one, other in _aligned(first.body[i:j], second.body[k:m]):
+            for one, other in aligned(first.body[i:j], second.body[k:m]):
                 for a, b in differences(one, other):
                     yield from _rewrite(a, b, one, (first, old), (second, new))
 
 
-def _aligned(old: Sequence[ast.stmt], new: Sequence[ast.stmt]) -> Iterator[tuple[ast.stmt, ast.stmt]]:
+def aligned(old: Sequence[ast.stmt], new: Sequence[ast.stmt]) -> Iterator[tuple[ast.stmt, ast.stmt]]:
     """Statements of a hunk that belong together: by place where there are as many, else by what they assign to."""
     if len(old) == len(new):
         yield from zip(old, new, strict=True)

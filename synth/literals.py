@@ -18,6 +18,9 @@ from synth.recording import checks_of, probing
 from synth.sites import Site
 from synth.source import Edit, Source, applied
 
+FEW = 4
+"""Constants in a collection that still may be changed one by one: more are data."""
+
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -44,7 +47,7 @@ def varied(sites: Sequence[Site], seed: int = 0, each: int = 2, enough: int = 8)
 def _variants(site: Site, rng: random.Random, each: int) -> Iterator[Probe]:
     checks = checks_of(Program(code="", test=site.test))
     code = site.prompt + site.chosen + site.suffix
-    if checks is None:
+    if checks is None or holds_data(code):
         return
     options = changes_of(code, rng)
     rng.shuffle(options)
@@ -60,6 +63,18 @@ def _variants(site: Site, rng: random.Random, each: int) -> Iterator[Probe]:
                 site, prompt=prompt, chosen=chosen, suffix=suffix, call=call, test=probing(checks), operator="varied"
             )
             yield Probe(made, tuple(checks))
+
+
+def holds_data(code: str) -> bool:
+    """Whether a script holds values that belong together, as an expected result does to the size it is of.
+
+    Nor are loops and handlers varied: what they go through and catch is meant as it is.
+    """
+    nodes = list(ast.walk(ast.parse(code)))
+    displays = (n for n in nodes if isinstance(n, (ast.List, ast.Tuple, ast.Set, ast.Dict)))
+    return any(isinstance(n, (ast.Compare, ast.For, ast.Try)) for n in nodes) or any(
+        sum(isinstance(n, ast.Constant) for n in ast.walk(d)) > FEW for d in displays
+    )
 
 
 def changes_of(code: str, rng: random.Random) -> list[list[Edit]]:

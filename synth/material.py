@@ -115,6 +115,73 @@ def derived(
     )
 
 
+@dataclass(frozen=True)
+class Update:
+    """Code that a release breaks, and the same brought up to date: what a `drift` row is made of.
+
+    Attributes:
+        old: The code as it was, with its test.
+        new: The code as it is now.
+        pieces: The examples that it comes from; file and address are the first one's.
+        root: Key that all rows of the site or pair share.
+        maker: Name and version of the generator.
+        operator: What was done.
+        symbols: Paths of what it shows, first what has changed.
+        family: Name of its family.
+        change: Id of the change that it shows.
+        seed: The seed of it.
+        restates: Whether the calls stay, and what the code says of their results is what changes.
+    """
+
+    old: Program
+    new: Program
+    pieces: tuple[Piece, ...]
+    root: str
+    maker: tuple[str, str]
+    operator: str
+    symbols: tuple[str, ...]
+    family: str | None
+    change: str | None
+    seed: int = 0
+    restates: bool = False
+
+
+def drifted(update: Update, prompt: str, old_effect: str, releases: tuple[str, str]) -> Example:
+    """The `drift` row of an update.
+
+    Args:
+        update: The two forms.
+        prompt: What is asked.
+        old_effect: What the new release does to the old form: fails, differs, warns.
+        releases: Ids of the old and the new release.
+    """
+    first = update.pieces[0].example
+    return Example(
+        domain=first.domain,
+        kind="drift",
+        releases=releases,
+        parts={"programs": {"old": update.old.id, "new": update.new.id}, "prompt": prompt},
+        change=update.change,
+        family=update.family,
+        symbols=update.symbols,
+        file=first.file,
+        root=update.root,
+        generator=update.maker[0],
+        generator_version=update.maker[1],
+        seed=update.seed,
+        parents=parents_of(*update.pieces),
+        licence=licence_of(*update.pieces),
+        source_url=first.source_url,
+        operator=update.operator,
+        old_effect=old_effect,
+    )
+
+
+def parents_of(*found: Piece) -> tuple[str, ...]:
+    """Ids of examples and of what they were made of, each once."""
+    return tuple(dict.fromkeys(i for p in found for i in (p.example.id, *p.example.parents)))
+
+
 def chosen(percent: int, *what: object) -> bool:
     """Whether a lottery takes something, as `percent` of a hundred things: others that come and go change nothing."""
     return int(draw(*what)[:8], 16) * 100 < percent << 32

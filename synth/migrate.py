@@ -12,16 +12,15 @@ from dataclasses import dataclass
 
 from registry.families import Families
 from registry.names import SymbolIndex
-from registry.records import Example, Program
+from registry.records import Program
 from synth.calls import Receivers, bound_by_imports
-from synth.material import Outcomes, Piece, key_of
-from synth.pairs import differ, effect_of
+from synth.material import Piece, Update, key_of
+from synth.pairs import differ
 from synth.rewriting import Rewriting
 from synth.rules import NAMING, Rule
 from synth.spelling import Speller, without_imports
-from synth.wording import Wording
 
-GENERATOR, VERSION = "migrate", "4"
+GENERATOR, VERSION = "migrate", "5"
 
 GUESSES = ("default", "literal", "order")
 """Kinds of rules that apply to calls which may well be right as they are: guesses, all of them."""
@@ -107,55 +106,27 @@ class Migration:
                 found.setdefault(made.program.id, made)
         return list(found.values())
 
-    def rows(
-        self,
-        found: Iterable[Migrated],
-        outcomes: Outcomes,
-        releases: tuple[str, str],
-        domain: str,
-        families: Families,
-        wording: Wording,
-    ) -> Iterator[Program | Example]:
-        """A `drift` row for each old example that broke and that rules rewrite."""
-        for made in found:
-            yield made.piece.program
-            yield made.program
-            yield self._row(made, outcomes, releases, domain, families, wording)
+    def updates(self, found: Iterable[Migrated], families: Families) -> Iterator[Update]:
+        """The old examples that broke, each with what rules made of it; none where the test alone names what changed.
 
-    def _row(
-        self,
-        made: Migrated,
-        outcomes: Outcomes,
-        releases: tuple[str, str],
-        domain: str,
-        families: Families,
-        wording: Wording,
-    ) -> Example:
-        piece, program, rules = made.piece, made.program, made.rules
-        family = next((f for r in rules for f in sorted(families.calling([r.new, r.old]))), None)
-        change = next((r.change for r in rules if r.change), None)
-        symbols = tuple(dict.fromkeys((*(r.new for r in rules), *(r.old for r in rules))))
-        return Example(
-            domain=domain,
-            kind="drift",
-            releases=releases,
-            parts={
-                "programs": {"old": piece.program.id, "new": program.id},
-                "prompt": wording.prompt(self.old.public(rules[0].old), change, symbols),
-            },
-            change=change,
-            family=family,
-            symbols=symbols,
-            file=piece.example.file,
-            root="pair:" + key_of(piece.key),
-            generator=GENERATOR,
-            generator_version=VERSION,
-            parents=(piece.example.id, *piece.example.parents),
-            licence=piece.example.licence,
-            source_url=piece.example.source_url,
-            operator="forward:" + "+".join(sorted({r.operator for r in rules})),
-            old_effect=effect_of(piece, outcomes, releases[1]),
-        )
+        Args:
+            found: The examples, rewritten.
+            families: Families of the changes.
+        """
+        for made in found:
+            piece, rules = made.piece, made.rules
+            if differ(piece.program, made.program):
+                yield Update(
+                    old=piece.program,
+                    new=made.program,
+                    pieces=(piece,),
+                    root="pair:" + key_of(piece.key),
+                    maker=(GENERATOR, VERSION),
+                    operator="forward:" + "+".join(sorted({r.operator for r in rules})),
+                    symbols=tuple(dict.fromkeys((*(r.old for r in rules), *(r.new for r in rules)))),
+                    family=next((f for r in rules for f in sorted(families.calling([r.new, r.old]))), None),
+                    change=next((r.change for r in rules if r.change), None),
+                )
 
 
 def with_imports(code: str, wanted: Collection[tuple[str, str]]) -> str:

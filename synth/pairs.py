@@ -1,38 +1,31 @@
 """Drift that the maintainers migrated themselves: the same test or doc example at two versions.
 
 Where the old program passes at the old release and not at the new one, and its successor passes at the new one, the
-two are an old and a new form of the same thing. Each pair is proposed whole, cut to single checks, and hunk by hunk
-(the old program with one hunk of the new one); runs sort out which of these prove a change.
+two are an old and a new form of the same thing. The old program with those statements of the new one that name what
+changed is proposed (`synth.focus`), with the old test, whole and cut to single checks; runs sort out which of these
+prove a change.
 """
 
 from __future__ import annotations
 
 import ast
-import dataclasses
 import difflib
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from registry.families import Families
 from registry.names import SymbolIndex
-from registry.records import Change, Example, Program
-from synth.dataflow import unbound
-from synth.material import Messages, Outcomes, Piece, key_of, licence_of
-from synth.slices import cut_to_checks, scripted
-from synth.source import Source
-from synth.wording import Wording
+from registry.records import Change, Program
+from synth.calls import Receivers
+from synth.focus import Focus, Focused
+from synth.material import Messages, Outcomes, Piece, Update, key_of
+from synth.slices import cut_to_checks
 
-GENERATOR, VERSION = "pairs", "6"
+GENERATOR, VERSION = "pairs", "7"
 
 LIKE = 0.6
 """A test of another name is the successor from this likeness of the code on."""
-
-_IMPORTS = (ast.Import, ast.ImportFrom)
-
-SAME = 0.7
-"""Checks of other texts are taken for forms of one check from this likeness of the code on."""
 
 CHECKS = 4
 """Most single checks that are proposed of a pair."""
@@ -113,13 +106,8 @@ def _likest(piece: Piece, options: Sequence[Piece], least: float) -> Piece | Non
     return found
 
 
-def effect_of(piece: Piece, outcomes: Outcomes, release: str) -> str:
-    """What a release does to a program that broke there: `fails`, `differs` (a check fails) or `warns`."""
-    return {"passed": "warns", "failed": "differs"}.get(outcomes.get((piece.program.id, release), "failed"), "fails")
-
-
 class Pairs:
-    """Writes the rows of matched examples.
+    """Finds what the maintainers migrated themselves.
 
     Args:
         changes: What changed.
@@ -130,120 +118,68 @@ class Pairs:
 
     def __init__(self, changes: Sequence[Change], old: SymbolIndex, new: SymbolIndex, families: Families) -> None:
         self.old, self.new, self.families = old, new, families
-        self.wording = Wording(changes, old, new)
+        self.receivers = Receivers(old), Receivers(new)
+        self.focus = Focus(old, new, changes)
         self.changes: dict[str, list[Change]] = {}
         for change in sorted(changes, key=lambda c: (c.symbol, c.kind)):
             self.changes.setdefault(families.by_change.get(change.id, ""), []).append(change)
 
-    def rows(
-        self,
-        old: Sequence[Piece],
-        new: Sequence[Piece],
-        outcomes: Outcomes,
-        releases: tuple[str, str],
-        domain: str,
-        warned: Messages,
-        messages: Messages,
-    ) -> Iterator[Program | Example]:
-        """The `drift` rows of old examples that broke; each Program before the first Example that names it.
+    def updates(
+        self, hurt: Sequence[Piece], new: Sequence[Piece], messages: Messages, releases: tuple[str, str]
+    ) -> Iterator[Update]:
+        """What became of old examples that broke: their statements that name what changed, as they are now.
 
         Args:
-            old: Mined examples of the old release.
-            new: Mined examples of the new release.
-            outcomes: (program, release) -> outcome.
-            releases: Ids of the old and the new release.
-            domain: Name of the domain.
-            warned: (program, release) -> its message, where it warned of a deprecation.
+            hurt: Old examples that broke.
+            new: Examples that pass at the new release.
             messages: (program, release) -> its message, where it said anything.
+            releases: Ids of the old and the new release.
         """
-        found = broken(old, outcomes, releases, warned)
-        passes = frozenset(p.program.id for p in new if outcomes.get((p.program.id, releases[1])) == "passed")
-        for match in matched(found, new, passes):
-            if match.how != "same" and not self._related(match):
-                continue
+        for match in matched(hurt, new, frozenset(p.program.id for p in new)):
             if match.old.example.kind == "doc" and not _checks_the_same(match.old.program, match.new.program):
                 continue  # the page has another example there
-            seen: set[tuple[str, str]] = set()
+            if only_listens(match.old.program, match.new.program):
+                continue
             failing = line_of(messages.get((match.old.program.id, releases[1]), ""))
-            for operator, before, after in self._forms(match, failing):
-                if (before.id, after.id) in seen or not differ(before, after) or only_listens(before, after):
-                    continue
-                seen.add((before.id, after.id))
-                yield before
-                yield after
-                row = self._row(match, before, after, operator, releases, domain)
-                yield dataclasses.replace(row, old_effect=effect_of(match.old, outcomes, releases[1]))
+            yield from self._of(match, failing)
 
-    def _related(self, match: Match) -> bool:
-        """Whether two tests of other names check the same of one symbol, or call old and new names of one family."""
-        before, after = match.old.program, match.new.program
-        old, new = self.old.called(before.code), self.new.called(after.code)
-        names = {self.old.public(p) for p in old} & {self.new.public(p) for p in new}
-        if names and asserted(before) & asserted(after):
-            return True
-        gone = self.families.calling(p for p in old if self.old.public(p) not in names)
-        return bool(gone & self.families.calling(p for p in new if self.new.public(p) not in names))
+    def _of(self, match: Match, failing: int | None) -> Iterator[Update]:
+        """The update of a match as a whole, and cut to each of its checks."""
+        methods = self.receivers[0].of(match.old.called), self.receivers[1].of(match.new.called)
+        whole = self.focus.focused(
+            match.old.program, match.new.program, failing, methods, same=match.how != "like"
+        )  # fmt: skip
+        if whole is None:
+            return
+        yield self._update(match, match.old.program, whole, "whole")
+        for before, after in _checks(match.old.program, whole.program)[:CHECKS]:
+            yield self._update(match, before, Focused(after, whole.symbols), "check")
 
-    def _forms(self, match: Match, failing: int | None) -> Iterator[tuple[str, Program, Program]]:
-        before, after = match.old.program, match.new.program
-        yield f"{match.how}:whole", before, after
-        for old, new in _checks(before, after)[:CHECKS]:
-            yield f"{match.how}:check", old, new
-        for i, new in enumerate(hunks(before, after, failing)):
-            if i < CHECKS:
-                yield f"{match.how}:hunk", before, new
-
-    def _row(
-        self, match: Match, before: Program, after: Program, operator: str, releases: tuple[str, str], domain: str
-    ) -> Example:
-        family, symbols = self.shown(before, after)
-        public = self.new.public(symbols[0]) if symbols else "the library"
-        change = self._change(family, symbols)
-        return Example(
-            domain=domain,
-            kind="drift",
-            releases=releases,
-            parts={
-                "programs": {"old": before.id, "new": after.id},
-                "prompt": self.wording.prompt(public, change, symbols),
-            },
-            change=change,
-            family=family,
-            symbols=symbols,
-            file=match.old.example.file,
+    def _update(self, match: Match, before: Program, after: Focused, form: str) -> Update:
+        symbols = after.symbols
+        changed = [p for p in symbols if p in self.focus.changed or p not in self.new.by_path]
+        family = next((f for path in changed for f in sorted(self.families.calling([path]))), None)
+        return Update(
+            old=before,
+            new=after.program,
+            pieces=(match.new, match.old),
             root="pair:" + key_of(match.old.key),
-            generator=GENERATOR,
-            generator_version=VERSION,
-            parents=(match.old.example.id, match.new.example.id),
-            licence=licence_of(match.old, match.new),
-            source_url=match.new.example.source_url,
-            operator=operator,
+            maker=(GENERATOR, VERSION),
+            operator=f"{match.how}:{form}",
+            symbols=symbols,
+            family=family,
+            change=self._change(family, symbols) if family is not None else None,
         )
 
-    def _change(self, family: str | None, symbols: Sequence[str]) -> str | None:
+    def _change(self, family: str, symbols: Sequence[str]) -> str | None:
         """The change of a family that a pair shows: one of the first symbol that has any, else the family's first."""
-        members = self.changes.get(family or "", [])
+        members = self.changes.get(family, [])
         for path in symbols:
             names = {path, self.old.public(path), self.new.public(path)}
             for change in members:
                 if change.symbol in names or change.replacement in names:
                     return change.id
         return members[0].id if members else None
-
-    def shown(self, before: Program, after: Program) -> tuple[str | None, tuple[str, ...]]:
-        """The family that a pair shows, and its symbols: of what only one of the two calls, else of what both call."""
-        old = self.old.called(before.code + "\n" + before.test)
-        new = self.new.called(after.code + "\n" + after.test)
-        names_old, names_new = {self.old.public(p) for p in old}, {self.new.public(p) for p in new}
-        apart = [p for p in old if self.old.public(p) not in names_new]
-        apart += [p for p in new if self.new.public(p) not in names_old]
-        both = [p for p in old if self.old.public(p) in names_new]
-        for group in (apart, both):
-            for path in group:
-                family = sorted(self.families.calling([path]))
-                if family:
-                    return family[0], (path, *(p for p in (*old, *new) if p != path))
-        return None, tuple(dict.fromkeys((*apart, *both)))
 
 
 def differ(before: Program, after: Program) -> bool:
@@ -274,15 +210,9 @@ def asserted(program: Program) -> frozenset[str]:
 
 
 def _checks(before: Program, after: Program) -> list[tuple[Program, Program]]:
-    """Both programs cut to one check each, paired by the check's text, else by order where as many are left."""
-    old, new = cut_to_checks(before), cut_to_checks(after)
-    texts: Mapping[str, Program] = dict(new)
-    made = [(program, texts[text]) for text, program in old if text in texts]
-    rest_old = [p for text, p in old if text not in texts]
-    known = Counter(text for text, _ in old)
-    rest_new = [p for text, p in new if text not in known]
-    if len(rest_old) == len(rest_new):
-        made += [pair for pair in zip(rest_old, rest_new, strict=True) if _alike(*pair)]
+    """Both programs, which have one test, cut to each of its checks where they differ in what it needs."""
+    known = dict(cut_to_checks(after))
+    made = [(program, known[text]) for text, program in cut_to_checks(before) if text in known]
     return [pair for pair in made if differ(*pair)]
 
 
@@ -294,38 +224,3 @@ def line_of(message: str) -> int | None:
 
 def _checks_the_same(before: Program, after: Program) -> bool:
     return before.test == after.test or bool(asserted(before) & asserted(after))
-
-
-def _alike(before: Program, after: Program) -> bool:
-    """Whether two programs are forms of one thing, as far as their texts tell."""
-    return difflib.SequenceMatcher(None, before.code, after.code, autojunk=False).ratio() > SAME
-
-
-def hunks(before: Program, after: Program, failing: int | None) -> Iterator[Program]:
-    """The old program with one hunk of the new one each; none where there is only one hunk and equal checks.
-
-    Args:
-        before: The old program.
-        after: The new one.
-        failing: Line of the old code that fails at the new release: only the hunk around it may mend that.
-    """
-    try:
-        old, new = Source(before.code), Source(after.code)
-        old_keys = [ast.unparse(s) for s in old.tree.body]
-        new_keys = [ast.unparse(s) for s in new.tree.body]
-    except (SyntaxError, RecursionError):
-        return
-    matcher = difflib.SequenceMatcher(None, old_keys, new_keys, autojunk=False)
-    codes = [op for op in matcher.get_opcodes() if op[0] != "equal"]
-    if len(codes) < 2 and before.test == after.test:
-        return
-    for _, i, j, k, m in codes:
-        if all(isinstance(s, _IMPORTS) for s in (*old.tree.body[i:j], *new.tree.body[k:m])):
-            continue
-        if failing is None or not any(s.lineno <= failing <= (s.end_lineno or s.lineno) for s in old.tree.body[i:j]):
-            continue
-        kept = [(old, s) for s in old.tree.body[:i]] + [(new, s) for s in new.tree.body[k:m]]
-        kept += [(old, s) for s in old.tree.body[j:]]
-        code = scripted(kept)[0]
-        if not unbound([*ast.parse(code).body, *ast.parse(before.test).body]):
-            yield Program(code=code, test=before.test, files=before.files)

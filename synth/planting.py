@@ -8,6 +8,7 @@ yields there is not known before it runs: `Planter` gives probes, `synth.recordi
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -22,7 +23,11 @@ from synth.sites import Site
 from synth.slices import joined
 
 _RESULT = "result"
+_MARKUP = re.compile(r" ?\[\w+\]_|`")
+"""What a docstring has that a comment has not: footnotes and backquotes."""
 _IMPORTS = (ast.Import, ast.ImportFrom)
+_FILLING = (ast.Expr, ast.Assign, ast.AugAssign, ast.For)
+"""Statements that go on setting up what the one before them made; a `try` only looks at it."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +161,9 @@ class Planter:
             if isinstance(statement, _IMPORTS):
                 continue
             what = flow(statement)
-            for name in sorted(what.binds | what.changes):
+            made = what.binds if isinstance(statement, (ast.Assign, ast.AnnAssign)) else frozenset()
+            fills = {n for n in what.changes if n in ready} if isinstance(statement, _FILLING) else frozenset()
+            for name in sorted(made | fills):
                 before = ready.get(name)
                 if before is None or before == position - 1:
                     ready[name] = position
@@ -189,7 +196,7 @@ class Planter:
         reads = flow(statement).reads - BUILTINS
         imports = [s for s in script.body if isinstance(s, _IMPORTS)]
         others = sorted(reads - flow_all(imports).binds)
-        if len(others) > 3 or any(_defines(s) and flow(s).binds & set(others) for s in script.body):
+        if not _can_move(others, statement, script):
             return None
         follow = _following(script, at, result)
         bound = flow_all(script.body[i] for i in follow).binds | {result}
@@ -219,7 +226,7 @@ class Planter:
         reads = flow(call).reads - BUILTINS
         imports = [s for s in script.body if isinstance(s, _IMPORTS)]
         others = sorted(reads - flow_all(imports).binds)
-        if len(others) > 3 or any(_defines(s) and flow(s).binds & set(others) for s in script.body):
+        if not _can_move(others, call, script):
             return None
         lines = tuple(ast.unparse(s) for s in imports if flow(s).binds & reads)
         start = len(f"{_RESULT} = ")
@@ -245,12 +252,12 @@ class Planter:
                 yield site
 
     def _in(self, cutting: Cutting, host: Host) -> Probe | None:
-        script = host.script
-        names = cutting.reads or sorted(host.ready, key=lambda n: host.ready[n])[:1]
+        script, names = host.script, cutting.reads
         position = max(host.ready[n] for n in names)
-        part = script.body[: position + 1]
+        part = [s for s in script.body[: position + 1] if isinstance(s, (*_IMPORTS, *_FILLING)) or _defines(s)]
         fixed = flow_all(s for s in part if isinstance(s, _IMPORTS)).binds
-        keep = needed(part, names, fixed)
+        keep = [script.body.index(part[i]) for i in needed(part, names, fixed)]
+        part = script.body[: position + 1]
         if len(keep) > 12 or cutting.binds & (flow_all(part[i] for i in keep).binds | set(cutting.reads)):
             return None
         text, _ = joined(script.source, keep)
@@ -277,6 +284,7 @@ class Planter:
     def _comment(self, path: str) -> str:
         symbol = self.index.by_path.get(path)
         sentence = " ".join((symbol.doc if symbol else "").strip().split("\n\n")[0].split())
+        sentence = _MARKUP.sub("", sentence)
         return f"# {sentence}\n" if sentence and len(sentence) <= 100 else ""
 
 
@@ -326,6 +334,17 @@ def _literal_checks(test: str) -> list[Check]:
 
 def _reads(check: Check) -> frozenset[str]:
     return flow(ast.parse(check.expression, mode="eval").body).reads
+
+
+def _can_move(reads: Sequence[str], node: ast.AST, script: Script) -> bool:
+    """Whether something can stand in another program: it needs one thing or few of it, no functions, and no text.
+
+    What needs nothing has nothing to do with the lines it would stand among; a text names what only its own program
+    has (`weight="cost"`).
+    """
+    texts = (n for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str))
+    own = any(_defines(s) and flow(s).binds & set(reads) for s in script.body)
+    return 0 < len(reads) <= 3 and not own and not any(texts)
 
 
 def _defines(statement: ast.stmt) -> bool:

@@ -38,8 +38,9 @@ class Rule:
         order: Names of the positional parameters at old (keyword-only, position, removed-parameter).
         defaults: Source of the old defaults, by name.
         accepted: Parameters that the old function takes; empty where it takes any.
-        values: removed-parameter: its value most seen in old code, where it is not the default. order: names of the
-            positional parameters at new. default, literal: the old and the new value.
+        values: removed-parameter: the value it is put back with: its default where that is the name of an option, else
+            the one most seen in old code. order: names of the positional parameters at new. default, literal: the old
+            and the new value.
         around: Text before and after the call at new (wrap): what the old call gave is now `dict(call)` or `call[0]`.
         template: What stands for the call at new, with holes (expression).
         imports: Names that the template needs: (name, dotted path).
@@ -143,7 +144,9 @@ def _signature_rules(
 
     for name in detail.get("removed", ()):
         yield rule("removed-parameter", name)
-        for value in [v for v in seen.get((before.path, name), ()) if v != defaults.get(name)][:1]:
+        given = [v for v in seen.get((before.path, name), ()) if v != "None"]
+        option = [d for d in [defaults.get(name, "")] if d[:1] in "'\"" and len(d) > 2]
+        for value in (option + given)[:1]:
             yield rule("removed-parameter", name, values=[value])
     for name, to in sorted(dict(detail.get("renamed", {})).items()):
         yield rule("keyword", name, to)

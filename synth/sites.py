@@ -8,6 +8,7 @@ verdicts, and so many are proposed that some may turn out equivalent.
 
 from __future__ import annotations
 
+import ast
 import random
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -21,13 +22,13 @@ from synth import migrate
 from synth.arguments import code_of, parsed_call
 from synth.calls import Call, Receivers, Script
 from synth.codemods import backward
-from synth.material import Piece, draw, key_of, licence_of
+from synth.material import Piece, Update, draw, key_of, licence_of, parents_of
 from synth.mutants import Mutator
 from synth.rules import Rule
 from synth.slices import Slicer
 from synth.spelling import Speller
 
-GENERATOR, VERSION = "sites", "2"
+GENERATOR, VERSION = "sites", "3"
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class Site:
     @property
     def parents(self) -> tuple[str, ...]:
         """Ids of what it was made from."""
-        return tuple(dict.fromkeys(i for p in self.pieces for i in (p.example.id, *p.example.parents)))
+        return parents_of(*self.pieces)
 
     @cached_property
     def root(self) -> str:
@@ -264,6 +265,8 @@ class Sites:
         made = backward(rule, parsed) if parsed is not None else None
         if parsed is None or made is None:
             return None
+        if rule.kind == "removed-parameter" and not _names_of(rule.values[0]) <= script.names.keys():
+            return None
         function = speller.old(rule, code_of(parsed.func), script)
         return function + code_of(made)[len(code_of(made.func)) :] if function is not None else None
 
@@ -274,15 +277,13 @@ class Sites:
         sites: Iterable[Site],
         domain: str,
         releases: tuple[str, str],
-        spared: Collection[tuple[str, str]] = frozenset(),
     ) -> Iterator[Program | Example]:
-        """The rows of sites: each Program before the first Example that names it.
+        """The `preference` rows of sites: each Program before the first Example that names it.
 
         Args:
             sites: The sites.
             domain: Name of the domain.
             releases: Ids of the old and the new release.
-            spared: (root of a site, codemod) of old forms that get no `drift` row.
         """
         for site in sites:
             chosen = site.program()
@@ -293,8 +294,6 @@ class Sites:
                     continue
                 yield program
                 yield self._preference(site, domain, releases, chosen, program, kind, operator, text)
-                if kind == "stale" and (site.root, operator) not in spared:
-                    yield self._drift(site, domain, releases, program, chosen, operator)
 
     def rejected(self, site: Site) -> Iterator[tuple[str, str, str]]:
         """(kind, operator, text) of every wrong form of a site, distinct: old forms, mutants, an invented name."""
@@ -349,27 +348,30 @@ class Sites:
             operator=f"{site.operator}:{operator}",
         )
 
-    def _drift(
-        self, site: Site, domain: str, releases: tuple[str, str], old: Program, new: Program, operator: str
-    ) -> Example:
-        return Example(
-            domain=domain,
-            kind="drift",
-            releases=releases,
-            parts={
-                "programs": {"old": old.id, "new": new.id},
-                "prompt": f"Update this code: {self.new.public(site.path)} has changed.",
-            },
-            change=site.change,
-            family=site.family,
-            symbols=(site.path,),
-            file=site.piece.example.file,
-            root=site.root,
-            generator=migrate.GENERATOR,
-            generator_version=migrate.VERSION,
-            seed=self.seed,
-            parents=site.parents,
-            licence=licence_of(*site.pieces),
-            source_url=site.piece.example.source_url,
-            operator=f"backward:{operator}",
-        )
+    def updates(self, sites: Iterable[Site], spared: Collection[tuple[str, str]] = frozenset()) -> Iterator[Update]:
+        """The old forms of calls, each with the call as it is now.
+
+        Args:
+            sites: The sites.
+            spared: (root of a site, codemod) of old forms that get none.
+        """
+        for site in sites:
+            for kind, operator, text in self.rejected(site):
+                if kind == "stale" and (site.root, operator) not in spared:
+                    yield Update(
+                        old=site.program(text),
+                        new=site.program(),
+                        pieces=site.pieces,
+                        root=site.root,
+                        maker=(migrate.GENERATOR, migrate.VERSION),
+                        operator=f"backward:{operator}",
+                        symbols=(site.path,),
+                        family=site.family,
+                        change=site.change,
+                        seed=self.seed,
+                    )
+
+
+def _names_of(expression: str) -> set[str]:
+    """The names that an expression reads."""
+    return {n.id for n in ast.walk(ast.parse(expression, mode="eval")) if isinstance(n, ast.Name)}

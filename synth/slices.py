@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from registry.records import Program
@@ -52,16 +52,16 @@ class Slicer:
         for i, check in enumerate(test):
             if not isinstance(check, ast.Assert) or taken == self.checks:
                 continue
-            setup = needed(test[:i], flow(check).reads, self.fixed)
+            setup = made_of(test[:i], flow(check).reads, self.fixed)
             wanted = flow_all([check, *(test[j] for j in setup)]).reads
-            behind = needed(code, wanted, self.fixed)
+            behind = made_of(code, wanted, self.fixed)
             if position in behind:
                 taken += 1
                 checks |= {*setup, i}
                 keep |= set(behind)
         if not taken:
             return None
-        keep |= set(needed(code[:position], flow(code[position]).reads, self.fixed))
+        keep |= set(made_of(code[:position], flow(code[position]).reads, self.fixed))
         text, starts = joined(self.code, sorted(keep))
         tests, _ = joined(self.test, sorted(checks))
         return Slice(text, tests, starts[position] - self.code.span(code[position])[0])
@@ -70,11 +70,28 @@ class Slicer:
         """The program cut to one of its checks."""
         code, test = self.code.tree.body, self.test.tree.body
         at = test.index(check)
-        setup = needed(test[:at], flow(check).reads, self.fixed)
-        behind = needed(code, flow_all([check, *(test[j] for j in setup)]).reads, self.fixed)
+        setup = made_of(test[:at], flow(check).reads, self.fixed)
+        behind = made_of(code, flow_all([check, *(test[j] for j in setup)]).reads, self.fixed)
         text, _ = joined(self.code, behind)
         tests, _ = joined(self.test, [*setup, at])
         return Program(code=text, test=tests)
+
+
+def made_of(statements: Sequence[ast.stmt], wanted: Iterable[str], fixed: Container[str]) -> list[int]:
+    """`needed` without the blocks that only look whether something raises: they set nothing up.
+
+    Args:
+        statements: A straight script.
+        wanted: Names.
+        fixed: Names whose object no statement changes.
+    """
+    names = frozenset(wanted)
+    kept = needed(statements, names, fixed)
+    reads = names | flow_all(statements[p] for p in kept).reads
+    looks = {p for p in kept if isinstance(statements[p], ast.Try) and not flow(statements[p]).binds & reads}
+    if not looks:
+        return kept
+    return needed([ast.Pass() if p in looks else s for p, s in enumerate(statements)], names, fixed)
 
 
 def joined(source: Source, positions: list[int]) -> tuple[str, dict[int, int]]:

@@ -18,8 +18,8 @@ from synth.slices import Slicer
 LONGEST = 200
 """Characters of a stated result."""
 
-_FLAG = re.compile(r"(raised|warned)\d*$")
-"""Names of what says whether a call raised or warned."""
+_FLAG = re.compile(r"(raised|warned|printed)\d*$")
+"""Names of what says whether a call raised or warned, and of what was printed: the layout of a text is no result."""
 
 
 def stated(program: Program, actual: Mapping[int, str], most: int = 2) -> Iterator[tuple[str, Program, Program]]:
@@ -39,6 +39,8 @@ def stated(program: Program, actual: Mapping[int, str], most: int = 2) -> Iterat
     for number, check in enumerate(checks):
         before, after = expected.get(number), actual.get(number)
         if before is None or after is None or most == 0 or max(len(before), len(after)) > LONGEST:
+            continue
+        if _only_says_whether(before) or _only_says_whether(after):
             continue
         assert isinstance(check.test, ast.Compare)
         if _FLAG.match(ast.unparse(check.test.left)):
@@ -86,6 +88,14 @@ def _literals(*texts: str) -> bool:
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return False
     return True
+
+
+def _only_says_whether(text: str) -> bool:
+    """Whether a literal is a truth value, or some: the call's own result is not to be seen."""
+    value = ast.literal_eval(text)
+    return isinstance(value, bool) or (
+        isinstance(value, (list, tuple, set)) and bool(value) and all(isinstance(v, bool) for v in value)
+    )
 
 
 def _in_order(before: str, after: str) -> str:

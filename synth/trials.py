@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from registry.records import Program, Verdict
@@ -32,11 +32,14 @@ class Bench:
         run: Id of a release and programs -> id of each program and its verdict there.
         holds: Whether a verdict is a pass without a warning of changes to come.
         same: Whether two values, as literals, are the same for a reader.
+        breaks: Verdicts of a program at the old and the new release -> what the new one does to it (fails, differs,
+            warns) and the error or warning of its code that tells; None where it does nothing.
     """
 
     run: Callable[[str, Iterable[Program]], Mapping[str, Verdict]]
     holds: Callable[[Verdict], bool]
     same: Callable[[Any, Any], bool]
+    breaks: Callable[[Verdict, Verdict], tuple[str, str] | None]
 
     def holding(self, release: str, programs: Iterable[Program]) -> dict[str, Verdict]:
         """Id -> verdict of the programs that hold at a release."""
@@ -77,6 +80,21 @@ def _worthwhile(found: Iterable[Migrated], proven: Collection[str]) -> Iterator[
         if min(failed[rule] for rule in bad) < TRIES:
             yield made
         failed.update(bad)
+
+
+def runnable(sites: Iterable[Site], bench: Bench, release: str) -> list[Site]:
+    """The sites with those old forms that ran at the old release: what failed there nobody wrote.
+
+    Args:
+        sites: Call sites.
+        bench: Runs programs.
+        release: Id of the old release.
+    """
+    every = list(sites)
+    forms = {(s.root, text): s.program(text) for s in every for _, text in s.stale}
+    verdicts = bench.run(release, forms.values())
+    ran = {key for key, program in forms.items() if verdicts[program.id].outcome in ("passed", "failed")}
+    return [replace(s, stale=tuple(form for form in s.stale if (s.root, form[1]) in ran)) for s in every]
 
 
 def given_up(sites: Iterable[Site], bench: Bench, releases: tuple[str, str]) -> frozenset[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What a `drift` row asks: that code be updated, with what the library's own notes say of the change."""
+"""What a `drift` row asks: that code be updated, with what its run showed and what the library's own notes say."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ from typing import Any
 
 from registry.names import SymbolIndex
 from registry.records import Change
+from synth.material import Update
 
 SOURCES = ("docstring", "warning", "decorator", "changelog")
 """Where notes for people come from; what finders and runs say is none."""
 
 LONGEST = 200
 """Characters of a note."""
+
+LONGEST_ERROR = 300
+"""Characters of an error or warning."""
+
+_CODE = re.compile(r"(?<=[.`'\"])\w+|\w+(?=\()|\b\w*[a-z0-9]_\w+|\b[A-Z]\w*[a-z]\w*[A-Z]\w*")
+"""Words that stand as code in an error's text: after a dot or quote, before a bracket, with capitals within."""
 
 
 class Wording:
@@ -22,26 +29,53 @@ class Wording:
     Args:
         changes: What changed.
         indexes: Symbols of the old and of the new release.
+        releases: The old and the new release in words: `networkx 3.6.1`.
     """
 
-    def __init__(self, changes: Sequence[Change], *indexes: SymbolIndex) -> None:
-        self.changes = {c.id: c for c in changes}
+    def __init__(
+        self, changes: Sequence[Change], indexes: tuple[SymbolIndex, SymbolIndex], releases: tuple[str, str]
+    ) -> None:
+        self.changes, self.indexes, self.releases = {c.id: c for c in changes}, indexes, releases
         self.names = frozenset(path.rpartition(".")[2] for index in indexes for path in index.by_path)
 
-    def prompt(self, public: str, change: str | None, symbols: Collection[str]) -> str:
-        """What a row asks of the reader.
+    def prompt(self, update: Update, effect: str, said: str) -> str:
+        """What a row asks of the reader: what the new release does to the code, as its run showed, and what notes say.
+
+        Nothing of the library is named that neither program names: that may be held out.
 
         Args:
-            public: Public path of what has changed.
-            change: Id of the change, where one is known.
-            symbols: Paths that the row shows: a note that names anything else of the library is left out, for that may
-                be held out.
+            update: The old and the new form.
+            effect: What the new release does to the old one: fails, differs, warns.
+            said: The error or warning with which it does so; empty where only a check tells.
         """
-        asked = f"Update this code: {public} has changed."
-        known = self.changes.get(change or "")
-        own = {part for path in (public, *symbols) for part in path.split(".")}
-        note = next((text for text in _notes(known) if self._is_about(text, own)), None) if known is not None else None
-        return f"{asked} {note}" if note is not None else asked
+        own = {part for path in update.symbols for part in path.split(".")}
+        known = self.changes.get(update.change or "")
+        notes = _notes(known) if known is not None and effect != "warns" else []
+        note = next((text for text in notes if self._is_about(text, own)), None)
+        return "\n".join(filter(None, [self._asked(update, effect, self._told(said, update)), note]))
+
+    def _asked(self, update: Update, effect: str, said: str) -> str:
+        old, new = self.releases
+        subject = self._public(update.symbols[0]) if update.symbols else "something"
+        if update.restates:
+            return f"{subject} gives another result with {new} than with {old}. Update what this code expects."
+        if said:
+            does = "warns" if effect == "warns" else "fails"
+            return f"With {new} this code {does}:\n{said}\nUpdate it."
+        return f"With {new} this code no longer gives what it gave with {old}: {subject} has changed. Update it."
+
+    def _public(self, path: str) -> str:
+        old, new = self.indexes
+        return old.public(path) if path in old.by_path else new.public(path)
+
+    def _told(self, said: str, update: Update) -> str:
+        """An error or warning on one line; its kind alone where it names what the programs don't, or is too long."""
+        text = " ".join(said.split())
+        programs = (update.old, update.new)
+        own = {*re.findall(r"\w+", " ".join(p.code + " " + p.test for p in programs))}
+        own |= {part for path in update.symbols for part in path.split(".")}
+        foreign = (set(_CODE.findall(text)) & self.names) - own
+        return text if not foreign and len(text) <= LONGEST_ERROR else text.partition(":")[0]
 
     def _is_about(self, text: str, own: Collection[str]) -> bool:
         words = {word for word in re.findall(r"\w+", text) if len(word) > 3}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flows.derivation import broken
 from registry.families import Families
 from registry.names import SymbolIndex
 from registry.records import Change, Page, Program, Release, Symbol, Verdict
@@ -206,18 +207,21 @@ def test_ring():
 RUNNER = """
 import json, sys
 for code, test, wanted in json.load(sys.stdin):
-    scope, values = {"__name__": "program"}, {}
+    scope, values, raised = {"__name__": "program"}, {}, {}
     try:
+        where = "code"
         exec(compile(code, "code", "exec"), scope)
         for i, text in enumerate(wanted):
             values[str(i)] = {"expected": "None", "actual": repr(eval(text, scope))}
+        where = "test"
         exec(compile(test, "test", "exec"), scope)
         outcome = ["passed", ""]
     except AssertionError as error:
         outcome = ["failed", str(error)]
     except BaseException as error:
         outcome = ["error", f"{type(error).__name__}: {error}"]
-    print(json.dumps([*outcome, values]))
+        raised = {"in": where, "type": type(error).__name__, "message": str(error)}
+    print(json.dumps([*outcome, values, raised]))
 """
 
 
@@ -262,9 +266,9 @@ class World:
         return [
             Verdict(
                 program=p.id, environment=version, harness="test", policy="k=1", outcome=outcome, proof="weak",
-                detail=detail, values=values,
+                detail=detail, values=values, exception=raised,
             )
-            for p, (outcome, detail, values) in zip(programs, lines, strict=True)
+            for p, (outcome, detail, values, raised) in zip(programs, lines, strict=True)
         ]  # fmt: skip
 
     def note(self, programs: Sequence[Program], release: str) -> None:
@@ -275,7 +279,7 @@ class World:
     def drift(self) -> Drift:
         return Drift(
             self.changes, self.indexes, self.families, self.old_pieces, self.new_pieces, self.outcomes,
-            self.messages, frozenset(), self.releases, "lib", Limits(), 0, self.bench,
+            self.messages, frozenset(), self.releases, "lib", Limits(), 0, self.bench, titles=("lib 1", "lib 2"),
         )  # fmt: skip
 
     @property
@@ -286,7 +290,7 @@ class World:
             made = zip(wanted, self.run(wanted, release, texts), strict=True)
             return {p.id: dataclasses.replace(v, values=_compared(p, v)) for p, v in made}
 
-        return Bench(run, lambda v: v.outcome == "passed", lambda old, new: bool(old == new))
+        return Bench(run, lambda v: v.outcome == "passed", lambda old, new: bool(old == new), broken)
 
 
 def _compared(program: Program, verdict: Verdict) -> dict[str, dict[str, str]]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import random
 
 import pytest
 
 from registry.records import Program
+from synth.dataflow import flow
 from synth.drift import Drift
-from synth.literals import changes_of
+from synth.literals import changes_of, holds_data
 from synth.planting import Probe, settled
 from synth.recording import Check, checks_of, recorded
 from synth.sites import Site
@@ -120,3 +122,27 @@ def test_one_literal_changes_throughout() -> None:
     for text in made_of:
         five = ast.literal_eval(text.partition("\n")[0].removeprefix("n = "))
         assert f"f({five}, " in text and '"name", True, 1)' in text
+
+
+def test_what_goes_elsewhere_needs_something_there(drift: Drift) -> None:
+    """A planted statement reads what its host set up, so that no line of the host stands there for nothing."""
+    planted = [p.site for p in drift.probes if p.site.operator == "planted"]
+    for site in planted:
+        lines = [n for n in ast.parse(site.program().code).body if isinstance(n, ast.Assign)]
+        for line, later in itertools.pairwise(lines):
+            assert flow(later).reads & flow(line).binds, site.program().code
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "n = 5\nx = [1, 2, 3, 4, 5]\n",
+        "n = 5\nx = lib.ring(n) == 3\n",
+        "for n in range(5):\n    x = n\n",
+        "try:\n    x = lib.ring(5)\nexcept ValueError:\n    x = 2\n",
+    ],
+)
+def test_data_is_not_varied(code: str) -> None:
+    """Where values belong together, are compared, gone through or tried, one of them alone makes no sense."""
+    assert holds_data(code)
+    assert not holds_data("n = 5\nx = lib.ring(n, [1, 2])\n")

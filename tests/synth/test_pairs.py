@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from registry.records import Example, Program
-from synth.pairs import Pairs, broken, differ, hunks, matched, only_listens
+from registry.records import Program
+from synth.material import Update
+from synth.pairs import Pairs, broken, differ, matched, only_listens
 from tests.synth.conftest import parted
 from tests.synth.drift_world import World, made
 
@@ -16,11 +17,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 @pytest.fixture(scope="module")
-def rows(world: World) -> tuple[list[Example], dict[str, Program]]:
+def updates(world: World) -> list[Update]:
     pairs = Pairs(world.changes, *world.indexes, world.families)
-    return parted(
-        pairs.rows(world.old_pieces, world.new_pieces, world.outcomes, world.releases, "lib", {}, world.messages)
-    )
+    hurt = broken(world.old_pieces, world.outcomes, world.releases, {})
+    return list(pairs.updates(hurt, world.new_pieces, world.messages, world.releases))
 
 
 def test_what_still_passes_is_not_broken(world: World) -> None:
@@ -38,34 +38,32 @@ def test_a_new_warning_is_a_break(world: World) -> None:
     assert broken([piece], world.outcomes, world.releases, told) == []
 
 
-def test_pairs_are_proven_by_runs(world: World, rows: tuple[list[Example], dict[str, Program]]) -> None:
+def test_pairs_are_proven_by_runs(world: World, updates: list[Update]) -> None:
     """Of every whole pair the old program passes at old and not at new, and the new one passes at new."""
-    examples, programs = rows
-    whole = [e for e in examples if e.operator == "same:whole"]
-    before = [programs[e.parts["programs"]["old"]] for e in whole]  # type: ignore[call-overload]
-    after = [programs[e.parts["programs"]["new"]] for e in whole]  # type: ignore[call-overload]
+    whole = [u for u in updates if u.operator == "same:whole"]
+    before, after = [u.old for u in whole], [u.new for u in whole]
     assert len(whole) == 5
     assert {v.outcome for v in world.run(before, world.releases[0])} == {"passed"}
     assert "passed" not in {v.outcome for v in world.run(before, world.releases[1])}
     assert {v.outcome for v in world.run(after, world.releases[1])} == {"passed"}
 
 
-def test_a_pair_is_cut_to_its_checks(rows: tuple[list[Example], dict[str, Program]]) -> None:
+def test_a_pair_is_cut_to_its_checks(updates: list[Update]) -> None:
     """A test with two checks gives a pair for each, with the code that the check needs."""
-    examples, programs = rows
-    cut = [programs[e.parts["programs"]["new"]] for e in examples if e.operator == "same:check"]  # type: ignore[call-overload]
+    cut = [u.new for u in updates if u.operator == "same:check"]
     assert [p.test.count("assert") for p in cut] == [1, 1]
     assert cut[1].code == "import lib\n\nitems = lib.ring(4)\nresult2 = lib.is_set_apart(items, [2])\n"
 
 
-def test_rows_say_what_they_show(world: World, rows: tuple[list[Example], dict[str, Program]]) -> None:
+def test_rows_say_what_they_show(world: World) -> None:
     """A row names family, change, effect, file, licence and parents; rows of one example share their root."""
-    examples, _ = rows
+    examples = [e for e in parted(world.drift().rows())[0] if (e.operator or "").startswith("same:")]
     row = next(e for e in examples if e.operator == "same:whole" and e.family == "lib.is_set_apart")
     assert row.change == next(c.id for c in world.changes if c.kind == "renamed")
     assert (row.kind, row.releases, row.licence) == ("drift", world.releases, "MIT")
     assert (row.file, row.old_effect) == ("lib/tests/test_tools.py", "fails")
-    assert len(row.parents) == 2
+    assert "name 'set_apart'" in dict(row.parts)["prompt"]  # type: ignore[arg-type]
+    assert {p.example.id for p in (*world.old_pieces, *world.new_pieces) if p.name == "test_apart"} < set(row.parents)
     assert len({e.root for e in examples if e.family == "lib.is_set_apart"}) == 1
     assert next(e for e in examples if e.family == "lib.corners").old_effect == "differs"
 
@@ -79,15 +77,6 @@ def test_a_test_moved_to_another_file_is_found(world: World) -> None:
     moved = dataclasses.replace(new, example=dataclasses.replace(new.example, file="lib/tests/test_other.py"))
     (match,) = matched([old], [moved], frozenset({moved.program.id}))
     assert (match.how, match.new) == ("moved", moved)
-
-
-def test_a_hunk_mends_what_failed() -> None:
-    """Of two hunks the one around the failing line gives a program; none where the test alone fails."""
-    before = Program(code="import lib\n\na = lib.f(1)\nb = 2\nc = lib.g(3)\n", test="assert c == 3\n")
-    after = Program(code="import lib\n\na = lib.ff(1)\nb = 2\nc = lib.gg(3)\n", test="assert c == 3\n")
-    assert [p.code for p in hunks(before, after, 3)] == ["import lib\n\na = lib.ff(1)\nb = 2\nc = lib.g(3)\n"]
-    assert [p.code for p in hunks(before, after, 5)] == ["import lib\n\na = lib.f(1)\nb = 2\nc = lib.gg(3)\n"]
-    assert list(hunks(before, after, None)) == []
 
 
 def test_layout_is_no_difference() -> None:

@@ -16,6 +16,7 @@ from synth.mutants import Mutator
 from synth.sites import Limits
 from synth.slices import Slicer
 from synth.spelling import Speller
+from synth.trials import runnable
 from tests.synth.conftest import parted
 from tests.synth.drift_world import World, made
 
@@ -179,3 +180,21 @@ def test_a_slice_keeps_what_the_statement_and_its_checks_need() -> None:
     assert part.code == "import lib\n\na = [1]\nc = lib.f(a)\n"
     assert part.test == "assert c == 1\n"
     assert Slicer(Program(code="a = 1\nb = 2\n", test="assert a == 1\n")).around(1) is None
+
+
+def test_blocks_that_only_look_are_left_out() -> None:
+    """What is tried with an object before, to see whether it raises, sets nothing up; what is assigned there does."""
+    look = "try:\n    lib.f(a)\nexcept ValueError:\n    raised1 = True\nelse:\n    raised1 = False\n"
+    for block, kept in ((look, ""), (look.replace("lib.f(a)", "a = lib.f(a)"), None)):
+        code = f"import lib\n\na = [1]\n{block}c = lib.f(a)\n"
+        part = Slicer(Program(code=code, test="assert c == 1\n")).around(3)
+        assert part is not None
+        assert part.code == (code if kept is None else "import lib\n\na = [1]\nc = lib.f(a)\n")
+
+
+def test_old_forms_that_did_not_run_are_none(world: World) -> None:
+    """An old form that raises at the old release is no call that people wrote: its site keeps its other candidates."""
+    drift = world.drift()
+    site = next(s for s in drift.found if s.stale)
+    wrong = replace(site, stale=(*site.stale, ("rename", "lib.never()")))
+    assert runnable([wrong], world.bench, world.releases[0]) == [site]

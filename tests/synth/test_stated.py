@@ -21,5 +21,12 @@ raised_cost = lib.g(2)
 @pytest.mark.parametrize(("name", "given"), [("warned1", 0), ("raised1", 0), ("raised_cost", 1)])
 def test_flags_are_no_results(name: str, given: int) -> None:
     """That a call warns or raises no more is not stated; a name that only begins like a flag's is a result."""
-    program = Program(code=CODE, test=f"assert {name} == True\n")
-    assert len(list(stated(program, {0: "False"}))) == given
+    program = Program(code=CODE, test=f"assert {name} == 3\n")
+    assert len(list(stated(program, {0: "4"}))) == given
+
+
+@pytest.mark.parametrize(("before", "after"), [("True", "False"), ("{True}", "{True, False}"), ("[True]", "[]")])
+def test_truth_values_are_no_results(before: str, after: str) -> None:
+    """Whether something holds of a result isn't the result: nothing of that is stated."""
+    program = Program(code=CODE, test=f"assert found == {before}\n")
+    assert list(stated(program, {0: after})) == []
