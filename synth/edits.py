@@ -1,7 +1,7 @@
 """`edit` rows from rows that are there: a migration from a `drift` row, a correction from a `bug` row.
 
-An instruction quotes the statements that are to be changed, and says that nothing else is: their lines are the row's
-`scope`. The programs are the source row's own, so nothing has to run for these rows.
+An instruction says what is wrong, quotes the statements that are to be changed, and says that nothing else is: their
+lines are the row's `scope`. The programs are the source row's own, so nothing has to run for these rows.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from dataclasses import dataclass
 
 from registry.records import Example, Program
 from registry.text import lines_of
+from synth.asking import asked
 from synth.claims import checks_of, tells_values
+from synth.decided import Whole
 from synth.material import derived
 from synth.source import first_line
 
-GENERATOR, VERSION = "edits", "4"
+GENERATOR, VERSION = "edits", "5"
 MOST_PLACES, MOST_LINES = 3, 8
 """Places of one edit, and lines of one place: more can't be quoted."""
 MOST_CHECKS, LONGEST_CHECK = 3, 160
@@ -65,16 +67,19 @@ def migrations(
             continue  # another package's import: more than the change
         if not (example.operator or "").startswith(("forward", "backward")) and not tells_values(new.test):
             continue  # nothing says that the two programs do the same
+        if Whole(new.code, new.test).is_private:
+            continue
         quoted = "\n".join(f"```python\n{p.text}\n```" for p in changed)
-        beside = " with its imports" if len(changed) < len(places) else ""
-        what = f"This was written for {releases[0]}. Update it{beside} to {releases[1]}"
+        beside = " and the imports that go with it" if len(changed) < len(places) else ""
+        what = f"{example.parts['prompt']}\nIt was written for {releases[0]}: change this{beside} for {releases[1]}"
         yield _row(example, old, new, f"{what}, and leave everything else as it is:\n{quoted}", places, "migration")
 
 
 def corrections(rows: Iterable[Example], programs: Mapping[str, Program]) -> Iterator[Example]:
-    """`edit` rows of `bug` rows with one mistake: the instruction shows the statement and what has to hold.
+    """`edit` rows of `bug` rows with one mistake: the instruction says what is wrong, where, and what has to hold.
 
-    A test that only asks for yes or no doesn't say what is right: it gives no row.
+    A mistake that there are no words for (a statement that is missing, which nobody can infer) gives no row; nor does
+    a test that only asks for yes or no, as it doesn't say what is right.
 
     Args:
         rows: Rows; those of kind `bug` are read.
@@ -83,16 +88,21 @@ def corrections(rows: Iterable[Example], programs: Mapping[str, Program]) -> Ite
     single = (row for row in rows if row.bugs in (None, 1))  # several on neighbouring lines would be one place
     for example, buggy, fixed, places in _editable(single, programs, ("bug", "buggy", "fixed")):
         checks = _checks(fixed.test)
-        if len(places) != 1 or not checks or not tells_values(fixed.test):
+        if len(places) != 1 or not checks or not tells_values(fixed.test) or Whole(fixed.code, fixed.test).is_private:
             continue
-        holds = "\n".join(checks)
-        what = f"This is wrong:\n```python\n{places[0].text}\n```\nCorrect it"
-        if places[0].last < places[0].first:
-            is_last = places[0].first > len(lines_of(buggy.code))
-            where = "at the end" if is_last else f"before line {places[0].first}"
-            what = f"A statement is missing {where}. Add it"
-        prompt = f"{what}, and leave everything else as it is, so that this holds:\n```python\n{holds}\n```"
-        yield _row(example, buggy, fixed, prompt, places, "correction")
+        what = asked(example.operator or "", buggy.code, fixed.code)
+        if what:
+            holds = "\n".join(checks)
+            prompt = f"{what}\n{_where(places[0])}\nThen this holds:\n```python\n{holds}\n```"
+            yield _row(example, buggy, fixed, prompt, places, "correction")
+
+
+def _where(place: Place) -> str:
+    """Where something is to be changed, with the statement; where something is put in, that nothing else changes."""
+    if place.last < place.first:
+        return "Leave everything else as it is."
+    lines = f"line {place.first}" if place.first == place.last else f"lines {place.first} to {place.last}"
+    return f"Correct {lines}, and leave everything else as it is:\n```python\n{place.text}\n```"
 
 
 def _editable(
@@ -171,7 +181,7 @@ def _checks(test: str) -> list[str]:
     """The first checks of a test, on one line each."""
     checks = [ast.unparse(check) for check in checks_of(test)]
     short = [c for c in checks if len(c) <= LONGEST_CHECK]
-    return short[:MOST_CHECKS] if len(short) == len(checks) else []
+    return short[:MOST_CHECKS]
 
 
 def _row(

@@ -1,4 +1,4 @@
-"""Rows of `fim`, `edit` and `locate` keep their promise: whole nodes, one token, nothing outside the instruction."""
+"""Rows of `fim` and `locate` keep their promise: whole nodes that the rest decides, and one token."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from registry.names import SymbolIndex
 from registry.records import Example, Program
-from synth import edits, fim, locate, refactors
+from synth import fim, locate
 from synth.claims import tells_values
 from synth.context import Definitions
 from synth.decided import Whole
@@ -18,7 +18,7 @@ from synth.material import Piece, chosen
 from synth.ngrams import Trigrams, tokens
 from synth.source import Source
 from tests.synth.conftest import RELEASE, page, parted, symbol
-from validators.scope import gap_fault, scope_fault, token_fault
+from validators.scope import gap_fault, token_fault
 
 SOURCE = page("lib/core.py", "def make(size, kind=None):\n    return size\n", "source")
 MAKE = dataclasses.replace(
@@ -43,12 +43,6 @@ def piece(code: str = CODE, test: str = TEST) -> Piece:
         licence="MIT",
     )  # fmt: skip
     return Piece(example, program)
-
-
-def derived(kind: str, roles: tuple[str, str], before: str, after: str, **more: Any) -> tuple[Example, list[Program]]:
-    programs = [Program(code=code, test=TEST) for code in (before, after)]
-    parts = {"programs": dict(zip(roles, (p.id for p in programs), strict=True)), "prompt": "…"}
-    return dataclasses.replace(piece().example, kind=kind, parts=parts, **more), programs
 
 
 FILLED = "import lib\n\nn = [0, 1]\nk = 'x'\nG = lib.make(n, k)\nresult1 = G.order()\nresult2 = G.order(n)\n"
@@ -177,136 +171,6 @@ def test_model_proposes_what_it_saw_in_such_places() -> None:
     assert model.same_sort("Bad", "Worse")
     assert not model.same_sort("Bad", "f")
     assert [t.text for t in tokens("x = 'a#b'  # c\n\n\ny")] == ["x", "=", "'a#b'", "\n", "y"]
-
-
-OLD = CODE.replace("lib.make(3)", "lib.made(3)")
-
-
-def test_drift_row_becomes_an_instruction_to_migrate() -> None:
-    """The instruction quotes the statement that names what changed, and the programs are the drift row's own."""
-    row, programs = derived("drift", ("old", "new"), OLD, CODE, symbols=("lib.core.make", "lib.core.made"))
-    (edit,) = edits.migrations([row], {p.id: p for p in programs}, ("lib 1", "lib 2"))
-    parts: Any = edit.parts
-    assert parts["programs"] == {"before": programs[0].id, "after": programs[1].id}
-    assert parts["scope"] == [[3, 3]]
-    assert "```python\nG = lib.made(3)\n```" in parts["prompt"]
-    assert (edit.root, edit.file, edit.operator) == (row.root, row.file, "migration")
-
-
-@pytest.mark.parametrize(
-    "old",
-    [
-        OLD.replace("G.size()", "len(G)"),  # another statement that doesn't name what changed
-        CODE.replace("G.size()", "len(G)"),
-        CODE,
-        OLD.replace("import lib\n", "import json\nimport lib\n"),  # another package's import
-    ],
-)
-def test_drift_with_more_than_its_change_is_no_edit(old: str) -> None:
-    """Where old and new code also differ in what the instruction doesn't speak of, there is no row."""
-    row, programs = derived("drift", ("old", "new"), old, CODE, symbols=("lib.core.make", "lib.core.made"))
-    assert list(edits.migrations([row], {p.id: p for p in programs}, ("lib 1", "lib 2"))) == []
-
-
-def test_versions_of_a_test_that_asks_yes_or_no_are_no_migration() -> None:
-    """Nothing says that two programs do the same whose test is `assert raised1 is True`; a codemod does."""
-    row, programs = derived("drift", ("old", "new"), OLD, CODE, symbols=("lib.core.make", "lib.core.made"))
-    asked = [dataclasses.replace(p, test="assert result1 is True\n") for p in programs]
-    parts = {"programs": {"old": asked[0].id, "new": asked[1].id}, "prompt": "…"}
-    known = {p.id: p for p in asked}
-    for operator, rows in (("same:whole", 0), ("forward:rename", 1)):
-        asking = dataclasses.replace(row, parts=parts, operator=operator)
-        assert len(list(edits.migrations([asking], known, ("lib 1", "lib 2")))) == rows
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "scope"),
-    [
-        ("f(\n    1,\n    3,\n)\nx = 1\n", "f(\n    1,\n    2,\n    3,\n)\nx = 1\n", [[1, 4]]),
-        ("f(\n    1,\n    2,\n    3,\n)\n", "f(\n    0,\n    2,\n    4,\n)\n", [[1, 5]]),
-        ("a = 1\nb = 1\nc = 1\n", "a = 2\nb = 1\nc = 2\n", [[1, 1], [3, 3]]),
-        ("for a in b:\n    f(a)\n", "for a in c:\n    f(a)\n", [[1, 1]]),
-    ],
-)
-def test_places_are_whole_statements(before: str, after: str, scope: list[list[int]]) -> None:
-    """A line put into a statement, or two lines of it changed, are the whole statement; headers stand alone."""
-    row, programs = derived("bug", ("buggy", "fixed"), before, after)
-    made = list(edits.corrections([row], {p.id: p for p in programs}))
-    assert [parts["scope"] for edit in made for parts in [dict(edit.parts)]] == ([scope] if len(scope) == 1 else [])  # type: ignore[call-overload]
-
-
-@pytest.mark.parametrize(
-    ("buggy", "scope", "says"),
-    [
-        (CODE.replace("lib.make(3)", "lib.make(2)"), [[3, 3]], "G = lib.make(2)"),
-        (CODE.replace("result1 = G.size()\n", ""), [[5, 4]], "missing before line 5"),
-        (CODE.replace("result2 = H.size(G)\n", ""), [[6, 5]], "missing at the end. Add it"),
-        (CODE.replace("lib.make(3)", "lib.make(\n    2\n)"), [[3, 5]], "lib.make(\n    2\n)"),
-    ],
-)
-def test_bug_row_becomes_an_instruction_to_correct(buggy: str, scope: list[list[int]], says: str) -> None:
-    """The instruction shows the wrong statement whole and what has to hold; the rest stays."""
-    row, programs = derived("bug", ("buggy", "fixed"), buggy, CODE, operator="off_by_one", bug_kind="off by one")
-    (edit,) = edits.corrections([row], {p.id: p for p in programs})
-    parts: Any = edit.parts
-    assert parts["scope"] == scope
-    assert says in parts["prompt"]
-    assert "assert result2 == 7" in parts["prompt"]
-    assert scope_fault(buggy, CODE, scope) == ""
-    assert edit.bug_kind is None
-
-
-def test_bug_of_several_mistakes_is_no_correction() -> None:
-    """Two mistakes on neighbouring lines would be shown as one statement that is wrong: they give no row."""
-    buggy = CODE.replace("lib.make(3)", "lib.make(2)").replace("lib.make(4", "lib.make(5")
-    for count, made in ((1, 1), (2, 0)):
-        row, programs = derived("bug", ("buggy", "fixed"), buggy, CODE, bugs=count)
-        assert len(list(edits.corrections([row], {p.id: p for p in programs}))) == made
-
-
-def run(program: Program) -> bool:
-    """Whether a program that needs nothing passes its own test."""
-    scope: dict[str, Any] = {}
-    exec(compile(program.code, "code", "exec"), scope)
-    try:
-        exec(compile(program.test, "test", "exec"), scope)
-    except (AssertionError, NameError):
-        return False
-    return True
-
-
-PLAIN = "import math\n\nx = 16\nresult1 = math.sqrt(x)\nresult2 = [n for n in range(x)]\n"
-
-
-@pytest.mark.parametrize("operator", sorted(refactors.REFACTORINGS))
-def test_refactoring_keeps_behaviour_and_needs_the_edit(operator: str) -> None:
-    """The new test fails before the edit and passes after it, and nothing outside the scope changes."""
-    index = SymbolIndex(
-        [symbol("math", "module"), dataclasses.replace(symbol("math.sqrt"), parameters=(
-            {"name": "value", "kind": "positional or keyword", "default": None},
-        ))]
-    )  # fmt: skip
-    code = PLAIN.replace("(x)\nr", "(16)\nr")
-    source = piece(code, "assert result1 == 4\nassert len(result2) == 16\n")
-    made = refactors.REFACTORINGS[operator](source, index)
-    assert made is not None
-    assert scope_fault(code, made.code, made.scope) == ""
-    assert not run(Program(code=code, test=made.test))
-    assert run(Program(code=made.code, test=made.test))
-
-
-@pytest.mark.parametrize(
-    ("code", "test"),
-    [
-        ("import lib\n\nresult1 = lib.sqrt(4)\nsqrt = 1\n", "assert result1 == 2\n"),  # the new name is taken
-        ("import lib\n\nresult1 = len([1])\n", "assert result1 == 1\n"),  # a built-in's name
-        ("import lib\n\nresult1 = lib.sqrt(4)\n", "assert lib\n"),  # the test doesn't read it
-        ("import lib\n\nresult1 = lib.sqrt(4)\ns = f'{result1}'\n", "assert result1 == 2\n"),  # an f-string does
-    ],
-)
-def test_name_that_is_taken_is_not_given(code: str, test: str) -> None:
-    """A result keeps its number where its function's name stands for something else, or no test could tell."""
-    assert refactors.renamed(piece(code, test), INDEX) is None
 
 
 def test_lottery_takes_its_share() -> None:
