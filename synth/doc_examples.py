@@ -249,8 +249,9 @@ def _candidate(
         and _reads_attribute(tree, symbol.path.rpartition(".")[2])
     ):
         paths = (symbol.path, *paths)
-    if not paths or _is_chance(tree, index):
-        return None
+    is_aside = symbol is not None and symbol.kind in ("function", "method") and symbol.path not in paths
+    if not paths or is_aside or _is_chance(tree, index):
+        return None  # is_aside: it only sets the scene, or shows something else
     return _Candidate(Program(code=code, test=session.test), symbol, page, paths, session.prose)
 
 

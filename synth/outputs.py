@@ -100,7 +100,7 @@ class Script:
                 self.body.append(step.source)
         if not self.test:
             return None
-        body, test = "\n".join(self.body) + "\n", "\n".join(self.test) + "\n"
+        body, test = _spaced(self.body), "\n".join(self.test) + "\n"
         try:
             script = ast.parse(f"{body}\n{test}").body
             read = flow_all(script).reads
@@ -211,6 +211,15 @@ class Script:
         self.test.append(f"assert {shown} == [{', '.join(expected)}]")
 
 
+def _spaced(parts: list[str]) -> str:
+    """Statements as a script, with two blank lines around definitions."""
+    text = ""
+    for before, part in zip(["", *parts], parts, strict=False):
+        is_apart = before and any(p.startswith(("def ", "class ", "@")) for p in (before, part))
+        text += ("\n\n" if is_apart else "") + part + "\n"
+    return text
+
+
 def _is_read(line: str, names: AbstractSet[str]) -> bool:
     """Whether an import binds a name that is read: without a `print`, that of `pprint` isn't."""
     bound = flow_all(ast.parse(line).body).binds
@@ -249,8 +258,8 @@ def _bound(name: str, source: str) -> str:
 
 
 def _is_exact(want: str) -> bool:
-    """Whether the stated output is all of the output."""
-    return "..." not in want and "0x" not in want
+    """Whether the stated output is all of the output, and more than the name of a class."""
+    return "..." not in want and "0x" not in want and not want.startswith("<class ")
 
 
 def _literal(want: str) -> str | None:

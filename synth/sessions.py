@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from synth.dataflow import flow, flow_all, nodes, unbound
+from synth.folding import reads_as_literal
 from synth.outputs import Errors, Script, Session, Step, builtin_error, is_print, shows
 
 LONGEST = 40
@@ -36,7 +37,8 @@ def sessions(text: str, echoes: bool = True, errors: Errors = builtin_error) -> 
     steps = _without_echoes(steps, echoes)
     for block in dict.fromkeys(s.block for s in steps):
         end = max(i for i, s in enumerate(steps) if s.block == block) + 1
-        for part in _parts(steps[:end], block):
+        shown = {i for i, s in enumerate(steps) if s.block == block and s.want and _can_be_checked(s, errors)}
+        for part in _parts(steps[:end], sorted(shown)):
             chosen = _slice(part)
             if 0 < len(chosen) <= LONGEST:
                 made = Script(chosen, errors).session()
@@ -44,16 +46,21 @@ def sessions(text: str, echoes: bool = True, errors: Errors = builtin_error) -> 
                     yield replace(made, prose=prose.get(block, ""))
 
 
-def _parts(steps: list[Step], block: int) -> Iterator[list[Step]]:
-    """The steps with the checks of a block shared out: a few a part, one that shows what is changed later alone."""
+def _can_be_checked(step: Step, errors: Errors) -> bool:
+    return Script([replace(step, checked=True)], errors).session() is not None
+
+
+def _parts(steps: list[Step], checks: list[int]) -> Iterator[list[Step]]:
+    """The steps with their checks shared out: a few a part, one that shows what is changed later alone."""
+    fixed = _module_like(steps)
     shared: list[int] = []
-    for i in (i for i, s in enumerate(steps) if s.block == block and s.want):
-        if _is_changed(steps[i], steps[i + 1 :]):
-            yield _checking(steps[: i + 1], block, {i})
+    for i in checks:
+        if _is_changed(steps[i], steps[i + 1 :], fixed):
+            yield _checking(steps[: i + 1], {i})
         else:
             shared.append(i)
     if len(shared) <= MOST:
-        yield _checking(steps, block, set(shared))
+        yield _checking(steps, set(shared))
         return
     groups: dict[str, list[int]] = {}
     for i in shared:
@@ -61,21 +68,23 @@ def _parts(steps: list[Step], block: int) -> Iterator[list[Step]]:
     for group in groups.values():
         for at in range(0, len(group), MOST):
             chosen = group[at : at + MOST]
-            yield _checking(steps[: chosen[-1] + 1], block, set(chosen))
+            yield _checking(steps[: chosen[-1] + 1], set(chosen))
 
 
-def _checking(steps: list[Step], block: int, chosen: set[int]) -> list[Step]:
-    return [replace(s, checked=s.block == block and bool(s.want) and i in chosen) for i, s in enumerate(steps)]
+def _checking(steps: list[Step], chosen: set[int]) -> list[Step]:
+    return [replace(s, checked=i in chosen) for i, s in enumerate(steps)]
 
 
-def _is_changed(step: Step, after: list[Step]) -> bool:
-    """Whether later steps change the object that a step shows by its name."""
+def _is_changed(step: Step, after: list[Step], fixed: AbstractSet[str]) -> bool:
+    """Whether later steps change what a step shows: an object by its name, or a view."""
     value = step.tree.value if isinstance(step.tree, ast.Expr) else None
     if isinstance(value, ast.Call) and is_print(value) and len(value.args) == 1:
         value = value.args[0]
-    if not isinstance(value, (ast.Name, ast.Attribute, ast.Subscript)):
+    is_made = not isinstance(value, (ast.Name, ast.Attribute, ast.Subscript))
+    if value is None or (is_made and reads_as_literal(step.want.strip())):
         return False
-    return any(flow(value).reads & (flow(s.tree).changes | flow(s.tree).binds) for s in after if not shows(s))
+    looked_at = flow(value).reads - fixed
+    return any(looked_at & (flow(s.tree).changes | flow(s.tree).binds) for s in after if not shows(s))
 
 
 def _called(tree: ast.stmt) -> str:
@@ -154,8 +163,9 @@ def _without_echoes(steps: list[Step], alone: bool) -> list[Step]:
 
 def _module_like(steps: list[Step]) -> set[str]:
     """Names of modules, which calls don't change: imported ones, and those that a session uses and never binds."""
-    imports = [s.tree for s in steps if isinstance(s.tree, (ast.Import, ast.ImportFrom))]
-    return set(unbound([s.tree for s in steps])) | flow_all(imports).binds
+    imported = [s.tree for s in steps if isinstance(s.tree, (ast.Import, ast.ImportFrom))]
+    others = [s.tree for s in steps if not isinstance(s.tree, (ast.Import, ast.ImportFrom))]
+    return (set(unbound([s.tree for s in steps])) - flow_all(others).binds) | flow_all(imported).binds
 
 
 _DIRECTIVE = re.compile(r"[ \t]*#[ \t]*doctest:(.*)")

@@ -74,13 +74,13 @@ class Tasks:
         Of a class it is the method that the row's name says, else the function that its object is given to.
         """
         symbols = [path for path in claims if not _ERRORS.search(_last(path))] or list(claims)
-        ranked = symbols
-        if self._kind(symbols[0]) not in ("function", "method"):
+        done = [p for p in symbols if self._kind(p) in ("function", "method")]
+        ranked = [symbols[0], *self._after(symbols[0], done, program), *symbols]
+        if symbols[0] not in done:
             words = set(_words(name))
-            done = [p for p in symbols if self._kind(p) in ("function", "method")]
             named = [p for p in (*done, *self._members(symbols[0], program)) if words >= set(_words(_last(p)))]
             named.sort(key=lambda p: -len(_words(_last(p))))
-            ranked = [*named, *self._after(symbols[0], done, program), symbols[0], *symbols]
+            ranked = [*named, *ranked[1 : -len(symbols)], *ranked]
         for path in dict.fromkeys(ranked):
             shown = holed(program.code, self._naming(path, program.code))
             if shown is not None:
@@ -163,7 +163,7 @@ class Tasks:
     def _is_about(self, text: str, claims: Sequence[str]) -> bool:
         """Whether a text names nothing of the library as code that the row doesn't show: that may be held out."""
         own = {part for path in claims for part in (*path.split("."), *self.index.public(path).split("."))}
-        words = set(re.findall(r"[.`](\w+)", text)) | {w for w in re.findall(r"\w+", text) if _is_code(w)}
+        words = set(re.findall(r"[.`](\w+)", text)) | set(re.findall(r"[^\W_]+_\w*[^\W_]", text))
         for path in claims[:1]:
             symbol = self.index.by_path.get(path)
             own |= {str(p.get("name")) for p in symbol.parameters} if symbol is not None else set()
@@ -204,11 +204,6 @@ def _words(name: str) -> list[str]:
 
 def _last(path: str) -> str:
     return path.rpartition(".")[2]
-
-
-def _is_code(word: str) -> bool:
-    """Whether a word is spelled as names in code are, not as words in prose: `edge_bfs`, `DiGraph`."""
-    return "_" in word.strip("_") or (any(c.isupper() for c in word[1:]) and not word.isupper())
 
 
 def _listed(parts: Sequence[str]) -> str:

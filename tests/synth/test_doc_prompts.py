@@ -28,7 +28,7 @@ assert result1 == 3
 
 
 def test_task_is_of_what_the_program_shows() -> None:
-    """A session that calls `gather` asks for `gather`, whether it stands in its docs, in another's or in a guide."""
+    """A session that calls `gather` asks for `gather`, in its docs and in a guide; in another's docs it is an aside."""
     source = page("lib/__init__.py", "def gather(items):\n    return 3\n", "source")
     guide = page("docs/guide.md", f"Deprecated, use `spread`{SESSION.replace('2', '4')}", "guide")
     symbols = [
@@ -40,7 +40,6 @@ def test_task_is_of_what_the_program_shows() -> None:
     parts: list[Any] = [e.parts for e in parted(rows)[0]]
     assert {p["name"]: p["prompt"] for p in parts} == {
         "lib.gather#1": f"Gather things.{ASKED}",
-        "lib.spread#1": f"Gather things.{ASKED}".replace("2]", "3]"),
         "docs/guide.md#1": f"Gather things.{ASKED}".replace("2]", "4]"),
     }
 

@@ -129,6 +129,13 @@ def test_what_is_shown_before_a_change_is_a_session_of_its_own() -> None:
     assert "'3'" in second.test
 
 
+def test_a_view_before_a_change_is_a_session_of_its_own() -> None:
+    """What is no literal may show later changes too; a number doesn't."""
+    view = ">>> d = lib.table(1)\n>>> d.view()\nView(1)\n>>> d.add(2)\n>>> d.view()\nView(2)\n"
+    assert len(list(sessions(view))) == 2
+    assert len(list(sessions(view.replace("View(1)", "1").replace("View(2)", "2")))) == 1
+
+
 def test_many_checks_are_told_apart_by_what_they_call() -> None:
     """A run with more than three checks is several sessions, each of one function."""
     text = ">>> G = lib.f(1)\n" + "".join(f">>> lib.{f}(G, {i})\n{i}\n" for f in "gh" for i in (1, 2))
