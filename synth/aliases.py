@@ -7,12 +7,12 @@ from collections import Counter
 
 from registry.names import dotted_name
 from synth.dataflow import flow_all, nodes
-from synth.source import Edit, Source
+from synth.source import Edit, read
 
 
 def without_aliases(script: str) -> str:
     """`nx.DiGraph()` for `Graph = nx.DiGraph; Graph()`: names that only stand for the library's are written out."""
-    source = Source(script)
+    source = read(script)
     body = source.tree.body
     imported = flow_all(s for s in body if isinstance(s, (ast.Import, ast.ImportFrom))).binds
     stored: Counter[str] = Counter()

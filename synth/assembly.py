@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
+from collections import Counter
 from collections.abc import Container
 from dataclasses import dataclass
 
-from synth.dataflow import flow
+from synth.dataflow import BUILTINS, flow, flow_all, nodes
 from synth.source import parsed
+from synth.statements import plain_functions
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,15 @@ def line_of(text: str, comment: str = "") -> Line:
 
 
 def pruned(code: list[Line], test: list[Line], inert: Container[str]) -> tuple[list[Line], list[Line]]:
-    """Without constants and definitions that nobody reads; definitions that only the test reads go there."""
+    """Without constants and definitions that nobody reads; what only the test reads of these goes there.
+
+    Args:
+        code: Lines of the code.
+        test: Lines of the test.
+        inert: Names that only ever have a known value.
+    """
+    code, test = _expected_apart(code, test)
+    given = _given(code, test, inert)
     while True:
         in_code = [flow(line.tree).reads for line in code]
         in_test = frozenset().union(*(flow(line.tree).reads for line in test))
@@ -34,8 +45,8 @@ def pruned(code: list[Line], test: list[Line], inert: Container[str]) -> tuple[l
         kept: list[Line] = []
         for i, line in enumerate(code):
             binds = flow(line.tree).binds
-            definition = isinstance(line.tree, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom))
-            constant = isinstance(line.tree, ast.Assign) and bool(binds) and all(n in inert for n in binds)
+            definition = isinstance(line.tree, _DEFINITIONS)
+            constant = isinstance(line.tree, ast.Assign) and bool(binds) and all(n in given for n in binds)
             used = any(binds & reads for j, reads in enumerate(in_code) if j != i)
             if not (definition or constant) or used:
                 kept.append(line)
@@ -44,6 +55,42 @@ def pruned(code: list[Line], test: list[Line], inert: Container[str]) -> tuple[l
         if len(kept) == len(code):
             return code, test
         code, test = kept, moved + test
+
+
+_DEFINITIONS = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+_EXPECTED = re.compile(
+    r"_?(expected|expect|exp|desired|wanted|want|correct|answer|ref|truth|soln?|solution)(_|\d|$)|\w+_$"
+)
+
+
+def _expected_apart(code: list[Line], test: list[Line]) -> tuple[list[Line], list[Line]]:
+    """With what builds an expected object in the test, where nothing else of the code reads or makes it."""
+    modules = flow_all(line.tree for line in code if isinstance(line.tree, _DEFINITIONS)).binds
+    for name in sorted(n for n in flow_all(line.tree for line in code).binds - modules if _EXPECTED.match(n)):
+        own = [line for line in code if name in flow(line.tree).binds | flow(line.tree).changes]
+        what = flow_all(line.tree for line in own)
+        alone = what.binds | what.changes <= modules | {name} and what.reads <= modules | BUILTINS | {name}
+        others = [line for line in code if not any(line is o for o in own)]
+        if alone and not any(name in flow(line.tree).reads for line in others):
+            code, test = others, [*(own if name in flow_all(line.tree for line in test).reads else []), *test]
+    return code, test
+
+
+def _given(code: list[Line], test: list[Line], inert: Container[str]) -> frozenset[str]:
+    """Names that are bound once to what the library isn't asked for: plain values, and what is named as expected."""
+    bound = Counter(name for line in code for name in flow(line.tree).binds)
+    changed = frozenset().union(*(flow(line.tree).changes for line in (*code, *test)))
+    found = {name for name in bound if name in inert}
+    known = {n for line in code if isinstance(line.tree, _DEFINITIONS) for n in flow(line.tree).binds} | found
+    plain = plain_functions([line.tree for line in code])
+    for line in code:
+        match line.tree:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if bound[name] == 1 and name not in changed:
+                calls = any(isinstance(n, ast.Call) and ast.unparse(n.func) not in plain for n in nodes(value))
+                if flow(value).reads <= known | BUILTINS and (not calls or _EXPECTED.match(name)):
+                    found.add(name)
+                    known.add(name)
+    return frozenset(found)
 
 
 def joined(lines: list[Line]) -> str:

@@ -57,7 +57,11 @@ def _resolve(dotted: str, imports: Mapping[str, str], index: SymbolIndex) -> str
 def by_relevance(
     symbols: Sequence[str], index: SymbolIndex, names: Iterable[str], uses: Counter[str]
 ) -> tuple[str, ...]:
-    """`symbols` with the one that an example is about first: the rarest that `names` mention, else the rarest.
+    """`symbols` with the one that an example is about first.
+
+    That is the one whose name the example's own names hold whole; else the one that shares most words with them, or
+    stands in the module that the example's file is named after; else the rarest. A class is outranked by a function
+    that the names tell of as much: a graph is built in order to ask something of it.
 
     Uses count by their order of magnitude only: an example that comes or goes elsewhere hardly ever changes what
     another one is about, so that neither its stub nor its task is made anew.
@@ -68,20 +72,70 @@ def by_relevance(
         names: The example's own names, the most telling first (the test's, its class's, its file's).
         uses: How many examples call each symbol.
     """
-    words = [_plain(n) for n in names]
+    names = list(names)
+    own = [_plain(n) for n in names]
+    words = frozenset(word for n in names for word in _words(n))
     order = {path: place for place, path in enumerate(symbols)}
 
-    def rank(path: str) -> tuple[int, int, int, int, str]:
-        last = _plain(path.rpartition(".")[2])
-        for place, word in enumerate(words):
-            if len(last) > 2 and last in word:
-                return (0, (uses[path] // _FEW).bit_length(), place, -len(last), path)
-        return (1, int(index.by_path[path].kind == "class"), (uses[path] // _FEW).bit_length(), -order[path], path)
+    def rank(path: str) -> tuple[int, int, int, int, int, str]:
+        owner, _, name = path.rpartition(".")
+        last, rarity = _plain(name), (uses[path] // _FEW).bit_length()
+        kind = index.by_path[path].kind
+        if _is_exception(path, kind):
+            return (3, 0, 0, rarity, -order[path], path)
+        module = _plain(owner.rpartition(".")[2])
+        home = bool(own) and len(module) > 2 and own[-1].startswith(module)
+        builds = kind == "class" or name.startswith("add_")
+        whole = next((place for place, text in enumerate(names) if _tells(text, name)), None)
+        if whole is not None and (home or not builds):
+            return (0, not home, rarity, whole, -len(last), path)
+        shared = len(_words(name) & words)
+        if home:
+            return (1, builds, -shared, rarity, -order[path], path)
+        if whole is not None:
+            return (1, 2, rarity, whole, -len(last), path)
+        return (2, builds, -shared, rarity, -order[path], path)
 
     if not symbols:
         return ()
     main = min(symbols, key=rank)
     return (main, *(s for s in symbols if s != main))
+
+
+def _is_exception(path: str, kind: str) -> bool:
+    """Whether a symbol is there to be caught, as far as its path tells."""
+    owner, _, name = path.rpartition(".")
+    return kind == "class" and (name.endswith(("Error", "Exception", "Warning")) or "exception" in owner)
+
+
+def _tells(text: str, name: str) -> bool:
+    """Whether a name holds another: word for word, or run together where it is long enough to be no accident."""
+    plain = _plain(name)
+    if len(plain) < 3:
+        return False
+    return f"_{_spaced(name)}_" in f"_{_spaced(text)}_" or (len(plain) > _RUN_TOGETHER and plain in _plain(text))
+
+
+_RUN_TOGETHER = 8
+
+
+def _spaced(name: str) -> str:
+    """`TestEdgeView.test_x` -> `test_edge_view_test_x`."""
+    return "_".join(word.lower() for word in _WORD.findall(name))
+
+
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+
+
+def _words(name: str) -> frozenset[str]:
+    """The words of a name in any style, without what every test is called."""
+    return frozenset(word.lower() for word in _WORD.findall(name) if len(word) > 2) - {
+        "test",
+        "tests",
+        "graph",
+        "get",
+        "set",
+    }
 
 
 def _plain(name: str) -> str:

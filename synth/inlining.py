@@ -13,6 +13,7 @@ from synth.fixtures import Fixture, find, statements_of
 from synth.parameters import ROWS, tables
 from synth.source import Edit, Source, first_line, parsed
 from synth.suites import Function, Module, NotAloneError, TestFunction
+from synth.tidying import tidied
 from synth.unittests import plain_asserts
 
 _SETUPS = ("setup_class", "setUpClass", "setup_method", "setup", "setUp")
@@ -58,6 +59,7 @@ class _Inliner:
         self.test, self.me = test, me
         self.values = {name: value for name, value in values.items() if name.isidentifier()}
         self.given, self.fixtures = values, list(fixtures)
+        self.short = {n for n, v in self.values.items() if _is_short(v)} - _computed_with(test.node.body)
         self.methods = {
             s.name: (m, s)
             for m, c in reversed(test.owner)
@@ -83,7 +85,7 @@ class _Inliner:
         made = [s for p in pieces for s in p.tree]
         if self.me and any(isinstance(n, ast.Name) and n.id == self.me for s in made for n in nodes(s)):
             raise NotAloneError("self")
-        return without_aliases(text)
+        return tidied(without_aliases(text))
 
     def _fixtures(self, body: Sequence[ast.stmt]) -> list[_Piece]:
         """What the test's fixtures build."""
@@ -96,8 +98,8 @@ class _Inliner:
         return frozenset(self.renamed.get(n, n) for s in body for n in _attributes_of(s, self.me or ""))
 
     def _assigned(self, body: Sequence[ast.stmt]) -> list[tuple[str, str]]:
-        """Parameters that can't be put in place: those that the body binds or changes, or that are long."""
-        return [(n, v) for n, v in self.values.items() if not _is_short(v) or n in _binds_or_changes(body)]
+        """Parameters that can't be put in place: those that the body binds, changes or computes with, and long ones."""
+        return [(n, v) for n, v in self.values.items() if n not in self.short or n in _binds_or_changes(body)]
 
     def _parameter(self, name: str, value: str) -> _Piece | None:
         text = f"{name} = {value}"
@@ -123,7 +125,7 @@ class _Inliner:
     ) -> _Piece:
         """A statement with attributes of `self` as plain names and parameters in place."""
         edits, plain = plain_asserts(module.source, statement, me) if me else ([], set())
-        short = {n: v for n, v in (values or {}).items() if _is_short(v)}
+        short = {n: v for n, v in (values or {}).items() if n in self.short}
         own = _binds_or_changes(_without_docstring(self.test.node.body)) if short else frozenset()
         for node in nodes(statement):
             if id(node) in plain:
@@ -289,6 +291,17 @@ def _is_short(value: str) -> bool:
     if isinstance(tree, ast.UnaryOp):
         tree = tree.operand
     return len(value) <= 40 and isinstance(tree, (ast.Constant, ast.Name, ast.Attribute))
+
+
+def _computed_with(body: Sequence[ast.stmt]) -> frozenset[str]:
+    """Names that stand in arithmetic or in texts: `n + 1` says more than `3 + 1`."""
+    found: set[str] = set()
+    for node in (n for s in body for n in nodes(s)):
+        if isinstance(node, ast.BinOp):
+            found |= {side.id for side in (node.left, node.right) if isinstance(side, ast.Name)}
+        elif isinstance(node, ast.JoinedStr):
+            found |= flow(node).reads
+    return frozenset(found)
 
 
 def _bracketed(value: str) -> str:

@@ -69,29 +69,42 @@ def matched(
         new_passes: Ids of the programs that pass there.
         like: Whether likeness is asked where names don't tell: each with each of a file, so it takes long.
     """
-    by_key: dict[str, Piece] = {}
+    by_key: dict[str, list[Piece]] = {}
     by_name: dict[str, list[Piece]] = {}
     by_file: dict[str, list[Piece]] = {}
     for piece in sorted(new, key=lambda p: (p.key, p.program.id)):
         if piece.program.id in new_passes:
-            by_key.setdefault(piece.key, piece)
-            by_name.setdefault(piece.name, []).append(piece)
+            by_key.setdefault(_whole(piece.key), []).append(piece)
+            by_name.setdefault(_whole(piece.name), []).append(piece)
             by_file.setdefault(piece.example.file, []).append(piece)
-    taken = {p.key for p in old}
+    taken = {_whole(p.key) for p in old}
     for piece in sorted(old, key=lambda p: (p.key, p.program.id)):
-        same = by_key.get(piece.key)
+        same = _same(piece, by_key.get(_whole(piece.key), ()))
         if same is not None:
             yield Match(piece, same, "same")
             continue
-        options = [p for p in by_name.get(piece.name, ()) if p.example.file != piece.example.file]
+        options = [p for p in by_name.get(_whole(piece.name), ()) if p.example.file != piece.example.file]
         found = _likest(piece, options, 0.5)
         if found is not None:
             yield Match(piece, found, "moved")
         if found is not None or not like:
             continue
-        found = _likest(piece, [p for p in by_file.get(piece.example.file, ()) if p.key not in taken], LIKE)
+        found = _likest(piece, [p for p in by_file.get(piece.example.file, ()) if _whole(p.key) not in taken], LIKE)
         if found is not None:
             yield Match(piece, found, "like")
+
+
+def _whole(key: str) -> str:
+    """A key or name without the number of the part: that of the test."""
+    return re.sub(r"#\d+(?=(\[\d+\])?$)", "", key)
+
+
+def _same(piece: Piece, parts: Sequence[Piece]) -> Piece | None:
+    """The part of the same test that an old part became: the only one, else the one that is most like it."""
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    alike = [p for p in parts if p.key == piece.key]
+    return _likest(piece, parts, LIKE) or (alike[0] if alike else None)
 
 
 def _likest(piece: Piece, options: Sequence[Piece], least: float) -> Piece | None:

@@ -72,6 +72,12 @@ def parsed(text: str) -> tuple[ast.stmt, ...]:
     return tuple(ast.parse(text).body)
 
 
+@lru_cache(maxsize=16)
+def read(text: str) -> Source:
+    """A text with its tree, read once by those that look at it in turn: treat as frozen."""
+    return Source(text)
+
+
 def first_line(statement: ast.stmt) -> int:
     """The line a statement begins on, decorators included."""
     decorators = getattr(statement, "decorator_list", ())

@@ -8,6 +8,7 @@ candidate's process. A check whose sides are both computed stays as its author w
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +16,11 @@ from typing import Any
 from synth.approximate import approx_call, digits_of, round_all, rounded, tolerance
 from synth.assembly import Line, joined, line_of, pruned
 from synth.checkers import Checkers
-from synth.dataflow import flow, nodes, root_name
+from synth.dataflow import flow, flow_all, nodes, root_name
 from synth.expected import Expected
 from synth.folding import NotConstantError, fold, is_constant, is_literal, literal
 from synth.loops import Loops
-from synth.source import Source
+from synth.source import read
 from synth.statements import (
     UnsplittableError,
     asserting_functions,
@@ -30,6 +31,7 @@ from synth.statements import (
     imported_check,
     is_predicate,
     passed_names,
+    plain_functions,
     pytest_context,
     raises_call,
     without_warnings,
@@ -78,8 +80,10 @@ class Splitter:
     """
 
     def __init__(self, script: str) -> None:
-        self.source = Source(script)
+        self.source = read(script)
         self.body = decided(without_warnings(decided(self.source.tree.body)))
+        self.imported = flow_all(s for s in self.body if isinstance(s, (ast.Import, ast.ImportFrom))).binds
+        self.plain = plain_functions(self.body)
         self.taken = {n.id for n in nodes(self.source.tree) if isinstance(n, ast.Name)}
         self.code: list[Line] = []
         self.test: list[Line] = []
@@ -116,7 +120,14 @@ class Splitter:
             place = code if any(module in flow(line.tree).reads for line in code) else test
             if not any(module in flow(line.tree).binds for line in place):
                 place.insert(0, line_of(f"import {module}"))
-        return Split(joined(code), joined(test))
+        return self.named(joined(code), joined(test))
+
+    def named(self, code: str, test: str) -> Split:
+        """Code and test with `result` for `result1` where there is no second."""
+        for stem in [s for s, count in self.counts.items() if count == 1]:
+            if stem not in self.taken and not re.search(rf"\b{stem}\b", code + test):
+                code, test = (re.sub(rf"\b{stem}1\b", stem, text) for text in (code, test))
+        return Split(code, test)
 
     def learn(self, statement: ast.stmt) -> None:
         """Keeps up which names have a known value after a statement, and which never had another kind."""
@@ -255,6 +266,9 @@ class Splitter:
             self.close(left, approx)
             return
         known = self.literal_of(right)
+        if known is None and self.compares(left, right):
+            self.to_test(f"assert {self.source.inline(left)} {sign} {self.source.inline(right)}")
+            return
         whole = isinstance(op, ast.Eq) and (known[0] in "[{(" if known else not _iterates(left, right))
         within = isinstance(op, (ast.In, ast.NotIn))
         first = self.lift(left, copied=whole)
@@ -305,6 +319,8 @@ class Splitter:
         if not itself and (known := self.literal_of(node)) is not None:
             return known
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.endswith(_CHECKERS):
+            if node.func.id.endswith("_equal") and self.compares(*node.args):
+                return self.source.inline(node)
             listed = self.later[0] and node.func.id in ("nodes_equal", "edges_equal")
             arguments = [self.lift(a, listed=listed) for a in node.args]
             arguments += [f"{k.arg}={self.lift(k.value)}" for k in node.keywords]
@@ -338,12 +354,26 @@ class Splitter:
             return False
         for part in nodes(node):
             if isinstance(part, ast.Call) and not (
-                isinstance(part.func, ast.Name) and (part.func.id in _ORDER_SAFE or part.func.id.endswith("_equal"))
+                isinstance(part.func, ast.Name)
+                and (part.func.id in _ORDER_SAFE | self.plain or part.func.id.endswith("_equal"))
             ):
                 return False
             if isinstance(part, (ast.Await, ast.Yield, ast.NamedExpr)):
                 return False
         return True
+
+    def compares(self, *sides: ast.expr) -> bool:
+        """Whether sides of a comparison are only methods and views of objects: then the objects are what is checked."""
+        mutates, binds = self.later
+        if mutates or len(sides) < 2 or any(flow(side).reads & binds or flow(side).changes for side in sides):
+            return False
+        if any(is_constant(side, self.values) for side in sides):
+            return False
+        calls = [n for side in sides for n in nodes(side) if isinstance(n, ast.Call)]
+        return all(
+            n.func.id in _ORDER_SAFE if isinstance(n.func, ast.Name) else root_name(n.func) not in self.imported
+            for n in calls
+        )
 
     def fresh(self, stem: str) -> str:
         """A name that the script doesn't use: the stem and the next number."""

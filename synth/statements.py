@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from synth.dataflow import flow, is_mutator, nodes, root_name
+from synth.dataflow import BUILTINS, flow, is_mutator, nodes, root_name
 from synth.folding import NotConstantError, fold, literal
 
 
@@ -123,6 +123,17 @@ def asserting_functions(body: Sequence[ast.stmt]) -> frozenset[str]:
     return frozenset(names)
 
 
+def plain_functions(body: Sequence[ast.stmt]) -> frozenset[str]:
+    """Functions of the script that use nothing but what Python has: they are no usage of the library."""
+    return frozenset(
+        s.name for s in body if isinstance(s, ast.FunctionDef) and flow(s).reads <= BUILTINS and not _asserts(s)
+    )
+
+
+def _asserts(function: ast.FunctionDef) -> bool:
+    return any(isinstance(n, ast.Assert) for n in nodes(function))
+
+
 def imported_check(node: ast.AST, asserting: frozenset[str]) -> ast.Call | None:
     """A call of a library's own checking function: `assert_x(…)`, `tm.assert_x(…)`; None for anything else.
 
@@ -212,5 +223,7 @@ def raises_call(node: ast.expr) -> tuple[ast.expr, list[ast.stmt]] | None:
         case ast.Call(func=ast.Attribute(value=ast.Name(id="pytest"), attr="raises"), args=[caught, function, *rest]):
             if isinstance(function, ast.Lambda) and not rest:
                 return caught, [ast.Expr(function.body)]
+            if isinstance(function, ast.Attribute) and function.attr == "__getitem__" and len(rest) == 1:
+                return caught, [ast.Expr(ast.Subscript(function.value, rest[0], ast.Load()))]
             return caught, [ast.Expr(ast.Call(func=function, args=rest, keywords=node.keywords))]
     return None

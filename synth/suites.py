@@ -97,6 +97,11 @@ class TestFunction:
         """`test_x`, or `TestClass.test_x`."""
         return f"{self.owner[0][1].name}.{self.node.name}" if self.owner else self.node.name
 
+    @property
+    def inherited(self) -> bool:
+        """Whether a base of its class defines it."""
+        return bool(self.owner) and self.node not in self.owner[0][1].body
+
 
 def test_functions(pages: Iterable[Page], names: Container[str] | None = None) -> Iterator[TestFunction]:
     """The test functions of a suite's pages, in the order of files and lines; inherited ones with each class.

@@ -7,7 +7,7 @@ import re
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from registry.identity import sha256_of
@@ -16,15 +16,20 @@ from registry.records import Example, Page, Program
 from synth.claims import by_relevance, called
 from synth.dataflow import unbound
 from synth.inlining import stand_alone
+from synth.parting import parts
+from synth.refusals import refused
 from synth.splitting import Split, split
 from synth.statements import UnsplittableError
 from synth.stubs import stub
 from synth.suites import NotAloneError, TestFunction, test_functions, test_names
 from synth.tasks import Tasks
 
-GENERATOR, VERSION = "test_examples", "4"
+GENERATOR, VERSION = "test_examples", "5"
 LONGEST = 60
 """Lines of code beyond which a test is no example."""
+
+PARTS = 4
+"""Most parts taken of one test; one of each further row of its parameters."""
 
 TRIED = 3
 """Tests looked at for each example wanted, where there is a limit: many can't stand alone."""
@@ -39,12 +44,19 @@ class Row:
         script: The flat script, before it was told apart.
         split: Code and test.
         row: Which row of its parameters, from 0.
+        part: Which part of the test, from 1.
     """
 
     test: TestFunction
     script: str
     split: Split
     row: int
+    part: int = 1
+
+    @property
+    def name(self) -> str:
+        """`test_x`, `TestClass.test_x[1]` for its second row of parameters, `test_x#2` for its second part."""
+        return self.test.name + (f"[{self.row}]" if self.row else "") + (f"#{self.part}" if self.part > 1 else "")
 
 
 def mine(
@@ -85,13 +97,13 @@ def mine(
             seen.add(text)
             distinct.append((row, symbols))
     if drawn is not None:
-        distinct = sorted(distinct, key=lambda made: (made[0].row > 0, drawn[made[0].test.node.name]))[:limit]
+        distinct = sorted(distinct, key=lambda made: _rank(made[0], drawn, first))[:limit]
     uses = Counter(path for _, symbols in distinct for path in symbols)
     tasks = Tasks(index, release)
     for row, symbols in distinct:
         program = Program(code=row.split.code, test=row.split.test)
         path = row.test.module.page.path
-        names = [row.test.node.name, row.test.name, path.rpartition("/")[2]]
+        names = [row.test.node.name, row.test.name, path.rpartition("/")[2].removesuffix(".py")]
         claims = by_relevance(symbols, index, names, uses)
         task = tasks.of_test(row.test, claims, program)
         if task is None:
@@ -133,16 +145,24 @@ def _drawn(pages: Iterable[Page], limit: int, first: Container[str]) -> dict[str
     return {name: rank for rank, name in enumerate(ranked[: TRIED * limit])}
 
 
+def _rank(row: Row, drawn: Mapping[str, int], first: Container[str]) -> tuple[bool, int]:
+    """The place of a row among those that a limited draw takes: of tests that changed every part counts."""
+    name = row.test.node.name
+    return row.row > 0 or (row.part > 1 and name not in first), drawn[name]
+
+
 def stand_alone_rows(tests: Iterable[TestFunction], rows: int = 2) -> Iterator[Row]:
-    """Every test function that can stand alone and be told apart, a row of its parameters each."""
+    """Every test function that can stand alone and be told apart, a row of its parameters and a part of it each."""
     for test in tests:
         try:
             for number, script in enumerate(stand_alone(test, rows)):
-                try:
-                    yield Row(test, script, split(script), number)
-                except (UnsplittableError, SyntaxError, RecursionError):
-                    continue
-        except (NotAloneError, SyntaxError, RecursionError):
+                found = parts(script)[: 1 if number else PARTS]
+                for part, text in enumerate(found, start=1):
+                    try:
+                        yield Row(test, text, split(text), number, part)
+                    except (UnsplittableError, SyntaxError, RecursionError):
+                        continue
+        except (NotAloneError, UnsplittableError, SyntaxError, RecursionError):
             continue
 
 
@@ -158,7 +178,11 @@ def _fits(row: Row, allowed: frozenset[str]) -> bool:
             compile(trees[0], "code", "exec")
     except (SyntaxError, ValueError):
         return False
-    return all(_imports(tree) <= allowed for tree in trees) and not unbound([*trees[0].body, *trees[1].body])
+    if not all(_imports(tree) <= allowed for tree in trees) or unbound([*trees[0].body, *trees[1].body]):
+        return False
+    if row.test.inherited and any(isinstance(s, ast.ClassDef) for s in trees[0].body):
+        return False  # a subclass made only to run another class's tests on
+    return refused(*trees) is None
 
 
 def _imports(tree: ast.Module) -> set[str]:
@@ -175,7 +199,6 @@ def _imports(tree: ast.Module) -> set[str]:
 def _example(row: Row, program: Program, stubbed: Program, claims: tuple[str, ...], task: str, domain: str) -> Example:
     page = row.test.module.page
     home = row.test.owner[0][0].page if row.test.owner else page
-    name = row.test.name + (f"[{row.row}]" if row.row else "")
     return Example(
         domain=domain,
         kind="test",
@@ -183,11 +206,11 @@ def _example(row: Row, program: Program, stubbed: Program, claims: tuple[str, ..
         parts={
             "programs": {"answer": program.id, "stub": stubbed.id},
             "prompt": task,
-            "name": name,
+            "name": row.name,
         },
         symbols=claims,
         file=home.path,
-        root=f"{page.release}:{home.path}::{name}",
+        root=f"{page.release}:{home.path}::{row.name}",
         generator=GENERATOR,
         generator_version=VERSION,
         parents=tuple(dict.fromkeys((page.id, home.id))),

@@ -124,15 +124,15 @@ def scripts(name: str) -> list[str]:
 
 CASES = {
     "test_simple_fixture": [
-        "import lib\nLIMIT = 3\ng = lib.Graph()\ng.add(LIMIT)\ngraph = g\nassert graph.size() == 1\n"
+        "import lib\nLIMIT = 3\ng = lib.Graph()\ng.add(LIMIT)\nassert g.size() == 1\n"
     ],
     "test_fixture_with_rows": [
         "import lib\nkind = \"a\"\nassert lib.f(kind)\n",
         "import lib\nkind = \"b\"\nassert lib.f(kind)\n",
     ],
     "test_fixture_of_fixtures": [
-        "import lib\nLIMIT = 3\ng = lib.Graph()\ng.add(LIMIT)\ngraph = g\n"
-        f"kind = \"{kind}\"\npair = lib.pair(graph, kind)\nassert pair\n"
+        "import lib\nLIMIT = 3\ng = lib.Graph()\ng.add(LIMIT)\n"
+        f"kind = \"{kind}\"\npair = lib.pair(g, kind)\nassert pair\n"
         for kind in "ab"
     ],
     "test_folder": [
@@ -232,6 +232,6 @@ class TestThings:
 """
     attribute, method = test_functions([page("tests/test_x.py", suite)])
     (script,) = stand_alone(attribute)
-    assert script == "import lib\nG0 = lib.f(1)\nG = lib.f(2)\nH = lib.g(G)\nG = G0\nassert lib.h(G, H) == 1\n"
+    assert script == "import lib\nG0 = lib.f(1)\nG = lib.f(2)\nH = lib.g(G)\nassert lib.h(G0, H) == 1\n"
     with pytest.raises(NotAloneError, match="a local of an attribute's name"):
         list(stand_alone(method))

@@ -66,6 +66,6 @@ def test_names_out_of_private_modules_come_out_of_public_twins() -> None:
     codes = []
     for name in ("same", "other"):
         made = mine([page(text.format(name))], index, domain="lib")
-        codes.append(next(row.code for row in made if isinstance(row, Program)))
-    assert "import lib.testing as tm" in codes[0]
-    assert "import lib._testing as tm" in codes[1]
+        codes.append([row.code for row in made if isinstance(row, Program)])
+    assert "import lib.testing as tm" in codes[0][0]
+    assert codes[1] == []  # what has no public twin is nobody's example

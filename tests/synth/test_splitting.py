@@ -10,8 +10,8 @@ from synth.statements import UnsplittableError
 CASES = {
     "a call is evaluated in the code and compared with the author's literal": (
         "import lib\nassert lib.f(1) == [1,  2]\n",
-        "import lib\n\nresult1 = lib.f(1)\n",
-        "assert result1 == [1,  2]\n",
+        "import lib\n\nresult = lib.f(1)\n",
+        "assert result == [1,  2]\n",
     ),
     "a name that stays as it is is compared in the test": (
         "import lib\nG = lib.f(1)\nassert G == 3\n",
@@ -20,18 +20,18 @@ CASES = {
     ),
     "a name that is bound again later is kept under another name": (
         "import lib\nG = lib.f(1)\nassert G == 3\nG = lib.f(2)\nassert G == 4\n",
-        "import lib\n\nG = lib.f(1)\nresult1 = G\nG = lib.f(2)\n",
-        "assert result1 == 3\nassert G == 4\n",
+        "import lib\n\nG = lib.f(1)\nresult = G\nG = lib.f(2)\n",
+        "assert result == 3\nassert G == 4\n",
     ),
     "an expected value bound to a name is put in place": (
         "import lib\nexpected = {1: 2}\nassert lib.f(1) == expected\n",
-        "import lib\n\nresult1 = lib.f(1)\n",
-        "assert result1 == {1: 2}\n",
+        "import lib\n\nresult = lib.f(1)\n",
+        "assert result == {1: 2}\n",
     ),
     "an expected value computed by builtins alone is worked out": (
         "import lib\nassert lib.f(1) == sorted(map(sorted, [[3, 1], [2]]))\n",
-        "import lib\n\nresult1 = lib.f(1)\n",
-        "assert result1 == [[1, 3], [2]]\n",
+        "import lib\n\nresult = lib.f(1)\n",
+        "assert result == [[1, 3], [2]]\n",
     ),
     "each value of an expected name holds until it is bound again": (
         "import lib\nx = 1\nassert lib.f(0) == x\nx = 2\nassert lib.f(1) == x\n",
@@ -55,18 +55,18 @@ CASES = {
     ),
     "a loop that runs very often is compared by the values that there are": (
         "import lib\nfor i in range(1000):\n    assert lib.is_it(i)\n",
-        "import lib\n\nresults1 = []\nfor i in range(1000):\n    results1.append(lib.is_it(i))\n",
-        "assert set(results1) == {True}\n",
+        "import lib\n\nresults = []\nfor i in range(1000):\n    results.append(lib.is_it(i))\n",
+        "assert set(results) == {True}\n",
     ),
     "what is compared as a whole is copied before it changes": (
         "import lib\nG = lib.G()\nassert G.adj == {1: {}}\nG.add(2)\nassert G.adj == {1: {}, 2: {}}\n",
-        "import copy\nimport lib\n\nG = lib.G()\nresult1 = copy.deepcopy(G.adj)\nG.add(2)\n",
-        "assert result1 == {1: {}}\nassert G.adj == {1: {}, 2: {}}\n",
+        "import copy\nimport lib\n\nG = lib.G()\nresult = copy.deepcopy(G.adj)\nG.add(2)\n",
+        "assert result == {1: {}}\nassert G.adj == {1: {}, 2: {}}\n",
     ),
     "a view that is looked into is listed before it changes": (
         "import lib\nG = lib.G()\nassert 1 not in G.edges()\nG.add(2)\nassert G.size == 1\n",
-        "import lib\n\nG = lib.G()\nresult1 = list(G.edges())\nG.add(2)\n",
-        "assert 1 not in result1\nassert G.size == 1\n",
+        "import lib\n\nG = lib.G()\nresult = list(G.edges())\nG.add(2)\n",
+        "assert 1 not in result\nassert G.size == 1\n",
     ),
     "the parts of one assert come in its order": (
         "import lib\nx = lib.f()\nassert len(x) == 1 and x.pop() == 2\n",
@@ -75,25 +75,25 @@ CASES = {
     ),
     "an expected exception becomes a flag": (
         "import lib\nimport pytest\nwith pytest.raises(lib.Error, match='a|b'):\n    lib.f(-1)\n",
-        "import lib\n\ntry:\n    lib.f(-1)\nexcept lib.Error:\n    raised1 = True\nelse:\n    raised1 = False\n",
-        "assert raised1 is True\n",
+        "import lib\n\ntry:\n    lib.f(-1)\nexcept lib.Error:\n    raised = True\nelse:\n    raised = False\n",
+        "assert raised is True\n",
     ),
     "an expected exception of a call given as a function becomes a flag": (
         "import lib\nimport pytest\npytest.raises(ValueError, lib.f, 1, k=2)\n",
-        "import lib\n\ntry:\n    lib.f(1, k=2)\nexcept ValueError:\n    raised1 = True\nelse:\n    raised1 = False\n",
-        "assert raised1 is True\n",
+        "import lib\n\ntry:\n    lib.f(1, k=2)\nexcept ValueError:\n    raised = True\nelse:\n    raised = False\n",
+        "assert raised is True\n",
     ),
     "an expected warning becomes a flag": (
         "import lib\nimport pytest\nwith pytest.deprecated_call():\n    lib.f(1)\n",
-        "import warnings\nimport lib\n\nwith warnings.catch_warnings(record=True) as caught1:\n"
+        "import warnings\nimport lib\n\nwith warnings.catch_warnings(record=True) as caught:\n"
         '    warnings.simplefilter("always")\n    lib.f(1)\n'
-        "warned1 = any(issubclass(w.category, DeprecationWarning) for w in caught1)\n",
-        "assert warned1 is True\n",
+        "warned = any(issubclass(w.category, DeprecationWarning) for w in caught)\n",
+        "assert warned is True\n",
     ),
     "nearly equal numbers are rounded to the stated digits": (
         "import lib\nimport pytest\nassert lib.f(1) == pytest.approx(0.33333333, abs=1e-7)\n",
-        "import lib\n\nresult1 = lib.f(1)\n",
-        "assert round(result1, 7) == 0.3333333\n",
+        "import lib\n\nresult = lib.f(1)\n",
+        "assert round(result, 7) == 0.3333333\n",
     ),
     "a loop over a table of expected values becomes one comparison": (
         "import lib\nimport pytest\nb = lib.f(1)\nexpected = {0: 0.5, 1: 1.0}\nfor n in sorted(b):\n"
@@ -103,13 +103,13 @@ CASES = {
     ),
     "checks in a loop over known values are collected": (
         "import lib\nfor n in range(3):\n    assert lib.f(n) == n + 1\n",
-        "import lib\n\nresults1 = []\nfor n in range(3):\n    results1.append(lib.f(n))\n",
-        "assert results1 == [1, 2, 3]\n",
+        "import lib\n\nresults = []\nfor n in range(3):\n    results.append(lib.f(n))\n",
+        "assert results == [1, 2, 3]\n",
     ),
     "checks in a loop over unknown values are collected where they all expect the same": (
         "import lib\nfor n in lib.all():\n    assert lib.is_fine(n)\n",
-        "import lib\n\nresults1 = []\nfor n in lib.all():\n    results1.append(lib.is_fine(n))\n",
-        "assert set(results1) == {True}\n",
+        "import lib\n\nresults = []\nfor n in lib.all():\n    results.append(lib.is_fine(n))\n",
+        "assert set(results) == {True}\n",
     ),
     "what a predicate says is compared by identity, so that None is no answer": (
         "import lib\nassert lib.is_one(1)\nassert not lib.is_one(2)\n",
@@ -118,8 +118,8 @@ CASES = {
     ),
     "a condition that is known is decided": (
         "import lib\nif not True:\n    lib.f(0)\nelse:\n    assert lib.f(1) == 2\n",
-        "import lib\n\nresult1 = lib.f(1)\n",
-        "assert result1 == 2\n",
+        "import lib\n\nresult = lib.f(1)\n",
+        "assert result == 2\n",
     ),
     "parts of a conjunction are checks of their own": (
         "import lib\nassert lib.f(1) == 2 and not lib.g(2)\n",
@@ -128,19 +128,19 @@ CASES = {
     ),
     "comments above a statement stay with it": (
         "import lib\n# the smallest\nG = lib.f(0)  # zero\nassert lib.g(G) == 1\n",
-        "import lib\n\n# the smallest\nG = lib.f(0)\nresult1 = lib.g(G)\n",
-        "assert result1 == 1\n",
+        "import lib\n\n# the smallest\nG = lib.f(0)\nresult = lib.g(G)\n",
+        "assert result == 1\n",
     ),
     "a view is kept as a list where the object changes later": (
         "import lib\nfrom lib import nodes_equal\nG = lib.f(1)\nassert nodes_equal(G.nodes(), [1])\nG.add(2)\n",
-        "import lib\n\nG = lib.f(1)\nresult1 = list(G.nodes())\nG.add(2)\n",
-        "from lib import nodes_equal\n\nassert nodes_equal(result1, [1])\n",
+        "import lib\n\nG = lib.f(1)\nresult = list(G.nodes())\nG.add(2)\n",
+        "from lib import nodes_equal\n\nassert nodes_equal(result, [1])\n",
     ),
     "what the message of an exception has to hold is checked where a pattern is plain text": (
         "import lib\nimport pytest\nwith pytest.raises(lib.Error, match=r'f\\(x\\) is gone'):\n    lib.f(-1)\n",
-        "import lib\n\ntry:\n    lib.f(-1)\nexcept lib.Error as error:\n    raised1 = str(error)\n"
-        "else:\n    raised1 = ''\n",
-        "assert 'f(x) is gone' in raised1\n",
+        "import lib\n\ntry:\n    lib.f(-1)\nexcept lib.Error as error:\n    raised = str(error)\n"
+        "else:\n    raised = ''\n",
+        "assert 'f(x) is gone' in raised\n",
     ),
     "what a library's own check compares with is constructed in the test": (
         "import lib\nimport lib.testing as tm\nresult = lib.f(1)\nexpected = lib.Table([1, 2])\n"
@@ -175,10 +175,10 @@ CASES = {
         "import lib\nimport lib.testing as tm\n"
         "with tm.assert_produces_warning(FutureWarning, match='x'):\n    a = lib.f(1)\n"
         "with tm.assert_produces_warning(None):\n    b = lib.g(1)\nassert b == 3\n",
-        "import warnings\nimport lib\n\nwith warnings.catch_warnings(record=True) as caught1:\n"
+        "import warnings\nimport lib\n\nwith warnings.catch_warnings(record=True) as caught:\n"
         '    warnings.simplefilter("always")\n    a = lib.f(1)\n'
-        "warned1 = any(issubclass(w.category, FutureWarning) for w in caught1)\nb = lib.g(1)\n",
-        "assert warned1 is True\nassert b == 3\n",
+        "warned = any(issubclass(w.category, FutureWarning) for w in caught)\nb = lib.g(1)\n",
+        "assert warned is True\nassert b == 3\n",
     ),
 }
 
@@ -199,8 +199,8 @@ def test_check_of_two_computed_values_stays_as_written() -> None:
 def test_identity_is_compared_with_the_object_itself() -> None:
     """A literal that is equal to the expected object would be another one."""
     made = split("import lib\nx = [[1], [2]]\ny = lib.f(x)\nassert y[0] is x[0]\nassert lib.g(1) is None\n")
-    assert made.code == "import lib\n\nx = [[1], [2]]\ny = lib.f(x)\nresult1 = lib.g(1)\n"
-    assert made.test == "assert y[0] is x[0]\nassert result1 is None\n"
+    assert made.code == "import lib\n\nx = [[1], [2]]\ny = lib.f(x)\nresult = lib.g(1)\n"
+    assert made.test == "assert y[0] is x[0]\nassert result is None\n"
 
 
 def test_what_cannot_be_collected_goes_to_the_test_with_all_that_follows() -> None:
