@@ -13,9 +13,9 @@ MIGRATED = {
     "test_apart": "import lib\n\nitems = lib.ring(4)\nresult1 = lib.is_set_apart(items, [7])\n"
     "result2 = lib.is_set_apart(items, [2])\n",
     "test_filtered": "import lib\n\nitems = lib.ring(9)\nfound = lib.filtered(items, least=3, most=5)\n",
-    "test_spread": "import lib\n\nitems = lib.ring(3)\nresult1 = lib.spread(items, 2, seed=5)\n",
+    "test_spread": "import lib\n\nitems = lib.ring(3)\nresult = lib.spread(items, 2, seed=5)\n",
     "test_corners": "import lib\n\nitems = lib.ring(3)\nfound = dict(lib.corners(items))\n",
-    "test_merged": "import lib\nfrom lib import merged\n\nresult1 = merged([1], lib.ring(2))\n",
+    "test_merged": "import lib\nfrom lib import merged\n\nresult = merged([1], lib.ring(2))\n",
 }
 
 
