@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from functools import lru_cache
 
 import libcst as cst
 
@@ -15,8 +16,12 @@ def without_receiver(order: Sequence[str]) -> tuple[str, ...]:
     return tuple(order[1:] if order[:1] in (("self",), ("cls",)) else order)
 
 
+@lru_cache(maxsize=1 << 14)
 def parsed_call(text: str) -> cst.Call | None:
-    """The call that `text` is, also where it stands on several lines by the brackets around it."""
+    """The call that `text` is, also where it stands on several lines by the brackets around it.
+
+    Kept, as one call is looked at for each rule and each way to rewrite what is around it: nodes are immutable.
+    """
     node = expression_of(text)
     return node if isinstance(node, cst.Call) else None
 

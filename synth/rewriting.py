@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from registry.names import SymbolIndex
 from synth.arguments import parsed_call
@@ -78,8 +79,7 @@ class Rewriting:
         for call in calls:
             text = script.code[slice(*call.span)]
             for rule in self._of((*call.options, ANY), naming=False):
-                parsed = parsed_call(text)
-                made = forward(rule, parsed) if parsed is not None else None
+                made = _forward(rule, text)
                 if made is not None and made != text and not (rule.kind in _WHOLE and _stands(script, call, made)):
                     return applied(script.code, [(*call.span, made)]), _of_call(rule, call)
         return None
@@ -133,12 +133,26 @@ def _of_call(rule: Rule, call: Call) -> Rule:
     return replace(rule, old=path, new=path, symbol=path) if rule.old == ANY else rule
 
 
+@lru_cache(maxsize=1 << 16)
+def _forward(rule: Rule, text: str) -> str | None:
+    """What a rule makes of the text of a call; kept, as each way to rewrite a program asks for the same calls."""
+    parsed = parsed_call(text)
+    return forward(rule, parsed) if parsed is not None else None
+
+
 def _stands(script: Script, call: Call, made: str) -> bool:
     """Whether the call already stands in what would be made of it."""
-    wanted = ast.unparse(ast.parse(f"({made})", mode="eval").body)
+    wanted, shape = _shape(made)
     for node in ast.walk(script.body[call.statement]):
-        if isinstance(node, ast.expr) and hasattr(node, "end_lineno"):
+        if type(node) is wanted:
             start, end = script.source.span(node)
-            if start <= call.span[0] and call.span[1] <= end and ast.unparse(node) == wanted:
+            if start <= call.span[0] and call.span[1] <= end and ast.dump(node) == shape:
                 return True
     return False
+
+
+@lru_cache(maxsize=1 << 14)
+def _shape(text: str) -> tuple[type[ast.expr], str]:
+    """The type and the tree of an expression, however it is laid out."""
+    node = ast.parse(f"({text})", mode="eval").body
+    return type(node), ast.dump(node)
