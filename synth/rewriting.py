@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from registry.names import SymbolIndex
+from registry.names import SymbolIndex, dotted_name
 from synth.arguments import parsed_call
 from synth.calls import Call, Methods, Script
 from synth.codemods import forward
@@ -142,9 +142,9 @@ def _forward(rule: Rule, text: str) -> str | None:
 
 def _stands(script: Script, call: Call, made: str) -> bool:
     """Whether the call already stands in what would be made of it."""
-    wanted, shape = _shape(made)
+    head, shape = _shape(made)
     for node in ast.walk(script.body[call.statement]):
-        if type(node) is wanted:
+        if _head(node) == head:
             start, end = script.source.span(node)
             if start <= call.span[0] and call.span[1] <= end and ast.dump(node) == shape:
                 return True
@@ -152,7 +152,13 @@ def _stands(script: Script, call: Call, made: str) -> bool:
 
 
 @lru_cache(maxsize=1 << 14)
-def _shape(text: str) -> tuple[type[ast.expr], str]:
-    """The type and the tree of an expression, however it is laid out."""
+def _shape(text: str) -> tuple[tuple[str, str | None], str]:
+    """What begins an expression, and its tree, however it is laid out."""
     node = ast.parse(f"({text})", mode="eval").body
-    return type(node), ast.dump(node)
+    return _head(node), ast.dump(node)
+
+
+def _head(node: ast.AST) -> tuple[str, str | None]:
+    """What is quickly compared: the type of a node, and what it calls or reads."""
+    inner = node.func if isinstance(node, ast.Call) else node
+    return type(node).__name__, inner.attr if isinstance(inner, ast.Attribute) else dotted_name(inner)
