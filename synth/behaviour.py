@@ -136,7 +136,10 @@ class Behaviour:
             what = flow(script.body[position])
             if not (what.binds | what.changes) & names:
                 continue
-            called = [p for c in calls if c.statement == position for p in c.options if _acts(p, self.index)]
+            here = [c for c in calls if c.statement == position]
+            if any(not c.options and not c.dotted.startswith(".") for c in here):
+                return None  # the library's, by a name that nothing tells of
+            called = [p for c in here for p in c.options if _acts(p, self.index)]
             if called:
                 order = [*(p for p in piece.example.symbols if p in called), *called]
                 return next((p for p in order if p in self.suspects), order[0])

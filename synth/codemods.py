@@ -15,6 +15,9 @@ from synth.arguments import code_of, expression_of, find, is_plain, keyword_of, 
 from synth.arguments import without_receiver as _without
 from synth.rules import HOLE, Rule
 
+_OPTIONS = ("None", "True", "False")
+"""Values of what an old form may lack; with others the new call does something that the old one did not."""
+
 
 def _renamed(rule: Rule, call: cst.Call) -> cst.Call | None:
     return call
@@ -24,6 +27,8 @@ def _renamed_back(rule: Rule, call: cst.Call) -> cst.Call | None:
     if not rule.accepted:
         return call
     kept = [a for a in call.args if keyword_of(a) is None or keyword_of(a) in rule.accepted]
+    if not all(code_of(a.value) in _OPTIONS for a in call.args if a not in kept):
+        return None
     return call if len(kept) == len(call.args) else with_arguments(call, kept)
 
 

@@ -232,9 +232,12 @@ class _Reader:
             self.binds.add(alias.asname or alias.name)
 
     def on_excepthandler(self, node: ast.ExceptHandler) -> None:
-        if node.name:
-            self.binds.add(node.name)
-        self.generic_visit(node)
+        """The error's name is gone when its handler ends: no other block needs it."""
+        inner = _Reader()
+        inner.generic_visit(node)
+        self.reads |= inner.reads - {node.name}
+        self.binds |= inner.binds
+        self.changes |= inner.changes - {node.name}
 
     def on_functiondef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         self.binds.add(node.name)

@@ -129,9 +129,16 @@ class Focus:
                 if path in self.changed if stays else gone:
                     found.setdefault(path)
             beside.update((p, None) for p in now if self.new.public(p) not in {self.old.public(w) for w in was})
+            if not was and self._unknown(a, first[0]):
+                found.update((p, None) for p in now)
             if isinstance(b, ast.keyword) or isinstance(a, ast.keyword) or _texts(a, b):
                 found.update((p, None) for p in _around(a, hunk.old, first))
         return (*found, *(p for p in beside if p not in found)) if found else ()
+
+    def _unknown(self, node: ast.AST, script: Script) -> bool:
+        """Whether a name of the library's is none that its new release tells of: a second name of something."""
+        meaning = script.resolve(node) if isinstance(node, (ast.Name, ast.Attribute)) else None
+        return meaning is not None and self.new.canonical(meaning) is None
 
 
 def named(node: ast.AST, script: Script, index: SymbolIndex) -> list[str]:

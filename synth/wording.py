@@ -37,11 +37,18 @@ class Wording:
     ) -> None:
         self.changes, self.indexes, self.releases = {c.id: c for c in changes}, indexes, releases
         self.names = frozenset(path.rpartition(".")[2] for index in indexes for path in index.by_path)
+        self.members: dict[str, set[str]] = {}
+        for index in indexes:
+            for path, symbol in index.by_path.items():
+                if symbol.kind in ("method", "attribute"):
+                    owner, _, name = path.rpartition(".")
+                    self.members.setdefault(owner, set()).add(name)
 
     def prompt(self, update: Update, effect: str, said: str) -> str:
         """What a row asks of the reader: what the new release does to the code, as its run showed, and what notes say.
 
-        Nothing of the library is named that neither program names: that may be held out.
+        Nothing of the library is named that neither program names, members of the same class apart: that may be held
+        out.
 
         Args:
             update: The old and the new form.
@@ -73,7 +80,8 @@ class Wording:
         text = " ".join(said.split())
         programs = (update.old, update.new)
         own = {*re.findall(r"\w+", " ".join(p.code + " " + p.test for p in programs))}
-        own |= {part for path in update.symbols for part in path.split(".")}
+        for path in update.symbols:
+            own |= {*path.split("."), *self.members.get(path, ()), *self.members.get(path.rpartition(".")[0], ())}
         foreign = (set(_CODE.findall(text)) & self.names) - own
         return text if not foreign and len(text) <= LONGEST_ERROR else text.partition(":")[0]
 

@@ -16,6 +16,7 @@ from synth.dataflow import flow, needed, nodes, unbound
         ("G.add(1, x)", {"G", "x"}, set(), {"G", "x"}),
         ("G.copy()", {"G"}, set(), set()),
         ("a[0] = b", {"a", "b"}, set(), {"a"}),
+        ("try:\n    f(1)\nexcept E as error:\n    b = str(error)", {"f", "E", "str"}, {"b"}, set()),
         ("n += 1", {"n"}, {"n"}, {"n"}),
         ("[i for i in xs if i > k]", {"xs", "k"}, set(), set()),
         ("def f(a, *, b=c): return a + d", {"c", "d"}, {"f"}, set()),

@@ -42,6 +42,7 @@ def focused(old: str, new: str, failing: int | None = None, *, same: bool = True
             "a = 1\ntry:\n    x = lib.now(a)\nexcept ValueError:\n    x = 1\ntry:\n    y = 2\nexcept OSError:\n    y=3",
             "a = 1\ntry:\n    x = lib.now(a)\nexcept ValueError:\n    x = 1\n",
         ),
+        ("x = lib.second_name(1)\n", "x = lib.now(1)\n", "x = lib.now(1)\n"),
         ("old = lib.gone\nx = old(1)\n", "x = lib.now(1)\n", "x = lib.now(1)\n"),
     ],
 )
