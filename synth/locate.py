@@ -7,6 +7,7 @@ variable is taken for another that is bound by then, a function imported by name
 from __future__ import annotations
 
 import ast
+import builtins
 import keyword
 import re
 from collections import Counter
@@ -175,6 +176,8 @@ class _Program:
             return any(token.text in group for group in _OPERATORS) and (before.isalnum() or before in ")]_")
         if token.kind == "number":  # one that nothing else is, and that the test shows
             return self._said[token.text] == 1 and token.text in self._tested and token.text not in ("0", "1")
+        if self._text(place - 1) == "(" and hasattr(builtins, self._text(place - 2)):
+            return False  # float("nan")
         return 2 < len(token.text) <= LONG_TEXT and (self._said[token.text] > 1 or token.text in self._tested)
 
     def replacements(self, place: int, model: Trigrams, seed: int) -> Iterator[Replacement]:

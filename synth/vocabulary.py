@@ -12,17 +12,21 @@ from functools import cached_property, lru_cache
 from registry.names import SymbolIndex, imported_names
 from registry.records import Change, Symbol
 
-_BEFORE = ("get", "find", "compute", "calculate")
+_BEFORE = ("get", "compute")
 """What the name of a function that gives something is taken to begin with."""
 
 _MAKING = ("create", "make", "build")
 """What the name of a function that makes a graph is taken to begin with."""
 
 _VERBS = frozenset({
-    *_BEFORE, *_MAKING, "add", "all", "check", "convert", "count", "del", "draw", "from", "generate", "has", "is",
-    "iter", "number", "parse", "read", "relabel", "remove", "set", "to", "with", "write",
+    *_BEFORE, *_MAKING, "add", "all", "calculate", "cast", "check", "convert", "count", "del", "draw", "drop", "fill",
+    "filter", "find", "from", "generate", "group", "has", "is", "iter", "join", "number", "parse", "read", "relabel",
+    "remove", "replace", "select", "set", "sort", "strip", "to", "with", "write",
 })  # fmt: skip
 """First words of names that say what a function does: nobody takes one for another."""
+
+_THING = re.compile(r"(s|ity|ion|ance|ence|th|ness|er|or|ent|rank|matrix|tree|graph)$")
+"""How names of things end."""
 
 _FORMATS = frozenset({"from", "generate", "parse", "read", "to", "write"})
 """Verbs behind which stands a format: each is a thing of its own."""
@@ -51,7 +55,13 @@ class Library:
             new = index.canonical(change.replacement) if change.replacement else None
             if new is not None and old is not None and change.kind in ("renamed", "moved", "removed"):
                 former = old.public(change.symbol)
-                if index.canonical(former) is None and index.by_path[new].kind == "function":
+                was = old.by_path.get(old.canonical(change.symbol) or "")
+                if (
+                    was is not None
+                    and was.kind == "function"
+                    and index.canonical(former) is None
+                    and index.by_path[new].kind == "function"
+                ):
                     self.stale.setdefault(new, former)
 
     @cached_property
@@ -85,11 +95,10 @@ class Library:
         return frozenset(path.rpartition(".")[2] for path in self.index.by_path) | _EVERYWHERE
 
     @cached_property
-    def classes(self) -> Mapping[str, list[str]]:
-        """Last part of a class's path -> names of classes that are called much like it."""
+    def classes(self) -> list[str]:
+        """Names of the classes that the package or its modules offer, sorted."""
         names = {p.rpartition(".")[2] for p, s in self.index.by_path.items() if s.kind == "class"}
-        public = sorted(n for n in names if n[:1].isupper() and self._reachable(n))
-        return {n: difflib.get_close_matches(n, [o for o in public if o != n], 3, 0.6) for n in public}
+        return sorted(n for n in names if n[:1].isupper() and self._reachable(n))
 
     def _reachable(self, name: str) -> bool:
         return any(self.index.canonical(f"{root}.{name}") is not None for root in self.index.roots)
@@ -160,7 +169,7 @@ class Words:
             return []
         module, _, last = found.path.rpartition(".")
         if found.kind == "class":
-            others = self.library.classes.get(name.rpartition(".")[2], [])
+            others = [n for n in self.library.classes if confusable(name.rpartition(".")[2], n)]
         else:
             by_path, own = self.library.index.by_path, required(found)
             names = (n for n in self.library.members.get(module, ()) if confusable(last, n))
@@ -222,15 +231,17 @@ def confusable(one: str, other: str) -> bool:
         return sorted(a) == sorted(b) and one != other
     likeness = difflib.SequenceMatcher(None, one, other).ratio()
     if one == other or (len(a) == len(b) == 1 and a != b):
-        return one != other and min(len(one), len(other)) > 4 and one[-2:] == other[-2:] and likeness >= 0.6
+        two = one.endswith("s") and other.endswith("s") and len(one) == len(other) > 4 and likeness >= 0.6
+        return one != other and (two or (one[-5:] == other[-5:] and likeness >= 0.6))
     if sorted(a) == sorted(b):
         return True
     only_one, only_other = [w for w in a if w not in b], [w for w in b if w not in a]
     shared = {*a} & {*b} - (_EMPTY if one.islower() else frozenset())
+    least = 0.7 if one.islower() else 0.6
     if not shared or (a[0] in _FORMATS and a[0] == b[0]) or _VERBS - {"from", "all"} & {*only_one, *only_other}:
         return False
     if only_one and only_other:
-        return len(only_one) == len(only_other) == 1 and len(a) == len(b) and a[-1] == b[-1] and likeness >= 0.7
+        return len(only_one) == len(only_other) == 1 and len(a) == len(b) and a[-1] == b[-1] and likeness >= least
     return abs(len(a) - len(b)) <= 1 and likeness >= 0.6
 
 
@@ -248,9 +259,9 @@ def plural_of(one: str, other: str) -> bool:
 def inventions(name: str) -> list[str]:
     """Names that read as if they belonged: a verb before, words turned round or run together, a slip of the keys."""
     words = name.split("_")
-    verbs = _MAKING if words[-1] == "graph" else _BEFORE
-    made = [] if words[0] in _VERBS else [f"{verb}_{name}" for verb in verbs]
-    if words[-1] not in _VERBS:
+    thing = words[0] not in _VERBS and _THING.search(name) is not None
+    made = [f"{verb}_{name}" for verb in (_MAKING if words[-1] == "graph" else _BEFORE)] if thing else []
+    if name.endswith("s") or (thing and not name.endswith("y")):
         made.append(name[:-1] if name.endswith("s") else name + "s")
     if len(words) > 1:
         made += ["".join(words), words[0] + "".join(w.capitalize() for w in words[1:])]

@@ -50,8 +50,7 @@ CASES = [
     ("foreign_word", "r = lib.f(a, None)", {"r = lib.f(a, null)"}),
     ("function_as_method", "r = lib.f(G, 1)", {"r = G.f(1)"}),
     ("function_as_method", "r = lib.f(G)", {"r = G.f()"}),
-    ("invented_name", "r = lib.f(a)", {f"r = lib.{n}(a)" for n in ("get_f", "find_f", "compute_f", "calculate_f")}),
-    ("invented_name", "r = lib.find_one(a)", {f"r = lib.{n}(a)" for n in ("find_ones", "findone", "findOne")}),
+    ("invented_name", "r = lib.find_one(a)", {f"r = lib.{n}(a)" for n in ("findone", "findOne")}),
     ("lazy_result", "r = list(lib.f(a))", {"r = lib.f(a)"}),
     ("lost_result", "G = lib.f(G)\nr = G", {"lib.f(G)\nr = G"}),
     ("method_as_function", "G.add(1, 2)\nr = G", {"lib.add(G, 1, 2)\nr = G"}),
@@ -81,7 +80,7 @@ CASES = [
     ("swapped_arguments", "r = lib.f(a,  1)", {"r = lib.f(1,  a)"}),
     ("swapped_results", "r, b = lib.f(a)", {"b, r = lib.f(a)"}),
     ("undefined_method", "r = G.in_edges(a)", {f"r = G.{n}(a)" for n in (
-        "get_in_edges", "find_in_edges", "compute_in_edges", "calculate_in_edges", "in_edge", "inedges", "inEdges",
+        "get_in_edges", "compute_in_edges", "in_edge", "inedges", "inEdges",
         "edges_in", "in_edegs")}),
     ("undefined_object", "r = len(a)", {"r = len(a1)", "r = len(A)"}),
     ("unpacked_argument", "r = lib.f(a, [4, 5, 6])", {"r = lib.f(a, 4, 5, 6)"}),
@@ -208,7 +207,7 @@ def test_bookkeeping_of_results_is_not_mutated() -> None:
     )
     draft = drafted(code, "assert results1 == [3] and raised1 is True and warned1\n")
     made = [applied(draft.program.code, s.edits) for seed in range(20) for s in draft.slips(random.Random(seed))]
-    assert len(set(made)) > 10
+    assert len(set(made)) > 8
     assert not [(part, text) for text in made for part in kept if part not in text]
 
 

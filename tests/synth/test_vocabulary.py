@@ -13,6 +13,7 @@ MIXED_UP = [
     ("in_edges", "out_edges"),
     ("nodes", "edges"),
     ("Graph", "DiGraph"),
+    ("DataFrame", "LazyFrame"),
     ("is_connected", "is_strongly_connected"),
     ("shortest_path", "shortest_path_length"),
 ]
@@ -27,6 +28,8 @@ TOLD_APART = [
     ("karate_club_graph", "les_miserables_graph"),
     ("read_gml", "read_gexf"),
     ("weight", "normalized"),
+    ("inspect", "select"),
+    ("Categories", "Series"),
     ("color", "core"),
     ("edge_bfs", "edge_boundary"),
     ("onion_layers", "bfs_layers"),
@@ -50,7 +53,9 @@ def test_only_names_of_one_thing_are_mixed_up(one: str, other: str, mixed: bool)
         ("add_edges_from", {"addedgesfrom", "addEdgesFrom", "add_edges", "add_edegs_from"}),
         ("path_graph", {"create_path_graph", "make_path_graph", "build_path_graph", "path_graphs", "pathgraph",
                         "pathGraph", "graph_path", "path", "path_grpah"}),
-        ("size", {"get_size", "find_size", "compute_size", "calculate_size", "sizes"}),
+        ("density", {"get_density", "compute_density", "denisty"}),
+        ("is_connected", {"isconnected", "isConnected", "is_connceted"}),
+        ("size", set()),
     ],
 )  # fmt: skip
 def test_invented_names_read_as_if_they_belonged(name: str, wanted: set[str]) -> None:
