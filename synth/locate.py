@@ -102,7 +102,7 @@ def drawn_replacement(code: str, model: Trigrams, seed: int = 0, *, test: str = 
     """
     program = _Program(code, test)
     tree = ast.dump(program.source.tree)
-    places = sorted(program.places(), key=lambda i: draw(seed, i, code))
+    places = sorted(program.places(), key=lambda i: (program.is_class(i), draw(seed, i, code)))
     for place in places[:PLACES]:
         for made in program.replacements(place, model, seed):
             text = code[: made.at] + made.replaced + code[made.at + len(made.was) :]
@@ -160,6 +160,10 @@ class _Program:
     def places(self) -> list[int]:
         """Positions in `tokens` where one may be replaced."""
         return [i for i, t in enumerate(self.tokens) if t.kind != "line" and self._may_go(i, t)]
+
+    def is_class(self, place: int) -> bool:
+        """Whether a class may stand in a place: these come last, as every program has one (`Graph` for `DiGraph`)."""
+        return self.tokens[place].text[:1].isupper()
 
     def _may_go(self, place: int, token: Token) -> bool:
         if any(start <= token.at < end for start, end in self._kept) or token.at in self._targets:
