@@ -34,9 +34,9 @@ from ratios import Result, Target, exit_code, table
 sys.path[:] = [entry for entry in sys.path if entry != HERE]  # from here on `synth` is the package, not this file
 
 from flows.house import House, open_house
-from flows.scraping import changes, compare_key, releases, scrape_key, scraped
+from flows.running import environment
+from flows.scraping import compare_key, compared, releases, scrape_key, scraped
 from flows.stages import STAGES
-from flows.validation import environment
 from registry.records import Page, Program, Record, Verdict
 from registry.settings import Settings
 from validators.execution.environments import BuiltEnvironment
@@ -136,13 +136,13 @@ def _fill(part: House, whole: House, share: int) -> int:
         taken.update((s.path, s.page in kept) for s in symbols)
         count = sum(s.page in kept for s in symbols)
         rows += [release, *pages, *symbols]
-    rows += [change for change in changes(whole) if taken.get(change.symbol, False)]
-    part.lake.append(rows)
+    part.append(rows)
     source = part.library.source[0]
     for version in part.library.versions:
         done = whole.result(scrape_key(whole, source, version))
         part.finish("scrape", "share", [scrape_key(part, source, version)], [], time.monotonic(), done)
-    part.finish("scrape", "share", [compare_key(part)], [], time.monotonic())
+    found = [change for change in compared(whole) if taken.get(change.symbol, False)]
+    part.finish("scrape", "share", [compare_key(part)], found, time.monotonic())
     return count
 
 

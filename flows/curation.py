@@ -10,30 +10,21 @@ from pathlib import Path
 from flows.batches import Batch
 from flows.guard import guard_rows
 from flows.house import House
-from flows.scraping import changes, releases, scraped
-from flows.scraping import examples as all_examples
-from flows.validation import verdicts
+from flows.running import verdicts
+from flows.scraping import releases, scraped
+from flows.synthesis import candidates, changes, is_made
 from registry.errors import ConfigurationError, DriftuneError
 from registry.families import Families
 from registry.identity import sha256_of, work_key
 from registry.names import SymbolIndex
 from registry.records import Annotation, Example, Record, Snapshot, SnapshotRow, Work
 from validators.curation.contamination import Task, tasks_of
-from validators.curation.curate import CUT, VERSION, Lot, curate
+from validators.curation.curate import VERSION, Lot, curate
 from validators.curation.leaks import leaks
 from validators.curation.rejected import rejections
 from validators.proofs import Verdicts, obligations, programs_of, prove, scouting
 
 CURATE_PART = f"curate@{VERSION}"
-
-
-def _candidates(house: House) -> list[Example]:
-    """The domain's examples as generators made them: without what a curation has written since."""
-    return [
-        dataclasses.replace(e, old_effect=None, checks_failing=None, line_named=None)
-        for e in all_examples(house)
-        if e.operator != CUT
-    ]
 
 
 def _rejections(house: House) -> dict[str, str]:
@@ -85,9 +76,10 @@ def curate_key(house: House, examples: list[Example], found: Verdicts, tasks: li
 
 def curate_stage(house: House) -> list[Batch]:
     """One batch: proofs, licences, duplicates, splits, and the snapshot."""
-    examples = _candidates(house)
+    examples = candidates(house) if is_made(house) else []
     if not examples:
-        raise ConfigurationError(f"No examples yet: run driftune synth {house.domain.name} first")
+        synth = f"run driftune synth {house.domain.name} first"
+        raise ConfigurationError(f"No examples yet as versions and settings are now: {synth}")
     found = verdicts(house)
     tasks = benchmark_tasks(house)
     key = curate_key(house, examples, found, tasks)

@@ -21,7 +21,7 @@ from scrapers.sources import Scraped
 from synth import behaviour, bugs, edits, fim, locate, migrate, pairs, refactors, sites
 from synth.behaviour import suspects
 from synth.context import Definitions
-from synth.drift import Drift, without_replacements
+from synth.drift import Drift
 from synth.hunks import rewritten_functions
 from synth.material import Piece, chosen, pieces
 from synth.ngrams import Trigrams
@@ -88,7 +88,7 @@ class Stock:
         settings: How much is made.
         old: The old release as it was scraped.
         new: The new release as it was scraped.
-        changes: What changed between them; from the step `drift` on with the replacements that it learnt.
+        changes: What comparing them found; from the step `drift` on with what that learnt.
         mined: The mined rows, and how they ran.
         programs: Programs of mined rows, by id.
         observe: Runs programs now, for a step that must see what they do.
@@ -176,7 +176,7 @@ def of_sources(stock: Stock, sources: Sequence[Source]) -> list[Record]:
 def _drift(stock: Stock) -> Iterator[Record]:
     """Changes with the replacements that were learnt, then drift rows, then rows of call sites."""
     verdicts, settings = stock.mined.verdicts, stock.settings
-    between = without_replacements(stock.changes)
+    between = stock.changes
     warnings = {pair: " ".join(sorted(said for _, said in deprecations(v))) for pair, v in verdicts.items()}
     releases = stock.old.release, stock.new.release
     called = [{p: v.symbols_called for (p, r), v in verdicts.items() if r == release.id} for release in releases]

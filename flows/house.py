@@ -6,12 +6,12 @@ import os
 import subprocess
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flows.progress import Tell
 from registry.domain import Domain, LibrarySpec, load_domain
@@ -22,6 +22,10 @@ from registry.settings import Settings
 
 if TYPE_CHECKING:
     from validators.execution.pool import Sandbox
+
+
+R = TypeVar("R", bound=Record)
+T = TypeVar("T")
 
 
 def _silent(_title: str, _done: int, _total: int) -> None:
@@ -50,6 +54,7 @@ class House:
     tell: Tell = _silent
     accept_removals: bool = False
     _resources: ExitStack = field(default_factory=ExitStack, repr=False)
+    _kept: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
     def lake(self) -> Lake:
@@ -89,6 +94,16 @@ class House:
         preload = wanted.preload or PRELOADABLE
         return self._resources.enter_context(Pool(self.workers, wall=wall, limits=limits, preload=preload))
 
+    def kept(self, name: Hashable, read: Callable[[], T]) -> T:
+        """What `read` gives, read once until something is written: stages ask for the same again and again."""
+        if name not in self._kept:
+            self._kept[name] = read()
+        return cast(T, self._kept[name])
+
+    def made(self, record: type[R], key: str) -> list[R]:
+        """The records of a kind that the work of this key made, ordered by id; none where it isn't done."""
+        return self.kept((record, key), lambda: self.lake.read(record, work=key))
+
     def programs(self, ids: Iterable[str]) -> dict[str, Program]:
         """Id -> program."""
         wanted = {"ids": sorted(ids)}
@@ -113,8 +128,13 @@ class House:
 
     def result(self, key: str) -> Mapping[str, Any] | None:
         """What the work of this key left for later stages, or None where it is not done."""
-        found = self.lake.read(Work, '"key" = $key', {"key": key})
+        found = self.kept(key, lambda: self.lake.read(Work, '"key" = $key', {"key": key}))
         return found[0].result if found else None
+
+    def append(self, records: Iterable[Record]) -> int:
+        """Appends records; the number of rows written."""
+        self._kept.clear()
+        return self.lake.append(records)
 
     def finish(
         self,
@@ -127,6 +147,8 @@ class House:
         outputs: int | None = None,
     ) -> int:
         """Appends the outputs of a piece of work and then, in the same order, the memory of it; the number of rows.
+
+        All at once: the lake knows by that which rows a work made (`made`).
 
         Args:
             stage: The stage.
@@ -152,7 +174,7 @@ class House:
             )
             for key in names
         ]
-        return self.lake.append([*rows, *done]) - len(done)
+        return self.append([*rows, *done]) - len(done)
 
 
 def open_house(reference: str, tell: Tell = _silent, settings: Settings | None = None) -> House:

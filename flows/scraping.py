@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from flows.batches import Batch
 from flows.guard import guard_first, guard_release
@@ -12,7 +12,7 @@ from registry.domain import SourceSpec
 from registry.errors import ConfigurationError
 from registry.forgetting import orders
 from registry.identity import work_key
-from registry.records import Change, Example, Page, Record, Release, Symbol
+from registry.records import Change, Page, Record, Release, Symbol
 from scrapers.changes import find_changes
 from scrapers.sources import Scraped, get_source
 
@@ -41,8 +41,12 @@ def releases(house: House) -> tuple[Release, Release]:
         if result is None:
             missing = f"{house.library.name} {version} isn't scraped yet"
             raise ConfigurationError(f"{missing}: run driftune scrape {house.domain.name} first")
-    old, new = (house.lake.read(Release, "id = $id", {"id": d["release"]})[0] for d in done if d is not None)
+    old, new = (_release(house, d["release"]) for d in done if d is not None)
     return old, new
+
+
+def _release(house: House, identifier: str) -> Release:
+    return house.kept(identifier, lambda: house.lake.read(Release, "id = $id", {"id": identifier})[0])
 
 
 def scraped(house: House, release: Release) -> Scraped:
@@ -57,22 +61,9 @@ def scraped(house: House, release: Release) -> Scraped:
     )
 
 
-def changes(house: House) -> list[Change]:
-    """The changes between the domain's two releases."""
-    old, new = releases(house)
-    return house.lake.read(Change, "old = $old AND new = $new", {"old": old.id, "new": new.id})
-
-
-def examples(house: House, kinds: Iterable[str] = ()) -> list[Example]:
-    """The domain's rows, of some kinds or all, that its two releases gave.
-
-    What other docs or other versions gave before stays in the lake, but is no longer worked on.
-    """
-    where = (
-        "domain = $domain AND list_has_all($releases, releases) AND (len($kinds) = 0 OR list_contains($kinds, kind))"
-    )
-    of = {"domain": house.domain.name, "releases": [r.id for r in releases(house)], "kinds": list(kinds)}
-    return house.lake.read(Example, where, of)
+def compared(house: House) -> list[Change]:
+    """The changes between the domain's two releases, as the comparison found them."""
+    return house.made(Change, compare_key(house))
 
 
 def scrape_stage(house: House) -> list[Batch]:
@@ -119,7 +110,7 @@ def _guard(house: House, source: SourceSpec, version: str, given: Scraped, found
     if known is None:
         guard_first(house, given)
         return
-    other = scraped(house, house.lake.read(Release, "id = $id", {"id": known["release"]})[0])
+    other = scraped(house, _release(house, known["release"]))
     guard_release(house, *((other, found) if version == new else (found, other)))
 
 

@@ -1,4 +1,8 @@
-"""The stages `mine` and `derive`: examples from what was scraped, then more from those that are proven."""
+"""The stages `mine` and `derive`: examples from what was scraped, then more from those that are proven.
+
+What is worked on later (`candidates`) are the rows that the works of these stages made, as versions, settings and docs
+are now. What other works made, of older versions or under other settings, stays in the lake and is superseded.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +15,21 @@ from itertools import islice
 from flows.batches import Batch
 from flows.derivation import BY_SOURCE, STEPS, Mined, Stock, derived
 from flows.house import House
-from flows.scraping import changes, examples, releases, scraped
+from flows.running import run_now, verdicts
+from flows.scraping import compared, releases, scraped
 from flows.spreading import collecting_rarely, spread
-from flows.validation import MINED, needed, run_now, verdicts
 from registry.identity import sha256_of, work_key
 from registry.names import SymbolIndex
-from registry.records import Program, Record, Release, Symbol, Verdict
+from registry.records import Change, Example, Program, Record, Release, Symbol, Verdict
 from synth import generators
-from synth.drift import without_replacements
 from synth.generators import Material
 from synth.suites import changed
-from validators.proofs import programs_of
+from validators.proofs import obligations, programs_of, scouting
 
 DERIVE_PART = "+".join((*STEPS, *BY_SOURCE))
+
+MINED = ("doc", "test")
+"""Kinds that are mined and run before anything is made of them."""
 
 
 def packages(house: House) -> tuple[str, ...]:
@@ -45,6 +51,12 @@ def mine_key(house: House, release: Release) -> str:
     if not limit:
         return work_key([release.digest], mine_part(), parameters)
     return work_key([release.digest, *(r.digest for r in both)], mine_part(), parameters | {"tests": limit})
+
+
+def mined(house: House, kinds: Sequence[str] = ()) -> list[Example]:
+    """The rows, of some kinds or all, that were mined of the domain's two releases."""
+    rows = (row for release in releases(house) for row in house.made(Example, mine_key(house, release)))
+    return sorted((row for row in rows if not kinds or row.kind in kinds), key=lambda row: row.id)
 
 
 def mine_stage(house: House) -> list[Batch]:
@@ -99,53 +111,91 @@ def _materials(house: House, wanted: Iterable[Release]) -> list[Material]:
     ]
 
 
+def candidates(house: House) -> list[Example]:
+    """All rows that are worked on: those that were mined, and those that were derived from them, by id."""
+    rows = {row.id: row for row in [*mined(house), *house.made(Example, derive_key(house))]}
+    return [rows[name] for name in sorted(rows)]
+
+
+def is_made(house: House) -> bool:
+    """Whether all candidates are there that today's versions and settings give."""
+    keys = [mine_key(house, release) for release in releases(house)]
+    return all(house.result(key) is not None for key in keys) and house.result(derive_key(house)) is not None
+
+
+def changes(house: House) -> list[Change]:
+    """The changes between the domain's two releases, with what deriving learnt of them, by id."""
+    rows = {row.id: row for row in [*compared(house), *house.made(Change, derive_key(house))]}
+    return [rows[name] for name in sorted(rows)]
+
+
 def _mined(house: House) -> Mined:
-    found = examples(house, MINED)
-    answers = {programs_of(e)["answer"] for e in found}
-    wanted = {release: answers & programs for release, programs in needed(house, derived=False).items()}
-    return Mined(found, {pair: v for pair, v in verdicts(house).items() if pair[0] in wanted[pair[1]]})
+    found = mined(house, MINED)
+    ran = verdicts(house) if found else {}
+    new = releases(house)[1].id
+    tried = {run for e in found for run in (*obligations(e), *scouting(e, new)) if run[0] == programs_of(e)["answer"]}
+    return Mined(found, {run: verdict for run, verdict in ran.items() if run in tried})
 
 
-def _derive_key(house: House, mined: Mined) -> str:
+def derive_key(house: House) -> str:
     """The work key of what is derived: the mined rows, every verdict on their answers, what changed, the symbols."""
-    ran = sorted((*pair, v.digest) for pair, v in mined.verdicts.items())
-    read: list[Iterable[Record]] = [mined.examples, without_replacements(changes(house))]
+    return house.kept("derive", lambda: _derive_key(house, _mined(house)))
+
+
+def _derive_key(house: House, found: Mined) -> str:
+    ran = sorted((*pair, v.digest) for pair, v in found.verdicts.items())
+    read: list[Iterable[Record]] = [found.examples, compared(house)]
     read += [house.lake.read(Symbol, "release = $id", {"id": release.id}) for release in releases(house)]
     inputs = [sha256_of(sorted(r.digest for r in records)) for records in read]
     inputs.append(sha256_of([list(row) for row in ran]))
-    return work_key(inputs, DERIVE_PART, house.domain.synth.model_dump(), house.domain.synth.seed)
+    parameters = {"domain": house.domain.name, **house.domain.synth.model_dump()}
+    return work_key(inputs, DERIVE_PART, parameters, house.domain.synth.seed)
 
 
 def derive_stage(house: House) -> list[Batch]:
     """One batch: all that is made of mined rows, once it is known how these ran."""
-    mined = _mined(house)
-    key = _derive_key(house, mined)
+    key = derive_key(house)
     if house.result(key) is not None:
         return []
+    found = _mined(house)
 
     def run() -> int:
         since = time.monotonic()
-        return house.finish("synth", DERIVE_PART, [key], _derived(house, mined), since)
+        return house.finish("synth", DERIVE_PART, [key], _derived(house, found), since)
 
-    return [Batch(f"Derive from {len(mined.examples):,} mined examples", 1, run)]
+    return [Batch(f"Derive from {len(found.examples):,} mined examples", 1, run)]
 
 
-def _derived(house: House, mined: Mined) -> Iterator[Record]:
+def _derived(house: House, found: Mined) -> Iterator[Record]:
     old, new = (scraped(house, r) for r in releases(house))
 
     def observe(release: Release, programs: Iterable[Program]) -> Mapping[str, Verdict]:
         return run_now(house, release, programs)
 
-    return derived(
+    made = derived(
         Stock(
             domain=house.domain.name,
             settings=house.domain.synth,
             old=old,
             new=new,
-            changes=changes(house),
-            mined=mined,
-            programs=house.programs({p for e in mined.examples for p in programs_of(e).values()}),
+            changes=compared(house),
+            mined=found,
+            programs=house.programs({p for e in found.examples for p in programs_of(e).values()}),
             observe=observe,
         ),
         house.workers,
     )
+    learnt = set()
+    for row in made:
+        if isinstance(row, Change):
+            learnt.add(row.id)
+        yield row
+    yield from _taken_back(house, learnt)
+
+
+def _taken_back(house: House, learnt: set[str]) -> list[Change]:
+    """Changes of which another derivation learnt what this one didn't: views show them as they were found again."""
+    old, new = releases(house)
+    found = {change.id: change for change in compared(house) if change.id not in learnt}
+    shown = house.lake.read(Change, "old = $old AND new = $new", {"old": old.id, "new": new.id})
+    return [found[c.id] for c in shown if c.id in found and c.digest != found[c.id].digest]

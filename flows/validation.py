@@ -6,35 +6,21 @@ Programs are sharded by their ids, so that a killed run and an undisturbed one r
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from flows.batches import Batch
 from flows.house import House
-from flows.scraping import examples, releases
+from flows.running import SHARD, attempted, environment, is_said, policy, run_programs, verdicts
+from flows.scraping import releases
+from flows.synthesis import MINED, candidates, mined
 from registry.identity import work_key
-from registry.records import Program, Release, Verdict
+from registry.records import Example, Program, Release
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.pool import HARNESS
-from validators.proofs import answers, holds, obligations, programs_of, scouting
-
-MINED = ("doc", "test")
-"""Kinds that are mined and run before anything is made of them."""
-
-SHARD = 256
-"""Programs in a batch, about."""
+from validators.proofs import Verdicts, answers, holds, obligations, programs_of, scouting
 
 
-def environment(house: House, release: Release) -> BuiltEnvironment:
-    """The environment of a release: built from wheels where it isn't there, and known to the lake."""
-    wheels = [a["name"] for a in release.artifacts if a["kind"] == "wheel"]
-    folder = house.folder("packages") / "pypi" / release.library
-    found = [folder / name for name in wheels if (folder / name).is_file()]
-    wanted = [f"{release.library}=={release.version}", *house.library.beside(release.version)]
-    return house.pool.build(wanted, cache=house.folder("sandbox"), wheels=found)
-
-
-def needed(house: House, *, derived: bool) -> dict[str, set[str]]:
+def needed(house: House, found: list[Example], known: Verdicts) -> dict[str, set[str]]:
     """Release id -> ids of the programs that must run there.
 
     A mined row of the old release is tried at both; its stub is run only where the row may get into a snapshot: where
@@ -42,14 +28,12 @@ def needed(house: House, *, derived: bool) -> dict[str, set[str]]:
 
     Args:
         house: The house.
-        derived: Whether to count derived rows and such stubs too, or the mined rows alone. What the mined rows need
-            depends on nothing that has run: a killed run counts the same.
+        found: The rows.
+        known: How the mined rows ran; empty before that, so that a killed run counts the same.
     """
     old, new = releases(house)
     wanted: dict[str, set[str]] = {old.id: set(), new.id: set()}
-    found = examples(house, () if derived else MINED)
     fresh = answers(found, new.id)
-    known = verdicts(house) if derived else {}
     for example in found:
         runs = obligations(example)
         if scouting(example, new.id):
@@ -62,66 +46,14 @@ def needed(house: House, *, derived: bool) -> dict[str, set[str]]:
     return wanted
 
 
-def verdicts(house: House) -> dict[tuple[str, str], Verdict]:
-    """(program id, release id) -> verdict, of both releases' environments."""
-    found = {}
-    for release in releases(house):
-        for verdict in _verdicts(house, environment(house, release).record.id):
-            found[verdict.program, release.id] = verdict
-    return found
-
-
-def run_now(house: House, release: Release, programs: Iterable[Program]) -> dict[str, Verdict]:
-    """Program id -> verdict, of programs that a generator wants observed; those that ran before are looked up."""
-    wanted = {p.id: p for p in programs}
-    built = environment(house, release)
-    known = {v.program: v for v in _verdicts(house, built.record.id, wanted)}
-    missing = [p for i, p in sorted(wanted.items()) if i not in known]
-    for start in range(0, len(missing), SHARD):
-        house.tell(f"Observe programs with {release.library} {release.version}", start, len(missing))
-        made = list(_run(house, built, missing[start : start + SHARD]))
-        house.lake.append([*missing[start : start + SHARD], *made])
-        known.update((v.program, v) for v in made)
-    return known
-
-
-def _run(house: House, built: BuiltEnvironment, programs: Iterable[Program]) -> Iterator[Verdict]:
-    limits = house.domain.sandbox
-    return house.pool.run(
-        built,
-        programs,
-        timeout_s=float(limits.timeout_s),
-        attempts=limits.attempts,
-        trace=house.library.imports,
-    )
-
-
-def _verdicts(house: House, environment_id: str, programs: Iterable[str] | None = None) -> list[Verdict]:
-    """The verdicts of an environment, of all programs or of some, that say something."""
-    return [v for v in _attempted(house, environment_id, programs) if v.outcome != "unavailable"]
-
-
-def _attempted(house: House, environment_id: str, programs: Iterable[str] | None = None) -> list[Verdict]:
-    """The verdicts of an environment, also those of programs that couldn't be run."""
-    where = "environment = $e AND harness = $h AND policy = $p"
-    wanted: dict[str, Any] = {"e": environment_id, "h": HARNESS, "p": _policy(house)}
-    if programs is not None:
-        where, wanted = where + " AND program IN (SELECT unnest($programs))", wanted | {"programs": sorted(programs)}
-    return house.lake.read(Verdict, where, wanted)
-
-
-def _policy(house: House) -> str:
-    return f"k={house.domain.sandbox.attempts},timeout={house.domain.sandbox.timeout_s}"
-
-
 def validate_mined_stage(house: House) -> list[Batch]:
     """What mined rows need."""
-    return _batches(house, needed(house, derived=False))
+    return _batches(house, needed(house, mined(house, MINED), {}))
 
 
 def validate_derived_stage(house: House) -> list[Batch]:
     """What all rows need."""
-    return _batches(house, needed(house, derived=True))
+    return _batches(house, needed(house, candidates(house), verdicts(house)))
 
 
 def _batches(house: House, wanted: dict[str, set[str]]) -> list[Batch]:
@@ -133,9 +65,9 @@ def _batches(house: House, wanted: dict[str, set[str]]) -> list[Batch]:
         if not programs:
             continue
         built = environment(house, release)
-        attempted = _attempted(house, built.record.id)
-        ran = {v.program for v in attempted}
-        known = {v.program for v in attempted if v.outcome != "unavailable"}
+        found = attempted(house, built.record.id)
+        ran = {v.program for v in found}
+        known = {v.program for v in found if is_said(v)}
         texts = house.programs(programs - known)
         for shard in _shards(programs):
             key = shard_key(house, built.record.id, shard)
@@ -148,7 +80,7 @@ def _batches(house: House, wanted: dict[str, set[str]]) -> list[Batch]:
 
 def shard_key(house: House, environment_id: str, shard: list[str]) -> str:
     """The work key of some programs' runs in an environment."""
-    settings = {"domain": house.domain.name, "environment": environment_id, "policy": _policy(house)}
+    settings = {"domain": house.domain.name, "environment": environment_id, "policy": policy(house)}
     return work_key(shard, HARNESS, settings)
 
 
@@ -169,7 +101,7 @@ def _running(
 
     def run() -> int:
         since = time.monotonic()
-        made = _run(house, built, missing)
+        made = run_programs(house, built, missing)
         return house.finish("validate", HARNESS, [key], [built.record, *made], since, where, size)
 
     return run

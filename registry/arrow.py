@@ -68,11 +68,12 @@ def from_table(table: pa.Table, record: type[R]) -> list[R]:
     """The records that an Arrow table of their columns holds; a column that older rows lack has its default."""
     types = column_types(record)
     columns = {name: table.column(name).to_pylist() for name in types}
-    rows = range(table.num_rows)
-    return [
-        record(**{name: _load(columns[name][i], *kind) for name, kind in types.items() if columns[name][i] is not None})
-        for i in rows
-    ]
+    hashes = zip(table.column("id").to_pylist(), table.column("digest").to_pylist(), strict=True)
+    made = []
+    for i, (identifier, digest) in enumerate(hashes):
+        row = {n: _load(columns[n][i], *kind) for n, kind in types.items() if columns[n][i] is not None}
+        made.append(record(**row).hashed(identifier, digest))
+    return made
 
 
 def _dump(value: Any) -> str:

@@ -37,12 +37,18 @@ RIGHT_ROLES = ("new", "fixed", "chosen", "answer", "after", "original", "whole")
 _LATEST_CURATIONS = """curation IN (SELECT max_by("key", "_at") FROM {work} WHERE stage = 'curate' GROUP BY domain)"""
 
 
-def current(record: type[Record], patterns: Sequence[str]) -> str:
-    """SQL for the current row of each id in the files of these globs: raw column types, JSON as text."""
+def current(record: type[Record], patterns: Sequence[str], among: str = "true") -> str:
+    """SQL for the current row of each id in the files of these globs: raw column types, JSON as text.
+
+    Args:
+        record: The kind.
+        patterns: The globs.
+        among: SQL condition: of the versions of each row that it takes, the last is the current one.
+    """
     globs = ", ".join("'" + pattern.replace("'", "''") + "'" for pattern in patterns)
     names = ", ".join(f'"{name}"' for name in schema(record).names)
     return (
-        f"SELECT {names} FROM read_parquet([{globs}], union_by_name = true) "
+        f"SELECT {names} FROM read_parquet([{globs}], union_by_name = true) WHERE {among} "
         'QUALIFY row_number() OVER (PARTITION BY id ORDER BY "_at" DESC, "_run" DESC, digest) = 1'
     )
 
@@ -61,7 +67,7 @@ def _table_view(record: type[Record], patterns: Sequence[str]) -> str:
 
 
 def _as_of(record: type[Record], patterns: Sequence[str]) -> str:
-    source = current(record, patterns).replace(" QUALIFY", ' WHERE "_at" <= ts QUALIFY')
+    source = current(record, patterns, '"_at" <= ts')
     if record is Removal:
         source = f"SELECT * FROM ({source}) WHERE {_LATEST_CURATIONS.format(work='work_as_of(ts)')}"
     return f"CREATE MACRO {record.table}_as_of(ts) AS TABLE SELECT {_typed(record)} FROM ({source})"
@@ -127,10 +133,14 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "latest_snapshots": (
         """
-        SELECT domain, arg_max(json_extract_string(result, '$.snapshot'), "_at") AS snapshot
+        SELECT domain, arg_max(json_extract_string(result, '$.snapshot'), "_at") AS snapshot, max("_at") AS curated_at
         FROM work WHERE stage = 'curate' GROUP BY domain
         """,
-        {"domain": "Domain", "snapshot": "Id of the snapshot that its latest curation came to"},
+        {
+            "domain": "Domain",
+            "snapshot": "Id of the snapshot that its latest curation came to",
+            "curated_at": "When that was",
+        },
     ),
     "example_programs": (
         """
@@ -209,9 +219,10 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
         LEFT JOIN latest_snapshots l ON l.domain = e.domain
         LEFT JOIN snapshot_rows s ON s.snapshot = l.snapshot AND s.example = e.id
         LEFT JOIN removals r ON r.example = e.id
+        WHERE l.domain IS NULL OR s.split IS NOT NULL OR r.rule IS NOT NULL OR e."_at" > l.curated_at
         """,
         {
-            "example": "Id of the example",
+            "example": "Id of an example that its domain's latest curation looked at, or that was written since then",
             "domain": "Domain",
             "kind": "Kind",
             "split": "Its split in the latest snapshot, null where it isn't in it",
@@ -233,7 +244,7 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
             "domain": "Domain",
             "kind": "Kind",
             "operator": "Mutation operator or codemod, else the generator",
-            "generated": "Examples made",
+            "generated": "Examples made; superseded ones are not counted (see curated)",
             "ran": "of these, those whose programs all ran (text has none to run)",
             "proven": "of these, those whose proof holds",
             "strong": "of the proven, those whose passes were all compared outside the candidate's process",

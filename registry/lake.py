@@ -3,7 +3,8 @@
 Layout: `<lake>/<table>/<time>-<run>-<n>.parquet`, and an empty typed file in each table; once small files have been
 merged, in folders below (`registry.generations`). A file is written under another name and renamed, so no reader ever
 sees half of one. Appending is the only write. What is done is remembered in the table `work`, written after its
-outputs: killed in between, the outputs are written once more, with the same ids, and the views show them once.
+outputs: killed in between, the outputs are written once more, with the same ids, and the views show them once. A work
+is appended together with its outputs, so they bear the same `_at` and `_run`: that tells which rows a work made.
 """
 
 from __future__ import annotations
@@ -82,7 +83,13 @@ class Lake:
         return sum(map(len, by_table.values()))
 
     def read(
-        self, record: type[R], where: str = "true", parameters: Mapping[str, Any] | None = None, *, latest: int = 0
+        self,
+        record: type[R],
+        where: str = "true",
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        latest: int = 0,
+        work: str = "",
     ) -> list[R]:
         """The current records of a kind that satisfy an SQL condition, ordered by id.
 
@@ -91,11 +98,19 @@ class Lake:
             where: Condition over the record's columns; `$name` refers to `parameters`.
             parameters: Values of the condition's parameters.
             latest: Only so many, the last written first; 0 for all.
+            work: Only those that the work of this key made, as it made them; empty for all.
         """
         order = f'"_at" DESC, id LIMIT {latest}' if latest else "id"
-        query = f"SELECT * FROM ({current(record, self.files.patterns(record.table))}) WHERE {where} ORDER BY {order}"
+        among, wanted = (self._made_by(), {"work": work}) if work else ("true", {})
+        rows = current(record, self.files.patterns(record.table), among)
+        query = f"SELECT * FROM ({rows}) WHERE {where} ORDER BY {order}"
         with self._connect() as connection:
-            return from_table(connection.sql(query, params=dict(parameters or {})).to_arrow_table(), record)
+            return from_table(connection.sql(query, params={**wanted, **(parameters or {})}).to_arrow_table(), record)
+
+    def _made_by(self) -> str:
+        """SQL condition for the versions of rows that were written with the work of the key `$work`."""
+        works = current(Work, self.files.patterns(Work.table))
+        return f"""("_at", "_run") IN (SELECT ("_at", "_run") FROM ({works}) WHERE "key" = $work)"""
 
     def query(self, sql: str) -> pa.Table:
         """The result of one read-only query over the catalogue's views; columns of JSON are marked (`is_json`).

@@ -13,7 +13,7 @@ import datetime as dt
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 from registry.identity import sha256_of
 
@@ -55,11 +55,16 @@ class Record:
         """SHA-256 over all columns that are not volatile: changes when the content does; computed once."""
         return self._hash("_digest", stable_columns(type(self)))
 
+    def hashed(self, identifier: str, digest: str) -> Self:
+        """This record, with the hashes that were written beside it: computing them again takes longer than reading."""
+        self.__dict__.update(_id=identifier, _digest=digest)
+        return self
+
     def _hash(self, name: str, names: tuple[str, ...]) -> str:
         known: str | None = self.__dict__.get(name)
         if known is None:
             known = sha256_of([self.table, {n: _plain(getattr(self, n)) for n in names}])
-            object.__setattr__(self, name, known)
+            self.__dict__[name] = known
         return known
 
 

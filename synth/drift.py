@@ -19,7 +19,7 @@ from registry.families import Families
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Program
 from synth import behaviour
-from synth.behaviour import FOUND, Behaviour, with_behaviour
+from synth.behaviour import Behaviour, with_behaviour
 from synth.evidence import (
     Pair,
     rules_from_likeness,
@@ -288,15 +288,3 @@ def with_replacements(changes: Iterable[Change], proofs: Mapping[Rule, str]) -> 
 
 def _learnt(new: str, program: str) -> str:
     return f"Old calls are written with {new} now: proved by program {program}"
-
-
-def without_replacements(changes: Iterable[Change]) -> list[Change]:
-    """The changes as they were before `Drift.learnt`: what is learnt again starts from the same."""
-    made = []
-    for change in changes:
-        if [e.get("source") for e in change.evidence].count(FOUND) == len(change.evidence) > 0:
-            continue
-        rest = [e for e in change.evidence if e.get("source") != LEARNT]
-        learnt = len(rest) < len(change.evidence)
-        made.append(dataclasses.replace(change, replacement=None, evidence=rest) if learnt else change)
-    return made

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from flows.curation import benchmark_tasks, curate_key
 from flows.house import House
-from flows.scraping import scrape_key
+from flows.scraping import compare_key, scrape_key
+from flows.synthesis import derive_key
 from registry.domain import Domain
 from registry.errors import ConfigurationError
 from registry.records import Change, Release
@@ -54,7 +56,10 @@ def test_another_replacement_is_another_curation(tmp_path: Path) -> None:
         key = scrape_key(made, made.library.source[0], release.version)
         made.finish("scrape", "scrape", [key], [release], 0.0, {"release": release.id})
     keys = [curate_key(made, [], {}, [])]
-    for replacement in (None, "lib.g", "lib.h"):
-        made.lake.append([Change(old=old.id, new=new.id, symbol="lib.f", kind="removed", replacement=replacement)])
+    gone = Change(old=old.id, new=new.id, symbol="lib.f", kind="removed")
+    made.finish("scrape", "changes", [compare_key(made)], [gone], 0.0)
+    keys.append(curate_key(made, [], {}, []))
+    for replacement in ("lib.g", "lib.h"):
+        made.finish("synth", "drift", [derive_key(made)], [replace(gone, replacement=replacement)], 0.0)
         keys.append(curate_key(made, [], {}, []))
     assert len(set(keys)) == 4

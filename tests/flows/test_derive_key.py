@@ -9,7 +9,7 @@ import pytest
 
 from flows.derivation import Mined
 from flows.house import House
-from flows.scraping import scrape_key
+from flows.scraping import compare_key, scrape_key
 from flows.synthesis import _derive_key
 from registry.domain import Domain
 from registry.records import Change, Release, Symbol
@@ -30,8 +30,13 @@ def house(tmp_path: Path) -> House:
     for release in (OLD, NEW):
         key = scrape_key(made, made.library.source[0], release.version)
         made.finish("scrape", "pypi", [key], [release], time.monotonic(), {"release": release.id})
-    made.lake.append([GONE, symbol("(x)")])
+    made.append([symbol("(x)")])
+    compare(made, GONE)
     return made
+
+
+def compare(house: House, *found: Change) -> None:
+    house.finish("scrape", "changes", [compare_key(house)], found, time.monotonic())
 
 
 def symbol(signature: str) -> Symbol:
@@ -48,9 +53,10 @@ def test_the_key_is_of_all_that_is_read_and_of_nothing_that_is_written(house: Ho
     rule = Rule("rename", "lib.f", "lib.k", GONE.id, "lib.f")
     found = [{"source": FOUND, "text": "lib.h(1) gives something else"}]
     acts = Change(old=OLD.id, new=NEW.id, symbol="lib.h", kind="behaviour", evidence=found)
-    house.lake.append([*with_replacements([GONE], {rule: "p"}), acts])
+    house.append([*with_replacements([GONE], {rule: "p"}), acts])
     assert key(house) == keys[0]
-    for more in (symbol("(x, y)"), Change(old=OLD.id, new=NEW.id, symbol="lib.g", kind="removed")):
-        house.lake.append([more])
-        keys.append(key(house))
+    house.append([symbol("(x, y)")])
+    keys.append(key(house))
+    compare(house, GONE, Change(old=OLD.id, new=NEW.id, symbol="lib.g", kind="removed"))
+    keys.append(key(house))
     assert len(set(keys)) == 3

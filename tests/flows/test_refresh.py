@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from flows.house import House, open_house
-from flows.scraping import examples, releases, scrape_key, scraped
+from flows.scraping import releases, scrape_key, scraped
 from flows.stages import STAGES
+from flows.synthesis import candidates
 from registry.identity import sha256_of_bytes
 from registry.lake import Lake
 from registry.records import Verdict
@@ -182,7 +183,7 @@ def test_a_change_in_one_docstring_runs_only_what_hangs_on_it(
             for batch in STAGES[stage](house):
                 batch.run()
         again = {v.program for v in house.lake.read(Verdict) if (v.program, v.environment) not in ran}
-        made = examples(house)
+        made = candidates(house)
     assert len(ran) > 1000
     assert 3 <= len(again) <= 40
     shown = {e.id for e in made if e.kind == "doc" and f":{path}#" in e.root}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from registry.lake import Lake
-from registry.records import Example, Page, SnapshotRow
+from registry.records import Example, Page, SnapshotRow, Verdict
 from tests.flows.runs import driftune, kill_when, query, start
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -32,14 +33,14 @@ def verdict_files(home: Path) -> int:
     return len(list((home / "lake" / "verdicts").glob("2*.parquet")))
 
 
-def made(home: Path, domain: Path, workers: int, kills: Sequence[int] = ()) -> Lake:
+def made(home: Path, domain: Path, workers: int, *options: str, kills: Sequence[int] = ()) -> Lake:
     """A lake from docs to snapshot, by so many processes; stages of these numbers are killed at a first verdict."""
     more = {"DRIFTUNE_SANDBOX__WORKERS": str(workers)}
     for number, stage in enumerate(STAGES):
         if number in kills:
             before = verdict_files(home)
             kill_when(start(home, stage, str(domain), **more), lambda before=before: verdict_files(home) > before)
-        done = driftune(home, stage, str(domain), **more)
+        done = driftune(home, stage, str(domain), *(options if stage == "curate" else ()), **more)
         assert done.returncode == 0, done.stderr
     return Lake(str(home / "lake"), home)
 
@@ -60,6 +61,13 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return Made(domain, made(folder / "home", domain, 1))
 
 
+def rows_of(lake: Lake) -> tuple[str, set[str]]:
+    """The latest snapshot's id, and the ids of its rows."""
+    [latest] = lake.query("SELECT snapshot FROM latest_snapshots").to_pylist()
+    found = lake.query(f"SELECT example FROM snapshot_rows WHERE snapshot = '{latest['snapshot']}'")
+    return latest["snapshot"], set(found.column("example").to_pylist())
+
+
 def test_four_processes_and_a_kill_give_the_lake_of_one(alone: Made, tmp_path: Path) -> None:
     """Generation and validation by four processes, killed while they validate, give the same ids and digests."""
     lake = made(tmp_path / "home", alone.domain, 4, kills=(2,))
@@ -67,6 +75,27 @@ def test_four_processes_and_a_kill_give_the_lake_of_one(alone: Made, tmp_path: P
     assert lake.read(SnapshotRow)
     wanted, found = alone.lake.fingerprint(), lake.fingerprint()
     assert {table for table in wanted if wanted[table] != found[table]} == set()
+
+
+def test_an_upgraded_lake_is_a_fresh_one(alone: Made, tmp_path: Path) -> None:
+    """Settings that make other rows, and fewer, leave none of the old ones; changed back, the old snapshot is back.
+
+    A generator's version is part of the work's key as a setting is (`test_candidates`).
+    """
+    other = tmp_path / "inflection.toml"
+    other.write_text(DOMAIN.replace("mutants = 2", "mutants = 1\nseed = 1"))
+    fresh = made(tmp_path / "fresh", other, 1)
+    shutil.copytree(alone.lake.home, tmp_path / "upgraded")
+    before = rows_of(alone.lake)
+    upgraded = made(tmp_path / "upgraded", other, 1, "--accept-removals")
+    assert rows_of(upgraded) == rows_of(fresh) != before
+    counts = "SELECT kind, generated, ran, proven, kept, in_snapshot FROM funnel ORDER BY ALL"
+    assert upgraded.query(counts).equals(fresh.query(counts))
+    assert before[1] - rows_of(fresh)[1] <= {e.id for e in upgraded.read(Example)}
+    ran = {v.id for v in upgraded.read(Verdict)}
+    assert rows_of(made(tmp_path / "upgraded", alone.domain, 1, "--accept-removals")) == before
+    assert upgraded.query(counts).equals(alone.lake.query(counts))
+    assert {v.id for v in upgraded.read(Verdict)} == ran
 
 
 def test_what_people_decide_holds_over_a_refresh(alone: Made) -> None:

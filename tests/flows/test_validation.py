@@ -9,7 +9,8 @@ import pytest
 
 from flows import validation
 from flows.house import House
-from flows.scraping import scrape_key
+from flows.scraping import releases, scrape_key
+from flows.synthesis import mine_key
 from flows.validation import shard_key, validate_mined_stage
 from registry.domain import Domain
 from registry.records import Environment, Example, Program, Release, Verdict
@@ -33,7 +34,8 @@ def test_what_lost_its_verdict_is_run_again(tmp_path: Path, monkeypatch: pytest.
         domain="d", kind="test", releases=(release.id,), parts={"programs": {"answer": answer, "stub": stub}},
         file="a.py", root="r", generator="g", generator_version="1",
     )  # fmt: skip
-    made.lake.append([*programs, example])
+    for found in releases(made):
+        made.finish("synth", "g@1", [mine_key(made, found)], [*programs, example] if found.id == release.id else [], 0.0)
     assert [batch.size for batch in validate_mined_stage(made)] == [2]
     verdicts = [
         Verdict(program=p, environment=where.id, harness=HARNESS, policy="k=2,timeout=10", outcome=o, proof="none")
@@ -41,5 +43,5 @@ def test_what_lost_its_verdict_is_run_again(tmp_path: Path, monkeypatch: pytest.
     ]
     made.finish("validate", HARNESS, [shard_key(made, where.id, sorted((answer, stub)))], verdicts[1:], 0.0)
     assert [batch.size for batch in validate_mined_stage(made)] == [2]
-    made.lake.append(verdicts[:1])
+    made.append(verdicts[:1])
     assert validate_mined_stage(made) == []

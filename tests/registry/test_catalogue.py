@@ -259,13 +259,39 @@ def test_removals_show_the_latest_curation(lake: Lake) -> None:
     assert rows(lake, "SELECT split, rule, kept FROM curated") == [{"split": "train", "rule": None, "kept": True}]
 
 
+def test_what_is_not_made_any_more_is_not_counted(lake: Lake) -> None:
+    """Counted are the rows that the latest curation looked at, kept or removed, and those that were written since."""
+    bench = Bench()
+    bench.example("text", {})
+    bench.example("doc", {})
+    older = bench.write(lake)
+    assert rows(lake, "SELECT sum(generated) AS n FROM funnel") == [{"n": 2}]
+    bench = Bench()
+    bench.example("test", {}, rule="licence")
+    bench.example("bug", {})
+    lake.append(bench.rows)
+    count = "SELECT list(kind ORDER BY kind) AS kinds FROM"
+    assert rows(lake, f"{count} funnel") == [{"kinds": ["bug", "doc", "test", "text"]}]
+    [before] = rows(lake, "SELECT now() AS at")
+    later = bench.write(lake)
+    for view in ("funnel", "curated"):
+        assert rows(lake, f"{count} {view}") == [{"kinds": ["bug", "test"]}]
+        earlier = f"{count} {view}_as_of(TIMESTAMPTZ '{before['at'].isoformat()}')"
+        assert rows(lake, earlier) == [{"kinds": ["bug", "doc", "test", "text"]}]
+    assert rows(lake, "SELECT count(*) AS n FROM examples") == [{"n": 4}]
+    gone = rows(lake, f"SELECT what, rule FROM diff('{older.id}', '{later.id}') WHERE what <> 'added'")
+    assert gone == [{"what": "removed", "rule": None}] * 2
+
+
 def test_the_latest_snapshot_is_that_of_the_latest_curation(lake: Lake) -> None:
     """A domain that comes back to rows it was curated with before has that snapshot and those removals again."""
     bench = Bench()
-    bench.example("text", {})
+    example = bench.example("text", {})
     first = bench.write(lake)
     later = Snapshot(domain="d", rows_sha256="later", filters={}, parent=first.id)
-    lake.append([later, Work(key="x", stage="curate", domain="d", part="p", outputs=1, result={"snapshot": later.id})])
+    removal = Removal(example=example.id, rule="cap", curation="x", domain="d")
+    work = Work(key="x", stage="curate", domain="d", part="p", outputs=1, result={"snapshot": later.id})
+    lake.append([later, removal, work])
     assert rows(lake, "SELECT in_snapshot FROM funnel") == [{"in_snapshot": 0}]
     lake.append([Work(key="now", stage="curate", domain="d", part="p", outputs=1, result={"snapshot": first.id})])
     assert rows(lake, "SELECT in_snapshot FROM funnel") == [{"in_snapshot": 1}]

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from registry.arrow import from_table, to_table
+from registry.compaction import collect, compact
 from registry.errors import ConfigurationError
 from registry.generations import Files
 from registry.lake import Lake
@@ -52,6 +53,32 @@ SAMPLES: list[Record] = [
     ),
     Run(snapshot="s", base="b", base_revision="r", recipe={"lr": "1e-3"}, seed=1, domain="d", curve=[{"loss": 0.5}]),
 ]  # fmt: skip
+
+
+def test_a_work_knows_the_rows_that_were_written_with_it(lake: Lake) -> None:
+    """Read by its key are the rows it made as it made them, whatever was written of them since, before and after care.
+
+    What was written without it, by a run that was killed or by another work, is not of it; done again, its last rows
+    count, and changed rows that an earlier work made are there as that made them.
+    """
+    works = {name: Work(key=name, stage="synth", domain="d", part="p", outputs=1) for name in ("one", "two")}
+    lake.append([symbol("half")])  # killed before the work was written
+    lake.append([symbol("f"), symbol("g"), works["one"]])
+    lake.append([symbol("f", doc="other"), symbol("h"), works["two"]])
+    lake.append([symbol("h", doc="curated")])
+
+    def made(key: str) -> dict[str, str]:
+        return {s.path: s.doc for s in lake.read(Symbol, work=key)}
+
+    for _ in range(2):
+        assert made("one") == {"lib.f": "", "lib.g": ""}
+        assert made("two") == {"lib.f": "other", "lib.h": ""}
+        assert made("three") == {}
+        compact(lake)
+        collect(lake, grace=dt.timedelta(0))
+    lake.append([symbol("g", doc="again"), works["one"]])
+    assert made("one") == {"lib.g": "again"}
+    assert lake.read(Symbol, "doc = $doc", {"doc": "again"}, work="two") == []
 
 
 @pytest.mark.parametrize("record", SAMPLES, ids=lambda r: r.table)
