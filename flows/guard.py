@@ -122,4 +122,6 @@ def _allow(house: House, what: str, before: int, after: int, few: int) -> None:
 def _hint(house: House) -> str:
     """What to do, as a command line that does it where it was given."""
     domain = shlex.quote(house.reference or house.domain.name)
-    return f"look at the source; if it is right, driftune {house.command} {domain} --accept-removals"
+    return (
+        f"look at the source and at what was set; if it is right, driftune {house.command} {domain} --accept-removals"
+    )

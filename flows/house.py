@@ -128,7 +128,7 @@ class House:
 
     def result(self, key: str) -> Mapping[str, Any] | None:
         """What the work of this key left for later stages, or None where it is not done."""
-        found = self.kept(key, lambda: self.lake.read(Work, '"key" = $key', {"key": key}))
+        found = self.kept(("result", key), lambda: self.lake.read(Work, '"key" = $key', {"key": key}))
         return found[0].result if found else None
 
     def append(self, records: Iterable[Record]) -> int:

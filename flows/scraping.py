@@ -46,7 +46,7 @@ def releases(house: House) -> tuple[Release, Release]:
 
 
 def _release(house: House, identifier: str) -> Release:
-    return house.kept(identifier, lambda: house.lake.read(Release, "id = $id", {"id": identifier})[0])
+    return house.kept(("release", identifier), lambda: house.lake.read(Release, "id = $id", {"id": identifier})[0])
 
 
 def scraped(house: House, release: Release) -> Scraped:

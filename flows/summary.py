@@ -46,7 +46,7 @@ class Summary:
     Attributes:
         domain: The domain.
         versions: Old and new version of the library.
-        funnel: Rows of the funnel by kind.
+        funnel: Rows of the funnel by kind; none where nothing was made.
         drifts: Up to three proven drift pairs of different families: title, code_old, code_new, old_effect, detail.
         report: The latest report's rows.
         adapter: Absolute folder of the newest published version; empty where there is none.
@@ -60,7 +60,9 @@ class Summary:
     adapter: str
 
 
-def read_summary(lake: Lake, domain: str, versions: tuple[str, str], registry: Path) -> Summary:
+def read_summary(
+    lake: Lake, domain: str, versions: tuple[str, str], registry: Path, *, changed: bool = True
+) -> Summary:
     """What the lake holds of a domain's latest run.
 
     Args:
@@ -68,6 +70,7 @@ def read_summary(lake: Lake, domain: str, versions: tuple[str, str], registry: P
         domain: Name of the domain (letters, digits, dots and dashes).
         versions: Old and new version of its library.
         registry: Folder of the adapters.
+        changed: Whether the run made anything: else its rows, which take seconds to count, aren't told again.
     """
 
     def rows(query: str) -> list[dict[str, Any]]:
@@ -76,8 +79,8 @@ def read_summary(lake: Lake, domain: str, versions: tuple[str, str], registry: P
     return Summary(
         domain=domain,
         versions=versions,
-        funnel=[row for row in rows(FUNNEL) if row["domain"] == domain],
-        drifts=rows(DRIFTS),
+        funnel=[row for row in rows(FUNNEL) if row["domain"] == domain] if changed else [],
+        drifts=rows(DRIFTS) if changed else [],
         report=rows(REPORT),
         adapter=next((str(registry / row["location"]) for row in rows(ADAPTER)), ""),
     )
@@ -95,9 +98,9 @@ def show_summary(house: House, *, changed: bool = True, output: TextIO | None = 
 
     console = Console(file=output or sys.stdout, highlight=False)
     if not changed:
-        console.print("Nothing to do: everything is as the last run left it")
+        console.print(f"Nothing to do: everything is as the last run left it (driftune status {house.domain.name})")
     registry = house.settings.registry_path
-    summary = read_summary(house.lake, house.domain.name, house.library.versions, registry)
+    summary = read_summary(house.lake, house.domain.name, house.library.versions, registry, changed=changed)
     for part in summary_parts(summary):
         console.print(part)
 
@@ -105,8 +108,9 @@ def show_summary(house: House, *, changed: bool = True, output: TextIO | None = 
 def summary_parts(summary: Summary) -> list[RenderableType]:
     """The summary's parts, in order, as rich prints them."""
     old, new = summary.versions
-    parts: list[RenderableType] = ["", _bold(f"{summary.domain} {old} -> {new}: what was made")]
-    parts.append(funnel_table(summary.funnel))
+    parts: list[RenderableType] = []
+    if summary.funnel:
+        parts += ["", _bold(f"{summary.domain} {old} -> {new}: what was made"), funnel_table(summary.funnel)]
     for drift in summary.drifts:
         parts += ["", _bold(f"Proven drift: {drift['title']}")]
         parts.append(_line(f"The old code {drift['old_effect']} at {new}" + _because(drift["detail"])))

@@ -35,7 +35,9 @@ def test_what_lost_its_verdict_is_run_again(tmp_path: Path, monkeypatch: pytest.
         file="a.py", root="r", generator="g", generator_version="1",
     )  # fmt: skip
     for found in releases(made):
-        made.finish("synth", "g@1", [mine_key(made, found)], [*programs, example] if found.id == release.id else [], 0.0)
+        made.finish(
+            "synth", "g@1", [mine_key(made, found)], [*programs, example] if found.id == release.id else [], 0.0
+        )
     assert [batch.size for batch in validate_mined_stage(made)] == [2]
     verdicts = [
         Verdict(program=p, environment=where.id, harness=HARNESS, policy="k=2,timeout=10", outcome=o, proof="none")
