@@ -67,13 +67,12 @@ def to_table(records: Iterable[Record], record: type[Record], at: dt.datetime, r
 def from_table(table: pa.Table, record: type[R]) -> list[R]:
     """The records that an Arrow table of their columns holds; a column that older rows lack has its default."""
     types = column_types(record)
-    columns = {name: table.column(name).to_pylist() for name in types}
+    columns = [_load(table.column(name).to_pylist(), *kind) for name, kind in types.items()]
     hashes = zip(table.column("id").to_pylist(), table.column("digest").to_pylist(), strict=True)
-    made = []
-    for i, (identifier, digest) in enumerate(hashes):
-        row = {n: _load(columns[n][i], *kind) for n, kind in types.items() if columns[n][i] is not None}
-        made.append(record(**row).hashed(identifier, digest))
-    return made
+    return [
+        record(**{n: v for n, v in zip(types, row, strict=True) if v is not None}).hashed(*written)
+        for written, row in zip(hashes, zip(*columns, strict=True), strict=True)
+    ]
 
 
 def _dump(value: Any) -> str:
@@ -86,7 +85,7 @@ def _thaw(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is no JSON")
 
 
-def _load(value: Any, kind: pa.DataType, is_json: bool) -> Any:
+def _load(values: list[Any], kind: pa.DataType, is_json: bool) -> list[Any]:
     if is_json:
-        return json.loads(value)
-    return tuple(value) if pa.types.is_list(kind) else value
+        return [None if value is None else json.loads(value) for value in values]
+    return [None if value is None else tuple(value) for value in values] if pa.types.is_list(kind) else values
