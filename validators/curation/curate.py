@@ -31,7 +31,7 @@ from validators.references import Reader
 from validators.snapshot import freeze
 from validators.splits import TRAIN, Plan, assign, hubs, is_site, plan
 
-VERSION = "11"
+VERSION = "12"
 """Goes up when the same rows could come to another snapshot."""
 
 CUT = "cut"
