@@ -104,7 +104,8 @@ def _same(piece: Piece, parts: Sequence[Piece]) -> Piece | None:
     if len(parts) < 2:
         return parts[0] if parts else None
     alike = [p for p in parts if p.key == piece.key]
-    return _likest(piece, parts, LIKE) or (alike[0] if alike else None)
+    equal = next((p for p in parts if p.program.id == piece.program.id), None)
+    return equal or _likest(piece, parts, LIKE) or (alike[0] if alike else None)
 
 
 def _likest(piece: Piece, options: Sequence[Piece], least: float) -> Piece | None:
