@@ -73,7 +73,6 @@ def by_relevance(
         uses: How many examples call each symbol.
     """
     names = list(names)
-    own = [_plain(n) for n in names]
     words = frozenset(word for n in names for word in _words(n))
     order = {path: place for place, path in enumerate(symbols)}
 
@@ -83,8 +82,7 @@ def by_relevance(
         kind = index.by_path[path].kind
         if _is_exception(path, kind):
             return (3, 0, 0, rarity, -order[path], path)
-        module = _plain(owner.rpartition(".")[2])
-        home = bool(own) and len(module) > 2 and own[-1].startswith(module)
+        home = _is_home(owner, names)
         builds = kind == "class" or name.startswith("add_")
         whole = next((place for place, text in enumerate(names) if _tells(text, name)), None)
         if whole is not None and (home or not builds):
@@ -100,6 +98,34 @@ def by_relevance(
         return ()
     main = min(symbols, key=rank)
     return (main, *(s for s in symbols if s != main))
+
+
+def is_told(path: str, names: Sequence[str], uses: Counter[str], examples: int) -> bool:
+    """Whether an example's names tell of a symbol, or it is one of the few examples that call it.
+
+    What every other example calls as well (a graph's generator) and no name tells of is not what it is about.
+
+    Args:
+        path: Canonical path of the symbol.
+        names: The example's own names, its file's last.
+        uses: How many examples call each symbol.
+        examples: How many there are.
+    """
+    owner, _, name = path.rpartition(".")
+    if uses[path] <= max(_MANY, examples // 100) or _is_home(owner, names):
+        return True
+    words = frozenset(word for text in names for word in _words(text))
+    return bool(_words(name) & words) or any(_tells(text, name) for text in names)
+
+
+_MANY = 40
+"""Examples up to which a symbol is no hub."""
+
+
+def _is_home(owner: str, names: Sequence[str]) -> bool:
+    """Whether a file (the last name) is named after a symbol's module or class."""
+    module = _plain(owner.rpartition(".")[2])
+    return bool(names) and len(module) > 2 and _plain(names[-1]).startswith(module)
 
 
 def _is_exception(path: str, kind: str) -> bool:

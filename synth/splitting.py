@@ -16,7 +16,7 @@ from typing import Any
 from synth.approximate import approx_call, digits_of, round_all, rounded, tolerance
 from synth.assembly import Line, joined, line_of, pruned
 from synth.checkers import Checkers
-from synth.dataflow import flow, flow_all, nodes, root_name
+from synth.dataflow import BUILTINS, flow, flow_all, nodes, root_name
 from synth.expected import Expected
 from synth.folding import NotConstantError, fold, is_constant, is_literal, literal
 from synth.loops import Loops
@@ -271,6 +271,8 @@ class Splitter:
             return
         whole = isinstance(op, ast.Eq) and (known[0] in "[{(" if known else not _iterates(left, right))
         within = isinstance(op, (ast.In, ast.NotIn))
+        if known is None and self.is_expected(right, left):
+            known = self.source.inline(right)
         first = self.lift(left, copied=whole)
         self.to_test(f"assert {first} {sign} {known or self.lift(right, listed=within, copied=whole)}")
 
@@ -322,7 +324,10 @@ class Splitter:
             if node.func.id.endswith("_equal") and self.compares(*node.args):
                 return self.source.inline(node)
             listed = self.later[0] and node.func.id in ("nodes_equal", "edges_equal")
-            arguments = [self.lift(a, listed=listed) for a in node.args]
+            arguments = [
+                self.source.inline(a) if self.is_expected(a, *node.args) else self.lift(a, listed=listed)
+                for a in node.args
+            ]
             arguments += [f"{k.arg}={self.lift(k.value)}" for k in node.keywords]
             return f"{node.func.id}({', '.join(arguments)})"
         name = self.fresh("result")
@@ -374,6 +379,12 @@ class Splitter:
             n.func.id in _ORDER_SAFE if isinstance(n.func, ast.Name) else root_name(n.func) not in self.imported
             for n in calls
         )
+
+    def is_expected(self, side: ast.expr, *others: ast.expr) -> bool:
+        """Whether a side of a comparison is made of constants alone, by calls, and another one is not."""
+        given = self.imported | BUILTINS
+        called = any(isinstance(n, ast.Call) for n in nodes(side))
+        return called and flow(side).reads <= given and any(flow(other).reads - given for other in others)
 
     def fresh(self, stem: str) -> str:
         """A name that the script doesn't use: the stem and the next number."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from registry.identity import sha256_of
 from registry.names import SymbolIndex, statements, tree_of
 from registry.records import Example, Page, Program
-from synth.claims import by_relevance, called
+from synth.claims import by_relevance, called, is_told
 from synth.dataflow import unbound
 from synth.inlining import stand_alone
 from synth.parting import parts
@@ -106,7 +106,7 @@ def mine(
         names = [row.test.node.name, row.test.name, path.rpartition("/")[2].removesuffix(".py")]
         claims = by_relevance(symbols, index, names, uses)
         task = tasks.of_test(row.test, claims, program)
-        if task is None:
+        if task is None or not is_told(claims[0], names, uses, len(distinct)):
             continue
         stubbed = stub(program, claims[0], index)
         yield program
