@@ -6,6 +6,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from registry.names import SymbolIndex, dotted_name, imported_names, tree_of
 
@@ -40,10 +41,29 @@ def _methods(code: str, index: SymbolIndex) -> list[str]:
     found: dict[str, None] = {}
     for attribute in read:
         if isinstance(attribute.value, ast.Name) and attribute.value.id in types:
-            path = index.canonical(f"{types[attribute.value.id]}.{attribute.attr}")
+            path = _member(types[attribute.value.id], attribute.attr, index)
             if path is not None and path in index.by_path:
                 found.setdefault(path)
     return list(found)
+
+
+def _member(cls: str, name: str, index: SymbolIndex) -> str | None:
+    """Path of a class's member, or of its base's: a class is taken for one of another whose name its own ends with."""
+    path = index.canonical(f"{cls}.{name}")
+    if path is not None:
+        return path
+    last = cls.rpartition(".")[2]
+    bases = [base for base in _classes(index) if base != cls and last.endswith(base.rpartition(".")[2])]
+    for base in sorted(bases, key=lambda base: (-len(base.rpartition(".")[2]), base)):
+        if base.partition(".")[0] == cls.partition(".")[0] and (path := index.canonical(f"{base}.{name}")) is not None:
+            return path
+    return None
+
+
+@lru_cache(maxsize=4)
+def _classes(index: SymbolIndex) -> tuple[str, ...]:
+    """The public classes of a release."""
+    return tuple(sorted(path for path, symbol in index.by_path.items() if symbol.kind == "class"))
 
 
 def _resolve(dotted: str, imports: Mapping[str, str], index: SymbolIndex) -> str | None:
@@ -83,7 +103,7 @@ def by_relevance(
         if _is_exception(path, kind):
             return (3, 0, 0, rarity, -order[path], path)
         home = _is_home(owner, names)
-        builds = kind == "class" or name.startswith("add_")
+        builds = kind in ("class", "attribute") or name.startswith("add_")
         whole = next((place for place, text in enumerate(names) if _tells(text, name)), None)
         if whole is not None and (home or not builds):
             return (0, not home, rarity, whole, -len(last), path)

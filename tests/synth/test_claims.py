@@ -1,0 +1,63 @@
+"""Which symbol an example is about."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from registry.names import SymbolIndex
+from registry.records import Symbol
+from synth.claims import by_relevance, called, is_told
+
+PATHS = {
+    "lib.graph.Graph": "class",
+    "lib.graph.Graph.add_nodes_from": "method",
+    "lib.graph.Graph.edge_part": "method",
+    "lib.graph.Graph.graph": "attribute",
+    "lib.multi.MultiGraph": "class",
+    "lib.make.path": "function",
+    "lib.relabel.relabel_nodes": "function",
+    "lib.tree.mst.spanning_edges": "function",
+    "lib.errors.LibError": "class",
+}
+INDEX = SymbolIndex([Symbol(release="r", path=path, kind=kind) for path, kind in PATHS.items()])
+USES = Counter({"lib.graph.Graph": 900, "lib.make.path": 300, "lib.graph.Graph.add_nodes_from": 100})
+
+CASES = {
+    "the module that the file is named after, before what else is rare": (
+        ["test_isolated_nodes_to_same", "TestRelabel.test_isolated_nodes_to_same", "test_relabel"],
+        "lib.relabel.relabel_nodes",
+    ),
+    "a function, before the class that the name tells of too": (
+        ["test_multi_graph_keys", "TestPrim.test_multi_graph_keys", "test_mst"],
+        "lib.tree.mst.spanning_edges",
+    ),
+    "what the name tells whole": (["test_path", "test_path", "test_other"], "lib.make.path"),
+    "not an attribute whose name is only a part of a word": (
+        ["test_graphml", "test_graphml", "test_other"],
+        "lib.relabel.relabel_nodes",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES, ids=list(CASES))
+def test_the_subject_comes_first(case: str) -> None:
+    """Names of the test and its file tell what it is about, hubs and exceptions are what it needs."""
+    names, wanted = CASES[case]
+    symbols = [p for p in PATHS if p != "lib.tree.mst.spanning_edges" or "test_mst" in names]
+    assert by_relevance(symbols, INDEX, names, USES)[0] == wanted
+
+
+def test_inherited_methods_are_those_of_the_base() -> None:
+    """`MultiGraph` has what `Graph` has."""
+    code = "import lib.multi\nG = lib.multi.MultiGraph()\nG.edge_part()\nG.unknown()\n"
+    assert called(code, INDEX) == ("lib.multi.MultiGraph", "lib.graph.Graph.edge_part")
+
+
+def test_a_hub_is_what_a_test_is_about_only_where_its_names_say_so() -> None:
+    """A generator that every test calls is no subject of a test of something else."""
+    names = ["test_or", "TestViews.test_or", "test_views"]
+    assert not is_told("lib.make.path", names, USES, 1000)
+    assert is_told("lib.relabel.relabel_nodes", names, USES, 1000)
+    assert is_told("lib.make.path", ["test_path_of_two", "test_views"], USES, 1000)
