@@ -59,8 +59,8 @@ def _parameter_dropped(rule: Rule, call: cst.Call) -> cst.Call | None:
         position = _position(rule)
         if position is not None and position < len(call.args) and keyword_of(call.args[position]) is None:
             at = position
-    if at is None:
-        return None
+    if at is None or (isinstance(call.args[at].value, cst.Name) and code_of(call.args[at].value) not in _OPTIONS):
+        return None  # what was prepared for it has to go somewhere else
     return with_arguments(call, [a for i, a in enumerate(call.args) if i != at])
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -166,7 +166,7 @@ class Drift:
         other = copy.copy(self)
         other._rewritten = self._rewritten  # what is learnt once serves both
         other.changes, other.families = sorted(changes, key=lambda c: (c.symbol, c.kind, c.id)), families
-        for name in ("sites", "found", "probes"):
+        for name in ("sites", "found", "probes", "_rows"):
             other.__dict__.pop(name, None)
         return other
 
@@ -202,30 +202,38 @@ class Drift:
 
     def rows(self) -> Iterator[Program | Example]:
         """`drift` rows: the same example at both releases, old examples rewritten by codemods, results restated."""
+        yield from self._rows
+
+    @cached_property
+    def _rows(self) -> list[Program | Example]:
         pairs = Pairs(self.changes, self.old_index, self.new_index, self.families)
         hurt = broken(self.old, self.outcomes, self.releases, self._warnings)
-        yield from self._proven(
-            itertools.chain(
-                pairs.updates(hurt, self.passing, self.messages, self.releases),
-                self._migration.updates(self.migrated, self.families),
-                behaviour.updates(self.behaviour.differences, self.changes, self.families),
-            )
+        updates = itertools.chain(
+            pairs.updates(hurt, self.passing, self.messages, self.releases),
+            self._migration.updates(self.migrated, self.families),
+            behaviour.updates(self.behaviour.differences, self.changes, self.families),
         )
+        return list(self._proven(updates))
 
     def site_rows(self) -> Iterator[Program | Example]:
-        """`preference` rows of call sites, and a `drift` row for each old form."""
+        """`preference` rows of call sites, and a `drift` row for each old form that `rows` has none of."""
         more: Iterable[Site] = settled(self.probes, self.bench.run(self.releases[1], (p.program for p in self.probes)))
         sites = runnable(self.sites.limited([*self.found, *more]), self.bench, self.releases[0])
         yield from self.sites.rows(sites, self.domain, self.releases)
-        yield from self._proven(self.sites.updates(sites, given_up(sites, self.bench, self.releases)))
+        known = {record.id for record in self._rows}
+        updates = self.sites.updates(sites, given_up(sites, self.bench, self.releases))
+        yield from self._proven(u for u in updates if u.old.id not in known)
 
     def _proven(self, updates: Iterable[Update]) -> Iterator[Program | Example]:
-        """The rows of updates that runs prove, which also tell what the old form does at the new release."""
-        found = list({(u.old.id, u.new.id): u for u in reversed(list(updates))}.values())[::-1]
+        """The rows of updates that runs prove, which also tell what the old form does at the new release.
+
+        Of several ways to update one program the first that is proven is the row.
+        """
+        found = _first(updates, lambda u: (u.old.id, u.new.id))
         before = self.bench.run(self.releases[0], (u.old for u in found))
         found = [u for u in found if before[u.old.id].outcome == "passed"]
         holding = self.bench.holding(self.releases[1], (u.new for u in found))
-        found = [u for u in found if u.new.id in holding]
+        found = _first((u for u in found if u.new.id in holding), lambda u: u.old.id)
         after = self.bench.run(self.releases[1], (u.old for u in found))
         wording = Wording(self.changes, (self.old_index, self.new_index), self.titles)
         for update in found:
@@ -235,6 +243,14 @@ class Drift:
                 yield update.old
                 yield update.new
                 yield drifted(update, wording.prompt(update, effect, said), effect, self.releases)
+
+
+def _first(updates: Iterable[Update], key: Callable[[Update], object]) -> list[Update]:
+    """The first update of each key."""
+    found: dict[object, Update] = {}
+    for update in updates:
+        found.setdefault(key(update), update)
+    return list(found.values())
 
 
 def distinct(rules: Iterable[Rule]) -> list[Rule]:

@@ -81,6 +81,7 @@ class Focus:
         methods: tuple[Methods, Methods],
         *,
         same: bool = True,
+        fed: bool = False,
     ) -> Focused | None:
         """The old program brought up to date; None where what changed isn't to be told from the rest.
 
@@ -90,6 +91,7 @@ class Focus:
             failing: Line of the old code that fails at the new release, where one does.
             methods: What names of methods mean in the old and in the new program.
             same: Whether they are versions of one test; another one may show another case.
+            fed: Whether what other statements prepare for those that name what changed is taken over too.
         """
         try:
             first = Script(before.code, self.old.roots, methods[0]), self.old
@@ -101,7 +103,8 @@ class Focus:
         if not taken or (not same and any(_brings_data(h, before.code) for h in taken)):
             return None
         reads = flow_all(s for h in taken for s in h.new).reads
-        taken += [h for h in hunks if not h.old and h.about is None and flow_all(h.new).binds & reads]
+        rest = [h for h in hunks if h.about is None and not _only_imports(h) and (fed or not h.old)]
+        taken += [h for h in rest if not _same(h) and flow_all(h.new).binds & reads]
         code = _written(hunks, taken, first[0].source, second[0].source, before.test)
         if unbound([*ast.parse(code).body, *ast.parse(before.test).body]):
             return None

@@ -158,16 +158,14 @@ class Pairs:
             yield from self._of(match, failing)
 
     def _of(self, match: Match, failing: int | None) -> Iterator[Update]:
-        """The update of a match as a whole, and cut to each of its checks."""
+        """The update of a match as a whole, and cut to each of its checks; the smallest difference first."""
         methods = self.receivers[0].of(match.old.called), self.receivers[1].of(match.new.called)
-        whole = self.focus.focused(
-            match.old.program, match.new.program, failing, methods, same=match.how != "like"
-        )  # fmt: skip
-        if whole is None:
-            return
-        yield self._update(match, match.old.program, whole, "whole")
-        for before, after in _checks(match.old.program, whole.program)[:CHECKS]:
-            yield self._update(match, before, Focused(after, whole.symbols), "check")
+        before, after, same = match.old.program, match.new.program, match.how != "like"
+        ways = (self.focus.focused(before, after, failing, methods, same=same, fed=fed) for fed in (False, True))
+        for whole in {way.program.id: way for way in ways if way is not None}.values():
+            yield self._update(match, before, whole, "whole")
+            for old, new in _checks(before, whole.program)[:CHECKS]:
+                yield self._update(match, old, Focused(new, whole.symbols), "check")
 
     def _update(self, match: Match, before: Program, after: Focused, form: str) -> Update:
         symbols = after.symbols

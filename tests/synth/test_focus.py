@@ -23,9 +23,9 @@ FOCUS = Focus(
 METHODS = Receivers(OLD).of(()), Receivers(NEW).of(())
 
 
-def focused(old: str, new: str, failing: int | None = None, *, same: bool = True) -> str | None:
+def focused(old: str, new: str, failing: int | None = None, **how: bool) -> str | None:
     before, after = (Program(code=f"import lib\n\n{text.rstrip()}\n", test="assert x == 1\n") for text in (old, new))
-    found = FOCUS.focused(before, after, failing, METHODS, same=same)
+    found = FOCUS.focused(before, after, failing, METHODS, **how)
     return None if found is None else found.program.code.removeprefix("import lib\n\n")
 
 
@@ -75,3 +75,10 @@ def test_another_test_may_bring_no_data_of_its_own() -> None:
     pair = "x = lib.gone(1)\n", "x = lib.now(1, [7, 8])\n"
     assert focused(*pair) == pair[1]
     assert focused(*pair, same=False) is None
+
+
+def test_what_is_prepared_may_come_along() -> None:
+    """A changed statement that feeds what changed stays as it was, or is taken over where that is asked for."""
+    pair = "a = 5\nx = lib.gone(a)\n", "a = {5: 1}\nx = lib.now(**a)\n"
+    assert focused(*pair) == "a = 5\nx = lib.now(**a)\n"
+    assert focused(*pair, fed=True) == pair[1]

@@ -109,3 +109,11 @@ def test_names_in_messages() -> None:
     """Errors and warnings that name a replacement give a pair of names."""
     texts = ["nx.random_tree was removed in version 3.4. Use `nx.random_labeled_tree` instead.", "x is deprecated"]
     assert list(renames_in(texts)) == [("nx.random_tree", "nx.random_labeled_tree")]
+
+
+def test_what_was_prepared_is_not_dropped() -> None:
+    """A removed parameter that a variable was given goes somewhere else now: leaving it out would lose that."""
+    for value, made in (("None", "f(g)"), ("lib.SEED", "f(g)"), ("seeds", None)):
+        call = parsed_call(f"f(g, seed={value})")
+        assert call is not None
+        assert forward(rule("removed-parameter", "seed"), call) == made
