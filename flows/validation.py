@@ -10,37 +10,31 @@ from collections.abc import Callable, Iterable
 
 from flows.batches import Batch
 from flows.house import House
-from flows.running import SHARD, attempted, environment, is_said, policy, run_programs, verdicts
+from flows.running import SHARD, attempted, environment, is_said, policy, run_programs
 from flows.scraping import releases
 from flows.synthesis import MINED, candidates, mined
 from registry.identity import work_key
 from registry.records import Example, Program, Release
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.pool import HARNESS
-from validators.proofs import Verdicts, answers, holds, obligations, programs_of, scouting
+from validators.proofs import obligations, programs_of, scouting
 
 
-def needed(house: House, found: list[Example], known: Verdicts) -> dict[str, set[str]]:
+def needed(house: House, found: list[Example]) -> dict[str, set[str]]:
     """Release id -> ids of the programs that must run there.
 
-    A mined row of the old release is tried at both; its stub is run only where the row may get into a snapshot: where
-    it holds at the new release, which hasn't the same row. That is known when the mined rows have run.
+    A mined row of the old release is tried at both. Its stub is not run: the row gets into no snapshot.
 
     Args:
         house: The house.
         found: The rows.
-        known: How the mined rows ran; empty before that, so that a killed run counts the same.
     """
     old, new = releases(house)
     wanted: dict[str, set[str]] = {old.id: set(), new.id: set()}
-    fresh = answers(found, new.id)
     for example in found:
         runs = obligations(example)
-        if scouting(example, new.id):
-            answer = programs_of(example)["answer"]
-            runs += scouting(example, new.id)
-            if answer in fresh or not holds(example, known, new.id):
-                runs = [run for run in runs if run[0] == answer]
+        if tried := scouting(example, new.id):
+            runs = [run for run in runs if run[0] == programs_of(example)["answer"]] + tried
         for program, release in runs:
             wanted[release].add(program)
     return wanted
@@ -48,12 +42,12 @@ def needed(house: House, found: list[Example], known: Verdicts) -> dict[str, set
 
 def validate_mined_stage(house: House) -> list[Batch]:
     """What mined rows need."""
-    return _batches(house, needed(house, mined(house, MINED), {}))
+    return _batches(house, needed(house, mined(house, MINED)))
 
 
 def validate_derived_stage(house: House) -> list[Batch]:
     """What all rows need."""
-    return _batches(house, needed(house, candidates(house), verdicts(house)))
+    return _batches(house, needed(house, candidates(house)))
 
 
 def _batches(house: House, wanted: dict[str, set[str]]) -> list[Batch]:

@@ -121,8 +121,18 @@ def _needed(steps: list[Step], fixed: AbstractSet[str], linked: AbstractSet[str]
         chosen.append(step)
         if isinstance(step.tree, (ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom, ast.FunctionDef)):
             wanted -= what.binds - what.reads
-        wanted |= what.reads
+        wanted |= what.reads - _own(step.tree)
     return chosen[::-1]
+
+
+def _own(tree: ast.stmt) -> frozenset[str]:
+    """Names that a loop or a block binds before it reads them."""
+    if not isinstance(tree, (ast.For, ast.With)):
+        return frozenset()
+    heads = [tree.target] if isinstance(tree, ast.For) else [i.optional_vars for i in tree.items if i.optional_vars]
+    inner = [n for n in nodes(tree) if isinstance(n, ast.Assign)]
+    bound = flow_all([*heads, *(target for n in inner for target in n.targets)]).binds
+    return bound - flow_all([n.value for n in inner if flow(n).binds & flow(n).reads]).reads
 
 
 def _acting(step: Step) -> ast.Expr | None:

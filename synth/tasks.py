@@ -76,7 +76,7 @@ class Tasks:
         symbols = [path for path in claims if not _ERRORS.search(_last(path))] or list(claims)
         done = [p for p in symbols if self._kind(p) in ("function", "method")]
         ranked = [symbols[0], *self._after(symbols[0], done, program), *symbols]
-        if symbols[0] not in done:
+        if self._kind(symbols[0]) == "class" or (name and symbols[0] not in done):
             words = set(_words(name))
             named = [p for p in (*done, *self._members(symbols[0], program)) if words >= set(_words(_last(p)))]
             named.sort(key=lambda p: -len(_words(_last(p))))

@@ -145,12 +145,6 @@ def answers(examples: Iterable[Example], release: str) -> dict[str, str]:
     return {programs_of(e).get("answer", ""): e.id for e in reversed(rows)}
 
 
-def holds(example: Example, verdicts: Verdicts, release: str) -> bool:
-    """Whether a mined row of an older release passes at this one, unwarned."""
-    seen = [verdicts.get(run) for run in scouting(example, release)]
-    return bool(seen) and all(v is not None and v.outcome == "passed" and not announces(v) for v in seen)
-
-
 def prove(
     example: Example,
     verdicts: Verdicts,

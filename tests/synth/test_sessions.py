@@ -129,6 +129,13 @@ def test_what_is_shown_before_a_change_is_a_session_of_its_own() -> None:
     assert "'3'" in second.test
 
 
+def test_what_a_loop_binds_itself_is_not_looked_for_above_it() -> None:
+    """A loop's variable that an earlier loop has too doesn't bring the earlier one along."""
+    text = ">>> G = lib.f(1)\n>>> for x in lib.g(G):\n...     print(x)\n1\n\nThen:\n\n"
+    text += ">>> G = lib.f(2)\n>>> for x in lib.g(G):\n...     print(x)\n2\n"
+    assert [s.body for s in sessions(text)] == [f"G = lib.f({n})\nresult1 = list(lib.g(G))\n" for n in (1, 2)]
+
+
 def test_a_view_before_a_change_is_a_session_of_its_own() -> None:
     """What is no literal may show later changes too; a number doesn't."""
     view = ">>> d = lib.table(1)\n>>> d.view()\nView(1)\n>>> d.add(2)\n>>> d.view()\nView(2)\n"

@@ -1,8 +1,8 @@
 """The curation of a domain: every row gets into the snapshot, or is a Removal with its rule.
 
-Rules in order, the first that applies: `rejected` (by a person), `outdated` (a row of an older release that the
-current one has too, or that is not shown to hold there), the proof's (`registry.catalogue.PROOF_RULES`), `licence`,
-`private`, `contaminated`, `too-long`, `duplicate`, `near-duplicate`, `held-out`, `cap`, `mix`.
+Rules in order, the first that applies: `rejected` (by a person), `outdated` (a row of an older release), the proof's
+(`registry.catalogue.PROOF_RULES`), `licence`, `private`, `contaminated`, `too-long`, `duplicate`, `near-duplicate`,
+`held-out`, `cap`, `mix`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from validators.curation.limits import above_cap, above_share, tokens
 from validators.curation.near import near_duplicates
 from validators.curation.private import Privacy
 from validators.curation.rejected import REJECTED, alike, rejected_rows
-from validators.proofs import Verdicts, answers, holds, programs_of, prove, quoted, shown
+from validators.proofs import Verdicts, answers, programs_of, prove, quoted, shown
 from validators.references import Reader
 from validators.snapshot import freeze
 from validators.splits import TRAIN, Plan, assign, hubs, is_site, plan
 
-VERSION = "12"
+VERSION = "13"
 """Goes up when the same rows could come to another snapshot."""
 
 CUT = "cut"
@@ -227,16 +227,13 @@ def _trained(sieve: _Sieve, split: Mapping[str, str]) -> list[Example]:
 
 
 def _current(sieve: _Sieve, lot: Lot) -> None:
-    """Removes rows of older releases that the current one has too, or that are not shown to hold there, unwarned."""
+    """Removes rows of older releases: what they ask is how it was done, also where that still works."""
     fresh = answers(sieve.rows.values(), lot.current)
     for example in list(sieve.rows.values()):
-        if not example.releases or example.releases[-1] == lot.current:
-            continue
-        twin = fresh.get(programs_of(example).get("answer", ""))
-        if twin is not None:
-            sieve.remove(example, "outdated", "The current release has the same", twin)
-        elif not holds(example, lot.verdicts, lot.current):
-            sieve.remove(example, "outdated", "It is not shown to hold at the current release")
+        if example.releases and example.releases[-1] != lot.current:
+            twin = fresh.get(programs_of(example).get("answer", ""))
+            why = "The current release has the same" if twin is not None else "It is of an older release"
+            sieve.remove(example, "outdated", why, twin)
 
 
 def _naming(rows: Mapping[str, Example], lot: Lot, reader: Reader) -> dict[str, frozenset[str]]:
