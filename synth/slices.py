@@ -41,7 +41,9 @@ class Slicer:
         self.code, self.test = Source(program.code), Source(program.test)
         self.checks = checks
         body = [*self.code.tree.body, *self.test.tree.body]
-        self.fixed = flow_all(s for s in body if isinstance(s, _IMPORTS)).binds
+        plain = [s for s in body if _binds_constants(s)]
+        others = flow_all(s for s in body if s not in plain and not isinstance(s, _IMPORTS)).binds
+        self.fixed = flow_all(s for s in body if isinstance(s, _IMPORTS)).binds | (flow_all(plain).binds - others)
 
     def around(self, position: int) -> Slice | None:
         """The slice around a statement of the code's top level; None where no check depends on it."""
@@ -75,6 +77,13 @@ class Slicer:
         text, _ = joined(self.code, behind)
         tests, _ = joined(self.test, [*setup, at])
         return Program(code=text, test=tests)
+
+
+def _binds_constants(statement: ast.stmt) -> bool:
+    """Whether a statement gives names numbers or texts, which no call changes."""
+    return isinstance(statement, ast.Assign) and all(
+        isinstance(n, (ast.Constant, ast.Tuple, ast.UnaryOp, ast.USub, ast.Load)) for n in ast.walk(statement.value)
+    )
 
 
 def made_of(statements: Sequence[ast.stmt], wanted: Iterable[str], fixed: Container[str]) -> list[int]:

@@ -193,6 +193,15 @@ def test_blocks_that_only_look_are_left_out() -> None:
         assert part.code == (code if kept is None else "import lib\n\na = [1]\nc = lib.f(a)\n")
 
 
+def test_what_cannot_change_ties_nothing_together() -> None:
+    """Numbers and texts that two calls are given make neither of them a set-up of the other."""
+    first = "G = lib.Graph()\nlib.put(G, name, 5)\n"
+    second = "G = lib.Graph()\nlib.put(G, name, 6)\nx = lib.get(G, name)\n"
+    part = Slicer(Program(code=f"import lib\n\nname = 'a'\n{first}{second}", test="assert x == 6\n")).around(6)
+    assert part is not None
+    assert part.code == f"import lib\n\nname = 'a'\n{second}"
+
+
 def test_old_forms_that_did_not_run_are_none(world: World) -> None:
     """An old form that raises at the old release is no call that people wrote: its site keeps its other candidates."""
     drift = world.drift()
