@@ -117,7 +117,7 @@ class SynthSpec(Section):
     sites: int = Field(default=16, ge=1, le=1000)
     rejected: int = Field(default=3, ge=3, le=20)
     fim: int = Field(default=60, ge=0, le=100)
-    edits: int = Field(default=25, ge=0, le=100)
+    edits: int = Field(default=20, ge=0, le=100)
     locate: int = Field(default=25, ge=0, le=100)
     tests: int = Field(default=0, ge=0)
 

@@ -109,7 +109,7 @@ class Whole:
         values = [node for node in gap.inner if isinstance(node, ast.Constant)]
         if not values:
             return True
-        if len(values) > MOST_VALUES or (gap.does and any(isinstance(v.value, (int, float)) for v in values)):
+        if len(values) > MOST_VALUES or (gap.does and any(gap.keyword_with(value) is None for value in values)):
             return False
         own = Counter(_shape(node) for node in gap.inner if isinstance(node, ast.Call))
         keywords = {ast.dump(node) for node in rest if isinstance(node, ast.keyword)}
@@ -148,11 +148,12 @@ class _Gap:
 
     @property
     def calls_something(self) -> bool:
-        """Whether it calls anything but built-in functions, and copies nothing to look at it later."""
+        """Whether it calls anything but built-in functions, and keeps nothing for a check alone."""
         if len(self.nodes) > 1 and not isinstance(self.nodes[0], ast.stmt):
             return True  # the arguments of a call
         called = [dotted_name(n.func) or "." for n in self.inner if isinstance(n, ast.Call)]
-        return any(name not in _BUILT_IN for name in called) and not any(name.endswith("deepcopy") for name in called)
+        is_kept = any(name in ("id", "deepcopy", "copy.deepcopy") for name in called)  # to look at it later
+        return any(name not in _BUILT_IN for name in called) and not is_kept
 
     def goes_on_from(self, made: frozenset[str]) -> bool:
         """Whether it, and each statement in it, reads what is there: one that begins something new can't be told."""
@@ -164,6 +165,8 @@ class _Gap:
     def leads_on_to(self, after: frozenset[str]) -> bool:
         """Whether what it binds is read, and whether what it does is seen afterwards."""
         if any(name not in after | self.read_inside or _FLAG.match(name) for name in self.targets):
+            return False
+        if any(isinstance(n, ast.Assign) and _replaces_by_copy(n) for n in self.nodes):
             return False
         if not isinstance(self.nodes[0], ast.stmt) or any(isinstance(n, (ast.Return, ast.Yield)) for n in self.inner):
             return True
@@ -195,6 +198,11 @@ def _targets(node: ast.AST) -> frozenset[str]:
     if isinstance(node, (ast.AugAssign, ast.AnnAssign)):
         return _stored(ast.walk(node.target))
     return frozenset(name for inner in ast.iter_child_nodes(node) for name in _targets(inner))
+
+
+def _replaces_by_copy(node: ast.Assign) -> bool:
+    """`G = G.copy()`: nothing shows that."""
+    return any(ast.unparse(node.value) == f"{ast.unparse(target)}.copy()" for target in node.targets)
 
 
 def _computes(node: ast.stmt) -> bool:

@@ -82,8 +82,9 @@ def _runs(pieces: Sequence[_Piece]) -> list[list[_Piece]]:
             size = 0
         runs[-1].append(piece)
         size += len(piece.text)
-    if len(runs) > 1 and not any(isinstance(p.node, _Definition) for p in runs[-1]):
-        runs[-2:] = [runs[-2] + runs[-1]]
+    for at in reversed(range(1, len(runs))):
+        if not any(isinstance(p.node, _Definition) and not p.node.name.startswith("_") for p in runs[at]):
+            runs[at - 1 : at + 1] = [runs[at - 1] + runs[at]]  # helpers alone are nothing to read
     return runs
 
 

@@ -169,11 +169,12 @@ def named(piece: Piece, index: SymbolIndex) -> Refactoring | None:
     names = imported_names(code.tree, index.roots)
     uses: dict[tuple[str, str], list[tuple[ast.stmt, ast.expr]]] = {}
     for statement in code.tree.body:
-        if isinstance(statement, (ast.Assign, ast.Expr)):
-            for argument, name in _literals(statement, names, index):
-                uses.setdefault((name, code.segment(argument)), []).append((statement, argument))
+        for argument, name in _literals(statement, names, index):
+            uses.setdefault((name, code.segment(argument)), []).append((statement, argument))
     for (name, text), found in uses.items():
         if len(found) < 2 or len(name) < SHORTEST or name in _names(piece.program) or _is_taken(name):
+            continue
+        if name == "name" or not all(isinstance(statement, (ast.Assign, ast.Expr)) for statement, _ in found):
             continue
         if text.strip("'\"") == name:  # `weight = "weight"` tells nobody anything
             continue
