@@ -32,7 +32,7 @@ from synth.messages import Said, rules_from_messages
 from synth.migrate import Migrated, Migration, as_new
 from synth.pairs import Pairs, asserted, broken, matched
 from synth.planting import Planter, Probe, settled
-from synth.rules import HOLE, NAMING, Rule, rules_of
+from synth.rules import HOLE, NAMING, Rule, removed_parameters, rules_of
 from synth.sites import Limits, Site, Sites
 from synth.spelling import Speller
 from synth.templates import guessed
@@ -119,7 +119,9 @@ class Drift:
     def rules(self) -> list[Rule]:
         """The codemods: from the changes, from what errors say, from the maintainers' own migrations."""
         old, new = self.old_index, self.new_index
-        seen = values_seen((*map(_text, self.old), *self.given), old)
+        removed = [(p.rpartition(".")[2], f"{name}=") for p, name in removed_parameters(self.changes)]
+        given = (text for text in self.given if any(name in text and keyword in text for name, keyword in removed))
+        seen = values_seen((*map(_text, self.old), *given), old)
         passes = frozenset(p.program.id for p in self.passing)
         matches = matched(self.old, self.passing, passes, like=False)  # likeness shows no renames
         pairs = [m for m in matches if asserted(m.old.program) & asserted(m.new.program)]

@@ -96,6 +96,14 @@ def rules_of(
     return list(dict.fromkeys(rules))
 
 
+def removed_parameters(changes: Iterable[Change]) -> Iterator[tuple[str, str]]:
+    """(symbol, parameter) of what functions no longer take."""
+    for change in changes:
+        detail = change.detail if isinstance(change.detail, Mapping) else {}
+        for part in (detail, detail.get("signature", {})):
+            yield from ((change.symbol, str(name)) for name in part.get("removed", ()))
+
+
 def _successor_keywords(change: Change, before: Symbol, new: SymbolIndex) -> Iterator[Rule]:
     """Keywords of a function that another takes the place of: by their position, for it does not know them."""
     target = new.by_path.get(new.canonical(change.replacement or "") or "")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from registry.records import Change
 from synth.arguments import code_of, parsed_call
 from synth.codemods import backward, forward
 from synth.messages import renames_in
-from synth.rules import Rule
+from synth.rules import Rule, removed_parameters
 
 ORDER = ("items", "scale", "seed")
 DEFAULTS = {"scale": "1", "seed": "None"}
@@ -117,3 +118,14 @@ def test_what_was_prepared_is_not_dropped() -> None:
         call = parsed_call(f"f(g, seed={value})")
         assert call is not None
         assert forward(rule("removed-parameter", "seed"), call) == made
+
+
+def test_removed_parameters_are_told_of_renamed_functions_too() -> None:
+    """A change of the signature tells them, and a rename the signature's part of it."""
+    detail = {"removed": ["a"]}
+    changes = [
+        Change(old="o", new="n", symbol="lib.f", kind="signature", detail=detail),
+        Change(old="o", new="n", symbol="lib.g", kind="renamed", detail={"signature": detail}),
+        Change(old="o", new="n", symbol="lib.h", kind="removed"),
+    ]
+    assert list(removed_parameters(changes)) == [("lib.f", "a"), ("lib.g", "a")]
