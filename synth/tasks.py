@@ -19,7 +19,7 @@ MOST_LINES, MOST_CHARACTERS = 30, 1500
 
 _ERRORS = re.compile(r"(?:Error|Exception|Warning)$|^(?:exception|errors?|warnings?)$")
 _SHOWN = re.compile(r"(?:tests?|checks?|ensures?|verif(?:y|ies)|validates?|makes? sure|asserts?|confirms?) that ", re.I)
-_SAYS_NOTHING = "basic call case cases example examples other some simple test tests trivial works"
+_SAYS_NOTHING = "basic call case cases example examples iter other repr simple some str test tests trivial works"
 _VAGUE = frozenset(_SAYS_NOTHING.split())
 """What names of tests say that says nothing."""
 _NOISE = re.compile(r"^(?:gh|issue|bug|bugs|regression|pr|todo|fix|old|new|ticket)$")
@@ -167,7 +167,7 @@ class Tasks:
         for path in claims[:1]:
             symbol = self.index.by_path.get(path)
             own |= {str(p.get("name")) for p in symbol.parameters} if symbol is not None else set()
-        return not (words & self.names) - own
+        return not {w for w in words & self.names if len(w) > 2} - own  # `G1` is an argument far more often
 
     # ------------------------------------------------------------------------------------------------ the text
 
