@@ -53,8 +53,17 @@ def pruned(code: list[Line], test: list[Line], inert: Container[str]) -> tuple[l
             elif binds & in_test:
                 moved.append(line)
         if len(kept) == len(code):
-            return code, test
+            return code, [*_imported_again(code, test), *test]
         code, test = kept, moved + test
+
+
+def _imported_again(code: list[Line], test: list[Line]) -> list[Line]:
+    """Imports of the code that the test reads too: an answer may have imported otherwise."""
+    what = flow_all(line.tree for line in test)
+    wanted = what.reads - what.binds
+    return [
+        line for line in code if isinstance(line.tree, (ast.Import, ast.ImportFrom)) and flow(line.tree).binds & wanted
+    ]
 
 
 _DEFINITIONS = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)

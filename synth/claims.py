@@ -110,8 +110,10 @@ def by_relevance(
         shared = len(_words(name) & words)
         if home:
             return (1, builds, -shared, rarity, -order[path], path)
+        if shared and not builds:
+            return (1, 2, -shared, rarity, -order[path], path)
         if whole is not None:
-            return (1, 2, rarity, whole, -len(last), path)
+            return (1, 3, rarity, whole, -len(last), path)
         return (2, builds, -shared, rarity, -order[path], path)
 
     if not symbols:

@@ -239,6 +239,10 @@ class Splitter:
         match node:
             case ast.Compare(left=left, ops=[op], comparators=[right]):
                 self.comparison(left, op, right)
+            case ast.Compare(left=left, ops=signs, comparators=others) if len(others) > 1:
+                texts = [self.lift(side) for side in (left, *others)]
+                rest = (f" {_SIGNS[type(op)]} {text}" for op, text in zip(signs, texts[1:], strict=True))
+                self.to_test(f"assert {texts[0]}{''.join(rest)}")
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 text = self.lift(operand, truth=True)
                 truth = is_predicate(operand) and text in self.results

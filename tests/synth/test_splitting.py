@@ -73,6 +73,26 @@ CASES = {
         "import lib\n\nx = lib.f()\nresult1 = len(x)\nresult2 = x.pop()\n",
         "assert result1 == 1\nassert result2 == 2\n",
     ),
+    "each side of a chain of comparisons is evaluated": (
+        "import lib\nassert lib.f(1) == lib.f(2) == 1.5 != lib.f(3)\n",
+        "import lib\n\nresult1 = lib.f(1)\nresult2 = lib.f(2)\nresult3 = lib.f(3)\n",
+        "assert result1 == result2 == 1.5 != result3\n",
+    ),
+    "what is expected and made by a call stays in the test": (
+        "import lib\nG = lib.f(1)\nassert lib.size(G) == lib.number('3')\n",
+        "import lib\n\nG = lib.f(1)\nresult = lib.size(G)\n",
+        "import lib\n\nassert result == lib.number('3')\n",
+    ),
+    "objects are compared as they are where only their methods are called": (
+        "import lib\nG = lib.f(1)\nH = lib.g(G)\nassert sorted(G.parts()) == sorted(H.parts())\n",
+        "import lib\n\nG = lib.f(1)\nH = lib.g(G)\n",
+        "assert sorted(G.parts()) == sorted(H.parts())\n",
+    ),
+    "an expected object that is built step by step is built in the test": (
+        "import lib\nG = lib.f(1)\nexpected = lib.G()\nexpected.add(1)\nassert G.adj == expected.adj\n",
+        "import lib\n\nG = lib.f(1)\n",
+        "import lib\n\nexpected = lib.G()\nexpected.add(1)\nassert G.adj == expected.adj\n",
+    ),
     "an expected exception becomes a flag": (
         "import lib\nimport pytest\nwith pytest.raises(lib.Error, match='a|b'):\n    lib.f(-1)\n",
         "import lib\n\ntry:\n    lib.f(-1)\nexcept lib.Error:\n    raised = True\nelse:\n    raised = False\n",
@@ -146,14 +166,15 @@ CASES = {
         "import lib\nimport lib.testing as tm\nresult = lib.f(1)\nexpected = lib.Table([1, 2])\n"
         "tm.assert_same(result, expected, strict=True)\n",
         "import lib\n\nresult = lib.f(1)\n",
-        "import lib.testing as tm\n\nexpected = lib.Table([1, 2])\ntm.assert_same(result, expected, strict=True)\n",
+        "import lib\nimport lib.testing as tm\n\nexpected = lib.Table([1, 2])\n"
+        "tm.assert_same(result, expected, strict=True)\n",
     ),
     "results and expectations that share a name get names of their own": (
         "import lib\nimport lib.testing as tm\nresult = lib.f(1)\nexpected = lib.Table([1])\n"
         "tm.assert_same(result, expected)\nresult = lib.f(2)\nexpected = lib.Table([2])\n"
         "tm.assert_same(result, expected)\n",
         "import lib\n\nresult1 = lib.f(1)\nresult = lib.f(2)\n",
-        "import lib.testing as tm\n\nexpected = lib.Table([1])\ntm.assert_same(result1, expected)\n"
+        "import lib\nimport lib.testing as tm\n\nexpected = lib.Table([1])\ntm.assert_same(result1, expected)\n"
         "expected1 = lib.Table([2])\ntm.assert_same(result, expected1)\n",
     ),
     "what several results are compared with is constructed once": (
@@ -161,7 +182,7 @@ CASES = {
         "tm.assert_same(lib.g(1), expected)\nexpected = lib.Table([2])\ntm.assert_same(lib.f(2), expected)\n"
         "tm.assert_same(lib.g(2), expected)\n",
         "import lib\n\nresult1 = lib.f(1)\nresult2 = lib.g(1)\nresult3 = lib.f(2)\nresult4 = lib.g(2)\n",
-        "import lib.testing as tm\n\nexpected = lib.Table([1])\ntm.assert_same(result1, expected)\n"
+        "import lib\nimport lib.testing as tm\n\nexpected = lib.Table([1])\ntm.assert_same(result1, expected)\n"
         "tm.assert_same(result2, expected)\nexpected1 = lib.Table([2])\ntm.assert_same(result3, expected1)\n"
         "tm.assert_same(result4, expected1)\n",
     ),
@@ -207,7 +228,7 @@ def test_what_cannot_be_collected_goes_to_the_test_with_all_that_follows() -> No
     """After a loop that only makes sense as a whole, later changes happen in the test too."""
     made = split("import lib\nG = lib.f(1)\nfor n in G:\n    assert lib.g(n) < lib.h(n)\nG.add(1)\nassert G == 2\n")
     assert made.code == "import lib\n\nG = lib.f(1)\n"
-    assert made.test == "for n in G:\n    assert lib.g(n) < lib.h(n)\nG.add(1)\nassert G == 2\n"
+    assert made.test == "import lib\n\nfor n in G:\n    assert lib.g(n) < lib.h(n)\nG.add(1)\nassert G == 2\n"
 
 
 @pytest.mark.parametrize(
