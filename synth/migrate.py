@@ -99,7 +99,7 @@ class Migration:
         guesses = {r for rules in self.rules.values() for r in rules if is_guess(r)}
         used = [r for r in every.rules if is_guess(r)]
         spares: list[set[Rule]] = [guesses, *(guesses - {rule} for rule in used[:3]), set()]
-        spares += [{rule} for rule in every.rules if rule not in guesses]
+        spares += [{rule} for rule in every.rules]
         for spare in spares[:VARIANTS]:
             made = self.migrated(piece, spare)
             if made is not None:

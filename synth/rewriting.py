@@ -46,9 +46,11 @@ class Rewriting:
         self.old, self.new, self.methods = old, new, methods
         self.used: dict[Rule, None] = {}
         self.missing: set[tuple[str, str]] = set()
+        self.held: set[tuple[int, str]] = set()
 
     def text(self, text: str, above: str) -> str:
         """A text rewritten; `above` is the code before it, whose imports count."""
+        self.held = set()
         for _ in range(MOST_EDITS):
             step = self._step(text, above)
             if step is None:
@@ -80,9 +82,17 @@ class Rewriting:
             text = script.code[slice(*call.span)]
             for rule in self._of((*call.options, ANY), naming=False):
                 made = _forward(rule, text)
-                if made is not None and made != text and not (rule.kind in _WHOLE and _stands(script, call, made)):
+                if made is not None and made != text and not (rule.kind in _WHOLE and self._held(script, call, made)):
                     return applied(script.code, [(*call.span, made)]), _of_call(rule, call)
         return None
+
+    def _held(self, script: Script, call: Call, made: str) -> bool:
+        """Whether a call that its rewritten form may hold was rewritten before, by whichever rule, or by the author."""
+        place = call.statement, script.code[slice(*call.span)]
+        if place in self.held or _stands(script, call, made):
+            return True
+        self.held.add(place)
+        return False
 
     def _name_step(self, script: Script) -> tuple[str, Rule] | None:
         called = {id(n.func) for n in ast.walk(script.source.tree) if isinstance(n, ast.Call)}

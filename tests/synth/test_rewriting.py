@@ -194,3 +194,10 @@ def test_changes_are_gone_through_once_for_all_messages() -> None:
     assert [r.change for r in rules if r.kind == "rename"] == [changes[0].id]
     assert [r.new for r in rules if r.kind == "move"] == ["pd.errors.a", "pd.errors.b", "pd.errors.c"]
     assert changes.times == 1
+
+
+def test_guesses_about_one_call_never_stand_in_each_other() -> None:
+    """Of two ways to wrap a call each way to rewrite a program takes one, and wraps it once."""
+    path = "pd.frame.Frame.melt"
+    rules = [Rule("wrap", path, path, "", "", around=("", tail), guess=True) for tail in ("[0]", ".astype({})")]
+    assert rewritten("a = b.melt(1)\n", rules) == ["a = b.melt(1)[0]\n", "a = b.melt(1).astype({})\n"]
