@@ -110,7 +110,7 @@ class Release(Record):
     version: str = key("Version, normalised (PEP 440)")
     artifact_sha256: str = key("SHA-256 of the wheel (else sdist, else site) the release was read from")
     artifacts: Rows = column("Files read: [{name, sha256, kind}]", default=())
-    released_at: dt.datetime | None = column("When it was uploaded", default=None)
+    released_at: dt.datetime | None = column("When it was uploaded, where the index says", default=None, volatile=True)
     requires_python: str | None = column("Requires-Python", default=None)
     licence: str | None = column("SPDX expression, null where unknown", default=None)
     licence_evidence: Rows = column("Where the licence was found: [{source, text}]", default=())
