@@ -26,6 +26,9 @@ GENERATOR, VERSION = "doc_examples", "6"
 SEEDS = frozenset({"seed", "random_state", "rng"})
 """Parameters that make a draw the same each time."""
 
+LONGEST_TOUR = 9
+"""Statements of an example of a class, beyond which it goes through its methods, and checks little of what it does."""
+
 SAMPLED = "k"
 """The parameter without which a function that could draw a sample takes everything."""
 
@@ -250,7 +253,8 @@ def _candidate(
     ):
         paths = (symbol.path, *paths)
     is_aside = symbol is not None and symbol.kind in ("function", "method") and symbol.path not in paths
-    if not paths or is_aside or _is_chance(tree, index):
+    is_tour = symbol is not None and symbol.kind == "class" and len(tree.body) > LONGEST_TOUR
+    if not paths or is_aside or is_tour or _is_chance(tree, index):
         return None  # is_aside: it only sets the scene, or shows something else
     return _Candidate(Program(code=code, test=session.test), symbol, page, paths, session.prose)
 

@@ -110,18 +110,21 @@ def _needed(steps: list[Step], fixed: AbstractSet[str], linked: AbstractSet[str]
     blocks = {s.block for s in steps if s.checked}
     last = max((i for i, s in enumerate(steps) if s.checked), default=0)
     wanted: set[str] = set()
+    rebound: set[str] = set()
     chosen: list[Step] = []
     for step in reversed(steps[: last + 1]):
         what = flow(step.tree)
         acting = _acting(step)
         changes = frozenset() if shows(step) else (flow(acting) if acting else what).changes - fixed
-        acts = step.block in blocks and acting is not None and not step.want and bool(changes & linked)
+        acts = step.block in blocks and acting is not None and not step.want and bool(changes & linked - rebound)
         if not step.checked and not acts and not (what.binds | changes) & wanted:
             continue
         chosen.append(step)
         if isinstance(step.tree, (ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom, ast.FunctionDef)):
             wanted -= what.binds - what.reads
+            rebound |= what.binds - what.reads
         wanted |= what.reads - _own(step.tree)
+        rebound -= wanted
     return chosen[::-1]
 
 

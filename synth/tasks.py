@@ -94,16 +94,22 @@ class Tasks:
         return [p for p in found if p is not None and self._kind(p) == "method"]
 
     def _after(self, first: str, done: Sequence[str], program: Program) -> list[str]:
-        """What is done after `first` is made, the last one first."""
-        places = {path: self._places(path, program.code) for path in (first, *done)}
-        start = min(places[first], default=(0, 0))
-        after = [path for path in done if places[path] and max(places[path]) > start]
-        return sorted(after, key=lambda p: max(places[p]), reverse=True)
+        """What is done after `first` is made: what is given most of what the checks look at first, then the last."""
+        looked_at = _constants(ast.parse(program.test))
+        start = min((_place(n) for n in self._uses(first, program.code)), default=(0, 0))
+        ranks = {}
+        for path in done:
+            uses = self._uses(path, program.code)
+            if uses and (place := max(map(_place, uses))) > start:
+                ranks[path] = (len(looked_at & frozenset().union(*map(_constants, uses))), place)
+        return sorted(ranks, key=lambda p: ranks[p], reverse=True)
 
-    def _places(self, path: str, code: str) -> list[tuple[int, int]]:
+    def _uses(self, path: str, code: str) -> list[ast.expr]:
+        """The calls of a symbol, else its mentions."""
         names = self._naming(path, code)
-        found = (n for n in nodes(tree_of(code)) if isinstance(n, ast.expr) and names(n))
-        return [(n.lineno, n.col_offset) for n in found]
+        found = [n for n in nodes(tree_of(code)) if isinstance(n, ast.expr)]
+        calls = [n for n in found if isinstance(n, ast.Call) and names(n.func)]
+        return list(calls) or [n for n in found if names(n)]
 
     def _kind(self, path: str) -> str:
         return self.index.by_path[path].kind if path in self.index.by_path else ""
@@ -200,6 +206,16 @@ def _words(name: str) -> list[str]:
     """`test_add_edge` -> add, edge; `TestMatch` -> match."""
     name = re.sub(r"^(?:test|Test)_?", "", name)
     return [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)]
+
+
+def _place(node: ast.expr) -> tuple[int, int]:
+    return node.lineno, node.col_offset
+
+
+def _constants(tree: ast.AST) -> frozenset[str]:
+    """The numbers and texts in a tree."""
+    values = (n.value for n in nodes(tree) if isinstance(n, ast.Constant) and not isinstance(n.value, bool | None))
+    return frozenset(map(repr, values))
 
 
 def _last(path: str) -> str:

@@ -136,6 +136,13 @@ def test_what_a_loop_binds_itself_is_not_looked_for_above_it() -> None:
     assert [s.body for s in sessions(text)] == [f"G = lib.f({n})\nresult1 = list(lib.g(G))\n" for n in (1, 2)]
 
 
+def test_what_changed_an_object_of_that_name_before_is_left_out() -> None:
+    """A call on an object whose name stands for another one at the end says nothing of that one."""
+    text = ">>> G = lib.f(1)\n>>> G.add(3)\n>>> G = lib.f(2)\n>>> G.add(4)\n>>> lib.size(G)\n2\n"
+    [made] = sessions(text)
+    assert made.body == "G = lib.f(2)\nG.add(4)\nresult1 = lib.size(G)\n"
+
+
 def test_a_view_before_a_change_is_a_session_of_its_own() -> None:
     """What is no literal may show later changes too; a number doesn't."""
     view = ">>> d = lib.table(1)\n>>> d.view()\nView(1)\n>>> d.add(2)\n>>> d.view()\nView(2)\n"
