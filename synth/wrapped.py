@@ -134,7 +134,7 @@ def wrong_own_default(draft: Draft) -> Iterator[tuple[str, str]]:
     for i, statement in enumerate(draft.source.tree.body):
         call = statement.value if isinstance(statement, ast.Assign) else None
         seen = isinstance(statement, ast.Assign) and draft.source.segment(statement.targets[0]) in draft.looked_at
-        if not isinstance(call, ast.Call) or not (name := _called(call)) or not seen:
+        if not isinstance(call, ast.Call) or not (name := _called(call)) or not seen or name[:1].isupper():
             continue
         for keyword in call.keywords:
             other = _other(draft, keyword.value)
