@@ -213,6 +213,9 @@ class _Program:
         if operator == "name":
             return self._names_like(token)
         seen = [c for c in model.candidates(row) if model.score(row, c)]
+        sort = model.sort(token.text) if operator == "attribute" else ""
+        if sort == "module" or (sort == "function" and not self._literals):
+            return []  # both modules may have it; other functions say yes or no too
         if operator in ("attribute", "keyword"):
             named = [c for c in seen if c.isidentifier() and not keyword.iskeyword(c) and not c.startswith("_")]
             fitting = [c for c in named if c[:1].isupper() == token.text[:1].isupper() and confusable(token.text, c)]

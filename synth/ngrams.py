@@ -95,6 +95,10 @@ class Trigrams:
         seen = self._behind[first, second][token] if (first, second) in self._behind else 0
         return (2 * seen + self._two[second, token]) * self._two[token, behind]
 
+    def sort(self, name: str) -> str:
+        """What sort of thing a name stands for; empty where that isn't known."""
+        return self._sorts.get(name, "")
+
     def same_sort(self, one: str, other: str) -> bool:
         """Whether two names stand for the same sort of thing, as far as is known."""
         return self._sorts.get(one) == self._sorts.get(other)

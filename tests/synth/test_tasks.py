@@ -169,6 +169,7 @@ def test_model_proposes_what_it_saw_in_such_places() -> None:
         ["try:\n    raise lib.Bad(1)\nexcept (ValueError): pass\nexcept lib.Worse: pass\n"], {"f": "function"}
     )
     assert model.same_sort("Bad", "Worse")
+    assert (model.sort("f"), model.sort("Bad"), model.sort("x")) == ("function", "raised", "")
     assert not model.same_sort("Bad", "f")
     assert [t.text for t in tokens("x = 'a#b'  # c\n\n\ny")] == ["x", "=", "'a#b'", "\n", "y"]
 
