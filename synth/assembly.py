@@ -73,15 +73,18 @@ _EXPECTED = re.compile(
 
 
 def _expected_apart(code: list[Line], test: list[Line]) -> tuple[list[Line], list[Line]]:
-    """With what builds an expected object in the test, where nothing else of the code reads or makes it."""
+    """With what builds values in the test that only the test reads: expected objects, and what needs no library."""
     modules = flow_all(line.tree for line in code if isinstance(line.tree, _DEFINITIONS)).binds
-    for name in sorted(n for n in flow_all(line.tree for line in code).binds - modules if _EXPECTED.match(n)):
+    plain = plain_functions([line.tree for line in code])
+    in_test = flow_all(line.tree for line in test).reads
+    for name in sorted(flow_all(line.tree for line in code).binds - modules):
+        given = (modules if _EXPECTED.match(name) else plain) | BUILTINS | {name}
         own = [line for line in code if name in flow(line.tree).binds | flow(line.tree).changes]
         what = flow_all(line.tree for line in own)
-        alone = what.binds | what.changes <= modules | {name} and what.reads <= modules | BUILTINS | {name}
+        alone = what.binds | what.changes <= modules | {name} and what.reads <= given
         others = [line for line in code if not any(line is o for o in own)]
         if alone and not any(name in flow(line.tree).reads for line in others):
-            code, test = others, [*(own if name in flow_all(line.tree for line in test).reads else []), *test]
+            code, test = others, [*(own if name in in_test else []), *test]
     return code, test
 
 

@@ -146,8 +146,10 @@ _MANY = 40
 
 def _is_home(owner: str, names: Sequence[str]) -> bool:
     """Whether a file (the last name) is named after a symbol's module or class."""
-    module = _plain(owner.rpartition(".")[2])
-    return bool(names) and len(module) > 2 and _plain(names[-1]).startswith(module)
+    if not names or len(last := owner.rpartition(".")[2]) < 3:
+        return False
+    file = _spaced(names[-1]).removeprefix("test_")
+    return f"{file}_".startswith(f"{_spaced(last)}_") or file.split("_")[0] == _plain(last)
 
 
 def _is_exception(path: str, kind: str) -> bool:

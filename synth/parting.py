@@ -138,7 +138,7 @@ class _Parter:
         kept = {position}
         for i in range(position - 1, -1, -1):
             what = self.effects[i]
-            if not (what.binds | what.changes) & open_names and not self._is_global(self.body[i]):
+            if not (what.binds | what.changes) & open_names and (what.changes or not self._is_global(self.body[i])):
                 continue
             kept.add(i)
             if isinstance(self.body[i], _KILLERS):
@@ -182,7 +182,7 @@ class _Parter:
         """Whether a statement sets something of a module: a seed, an option."""
         match statement:
             case ast.Expr(value=ast.Call(func=ast.Attribute(attr=name) as function)):
-                return root_name(function) in self.fixed and bool(_SETS.search(name)) and not flow(statement).binds
+                return root_name(function) in self.fixed and bool(_SETS.search(name))
             case ast.Assign(targets=[ast.Attribute() | ast.Subscript() as target]):
                 return root_name(target) in self.fixed
         return False

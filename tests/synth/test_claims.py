@@ -35,7 +35,7 @@ CASES = {
     ),
     "what the name tells whole": (["test_path", "test_path", "test_other"], "lib.make.path"),
     "not an attribute whose name is only a part of a word": (
-        ["test_graphml", "test_graphml", "test_other"],
+        ["test_graphml", "test_graphml", "test_graphml"],
         "lib.relabel.relabel_nodes",
     ),
 }

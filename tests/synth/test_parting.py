@@ -42,6 +42,14 @@ CASES = {
             "import lib\nG = lib.g()\nassert G.size() == 1\n",
         ],
     ),
+    "what a function sets of one object is nothing to another of the same name": (
+        "import lib\nG = lib.f(1)\nlib.set_it(G, 1)\nassert G.x() == 1\n"
+        "G = lib.f(2)\nlib.set_it(G, 2)\nassert G.x() == 2\n",
+        [
+            "import lib\nG = lib.f(1)\nlib.set_it(G, 1)\nassert G.x() == 1\n",
+            "import lib\nG = lib.f(2)\nlib.set_it(G, 2)\nassert G.x() == 2\n",
+        ],
+    ),
     "a seed that is set holds for all": (
         "import lib\nimport random\nrandom.seed(1)\nassert lib.f() == 1\n",
         ["import lib\nimport random\nrandom.seed(1)\nassert lib.f() == 1\n"],
