@@ -82,8 +82,9 @@ class Wording:
         own = {*re.findall(r"\w+", " ".join(p.code + " " + p.test for p in programs))}
         for path in update.symbols:
             own |= {*path.split("."), *self.members.get(path, ()), *self.members.get(path.rpartition(".")[0], ())}
-        foreign = (set(_CODE.findall(text)) & self.names) - own
-        return text if not foreign and len(text) <= LONGEST_ERROR else text.partition(":")[0]
+        kind, _, message = text.partition(":")
+        foreign = (set(_CODE.findall(message)) & self.names) - own
+        return text if not foreign and len(text) <= LONGEST_ERROR else kind
 
     def _is_about(self, text: str, own: Collection[str]) -> bool:
         words = {word for word in re.findall(r"\w+", text) if len(word) > 3}

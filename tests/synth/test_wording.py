@@ -13,7 +13,9 @@ from synth.material import Piece, Update
 from synth.wording import Wording
 from tests.synth.conftest import symbol
 
-INDEX = SymbolIndex([symbol("lib.tools.gather"), symbol("lib.tools.spread"), symbol("lib.tools.cut")])
+INDEX = SymbolIndex(
+    [symbol("lib.tools.gather"), symbol("lib.tools.spread"), symbol("lib.tools.cut"), symbol("lib.GoneError")]
+)
 PIECE = Piece(Example(domain="lib", kind="test", releases=("o",), parts={}, file="t.py", root="r", generator="g",
                       generator_version="1"), Program(code="", test=""))  # fmt: skip
 UPDATE = Update(
@@ -60,6 +62,7 @@ def test_what_finders_say_is_no_note() -> None:
         ("warns", "UserWarning: use\n items", "With lib 2 this code warns:\nUserWarning: use items\nUpdate it."),
         ("fails", "TypeError: call spread() for it", "With lib 2 this code fails:\nTypeError\nUpdate it."),
         ("fails", "KeyError: no spread", "With lib 2 this code fails:\nKeyError: no spread\nUpdate it."),
+        ("fails", "GoneError: gather went", "With lib 2 this code fails:\nGoneError: gather went\nUpdate it."),
         ("fails", "", BROKE),
     ],
 )  # fmt: skip
