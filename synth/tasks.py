@@ -48,7 +48,7 @@ class Tasks:
 
     def of_test(self, test: TestFunction, claims: Sequence[str], program: Program) -> str | None:
         """The task of a test; None where it can't be told what is to be done, or the checks are many."""
-        found = self._subject(claims, program, test.node.name)
+        found = self._subject(self._of_file(claims, test.module.page.path), program, test.node.name)
         if found is None:
             return None
         subject, shown = found
@@ -67,6 +67,16 @@ class Tasks:
         return self._text(self._own_words(prose, named) or self._sentence(subject, named), "", named, program, shown)
 
     # ------------------------------------------------------------------------------------------------ the subject
+
+    def _of_file(self, claims: Sequence[str], path: str) -> Sequence[str]:
+        """The claims, first of all a function of the module that a test's file is named for.
+
+        A test of `diameter` may be named for the graph that it is of, `test_path_graph`.
+        """
+        stem = path.rpartition("/")[2].removesuffix(".py").removeprefix("test_")
+        done = [p for p in claims if self._kind(p) in ("function", "method")]
+        own = [p for p in done if stem in p.split(".")[:-1]]
+        return [own[0], *claims] if own and claims[0] in done and claims[0] not in own else claims
 
     def _subject(self, claims: Sequence[str], program: Program, name: str) -> tuple[str, Holed] | None:
         """What a row is about, and its program with holes there: its first claim that is done, not only made or read.
@@ -163,7 +173,7 @@ class Tasks:
         if any(_NOISE.match(w) for w in words) or set(words) <= own:
             return ""
         said = set(words) - _VAGUE
-        is_said = bool(said) and len(words) <= 7 and self.vocabulary >= set(words)
+        is_said = any(len(w) > 2 for w in said) and len(words) <= 7 and self.vocabulary >= set(words)
         return f"The case: {' '.join(words)}." if is_said else ""
 
     def _is_about(self, text: str, claims: Sequence[str]) -> bool:

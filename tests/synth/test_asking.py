@@ -83,3 +83,16 @@ def test_row_with_more_checks_than_a_task_shows_is_none() -> None:
     """A test of many lines can't be told in a task."""
     lines = "".join(f"        {i}: 'a long enough value {i}',\n" for i in range(40))
     assert asked(f"import lib\n\n\ndef test_gather():\n    x = lib.gather()\n    assert x == {{\n{lines}    }}\n") == []
+
+
+def test_function_of_the_module_that_the_file_is_named_for_comes_first() -> None:
+    """A test that is named for what it is set up with asks for what its file is about."""
+    named = {"lib.make.path": "Make a path.", "lib.size.width": "Get the width."}
+    symbols = [symbol("lib", "module"), *(symbol(path, doc=doc) for path, doc in named.items())]
+    test = "import lib\n\n\ndef test_path():\n    x = lib.size.width(lib.make.path(1))\n    assert x == 1\n"
+    heads = []
+    for file in ("test_size", "test_make"):
+        rows = test_examples.mine([page(f"lib/tests/{file}.py", test)], SymbolIndex(symbols), domain="d")
+        parts: Any = parted(rows)[0][0].parts
+        heads.append(parts["prompt"].partition(".")[0])
+    assert heads == ["Get the width", "Make a path"]
