@@ -15,14 +15,14 @@ CASES = {
     "a directive, printed text in the next block": (
         ".. code-block:: python\n   :caption: One\n\n   import lib\n   print(lib.f(1))\n\n"
         "prints:\n\n.. code-block:: text\n\n   a b\n",
-        ("import lib", "printed1 = str(lib.f(1))\n", "assert printed1 == 'a b'\n"),
+        ("import lib", "result1 = lib.f(1)\n", "assert str(result1) == 'a b'\n"),
     ),
     "test code and its output, a line to each print": (
         ".. testcode::\n\n   import lib\n   print(lib.f(1))\n   print(lib.f(2))\n\n.. testoutput::\n\n   1\n   2\n",
         (
             "import lib",
-            "printed1 = str(lib.f(1))\nprinted2 = str(lib.f(2))\n",
-            "assert printed1 == '1'\nassert printed2 == '2'\n",
+            "result1 = lib.f(1)\nresult2 = lib.f(2)\n",
+            "assert result1 == 1\nassert result2 == 2\n",
         ),
     ),
     "a literal block": (
@@ -35,7 +35,7 @@ CASES = {
     ),
     "a cell of MyST, comments below a print": (
         "```{code-cell} ipython3\n---\ntags: [x]\n---\nimport lib\nprint(lib.f(1))\n# Output: a\n```\n",
-        ("import lib", "printed1 = str(lib.f(1))\n", "assert printed1 == 'a'\n"),
+        ("import lib", "result1 = lib.f(1)\n", "assert str(result1) == 'a'\n"),
     ),
     "an assert of a literal": (
         "```py\nimport lib\nassert lib.f(1) == {'a': 2}\n```\n",
