@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from synth.dataflow import Flow, flow, flow_all, nodes, root_name
+from synth.dataflow import BUILTINS, Flow, flow, flow_all, nodes, root_name
 from synth.source import first_line, read
 from synth.statements import asserting_functions, effect, imported_check, pytest_context, raises_call
 
@@ -227,7 +227,7 @@ def _links(body: Sequence[ast.stmt], fixed: frozenset[str]) -> dict[str, frozens
     groups: dict[str, frozenset[str]] = {}
     for statement in body:
         for target, value in _bindings(statement):
-            names = (flow(target).binds | _shared(value)) - fixed
+            names = (flow(target).binds | _shared(value)) - fixed - BUILTINS
             together = frozenset().union(names, *(groups.get(n, frozenset()) for n in names))
             for name in together:
                 groups[name] = together

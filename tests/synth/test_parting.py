@@ -43,11 +43,11 @@ CASES = {
         ],
     ),
     "what a function sets of one object is nothing to another of the same name": (
-        "import lib\nG = lib.f(1)\nlib.set_it(G, 1)\nassert G.x() == 1\n"
-        "G = lib.f(2)\nlib.set_it(G, 2)\nassert G.x() == 2\n",
+        "import lib\nG = lib.f(1)\nv = dict.fromkeys([1])\nlib.set_it(G, v)\nassert G.x() == 1\n"
+        "G = lib.f(2)\nlib.set_it(G, dict([2]))\nassert G.x() == 2\n",
         [
-            "import lib\nG = lib.f(1)\nlib.set_it(G, 1)\nassert G.x() == 1\n",
-            "import lib\nG = lib.f(2)\nlib.set_it(G, 2)\nassert G.x() == 2\n",
+            "import lib\nG = lib.f(1)\nv = dict.fromkeys([1])\nlib.set_it(G, v)\nassert G.x() == 1\n",
+            "import lib\nG = lib.f(2)\nlib.set_it(G, dict([2]))\nassert G.x() == 2\n",
         ],
     ),
     "a seed that is set holds for all": (
