@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from registry.records import Program
-from validators.execution.conformance import descendants, processes
+from validators.execution.host import descendants, processes
 from validators.execution.pool import Pool
 from validators.execution.wall import WORKER, Limits
 

@@ -13,7 +13,7 @@ from registry.records import Annotation, Example, Program
 from validators.curation.curate import CUT
 from validators.curation.duplicates import Texts
 from validators.curation.rejected import REJECTED, UNDONE
-from validators.proofs import programs_of
+from validators.parts import programs_of
 
 
 def annotate(identifier: str, *, reject: str | None, undo: bool) -> None:

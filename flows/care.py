@@ -96,7 +96,8 @@ def _judged(lake: Lake) -> Iterator[Finding]:
 
 
 def _proofs(lake: Lake, domain: str, examples: list[Example]) -> Iterator[Finding]:
-    from validators.proofs import programs_of, prove
+    from validators.parts import programs_of
+    from validators.proofs import prove
 
     ids = sorted({p for e in examples for p in programs_of(e).values()})
     programs = {p.id: p for p in lake.read(Program, "id IN (SELECT unnest($ids))", {"ids": ids})}

@@ -22,7 +22,8 @@ from validators.curation.contamination import Task, tasks_of
 from validators.curation.curate import VERSION, Lot, curate
 from validators.curation.leaks import leaks
 from validators.curation.rejected import rejections
-from validators.proofs import Verdicts, obligations, programs_of, prove, scouting
+from validators.parts import obligations, programs_of, scouting
+from validators.proofs import Verdicts, prove
 
 CURATE_PART = f"curate@{VERSION}"
 

@@ -29,7 +29,8 @@ from synth.sites import Limits
 from synth.trials import Bench
 from synth.vocabulary import Library
 from validators.execution.likeness import DEFAULT, alike
-from validators.proofs import announces, deprecations, programs_of
+from validators.parts import programs_of
+from validators.proofs import announces, deprecations
 
 Observe = Callable[[Release, Iterable[Program]], Mapping[str, Verdict]]
 """Runs programs at a release now: program id -> verdict."""

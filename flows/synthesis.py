@@ -24,7 +24,7 @@ from registry.records import Change, Example, Program, Record, Release, Symbol, 
 from synth import generators
 from synth.generators import Material
 from synth.suites import changed
-from validators.proofs import obligations, programs_of, scouting
+from validators.parts import obligations, programs_of, scouting
 
 DERIVE_PART = "+".join((*STEPS, *BY_SOURCE))
 

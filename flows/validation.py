@@ -17,7 +17,7 @@ from registry.identity import work_key
 from registry.records import Example, Program, Release
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.pool import HARNESS
-from validators.proofs import obligations, programs_of, scouting
+from validators.parts import obligations, programs_of, scouting
 
 
 def needed(house: House, found: list[Example]) -> dict[str, set[str]]:

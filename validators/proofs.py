@@ -1,4 +1,4 @@
-"""What counts as proven: the table of obligations by kind, and the judgement over verdicts.
+"""What counts as proven: the judgement over the verdicts of a row's programs, by its kind.
 
 Parts by kind (`Example.parts["programs"]` names the programs by role, the other parts are texts):
 
@@ -22,37 +22,18 @@ A missing or `unavailable` verdict proves nothing and disproves nothing: the row
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from registry.names import SymbolIndex
 from registry.records import Example, Program, Verdict
 from validators.edits import checks_failing, line_named, place_fault, syntax_error
+from validators.parts import ALONE, DUTIES, duties_of, is_migration, programs_of
 from validators.scope import gap_fault, scope_fault, token_fault
 
 Verdicts = Mapping[tuple[str, str], Verdict]
 """(program id, release id) -> what happened there."""
-
-DUTIES: Mapping[str, tuple[tuple[str, int], ...]] = {
-    "doc": (("answer", -1), ("stub", -1)),
-    "test": (("answer", -1), ("stub", -1)),
-    "drift": (("old", 0), ("old", -1), ("new", -1)),
-    "bug": (("buggy", -1), ("fixed", -1)),
-    "fim": (("whole", -1),),
-    "edit": (("before", -1), ("after", -1)),
-    "locate": (("original", -1), ("corrupted", -1)),
-    "preference": (("chosen", -1), ("rejected", -1)),
-    "syntax": (("fixed", -1),),
-    "text": (),
-}
-"""Kind -> (role, index into the example's releases) of every run its proof needs."""
-
-_FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-
-ALONE = "alone"
-"""What roles begin with whose programs have one of a bug's several mistakes: each must fail too."""
 
 _DEPRECATIONS = ("Deprecat", "FutureWarning", "RemovedIn")
 """A warning category whose name holds one of these announces a change of the API."""
@@ -88,61 +69,6 @@ class _UnprovenError(Exception):
     def __init__(self, rule: str, detail: str) -> None:
         super().__init__(rule, detail)
         self.proof = Proof(proven=False, rule=rule, detail=detail[:300])
-
-
-def programs_of(example: Example) -> dict[str, str]:
-    """Role -> program id of an example, roles sorted."""
-    parts: Any = example.parts
-    return dict(sorted(parts.get("programs", {}).items()))
-
-
-def quoted(example: Example) -> str:
-    """What a row quotes of the library's files, beside its programs."""
-    parts: Any = example.parts
-    return "\n".join(str(part.get("text", "")) for part in parts.get("context", ()))
-
-
-def shown(example: Example) -> str:
-    """All prose that a row shows: what it asks, and what it quotes with the files' paths.
-
-    Code in what it asks is of its programs, which are read as code: `G.degree()` in a test is not `lib.degree`.
-    """
-    parts: Any = example.parts
-    asked = "" if example.kind == "preference" else _FENCED.sub("", str(parts.get("prompt", "")))
-    paths = "\n".join(str(part.get("path", "")) for part in parts.get("context", ()))
-    return f"{asked}\n{paths}\n{quoted(example)}".strip()
-
-
-def obligations(example: Example) -> list[tuple[str, str]]:
-    """The (program id, release id) runs that an example's proof needs; none for kinds without a table entry."""
-    programs = programs_of(example)
-    duties = _duties(example)
-    return list(dict.fromkeys((programs[role], example.releases[at]) for role, at in duties if role in programs))
-
-
-def _duties(example: Example) -> list[tuple[str, int]]:
-    """(role, index into the releases) of the runs that this example's proof needs."""
-    duties = [*DUTIES.get(example.kind, ()), *((role, -1) for role in programs_of(example) if role.startswith(ALONE))]
-    return [*duties, ("before", 0)] if _is_migration(example) else duties
-
-
-def _is_migration(example: Example) -> bool:
-    """Whether a row is an edit from one release to another: its program has to hold at the old one before."""
-    return example.kind == "edit" and len(example.releases) > 1
-
-
-def scouting(example: Example, new_release: str) -> list[tuple[str, str]]:
-    """The runs that find drift: a mined answer of an older release, at the new one."""
-    answer = programs_of(example).get("answer")
-    if example.kind not in ("doc", "test") or answer is None or example.releases[-1] == new_release:
-        return []
-    return [(answer, new_release)]
-
-
-def answers(examples: Iterable[Example], release: str) -> dict[str, str]:
-    """Id of a mined answer -> id of its example (the lowest), of one release."""
-    rows = sorted((e for e in examples if e.kind in ("doc", "test") and e.releases[-1] == release), key=lambda e: e.id)
-    return {programs_of(e).get("answer", ""): e.id for e in reversed(rows)}
 
 
 def prove(
@@ -203,14 +129,14 @@ class _Case:
     def complete(self) -> None:
         """Every program is named, has run, and agreed with itself."""
         named = programs_of(self.example)
-        for role, at in _duties(self.example):
+        for role, at in duties_of(self.example):
             if role not in named:
                 raise _UnprovenError("unproven", f"It names no {role} program")
             found = self.verdicts.get((named[role], self.example.releases[at]))
             if found is None or found.outcome == "unavailable":
                 why = found.detail if found is not None and found.detail else "it was not run"
                 raise _UnprovenError("unavailable", f"No verdict on the {role} program at {self._where(at)}: {why}")
-        for role, at in _duties(self.example):
+        for role, at in duties_of(self.example):
             found = self.verdict(role, at)
             if found.outcome == "flaky":
                 raise _UnprovenError(
@@ -225,7 +151,7 @@ class _Case:
         return verdict
 
     def strength(self) -> str:
-        ran = [self.verdict(role, at) for role, at in _duties(self.example)]
+        ran = [self.verdict(role, at) for role, at in duties_of(self.example)]
         passed = [v.proof for v in ran if v.outcome == "passed"]
         if not passed:
             return "none"
@@ -346,7 +272,7 @@ def _edit(case: _Case) -> None:
     A migration's program passes at the old release: else its old form may be invented, and fail everywhere.
     """
     case.passes("after")
-    if _is_migration(case.example):
+    if is_migration(case.example):
         case.passes("before", 0)
     _fails(case, "before", "vacuous-test", "The test passes before the edit too")
     before, after = case.program("before"), case.program("after")

@@ -21,7 +21,7 @@ from registry.identity import sha256_of_bytes
 from registry.lake import Lake
 from registry.records import Verdict
 from tests.flows.runs import driftune, kill_when, query, small_domain, start
-from validators.proofs import programs_of
+from validators.parts import programs_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 

@@ -11,8 +11,9 @@ import pytest
 
 from registry.records import Program
 from validators.execution import conformance, worker
-from validators.execution.conformance import ATTACKS, Finding, attacks, descendants, examine, how_many, weak_winners
+from validators.execution.conformance import ATTACKS, Finding, attacks, examine, how_many, weak_winners
 from validators.execution.environments import BuiltEnvironment
+from validators.execution.host import descendants
 from validators.execution.pool import Pool
 
 

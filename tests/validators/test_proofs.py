@@ -1,4 +1,4 @@
-"""The table of obligations, and the judgement over verdicts."""
+"""The judgement over verdicts, by the runs that each kind needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 from registry.catalogue import PROOF_RULES
 from registry.names import SymbolIndex
 from registry.records import Example, Program, Symbol, Verdict
-from validators.proofs import DUTIES, Proof, obligations, programs_of, prove, scouting
+from validators.parts import DUTIES, obligations, programs_of
+from validators.proofs import Proof, prove
 
 OLD, NEW = "old-release", "new-release"
 FIXED = (
@@ -328,13 +329,3 @@ def test_row_without_a_program_or_a_known_kind_is_unproven() -> None:
     case.example = replace(case.example, kind="poem")
     assert case.prove().rule == "unproven"
     assert obligations(case.example) == []
-
-
-def test_scouting_runs_old_answers_at_the_new_release() -> None:
-    """Mined rows of the old release are run at the new one to find drift, rows of the new release are not."""
-    case = bench("test")
-    old = replace(case.example, releases=(OLD,))
-    answer = programs_of(old)["answer"]
-    assert scouting(old, NEW) == [(answer, NEW)]
-    assert scouting(case.example, NEW) == []
-    assert scouting(replace(bench("bug").example, releases=(OLD,)), NEW) == []

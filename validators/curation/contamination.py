@@ -20,7 +20,7 @@ from registry.records import Example, Program
 from registry.trees import walk
 from validators.curation.forms import SEPARATOR, Forms, form_of, form_of_tree, parsed, shingles
 from validators.curation.near import AFTER
-from validators.proofs import programs_of
+from validators.parts import programs_of
 
 RUN = 8
 """Words, or tokens of a form, in a run that is looked for."""

@@ -16,7 +16,7 @@ from registry.records import Example, Program
 from validators.curation.contamination import trees_of
 from validators.curation.forms import Form, Forms, form_of_tree, likeness, shingles
 from validators.curation.near import AFTER
-from validators.proofs import programs_of
+from validators.parts import programs_of
 
 LIKE = 0.5
 """Share of shingles: of either program's in a near-copy, of the site's in a text that holds it.

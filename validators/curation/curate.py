@@ -26,7 +26,8 @@ from validators.curation.limits import above_cap, above_share, tokens
 from validators.curation.near import near_duplicates
 from validators.curation.private import Privacy
 from validators.curation.rejected import REJECTED, alike, rejected_rows
-from validators.proofs import Verdicts, answers, programs_of, prove, quoted, shown
+from validators.parts import answers, programs_of, quoted, shown
+from validators.proofs import Verdicts, prove
 from validators.references import Reader
 from validators.snapshot import freeze
 from validators.splits import TRAIN, Plan, assign, hubs, is_site, plan

@@ -10,7 +10,7 @@ from typing import Any
 
 from registry.identity import sha256_of
 from registry.records import Example, Program
-from validators.proofs import programs_of
+from validators.parts import programs_of
 
 _ROLES = (
     "answer", "old", "new", "buggy", "fixed", "chosen", "rejected", "whole", "before", "after", "original", "corrupted",

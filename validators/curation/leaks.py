@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from registry.families import Families, Family
 from registry.records import Example, Program
-from validators.proofs import programs_of, shown
+from validators.parts import programs_of, shown
 from validators.splits import CONTEXT, DEV, SITES, SYMBOL, TRAIN
 
 _WORD = re.compile(r"[^\W\d]\w*")

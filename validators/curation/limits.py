@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from registry.records import Example, Program
-from validators.proofs import programs_of
+from validators.parts import programs_of
 from validators.splits import draw
 
 BYTES_A_TOKEN = 3

@@ -20,7 +20,7 @@ from rensa import RMinHash, RMinHashLSH
 
 from registry.records import Example
 from validators.curation.forms import Form, Forms, likeness, shingles
-from validators.proofs import programs_of
+from validators.parts import programs_of
 
 LIKE = 0.8
 """Programs that speak of the same are alike from this index of Jaccard on."""

@@ -24,83 +24,13 @@ from typing import Any
 
 from registry.text import Text
 from validators.execution import comparing, frames
+from validators.execution.checkers import ALMOST, CLOSE, LIBRARY, STATEMENTS, UNITTEST, Form
+from validators.execution.checks import Condition, NotRewritable, refuse_hidden_checks
 from validators.execution.constants import constant
 from validators.execution.names import Names, dotted
 from validators.execution.patterns import search, tame
 from validators.execution.typed import Null, Undecided, plain
 from validators.execution.values import approximately, render
-
-
-class NotRewritable(Exception):  # noqa: N818 - a property of the test, not an error
-    """Why a test can only be proven weakly."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One comparison that the supervisor makes.
-
-    Attributes:
-        line: Its line in the test.
-        source: The assert it comes from, in one line.
-        expected: The literals, as text; where there are several, a tuple.
-        values: How many values the program sends for it.
-        guessable: Whether True, False or None is all that is asked for.
-        holds: Whether the decoded values satisfy it; may raise what such a comparison raises.
-    """
-
-    line: int
-    source: str
-    expected: str
-    values: int
-    guessable: bool
-    holds: Callable[[Sequence[Any]], bool]
-
-
-@dataclass(frozen=True)
-class Condition:
-    """What is sent for one check, as text of the test, and what decides about it outside."""
-
-    holes: list[str]
-    holds: Callable[[Sequence[Any]], bool]
-    expected: str
-    guessable: bool
-
-    def check(self, node: ast.stmt, test: Text) -> Check:
-        """The check that a statement comes to."""
-        source = " ".join(test.segment(node).split())
-        return Check(node.lineno, source[:300], self.expected, len(self.holes), self.guessable, self.holds)
-
-
-@dataclass(frozen=True)
-class Form:
-    """A function that compares two values: by what, which options it takes, and which of them say nothing."""
-
-    compare: Callable[..., bool]
-    options: tuple[str, ...] = ()
-    positional: tuple[str, ...] = ()
-    ignored: tuple[str, ...] = ("err_msg", "verbose", "obj", "msg")
-
-
-_CLOSE = ("rtol", "atol", "equal_nan")
-_FRAMES = ("check_dtype", "check_names", "check_exact", "rtol", "atol")
-LIBRARY: dict[str, Form] = {
-    "numpy.array_equal": Form(comparing.arrays_equal, ("equal_nan",)),
-    "numpy.allclose": Form(comparing.close, _CLOSE, _CLOSE),
-    "numpy.isclose": Form(comparing.is_close, _CLOSE, _CLOSE),
-}
-"""Functions whose value is a truth."""
-
-STATEMENTS: dict[str, Form] = {
-    "numpy.testing.assert_equal": Form(comparing.equal, ("strict",)),
-    "numpy.testing.assert_array_equal": Form(comparing.array_equal, ("strict",)),
-    "numpy.testing.assert_allclose": Form(comparing.allclose, _CLOSE, _CLOSE),
-    "numpy.testing.assert_almost_equal": Form(comparing.almost_equal, ("decimal",), ("decimal",)),
-    "numpy.testing.assert_array_almost_equal": Form(comparing.array_almost_equal, ("decimal",), ("decimal",)),
-    "pandas.testing.assert_frame_equal": Form(frames.frame_equal, _FRAMES),
-    "pandas.testing.assert_series_equal": Form(frames.series_equal, _FRAMES),
-    "pandas.testing.assert_index_equal": Form(frames.index_equal, ("check_names", "check_exact", "rtol", "atol")),
-}
-"""Functions that raise where they don't hold."""
 
 _OPERATORS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
@@ -177,7 +107,7 @@ class Reader:
             return [self._form(call, STATEMENTS[path], False)]
         if path == "numpy.testing.assert_" and call.args:
             return self.conditions(call.args[0])
-        if isinstance(call.func, ast.Attribute) and call.func.attr in _UNITTEST and self._is_case(call.func):
+        if isinstance(call.func, ast.Attribute) and call.func.attr in UNITTEST and self._is_case(call.func):
             return self._unittest(call, call.func.attr)
         return None
 
@@ -333,7 +263,7 @@ class Reader:
         if isinstance(inner, ast.Compare) and len(inner.ops) == 1 and isinstance(inner.ops[0], ast.Eq):
             return [self._pair(node, inner.left, inner.comparators[0], comparing.all_equal, negate)]
         if isinstance(inner, ast.Call) and self.paths.path(inner.func) == "numpy.isclose":
-            return [self._form(inner, Form(comparing.close, _CLOSE, _CLOSE), negate)]
+            return [self._form(inner, Form(comparing.close, CLOSE, CLOSE), negate)]
         return [self._truth(node, negate)]
 
     def _method(self, node: ast.Call, method: ast.Attribute, negate: bool) -> list[Condition]:
@@ -354,12 +284,12 @@ class Reader:
         return isinstance(method.value, ast.Name) and f"def {method.attr}" not in self.test.text
 
     def _unittest(self, call: ast.Call, name: str) -> list[Condition]:
-        operators, count = _UNITTEST[name]
+        operators, count = UNITTEST[name]
         arguments = call.args[:count]
         options = {k.arg: k.value for k in call.keywords if k.arg != "msg"}
-        if len(arguments) < count or (options and name not in _ALMOST):
+        if len(arguments) < count or (options and name not in ALMOST):
             raise NotRewritable(f"Line {call.lineno} calls {name} in another way")
-        if name in _ALMOST:
+        if name in ALMOST:
             return [self._almost(call, arguments, options, negate=name != "assertAlmostEqual")]
         if name in ("assertTrue", "assertFalse"):
             return self.conditions(arguments[0], name == "assertFalse")
@@ -435,40 +365,6 @@ def _has_nan(value: Any) -> bool:
     return isinstance(value, float) and math.isnan(value)
 
 
-_ALMOST = ("assertAlmostEqual", "assertNotAlmostEqual")
-_UNITTEST: dict[str, tuple[Callable[[], ast.cmpop], int]] = {
-    "assertEqual": (ast.Eq, 2), "assertEquals": (ast.Eq, 2), "assertNotEqual": (ast.NotEq, 2),
-    "assertIs": (ast.Is, 2), "assertIsNot": (ast.IsNot, 2), "assertIsNone": (ast.Is, 1),
-    "assertIsNotNone": (ast.IsNot, 1), "assertIn": (ast.In, 2), "assertNotIn": (ast.NotIn, 2),
-    "assertGreater": (ast.Gt, 2), "assertGreaterEqual": (ast.GtE, 2), "assertLess": (ast.Lt, 2),
-    "assertLessEqual": (ast.LtE, 2), "assertListEqual": (ast.Eq, 2), "assertTupleEqual": (ast.Eq, 2),
-    "assertDictEqual": (ast.Eq, 2), "assertSetEqual": (ast.Eq, 2), "assertMultiLineEqual": (ast.Eq, 2),
-    "assertTrue": (ast.Eq, 1), "assertFalse": (ast.Eq, 1), "assertIsInstance": (ast.Eq, 2),
-    "assertNotIsInstance": (ast.Eq, 2), "assertCountEqual": (ast.Eq, 2), "assertRegex": (ast.Eq, 2),
-    "assertAlmostEqual": (ast.Eq, 2), "assertNotAlmostEqual": (ast.NotEq, 2),
-}  # fmt: skip
-"""Methods of TestCase: the comparison that they make, and of how many arguments."""
-
-
 def _shown(known: Sequence[Any]) -> str:
     shown = known[0] if len(known) == 1 else tuple(known)
     return repr(shown) if isinstance(shown, _Approx) else render(shown)
-
-
-_CHECKERS = {"raises", "warns", "deprecated_call", "fail", "suppress", "match"}
-
-
-def refuse_hidden_checks(node: ast.AST) -> None:
-    """Raise where something within `node` decides about the outcome by itself, inside the program's process."""
-    for inner in ast.walk(node):
-        line = getattr(inner, "lineno", 0)
-        if isinstance(inner, ast.Assert):
-            raise NotRewritable(f"Line {line} is a nested assert")
-        if isinstance(inner, ast.Raise):
-            raise NotRewritable(f"Line {line} raises by itself")
-        if isinstance(inner, ast.Compare) and not all(isinstance(op, (ast.Is, ast.IsNot)) for op in inner.ops):
-            raise NotRewritable(f"Line {line} compares outside an assert")
-        if isinstance(inner, ast.Call):
-            name = inner.func.attr if isinstance(inner.func, ast.Attribute) else dotted(inner.func)
-            if name.startswith("assert") or name in _CHECKERS:
-                raise NotRewritable(f"Line {line} calls {name}, which decides inside the process")

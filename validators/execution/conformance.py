@@ -13,14 +13,10 @@ None may be `passed` with strong proof, in any mode; with weak proof only those 
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import re
 import secrets
-import socket
-import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +28,7 @@ from registry.errors import DriftuneError
 from registry.records import Program, Verdict
 from validators.execution.census import CENSUS, HONEST, HONEST_FILES, SOUND
 from validators.execution.environments import BuiltEnvironment
+from validators.execution.host import Host, canaries, descendants, marked, until_gone
 from validators.execution.pool import Sandbox
 
 WEAK: Mapping[str, tuple[str, ...]] = {
@@ -64,7 +61,7 @@ HONEST_S = 30.0
 _SLACK_S = 20.0
 _CORES = str(len(os.sched_getaffinity(0)))
 _MODES = ("strong", "calls", "weak")
-_PROBE = "host_canaries"
+_PROBE = "hostcanaries"
 
 _MARKED = "import ctypes\nctypes.CDLL(None).prctl(15, {mark!r}, 0, 0, 0)\n{code}"
 _EQUALS = """\
@@ -160,7 +157,7 @@ def examine(
     chosen = attacks() if only is None else [a for a in attacks() if a.name in set(only)]
     before = descendants()
     with ExitStack() as stack:
-        host = stack.enter_context(_canaries())
+        host = stack.enter_context(canaries())
         first = make()
         stack.callback(first.close)
         why = first.available()
@@ -181,7 +178,7 @@ def examine(
         yield from lane.honest()
         others = [stack.enter_context(_closing(make())) for _ in range(max(0, lanes - 1))]
         yield from _abreast([lane, *(_Lane(o, environment, host) for o in others)], chosen)
-    there = _until_gone(lambda: sorted(descendants() - before))
+    there = until_gone(lambda: sorted(descendants() - before))
     yield Finding("sandbox", "it leaves no process when closed", not there, _outlived(there))
 
 
@@ -212,19 +209,10 @@ def _abreast(lanes: Sequence[_Lane], chosen: Sequence[Attack]) -> Iterator[Findi
             future.result()
 
 
-@dataclass(frozen=True)
-class _Host:
-    """What stands on the host for attacks to reach, and the name that all processes of this run have."""
-
-    secret: str
-    targets: str
-    run: str
-
-
 class _Lane:
     """One sandbox, in which one program runs after the other."""
 
-    def __init__(self, sandbox: Sandbox, environment: BuiltEnvironment, host: _Host) -> None:
+    def __init__(self, sandbox: Sandbox, environment: BuiltEnvironment, host: Host) -> None:
         self.sandbox = sandbox
         self.environment = environment
         self.host = host
@@ -262,7 +250,7 @@ class _Lane:
         verdict, wrong = self.run(program, HONEST_S)
         if not wrong and verdict.outcome != "passed":
             wrong = f"The next program: {verdict.outcome}: {verdict.detail}"
-        there = [] if wrong else _until_gone(lambda: marked(mark))
+        there = [] if wrong else until_gone(lambda: marked(mark))
         return wrong or _outlived(there)
 
     def run(self, program: Program, timeout_s: float) -> tuple[Verdict, str]:
@@ -302,96 +290,12 @@ def _judged(attack: Attack, mode: str, verdict: Verdict, secret: str) -> str:
     return ""
 
 
-# --------------------------------------------------------------------------------------------------------- the host
-
-
-@contextmanager
-def _canaries() -> Iterator[_Host]:
-    """A file, variable, port, sockets and process on the host, which no program may reach."""
-    secret = f"secret-{secrets.token_hex(8)}"
-    run = f"left{secrets.token_hex(2)}"
-    os.environ["DRIFTUNE_CONFORMANCE"] = secret
-    with tempfile.TemporaryDirectory(prefix="driftune-conformance-") as folder, ExitStack() as stack:
-        path = Path(folder) / "host.txt"
-        path.write_text(secret, encoding="ascii")
-        places = {"abstract": f"driftune-{secrets.token_hex(4)}", "socket": f"{folder}/socket"}
-        tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        _answer(tcp, secret)
-        for place in (f"\0{places['abstract']}", places["socket"]):
-            listener = stack.enter_context(socket.socket(socket.AF_UNIX))
-            listener.bind(place)
-            listener.listen()
-            _answer(listener, secret)
-        command = Path("/proc/self/cmdline").read_text(encoding="utf-8", errors="replace")
-        targets = {"path": str(path), "port": tcp.getsockname()[1], "pids": [os.getpid(), os.getppid()]}
-        try:
-            yield _Host(secret, json.dumps({**targets, **places, "command": command}), run)
-        finally:
-            del os.environ["DRIFTUNE_CONFORMANCE"]
-
-
-def _answer(listener: socket.socket, secret: str) -> None:
-    """Tell the secret to whoever connects, until the listener is closed."""
-
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection:
-                connection.sendall(secret.encode())
-
-    threading.Thread(target=serve, daemon=True).start()
-
-
 @contextmanager
 def _closing(sandbox: Sandbox) -> Iterator[Sandbox]:
     try:
         yield sandbox
     finally:
         sandbox.close()
-
-
-def marked(mark: str) -> list[int]:
-    """The host's processes that have this name."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if (folder / "comm").read_text(encoding="utf-8", errors="replace").strip() == mark:
-                found.append(int(folder.name))
-        except OSError:
-            continue
-    return found
-
-
-def processes() -> dict[int, tuple[int, str]]:
-    """The parent and the state of each of the host's processes."""
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            text = (folder / "stat").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue
-        state, parent = text.rpartition(")")[2].split()[:2]
-        found[int(folder.name)] = (int(parent), state)
-    return found
-
-
-def descendants(rows: Mapping[int, tuple[int, str]] | None = None) -> set[int]:
-    """The processes below this one, as `processes` has them, by default now."""
-    rows = processes() if rows is None else rows
-    found = {os.getpid()}
-    while more := {pid for pid, (parent, _) in rows.items() if parent in found} - found:
-        found |= more
-    return found - {os.getpid()}
-
-
-def _until_gone(look: Callable[[], list[int]], seconds: float = 5.0) -> list[int]:
-    deadline = time.monotonic() + seconds
-    while (there := look()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return there
 
 
 def _outlived(there: list[int]) -> str:

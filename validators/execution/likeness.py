@@ -2,7 +2,7 @@
 
 A rule forgives one kind of difference. `alike` says which of those in force are needed for two to count as the same:
 
-* `address`: memory addresses in texts
+* `address`: where objects stood in memory, `<f at 0x7f12ab34cd56>`, in texts
 * `timing`: durations, dates and times of day in texts; in force only where asked for (in values they may be the point)
 * `numpy-repr`: how NumPy 2 writes its scalars, `np.float64(1.0)` for `1.0`, `np.True_` for `True`
 * `numpy-core`: `numpy._core` for `numpy.core` in names
@@ -24,6 +24,8 @@ import re
 from collections.abc import Callable, Collection
 from typing import Any
 
+from validators.execution.values import without_addresses
+
 _DURATION = re.compile(r"\b\d+(?:\.\d+)?(?:e-?\d+)? ?(?:ns|µs|us|ms|s|sec|secs|seconds?|minutes?|hours?)\b")
 _CLOCK = re.compile(
     r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?|\b\d\d?:\d\d:\d\d(?:\.\d+)?"
@@ -34,7 +36,7 @@ _SCALAR = re.compile(
 _NUMBER = re.compile(r"[-+]?(?<![\w.])\d+(?:\.\d*)?(?:[eE][-+]?\d+)?(?![\w.])")
 
 TEXT_RULES: dict[str, Callable[[str], str]] = {
-    "address": lambda text: re.sub(r"\b0x(?:[0-9a-fA-F]{4,}|\.\.\.)", "0x…", text),
+    "address": without_addresses,
     "timing": lambda text: _CLOCK.sub("time", _DURATION.sub("duration", text)),
     "numpy-repr": lambda text: _without_numpy(text),
     "numpy-core": lambda text: text.replace("numpy._core", "numpy.core"),

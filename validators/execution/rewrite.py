@@ -27,7 +27,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from registry.text import Text
-from validators.execution.conditions import Check, Condition, NotRewritable, Reader, refuse_hidden_checks
+from validators.execution.checks import Check, Condition, NotRewritable, refuse_hidden_checks
+from validators.execution.conditions import Reader
 from validators.execution.constants import bindings, constant
 from validators.execution.names import Names, dotted
 from validators.execution.parsing import parse

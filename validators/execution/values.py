@@ -193,12 +193,16 @@ def _pairs(items: Any) -> Iterable[tuple[Any, Any]]:
 
 
 _ADDRESS = re.compile(r"(?<= at )0x[0-9a-fA-F]{4,}")
-"""Where an object without a `__repr__` of its own stood in memory: another place in each run."""
+
+
+def without_addresses(text: str) -> str:
+    """A text without where objects that have no `__repr__` of their own stood in memory: elsewhere in each run."""
+    return _ADDRESS.sub("0x...", text)
 
 
 def render(value: Any) -> str:
     """A literal as Python text that is the same everywhere: sets in order, no addresses, long ones cut, with a hash."""
-    text = _ADDRESS.sub("0x...", _text(value).encode("utf-8", "backslashreplace").decode())
+    text = without_addresses(_text(value).encode("utf-8", "backslashreplace").decode())
     if len(text) <= _RENDERED:
         return text
     return f"{text[:_RENDERED]}… sha256:{hashlib.sha256(text.encode()).hexdigest()}"

@@ -22,6 +22,7 @@ ALIKE: list[tuple[str, str, str, tuple[str, ...] | None]] = [
     ("another number", "1", "2", None),
     ("another text", "'a'", "'b'", None),
     ("an address", "'<object at 0x7f12ab34cd56>'", "'<object at 0x7f99ab34cd00>'", ("address",)),
+    ("a text that is no address", "'mask 0xdeadbeef'", "'mask 0xdeadbeee'", None),
     ("an address in no literal", "<f at 0x...>", "<f at 0x7f99ab34cd00>", ("address",)),
     ("a duration", "'done in 0.31s'", "'done in 1.2s'", ("timing",)),
     ("a time of day", "'at 2026-11-21 12:00:01'", "'at 2026-11-22 08:30:00'", ("timing",)),

@@ -15,7 +15,7 @@ from soak import servers
 
 from benchmarks.truth import busy
 from registry.records import Program
-from validators.execution.conformance import processes
+from validators.execution.host import processes
 from validators.execution.pool import Pool
 from validators.execution.wall import Limits
 
