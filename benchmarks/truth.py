@@ -6,7 +6,7 @@ For each library, and each pair (version of the tests, version that they run at)
 outcome for the same test; nodes on which two runs of plain pytest disagree are left out:
 
 * `node`: each node through pytest inside the sandbox, the nodes of a module in one program, each with its own check
-* `row`: each program that `synth.test_examples` makes of these tests, by the proof that it gets by default
+* `row`: each program that `synth.mined.test_examples` makes of these tests, by the proof that it gets by default
 * `weak`: the same programs, in weak mode
 
 Exit status 1 where one differs.
@@ -32,7 +32,7 @@ from registry.names import SymbolIndex
 from registry.records import Example, Program
 from registry.settings import Settings
 from scrapers.pypi import PyPISource
-from synth.test_examples import mine
+from synth.mined.test_examples import mine
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.pool import Pool
 

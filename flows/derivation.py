@@ -18,16 +18,19 @@ from registry.families import Families
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Program, Record, Release, Verdict
 from scrapers.sources import Scraped
-from synth import behaviour, bugs, edits, fim, locate, migrate, pairs, refactors, sites
-from synth.behaviour import suspects
-from synth.context import Definitions
-from synth.drift import Drift
-from synth.hunks import rewritten_functions
+from synth import bugs
+from synth.edited import edits, fim, refactors
+from synth.edited.context import Definitions
 from synth.material import Piece, chosen, pieces
-from synth.ngrams import Trigrams
-from synth.sites import Limits
-from synth.trials import Bench
-from synth.vocabulary import Library
+from synth.migrated import behaviour, migrate, pairs, sites
+from synth.migrated.behaviour import suspects
+from synth.migrated.drift import Drift
+from synth.migrated.hunks import rewritten_functions
+from synth.migrated.sites import Limits
+from synth.migrated.trials import Bench
+from synth.mutated import locate
+from synth.mutated.ngrams import Trigrams
+from synth.mutated.vocabulary import Library
 from validators.execution.likeness import DEFAULT, alike
 from validators.parts import programs_of
 from validators.proofs import announces, deprecations

@@ -23,7 +23,7 @@ from registry.names import SymbolIndex
 from registry.records import Change, Example, Program, Record, Release, Symbol, Verdict
 from synth import generators
 from synth.generators import Material
-from synth.suites import changed
+from synth.mined.suites import changed
 from validators.parts import obligations, programs_of, scouting
 
 DERIVE_PART = "+".join((*STEPS, *BY_SOURCE))

@@ -13,14 +13,14 @@ from typing import Any
 
 from registry.names import SymbolIndex
 from registry.records import Example, Program
-from synth.difficulty import edit_distance, text_distance
 from synth.material import derived
-from synth.slips import Draft, Slip
+from synth.mutated.difficulty import edit_distance, text_distance
+from synth.mutated.slips import Draft, Slip
+from synth.mutated.syntax_bugs import broken
+from synth.mutated.taxonomy import MISTAKES
+from synth.mutated.vocabulary import Library
+from synth.mutated.wrapped import Wrapped, wrapped
 from synth.source import applied
-from synth.syntax_bugs import broken
-from synth.taxonomy import MISTAKES
-from synth.vocabulary import Library
-from synth.wrapped import Wrapped, wrapped
 
 GENERATOR, VERSION = "bugs", "8"
 

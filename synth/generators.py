@@ -11,7 +11,7 @@ from typing import Protocol
 from registry.errors import GeneratorError
 from registry.names import SymbolIndex
 from registry.records import Example, Page, Program, Release, Symbol
-from synth import doc_examples, test_examples, text
+from synth.mined import doc_examples, test_examples, text
 
 GROUP = "driftune.generators"
 """The entry-point group: name -> a Generator, or a callable that makes one."""
@@ -66,7 +66,7 @@ class Doc:
     name, version = doc_examples.GENERATOR, doc_examples.VERSION
 
     def generate(self, material: Material) -> Iterator[Program | Example]:
-        """See `synth.doc_examples.mine`."""
+        """See `synth.mined.doc_examples.mine`."""
         return doc_examples.mine(
             material.pages,
             material.symbols,
@@ -83,7 +83,7 @@ class Tests:
     name, version = test_examples.GENERATOR, test_examples.VERSION
 
     def generate(self, material: Material) -> Iterator[Program | Example]:
-        """See `synth.test_examples.mine`."""
+        """See `synth.mined.test_examples.mine`."""
         return test_examples.mine(
             material.pages,
             material.index,
@@ -101,7 +101,7 @@ class Text:
     name, version = text.GENERATOR, text.VERSION
 
     def generate(self, material: Material) -> Iterator[Program | Example]:
-        """See `synth.text.mine`."""
+        """See `synth.mined.text.mine`."""
         if material.latest:
             yield from text.mine(material.pages, material.index, domain=material.domain)
 

@@ -14,9 +14,9 @@ from flows.synthesis import _derive_key
 from registry.domain import Domain
 from registry.records import Change, Release, Symbol
 from registry.settings import Settings
-from synth.behaviour import FOUND
-from synth.drift import with_replacements
-from synth.rules import Rule
+from synth.migrated.behaviour import FOUND
+from synth.migrated.drift import with_replacements
+from synth.migrated.rules import Rule
 
 OLD, NEW = (Release(library="lib", version=v, artifact_sha256=v * 64) for v in "12")
 GONE = Change(old=OLD.id, new=NEW.id, symbol="lib.f", kind="removed", evidence=[{"source": "griffe", "text": "gone"}])

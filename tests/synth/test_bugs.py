@@ -12,11 +12,11 @@ import pytest
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Program
 from synth.bugs import NAMES, SEVERAL, SYNTAX, mutate
-from synth.difficulty import distance, edit_distance
-from synth.slips import Draft, comments
-from synth.taxonomy import MISTAKES
-from synth.vocabulary import Library
-from synth.wrapped import WRAPPERS, wrapped
+from synth.mutated.difficulty import distance, edit_distance
+from synth.mutated.slips import Draft, comments
+from synth.mutated.taxonomy import MISTAKES
+from synth.mutated.vocabulary import Library
+from synth.mutated.wrapped import WRAPPERS, wrapped
 from tests.synth.conftest import RELEASE, parted, symbol
 from validators.edits import syntax_error
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from registry.names import SymbolIndex
 from registry.records import Example, Program
 from scrapers.sources import Scraped
-from synth import bugs, doc_examples, test_examples
-from synth.vocabulary import Library
+from synth import bugs
+from synth.mined import doc_examples, test_examples
+from synth.mutated.vocabulary import Library
 from tests.synth.conftest import outcomes, parted
 
 

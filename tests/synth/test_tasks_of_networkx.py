@@ -10,9 +10,11 @@ import pytest
 from registry.names import SymbolIndex
 from registry.records import Example, Program
 from scrapers.sources import Scraped
-from synth import doc_examples, fim, locate, refactors
-from synth.context import Definitions
+from synth.edited import fim, refactors
+from synth.edited.context import Definitions
 from synth.material import Piece
+from synth.mined import doc_examples
+from synth.mutated import locate
 from tests.synth.conftest import outcomes, parted
 from validators.scope import gap_fault, scope_fault, token_fault
 

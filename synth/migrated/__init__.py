@@ -1,0 +1,1 @@
+"""`drift` and `preference` rows: what a Change means for code that calls the library, proposed, tried and worded."""

@@ -1,0 +1,377 @@
+"""Call sites: for one prompt the call as it is now, as it was (`stale`), mutants of it and an invented name.
+
+A site is a call of a changed function in a program that passes at the new release. Its rows are of kind `preference`
+and share `root`: the prompt is the code before the call, chosen and rejected go from the call to the end of its
+statement, the suffix is the rest. Nothing here runs: whether the chosen passes and the rejected does not is decided by
+verdicts, and so many are proposed that some may turn out equivalent.
+"""
+
+from __future__ import annotations
+
+import ast
+import random
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from registry.families import Families
+from registry.names import SymbolIndex
+from registry.records import Change, Example, Program
+from synth.material import Piece, Update, draw, key_of, licence_of, parents_of
+from synth.migrated import migrate
+from synth.migrated.arguments import code_of, parsed_call
+from synth.migrated.calls import Call, Receivers, Script
+from synth.migrated.codemods import backward
+from synth.migrated.mutants import Mutator
+from synth.migrated.rules import Rule
+from synth.migrated.slices import Slicer
+from synth.migrated.spelling import Speller
+
+GENERATOR, VERSION = "sites", "3"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is proposed.
+
+    Attributes:
+        mutants: Most mutants of a site.
+        family: Most sites of a family that have no old form.
+        stale: Most sites of a family that have an old form; they are scarce, and alone show old against new.
+        file: Most sites of a family in one file.
+        example: Most sites of a family in one example.
+        prompt: Most characters of a prompt.
+        hub: A symbol called by more than this share of the examples is no site.
+    """
+
+    mutants: int = 3
+    family: int = 10
+    stale: int = 24
+    file: int = 6
+    example: int = 3
+    prompt: int = 1500
+    hub: float = 0.03
+
+
+@dataclass(frozen=True)
+class Site:
+    """A call site.
+
+    Attributes:
+        piece: The example it stands in.
+        path: Canonical path of what is called, at new.
+        family: Name of its family.
+        change: Id of the change it shows.
+        prompt: Code before the call.
+        chosen: From the call to the end of its statement.
+        suffix: The rest of the code.
+        call: The call itself: what `chosen` begins with, after `lead`.
+        test: Checks.
+        stale: Old forms, from the call to the end of the statement, with the codemod's name.
+        operator: How the site came to be: `mined`, `planted`, `varied`, `migrated`.
+        donor: planted: the example that the call's statement comes from.
+        lead: What stands around the call at new and is part of the choice: `dict(` of `dict(nx.shortest_path(G))`.
+    """
+
+    piece: Piece
+    path: str
+    family: str
+    change: str | None
+    prompt: str
+    chosen: str
+    suffix: str
+    call: str
+    test: str
+    stale: tuple[tuple[str, str], ...] = ()
+    operator: str = "mined"
+    donor: Piece | None = None
+    lead: str = ""
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The examples it was made from."""
+        return (self.piece,) if self.donor is None else (self.piece, self.donor)
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Ids of what it was made from."""
+        return parents_of(*self.pieces)
+
+    @cached_property
+    def root(self) -> str:
+        """Key that all rows of the site share."""
+        return "site:" + key_of(self.prompt, self.chosen, self.suffix, self.test)
+
+    @property
+    def raises(self) -> bool:
+        """Whether the call stands under `try`: as a rule it must raise there."""
+        return self.prompt.rpartition("\n")[0].endswith("try:")
+
+    def program(self, chosen: str | None = None) -> Program:
+        """The program, with another text from the call to the end of the statement."""
+        text = self.chosen if chosen is None else chosen
+        return Program(code=self.prompt + text + self.suffix, test=self.test)
+
+    def text(self, call: str) -> str:
+        """From the call to the end of the statement, with another call."""
+        return self.lead + call + self.chosen[len(self.lead) + len(self.call) :]
+
+
+class Sites:
+    """Finds call sites and writes their rows.
+
+    Args:
+        changes: What changed.
+        old: Symbols of the old release.
+        new: Symbols of the new release.
+        rules: Codemods of the changes.
+        families: Families of the changes.
+        limits: How much.
+        seed: Seed of the mutants.
+    """
+
+    def __init__(
+        self,
+        changes: Sequence[Change],
+        old: SymbolIndex,
+        new: SymbolIndex,
+        rules: Sequence[Rule],
+        families: Families,
+        limits: Limits | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.old, self.new, self.families, self.seed = old, new, families, seed
+        self.limits = limits or Limits()
+        self.mutator, self.receivers = Mutator(new, old), Receivers(new)
+        self.rules: dict[str, list[Rule]] = {}
+        for rule in rules:
+            self.rules.setdefault(rule.new, []).append(rule)
+        self.changes: dict[str, Change] = {}
+        for change in sorted(changes, key=lambda c: (c.symbol, c.kind, c.id)):
+            for name in (change.symbol, change.replacement):
+                path = new.canonical(name) if name else None
+                if path is not None:
+                    self.changes.setdefault(path, change)
+
+    # ------------------------------------------------------------------------------------------------------ finding
+
+    def find(self, pieces: Sequence[Piece]) -> list[Site]:
+        """The call sites of changed functions in programs that pass at the new release, within the limits."""
+        speller = Speller(pieces, self.old, self.new)
+        hubs = self._hubs(pieces)
+        found: list[Site] = []
+        for piece in sorted(pieces, key=lambda p: (p.key, p.program.id)):
+            found += self._in(piece, speller, hubs)
+        return self.limited(found)
+
+    def limited(self, sites: Iterable[Site]) -> list[Site]:
+        """At most so many a family, file and example; sites with an old form first, calls that must raise last."""
+        unique = {site.root: site for site in sites}
+        pool = sorted(unique.values(), key=lambda s: (not s.stale, s.raises, draw(self.seed, s.root)))
+        by_family: Counter[str] = Counter()
+        by_file: Counter[tuple[str, str]] = Counter()
+        by_example: Counter[tuple[str, str]] = Counter()
+        kept = []
+        for site in pool:
+            file, example = (site.family, site.piece.example.file), (site.family, site.piece.key)
+            most = self.limits.stale if site.stale else self.limits.family
+            if (
+                by_family[site.family] < most
+                and by_file[file] < self.limits.file
+                and by_example[example] < self.limits.example
+            ):
+                by_family[site.family] += 1
+                by_file[file] += 1
+                by_example[example] += 1
+                kept.append(site)
+        return sorted(kept, key=lambda s: (s.family, s.piece.key, s.root))
+
+    def _hubs(self, pieces: Sequence[Piece]) -> frozenset[str]:
+        """Symbols that very many examples call."""
+        calls: Counter[str] = Counter()
+        for piece in pieces:
+            calls.update({*self.new.called(piece.program.code), *piece.called})
+        most = max(self.limits.hub * len(pieces), 20)
+        return frozenset(path for path, n in calls.items() if n > most)
+
+    def _in(self, piece: Piece, speller: Speller, hubs: frozenset[str]) -> Iterator[Site]:
+        wanted = (self.changes.keys() | self.rules.keys()) - hubs
+        if not wanted & {*self.new.called(piece.program.code), *piece.called}:
+            return
+        program = speller.through_modules(piece.program, wanted)
+        try:
+            script = Script(program.code, self.new.roots, self.receivers.of(piece.called))
+            slicer = Slicer(program)
+        except (SyntaxError, ValueError, RecursionError):
+            return
+        for call in script.calls(self.new):
+            if call.path in wanted:
+                for start, stale in self._forms(script, call, speller):
+                    site = self._site(piece, script, slicer, call, start, stale)
+                    if site is not None:
+                        yield site
+
+    def _forms(self, script: Script, call: Call, speller: Speller) -> Iterator[tuple[int, tuple[tuple[str, str], ...]]]:
+        """Where the choice starts, and the old forms from there to the end of the statement."""
+        assert call.path is not None
+        text, end = script.code[slice(*call.span)], script.code[call.span[1] : call.stop]
+        stale = tuple((op, old + end) for op, old in self.stale(call.path, text, script, speller))
+        for rule in self.rules.get(call.path, ()):
+            around = script.around(call, rule.around) if rule.kind == "wrap" else None
+            old = self._old_form(rule, text, script, speller) if around is not None else None
+            if around is not None and old is not None:
+                yield around[0], ((rule.operator, old + script.code[around[1] : call.stop]),)
+                return
+        yield call.span[0], stale
+
+    def _site(
+        self, piece: Piece, script: Script, slicer: Slicer, call: Call, begin: int, stale: tuple[tuple[str, str], ...]
+    ) -> Site | None:
+        assert call.path is not None
+        family = self.family(call.path)
+        part = slicer.around(call.statement)
+        if part is None or family is None:
+            return None
+        start, stop, end = begin + part.shift, call.stop + part.shift, call.span[1] + part.shift
+        text = script.code[slice(*call.span)]
+        if stop < end or start > self.limits.prompt or part.code[start:end] != script.code[begin : call.span[1]]:
+            return None
+        change = next((r.change for r in self.rules.get(call.path, ())), None) if stale else None
+        if change is None and call.path in self.changes:
+            change = self.changes[call.path].id
+        return Site(
+            piece, call.path, family, change, part.code[:start], part.code[start:stop], part.code[stop:], text,
+            part.test, stale, lead=script.code[begin : call.span[0]],
+        )  # fmt: skip
+
+    def family(self, path: str) -> str | None:
+        """The family that a canonical path of the new release belongs to."""
+        names = [path, *(rule.old for rule in self.rules.get(path, ()))]
+        return next((f for name in names for f in sorted(self.families.calling([name]))), None)
+
+    def stale(self, path: str, text: str, script: Script, speller: Speller) -> Iterator[tuple[str, str]]:
+        """(codemod, old form) of a call as it would have been written against the old release."""
+        seen = {text}
+        for rule in self.rules.get(path, ()):
+            written = self._old_form(rule, text, script, speller) if rule.kind != "wrap" else None
+            if written is not None and written not in seen:
+                seen.add(written)
+                yield rule.operator, written
+
+    @staticmethod
+    def _old_form(rule: Rule, text: str, script: Script, speller: Speller) -> str | None:
+        parsed = parsed_call(text)
+        made = backward(rule, parsed) if parsed is not None else None
+        if parsed is None or made is None:
+            return None
+        if rule.kind == "removed-parameter" and not _names_of(rule.values[0]) <= script.names.keys():
+            return None
+        function = speller.old(rule, code_of(parsed.func), script)
+        return function + code_of(made)[len(code_of(made.func)) :] if function is not None else None
+
+    # ------------------------------------------------------------------------------------------------------ writing
+
+    def rows(
+        self,
+        sites: Iterable[Site],
+        domain: str,
+        releases: tuple[str, str],
+    ) -> Iterator[Program | Example]:
+        """The `preference` rows of sites: each Program before the first Example that names it.
+
+        Args:
+            sites: The sites.
+            domain: Name of the domain.
+            releases: Ids of the old and the new release.
+        """
+        for site in sites:
+            chosen = site.program()
+            yield chosen
+            for kind, operator, text in self.rejected(site):
+                program = site.program(text)
+                if program.id == chosen.id:
+                    continue
+                yield program
+                yield self._preference(site, domain, releases, chosen, program, kind, operator, text)
+
+    def rejected(self, site: Site) -> Iterator[tuple[str, str, str]]:
+        """(kind, operator, text) of every wrong form of a site, distinct: old forms, mutants, an invented name."""
+        parsed = parsed_call(site.call)
+        if parsed is None or site.path not in self.new.by_path:
+            return
+        rng = random.Random(f"{self.seed}:{site.root}")
+        seen = {site.chosen}
+        for operator, text in site.stale[:2]:
+            if text not in seen:
+                seen.add(text)
+                yield "stale", operator, text
+        function = code_of(parsed.func)
+        made = 0
+        for wrong in self.mutator.mutants(site.path, function, parsed, rng):
+            text = site.text(wrong.text)
+            if text not in seen and made < self.limits.mutants:
+                seen.add(text)
+                made += 1
+                yield wrong.kind, wrong.kind, text
+        invented = self.mutator.invented(site.path, function, parsed, rng)
+        if invented is not None and site.text(invented.text) not in seen:
+            yield "invented", "invented", site.text(invented.text)
+
+    def _preference(
+        self, site: Site, domain: str, releases: tuple[str, str], chosen: Program, rejected: Program, kind: str,
+        operator: str, text: str,
+    ) -> Example:  # fmt: skip
+        return Example(
+            domain=domain,
+            kind="preference",
+            releases=releases,
+            parts={
+                "programs": {"chosen": chosen.id, "rejected": rejected.id},
+                "prompt": site.prompt,
+                "chosen": site.chosen,
+                "rejected": text,
+                "suffix": site.suffix,
+            },
+            change=site.change,
+            family=site.family,
+            symbols=(site.path,),
+            file=site.piece.example.file,
+            root=site.root,
+            generator=GENERATOR,
+            generator_version=VERSION,
+            seed=self.seed,
+            parents=site.parents,
+            licence=licence_of(*site.pieces),
+            source_url=site.piece.example.source_url,
+            bug_kind=kind,
+            operator=f"{site.operator}:{operator}",
+        )
+
+    def updates(self, sites: Iterable[Site], spared: Collection[tuple[str, str]] = frozenset()) -> Iterator[Update]:
+        """The old forms of calls, each with the call as it is now.
+
+        Args:
+            sites: The sites.
+            spared: (root of a site, codemod) of old forms that get none.
+        """
+        for site in sites:
+            for kind, operator, text in self.rejected(site):
+                if kind == "stale" and (site.root, operator) not in spared:
+                    yield Update(
+                        old=site.program(text),
+                        new=site.program(),
+                        pieces=site.pieces,
+                        root=site.root,
+                        maker=(migrate.GENERATOR, migrate.VERSION),
+                        operator=f"backward:{operator}",
+                        symbols=(site.path,),
+                        family=site.family,
+                        change=site.change,
+                        seed=self.seed,
+                    )
+
+
+def _names_of(expression: str) -> set[str]:
+    """The names that an expression reads."""
+    return {n.id for n in ast.walk(ast.parse(expression, mode="eval")) if isinstance(n, ast.Name)}

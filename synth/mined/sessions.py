@@ -1,0 +1,221 @@
+"""Doctest sessions: a docstring's or guide's prompts as straight scripts with checks, sliced by names."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import re
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+
+from synth.dataflow import flow, flow_all, nodes, unbound
+from synth.folding import reads_as_literal
+from synth.mined.outputs import Errors, Script, Session, Step, builtin_error, is_print, shows
+
+LONGEST = 40
+"""Statements beyond which a session is no example."""
+
+
+MOST = 3
+"""Checks of one session: those of more are told apart by what they call."""
+
+
+def sessions(text: str, echoes: bool = True, errors: Errors = builtin_error) -> Iterator[Session]:
+    """The independent sessions of a text: one for each run of prompts between prose that states an output.
+
+    A run brings the statements of earlier runs that its names depend on. Where the output has an ellipsis the statement
+    is kept and its check dropped; skipped statements are left out. A run with many checks is several sessions, and so
+    is one that shows an object before and after it is changed.
+
+    Args:
+        text: The text.
+        echoes: Whether a run may show nothing but an object as it was constructed (the docs of a class do).
+        errors: What a program calls an error that a traceback names; None where it can't name it.
+    """
+    steps, prose = _steps(text)
+    steps = _without_echoes(steps, echoes)
+    for block in dict.fromkeys(s.block for s in steps):
+        end = max(i for i, s in enumerate(steps) if s.block == block) + 1
+        shown = {i for i, s in enumerate(steps) if s.block == block and s.want and _can_be_checked(s, errors)}
+        for part in _parts(steps[:end], sorted(shown)):
+            chosen = _slice(part)
+            if 0 < len(chosen) <= LONGEST:
+                made = Script(chosen, errors).session()
+                if made is not None:
+                    yield replace(made, prose=prose.get(block, ""))
+
+
+def _can_be_checked(step: Step, errors: Errors) -> bool:
+    return Script([replace(step, checked=True)], errors).session() is not None
+
+
+def _parts(steps: list[Step], checks: list[int]) -> Iterator[list[Step]]:
+    """The steps with their checks shared out: a few a part, one that shows what is changed later alone."""
+    fixed = _module_like(steps)
+    shared: list[int] = []
+    for i in checks:
+        if _is_changed(steps[i], steps[i + 1 :], fixed):
+            yield _checking(steps[: i + 1], {i})
+        else:
+            shared.append(i)
+    if len(shared) <= MOST:
+        yield _checking(steps, set(shared))
+        return
+    groups: dict[str, list[int]] = {}
+    for i in shared:
+        groups.setdefault(_called(steps[i].tree), []).append(i)
+    for group in groups.values():
+        for at in range(0, len(group), MOST):
+            chosen = group[at : at + MOST]
+            yield _checking(steps[: chosen[-1] + 1], set(chosen))
+
+
+def _checking(steps: list[Step], chosen: set[int]) -> list[Step]:
+    return [replace(s, checked=i in chosen) for i, s in enumerate(steps)]
+
+
+def _is_changed(step: Step, after: list[Step], fixed: AbstractSet[str]) -> bool:
+    """Whether later steps change what a step shows: an object by its name, or a view."""
+    value = step.tree.value if isinstance(step.tree, ast.Expr) else None
+    if isinstance(value, ast.Call) and is_print(value) and len(value.args) == 1:
+        value = value.args[0]
+    is_made = not isinstance(value, (ast.Name, ast.Attribute, ast.Subscript))
+    if value is None or (is_made and reads_as_literal(step.want.strip())):
+        return False
+    looked_at = flow(value).reads - fixed
+    return any(looked_at & (flow(s.tree).changes | flow(s.tree).binds) for s in after if not shows(s))
+
+
+def _called(tree: ast.stmt) -> str:
+    """The name of what a statement calls first."""
+    calls = [n for n in nodes(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
+    return calls[0].func.attr if calls else ""  # type: ignore[attr-defined]
+
+
+def _slice(steps: list[Step]) -> list[Step]:
+    """The steps that are checked, and what their names depend on.
+
+    Calls for their effect in the same run of prompts stay where they change what a name of theirs may also stand for (a
+    view's graph). An expression with an output only shows something, unless its name says otherwise.
+    """
+    fixed = _module_like(steps)
+    chosen = _needed(steps, fixed, frozenset())
+    what = flow_all(s.tree for s in chosen)
+    return _needed(steps, fixed, (what.reads | what.binds) - fixed)
+
+
+def _needed(steps: list[Step], fixed: AbstractSet[str], linked: AbstractSet[str]) -> list[Step]:
+    """The steps that are checked, what they depend on, and calls in their run that may change what is `linked`."""
+    blocks = {s.block for s in steps if s.checked}
+    last = max((i for i, s in enumerate(steps) if s.checked), default=0)
+    wanted: set[str] = set()
+    rebound: set[str] = set()
+    chosen: list[Step] = []
+    for step in reversed(steps[: last + 1]):
+        what = flow(step.tree)
+        acting = _acting(step)
+        changes = frozenset() if shows(step) else (flow(acting) if acting else what).changes - fixed
+        acts = step.block in blocks and acting is not None and not step.want and bool(changes & linked - rebound)
+        if not step.checked and not acts and not (what.binds | changes) & wanted:
+            continue
+        chosen.append(step)
+        if isinstance(step.tree, (ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom, ast.FunctionDef)):
+            wanted -= what.binds - what.reads
+            rebound |= what.binds - what.reads
+        wanted |= what.reads - _own(step.tree)
+        rebound -= wanted
+    return chosen[::-1]
+
+
+def _own(tree: ast.stmt) -> frozenset[str]:
+    """Names that a loop or a block binds before it reads them."""
+    if not isinstance(tree, (ast.For, ast.With)):
+        return frozenset()
+    heads = [tree.target] if isinstance(tree, ast.For) else [i.optional_vars for i in tree.items if i.optional_vars]
+    inner = [n for n in nodes(tree) if isinstance(n, ast.Assign)]
+    bound = flow_all([*heads, *(target for n in inner for target in n.targets)]).binds
+    return bound - flow_all([n.value for n in inner if flow(n).binds & flow(n).reads]).reads
+
+
+def _acting(step: Step) -> ast.Expr | None:
+    """A statement that may be there for its effect alone: a call, also one whose value is thrown away."""
+    match step.tree:
+        case ast.Expr():
+            return step.tree
+        case ast.Assign(targets=[ast.Name(id="_")], value=ast.Call() as call):
+            return ast.Expr(call)
+    return None
+
+
+def _without_echoes(steps: list[Step], alone: bool) -> list[Step]:
+    """The steps; one that shows an object as it was just constructed (`>>> df`) checks nothing where others do.
+
+    Args:
+        steps: The steps.
+        alone: Whether it checks something where no others do.
+    """
+    constructed: set[str] = set()
+    echoes: set[int] = set()
+    for i, step in enumerate(steps):
+        match step.tree:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=function)):
+                if ast.unparse(function).rpartition(".")[2][:1].isupper():
+                    constructed.add(name)
+                    continue
+            case ast.Expr(value=ast.Name(id=name)) if name in constructed:
+                echoes.add(i)
+                continue
+        what = flow(step.tree)
+        constructed -= what.binds | (frozenset() if shows(step) else what.changes)
+    checked = {s.block for i, s in enumerate(steps) if s.want and i not in echoes}
+    return [
+        replace(s, want="") if i in echoes and (s.block in checked or not alone) else s for i, s in enumerate(steps)
+    ]
+
+
+def _module_like(steps: list[Step]) -> set[str]:
+    """Names of modules, which calls don't change: imported ones, and those that a session uses and never binds."""
+    imported = [s.tree for s in steps if isinstance(s.tree, (ast.Import, ast.ImportFrom))]
+    others = [s.tree for s in steps if not isinstance(s.tree, (ast.Import, ast.ImportFrom))]
+    return (set(unbound([s.tree for s in steps])) - flow_all(others).binds) | flow_all(imported).binds
+
+
+_DIRECTIVE = re.compile(r"[ \t]*#[ \t]*doctest:(.*)")
+_UNCHECKED = "  # output unchecked"
+
+
+def _known(directive: re.Match[str]) -> str:
+    """A directive that doctest knows; a project's own (`+IGNORE_RESULT`) says that the output isn't looked at."""
+    options = re.findall(r"[+-](\w+)", directive.group(1))
+    return directive.group() if all(o in doctest.OPTIONFLAGS_BY_NAME for o in options) else _UNCHECKED
+
+
+def _steps(text: str) -> tuple[list[Step], dict[int, str]]:
+    """The prompts of a text, and the paragraph above each run of them."""
+    try:
+        parts = doctest.DocTestParser().parse(_DIRECTIVE.sub(_known, text))
+    except ValueError:
+        return [], {}
+    steps: list[Step] = []
+    prose: dict[int, str] = {}
+    block = 0
+    for part in parts:
+        if isinstance(part, str):
+            if part.strip():
+                block += 1
+                prose[block] = re.split(r"\n[ \t]*\n", part.strip())[-1]
+            continue
+        if part.options.get(doctest.SKIP):
+            continue
+        source = _DIRECTIVE.sub("", part.source).replace(_UNCHECKED, "").rstrip()
+        want = "" if _UNCHECKED in part.source else part.want
+        try:
+            body = ast.parse(source).body
+        except SyntaxError:
+            continue
+        for i, tree in enumerate(body):
+            last = i == len(body) - 1
+            code = source if len(body) == 1 else ast.unparse(tree)
+            steps.append(Step(code, tree, want if last else "", last and part.exc_msg is not None, block))
+    return steps, prose

@@ -1,0 +1,1 @@
+"""How `bug`, `syntax` and `locate` rows come about: proven programs with a mistake in them."""

@@ -1,0 +1,306 @@
+"""`locate` rows: proven programs with one token replaced by another that could well stand there: which one is it?
+
+A trigram model over the library's own code proposes what is plausible; execution keeps what breaks the program. A
+variable is taken for another that is bound by then, a function imported by name for another one: none is unknown.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import keyword
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from registry.names import SymbolIndex
+from registry.records import Example, Page, Program
+from registry.text import lines_of, placed_nodes
+from synth.claims import tells_values
+from synth.dataflow import flow
+from synth.material import Piece, derived, draw
+from synth.mutated.ngrams import ANY_TEXT, LONG_TEXT, Token, Trigrams, tokens
+from synth.mutated.vocabulary import confusable
+from synth.source import Source
+
+GENERATOR, VERSION = "locate", "4"
+BEST = 3
+"""Of so many proposals for a place one is drawn."""
+PLACES = 12
+"""Places of a program that are tried."""
+MOST_CODE = 6_000_000
+"""Characters of code the model is counted over."""
+PROMPT = "One token of this code is wrong, so that this test fails. Which one, and what should stand there?"
+
+_OPERATORS = tuple(map(frozenset, (("<", "<="), (">", ">="), ("+", "-"), ("+=", "-="), ("&", "|"))))
+_WORDS = tuple(map(frozenset, (("True", "False"), ("and", "or"))))
+_GROUPS = (*_OPERATORS, *_WORDS)
+_BUILT_IN = (
+    ("any", "all"), ("min", "max"), ("zip", "enumerate"), ("KeyError", "IndexError", "ValueError", "TypeError"),
+)  # fmt: skip
+"""Built-in names that are taken for each other."""
+_RECORDED = re.compile(r"(results?|raised|warned|printed|caught)\d*$")
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """A token replaced.
+
+    Attributes:
+        at: Where it stands, in characters.
+        was: The right token.
+        replaced: What stands there instead.
+        operator: What sort of token it is: attribute, keyword, name, number, string, operator, constant.
+    """
+
+    at: int
+    was: str
+    replaced: str
+    operator: str
+
+
+def model_of(pages: Iterable[Page], index: SymbolIndex) -> Trigrams:
+    """The model over a release's own source and tests, which tells functions, classes, modules … apart."""
+    code: list[str] = []
+    left = MOST_CODE
+    for page in sorted((p for p in pages if p.kind in ("source", "test")), key=lambda p: draw(p.path)):
+        if len(page.markdown) <= left:
+            left -= len(page.markdown)
+            code.append(page.markdown)
+    kinds: dict[str, set[str]] = {}
+    for path, symbol in index.by_path.items():
+        kinds.setdefault(path.rpartition(".")[2], set()).add(symbol.kind)
+    return Trigrams(code, {name: " ".join(sorted(found)) for name, found in kinds.items()})
+
+
+def mine(piece: Piece, model: Trigrams, *, seed: int = 0) -> Iterator[Program | Example]:
+    """A token replaced in a proven program: the corrupted Program, then the Example; none where nothing is plausible.
+
+    Args:
+        piece: The example with its program, which is the original.
+        model: What is plausible.
+        seed: Seed of the draws.
+    """
+    code = piece.program.code
+    drawn = drawn_replacement(code, model, seed, test=piece.program.test)
+    if drawn is not None:
+        text = code[: drawn.at] + drawn.replaced + code[drawn.at + len(drawn.was) :]
+        corrupted = replace(piece.program, code=text)
+        yield corrupted
+        yield _row(piece, corrupted, drawn, seed)
+
+
+def drawn_replacement(code: str, model: Trigrams, seed: int = 0, *, test: str = "") -> Replacement | None:
+    """One of the replacements for a program; None where none is plausible and parses.
+
+    Args:
+        code: The program.
+        model: What is plausible.
+        seed: Seed of the draws.
+        test: Its test: numbers, texts and operators are replaced only where it tells values.
+    """
+    program = _Program(code, test)
+    tree = ast.dump(program.source.tree)
+    places = sorted(program.places(), key=lambda i: (program.is_class(i), draw(seed, i, code)))
+    for place in places[:PLACES]:
+        for made in program.replacements(place, model, seed):
+            text = code[: made.at] + made.replaced + code[made.at + len(made.was) :]
+            if _differs(text, tree):
+                return made
+    return None
+
+
+def _differs(code: str, tree: str) -> bool:
+    try:
+        compile(code, "code", "exec", dont_inherit=True)
+        return ast.dump(ast.parse(code)) != tree
+    except (SyntaxError, ValueError):
+        return False
+
+
+class _Program:
+    """A program's tokens, and what is known of the names among them."""
+
+    def __init__(self, code: str, test: str) -> None:
+        self._literals = tells_values(test)
+        self.source = Source(code)
+        self.tokens = list(tokens(code))
+        self._said = Counter(t.text for t in self.tokens)
+        self._tested = {t.text for t in tokens(test)}
+        self._beside: list[tuple[int, int, set[str]]] = []  # spans of calls and tuples, and the names in them
+        self._made: dict[str, str] = {}  # variable -> what it is bound to first
+        self._defined = {n.name for n in self.source.tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+        self._bound: dict[str, int] = {}  # variable of the top level -> where it is bound first
+        self._imported: set[str] = set()
+        self._kept: list[tuple[int, int]] = []  # spans in which nothing is replaced
+        self._targets: set[int] = set()
+        for node in placed_nodes(self.source.tree):
+            self._note(node)
+        for statement in self.source.tree.body:
+            if not isinstance(statement, (ast.Import, ast.ImportFrom)):
+                for name in flow(statement).binds:
+                    self._bound.setdefault(name, self.source.span(statement)[1])
+
+    def _note(self, node: ast.AST) -> None:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            self._kept.append(self.source.span(node))
+            if isinstance(node, ast.ImportFrom):
+                self._imported.update(a.asname or a.name for a in node.names)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            self._targets.add(self.source.span(node)[0])
+        elif isinstance(node, (ast.JoinedStr, ast.arg)) or _is_flag(node):
+            self._kept.append(self.source.span(node))
+        elif isinstance(node, (ast.Call, ast.Tuple, ast.Compare, ast.BinOp)):
+            self._beside.append((*self.source.span(node), {_said(n) for n in ast.walk(node)}))
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            sort = node.value.func if isinstance(node.value, ast.Call) else type(node.value).__name__
+            self._made.setdefault(node.targets[0].id, sort if isinstance(sort, str) else ast.unparse(sort))
+
+    def places(self) -> list[int]:
+        """Positions in `tokens` where one may be replaced."""
+        return [i for i, t in enumerate(self.tokens) if t.kind != "line" and self._may_go(i, t)]
+
+    def is_class(self, place: int) -> bool:
+        """Whether a class may stand in a place: these come last, as every program has one (`Graph` for `DiGraph`)."""
+        return self.tokens[place].text[:1].isupper()
+
+    def _may_go(self, place: int, token: Token) -> bool:
+        if any(start <= token.at < end for start, end in self._kept) or token.at in self._targets:
+            return False
+        if token.kind == "name":
+            special = keyword.iskeyword(token.text) and not any(token.text in group for group in _WORDS)
+            return (
+                not special and not _RECORDED.match(token.text) and self._text(place - 1) not in ("def", "class", "as")
+            )
+        if not self._literals:
+            return False
+        if token.kind == "op":
+            before = self._text(place - 1)[-1:]
+            return any(token.text in group for group in _OPERATORS) and (before.isalnum() or before in ")]_")
+        if token.kind == "number":  # one that nothing else is, and that the test shows
+            return self._said[token.text] == 1 and token.text in self._tested and token.text not in ("0", "1")
+        if self._text(place - 1) == "(" and hasattr(builtins, self._text(place - 2)):
+            return False  # float("nan")
+        return 2 < len(token.text) <= LONG_TEXT and (self._said[token.text] > 1 or token.text in self._tested)
+
+    def replacements(self, place: int, model: Trigrams, seed: int) -> Iterator[Replacement]:
+        """What could stand in a place, drawn from the most plausible."""
+        token = self.tokens[place]
+        operator = self._operator(place)
+        row = [self._counted(place - 2), self._counted(place - 1), self._counted(place + 1)]
+        fitting = [t for t in self._candidates(place, operator, model, row) if t != token.text]
+        best = sorted(fitting, key=lambda t: (-_words_shared(t, token.text), -model.score(row, t), t))[:BEST]
+        for text in sorted(best, key=lambda t: draw(seed, t, token.at, self.source.text)):
+            yield Replacement(token.at, token.text, text, operator)
+
+    def _operator(self, place: int) -> str:
+        token = self.tokens[place]
+        if token.kind == "op":
+            return "operator"
+        if token.kind != "name":
+            return token.kind
+        if self._text(place - 1) == ".":
+            return "attribute"
+        if any(token.text in group for group in _WORDS):
+            return "constant"
+        return "keyword" if self._text(place + 1) == "=" and self._text(place - 1) in ("(", ",", "\n") else "name"
+
+    def _candidates(self, place: int, operator: str, model: Trigrams, row: Sequence[str]) -> list[str]:
+        token = self.tokens[place]
+        if operator in ("operator", "constant"):
+            return sorted(next(group for group in _GROUPS if token.text in group))
+        if operator == "name":
+            return self._names_like(token)
+        seen = [c for c in model.candidates(row) if model.score(row, c)]
+        sort = model.sort(token.text) if operator == "attribute" else ""
+        if sort == "module" or (sort == "function" and not self._literals):
+            return []  # both modules may have it; other functions say yes or no too
+        if operator in ("attribute", "keyword"):
+            named = [c for c in seen if c.isidentifier() and not keyword.iskeyword(c) and not c.startswith("_")]
+            fitting = [c for c in named if c[:1].isupper() == token.text[:1].isupper() and confusable(token.text, c)]
+            return [c for c in fitting if model.same_sort(c, token.text)]
+        own = [t.text for t in self.tokens if t.kind == token.kind]
+        if token.kind == "string":
+            beside = self._stand_beside(token)
+            alike = [c for c in dict.fromkeys(own) if c[:1] == token.text[:1] and c[1:-1] not in beside]
+            return [c for c in alike if 2 < len(c) <= LONG_TEXT and (len(c) > 5) == (len(token.text) > 5)]
+        return [c for c in dict.fromkeys([*seen, *own]) if _is_near(c, token.text)]
+
+    def _names_like(self, token: Token) -> list[str]:
+        """Variables for a variable, imported names for an imported one, built-in ones for a built-in one.
+
+        None that stands beside it already: which of the two is wrong could not be told.
+        """
+        beside = self._stand_beside(token)
+        if token.text in self._bound:
+            before = [n for n, at in self._bound.items() if at <= token.at and not _RECORDED.match(n)]
+            return sorted(n for n in before if n not in beside and self._alike(n, token.text))
+        if token.text in self._imported:
+            return sorted(n for n in self._imported - beside if confusable(token.text, n))
+        return [n for group in _BUILT_IN if token.text in group for n in group if n not in self._bound]
+
+    def _stand_beside(self, token: Token) -> set[str]:
+        """Names and texts of the call, pair or comparison that a token stands in."""
+        around = [(end - start, names) for start, end, names in self._beside if start <= token.at < end]
+        return min(around, key=lambda found: found[0])[1] if around else set()
+
+    def _alike(self, one: str, other: str) -> bool:
+        """Whether variables are numbered alike, hold the same sort of thing, or the right one is read nowhere else."""
+        numbered = one.rstrip("0123456789") == other.rstrip("0123456789")
+        same = one in self._made and self._made[one] == self._made.get(other)
+        if (one in self._defined) != (other in self._defined):
+            return False
+        return numbered or same or (self._said[other] == 2 and other not in self._tested)
+
+    def _text(self, place: int) -> str:
+        return self.tokens[place].text if 0 <= place < len(self.tokens) else "\n"
+
+    def _counted(self, place: int) -> str:
+        text = self._text(place)
+        long = text[:1] in "\"'" and len(text) > LONG_TEXT
+        return ANY_TEXT if long else "\n" if text.startswith("\n") else text
+
+
+def _said(node: ast.AST) -> str:
+    """A node's name, or the text it is."""
+    return node.id if isinstance(node, ast.Name) else str(node.value) if isinstance(node, ast.Constant) else ""
+
+
+def _is_flag(node: ast.AST) -> bool:
+    """`raised1 = True`: bookkeeping of the checks."""
+    return isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and _RECORDED.match(
+        getattr(node.targets[0], "id", "")
+    ) is not None  # fmt: skip
+
+
+def _words_shared(one: str, other: str) -> int:
+    return len(set(one.lower().split("_")) & set(other.lower().split("_")))
+
+
+def _is_near(candidate: str, number: str) -> bool:
+    """Whether a candidate is a number of the same sort, not far from another."""
+    numbers = [_number(text) for text in (candidate, number)]
+    if None in numbers or ("." in candidate) != ("." in number):
+        return False
+    return abs((numbers[0] or 0) - (numbers[1] or 0)) <= max(3, (numbers[1] or 0) / 2)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _row(piece: Piece, corrupted: Program, drawn: Replacement, seed: int) -> Example:
+    line = len(lines_of(piece.program.code[: drawn.at] + "."))
+    parts = {
+        "programs": {"original": piece.program.id, "corrupted": corrupted.id},
+        "prompt": f"{PROMPT}\n```python\n{piece.program.test.strip()}\n```",
+        "at": drawn.at,
+        "line": line,
+        "was": drawn.was,
+        "replaced": drawn.replaced,
+    }
+    return derived(piece.example, "locate", parts, (GENERATOR, VERSION), operator=drawn.operator, seed=seed)

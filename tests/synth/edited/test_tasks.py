@@ -1,0 +1,184 @@
+"""Rows of `fim` and `locate` keep their promise: whole nodes that the rest decides, and one token."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from typing import Any
+
+import pytest
+
+from registry.names import SymbolIndex
+from registry.records import Example, Program
+from synth.claims import tells_values
+from synth.edited import fim
+from synth.edited.context import Definitions
+from synth.edited.decided import Whole
+from synth.material import Piece, chosen
+from synth.mutated import locate
+from synth.mutated.ngrams import Trigrams, tokens
+from synth.source import Source
+from tests.synth.conftest import RELEASE, page, parted, symbol
+from validators.scope import gap_fault, token_fault
+
+SOURCE = page("lib/core.py", "def make(size, kind=None):\n    return size\n", "source")
+MAKE = dataclasses.replace(
+    symbol("lib.core.make", "function", "lib.make", doc="Make a graph.\n\nAt length.", on=SOURCE),
+    signature="(size, kind=None)",
+    parameters=(
+        {"name": "size", "kind": "positional or keyword", "default": None},
+        {"name": "kind", "kind": "positional or keyword", "default": "None"},
+    ),
+)
+INDEX = SymbolIndex([symbol("lib", "module"), symbol("lib.core", "module"), MAKE])
+CODE = 'import lib\n\nG = lib.make(3)\nH = lib.make(4, kind="x")\nresult1 = G.size()\nresult2 = H.size(G)\n'
+TEST = "assert result1 == 3\nassert result2 == 7\n"
+LIBRARY = "G.size()\nG.order()\nG.order()\nlib.make(3)\nlib.made(4)\nH.size(H)\n" * 3
+
+
+def piece(code: str = CODE, test: str = TEST) -> Piece:
+    program = Program(code=code, test=test)
+    example = Example(
+        domain="d", kind="test", releases=(RELEASE,), parts={"programs": {"answer": program.id}, "name": "test_make"},
+        symbols=("lib.core.make",), file="lib/tests/test_core.py", root="root", generator="g", generator_version="1",
+        licence="MIT",
+    )  # fmt: skip
+    return Piece(example, program)
+
+
+FILLED = "import lib\n\nn = [0, 1]\nk = 'x'\nG = lib.make(n, k)\nresult1 = G.order()\nresult2 = G.order(n)\n"
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_gap_makes_its_program(seed: int) -> None:
+    """Prefix, middle and suffix are the program with its test, cut at whole nodes, whatever is drawn."""
+    (row,) = fim.mine(piece(FILLED), Definitions([SOURCE], INDEX), seed=seed)
+    parts: Any = row.parts
+    assert gap_fault(FILLED, TEST, parts["prefix"], parts["middle"], parts["suffix"]) == ""
+    assert row.operator in ("line", "block", "expression", "arguments")
+    assert parts["order"] in fim.ORDERS
+    assert "make" in parts["prefix"].splitlines()[-1] + parts["middle"], "the subject is called there"
+
+
+def test_gaps_of_every_sort_and_order_are_drawn() -> None:
+    """Over the seeds there are lines, blocks, expressions and arguments, and both orders."""
+    rows = [row for seed in range(40) for row in fim.mine(piece(FILLED), Definitions([SOURCE], INDEX), seed=seed)]
+    assert {r.operator for r in rows} == {"line", "block", "expression", "arguments"}
+    assert {dict(r.parts)["order"] for r in rows} == {"psm", "spm"}  # type: ignore[call-overload]
+
+
+def test_function_that_nothing_else_names_is_told() -> None:
+    """A gap that calls what the rest doesn't name always has its definition with it."""
+    head = 'def make(size, kind=None):\n    """Make a graph."""\n    ...\n'
+    told: dict[bool, set[bool]] = {True: set(), False: set()}
+    for seed in range(40):
+        (row,) = fim.mine(piece(FILLED), Definitions([SOURCE], INDEX), seed=seed)
+        parts: Any = row.parts
+        assert parts["context"] in ([], [{"path": "lib/core.py", "text": head}])
+        assert (SOURCE.id in row.parents) is bool(parts["context"])
+        told["make" in parts["prefix"]].add(bool(parts["context"]))
+    assert told[False] == {True}
+
+
+@pytest.mark.parametrize(
+    ("code", "test", "gap", "decided"),
+    [
+        ("G = lib.make(nodes)\nr = lib.size(G)\n", "assert r == 3\n", "r = lib.size(G)", False),  # any function fits
+        ("r = lib.size(nodes)\ns = lib.size(more)\n", "assert (r, s) == (1, 2)\n", "lib.size(more)", True),
+        ("G = lib.size(4)\n", "assert lib.size(G) == 3\n", "lib.size(4)", False),  # nothing from what is there
+        ("r = lib.size(nodes, 2)\n", "assert lib.size(r) == 2\n", "lib.size(nodes, 2)", False),  # 2 by chance
+        ("r = lib.size(nodes, 2)\n", "assert lib.size(r) == [1, 2]\n", "lib.size(nodes, 2)", True),
+        ("r = lib.size(nodes, 2)\ns = lib.size(nodes, 5)\n", "assert r < s\n", "lib.size(nodes, 2)", True),
+        ("r = lib.size(nodes, on=True)\n", "assert lib.size(r) == 2\n", "lib.size(nodes, on=True)", False),
+        ("nodes.grow(1)\nr = nodes.grow(2)\n", "assert r == [1, 2]\n", "nodes.grow(1)", False),  # what is done
+        ("lib.size(nodes)\nlib.size(nodes)\n", "assert nodes == [1]\n", "lib.size(nodes)", False),  # twice
+        ("H = lib.size(nodes)\nr = lib.size(more)\n", "assert r == [1]\n", "H = lib.size(nodes)", False),  # unread
+        ("r = len(nodes)\n", "assert r == [1]\n", "len(nodes)", False),  # no more than built-in functions
+        ("r = nodes.copy()\n", "assert r == [1]\n", "nodes.copy()", True),  # everybody knows a list's methods
+        ("r = nodes.coat()\n", "assert r == [1]\n", "nodes.coat()", False),
+    ],
+)
+def test_gap_follows_from_what_stands_around_it(code: str, test: str, gap: str, decided: bool) -> None:
+    """Names in scope, what the rest calls, and literals that are asked for or stand in a like call; nothing else."""
+    whole = Whole(f"import lib\n\nnodes, more = [1], [2]\n{code}", test)
+    found = [g for g in fim.gaps(whole.source) if whole.code[g.start : g.end] == gap]
+    assert found
+    assert {whole.decides(g.nodes, (g.start, g.end), "") for g in found} == {decided}
+
+
+def test_private_attributes_and_questions_of_yes_or_no_give_no_gap() -> None:
+    """Nobody should learn `G._adj`, and a test that asks for yes or no doesn't decide."""
+    definitions = Definitions([SOURCE], INDEX)
+    assert list(fim.mine(piece(FILLED + "G._adj = 1\n"), definitions)) == []
+    assert list(fim.mine(piece(FILLED, "assert result1\nassert not result2\n"), definitions)) == []
+
+
+def test_nothing_in_an_f_string_is_a_gap() -> None:
+    """Before Python 3.12 what stands in an f-string doesn't know where: no gap begins or ends there."""
+    code = 'x = 1\ny = """\n""" + f"{lib.make(x)} and {lib.make(x, 3)}"\n'
+    assert {gap.operator for gap in fim.gaps(Source(code))} <= {"line", "block"}
+
+
+@pytest.mark.parametrize("given", ["(a + b), c", "a, (b + c)", "((a)), k=(b)"])
+def test_gap_of_arguments_has_all_of_their_parentheses(given: str) -> None:
+    """Where arguments stand in parentheses, these are in the gap."""
+    code = f"import lib\n\nr = lib.f({given})\n"
+    found = [code[gap.start : gap.end] for gap in fim.gaps(Source(code)) if gap.operator == "arguments"]
+    assert found == [given]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_one_token_is_replaced_by_a_plausible_one(seed: int) -> None:
+    """The corrupted program is a token away from the original, parses, and takes no name for one that isn't bound."""
+    source = piece()
+    examples, programs = parted(locate.mine(source, Trigrams([LIBRARY]), seed=seed))
+    parts: Any = examples[0].parts
+    corrupted = programs[parts["programs"]["corrupted"]]
+    assert token_fault(CODE, corrupted.code, parts["at"], parts["was"], parts["replaced"]) == ""
+    assert ast.dump(ast.parse(corrupted.code)) != ast.dump(ast.parse(CODE))
+    assert corrupted.code.splitlines()[parts["line"] - 1] != CODE.splitlines()[parts["line"] - 1]
+    assert not parts["was"].startswith("result")
+    if examples[0].operator == "name":
+        assert parts["replaced"] in ("G", "H")
+
+
+@pytest.mark.parametrize(
+    ("test", "tells"),
+    [
+        ("assert raised1 is True\nassert x == False\nassert y\n", False),
+        ("assert len(x) == 3\n", True),
+        ("for k in x:\n    assert k in (3, 4)\n", True),
+        ("assert not x\n", False),
+        ("pd.testing.assert_frame_equal(x, y)\n", True),
+        ("mock.assert_called()\n", False),
+    ],
+)
+def test_literals_stay_where_a_test_asks_for_yes_or_no(test: str, tells: bool) -> None:
+    """A number is replaced only where the test compares values and shows it: else it couldn't be told."""
+    assert tells_values(test) is tells
+    rows = [r for seed in range(20) for r in locate.mine(piece(test=test), Trigrams([LIBRARY]), seed=seed)]
+    kinds = {r.operator for r in rows if isinstance(r, Example)}
+    assert ("number" in kinds) is (tells and "3" in test)
+
+
+def test_model_proposes_what_it_saw_in_such_places() -> None:
+    """Behind `G.` it knows `size` and `order`, the commoner first; it knows what is raised; a comment is no code."""
+    model = Trigrams(["G.order()\nG.order()\nG.size()  # G.comment()\n"])
+    assert model.candidates(["G", "."]) == ["order", "size"]
+    assert model.score(["G", ".", "("], "order") > model.score(["G", ".", "("], "size") > 0
+    model = Trigrams(
+        ["try:\n    raise lib.Bad(1)\nexcept (ValueError): pass\nexcept lib.Worse: pass\n"], {"f": "function"}
+    )
+    assert model.same_sort("Bad", "Worse")
+    assert (model.sort("f"), model.sort("Bad"), model.sort("x")) == ("function", "raised", "")
+    assert not model.same_sort("Bad", "f")
+    assert [t.text for t in tokens("x = 'a#b'  # c\n\n\ny")] == ["x", "=", "'a#b'", "\n", "y"]
+
+
+def test_lottery_takes_its_share() -> None:
+    """As many of a hundred as asked for, the same ones whoever else plays; none at 0 and all at 100."""
+    taken = [n for n in range(1000) if chosen(33, "fim", n)]
+    assert 250 < len(taken) < 420
+    assert set(taken) <= {n for n in range(1000) if chosen(50, "fim", n)}
+    assert not any(chosen(0, n) for n in range(100))
+    assert all(chosen(100, n) for n in range(100))

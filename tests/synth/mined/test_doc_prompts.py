@@ -1,0 +1,75 @@
+"""What a `doc` row asks names nothing but what its program uses: the rest may be held out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from registry.names import SymbolIndex
+from synth.mined import doc_examples
+from tests.synth.conftest import page, parted, symbol
+
+SESSION = "\n\n>>> import lib\n>>> lib.gather([1, 2])\n3\n"
+
+ASKED = """
+
+Complete this program for lib 1 where it has `...`, with `lib.gather`:
+```python
+import lib
+
+result1 = ...  # from [1, 2]
+```
+Write the whole program. This must hold afterwards:
+```python
+assert result1 == 3
+```"""
+
+
+def test_task_is_of_what_the_program_shows() -> None:
+    """A session that calls `gather` asks for `gather`, in its docs and in a guide; in another's docs it is an aside."""
+    source = page("lib/__init__.py", "def gather(items):\n    return 3\n", "source")
+    guide = page("docs/guide.md", f"Deprecated, use `spread`{SESSION.replace('2', '4')}", "guide")
+    symbols = [
+        symbol("lib", "module"),
+        symbol("lib.gather", doc=f"Gathers things.{SESSION}", on=source),
+        symbol("lib.spread", doc=f"Spread things.{SESSION.replace('2', '3')}", on=source),
+    ]
+    rows = doc_examples.mine([source, guide], symbols, SymbolIndex(symbols), domain="d", release="lib 1")
+    parts: list[Any] = [e.parts for e in parted(rows)[0]]
+    assert {p["name"]: p["prompt"] for p in parts} == {
+        "lib.gather#1": f"Gather things.{ASKED}",
+        "docs/guide.md#1": f"Gather things.{ASKED}".replace("2]", "4]"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("above", "asked"),
+    [
+        ("Gather a few numbers:", "Gather a few numbers."),
+        ("Gather a few numbers as `spread` does:", "Gather things."),
+        ("This is the same:", "Gather things."),
+        ("The numbers are 1 and 2.", "Gather things."),
+    ],
+)
+def test_an_example_has_its_own_sentence_where_it_is_a_task(above: str, asked: str) -> None:
+    """Prose above an example counts where it says what is done, points nowhere else and names nothing else."""
+    source = page("lib/__init__.py", "def gather(items):\n    return 3\n", "source")
+    doc = f"Gather things.\n\n{above}{SESSION}"
+    symbols = [symbol("lib", "module"), symbol("lib.gather", doc=doc, on=source), symbol("lib.spread", on=source)]
+    [example], _ = parted(doc_examples.mine([source], symbols, SymbolIndex(symbols), domain="d"))
+    parts: Any = example.parts
+    assert parts["prompt"].splitlines()[0] == asked
+
+
+def test_a_draw_without_a_seed_is_no_example() -> None:
+    """What a function gives that could be given a seed, and isn't, is chance."""
+    source = page("lib/__init__.py", "def gather(items, seed=None):\n    return 3\n", "source")
+    seeded = SESSION.replace("2]", "2], seed=1")
+    made = []
+    for text in (SESSION, seeded):
+        gather = replace(symbol("lib.gather", doc=text, on=source), parameters=({"name": "items"}, {"name": "seed"}))
+        symbols = [symbol("lib", "module"), gather]
+        made.append(len(list(doc_examples.mine([source], symbols, SymbolIndex(symbols), domain="d"))))
+    assert made == [0, 3]

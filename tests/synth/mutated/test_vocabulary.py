@@ -1,0 +1,63 @@
+"""Names are mixed up where they share what they speak of, not where they only look alike."""
+
+from __future__ import annotations
+
+import pytest
+
+from synth.mutated.vocabulary import confusable, inventions
+
+MIXED_UP = [
+    ("closeness_centrality", "betweenness_centrality"),
+    ("predecessors", "successors"),
+    ("add_edge", "add_edges_from"),
+    ("in_edges", "out_edges"),
+    ("nodes", "edges"),
+    ("Graph", "DiGraph"),
+    ("DataFrame", "LazyFrame"),
+    ("is_connected", "is_strongly_connected"),
+    ("shortest_path", "shortest_path_length"),
+]
+
+TOLD_APART = [
+    ("has_edge", "edge_subgraph"),
+    ("has_edge", "has_node"),
+    ("add_edge", "remove_edge"),
+    ("is_aperiodic", "transitive_reduction"),
+    ("star_graph", "path_graph"),
+    ("cycle_graph", "chordal_cycle_graph"),
+    ("karate_club_graph", "les_miserables_graph"),
+    ("read_gml", "read_gexf"),
+    ("weight", "normalized"),
+    ("inspect", "select"),
+    ("Categories", "Series"),
+    ("color", "core"),
+    ("edge_bfs", "edge_boundary"),
+    ("onion_layers", "bfs_layers"),
+    ("gnp_random_graph", "random_clustered_graph"),
+    ("OutMultiEdgeView", "OutDegreeView"),
+    ("trials", "trial_communities"),
+]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "mixed"), [*((*p, True) for p in MIXED_UP), *((*p, False) for p in TOLD_APART)]
+)
+def test_only_names_of_one_thing_are_mixed_up(one: str, other: str, mixed: bool) -> None:
+    """A verb, a format or a sort of graph is never taken for another one, whichever of the two is asked about."""
+    assert confusable(one, other) is confusable(other, one) is mixed
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("add_edges_from", {"addedgesfrom", "addEdgesFrom", "add_edges", "add_edegs_from"}),
+        ("path_graph", {"create_path_graph", "make_path_graph", "build_path_graph", "path_graphs", "pathgraph",
+                        "pathGraph", "graph_path", "path", "path_grpah"}),
+        ("density", {"get_density", "compute_density", "denisty"}),
+        ("is_connected", {"isconnected", "isConnected", "is_connceted"}),
+        ("size", set()),
+    ],
+)  # fmt: skip
+def test_invented_names_read_as_if_they_belonged(name: str, wanted: set[str]) -> None:
+    """No verb is put before another one; a graph is made, anything else is got."""
+    assert set(inventions(name)) == wanted
