@@ -7,6 +7,7 @@ from typing import Any
 
 from flows.house import House
 from flows.scraping import releases
+from registry.errors import SandboxError
 from registry.records import Program, Release, Verdict
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.pool import HARNESS
@@ -31,7 +32,11 @@ def verdicts(house: House) -> dict[tuple[str, str], Verdict]:
 
 
 def run_now(house: House, release: Release, programs: Iterable[Program]) -> dict[str, Verdict]:
-    """Program id -> verdict, of programs that a generator wants observed; those that ran before are looked up."""
+    """Program id -> verdict, of programs that a generator wants observed; those that ran before are looked up.
+
+    Raises:
+        SandboxError: One couldn't be run. What is made without knowing how it ran would be taken for all there is.
+    """
     wanted = {p.id: p for p in programs}
     built = environment(house, release)
     ran = _attempted(house, built.record.id, "program IN (SELECT unnest($programs))", {"programs": sorted(wanted)})
@@ -41,6 +46,8 @@ def run_now(house: House, release: Release, programs: Iterable[Program]) -> dict
         house.tell(f"Observe programs with {release.library} {release.version}", start, len(missing))
         made = list(run_programs(house, built, missing[start : start + SHARD]))
         house.append([*missing[start : start + SHARD], *made])
+        if lost := next((v for v in made if not is_said(v)), None):
+            raise SandboxError(f"Program {lost.program} couldn't be run: {lost.detail}", program=lost.program)
         known.update((v.program, v) for v in made)
     return known
 

@@ -7,12 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from flows import validation
+from flows import running, validation
 from flows.house import House
+from flows.running import run_now
 from flows.scraping import releases, scrape_key
 from flows.synthesis import mine_key
 from flows.validation import shard_key, validate_mined_stage
 from registry.domain import Domain
+from registry.errors import SandboxError
 from registry.records import Environment, Example, Program, Release, Verdict
 from registry.settings import Settings
 from validators.execution.pool import HARNESS
@@ -47,3 +49,28 @@ def test_what_lost_its_verdict_is_run_again(tmp_path: Path, monkeypatch: pytest.
     assert [batch.size for batch in validate_mined_stage(made)] == [2]
     made.append(verdicts[:1])
     assert validate_mined_stage(made) == []
+
+
+def test_what_could_not_be_run_is_not_taken_for_observed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a sandbox is gone while generators observe programs, the step fails: it would be done with rows missing."""
+    domain = Domain.model_validate({"name": "d", "library": {"name": "lib", "versions": ["1", "2"]}})
+    made = House(domain=domain, settings=Settings(home=tmp_path))
+    where = Environment(python="3.11.7", requirements=("lib==2",), settings={})
+    monkeypatch.setattr(running, "environment", lambda *_: SimpleNamespace(record=where))  # there is no such lib
+    outcomes = {"r = 1": "passed", "r = 2": "unavailable"}
+    made.__dict__["pool"] = SimpleNamespace(  # an entry point's: its outcomes, whatever is installed here
+        run=lambda _, programs, **__: [
+            Verdict(
+                program=p.id, environment=where.id, harness=HARNESS, policy="k=2,timeout=10",
+                outcome=outcomes[p.code], proof="none", detail="No sandbox: the engine is gone",
+            )
+            for p in programs
+        ]
+    )  # fmt: skip
+    release = Release(library="lib", version="2", artifact_sha256="2")
+    one, two = (Program(code=code, test="assert r") for code in outcomes)
+    assert run_now(made, release, [one])[one.id].outcome == "passed"
+    with pytest.raises(SandboxError, match="the engine is gone"):
+        run_now(made, release, [one, two])
+    outcomes["r = 2"] = "passed"
+    assert set(run_now(made, release, [one, two])) == {one.id, two.id}
