@@ -56,6 +56,16 @@ def cut(text: str) -> str | None:
         pytest.param(
             "def secret():\n    pass\n\n\ndef _f():\n    pass\n", "", id="nor of one with nothing public left"
         ),
+        pytest.param(
+            'def f():\n    """\n    """\n    return secret()\n\n\ndef g():\n    return 1\n',
+            "def g():\n    return 1\n",
+            id="one whose docstring says nothing goes",
+        ),
+        pytest.param(
+            "import lib.secret\n\n\ndef f():\n    return lib.g()\n\n\ndef g():\n    return 1\n",
+            "def g():\n    return 1\n",
+            id="the import of a module goes with what uses the package that it binds",
+        ),
         pytest.param("Prose.\n", None, id="prose is no module"),
     ],
 )
@@ -76,3 +86,9 @@ def test_entries_go_from_lists_and_emptied_sections_from_prose() -> None:
     assert prose.without(text, lambda piece: "secret" in piece) == (
         "Title\n=====\n\n.. autosummary::\n\n   f\n   g\n\nTwo\n---\n\nOpen.\n\n"
     )
+
+
+def test_long_blocks_are_taken_apart_in_one_pass() -> None:
+    """The longest block of code is read once, not once for each of its lines."""
+    text = "Table::\n\n" + "".join(f"    {n} words of a row\n" for n in range(30_000))
+    assert prose.without(text, lambda piece: False) == text

@@ -135,7 +135,10 @@ class _Module:
         for alias in node.names:
             alone.names = [alias]
             told = alias.name in self.names or self._gives_away(ast.unparse(alone))
-            (self.gone.add(alias.asname or alias.name) if told else kept.append(alias))
+            if told:
+                self.gone |= _bound(alone)  # of `import a.b` it is `a`
+            else:
+                kept.append(alias)
         return self._importing(part, kept)
 
     def _importing(self, part: _Part, kept: list[ast.alias]) -> _Part | None:
@@ -163,7 +166,7 @@ class _Module:
         if own or not isinstance(doc, ast.Expr) or not isinstance(doc.value, ast.Constant):
             return None
         quoted = _QUOTED.search(part.head)
-        if quoted is None or not isinstance(doc.value.value, str):
+        if quoted is None or not isinstance(doc.value.value, str) or not quoted[3].strip():
             return None
         rest = _documentation(quoted[3], self._gives_away)
         less = part.head[: quoted.start(3)] + rest + part.head[quoted.end(3) :]
@@ -314,6 +317,6 @@ def _public(body: Iterable[ast.stmt]) -> set[str]:
 def _parses(text: str) -> bool:
     try:
         ast.parse(text)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from registry.prose import is_rule
 
 _FENCE = re.compile(r"^\s*(```|~~~)")
+_TALLEST = 4
+"""Lines that are too many for a heading with a rule under it, and one over it."""
 _LIST = re.compile(r"^\s*(?:\.\.\s+(?:autosummary|toctree)::|```\{(?:autosummary|toctree)\})", re.MULTILINE)
 
 
@@ -39,13 +41,17 @@ def pieces(text: str) -> list[str]:
     found: list[list[str]] = [[]]
     fenced = False
     blank = False
+    said = 0  # lines of the last piece that aren't blank: a long one is read no further for being a heading
     for line in text.splitlines(keepends=True):
         code = line.startswith((" ", "\t", ">>>"))
-        if not fenced and ((blank and not code and line.strip()) or (line.strip() and is_heading("".join(found[-1])))):
+        is_headed = line.strip() and said < _TALLEST and is_heading("".join(found[-1]))
+        if not fenced and (is_headed or (blank and not code and line.strip())):
             found.append([])
+            said = 0
         found[-1].append(line)
         fenced ^= _FENCE.match(line) is not None
         blank = not line.strip()
+        said += not blank
     return ["".join(piece) for piece in found if piece]
 
 
@@ -54,7 +60,7 @@ def is_heading(piece: str) -> bool:
     lines = [line for line in piece.splitlines() if line.strip()]
     if len(lines) == 1:
         return lines[0].startswith("#")
-    return 1 < len(lines) < 4 and is_rule(lines[-1]) and not is_rule(lines[-2])
+    return 1 < len(lines) < _TALLEST and is_rule(lines[-1]) and not is_rule(lines[-2])
 
 
 def _level(piece: str) -> str:
