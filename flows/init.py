@@ -43,9 +43,13 @@ preload = [{packages}, "pytest"]      # imported once, then forked: leave out wh
 # [synth]
 # seed = 0
 # mutants = 1                          # bugs of one mistake made from one proven example, at most
-# weak = false                         # whether bugs are made of examples with a weak proof too
+# weak = false                         # whether bugs, refactorings and replaced tokens are made of weakly proven rows
 # sites = 16                           # call sites of one family of changes, at most
 # rejected = 3                         # wrong forms of a call proposed at each site, beside the old one
+# fim = 60                             # of a hundred proven examples so many get a gap to be filled in
+# edits = 20                           # of a hundred so many are refactored, and the bugs of as many corrected
+# locate = 25                          # of a hundred so many get a token replaced
+# tests = 0                            # test examples of a release, at most; 0: all
 
 # [guard]
 # removals = 0.2                       # a run asks before a larger share of symbols, text or rows goes; 1 never asks

@@ -227,7 +227,7 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
             "kind": "Kind",
             "split": "Its split in the latest snapshot, null where it isn't in it",
             "rule": "The rule that removed it, null where none did",
-            "proven": "Whether its proof holds",
+            "proven": "Whether its proof holds; false where it was removed before (rejected, outdated)",
             "kept": "Whether curation kept it (held-out neighbours of an evaluation row included)",
         },
     ),

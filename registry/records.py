@@ -185,7 +185,7 @@ class Example(Record):
     table: ClassVar[str] = "examples"
     domain: str = key("Domain")
     kind: str = key("doc, test, drift, bug, edit, fim, chat, repair, locate, preference, text, syntax")
-    releases: tuple[str, ...] = key("Ids of the releases it speaks of; two (old, new) for drift and preference")
+    releases: tuple[str, ...] = key("Ids of its releases; two (old, new) for drift, preference and migrations")
     parts: Object = key("Typed by kind (validators/proofs.py lists them): texts, and ids of programs by role")
     language: str = column("Programming language", default="python")
     change: str | None = column("Id of the change it shows", default=None)
