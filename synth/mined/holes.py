@@ -54,7 +54,7 @@ class _Holes:
         self.hidden: list[ast.expr] = []
 
     def made(self) -> Holed | None:
-        comments = _comments(self.text.text)
+        comments, unfinished = _comments(self.text.text), _unfinished(self.text)
         for statement in _statements(self.tree.body):
             given: list[str] = []
             line = 0
@@ -62,6 +62,8 @@ class _Holes:
                 given += [text for text in self.hide(node) if text not in given]
                 line = node.end_lineno or node.lineno
             if given:
+                while line in unfinished:
+                    line += 1
                 self.comment(line, ", ".join(given), comments)
         return Holed(applied(self.text.text, self.edits), tuple(self.hidden)) if self.hidden else None
 
@@ -127,7 +129,7 @@ class _Holes:
             at = self.text.offset(line, comments[line]) + 1
             self.edits.append((at, at, f" from {given};"))
         else:
-            at = self.text.offset(line, 0) + len(self.text.lines[line - 1].rstrip("\n"))
+            at = self.text.offset(line, 0) + len(self.text.lines[line - 1].rstrip("\r\n"))
             self.edits.append((at, at, f"  # from {given}"))
 
 
@@ -146,3 +148,19 @@ def _comments(code: str) -> dict[int, int]:
     """Line -> column in bytes of the comment on it."""
     tokens = tokenize.generate_tokens(io.StringIO(code).readline)
     return {t.start[0]: len(t.line[: t.start[1]].encode()) for t in tokens if t.type == tokenize.COMMENT}
+
+
+def _unfinished(text: Text) -> frozenset[int]:
+    """Lines behind which no comment can stand: a string goes on, or a backslash says that the line does."""
+    found = {n for n, line in enumerate(text.lines, start=1) if line.rstrip("\r\n").endswith("\\")}
+    begun: list[int] = []
+    for token in tokenize.generate_tokens(io.StringIO(text.text).readline):
+        found.update(range(token.start[0], token.end[0]))
+        name = tokenize.tok_name[token.type]
+        if name == "COMMENT":
+            found.discard(token.start[0])
+        elif name == "FSTRING_START":  # from Python 3.12 on these strings are tokens with others within
+            begun.append(token.start[0])
+        elif name == "FSTRING_END":
+            found.update(range(begun.pop(), token.end[0]))
+    return frozenset(found)

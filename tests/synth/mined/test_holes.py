@@ -29,6 +29,18 @@ CASES = {
     "a call within a call is one hole": ("x = lib.find(lib.find(G, 1), 2)\n", "x = ...  # from G, 1, 2\n"),
     "a reference is a hole too": ("f = partial(lib.find, G)\n", "f = partial(..., G)\n"),
     "what follows a hole stays readable": ("x = lib.find(G).size\n", "x = (...).size  # from G\n"),
+    "a line that goes on is said behind its end": (
+        "x = lib.find(G) + \\\n    2\n",
+        "x = ... + \\\n    2  # from G\n",
+    ),
+    "nothing is said within a string": (
+        'x = lib.find(G) + """a\nb"""\n',
+        'x = ... + """a\nb"""  # from G\n',
+    ),
+    "nor within one with holes of its own": (
+        'x = lib.find(G) + f"""a {y}\nb"""\n',
+        'x = ... + f"""a {y}\nb"""  # from G\n',
+    ),
 }
 
 
