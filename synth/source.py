@@ -52,6 +52,15 @@ class Source(Text):
         cuts = {i: _leading(line, indent) for i, line in enumerate(lines) if i not in skip}
         return _apply(lines, cuts, start, edits)
 
+    def comment_above(self, statement: ast.stmt) -> str:
+        """The comment lines that stand directly above a statement."""
+        line = first_line(statement) - 1
+        found: list[str] = []
+        while line > 0 and self.lines[line - 1].strip().startswith("#"):
+            found.insert(0, self.lines[line - 1].strip())
+            line -= 1
+        return "\n".join(found)
+
     def _indent(self, node: ast.expr) -> int:
         line = self.lines[node.lineno - 1]
         return len(line) - len(line.lstrip())

@@ -61,7 +61,7 @@ class Loops:
         values = f"{{{key}: {value} for {key} in {self.splitter.source.inline(loop.iter)}}}"
         if not (self.splitter.stays(loop.iter) and self.splitter.stays(left)):
             name = self.splitter.fresh("result")
-            self.splitter.code.append(line_of(f"{name} = {values}", self.splitter.comment_above(loop)))
+            self.splitter.code.append(line_of(f"{name} = {values}", self.splitter.source.comment_above(loop)))
             values = name
         self.splitter.to_test(f"assert {values} == {text}")
         return True
@@ -104,7 +104,7 @@ class Loops:
         text = self.splitter.source.block([loop], edits)
         if "pytest" in text:
             raise UnsplittableError("pytest in a loop")
-        comment = self.splitter.comment_above(loop)
+        comment = self.splitter.source.comment_above(loop)
         self.splitter.code += [line_of(t, c) for t, c in zip(before, [comment, *[""] * len(before)], strict=False)]
         self.splitter.code.append(line_of(text))
         for line in after:

@@ -29,6 +29,8 @@ from synth.mined.statements import (
     effect,
     imported_check,
     is_predicate,
+    is_singleton,
+    iterates,
     passed_names,
     plain_functions,
     pytest_context,
@@ -175,7 +177,7 @@ class Splitter:
 
     def emit(self, sink: list[Line], node: ast.stmt) -> None:
         """Writes a statement as it stands; of an import each name on a line of its own."""
-        comment = self.comment_above(node)
+        comment = self.source.comment_above(node)
         if isinstance(node, (ast.Import, ast.ImportFrom)):  # a name each: some are read in the code, some in the test
             for alias in node.names:
                 single = ast.Import([alias])
@@ -184,15 +186,6 @@ class Splitter:
                 sink.append(line_of(ast.unparse(single)))
         else:
             sink.append(Line(self.source.block([node]), node, comment))
-
-    def comment_above(self, node: ast.stmt) -> str:
-        """The comment lines that stand directly above a statement."""
-        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))]) - 1
-        lines: list[str] = []
-        while first > 0 and self.source.lines[first - 1].strip().startswith("#"):
-            lines.insert(0, self.source.lines[first - 1].strip())
-            first -= 1
-        return "\n".join(lines)
 
     def has_checks(self, node: ast.stmt) -> bool:
         """Whether a statement holds checks."""
@@ -259,7 +252,7 @@ class Splitter:
         if is_constant(left, self.values) and is_constant(right, self.values):
             self.forget(flow(left).reads | flow(right).reads)  # something changes them unseen
         sign = _SIGNS[type(op)]
-        if isinstance(op, (ast.Is, ast.IsNot)) and not (_is_singleton(left) or _is_singleton(right)):
+        if isinstance(op, (ast.Is, ast.IsNot)) and not (is_singleton(left) or is_singleton(right)):
             # a literal in place of a name would be another object
             self.to_test(f"assert {self.lift(left, itself=True)} {sign} {self.lift(right, itself=True)}")
             return
@@ -273,7 +266,7 @@ class Splitter:
         if known is None and self.compares(left, right):
             self.to_test(f"assert {self.source.inline(left)} {sign} {self.source.inline(right)}")
             return
-        whole = isinstance(op, ast.Eq) and (known[0] in "[{(" if known else not _iterates(left, right))
+        whole = isinstance(op, ast.Eq) and (known[0] in "[{(" if known else not iterates(left, right))
         within = isinstance(op, (ast.In, ast.NotIn))
         if known is None and self.is_expected(right, left):
             known = self.source.inline(right)
@@ -397,15 +390,6 @@ class Splitter:
             name = f"{stem}{self.counts[stem]}"
             if name not in self.taken:
                 return name
-
-
-def _is_singleton(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and (node.value is None or node.value is Ellipsis or type(node.value) is bool)
-
-
-def _iterates(*sides: ast.expr) -> bool:
-    """Whether iterators are compared, which can't be copied."""
-    return any(isinstance(n, ast.Call) and root_name(n.func) == "iter" for side in sides for n in nodes(side))
 
 
 _SIGNS: dict[type[ast.cmpop], str] = {

@@ -169,6 +169,16 @@ def is_predicate(node: ast.expr) -> bool:
     return False
 
 
+def is_singleton(node: ast.expr) -> bool:
+    """Whether an expression is written as a value of which there is only one: None, `...`, True or False."""
+    return isinstance(node, ast.Constant) and (node.value is None or node.value is Ellipsis or type(node.value) is bool)
+
+
+def iterates(*sides: ast.expr) -> bool:
+    """Whether iterators are compared, which can't be copied."""
+    return any(isinstance(n, ast.Call) and root_name(n.func) == "iter" for side in sides for n in nodes(side))
+
+
 def pytest_context(node: ast.With, *names: str) -> ast.expr | None:
     """The first argument (else the call) of `with pytest.raises(…)` or the like; None for other blocks."""
     for item in node.items:
