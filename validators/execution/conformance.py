@@ -61,7 +61,7 @@ HONEST_S = 30.0
 _SLACK_S = 20.0
 _CORES = str(len(os.sched_getaffinity(0)))
 _MODES = ("strong", "calls", "weak")
-_PROBE = "hostcanaries"
+_PROBE = "host_canaries"
 
 _MARKED = "import ctypes\nctypes.CDLL(None).prctl(15, {mark!r}, 0, 0, 0)\n{code}"
 _EQUALS = """\
