@@ -41,6 +41,7 @@ def test_there_are_enough_attacks() -> None:
     found = attacks()
     assert len(found) >= 75
     assert len({a.title for a in found}) == len(found)
+    assert {conformance.PROBE, *weak_winners()} <= {a.name for a in found}
     for attack in found:
         compile(attack.code, attack.name, "exec", dont_inherit=True)
     assert (Path(__file__).parent / "attacks").resolve() == ATTACKS

@@ -61,7 +61,8 @@ HONEST_S = 30.0
 _SLACK_S = 20.0
 _CORES = str(len(os.sched_getaffinity(0)))
 _MODES = ("strong", "calls", "weak")
-_PROBE = "host_canaries"
+PROBE = "host_canaries"
+"""The attack that is tried first: where it reaches the host, nothing else is."""
 
 _MARKED = "import ctypes\nctypes.CDLL(None).prctl(15, {mark!r}, 0, 0, 0)\n{code}"
 _EQUALS = """\
@@ -170,7 +171,7 @@ def examine(
             yield Finding("sandbox", "an environment is built", False, str(error))
             return
         lane = _Lane(first, environment, host)
-        probes = list(lane.attacked(next(a for a in attacks() if a.name == _PROBE), 0))
+        probes = list(lane.attacked(next(a for a in attacks() if a.name == PROBE), 0))
         yield from probes
         if not all(p.ok for p in probes):
             yield Finding("sandbox", "all other checks", False, "Not started: a program in it reaches the host")
