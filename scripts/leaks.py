@@ -14,6 +14,7 @@ import json
 import re
 import sys
 import types
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,7 +92,9 @@ def paths_of(connection: duckdb.DuckDBPyConnection, families: set[str]) -> dict[
 def names_in(code: str) -> set[str]:
     """Dotted names that code loads, with what its imports bind spelled out; words where it doesn't compile."""
     try:
-        compiled = compile(code, "row", "exec", dont_inherit=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a task's `...(1)` is no call that anybody makes
+            compiled = compile(code, "row", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set(re.findall(r"[A-Za-z_][\w.]*", code))
     bound: dict[str, str] = {}

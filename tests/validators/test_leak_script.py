@@ -60,6 +60,10 @@ def test_what_is_planted_is_found(tmp_path: Path) -> None:
         more.test(f"def go():\n    import lib.core as c\n    return c.{TUNING}(2)\nr = go()\n").id: TUNING,
         more.text(f"Call `lib.{UNSEEN}` for this.\n").id: UNSEEN,
         more.test("import lib\nr = lib.other(8)\n", texts={"prompt": f"As in `lib.{UNSEEN}`."}).id: UNSEEN,
+        more.test(
+            "import lib\nr = lib.other(9)\n",
+            texts={"prompt": f"Do.\n```python\nimport lib\nr = ...(9)\nlib.{UNSEEN}(9)\n```\n"},
+        ).id: UNSEEN,
         more.text(f"A page.\n\n>>> import lib\n>>> lib.core.{UNSEEN}(3)\n").id: UNSEEN,
         more.test(f"{text}r = r\n", file="lib/tests/elsewhere.py").id: "copies",
         more.test("r = 1\n", root=held.root).id: "shares its root",
