@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +39,10 @@ READERS = frozenset(
 
 ACTING = ("add", "append", "clear", "discard", "extend", "insert", "pop", "push", "remove", "set", "update", "write")
 """What names of methods begin with that change their object, also where their value is used."""
+
+_QUERYING = ("eval", "query")
+"""Methods that are given names in a text: `df.query("a > @least")`."""
+_IN_QUERY = re.compile(r"@([^\W\d]\w*)")
 
 
 @dataclass(frozen=True)
@@ -209,6 +214,10 @@ class _Reader:
         if isinstance(node.func, ast.Name) and node.func.id == "next":
             for argument in node.args[:1]:
                 self._changes_root(argument)
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _QUERYING:
+            for argument in node.args:
+                if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                    self.reads |= set(_IN_QUERY.findall(argument.value))
         self.generic_visit(node)
 
     def _changes_of_call(self, call: ast.Call) -> None:

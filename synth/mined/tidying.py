@@ -87,6 +87,7 @@ def _to_themselves(source: Source) -> list[Edit]:
 def _unread(source: Source) -> list[Edit]:
     """Assignments of plain values to names that nothing reads."""
     read = {n.id for n in nodes(source.tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    read |= flow_all(source.tree.body).reads  # and what texts name, as queries do
     edits: list[Edit] = []
     for body in _bodies(source.tree):
         gone = [s for s in body if _binds_only(s, read)]
@@ -135,6 +136,8 @@ def _second_names(source: Source) -> list[Edit]:
                 root = (dotted or "").partition(".")[0]
                 if not dotted or (isinstance(value, ast.Attribute) and root not in modules):
                     continue
+                if any(isinstance(n, ast.Attribute) and _is_set(n, dotted) for n in nodes(source.tree)):
+                    continue  # `old = lib.f`, to put it back
                 if root not in named and root not in flow_all(body[:position]).binds:
                     continue
                 if any(name in flow(s).reads for s in body[:position] if isinstance(s, ast.FunctionDef)):
@@ -143,6 +146,10 @@ def _second_names(source: Source) -> list[Edit]:
                 if places is not None:
                     return [_cut(source, statement), *((a, b, dotted) for a, b in places)]
     return []
+
+
+def _is_set(node: ast.Attribute, dotted: str) -> bool:
+    return not isinstance(node.ctx, ast.Load) and dotted_name(node) == dotted
 
 
 def _places(source: Source, after: Sequence[ast.stmt], name: str, root: str) -> list[tuple[int, int]] | None:

@@ -24,6 +24,7 @@ from synth.dataflow import flow, needed, nodes, unbound
         ("for i in xs:\n    out.append(i)", {"xs", "out", "i"}, {"i"}, {"out", "i"}),
         ("a = next(it)", {"next", "it"}, {"a"}, {"it"}),
         ("f = lambda q: q + r", {"r"}, {"f"}, set()),
+        ("b = df.query(\"a > @least and x == '@'\")", {"df", "least"}, {"b"}, set()),
     ],
 )
 def test_flow_of_a_statement(source: str, reads: set[str], binds: set[str], changes: set[str]) -> None:

@@ -26,6 +26,10 @@ CASES = {
             "import lib\nG = lib.f()\nassert G.at(4) == 4\nassert G.at(5) == 5\n",
         ],
     ),
+    "what a query names is what it depends on": (
+        'import lib\nleast = 3\ndf = lib.f()\nb = df.query("a > @least")\nc = lib.g()\nassert len(b) == 1\n',
+        ['import lib\nleast = 3\ndf = lib.f()\nb = df.query("a > @least")\nassert len(b) == 1\n'],
+    ),
     "a change through a view counts": (
         "import lib\nG = lib.path(3)\nd = G.nodes[0]\nd['x'] = 1\nH = d.copy()\nH.add(1)\nassert G.data() == 1\n",
         ["import lib\nG = lib.path(3)\nd = G.nodes[0]\nd['x'] = 1\nassert G.data() == 1\n"],

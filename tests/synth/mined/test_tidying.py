@@ -33,6 +33,14 @@ CASES = {
         'def f():\n    """\n            A graph.\n            """\n    return 1\n',
         'def f():\n    """A graph."""\n    return 1\n',
     ),
+    "not a second name that a replaced function is put back by": (
+        "import lib\nold = lib.f\nlib.f = g\nassert lib.h() == 1\nlib.f = old\nassert lib.h() == 2\n",
+        "import lib\nold = lib.f\nlib.f = g\nassert lib.h() == 1\nlib.f = old\nassert lib.h() == 2\n",
+    ),
+    "not what a query names": (
+        'least = 3\nb = df.query("a > @least")\n',
+        'least = 3\nb = df.query("a > @least")\n',
+    ),
     "not what is computed and not read: it may be meant to run": ("x = f()\n", "x = f()\n"),
 }
 
