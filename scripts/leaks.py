@@ -161,9 +161,12 @@ class Search:
         self.roots = {r.root for r in rows if r.split != "train"}
         self.copied: dict[tuple[str, ...], list[int]] = defaultdict(list)
         self.sites: list[tuple[Row, int]] = []
+        self.evaluated: dict[str, str] = {}
         seen: set[str] = set()
         self.words = {row.family.rpartition(".")[2] for row in rows if row.split != "train"}
         for row in rows:
+            if row.split != "train" and row.family and row.codes:
+                self.evaluated.setdefault(row.codes[0], row.id)
             if row.split != "train" and row.family and row.codes and row.codes[0] not in seen:
                 seen.add(row.codes[0])
                 found = runs(row.codes[0])
@@ -183,6 +186,9 @@ class Search:
         for family in sorted(held):
             if found := self._named(family, names, row.prose):
                 yield f"names {found} of {family}, which is held out"
+        for code in row.codes:
+            if code in self.evaluated:
+                yield f"holds the program of {self.evaluated[code]}, which is held out"
         yield from self._copies(codes, row.kind == "text")
 
     def _named(self, family: str, names: set[str], prose: str) -> str:

@@ -10,7 +10,9 @@ from registry.domain import CurationSpec
 from registry.records import Example, Removal, SnapshotRow
 from tests.validators.test_curation import DOMAIN, FAMILIES, NEW, SEEN, UNSEEN, Bench, full
 from validators.curation.contamination import tasks_of
+from validators.curation.copies import Copies
 from validators.curation.curate import CUT, Lot, curate
+from validators.curation.forms import Forms
 from validators.curation.leaks import leaks
 from validators.splits import CONTEXT, SYMBOL, TRAIN
 
@@ -126,3 +128,25 @@ def test_copies_of_held_out_sites_are_not_trained_on() -> None:
     assert site.id in split
     assert not list(leaks(split, bench.examples | cut, bench.programs, FAMILIES))
     assert {e.releases[-1] for e in copies} == {NEW}
+
+
+def test_the_program_of_a_held_out_method_is_not_trained_on() -> None:
+    """A method that other classes have too names no family: that program is found as it is the same."""
+    bench = Bench()
+    steps = "".join(f"t.append({n}, {n * n})\n" for n in range(9))
+    code = f"import lib\nt = lib.grown()\n{steps}r = t.push(3)"
+    more = {"family": "lib.Tree", "symbols": ("lib.core.Tree.push",), "file": "lib/tests/b.py"}
+    programs = {"chosen": bench.run(code, "passed"), "rejected": bench.run(code + "()", "error")}
+    held = bench.add("preference", programs, **more)
+    same = [bench.test(code), bench.bug(code)]
+    alike = bench.test(code.replace("t.", "tree.").replace("t =", "tree =").replace("(3)", "(4)"))
+    others = [
+        bench.test(f"import lib\nt = lib.grown()\n{steps}r = 1\n"),
+        bench.test("import lib\nr = lib.f().push(3)\n"),
+    ]
+    copies = Copies([held], bench.programs, Forms(bench.programs))
+    assert copies.of_rows([*same, alike, *others]) == dict.fromkeys((e.id for e in (*same, alike)), held.id)
+    splits = {held.id: SYMBOL, **{e.id: TRAIN for e in others}}
+    assert not list(leaks(splits, bench.examples, bench.programs, FAMILIES))
+    found = list(leaks(splits | {e.id: TRAIN for e in same}, bench.examples, bench.programs, FAMILIES))
+    assert sorted(line.partition(" ")[0] for line in found) == sorted(e.id for e in same)

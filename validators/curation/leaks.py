@@ -11,6 +11,7 @@ import re
 import tokenize
 from collections.abc import Iterator, Mapping
 
+from registry.catalogue import RIGHT_ROLES
 from registry.families import Families, Family
 from registry.records import Example, Program
 from validators.parts import programs_of, shown
@@ -44,18 +45,26 @@ def leaks(
         if s == CONTEXT:
             by_file.setdefault(e.file, set()).add(e.family or "")
     yield from _shared_roots(splits, examples)
+    evaluated = {programs_of(e).get("chosen", programs_of(e).get("new", "")): e.id for e, s in sites if s != TRAIN}
     looks = {f: _Look(families.by_name[f]) for f in sorted(unseen.union(*by_file.values())) if f in families.by_name}
     for name, split in sorted(splits.items()):
         if split != TRAIN:
             continue
         example = examples[name]
         held = unseen | by_file.get(example.file, set())
+        for site in sorted({evaluated[p] for p in _right(example) if p in evaluated}):
+            yield f"{name} holds the program of {site}, which is held out"
         if example.family in held:
             yield f"{name} trains on {example.family}, which is held out"
         texts = _Texts(example, programs)
         for family in sorted(held & looks.keys()):
             if word := looks[family].found(texts):
                 yield f"{name} ({example.kind}, {example.file}) names {word} of {family}, which is held out"
+
+
+def _right(example: Example) -> list[str]:
+    """The programs that a row teaches."""
+    return [program for role, program in programs_of(example).items() if role in RIGHT_ROLES]
 
 
 def _shared_roots(splits: Mapping[str, str], examples: Mapping[str, Example]) -> Iterator[str]:
