@@ -13,16 +13,16 @@ from typing import Any
 
 from registry.names import SymbolIndex
 from registry.records import Example, Program
+from synth.claims import is_endless
 from synth.material import derived
-from synth.mutated.difficulty import edit_distance, text_distance
+from synth.mutated.difficulty import edit_distance
 from synth.mutated.slips import Draft, Slip
 from synth.mutated.syntax_bugs import broken
 from synth.mutated.taxonomy import MISTAKES
 from synth.mutated.vocabulary import Library
-from synth.mutated.wrapped import Wrapped, wrapped
 from synth.source import applied
 
-GENERATOR, VERSION = "bugs", "8"
+GENERATOR, VERSION = "bugs", "9"
 
 SEVERAL = 8
 """One example in so many also gives a row with several mistakes, and each of them alone."""
@@ -55,11 +55,10 @@ def mutate(
         limit: Most rows with one mistake; one example in `SEVERAL` has as many as it needs for one with several.
 
     Yields:
-        For each bug the buggy Program, then the Example; the fixed Program is the example's own answer, or, where that
-        has no place for the mistake, comes before the Example too.
+        For each bug the buggy Program, then the Example; the fixed Program is the example's own answer.
     """
     fixed = programs.get(example.parts["programs"]["answer"])
-    if fixed is None or not limit:
+    if fixed is None or not limit or is_endless(fixed.test):
         return
     rng = random.Random(f"{seed}:{fixed.id}")
     draft = Draft(fixed, library if isinstance(library, Library) else Library(library))
@@ -77,8 +76,6 @@ def mutate(
         yield from source.rows(together)
     if rng.randrange(SYNTAX) == 0:
         yield from source.unparsable(draft, rng)
-    for pair in wrapped(draft, rng):
-        yield from source.in_function(pair)
 
 
 def _together(found: list[Slip], wanted: int) -> list[Slip]:
@@ -123,13 +120,6 @@ class _Source:
         yield buggy
         parts = {"programs": named, "prompt": self._prompt("the bug" if len(slips) == 1 else f"the {len(slips)} bugs")}
         yield self._row("bug", parts, operator, kind, len(slips), edit_distance(self.fixed.code, edits))
-
-    def in_function(self, pair: Wrapped) -> Iterator[Program | Example]:
-        """The program with a function of its own, right and wrong, and the row."""
-        buggy, fixed = self._program(pair.buggy), self._program(pair.fixed)
-        parts = {"programs": {"buggy": buggy.id, "fixed": fixed.id}, "prompt": self._prompt("the bug")}
-        yield from (buggy, fixed)
-        yield self._row("bug", parts, pair.operator, pair.kind, 1, text_distance(pair.fixed, pair.buggy))
 
     def unparsable(self, draft: Draft, rng: random.Random) -> Iterator[Program | Example]:
         """The program with an error of syntax, and its row."""

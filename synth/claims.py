@@ -10,6 +10,9 @@ from functools import lru_cache
 
 from registry.names import SymbolIndex, dotted_name, imported_names, tree_of
 
+MOST_LITERALS = 60
+"""Literals of a test that somebody wrote."""
+
 _FEW = 4
 """Symbols that fewer examples call are equally rare."""
 
@@ -205,6 +208,23 @@ def tells_values(test: str) -> bool:
     return any(not (isinstance(v, ast.Constant) and isinstance(v.value, bool)) for v in values) or any(
         _is_assertion(node) for node in nodes
     )
+
+
+def values_told(test: str) -> int:
+    """How much a test tells: the numbers and the words of texts that its checks hold; one value decides little."""
+    checks = [node for node in ast.walk(ast.parse(test)) if isinstance(node, (ast.Assert, ast.Expr))]
+    held = [n.value for check in checks for n in ast.walk(check) if isinstance(n, ast.Constant)]
+    words = [len(re.findall(r"\w+", value)) if isinstance(value, str) else 1 for value in held if _is_value(value)]
+    return sum(words)
+
+
+def is_endless(test: str) -> bool:
+    """Whether a test has more literals than anybody writes down: no mistake is asked for by such a list."""
+    return sum(isinstance(node, ast.Constant) for node in ast.walk(ast.parse(test))) > MOST_LITERALS
+
+
+def _is_value(value: object) -> bool:
+    return isinstance(value, (str, int, float)) and not isinstance(value, bool)
 
 
 def _is_assertion(node: ast.AST) -> bool:

@@ -279,43 +279,6 @@ def _returned(found: Difference) -> str:
     return f"`{function.name}` returns nothing: let it end with `{_said(added)}`."
 
 
-def _unchanged(found: Difference) -> str:
-    added = _added(found)
-    function = next((new for _, new in reversed(found.above) if isinstance(new, ast.FunctionDef)), None)
-    if added is None or function is None or _dump(function.body[0]) != _dump(added):
-        return ""
-    return f"`{function.name}` changes what it is given: let it begin with `{_said(added)}`."
-
-
-def _default(found: Difference) -> str:
-    functions = [
-        pair for pair in (*found.above, (found.old, found.new)) if all(isinstance(f, ast.FunctionDef) for f in pair)
-    ]
-    if not functions:
-        return ""
-    old, new = functions[-1]
-    assert isinstance(old, ast.FunctionDef) and isinstance(new, ast.FunctionDef)
-    named = [a.arg for a in new.args.args][-len(new.args.defaults) or len(new.args.args) :]
-    pairs = zip(named, old.args.defaults, new.args.defaults, strict=False)
-    changed = [(name, a, b) for name, a, b in pairs if _dump(a) != _dump(b)]
-    if len(changed) != 1:
-        return ""
-    name, a, b = changed[0]
-    if isinstance(b, ast.Constant) and b.value is None and len(new.body) > len(old.body):
-        return (
-            f"The default `{_said(a)}` of `{name}` is made once and shared by all calls of `{new.name}`: make it "
-            "`None`, and let each call that is given none make its own."
-        )
-    return f"The default of `{name}` in `{new.name}` has to be `{_said(b)}`, not `{_said(a)}`."
-
-
-def _swallowed(found: Difference) -> str:
-    function = next((new for _, new in reversed(found.above) if isinstance(new, ast.FunctionDef)), None)
-    if function is None:
-        return ""
-    return f"`{function.name}` hides every exception: take the `try` away, so that what goes wrong is raised."
-
-
 def _jump(found: Difference) -> str:
     return f"`{_said(found.old)}` has to be `{_said(found.new)}`." if isinstance(found.old, ast.stmt) else ""
 
@@ -332,7 +295,6 @@ def _left_out(found: Difference) -> str:
 
 
 _BY_OPERATOR: Mapping[str, Callable[[Difference], str]] = {
-    "changed_argument": _unchanged,
     "foreign_word": _foreign,
     "invented_name": _no_such,
     "lazy_result": _lazy,
@@ -346,11 +308,8 @@ _BY_OPERATOR: Mapping[str, Callable[[Difference], str]] = {
     "missing_statement": lambda found: "",
     "misspelt_keyword": _misspelt,
     "misused_equals": _equals,
-    "mutable_default": _default,
     "none_kept": _kept,
-    "shared_default": _default,
     "stale_name": _gone,
-    "swallowed_exception": _swallowed,
     "swapped_arguments": _order,
     "swapped_results": _unpacked,
     "undefined_method": _no_such,
@@ -362,6 +321,5 @@ _BY_OPERATOR: Mapping[str, Callable[[Difference], str]] = {
     "wrong_jump": _jump,
     "wrong_keyword": _keyword,
     "wrong_method": _other,
-    "wrong_own_default": _default,
 }
 """How a mistake was made -> the sentence that asks to correct it; of all others an expression is replaced."""

@@ -21,7 +21,7 @@ from synth.edited.decided import Whole
 from synth.material import Piece, derived, draw
 from synth.source import Edit, Source, applied, first_line, indented
 
-GENERATOR, VERSION = "refactors", "3"
+GENERATOR, VERSION = "refactors", "4"
 MOST_NAMES = 3
 """Parameters of a function made of a part of a program."""
 MOST_LINES = 12
@@ -34,6 +34,8 @@ LONGEST = 40
 """Characters of a value that is given a name."""
 
 _RESULT = re.compile(r"(result|printed)\d*$")
+_HOLDS = ("dict", "frozenset", "list", "set", "sorted", "tuple")
+"""What holds the same values as what it is given."""
 _CURT = re.compile(r"[a-z]{1,2}$")
 _VERBS = re.compile(
     r"(add|remove|generate|read|write|parse|to|from|set|get|convert|find|create|make|draw|relabel|print|dump|load)_"
@@ -85,7 +87,7 @@ def extracted(piece: Piece, index: SymbolIndex) -> Refactoring | None:
     above, below = flow_all([s for s in body[:start] if not _is_import(s)]), flow_all(body[start:])
     given = [name for name in _in_order(body[start:]) if name in below.reads & above.binds]
     wanted = sorted(below.binds & flow_all(ast.parse(piece.program.test).body).reads)
-    first, name = first_line(body[start]), _done_with(subject, index)
+    first, name = first_line(body[start]), _function_name(body[-1], subject, index)
     if len(wanted) != 1 or not 0 < len(given) <= MOST_NAMES or len(code.lines) - first >= MOST_LINES:
         return None
     if _is_taken(name) or name in _names(piece.program) or any(_RESULT.match(n) for n in given):
@@ -243,6 +245,21 @@ def _body(code: Source, statements: Sequence[ast.stmt]) -> str:
     return indented(f"{code.text[start:left]}return {code.inline(last.value)}\n")
 
 
+def _function_name(last: ast.stmt, subject: str, index: SymbolIndex) -> str:
+    """A name for a function that returns what the last statement binds: after the subject only where it is its value.
+
+    Else after the variable; empty where that says nothing.
+    """
+    value = last.value if isinstance(last, ast.Assign) else None
+    while isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in _HOLDS and value.args:
+        value = value.args[0]
+    if isinstance(value, ast.Call) and (dotted_name(value.func) or "").rpartition(".")[2] == subject.rpartition(".")[2]:
+        return _done_with(subject, index)
+    target = _target(last) or ""
+    says = len(target) >= SHORTEST and target.islower() and not _RESULT.match(target) and not _VERBS.match(target)
+    return f"compute_{target}" if says else ""
+
+
 def _done_with(subject: str, index: SymbolIndex) -> str:
     """A name for a function that calls the subject; empty where that is a class, or already says what it does."""
     symbol = index.by_path.get(subject)
@@ -252,7 +269,7 @@ def _done_with(subject: str, index: SymbolIndex) -> str:
     for asks in ("is_", "has_"):
         if name.startswith(asks):
             return f"check_{name.removeprefix(asks)}"
-    return f"compute_{name}"
+    return f"make_{name}" if name.endswith("_graph") else f"compute_{name}"
 
 
 def _runs(body: Sequence[ast.stmt]) -> Iterator[list[ast.Assign]]:

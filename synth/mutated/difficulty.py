@@ -13,18 +13,6 @@ def edit_distance(code: str, edits: Iterable[tuple[int, int, str]]) -> int:
     return sum(max(1, distance(_TOKEN.findall(code[a:b]), _TOKEN.findall(text))) for a, b, text in edits)
 
 
-def text_distance(one: str, other: str) -> int:
-    """The same between two texts that are mostly alike."""
-    before, after = _TOKEN.findall(one), _TOKEN.findall(other)
-    start = 0
-    while start < min(len(before), len(after)) and before[start] == after[start]:
-        start += 1
-    end = 0
-    while end < min(len(before), len(after)) - start and before[-1 - end] == after[-1 - end]:
-        end += 1
-    return distance(before[start : len(before) - end], after[start : len(after) - end])
-
-
 def distance(one: list[str], other: list[str]) -> int:
     """The Levenshtein distance of two lists of tokens."""
     row = list(range(len(other) + 1))

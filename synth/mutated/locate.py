@@ -1,7 +1,8 @@
 """`locate` rows: proven programs with one token replaced by another that could well stand there: which one is it?
 
 A trigram model over the library's own code proposes what is plausible; execution keeps what breaks the program. A
-variable is taken for another that is bound by then, a function imported by name for another one: none is unknown.
+variable is taken for another that is bound by then, a function imported by name for another one. Where a test tells
+too little to decide between two that could stand there, a name is mistyped: that is wrong whatever the test says.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ from dataclasses import dataclass, replace
 from registry.names import SymbolIndex
 from registry.records import Example, Page, Program
 from registry.text import lines_of, placed_nodes
-from synth.claims import tells_values
+from synth.claims import is_endless, tells_values, values_told
 from synth.dataflow import flow
 from synth.material import Piece, derived, draw
 from synth.mutated.ngrams import ANY_TEXT, LONG_TEXT, Token, Trigrams, tokens
-from synth.mutated.vocabulary import confusable
+from synth.mutated.vocabulary import confusable, mistyped, plural_of
 from synth.source import Source
 
-GENERATOR, VERSION = "locate", "4"
+GENERATOR, VERSION = "locate", "5"
+TOLD = 4
+"""Values that a test tells at least where one token of two that exist is to be told right."""
 BEST = 3
 """Of so many proposals for a place one is drawn."""
 PLACES = 12
@@ -37,7 +40,7 @@ _OPERATORS = tuple(map(frozenset, (("<", "<="), (">", ">="), ("+", "-"), ("+=", 
 _WORDS = tuple(map(frozenset, (("True", "False"), ("and", "or"))))
 _GROUPS = (*_OPERATORS, *_WORDS)
 _BUILT_IN = (
-    ("any", "all"), ("min", "max"), ("zip", "enumerate"), ("KeyError", "IndexError", "ValueError", "TypeError"),
+    ("any", "all"), ("min", "max"), ("KeyError", "IndexError", "ValueError", "TypeError"),
 )  # fmt: skip
 """Built-in names that are taken for each other."""
 _RECORDED = re.compile(r"(results?|raised|warned|printed|caught)\d*$")
@@ -84,7 +87,7 @@ def mine(piece: Piece, model: Trigrams, *, seed: int = 0) -> Iterator[Program | 
     """
     code = piece.program.code
     drawn = drawn_replacement(code, model, seed, test=piece.program.test)
-    if drawn is not None:
+    if drawn is not None and not is_endless(piece.program.test):
         text = code[: drawn.at] + drawn.replaced + code[drawn.at + len(drawn.was) :]
         corrupted = replace(piece.program, code=text)
         yield corrupted
@@ -123,7 +126,7 @@ class _Program:
     """A program's tokens, and what is known of the names among them."""
 
     def __init__(self, code: str, test: str) -> None:
-        self._literals = tells_values(test)
+        self._decides = tells_values(test) and values_told(test) >= TOLD
         self.source = Source(code)
         self.tokens = list(tokens(code))
         self._said = Counter(t.text for t in self.tokens)
@@ -173,16 +176,17 @@ class _Program:
             return (
                 not special and not _RECORDED.match(token.text) and self._text(place - 1) not in ("def", "class", "as")
             )
-        if not self._literals:
+        if not self._decides:
             return False
         if token.kind == "op":
-            before = self._text(place - 1)[-1:]
-            return any(token.text in group for group in _OPERATORS) and (before.isalnum() or before in ")]_")
+            before, behind = self._text(place - 1)[-1:], self._text(place + 1)
+            bound = token.text in "<=>=" and behind.isdigit()  # `x >= 1` says what `x > 0` does
+            return any(token.text in g for g in _OPERATORS) and (before.isalnum() or before in ")]_") and not bound
         if token.kind == "number":  # one that nothing else is, and that the test shows
             return self._said[token.text] == 1 and token.text in self._tested and token.text not in ("0", "1")
         if self._text(place - 1) == "(" and hasattr(builtins, self._text(place - 2)):
             return False  # float("nan")
-        return 2 < len(token.text) <= LONG_TEXT and (self._said[token.text] > 1 or token.text in self._tested)
+        return 2 < len(token.text) <= LONG_TEXT and self._said[token.text] == 1 and token.text in self._tested
 
     def replacements(self, place: int, model: Trigrams, seed: int) -> Iterator[Replacement]:
         """What could stand in a place, drawn from the most plausible."""
@@ -210,15 +214,20 @@ class _Program:
         token = self.tokens[place]
         if operator in ("operator", "constant"):
             return sorted(next(group for group in _GROUPS if token.text in group))
+        if not self._decides:
+            known = operator in ("attribute", "keyword") and model.knows(token.text)
+            return [n for n in mistyped(token.text) if known and not model.knows(n)]
         if operator == "name":
             return self._names_like(token)
         seen = [c for c in model.candidates(row) if model.score(row, c)]
         sort = model.sort(token.text) if operator == "attribute" else ""
-        if sort == "module" or (sort == "function" and not self._literals):
-            return []  # both modules may have it; other functions say yes or no too
+        if sort == "module":
+            return []  # both may have it
         if operator in ("attribute", "keyword"):
             named = [c for c in seen if c.isidentifier() and not keyword.iskeyword(c) and not c.startswith("_")]
             fitting = [c for c in named if c[:1].isupper() == token.text[:1].isupper() and confusable(token.text, c)]
+            if operator == "keyword":  # of the same function: one thing or many
+                return [c for c in fitting if plural_of(token.text, c)]
             return [c for c in fitting if model.same_sort(c, token.text)]
         own = [t.text for t in self.tokens if t.kind == token.kind]
         if token.kind == "string":
@@ -235,7 +244,8 @@ class _Program:
         beside = self._stand_beside(token)
         if token.text in self._bound:
             before = [n for n, at in self._bound.items() if at <= token.at and not _RECORDED.match(n)]
-            return sorted(n for n in before if n not in beside and self._alike(n, token.text))
+            alike = [n for n in before if n != token.text and self._alike(n, token.text)]
+            return [n for n in alike if n not in beside] if len(alike) == 1 else []  # of three a third might do too
         if token.text in self._imported:
             return sorted(n for n in self._imported - beside if confusable(token.text, n))
         return [n for group in _BUILT_IN if token.text in group for n in group if n not in self._bound]
@@ -246,12 +256,12 @@ class _Program:
         return min(around, key=lambda found: found[0])[1] if around else set()
 
     def _alike(self, one: str, other: str) -> bool:
-        """Whether variables are numbered alike, hold the same sort of thing, or the right one is read nowhere else."""
+        """Whether variables are numbered alike, or hold the same sort of thing."""
         numbered = one.rstrip("0123456789") == other.rstrip("0123456789")
         same = one in self._made and self._made[one] == self._made.get(other)
         if (one in self._defined) != (other in self._defined):
             return False
-        return numbered or same or (self._said[other] == 2 and other not in self._tested)
+        return numbered or same
 
     def _text(self, place: int) -> str:
         return self.tokens[place].text if 0 <= place < len(self.tokens) else "\n"

@@ -75,6 +75,7 @@ class Trigrams:
 
     def __init__(self, codes: Iterable[str], sorts: Mapping[str, str] | None = None) -> None:
         self._sorts = dict(sorts or {})
+        self._seen: set[str] = set()
         self._two: Counter[tuple[str, str]] = Counter()
         self._behind: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         for code in codes:
@@ -82,6 +83,7 @@ class Trigrams:
             self._two.update(itertools.pairwise(row[1:]))
             for first, second, third in zip(row, row[1:], row[2:], strict=False):
                 self._behind[first, second][third] += 1
+            self._seen.update(row)
             self._sorts.update(dict.fromkeys(_raised(row), "raised"))
 
     def score(self, row: Sequence[str], token: str) -> int:
@@ -94,6 +96,10 @@ class Trigrams:
         first, second, behind = row
         seen = self._behind[first, second][token] if (first, second) in self._behind else 0
         return (2 * seen + self._two[second, token]) * self._two[token, behind]
+
+    def knows(self, token: str) -> bool:
+        """Whether it was ever seen."""
+        return token in self._seen
 
     def sort(self, name: str) -> str:
         """What sort of thing a name stands for; empty where that isn't known."""

@@ -139,7 +139,7 @@ def illegal_keyword(draft: Draft, tokens: list[_Token]) -> Iterator[Edits]:
 
 
 _FOREIGN: Mapping[str, tuple[str, ...]] = {
-    "import": ("improt", "include"), "from": ("form", "fron"), "def": ("function", "func"),
+    "import": ("improt",), "from": ("form", "fron"), "def": ("function", "func"),
     "elif": ("else if", "elsif"), "for": ("foreach",), "return": ("retrun",), "try": ("tyr",), "except": ("catch",),
     "class": ("clas",), "lambda": ("lamda",), "with": ("whit", "using"), "while": ("whlie",), "and": ("&&",),
     "or": ("||",),

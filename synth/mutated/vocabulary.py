@@ -257,21 +257,29 @@ def plural_of(one: str, other: str) -> bool:
 
 
 def inventions(name: str) -> list[str]:
-    """Names that read as if they belonged: a verb before, words turned round or run together, a slip of the keys."""
+    """Names that read as if they belonged: a verb before, words turned round or run together, a slip of the keys.
+
+    Each is one slip away: of three words no two gaps are lost at once.
+    """
     words = name.split("_")
     thing = words[0] not in _VERBS and _THING.search(name) is not None
     made = [f"{verb}_{name}" for verb in (_MAKING if words[-1] == "graph" else _BEFORE)] if thing else []
     if name.endswith("s") or (thing and not name.endswith("y")):
         made.append(name[:-1] if name.endswith("s") else name + "s")
-    if len(words) > 1:
-        made += ["".join(words), words[0] + "".join(w.capitalize() for w in words[1:])]
+    if len(words) == 2:
+        made += ["".join(words), words[0] + words[1].capitalize()]
     if len(words) == 2 and words[0] not in _VERBS:
         made.append("_".join(reversed(words)))
     if words[-1] in ("centrality", "components", "from", "graph", "index", "number"):
         made.append("_".join(words[:-1]))
-    long = max(words, key=len)
-    if len(long) > 4:  # two letters in each other's place: `shortset_path`
-        middle = len(long) // 2
-        slip = long[:middle] + long[middle + 1] + long[middle] + long[middle + 2 :]
-        made.append(name.replace(long, slip, 1))
+    made += mistyped(name)
     return sorted({n for n in made if n.isidentifier() and n != name and len(n) > 3})
+
+
+def mistyped(name: str) -> list[str]:
+    """A name with two letters of its longest word in each other's place (`shortset_path`); none where that is short."""
+    long = max(name.split("_"), key=len)
+    middle = len(long) // 2
+    if len(long) < 5 or long[middle] == long[middle + 1] or not name.islower():
+        return []
+    return [name.replace(long, long[:middle] + long[middle + 1] + long[middle] + long[middle + 2 :], 1)]

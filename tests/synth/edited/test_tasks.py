@@ -33,6 +33,7 @@ MAKE = dataclasses.replace(
 INDEX = SymbolIndex([symbol("lib", "module"), symbol("lib.core", "module"), MAKE])
 CODE = 'import lib\n\nG = lib.make(3)\nH = lib.make(4, kind="x")\nresult1 = G.size()\nresult2 = H.size(G)\n'
 TEST = "assert result1 == 3\nassert result2 == 7\n"
+TELLING = f"{TEST}assert [result1, result2] == [3, 7]\n"
 LIBRARY = "G.size()\nG.order()\nG.order()\nlib.make(3)\nlib.made(4)\nH.size(H)\n" * 3
 
 
@@ -130,7 +131,7 @@ def test_gap_of_arguments_has_all_of_their_parentheses(given: str) -> None:
 @pytest.mark.parametrize("seed", range(12))
 def test_one_token_is_replaced_by_a_plausible_one(seed: int) -> None:
     """The corrupted program is a token away from the original, parses, and takes no name for one that isn't bound."""
-    source = piece()
+    source = piece(test=TELLING)
     examples, programs = parted(locate.mine(source, Trigrams([LIBRARY]), seed=seed))
     parts: Any = examples[0].parts
     corrupted = programs[parts["programs"]["corrupted"]]
@@ -143,22 +144,54 @@ def test_one_token_is_replaced_by_a_plausible_one(seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("test", "tells"),
+    ("test", "tells", "decides"),
     [
-        ("assert raised1 is True\nassert x == False\nassert y\n", False),
-        ("assert len(x) == 3\n", True),
-        ("for k in x:\n    assert k in (3, 4)\n", True),
-        ("assert not x\n", False),
-        ("pd.testing.assert_frame_equal(x, y)\n", True),
-        ("mock.assert_called()\n", False),
+        ("assert raised1 is True\nassert x == False\nassert y\n", False, False),
+        ("assert len(x) == 3\n", True, False),
+        ("for k in x:\n    assert k in (3, 4)\n", True, False),
+        ("assert x == {1: 2, 3: 4}\n", True, True),
+        ("assert repr(x) == 'View([1, 3, 5])'\nassert y == 3\n", True, True),
+        ("assert not x\n", False, False),
+        ("pd.testing.assert_frame_equal(x, y)\n", True, False),
+        ("mock.assert_called()\n", False, False),
     ],
 )
-def test_literals_stay_where_a_test_asks_for_yes_or_no(test: str, tells: bool) -> None:
-    """A number is replaced only where the test compares values and shows it: else it couldn't be told."""
+def test_literals_stay_where_a_test_tells_little(test: str, tells: bool, decides: bool) -> None:
+    """A number is replaced only where the test compares several values and shows it: else it couldn't be told."""
     assert tells_values(test) is tells
     rows = [r for seed in range(20) for r in locate.mine(piece(test=test), Trigrams([LIBRARY]), seed=seed)]
     kinds = {r.operator for r in rows if isinstance(r, Example)}
-    assert ("number" in kinds) is (tells and "3" in test)
+    assert ("number" in kinds) is decides
+
+
+@pytest.mark.parametrize(
+    ("code", "test", "wanted"),
+    [
+        ("G = lib.make(3)\nx = G.order()\n", "assert x == 3\n", {"oredr"}),
+        ("G = lib.make(3)\nx = G.size()\n", "assert x == 3\n", set()),  # too short to slip in
+        ("G = lib.make(3)\nx = G.other()\n", "assert x == 3\n", set()),  # nothing that the library has
+        ("G = lib.make(3)\nx = G.order()\n", f"assert x == {[3] * 99}\n", set()),  # nobody writes this test
+    ],
+)
+def test_name_is_mistyped_where_the_test_tells_little(code: str, test: str, wanted: set[str]) -> None:
+    """A name that exists nowhere is wrong whatever the test says; no other token is replaced there."""
+    source = piece(f"import lib\n\n{code}", test)
+    rows = [r for seed in range(9) for r in locate.mine(source, Trigrams([LIBRARY]), seed=seed)]
+    assert {dict(r.parts)["replaced"] for r in rows if isinstance(r, Example)} == wanted  # type: ignore[call-overload]
+
+
+def test_variable_is_taken_for_the_only_other_one_of_its_sort() -> None:
+    """Where a third variable might do too, none is replaced."""
+    model, last = Trigrams([LIBRARY]), "result1 = lib.show(G, 9)\n"
+    for made, found in (
+        ("G = lib.make(8)\nH = lib.make(7)\n", True),
+        ("G = lib.make(8)\nH = lib.make(7)\nK = lib.make(6)\n", False),
+    ):
+        code = f"import lib\n\n{made}{last}"
+        drawn = [
+            locate.drawn_replacement(code, model, seed, test="assert result1 == [1, 2, 4, 5]\n") for seed in range(9)
+        ]
+        assert any(d is not None and d.operator == "name" for d in drawn) is found
 
 
 def test_model_proposes_what_it_saw_in_such_places() -> None:

@@ -50,7 +50,7 @@ def test_only_names_of_one_thing_are_mixed_up(one: str, other: str, mixed: bool)
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
-        ("add_edges_from", {"addedgesfrom", "addEdgesFrom", "add_edges", "add_edegs_from"}),
+        ("add_edges_from", {"add_edges", "add_edegs_from"}),
         ("path_graph", {"create_path_graph", "make_path_graph", "build_path_graph", "path_graphs", "pathgraph",
                         "pathGraph", "graph_path", "path", "path_grpah"}),
         ("density", {"get_density", "compute_density", "denisty"}),
@@ -59,5 +59,5 @@ def test_only_names_of_one_thing_are_mixed_up(one: str, other: str, mixed: bool)
     ],
 )  # fmt: skip
 def test_invented_names_read_as_if_they_belonged(name: str, wanted: set[str]) -> None:
-    """No verb is put before another one; a graph is made, anything else is got."""
+    """No verb is put before another one; a graph is made, anything else is got; at most one underscore is lost."""
     assert set(inventions(name)) == wanted
