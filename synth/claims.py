@@ -211,9 +211,16 @@ def tells_values(test: str) -> bool:
 
 
 def values_told(test: str) -> int:
-    """How much a test tells: the numbers and the words of texts that its checks hold; one value decides little."""
+    """How much a test tells: the numbers and the words of texts that its checks hold; one value decides little.
+
+    An error's message (`"not connected" in raised`) tells of no value.
+    """
     checks = [node for node in ast.walk(ast.parse(test)) if isinstance(node, (ast.Assert, ast.Expr))]
-    held = [n.value for check in checks for n in ast.walk(check) if isinstance(n, ast.Constant)]
+    compared = [n for check in checks for n in ast.walk(check) if isinstance(n, ast.Compare)]
+    messages = {id(n.left) for n in compared if isinstance(n.ops[0], ast.In)}
+    held = [
+        n.value for check in checks for n in ast.walk(check) if isinstance(n, ast.Constant) and id(n) not in messages
+    ]
     words = [len(re.findall(r"\w+", value)) if isinstance(value, str) else 1 for value in held if _is_value(value)]
     return sum(words)
 

@@ -246,10 +246,7 @@ def _body(code: Source, statements: Sequence[ast.stmt]) -> str:
 
 
 def _function_name(last: ast.stmt, subject: str, index: SymbolIndex) -> str:
-    """A name for a function that returns what the last statement binds: after the subject only where it is its value.
-
-    Else after the variable; empty where that says nothing.
-    """
+    """A name for a function that returns what is bound last: after the subject where it is its value, else after that."""
     value = last.value if isinstance(last, ast.Assign) else None
     while isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in _HOLDS and value.args:
         value = value.args[0]
