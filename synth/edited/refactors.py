@@ -246,7 +246,7 @@ def _body(code: Source, statements: Sequence[ast.stmt]) -> str:
 
 
 def _function_name(last: ast.stmt, subject: str, index: SymbolIndex) -> str:
-    """A name for a function that returns what is bound last: after the subject where it is its value, else after that."""
+    """A name for a function that returns what is bound last: after the subject where that is its value."""
     value = last.value if isinstance(last, ast.Assign) else None
     while isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in _HOLDS and value.args:
         value = value.args[0]
