@@ -30,7 +30,7 @@ from synth.migrated.sites import Limits
 from synth.migrated.trials import Bench
 from synth.mutated import locate
 from synth.mutated.ngrams import Trigrams
-from synth.mutated.vocabulary import Library
+from synth.vocabulary import Library
 from validators.execution.likeness import DEFAULT, alike
 from validators.parts import programs_of
 from validators.proofs import announces, deprecations

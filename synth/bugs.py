@@ -19,8 +19,8 @@ from synth.mutated.difficulty import edit_distance
 from synth.mutated.slips import Draft, Slip
 from synth.mutated.syntax_bugs import broken
 from synth.mutated.taxonomy import MISTAKES
-from synth.mutated.vocabulary import Library
 from synth.source import applied
+from synth.vocabulary import Library
 
 GENERATOR, VERSION = "bugs", "9"
 

@@ -33,7 +33,8 @@ from synth.migrated.migrate import Migrated, Migration, as_new
 from synth.migrated.pairs import Pairs, asserted, broken, matched
 from synth.migrated.planting import Planter, Probe, settled
 from synth.migrated.rules import HOLE, NAMING, Rule, removed_parameters, rules_of
-from synth.migrated.sites import Limits, Site, Sites
+from synth.migrated.site import Site
+from synth.migrated.sites import Limits, Sites
 from synth.migrated.spelling import Speller
 from synth.migrated.templates import guessed
 from synth.migrated.trials import Bench, chosen, given_up, proven_rules, runnable

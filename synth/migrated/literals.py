@@ -15,7 +15,7 @@ from dataclasses import replace
 from registry.records import Program
 from synth.migrated.planting import Probe
 from synth.migrated.recording import checks_of, probing
-from synth.migrated.sites import Site
+from synth.migrated.site import Site
 from synth.source import Edit, Source, applied
 
 FEW = 4

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import random
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import libcst as cst
@@ -22,9 +22,11 @@ from synth.migrated.arguments import (
     with_arguments,
     without_receiver,
 )
+from synth.migrated.names import invented_names, mixed_up, other_keywords
+from synth.vocabulary import confusable
 
-VERBS = ("get", "find", "compute", "all", "is", "make", "build", "to")
-"""What invented names may begin with."""
+_VALUES = {"weight": '"weight"', "seed": "42", "random_state": "42"}
+"""What some parameters without a telling default are given."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +63,11 @@ class Mutator:
         self.index = index
         self.known = (index, *known)
         self._siblings: dict[str, list[Symbol]] = {}
-        self._near: dict[str, list[str]] = {}
-        self._alike: dict[str, list[str]] = {}
-        names: Counter[str] = Counter()
+        self._keywords: set[str] = set()
         for symbol in index.by_path.values():
             if symbol.kind in ("function", "class", "method"):
                 self._siblings.setdefault(symbol.path.rpartition(".")[0], []).append(symbol)
-                names.update(parameters_of(symbol))
-        self._keywords = [
-            name for name, _ in sorted(names.items(), key=lambda kv: (-kv[1], kv[0])) if name.isidentifier()
-        ]
+                self._keywords.update(n for n in parameters_of(symbol) if n.isidentifier())
 
     def mutants(self, path: str, function: str, call: cst.Call, rng: random.Random) -> Iterator[Wrong]:
         """Wrong calls of the symbol at `path`, in an order that `rng` decides; kinds differ."""
@@ -80,107 +77,113 @@ class Mutator:
             ("invented-keyword", self._invented_keyword),
             ("missing-argument", self._missing),
             ("swapped-arguments", self._swapped),
-            ("extra-argument", self._extra),
+            ("wrong-place", self._misplaced),
         ]
         rng.shuffle(makers)
         for kind, make in makers:
             wrong = make(symbol, call, rng)
             if wrong is not None:
                 yield Wrong(kind, function, wrong)
-        sibling = self._sibling(symbol, call, rng)
-        if sibling is not None:
-            yield Wrong("wrong-function", _renamed(function, sibling), call)
+        near = mixed_up(function.rpartition(".")[2], self._beside(symbol))
+        if near:
+            yield Wrong("wrong-function", _renamed(function, rng.choice(near)), call)
+        outer = self._outer(function, path)
+        if outer is not None:
+            yield Wrong("wrong-module", outer, call)
 
     def invented(self, path: str, function: str, call: cst.Call, rng: random.Random) -> Wrong | None:
-        """A call of a name that does not exist, recombined from parts of real names."""
-        owner, _, name = path.rpartition(".")
-        pool = sorted({s.path.rpartition(".")[2] for s in self._siblings.get(owner, ())} - {name})
-        options = sorted({n for n in _recombined(name, pool) if not self._exists(owner, function, n)})
+        """A call of a name that does not exist but reads as if it did."""
+        names = invented_names(function.rpartition(".")[2], self._beside(self.index.by_path[path]))
+        options = [n for n in names if not self._exists(path.rpartition(".")[0], n)]
         if not options:
             return None
         return Wrong("invented", _renamed(function, rng.choice(options)), call)
 
-    def _exists(self, owner: str, function: str, name: str) -> bool:
+    def _beside(self, symbol: Symbol) -> list[str]:
+        """Names of what is of a symbol's kind and stands beside it."""
+        others = self._siblings.get(symbol.path.rpartition(".")[0], ())
+        return sorted(
+            s.path.rpartition(".")[2]
+            for s in others
+            if s.path != symbol.path and s.kind == symbol.kind and not s.deprecated
+        )
+
+    def _outer(self, function: str, path: str) -> str | None:
+        """The name without its module (`nx.centroid` of `nx.tree.centroid`), where the package has none of it."""
+        parts = function.split(".")
+        root = path.partition(".")[0]
+        if self.index.by_path[path].kind == "method" or len(parts) != 3:
+            return None
+        taken = any(index.canonical(f"{root}.{parts[-1]}") is not None for index in self.known)
+        return None if taken else f"{parts[0]}.{parts[-1]}"
+
+    def _exists(self, owner: str, name: str) -> bool:
         root = owner.partition(".")[0]
         return any(index.canonical(f"{base}.{name}") is not None for index in self.known for base in (owner, root))
 
     def _wrong_keyword(self, symbol: Symbol, call: cst.Call, rng: random.Random) -> cst.Call | None:
-        own = parameters_of(symbol)
-        given = [i for i, a in enumerate(call.args) if keyword_of(a)]
-        if not given:
+        """An argument by the keyword that it has elsewhere; one given by position too, if it isn't the first."""
+        own, positional = parameters_of(symbol), _positional(symbol)
+        if not is_plain(call) or any("variadic" in k for k in _kinds(symbol).values()):
             return None
-        at = rng.choice(given)
-        name = keyword_of(call.args[at]) or ""
-        near = [k for k in self._close(name) if k not in own][:3] or [k for k in self._keywords if k not in own][:5]
-        changed = [keyworded(rng.choice(near), a.value) if i == at else a for i, a in enumerate(call.args)]
-        return with_arguments(call, changed)
-
-    def _close(self, name: str) -> list[str]:
-        """The keywords of all functions that are most like one, the most alike first."""
-        if name not in self._near:
-            self._near[name] = difflib.get_close_matches(name, self._keywords, n=len(self._keywords) or 1, cutoff=0.5)
-        return self._near[name]
+        options = []
+        for at, argument in enumerate(call.args):
+            name = keyword_of(argument) or (positional[at] if 0 < at < len(positional) else "")
+            if keyword_of(argument) or all(keyword_of(a) for a in call.args[at + 1 :]):
+                known = self._keywords if keyword_of(argument) else ()
+                options += [(at, other) for other in other_keywords(name, known, own)]
+        if not options:
+            return None
+        at, other = rng.choice(options)
+        return with_arguments(call, [keyworded(other, a.value) if i == at else a for i, a in enumerate(call.args)])
 
     def _invented_keyword(self, symbol: Symbol, call: cst.Call, rng: random.Random) -> cst.Call | None:
+        """An option that a function alike has, and this one has not."""
         own = {*parameters_of(symbol), *(keyword_of(a) for a in call.args)}
-        siblings = self._siblings.get(symbol.path.rpartition(".")[0], [])
-        near = sorted({(n, d) for s in siblings for n, d in _defaults(s).items() if n not in own and n[0] != "_"})
-        if not near:
-            near = sorted(
-                {(n, d) for s in self._common() for n, d in _defaults(s).items() if n not in own and n[0] != "_"}
-            )
+        if not is_plain(call) or any("variadic" in k for k in _kinds(symbol).values()):
+            return None
+        last = symbol.path.rpartition(".")[2]
+        near: set[tuple[str, str]] = set()
+        for other in self._siblings.get(symbol.path.rpartition(".")[0], []):
+            name = other.path.rpartition(".")[2]
+            if other.kind == symbol.kind and name != last and _related(name, last):
+                near |= {(n, v) for n, d in _defaults(other).items() if n not in own and (v := _value(n, d))}
         if not near:
             return None
-        name, default = rng.choice(near)
-        return with_arguments(call, [*call.args, keyworded(name, cst.parse_expression(_flipped(default)))])
-
-    def _common(self) -> list[Symbol]:
-        return [s for p in sorted(self._siblings)[:40] for s in self._siblings[p]]
+        name, value = rng.choice(sorted(near))
+        return with_arguments(call, [*call.args, keyworded(name, cst.parse_expression(value))])
 
     def _missing(self, symbol: Symbol, call: cst.Call, rng: random.Random) -> cst.Call | None:
-        required = sum(1 for p in _positional(symbol) if p not in _defaults(symbol))
+        """Without the last of the needed arguments, where that is a number or a text and not the first."""
+        required = [p for p in _positional(symbol) if p not in _defaults(symbol)]
         plain = [i for i, a in enumerate(call.args) if keyword_of(a) is None and not a.star]
-        if not plain or len(plain) > max(required, 1):
+        if len(plain) < 2 or len(plain) > len(required) or not _sort(call.args[plain[-1]].value):
             return None
         return with_arguments(call, [a for i, a in enumerate(call.args) if i != plain[-1]])
 
     def _swapped(self, symbol: Symbol, call: cst.Call, rng: random.Random) -> cst.Call | None:
-        if not is_plain(call) or len(call.args) < 2 or any(keyword_of(a) for a in call.args[:2]):
+        """Two neighbours in each other's place, both numbers or both texts."""
+        if not is_plain(call):
             return None
-        first, second = call.args[0], call.args[1]
-        if code_of(first.value) == code_of(second.value):
-            return None
-        return with_arguments(call, [cst.Arg(second.value), cst.Arg(first.value), *call.args[2:]])
+        plain = [a for a in call.args if keyword_of(a) is None]
+        for at, (one, two) in enumerate(itertools.pairwise(plain)):
+            if _sort(one.value) and _sort(one.value) == _sort(two.value) and code_of(one.value) != code_of(two.value):
+                rest = call.args[at + 2 :]
+                return with_arguments(call, [*call.args[:at], cst.Arg(two.value), cst.Arg(one.value), *rest])
+        return None
 
-    def _extra(self, symbol: Symbol, call: cst.Call, rng: random.Random) -> cst.Call | None:
-        """An argument that goes by keyword only given by position, or one more than there are parameters."""
+    def _misplaced(self, symbol: Symbol, call: cst.Call, rng: random.Random) -> cst.Call | None:
+        """A keyword's argument given by position, where it lands on another parameter or on none."""
         if not is_plain(call) or any("variadic positional" in k for k in _kinds(symbol).values()):
             return None
-        positional, keyed = _positional(symbol), [i for i, a in enumerate(call.args) if keyword_of(a)]
-        plain = len(call.args) - len(keyed)
-        for at in keyed:
-            name = keyword_of(call.args[at]) or ""
-            if at == plain and (name not in positional or positional.index(name) != plain):
-                changed = [cst.Arg(a.value) if i == at else a for i, a in enumerate(call.args)]
-                return with_arguments(call, changed)
-        if keyed or plain < len(positional):
+        positional = _positional(symbol)
+        plain = sum(1 for a in call.args if keyword_of(a) is None)
+        if not plain or plain == len(call.args):
             return None
-        return with_arguments(call, [*call.args, cst.Arg(cst.Name(rng.choice(("True", "None", "False"))))])
-
-    def _sibling(self, symbol: Symbol, call: cst.Call, rng: random.Random) -> str | None:
-        if symbol.path not in self._alike:
-            self._alike[symbol.path] = self._likest(symbol)
-        near = self._alike[symbol.path]
-        return rng.choice(near) if near else None
-
-    def _likest(self, symbol: Symbol) -> list[str]:
-        owner, _, name = symbol.path.rpartition(".")
-        others = sorted(
-            s.path.rpartition(".")[2]
-            for s in self._siblings.get(owner, ())
-            if s.path != symbol.path and s.kind == symbol.kind and not s.deprecated
-        )
-        return difflib.get_close_matches(name, others, n=3, cutoff=0.3) or others[:3]
+        name = keyword_of(call.args[plain]) or ""
+        if name in positional and positional.index(name) == plain:
+            return None
+        return with_arguments(call, [cst.Arg(a.value) if i == plain else a for i, a in enumerate(call.args)])
 
 
 def parameters_of(symbol: Symbol) -> tuple[str, ...]:
@@ -206,38 +209,25 @@ def _defaults(symbol: Symbol) -> dict[str, str]:
     }
 
 
-def _flipped(default: str) -> str:
-    """A plausible value for a parameter with that default."""
+def _sort(value: cst.BaseExpression) -> str:
+    """`number` or `text` of a literal, else nothing."""
+    if isinstance(value, (cst.Integer, cst.Float)):
+        return "number"
+    return "text" if isinstance(value, cst.SimpleString) else ""
+
+
+def _value(name: str, default: str) -> str | None:
+    """What a parameter with that default is given by who wants it: a flag is turned over, few others are sure."""
     if default in ("True", "False"):
         return str(default == "False")
-    try:
-        cst.parse_expression(default)
-    except cst.ParserSyntaxError:
-        return "True"
-    simple = default.replace(".", "").replace("-", "").strip("'\"").isalnum()
-    return default if simple and default != "None" else "True"
+    return _VALUES.get(name)
+
+
+def _related(one: str, other: str) -> bool:
+    """Whether two functions share the most of their names."""
+    return confusable(one, other) or difflib.SequenceMatcher(None, one, other).ratio() >= 0.7
 
 
 def _renamed(function: str, name: str) -> str:
     head, dot, _ = function.rpartition(".")
     return head + dot + name
-
-
-def _recombined(name: str, pool: Sequence[str]) -> Iterator[str]:
-    """Names made of the parts of `name` and of its siblings."""
-    parts = name.split("_")
-    for other in pool:
-        theirs = other.split("_")
-        if len(parts) > 1 and theirs[-1] != parts[-1]:
-            yield "_".join([*parts[:-1], theirs[-1]])
-        if len(parts) > 1 and theirs[0] != parts[0]:
-            yield "_".join([theirs[0], *parts[1:]])
-    rest = parts[1:] if parts[0] in VERBS and len(parts) > 1 else parts
-    for verb in VERBS:
-        if parts[0] != verb:
-            yield "_".join([verb, *rest])
-    if len(parts) > 2:
-        yield "_".join(parts[:-1])
-        yield "_".join(parts[1:])
-    if len(parts) > 1:
-        yield "_".join([*parts[1:], parts[0]])

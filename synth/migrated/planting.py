@@ -9,7 +9,6 @@ came out.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,12 +19,10 @@ from synth.folding import is_literal
 from synth.material import Piece, draw
 from synth.migrated.calls import Script
 from synth.migrated.recording import Check, probing, recorded, values_of
-from synth.migrated.sites import Site
+from synth.migrated.site import Site, comment_of
 from synth.migrated.slices import joined
 
 _RESULT = "result"
-_MARKUP = re.compile(r" ?\[\w+\]_|`")
-"""What a docstring has that a comment has not: footnotes and backquotes."""
 _IMPORTS = (ast.Import, ast.ImportFrom)
 _FILLING = (ast.Expr, ast.Assign, ast.AugAssign, ast.For)
 """Statements that go on setting up what the one before them made; a `try` only looks at it."""
@@ -99,8 +96,8 @@ def settled(probes: Iterable[Probe], verdicts: Mapping[str, Verdict]) -> Iterato
     for probe in probes:
         verdict = verdicts.get(probe.program.id)
         test = recorded(probe.checks, values_of(verdict)) if verdict is not None else None
-        if test is not None:
-            yield replace(probe.site, test=test)
+        if test is not None and "is None" not in test and "== None" not in test:
+            yield replace(probe.site, test=test).numbered()
 
 
 class Planter:
@@ -261,12 +258,14 @@ class Planter:
         part = script.body[: position + 1]
         if len(keep) > 12 or cutting.binds & (flow_all(part[i] for i in keep).binds | set(cutting.reads)):
             return None
+        if any(_long_text(n) for i in keep for n in ast.walk(script.body[i])):
+            return None  # attributes and files are what its own program is about
         text, _ = joined(script.source, keep)
         lines = [line for line in cutting.imports if line not in text.splitlines()]
         body = text
         if lines:
             body = "\n".join(lines) + "\n" + ("" if text.startswith(("import ", "from ")) else "\n") + text
-        prompt = body + self._comment(cutting.site.path) + cutting.statement[: cutting.at]
+        prompt = body + comment_of(self.index.by_path.get(cutting.site.path)) + cutting.statement[: cutting.at]
         chosen = cutting.statement[cutting.at :]
         if len(prompt) > 1200:
             return None
@@ -281,12 +280,6 @@ class Planter:
             operator="planted",
         )
         return Probe(site, cutting.checks)
-
-    def _comment(self, path: str) -> str:
-        symbol = self.index.by_path.get(path)
-        sentence = " ".join((symbol.doc if symbol else "").strip().split("\n\n")[0].split())
-        sentence = _MARKUP.sub("", sentence)
-        return f"# {sentence}\n" if sentence and len(sentence) <= 100 else ""
 
 
 def _distinct(hosts: Iterable[Piece]) -> list[Piece]:
@@ -346,6 +339,10 @@ def _can_move(reads: Sequence[str], node: ast.AST, script: Script) -> bool:
     texts = (n for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str))
     own = any(_defines(s) and flow(s).binds & set(reads) for s in script.body)
     return 0 < len(reads) <= 3 and not own and not any(texts)
+
+
+def _long_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) > 3
 
 
 def _defines(statement: ast.stmt) -> bool:

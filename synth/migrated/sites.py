@@ -13,22 +13,22 @@ import random
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from registry.families import Families
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Program
-from synth.material import Piece, Update, draw, key_of, licence_of, parents_of
+from synth.material import Piece, Update, draw, licence_of
 from synth.migrated import migrate
 from synth.migrated.arguments import code_of, parsed_call
 from synth.migrated.calls import Call, Receivers, Script
 from synth.migrated.codemods import backward
 from synth.migrated.mutants import Mutator
 from synth.migrated.rules import Rule
+from synth.migrated.site import Site
 from synth.migrated.slices import Slicer
 from synth.migrated.spelling import Speller
 
-GENERATOR, VERSION = "sites", "3"
+GENERATOR, VERSION = "sites", "4"
 
 
 @dataclass(frozen=True)
@@ -52,70 +52,6 @@ class Limits:
     example: int = 3
     prompt: int = 1500
     hub: float = 0.03
-
-
-@dataclass(frozen=True)
-class Site:
-    """A call site.
-
-    Attributes:
-        piece: The example it stands in.
-        path: Canonical path of what is called, at new.
-        family: Name of its family.
-        change: Id of the change it shows.
-        prompt: Code before the call.
-        chosen: From the call to the end of its statement.
-        suffix: The rest of the code.
-        call: The call itself: what `chosen` begins with, after `lead`.
-        test: Checks.
-        stale: Old forms, from the call to the end of the statement, with the codemod's name.
-        operator: How the site came to be: `mined`, `planted`, `varied`, `migrated`.
-        donor: planted: the example that the call's statement comes from.
-        lead: What stands around the call at new and is part of the choice: `dict(` of `dict(nx.shortest_path(G))`.
-    """
-
-    piece: Piece
-    path: str
-    family: str
-    change: str | None
-    prompt: str
-    chosen: str
-    suffix: str
-    call: str
-    test: str
-    stale: tuple[tuple[str, str], ...] = ()
-    operator: str = "mined"
-    donor: Piece | None = None
-    lead: str = ""
-
-    @property
-    def pieces(self) -> tuple[Piece, ...]:
-        """The examples it was made from."""
-        return (self.piece,) if self.donor is None else (self.piece, self.donor)
-
-    @property
-    def parents(self) -> tuple[str, ...]:
-        """Ids of what it was made from."""
-        return parents_of(*self.pieces)
-
-    @cached_property
-    def root(self) -> str:
-        """Key that all rows of the site share."""
-        return "site:" + key_of(self.prompt, self.chosen, self.suffix, self.test)
-
-    @property
-    def raises(self) -> bool:
-        """Whether the call stands under `try`: as a rule it must raise there."""
-        return self.prompt.rpartition("\n")[0].endswith("try:")
-
-    def program(self, chosen: str | None = None) -> Program:
-        """The program, with another text from the call to the end of the statement."""
-        text = self.chosen if chosen is None else chosen
-        return Program(code=self.prompt + text + self.suffix, test=self.test)
-
-    def text(self, call: str) -> str:
-        """From the call to the end of the statement, with another call."""
-        return self.lead + call + self.chosen[len(self.lead) + len(self.call) :]
 
 
 class Sites:
@@ -180,6 +116,8 @@ class Sites:
                 by_family[site.family] < most
                 and by_file[file] < self.limits.file
                 and by_example[example] < self.limits.example
+                and (site.stale or site.says)
+                and next(self.rejected(site), None) is not None
             ):
                 by_family[site.family] += 1
                 by_file[file] += 1
@@ -243,7 +181,7 @@ class Sites:
         return Site(
             piece, call.path, family, change, part.code[:start], part.code[start:stop], part.code[stop:], text,
             part.test, stale, lead=script.code[begin : call.span[0]],
-        )  # fmt: skip
+        ).said(self.new.by_path.get(call.path)).numbered()  # fmt: skip
 
     def family(self, path: str) -> str | None:
         """The family that a canonical path of the new release belongs to."""

@@ -15,7 +15,7 @@ from registry.records import Program, Verdict
 from synth.material import draw
 from synth.migrated.migrate import Migrated, is_guess
 from synth.migrated.rules import Rule
-from synth.migrated.sites import Site
+from synth.migrated.site import Site
 
 TRIES = 3
 """Sites of one codemod that are tried before it is given up."""

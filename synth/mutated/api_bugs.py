@@ -9,7 +9,7 @@ from keyword import iskeyword
 from registry.names import dotted_name
 from synth.dataflow import flow
 from synth.mutated.operators import Edits, Scope, arguments, root_of
-from synth.mutated.vocabulary import confusable
+from synth.vocabulary import confusable
 
 _CONSUMERS = ("list", "set", "sorted", "tuple", "dict", "frozenset", "sum", "max", "min", "len", "any", "all", "map",
               "zip", "enumerate", "filter", "iter", "next", "join", "Counter")  # fmt: skip

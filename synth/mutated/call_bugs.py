@@ -9,7 +9,7 @@ from keyword import iskeyword
 
 from registry.names import dotted_name
 from synth.mutated.operators import Edits, Scope, arguments, root_of, values
-from synth.mutated.vocabulary import required
+from synth.vocabulary import required
 
 MOST_UNPACKED = 5
 """Elements of a list beyond which nobody forgets its brackets."""

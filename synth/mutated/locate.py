@@ -22,8 +22,8 @@ from synth.claims import is_endless, tells_values, values_told
 from synth.dataflow import flow
 from synth.material import Piece, derived, draw
 from synth.mutated.ngrams import ANY_TEXT, LONG_TEXT, Token, Trigrams, tokens
-from synth.mutated.vocabulary import confusable, mistyped, plural_of
 from synth.source import Source
+from synth.vocabulary import confusable, mistyped, plural_of
 
 GENERATOR, VERSION = "locate", "5"
 TOLD = 4

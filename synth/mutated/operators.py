@@ -16,8 +16,8 @@ from itertools import pairwise
 from keyword import iskeyword
 
 from registry.names import dotted_name
-from synth.mutated.vocabulary import Words
 from synth.source import Edit, Source
+from synth.vocabulary import Words
 
 Edits = tuple[Edit, ...]
 """One mistake: replacements that don't overlap."""

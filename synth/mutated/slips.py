@@ -17,8 +17,8 @@ from registry.records import Program
 from synth.dataflow import flow, needed
 from synth.mutated.operators import BOOKKEEPING, Edits, Scope
 from synth.mutated.taxonomy import MISTAKES
-from synth.mutated.vocabulary import Library, Words
 from synth.source import Source
+from synth.vocabulary import Library, Words
 
 _HOLDERS = ("contextlib", "warnings")
 """Modules whose calls and contexts hold what a test looks at (what is printed, what is warned of)."""

@@ -14,7 +14,7 @@ from synth.bugs import NAMES, SEVERAL, SYNTAX, mutate
 from synth.mutated.difficulty import distance, edit_distance
 from synth.mutated.slips import comments
 from synth.mutated.taxonomy import MISTAKES
-from synth.mutated.vocabulary import Library
+from synth.vocabulary import Library
 from tests.synth.conftest import RELEASE, parted, symbol
 from validators.edits import syntax_error
 

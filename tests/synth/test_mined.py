@@ -10,7 +10,7 @@ from registry.records import Example, Program
 from scrapers.sources import Scraped
 from synth import bugs
 from synth.mined import doc_examples, test_examples
-from synth.mutated.vocabulary import Library
+from synth.vocabulary import Library
 from tests.synth.conftest import outcomes, parted
 
 

@@ -138,10 +138,10 @@ def test_invented_names_exist_nowhere(world: World) -> None:
     """A name that was recombined is in neither release."""
     old, new = world.indexes
     mutator = Mutator(new, old)
-    call = parsed_call("lib.is_set_apart(a, b)")
+    call = parsed_call("lib.corners(a)")
     assert call is not None
     for seed in range(30):
-        wrong = mutator.invented("lib.tools.is_set_apart", "lib.is_set_apart", call, random.Random(seed))
+        wrong = mutator.invented(new.canonical("lib.corners") or "", "lib.corners", call, random.Random(seed))
         assert wrong is not None
         assert new.canonical(wrong.function) is None and old.canonical(wrong.function) is None
 

@@ -10,8 +10,8 @@ from registry.names import SymbolIndex
 from registry.records import Change, Program, Symbol
 from synth.mutated.slips import Draft
 from synth.mutated.taxonomy import MISTAKES
-from synth.mutated.vocabulary import Library
 from synth.source import applied
+from synth.vocabulary import Library
 from tests.synth.conftest import RELEASE, symbol
 
 INDEX = SymbolIndex(

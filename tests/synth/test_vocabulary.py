@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from synth.mutated.vocabulary import confusable, inventions
+from synth.vocabulary import confusable, inventions
 
 MIXED_UP = [
     ("closeness_centrality", "betweenness_centrality"),
