@@ -26,7 +26,6 @@ _SAME = (
     ("attr", "attribute"),
     ("capacity", "capacities"),
     ("partition", "communities"),
-    ("resolution", "gamma"),
     ("labels", "label"),
     ("columns", "cols"),
     ("axis", "dim"),
@@ -38,7 +37,6 @@ _SAME = (
     ("values", "vals"),
     ("window", "window_size"),
     ("period", "periods"),
-    ("n", "num"),
     ("index", "idx"),
     ("separator", "sep", "delimiter"),
     ("pattern", "pat", "regex"),
@@ -109,11 +107,9 @@ def _turned(name: str) -> Iterator[str]:
             if turns and not {words[0], words[1]} & _SORTS:
                 yield made
         elif (
-            name + "s" == made
-            or (name == made + "s" and not name.endswith("ies"))
+            (name == made + "s" and not name.endswith("ies"))
             or name.startswith(made + "_")
             or (made == f"get_{name}" and len(words) <= 2 and words[-1] not in _SORTS)
-            or (made == f"compute_{name}" and words[-1] in _SORTS)
             or (made == f"create_{name}" and len(words) <= 3)
         ):
             yield made

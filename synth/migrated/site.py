@@ -10,8 +10,8 @@ from registry.records import Program, Symbol
 from synth.material import Piece, key_of, parents_of
 from synth.migrated.names import renumbered
 
-_MARKUP = re.compile(r" ?\[\w+\]_|`")
-"""What a docstring has that a comment has not: footnotes and backquotes."""
+_MARKUP = re.compile(r" ?\[\w+\]_|[`$]")
+"""What a docstring has that a comment has not: footnotes, backquotes and formulas' marks."""
 
 
 @dataclass(frozen=True)
