@@ -114,6 +114,7 @@ class Whole:
         own = Counter(_shape(node) for node in gap.inner if isinstance(node, ast.Call))
         keywords = {ast.dump(node) for node in rest if isinstance(node, ast.keyword)}
         texts = {node.arg for node in rest if isinstance(node, ast.keyword)}
+        groups = {ast.dump(node) for node in rest if isinstance(node, _GROUPS)}
         texts |= {node.value for node in rest if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
         def is_known(value: ast.Constant) -> bool:
@@ -122,6 +123,9 @@ class Whole:
                 return True
             if keyword is not None and (ast.dump(keyword) in keywords or value.value in texts):
                 return True
+            group = gap.group_with(value)
+            if group is not None and ast.dump(group) not in groups:
+                return False  # its values may be among those asked for, but nothing tells that they are these
             return not isinstance(value.value, (bool, type(None))) and repr(value.value) in self._asked
 
         return all(is_known(value) for value in values)
@@ -177,6 +181,11 @@ class _Gap:
         """The innermost call that a literal is given to."""
         calls = [n for n in self.inner if isinstance(n, ast.Call) and any(x is value for x in ast.walk(n))]
         return calls[-1] if calls else None
+
+    def group_with(self, value: ast.Constant) -> ast.expr | None:
+        """The innermost list, tuple, set or mapping of literals that a literal stands in."""
+        groups = [n for n in self.inner if isinstance(n, _GROUPS) and any(x is value for x in ast.walk(n))]
+        return groups[-1] if groups else None
 
     def keyword_with(self, value: ast.Constant) -> ast.keyword | None:
         """The keyword that a literal is given for."""

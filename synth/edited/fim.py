@@ -19,7 +19,7 @@ from synth.edited.decided import Whole
 from synth.material import Piece, derived, draw, joined_licences
 from synth.source import Source
 
-GENERATOR, VERSION = "fim", "4"
+GENERATOR, VERSION = "fim", "5"
 SHORTEST, LONGEST = 4, 300
 """Characters of a gap."""
 LARGEST = 4_000

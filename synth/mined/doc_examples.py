@@ -21,7 +21,7 @@ from synth.mined.stubs import stub
 from synth.mined.tasks import Tasks
 from synth.mined.text import module_of
 
-GENERATOR, VERSION = "doc_examples", "6"
+GENERATOR, VERSION = "doc_examples", "7"
 
 SEEDS = frozenset({"seed", "random_state", "rng"})
 """Parameters that make a draw the same each time."""

@@ -17,6 +17,9 @@ from synth.source import applied, indented
 TALLEST = 40
 """Lines of a shown value beyond which it makes a poor check."""
 
+_COMMENTS = re.compile(r"(?:[ \t]*(?:#.*)?\n)+")
+"""Lines above a statement."""
+
 Errors = Callable[[str], str | None]
 """The name by which a program catches an error, by its class's name; None where it has none."""
 
@@ -247,14 +250,16 @@ def _is_text(argument: ast.expr) -> bool:
 
 
 def _bound(name: str, source: str) -> str:
-    """`name = source`, in parentheses where the expression spans lines without brackets."""
-    code = f"{name} = {source}"
+    """`name = source` below its comments, in parentheses where the expression spans lines without brackets."""
+    comments = _COMMENTS.match(source)
+    above, source = (comments.group(), source[comments.end() :]) if comments else ("", source)
+    code = f"{above}{name} = {source}"
     try:
         if len(ast.parse(code).body) == 1:
             return code
     except SyntaxError:
         pass
-    return f"{name} = ({source})"
+    return f"{above}{name} = ({source})"
 
 
 def _is_exact(want: str) -> bool:

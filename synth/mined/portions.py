@@ -1,12 +1,13 @@
-"""Long modules in portions that can be read by themselves: whole definitions with the imports that they need.
+"""Long modules in portions that can be read by themselves: whole definitions below the imports that they need.
 
-What a portion uses of another one it imports from the module, as any other file would.
+A portion but the first says whose continuation it is; all else in it stands so in the module.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,10 @@ LONGEST = 16_000
 
 _Definition = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _BUILT_IN = frozenset(dir(builtins))
+_CODE = re.compile(
+    r"#\s*(?:(?:async )?def \w+\(|class \w+[(:]|return\b|@\w+|self\.|(?:import|from) [\w.]+( import .*)?$)"
+)
+"""A comment that is code, or was."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +37,12 @@ class _Piece:
     imports: bool
 
 
-def portions(text: str, module: str) -> list[str]:
+def portions(text: str, path: str) -> list[str]:
     """The portions of a module in its order; the module as it stands where it is short, or no Python.
 
     Args:
         text: The module's source.
-        module: Its dotted name.
+        path: Where its file is, as the portions but the first say.
     """
     if len(text) <= LONGEST:
         return [text]
@@ -45,19 +50,22 @@ def portions(text: str, module: str) -> list[str]:
         pieces = list(_pieces(text))
     except SyntaxError:
         return [text]
-    head = [p for p in pieces if p.imports]
-    runs = _runs([p for p in pieces if not p.imports and not _is_listing(p)])
-    if len(runs) < 2 or any("*" in p.binds for p in head):
+    runs = _runs(pieces)
+    if len(runs) < 2:
         return [text]
-    bound = frozenset(name for run in runs for p in run for name in p.binds)
-    return [_portion(head, run, bound, module) for run in runs]
+    first = "".join(p.text for p in runs[0])
+    return [first, *(_continued(pieces, run, path) for run in runs[1:])]
 
 
 def _pieces(text: str) -> Iterable[_Piece]:
+    """The statements; commented-out code below one is its own, as it goes on with it."""
     lines, start = lines_of(text), 0
-    for node in ast.parse(text).body:
+    body = ast.parse(text).body
+    for at, node in enumerate(body):
         end = node.end_lineno or node.lineno
         if first_line(node) > start:
+            above = first_line(body[at + 1]) - 1 if at + 1 < len(body) else end
+            end += _left_over(lines[end:above])
             flow = flow_all([node])
             imports = any(isinstance(n, (ast.Import, ast.ImportFrom)) for n in ast.walk(node))
             yield _Piece(
@@ -67,8 +75,12 @@ def _pieces(text: str) -> Iterable[_Piece]:
         start = end
 
 
-def _is_listing(piece: _Piece) -> bool:
-    return "__all__" in piece.binds
+def _left_over(lines: Sequence[str]) -> int:
+    """How many lines between two statements go to the end of the last paragraph of comments that is code."""
+    found = [at for at, line in enumerate(lines, start=1) if _CODE.match(line)]
+    if not found:
+        return 0
+    return next((at for at in range(found[-1], len(lines)) if not lines[at].strip()), len(lines))
 
 
 def _runs(pieces: Sequence[_Piece]) -> list[list[_Piece]]:
@@ -88,32 +100,22 @@ def _runs(pieces: Sequence[_Piece]) -> list[list[_Piece]]:
     return runs
 
 
-def _portion(head: Sequence[_Piece], run: Sequence[_Piece], bound: frozenset[str], module: str) -> str:
-    """The imports that a run of definitions needs, then the run; the module's docstring stays in front."""
-    doc = [p for p in run[:1] if isinstance(p.node, ast.Expr)]
-    rest = run[len(doc) :]
-    read = frozenset(name for p in rest for name in p.reads)
-    imported = [line for p in head if (line := _needed(p, read))]
-    if elsewhere := sorted(read & bound - {name for p in rest for name in p.binds}):
-        line = f"from {module} import {', '.join(elsewhere)}\n"
-        over = f"from {module} import (\n" + "".join(f"    {name},\n" for name in elsewhere) + ")\n"
-        imported.append(line if len(line) <= 88 else over)
-    body = "".join(p.text for p in rest).lstrip("\n")
-    top = "".join(imported).strip("\n")
-    parts = ["".join(p.text for p in doc).strip("\n"), top]
-    shown = "\n\n".join(part for part in parts if part)
-    return f"{shown}\n\n\n{body}" if shown else body
+def _continued(pieces: Sequence[_Piece], run: Sequence[_Piece], path: str) -> str:
+    """A later run: that it goes on from another one, those imports of the module that it reads, and what it defines."""
+    read = frozenset(name for p in run for name in p.reads) | {"*"}
+    above = pieces[: pieces.index(run[0])]
+    imported = [_source(p) for p in above if p.imports and (p.binds & read or _is_future(p))]
+    body = "".join(p.text for p in run).lstrip("\n")
+    parts = [f"# {path}, continued", "\n".join(imported).lstrip("\n"), "\n" + body]
+    return "\n\n".join(part for part in parts if part)
 
 
-def _needed(piece: _Piece, read: frozenset[str]) -> str:
-    """An import as far as it is needed; from the future always."""
-    node = piece.node
-    if isinstance(node, ast.ImportFrom) and node.module == "__future__":
-        return piece.text
-    if not piece.binds & read:
-        return ""
-    if isinstance(node, (ast.Import, ast.ImportFrom)) and not piece.binds <= read:
-        kept = [a for a in node.names if (a.asname or a.name).partition(".")[0] in read]
-        less = ast.ImportFrom(node.module, kept, node.level) if isinstance(node, ast.ImportFrom) else ast.Import(kept)
-        return ast.unparse(less) + "\n"
-    return piece.text
+def _source(piece: _Piece) -> str:
+    """An import without the comments above it, and the blank line that parts it from others."""
+    lines = lines_of(piece.text)
+    own = next(at for at, line in enumerate(lines) if line.strip() and not line.startswith("#"))
+    return ("" if lines[0].strip() else "\n") + "".join(lines[own:]).rstrip("\n")
+
+
+def _is_future(piece: _Piece) -> bool:
+    return isinstance(piece.node, ast.ImportFrom) and piece.node.module == "__future__"

@@ -35,6 +35,10 @@ def refused(code: ast.Module, test: ast.Module) -> str | None:
         return "usage in the test"
     if _shadowed(body):
         return "an import that is hidden"
+    if _binds_anew(code, test):
+        return "set-up in the test"
+    if _repeats(code.body):
+        return "an assignment that changes nothing"
     computed = _computed(code.body)
     if len(computed & flow_all(test.body).reads) > MOST_CHECKED:
         return "many checked names"
@@ -74,6 +78,23 @@ def _shadowed(body: Sequence[ast.stmt]) -> bool:
     imports = [s for s in body if isinstance(s, (ast.Import, ast.ImportFrom))]
     others = flow_all(s for s in body if not isinstance(s, (ast.Import, ast.ImportFrom))).binds
     return bool(flow_all(imports).binds & others)
+
+
+def _binds_anew(code: ast.Module, test: ast.Module) -> bool:
+    """Whether the test binds a name of the code to something else: it goes on with a case of its own."""
+    bound = flow_all(s for s in test.body if isinstance(s, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.With))).binds
+    return bool(bound & _computed(code.body))
+
+
+def _repeats(body: Sequence[ast.stmt]) -> bool:
+    """Whether a name is bound to the same value twice, as a test is that was made of two."""
+    plain = [s for s in body if isinstance(s, ast.Assign) and not any(isinstance(n, ast.Call) for n in nodes(s))]
+    for at, statement in enumerate(plain):
+        same = sum(ast.dump(other) == ast.dump(statement) for other in plain[at:])
+        binds = flow(statement).binds
+        if same > 1 and binds and sum(bool(flow(s).binds & binds) for s in body) == same:
+            return True
+    return False
 
 
 def _computed(body: Sequence[ast.stmt]) -> frozenset[str]:

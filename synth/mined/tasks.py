@@ -52,10 +52,12 @@ class Tasks:
         if found is None:
             return None
         subject, shown = found
+        if self._tests_itself(subject, program):
+            return None
         doc = ast.get_docstring(test.node) or ""
         named = (subject, *claims)
         beside = self._shown_by(doc, named) or self._case(test.node.name, subject)
-        return self._text(self._sentence(subject, named), beside, named, program, shown)
+        return self._text(self._sentence(subject, named, program), beside, named, program, shown)
 
     def of_doc(self, prose: str, claims: Sequence[str], program: Program) -> str | None:
         """The task of an example, in its own words where the prose above it says what is to be done."""
@@ -64,7 +66,9 @@ class Tasks:
             return None
         subject, shown = found
         named = (subject, *claims)
-        return self._text(self._own_words(prose, named) or self._sentence(subject, named), "", named, program, shown)
+        return self._text(
+            self._own_words(prose, named) or self._sentence(subject, named, program), "", named, program, shown
+        )
 
     # ------------------------------------------------------------------------------------------------ the subject
 
@@ -121,6 +125,23 @@ class Tasks:
         calls = [n for n in found if isinstance(n, ast.Call) and names(n.func)]
         return list(calls) or [n for n in found if names(n)]
 
+    def _tests_itself(self, subject: str, program: Program) -> bool:
+        """Whether the checks call the subject: they would give the answer away, and check what no answer has."""
+        if self._kind(subject) not in ("function", "method"):
+            return False
+        names = self._naming(subject, f"{program.code}\n{program.test}")
+        return any(isinstance(n, ast.Call) and names(n.func) for n in nodes(ast.parse(program.test)))
+
+    def _spelled(self, path: str, code: str) -> str:
+        """A symbol by that of its names by which the code imports it, else by its public one."""
+        imported = imported_names(tree_of(code), self.index.roots)
+        for node in self._uses(path, code):
+            dotted = dotted_name(node.func if isinstance(node, ast.Call) else node) or ""
+            head, dot, rest = dotted.partition(".")
+            if head in imported:
+                return imported[head] + dot + rest
+        return self.index.public(path)
+
     def _kind(self, path: str) -> str:
         return self.index.by_path[path].kind if path in self.index.by_path else ""
 
@@ -141,10 +162,10 @@ class Tasks:
 
     # ------------------------------------------------------------------------------------------------ the sentences
 
-    def _sentence(self, subject: str, claims: Sequence[str]) -> str:
+    def _sentence(self, subject: str, claims: Sequence[str], program: Program) -> str:
         """What the subject's own documentation says that it does."""
         symbol = self.index.by_path.get(subject)
-        public = f"`{self.index.public(subject)}`"
+        public = f"`{self._spelled(subject, program.code)}`"
         said = sentence_of(symbol.doc) if symbol is not None else None
         if said is None or not self._is_about(said, claims):
             return f"Use {public}."
@@ -191,7 +212,7 @@ class Tasks:
         test = program.test.strip()
         if test.count("\n") >= MOST_LINES or len(test) > MOST_CHARACTERS or "```" in program.code + test:
             return None
-        calls = [f"`{self.index.public(path)}`" for path in self._hidden(claims, program, shown)]
+        calls = [f"`{self._spelled(path, program.code)}`" for path in self._hidden(claims, program, shown)]
         errors = _raised(program)
         if errors:
             beside = f"Show that {errors} is raised."

@@ -24,7 +24,7 @@ from synth.mined.stubs import stub
 from synth.mined.suites import NotAloneError, TestFunction, test_functions, test_names
 from synth.mined.tasks import Tasks
 
-GENERATOR, VERSION = "test_examples", "5"
+GENERATOR, VERSION = "test_examples", "6"
 LONGEST = 60
 """Lines of code beyond which a test is no example."""
 

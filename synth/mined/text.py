@@ -15,7 +15,7 @@ from registry.prose import says_enough
 from registry.records import Example, Page
 from synth.mined.portions import portions
 
-GENERATOR, VERSION = "text", "3"
+GENERATOR, VERSION = "text", "4"
 
 
 def mine(
@@ -39,7 +39,7 @@ def mine(
     guides = sorted((p for p in chosen if p.kind != "source"), key=lambda p: (p.kind, p.path))
     sources = dependencies_first([p for p in chosen if p.kind == "source"])
     defined = _defined(index)
-    placed = [(page, depth, text) for page, depth in sources for text in portions(page.markdown, module_of(page))]
+    placed = [(page, depth, text) for page, depth in sources for text in portions(page.markdown, page.path)]
     for page, depth, text in [*((g, 0, g.markdown) for g in guides), *placed]:
         yield Example(
             domain=domain,

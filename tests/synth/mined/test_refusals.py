@@ -31,6 +31,17 @@ CASES = {
         "from lib import f, same\nx = f(1)\n", "def same(x):\n    return x\nassert same(x) == 1\n",
         "an import that is hidden",
     ),
+    "a case of the test's own": (
+        "import lib\ng = lib.G(1)\nx = lib.f(g)\n", "assert x == 1\ng = lib.G(2)\nassert len(g) == 2\n",
+        "set-up in the test",
+    ),
+    "a name bound twice to the same": (
+        "import lib\na = 'a'\nlib.f(a)\na = 'a'\nx = lib.f(a)\n", "assert x == 1\n",
+        "an assignment that changes nothing",
+    ),
+    "a name bound to the same again": (
+        "import lib\na = 0\na += lib.f(a)\na = 0\nx = lib.f(a)\n", "assert x == 1\n", None
+    ),
 }  # fmt: skip
 
 

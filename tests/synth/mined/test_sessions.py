@@ -35,6 +35,10 @@ CASES = {
         ">>> with lib.open() as f:\n...     f.go()\n...     print(f.read())\nb'x'\n",
         ("", "with lib.open() as f:\n    f.go()\n    result1 = f.read()\n", "assert result1 == b'x'\n"),
     ),
+    "comments stay above what they are of": (
+        ">>> # one more\n... # than f\n... lib.f(1) + 1\n3\n",
+        ("", "# one more\n# than f\nresult1 = lib.f(1) + 1\n", "assert result1 == 3\n"),
+    ),
     "a name is its own result": (
         ">>> flow = lib.f(1)\n>>> flow\n{1: 2}\n",
         ("", "flow = lib.f(1)\n", "assert flow == {1: 2}\n"),

@@ -80,18 +80,20 @@ def test_packages_that_only_import_are_no_text() -> None:
     assert [row.file for row in mine([bare, told], SymbolIndex([]), domain="d")] == [told.path]
 
 
-def test_long_module_comes_in_portions_that_stand_alone() -> None:
-    """Each portion has whole definitions, the imports that it uses, and imports from the module what others define."""
+def test_long_module_comes_in_portions() -> None:
+    """Each has whole definitions; a later one says so, has the imports that it reads, and none of what was cut."""
     long = "    # " + "x" * (LONGEST // 2) + "\n"
     code = (
-        '"""Long."""\nimport math\nimport os.path as p\nfrom lib.a import b, c\n\n__all__ = ["f", "g"]\nONE = 1\n\n\n'
-        f"# says f\ndef f(x):\n{long}    return math.sqrt(b(x)) + ONE\n\n\n"
-        f"@c\ndef g(f):\n{long}    return f\n\n\ndef h():\n{long}    return p.join(f(ONE), c)\n"
+        '"""Long."""\nimport math\nimport os.path as p\n\nfrom lib.a import b, c\n\n__all__ = ["f", "g"]\nONE = 1\n\n\n'
+        f"# says f\ndef f(x):\n{long}    return math.sqrt(b(x)) + ONE\n\n\n#    as f\n#    def e(x):\n#        pass\n\n"
+        f"# says g\n@c\ndef g(f):\n{long}    return f\n\n\ndef h():\n{long}    return p.join(f(ONE), c)\n\n\n"
+        f"def i():\n{long}    return 1\n"
     )
-    first, second, third = portions(code, "lib.long")
-    assert first.startswith('"""Long."""\n\nimport math\nfrom lib.a import b\n\n\nONE = 1\n\n\n# says f\ndef f(x):')
-    assert second.startswith("from lib.a import c\n\n\n@c\ndef g(f):")
-    assert third.startswith("import os.path as p\nfrom lib.a import c\nfrom lib.long import ONE, f\n\n\ndef h():")
-    assert portions(code.replace("x" * 100, ""), "lib.long") == [code.replace("x" * 100, "")]
-    for portion in (first, second, third):
+    first, second, third, last = portions(code, "lib/long.py")
+    assert first == code[: code.index("\n# says g")]
+    assert second.startswith("# lib/long.py, continued\n\nfrom lib.a import b, c\n\n\n# says g\n@c\ndef g(f):")
+    assert third.startswith("# lib/long.py, continued\n\nimport os.path as p\n\nfrom lib.a import b, c\n\n\ndef h():")
+    assert last.startswith("# lib/long.py, continued\n\n\ndef i():")
+    assert portions(code.replace("x" * 100, ""), "lib/long.py") == [code.replace("x" * 100, "")]
+    for portion in (first, second, third, last):
         ast.parse(portion)
