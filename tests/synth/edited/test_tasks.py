@@ -90,6 +90,8 @@ def test_function_that_nothing_else_names_is_told() -> None:
         ("r = lib.size(nodes, 2)\n", "assert lib.size(r) == 2\n", "lib.size(nodes, 2)", False),  # 2 by chance
         ("r = lib.size(nodes, 2)\n", "assert lib.size(r) == [1, 2]\n", "lib.size(nodes, 2)", True),
         ("r = lib.size(nodes, 2)\ns = lib.size(nodes, 5)\n", "assert r < s\n", "lib.size(nodes, 2)", True),
+        ("r = lib.size(nodes, [3, 4])\n", "assert lib.size(r) == [3, 4, 5]\n", "lib.size(nodes, [3, 4])", False),
+        ("r = lib.size(nodes, [3, 4])\n", "assert lib.size(r) == [[3, 4]]\n", "lib.size(nodes, [3, 4])", True),
         ("r = lib.size(nodes, on=True)\n", "assert lib.size(r) == 2\n", "lib.size(nodes, on=True)", False),
         ("nodes.grow(1)\nr = nodes.grow(2)\n", "assert r == [1, 2]\n", "nodes.grow(1)", False),  # what is done
         ("lib.size(nodes)\nlib.size(nodes)\n", "assert nodes == [1]\n", "lib.size(nodes)", False),  # twice

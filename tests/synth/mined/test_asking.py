@@ -96,3 +96,21 @@ def test_function_of_the_module_that_the_file_is_named_for_comes_first() -> None
         parts: Any = parted(rows)[0][0].parts
         heads.append(parts["prompt"].partition(".")[0])
     assert heads == ["Get the width", "Make a path"]
+
+
+def test_what_the_code_calls_is_what_is_named() -> None:
+    """A symbol with a shorter alias goes by the name that the answer's code has for it."""
+    known = [symbol("lib", "module"), symbol("lib.io", "module")]
+    write = symbol("lib.io.write_fast", "function", "lib.write", doc="Writes things.")
+    test = "import lib.io\ndef test_write():\n    x = lib.io.write_fast([1])\n    assert x == [1]\n"
+    examples, _ = parted(
+        test_examples.mine([page("lib/tests/test_a.py", test)], SymbolIndex([*known, write]), domain="d", release="")
+    )
+    [prompt] = [str(e.parts["prompt"]) for e in examples]
+    assert "with `lib.io.write_fast`" in prompt
+
+
+def test_a_test_that_calls_its_subject_is_none() -> None:
+    """Checks that call what is asked for give it away, and test themselves."""
+    check = "def test_gather():\n    x = lib.gather([1])\n    for i in (1, 2):\n        assert x == lib.gather([i])\n"
+    assert asked(check) == []
