@@ -25,7 +25,6 @@ _SAME = (
     ("tol", "tolerance", "eps"),
     ("attr", "attribute"),
     ("capacity", "capacities"),
-    ("partition", "communities"),
     ("labels", "label"),
     ("columns", "cols"),
     ("axis", "dim"),
@@ -53,6 +52,9 @@ _SORTS = frozenset({
 })  # fmt: skip
 """Words for a sort of thing: they stand last."""
 
+_UNCUT = ("hes", "ices", "ies", "ses", "ss", "us", "xes")
+"""Ends of names that are not singular without their last letter."""
+
 
 _NUMBERED = re.compile(r"\bresult(\d+)\b")
 _PLAIN = re.compile(r"\bresult\b")
@@ -72,13 +74,13 @@ def other_keywords(name: str, known: Iterable[str], own: Iterable[str]) -> list[
 
 
 def _alike(one: str, other: str) -> bool:
-    """Whether one parameter's name is taken for another: a word more, or another number."""
+    """Whether one parameter's name is taken for another: a word more before it, or another number."""
     if min(len(one), len(other)) < 5 or one == other:
         return False
     if one + "s" == other or other + "s" == one:
         return True
     a, b = one.split("_"), other.split("_")
-    more = abs(len(a) - len(b)) == 1 and (set(a) < set(b) or set(b) < set(a))
+    more = abs(len(a) - len(b)) == 1 and a[-1] == b[-1] and (set(a) < set(b) or set(b) < set(a))
     return more and difflib.SequenceMatcher(None, one, other).ratio() >= 0.6
 
 
@@ -107,7 +109,7 @@ def _turned(name: str) -> Iterator[str]:
             if turns and not {words[0], words[1]} & _SORTS:
                 yield made
         elif (
-            (name == made + "s" and not name.endswith("ies"))
+            (name == made + "s" and not name.endswith(_UNCUT))
             or name.startswith(made + "_")
             or (made == f"get_{name}" and len(words) <= 2 and words[-1] not in _SORTS)
             or (made == f"create_{name}" and len(words) <= 3)

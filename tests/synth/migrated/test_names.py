@@ -30,6 +30,7 @@ def test_invented_names_read_as_if_they_existed(name: str, siblings: list[str], 
         ("contracted_edge", ["equivalence_classes"], "equivalence_edge"),
         ("louvain_communities", [], "louvain_communitie"),
         ("s_metric", [], "metric_s"),
+        ("radius", [], "radiu"),
         ("quotient_graph", [], "quotient_graphs"),
     ],
 )
