@@ -91,7 +91,9 @@ def _runs(pieces: Sequence[_Piece]) -> list[list[_Piece]]:
         defined = any(isinstance(p.node, _Definition) for p in runs[-1])
         if defined and size + len(piece.text) > LONGEST:
             runs.append([])
-            size = 0
+            while isinstance(runs[-2][-1].node, ast.Assign) and not runs[-2][-1].reads:
+                runs[-1].insert(0, runs[-2].pop())
+            size = sum(len(p.text) for p in runs[-1])
         runs[-1].append(piece)
         size += len(piece.text)
     for at in reversed(range(1, len(runs))):

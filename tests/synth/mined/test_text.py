@@ -87,13 +87,13 @@ def test_long_module_comes_in_portions() -> None:
         '"""Long."""\nimport math\nimport os.path as p\n\nfrom lib.a import b, c\n\n__all__ = ["f", "g"]\nONE = 1\n\n\n'
         f"# says f\ndef f(x):\n{long}    return math.sqrt(b(x)) + ONE\n\n\n#    as f\n#    def e(x):\n#        pass\n\n"
         f"# says g\n@c\ndef g(f):\n{long}    return f\n\n\ndef h():\n{long}    return p.join(f(ONE), c)\n\n\n"
-        f"def i():\n{long}    return 1\n"
+        f"TWO = 2\n\n\ndef i():\n{long}    return TWO\n"
     )
     first, second, third, last = portions(code, "lib/long.py")
     assert first == code[: code.index("\n# says g")]
     assert second.startswith("# lib/long.py, continued\n\nfrom lib.a import b, c\n\n\n# says g\n@c\ndef g(f):")
     assert third.startswith("# lib/long.py, continued\n\nimport os.path as p\n\nfrom lib.a import b, c\n\n\ndef h():")
-    assert last.startswith("# lib/long.py, continued\n\n\ndef i():")
+    assert last.startswith("# lib/long.py, continued\n\n\nTWO = 2\n\n\ndef i():")
     assert portions(code.replace("x" * 100, ""), "lib/long.py") == [code.replace("x" * 100, "")]
     for portion in (first, second, third, last):
         ast.parse(portion)
