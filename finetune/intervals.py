@@ -58,8 +58,7 @@ class Estimate:
 def arm(scores: Iterable[Score], *, arm: str, split: str, metric: str, alpha: float = 0.025) -> Estimate | None:
     """One arm's mean with its interval; null where it wasn't measured."""
     values = _values(scores, arm, split, metric)
-    bounds = (0.0, 1.0) if metric in SHARES else None
-    return _estimate(_by_family(values), len(values), alpha, bounds, paired=False) if values else None
+    return _estimate(_by_family(values), len(values), alpha, metric, paired=False) if values else None
 
 
 def difference(
@@ -86,8 +85,7 @@ def difference(
     rows = list(scores)
     first, second = _values(rows, better, split, metric), _values(rows, than, split, metric)
     both = {i: (family, sign * (v - second[i][1])) for i, (family, v) in first.items() if i in second}
-    bounds = (-1.0, 1.0) if metric in SHARES else None
-    return _estimate(_by_family(both), len(both), alpha, bounds, paired=True) if both else None
+    return _estimate(_by_family(both), len(both), alpha, metric, paired=True) if both else None
 
 
 def family_differences(scores: Iterable[Score], *, split: str, metric: str) -> list[float]:
@@ -109,12 +107,11 @@ def _by_family(values: Mapping[str, tuple[str, float]]) -> list[float]:
     return [sum(groups[f]) / len(groups[f]) for f in sorted(groups)]
 
 
-def _estimate(
-    families: list[float], n: int, alpha: float, bounds: tuple[float, float] | None, *, paired: bool
-) -> Estimate:
+def _estimate(families: list[float], n: int, alpha: float, metric: str, *, paired: bool) -> Estimate:
     low, high = interval(families, alpha)
-    if bounds is not None:
-        low, high = (None if end is None else min(max(end, bounds[0]), bounds[1]) for end in (low, high))
+    if metric in SHARES:
+        least = -1.0 if paired else 0.0
+        low, high = (None if end is None else min(max(end, least), 1.0) for end in (low, high))
     p = sign_flip(families) if paired else None
     return Estimate(sum(families) / len(families), low, high, p, n, len(families))
 

@@ -14,7 +14,7 @@ from itertools import islice
 
 from flows.batches import Batch
 from flows.derivation import BY_SOURCE, STEPS, Mined, Stock, derived
-from flows.house import House
+from flows.house import House, R
 from flows.running import run_now, verdicts
 from flows.scraping import compared, releases, scraped
 from flows.spreading import collecting_rarely, spread
@@ -113,8 +113,7 @@ def _materials(house: House, wanted: Iterable[Release]) -> list[Material]:
 
 def candidates(house: House) -> list[Example]:
     """All rows that are worked on: those that were mined, and those that were derived from them, by id."""
-    rows = {row.id: row for row in [*mined(house), *house.made(Example, derive_key(house))]}
-    return [rows[name] for name in sorted(rows)]
+    return _overlaid(mined(house), house.made(Example, derive_key(house)))
 
 
 def is_made(house: House) -> bool:
@@ -125,8 +124,13 @@ def is_made(house: House) -> bool:
 
 def changes(house: House) -> list[Change]:
     """The changes between the domain's two releases, with what deriving learnt of them, by id."""
-    rows = {row.id: row for row in [*compared(house), *house.made(Change, derive_key(house))]}
-    return [rows[name] for name in sorted(rows)]
+    return _overlaid(compared(house), house.made(Change, derive_key(house)))
+
+
+def _overlaid(rows: Iterable[R], later: Iterable[R]) -> list[R]:
+    """Rows, those that were made later in the place of those with the same id, by id."""
+    found = {row.id: row for row in (*rows, *later)}
+    return [found[name] for name in sorted(found)]
 
 
 def _mined(house: House) -> Mined:

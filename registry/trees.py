@@ -1,10 +1,18 @@
-"""Syntax trees, walked."""
+"""Syntax trees, parsed and walked."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
 from functools import cache
+
+
+def parsed(code: str) -> ast.Module | None:
+    """The syntax tree of Python source, or None where it doesn't parse."""
+    try:
+        return ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def walk(tree: ast.AST) -> Iterator[ast.AST]:

@@ -37,6 +37,12 @@ def programs_of(example: Example) -> dict[str, str]:
     return dict(sorted(parts.get("programs", {}).items()))
 
 
+def measured(site: Example) -> str:
+    """Id of the program with the call that a held-out site measures."""
+    named = programs_of(site)
+    return named.get("chosen", named.get("new", ""))
+
+
 def quoted(example: Example) -> str:
     """What a row quotes of the library's files, beside its programs."""
     parts: Any = example.parts

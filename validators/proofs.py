@@ -21,13 +21,13 @@ A missing or `unavailable` verdict proves nothing and disproves nothing: the row
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from registry.names import SymbolIndex
 from registry.records import Example, Program, Verdict
+from registry.trees import parsed
 from validators.edits import checks_failing, line_named, place_fault, syntax_error
 from validators.parts import ALONE, DUTIES, duties_of, is_migration, programs_of
 from validators.scope import gap_fault, scope_fault, token_fault
@@ -253,7 +253,7 @@ def _preference(case: _Case) -> None:
     rejected = case.verdict("rejected")
     if rejected.outcome not in ("failed", "error"):
         raise _UnprovenError("unproven", f"The rejected program ends {rejected.outcome}: {rejected.detail}")
-    if not _parses(case.program("rejected").code):
+    if parsed(case.program("rejected").code) is None:
         raise _UnprovenError("unproven", "The rejected program doesn't parse")
 
 
@@ -287,7 +287,7 @@ def _locate(case: _Case) -> None:
     _fails(case, "corrupted", "equivalent-mutant", "The corrupted program passes the test too")
     original, corrupted = case.program("original"), case.program("corrupted")
     _must((original.test, original.files) == (corrupted.test, corrupted.files), "The programs have other tests")
-    _must(_parses(corrupted.code), "The corrupted program doesn't parse")
+    _must(parsed(corrupted.code) is not None, "The corrupted program doesn't parse")
     parts: Any = case.example.parts
     at, was, replaced = int(parts.get("at", 0)), str(parts.get("was", "")), str(parts.get("replaced", ""))
     _must(not (why := token_fault(original.code, corrupted.code, at, was, replaced)), why)
@@ -304,14 +304,6 @@ def _fails(case: _Case, role: str, rule: str, detail: str) -> None:
 def _must(holds: bool, detail: str) -> None:
     if not holds:
         raise _UnprovenError("unproven", detail)
-
-
-def _parses(code: str) -> bool:
-    try:
-        ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
 
 
 def _text(_: _Case) -> None:

@@ -128,29 +128,24 @@ def _replaced(found: Difference) -> str:
     return f"`{old_said}` has to be `{new_said}`."
 
 
-def _no_such(found: Difference) -> str:
-    old, new = _name(found)
-    return f"There is no `{old}`: `{new}` is meant." if old else ""
+def _of_names(words: str) -> Callable[[Difference], str]:
+    """Says something of the dotted names that differ, `{old}` and `{new}`."""
+
+    def said(found: Difference) -> str:
+        old, new = _name(found)
+        return words.format(old=old, new=new) if old else ""
+
+    return said
 
 
-def _undefined(found: Difference) -> str:
-    pair = _expressions(found)
-    return f"`{_said(pair[0])}` is not defined: `{_said(pair[1])}` is meant." if pair else ""
+def _of_expressions(words: str) -> Callable[[Difference], str]:
+    """Says something of the smallest expressions that differ, `{old}` and `{new}`."""
 
+    def said(found: Difference) -> str:
+        pair = _expressions(found)
+        return words.format(old=_said(pair[0]), new=_said(pair[1])) if pair else ""
 
-def _gone(found: Difference) -> str:
-    old, new = _name(found)
-    return f"`{old}` is no longer there: `{new}` has taken its place." if old else ""
-
-
-def _other(found: Difference) -> str:
-    old, new = _name(found)
-    return f"Use `{new}`, not `{old}`." if old else ""
-
-
-def _foreign(found: Difference) -> str:
-    pair = _expressions(found)
-    return f"`{_said(pair[0])}` is no Python: it is written `{_said(pair[1])}`." if pair else ""
+    return said
 
 
 def _misspelt(found: Difference) -> str:
@@ -250,11 +245,6 @@ def _kept(found: Difference) -> str:
     return ""
 
 
-def _copied(found: Difference) -> str:
-    pair = _expressions(found)
-    return f"Use a copy, `{_said(pair[1])}`, so that `{_said(pair[0])}` stays as it is." if pair else ""
-
-
 def _added(found: Difference) -> ast.stmt | None:
     """The statement that a block lacks."""
     if isinstance(found.old, list) and isinstance(found.new, list) and len(found.new) == len(found.old) + 1:
@@ -294,26 +284,29 @@ def _left_out(found: Difference) -> str:
     return f"Leave `{extra[0].arg}` of `{_said(call.func)}` at its default: don't pass `{_said(extra[0])}`."
 
 
+_no_such = _of_names("There is no `{old}`: `{new}` is meant.")
+_other = _of_names("Use `{new}`, not `{old}`.")
+
 _BY_OPERATOR: Mapping[str, Callable[[Difference], str]] = {
-    "foreign_word": _foreign,
+    "foreign_word": _of_expressions("`{old}` is no Python: it is written `{new}`."),
     "invented_name": _no_such,
     "lazy_result": _lazy,
     "lost_result": _lost,
     "missing_argument": _lacking,
     "missing_await": _awaited,
     "missing_call": _uncalled,
-    "missing_copy": _copied,
+    "missing_copy": _of_expressions("Use a copy, `{new}`, so that `{old}` stays as it is."),
     "missing_import": _imported,
     "missing_return": _returned,
     "missing_statement": lambda found: "",
     "misspelt_keyword": _misspelt,
     "misused_equals": _equals,
     "none_kept": _kept,
-    "stale_name": _gone,
+    "stale_name": _of_names("`{old}` is no longer there: `{new}` has taken its place."),
     "swapped_arguments": _order,
     "swapped_results": _unpacked,
     "undefined_method": _no_such,
-    "undefined_object": _undefined,
+    "undefined_object": _of_expressions("`{old}` is not defined: `{new}` is meant."),
     "wrong_attribute": _other,
     "wrong_class": _other,
     "wrong_default": _left_out,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from registry.records import Example, Program
 from registry.text import lines_of
+from registry.trees import parsed
 from synth.claims import checks_of, tells_values
 from synth.edited.asking import asked
 from synth.edited.decided import Whole
@@ -118,17 +119,9 @@ def _editable(
         if pair in seen or before is None or after is None or (before.test, before.files) != (after.test, after.files):
             continue
         seen.add(pair)
-        places = _places(before.code, after.code) if _parses(before.code) else []
+        places = _places(before.code, after.code) if parsed(before.code) is not None else []
         if 0 < len(places) <= MOST_PLACES and all(p.last - p.first < MOST_LINES for p in places):
             yield example, before, after, places
-
-
-def _parses(code: str) -> bool:
-    try:
-        ast.parse(code)
-    except SyntaxError:
-        return False
-    return True
 
 
 def _places(before: str, after: str) -> list[Place]:

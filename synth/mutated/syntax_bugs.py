@@ -10,6 +10,7 @@ import tokenize
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 
+from registry.trees import parsed
 from synth.mutated.operators import Edits
 from synth.mutated.slips import Draft, Slip
 from synth.source import applied
@@ -33,19 +34,11 @@ def broken(draft: Draft, rng: random.Random) -> Iterator[Slip]:
         kinds.remove(name)
         found = list(SYNTAX[name][0](draft, tokens))
         if name == "illegal_comment":
-            found = [edits for edits in found if not _parses(applied(draft.program.code, edits))]
+            found = [edits for edits in found if parsed(applied(draft.program.code, edits)) is None]
         else:
             found = [edits for edits in found if not draft.told(edits)]
         if found:
             yield Slip(name, rng.choice(found), 0)
-
-
-def _parses(code: str) -> bool:
-    try:
-        ast.parse(code)
-    except SyntaxError:
-        return False
-    return True
 
 
 def _tokens(draft: Draft) -> list[_Token]:

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from registry.records import Example, Program
-from registry.trees import walk
-from validators.curation.forms import SEPARATOR, Forms, form_of, form_of_tree, parsed, shingles
+from registry.trees import parsed, walk
+from validators.curation.forms import SEPARATOR, Forms, form_of, form_of_tree, shingles
 from validators.curation.near import AFTER
 from validators.parts import programs_of
 

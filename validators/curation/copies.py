@@ -17,7 +17,7 @@ from registry.records import Example, Program
 from validators.curation.contamination import trees_of
 from validators.curation.forms import Form, Forms, form_of_tree, likeness, shingles
 from validators.curation.near import AFTER
-from validators.parts import programs_of
+from validators.parts import measured, programs_of
 
 LIKE = 0.5
 """Share of shingles: of either program's in a near-copy, of the site's in a text that holds it.
@@ -53,7 +53,7 @@ class Copies:
         self._evaluated: dict[str, str] = {}
         seen: set[tuple[str, frozenset[str]]] = set()
         for site in sorted(sites, key=lambda e: e.id):
-            name = _right(site)
+            name = measured(site)
             self._evaluated.setdefault(name, site.id)
             names = frozenset(_last(path) for path in (site.family, *site.symbols[:1]))
             if (name, names) not in seen and forms.of(name).tokens:
@@ -97,12 +97,6 @@ class Copies:
 
 def _last(path: str | None) -> str:
     return (path or "").rpartition(".")[2]
-
-
-def _right(site: Example) -> str:
-    """The program with the call that is measured."""
-    named = programs_of(site)
-    return named.get("chosen", named.get("new", ""))
 
 
 def _words(form: Form) -> frozenset[str]:

@@ -15,6 +15,7 @@ from typing import Any
 from registry.identity import sha256_of
 from registry.names import dotted_name
 from registry.records import Program
+from registry.trees import parsed
 
 SHINGLE = 5
 """Tokens in a shingle: one changed token touches so many of them."""
@@ -33,14 +34,6 @@ _UNSAID = frozenset({"annotation", "returns", "type_comment", "ctx", "kind", "ty
 
 _BINDING = frozenset({"name", "names", "rest"})
 """Fields that hold names which a program binds, as `arg` does in parameters."""
-
-
-def parsed(code: str) -> ast.Module | None:
-    """The syntax tree of Python source, or None where it doesn't parse."""
-    try:
-        return ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def form_of(code: str) -> list[str]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from registry.catalogue import RIGHT_ROLES
 from registry.families import Families, Family
 from registry.records import Example, Program
-from validators.parts import programs_of, shown
+from validators.parts import measured, programs_of, shown
 from validators.splits import CONTEXT, DEV, SITES, SYMBOL, TRAIN
 
 _WORD = re.compile(r"[^\W\d]\w*")
@@ -45,7 +45,7 @@ def leaks(
         if s == CONTEXT:
             by_file.setdefault(e.file, set()).add(e.family or "")
     yield from _shared_roots(splits, examples)
-    evaluated = {programs_of(e).get("chosen", programs_of(e).get("new", "")): e.id for e, s in sites if s != TRAIN}
+    evaluated = {measured(e): e.id for e, s in sites if s != TRAIN}
     looks = {f: _Look(families.by_name[f]) for f in sorted(unseen.union(*by_file.values())) if f in families.by_name}
     for name, split in sorted(splits.items()):
         if split != TRAIN:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from registry.text import lines_of
+from registry.trees import parsed
 from validators.curation import prose
 
 GivesAway = Callable[[str], bool]
@@ -49,18 +50,15 @@ def without(text: str, names: Iterable[str], gives_away: GivesAway) -> str | Non
         names: Names whose definitions go.
         gives_away: Says of a text whether it may stand there.
     """
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    if not any(isinstance(n, (ast.Import, ast.ImportFrom, *_Definition)) for n in tree.body):
+    tree = parsed(text)
+    if tree is None or not any(isinstance(n, (ast.Import, ast.ImportFrom, *_Definition)) for n in tree.body):
         return None
     lines = lines_of(text)
     parts, end = _parts(tree.body, lines, 0)
     module = _Module(parts, frozenset(names), gives_away)
     module.cut()
     rest = (module.text + "".join(lines[end:])).lstrip("\n")
-    return rest if module.is_readable(tree) and _parses(rest) and not gives_away(rest) else ""
+    return rest if module.is_readable(tree) and parsed(rest) is not None and not gives_away(rest) else ""
 
 
 def _parts(body: Sequence[ast.stmt], lines: list[str], start: int) -> tuple[list[_Part], int]:
@@ -312,11 +310,3 @@ _OWN = ("self", "cls")
 def _public(body: Iterable[ast.stmt]) -> set[str]:
     """The names of functions and classes that aren't private."""
     return {n.name for n in body if isinstance(n, _Definition) and not n.name.startswith("_")}
-
-
-def _parses(text: str) -> bool:
-    try:
-        ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
