@@ -10,9 +10,10 @@ from packaging.version import Version
 
 from flows.batches import Batch
 from flows.curation import snapshot_id
+from flows.evaluation import decision_of
 from flows.house import House
 from flows.scraping import releases
-from flows.training import decision_of, rows_of, run_id, tuned_adapter
+from flows.training import rows_of, run_id, tuned_adapter
 from registry.client import canary, load_adapter
 from registry.identity import work_key
 from registry.records import Report

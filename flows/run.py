@@ -73,10 +73,10 @@ def run_stage(reference: str, command: str, *, accept_removals: bool = False) ->
         command: scrape, synth, …
         accept_removals: Much of what there was may go (`flows.guard`).
     """
+    from flows.evaluation import decision_of
     from flows.preflight import check
     from flows.progress import progress
     from flows.stages import COMMANDS, STAGES
-    from flows.training import decision_of
 
     with progress() as tell:
         house = open_house(reference, tell)

@@ -7,11 +7,12 @@ from importlib.metadata import version
 
 from flows.batches import Stage
 from flows.curation import CURATE_PART, benchmark_tasks, curate_stage, tasks_digest
+from flows.evaluation import EVALUATE_PART, decision_of, evaluate_stage
 from flows.house import House
 from flows.publication import publish_key, publish_stage
 from flows.scraping import compare_stage, scrape_stage
 from flows.synthesis import DERIVE_PART, derive_stage, mine_part, mine_stage
-from flows.training import TRAIN_PART, decision_of, evaluate_stage, train_stage
+from flows.training import TRAIN_PART, train_stage
 from flows.validation import validate_derived_stage, validate_mined_stage
 from registry.identity import work_key
 from registry.records import Annotation, Forgotten, Work
@@ -49,6 +50,7 @@ BASE_AFTER = "compare"
 def complete_key(house: House) -> str:
     """The work key of a whole run: the domain as it is configured, the parts that work on it, and what people said."""
     parts = {"harness": HARNESS, "mine": mine_part(), "derive": DERIVE_PART, "curate": CURATE_PART, "train": TRAIN_PART}
+    parts |= {"evaluate": EVALUATE_PART}
     said = house.lake.read(Annotation, "domain = $d", {"d": house.domain.name})
     decided = [*said, *house.lake.read(Forgotten)]  # each says when, so that what is taken back is no old state
     inputs = sorted(d.digest for d in decided)

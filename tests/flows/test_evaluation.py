@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flows.training import decisions_before
+from flows.evaluation import decisions_before
 from registry.lake import Lake
 from registry.records import Record, Report, Score
 

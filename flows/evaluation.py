@@ -1,0 +1,90 @@
+"""The stage `evaluate`: the scores of base and adapter on what was held out, and the gate's decision."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from finetune import corpus, evaluation, gate, report, tuning
+from finetune.scoring import Scorer
+from flows.batches import Batch
+from flows.house import House
+from flows.training import rows_of, run_id, tuned_adapter
+from registry.errors import ConfigurationError
+from registry.identity import work_key
+from registry.lake import Lake
+from registry.records import Report, Score
+
+EVALUATE_PART = "gate@1"
+GENERAL_WINDOWS = 160
+"""Windows of held-out general code that each arm is scored on."""
+
+
+def evaluate_key(house: House) -> str:
+    """The work key of the evaluation."""
+    settings = {name: str(value) for name, value in house.domain.gate.model_dump().items()}
+    return work_key([run_id(house)], EVALUATE_PART, settings)
+
+
+def evaluate_stage(house: House) -> list[Batch]:
+    """One batch: both arms scored on all splits and on general code, and the gate's decision."""
+    key = evaluate_key(house)
+    if house.result(key) is not None:
+        return []
+
+    def run() -> int:
+        since = time.monotonic()
+        scores = list(_scores(house))
+        settings = house.domain.gate
+        goal = (settings.split, settings.metric)
+        held_out = {s.item for s in scores if (s.split, s.metric) == goal}
+        before = decisions_before(house.lake, house.domain.name, run_id(house), held_out, *goal)
+        decision = gate.decide(scores, settings, previous_decisions=before)
+        rows = report.rows(scores, decision, run=run_id(house), domain=house.domain.name, goal=settings.metric)
+        result = {"decision": decision.outcome, "reason": decision.reason}
+        return house.finish("evaluate", EVALUATE_PART, [key], [*scores, *rows], since, result)
+
+    return [Batch("Evaluate base and adapter on what was held out", 1, run)]
+
+
+def _scores(house: House) -> Iterable[Score]:
+    base, folder = tuned_adapter(house)
+    run = run_id(house)
+    files = list(corpus.standard_library())
+    held_out = {split: rows_of(house, split) for split in ("context", "symbol", "dev")}
+    for arm, loaded in (("base", tuning.load(base)), ("adapter", tuning.load_with(base, folder))):
+        scorer = Scorer(*loaded, max_tokens=192)
+        for split, rows in held_out.items():
+            yield from evaluation.score_pairs(rows, scorer, run=run, arm=arm, split=split, progress=house.tell)
+        yield from evaluation.score_general(files, scorer, run=run, arm=arm, limit=GENERAL_WINDOWS, progress=house.tell)
+
+
+def decisions_before(lake: Lake, domain: str, run: str, held_out: set[str], split: str, metric: str) -> int:
+    """How many other runs of a domain were decided on this very held-out set: trying until it passes doesn't work.
+
+    Args:
+        lake: The lake.
+        domain: Name of the domain.
+        run: Id of the run that is decided now.
+        held_out: Items of the split that the goal metric was measured on.
+        split: The goal's split.
+        metric: The goal metric.
+    """
+    others = {r.run for r in lake.read(Report, "domain = $d AND run <> $r", {"d": domain, "r": run})}
+    wanted = "run = $run AND split = $split AND metric = $metric AND arm = 'base'"
+    items = (
+        {s.item for s in lake.read(Score, wanted, {"run": other, "split": split, "metric": metric})} for other in others
+    )
+    return sum(found == held_out for found in items)
+
+
+def decision_of(house: House) -> dict[str, str]:
+    """What the gate said of the latest run: `decision` and `reason`.
+
+    Raises:
+        ConfigurationError: Nothing is evaluated yet.
+    """
+    result = house.result(evaluate_key(house))
+    if result is None:
+        raise ConfigurationError(f"Nothing is evaluated yet: run driftune evaluate {house.domain.name} first")
+    return {name: str(result[name]) for name in ("decision", "reason")}
