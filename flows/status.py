@@ -9,8 +9,8 @@ from registry.errors import ConfigurationError
 from registry.lake import open_lake
 
 FUNNEL = """
-    SELECT domain, kind, sum(generated)::BIGINT AS generated, sum(ran)::BIGINT AS ran, sum(proven)::BIGINT AS proven,
-           sum(strong)::BIGINT AS strong,
+    SELECT domain, kind, version, sum(generated)::BIGINT AS generated, sum(ran)::BIGINT AS ran,
+           sum(proven)::BIGINT AS proven, sum(strong)::BIGINT AS strong,
            sum(kept)::BIGINT AS kept, sum(in_snapshot)::BIGINT AS in_snapshot
     FROM funnel GROUP BY ALL ORDER BY ALL
 """
@@ -70,8 +70,8 @@ def show_status(domain: str | None, *, as_json: bool) -> None:
     for row in rows:
         decision = f", gate: {row['decision']}" if row["decision"] else ""
         console.print(f"[bold]{row['domain']}[/bold]  last run {row['last_run']}, {row['finished']}{decision}")
-        table = Table("kind", *(n for n in ("generated", "ran", "proven", "strong", "kept", "in_snapshot")))
-        for column in table.columns[1:]:
+        table = Table("kind", "version", "generated", "ran", "proven", "strong", "kept", "in_snapshot")
+        for column in table.columns[2:]:
             column.justify = "right"
         for line in row["funnel"]:
             table.add_row(*(str(v) for v in line.values()))

@@ -46,7 +46,7 @@ class Summary:
     Attributes:
         domain: The domain.
         versions: Old and new version of the library.
-        funnel: Rows of the funnel by kind; none where nothing was made.
+        funnel: Rows of the funnel by kind and version; none where nothing was made.
         drifts: Up to three proven drift pairs of different families: title, code_old, code_new, old_effect, detail.
         report: The latest report's rows.
         adapter: Absolute folder of the newest published version; empty where there is none.
@@ -138,8 +138,8 @@ def _line(text: str) -> Text:
 
 
 def funnel_table(funnel: Sequence[Mapping[str, Any]]) -> Table:
-    """Kinds against the stages they passed, and the share of the proven whose proof is strong."""
-    columns = ("kind", "generated", "ran", "proven", "kept", "in_snapshot")
+    """Kinds and versions against the stages they passed, and the share of the proven whose proof is strong."""
+    columns = ("kind", "version", "generated", "ran", "proven", "kept", "in_snapshot")
     lines = [[*(row[c] for c in columns), _share(row["strong"], row["proven"])] for row in funnel]
     return grid([*columns, "strong proof"], lines)
 

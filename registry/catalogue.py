@@ -233,18 +233,22 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "funnel": (
         """
-        SELECT e.domain, e.kind, coalesce(e.operator, e.generator) AS operator, count(*) AS generated,
+        SELECT e.domain, e.kind, r.version, coalesce(e.operator, e.generator) AS operator, count(*) AS generated,
                count(*) FILTER (o.ran OR c.proven) AS ran, count(*) FILTER (c.proven) AS proven,
                count(*) FILTER (c.proven AND o.proof = 'strong') AS strong,
                count(*) FILTER (c.kept) AS kept, count(*) FILTER (c.split IS NOT NULL) AS in_snapshot
         FROM examples e JOIN curated c ON c.example = e.id LEFT JOIN example_outcomes o ON o.example = e.id
+        LEFT JOIN releases r ON r.id = e.releases[-1]
         GROUP BY ALL ORDER BY ALL
         """,
         {
             "domain": "Domain",
             "kind": "Kind",
+            "version": "Version that the rows teach: the newer one of a pair. Rows mined of the older release alone are"
+            " what drift is found in and teach nothing (rule outdated): a kind's yield is that of the newer version",
             "operator": "Mutation operator or codemod, else the generator",
-            "generated": "Examples made; superseded ones are not counted (see curated)",
+            "generated": "Examples that generators emitted, those too that don't run or double others; of several with"
+            " one id one, of superseded ones (see curated) none",
             "ran": "of these, those whose programs all ran (text has none to run)",
             "proven": "of these, those whose proof holds",
             "strong": "of the proven, those whose passes were all compared outside the candidate's process",

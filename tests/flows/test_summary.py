@@ -18,8 +18,11 @@ from flows.render import blocks, diff, grid, interval, signed, text_of
 from flows.summary import Summary, closing_lines, summary_parts
 
 FUNNEL = [
-    {"kind": "bug", "generated": 2000, "ran": 1900, "proven": 1200, "strong": 750, "kept": 1100, "in_snapshot": 1000}
-]
+    {
+        "kind": "bug", "version": "3.6.1", "generated": 2000, "ran": 1900, "proven": 1200, "strong": 750,
+        "kept": 1100, "in_snapshot": 1000,
+    }
+]  # fmt: skip
 DRIFT = {
     "title": "networkx.to_numpy_matrix",
     "code_old": "import networkx as nx\nm = nx.to_numpy_matrix(G)\n",

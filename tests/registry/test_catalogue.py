@@ -66,10 +66,10 @@ class Bench:
     def example(
         self, kind: str, programs: dict[str, str], rule: str = "", split: str = "train", **more: Any
     ) -> Example:
-        releases = (OLD.id, NEW.id) if kind in ("drift", "preference") else (NEW.id,)
+        both = (OLD.id, NEW.id) if kind in ("drift", "preference") else (NEW.id,)
         example = Example(
-            domain="d", kind=kind, releases=releases, parts={"programs": programs, "n": len(self.rows)}, file="f",
-            root="r", generator="g", generator_version="1", licence="MIT", source_url=PAGE.url, **more,
+            domain="d", kind=kind, parts={"programs": programs, "n": len(self.rows)}, file="f", root="r",
+            generator="g", generator_version="1", licence="MIT", source_url=PAGE.url, **{"releases": both, **more},
         )  # fmt: skip
         self.rows.append(example)
         if rule:
@@ -163,6 +163,28 @@ def test_funnel_counts_what_it_says(lake: Lake) -> None:
     counts = {k: doc[k] for k in ("generated", "ran", "proven", "strong", "kept", "in_snapshot")}
     assert counts == {"generated": 7, "ran": 6, "proven": 5, "strong": 3, "kept": 4, "in_snapshot": 3}
     assert (text["kind"], text["proven"], text["in_snapshot"]) == ("text", 1, 1)
+
+
+def test_funnel_counts_each_version_for_itself(lake: Lake) -> None:
+    """A kind that is mined at both releases has a line each: the older one's rows are no part of the newer one's yield.
+
+    What doesn't run and what doubles another row is; rows of both releases are of the newer one.
+    """
+    bench = Bench()
+    programs = {"answer": bench.program("a", {NEW.id: "passed"}), "stub": bench.program("s", {NEW.id: "failed"})}
+    bench.example("doc", programs)
+    bench.example("doc", programs, rule="duplicate")
+    bench.example("doc", {"answer": bench.program("a (", {NEW.id: "error"})}, rule="unproven")
+    bench.example("drift", {"old": bench.program("o", {OLD.id: "passed", NEW.id: "error"}), "new": programs["answer"]})
+    for _ in range(2):
+        bench.example("doc", programs, rule="outdated", releases=(OLD.id,))
+    bench.write(lake)
+    found = rows(lake, "SELECT kind, version, generated, proven, in_snapshot FROM funnel ORDER BY kind, version")
+    assert [tuple(row.values()) for row in found] == [
+        ("doc", "1.0", 2, 0, 0),
+        ("doc", "1.0.1", 3, 2, 1),
+        ("drift", "1.0.1", 1, 1, 1),
+    ]
 
 
 @pytest.mark.parametrize("rule", PROOF_RULES)
