@@ -1,16 +1,22 @@
 """Families: what splits are made by. A Change with its old and new names, aliases and class is one family.
 
 Changes that share a name are one family (a function that was deprecated and then renamed), and so are the methods of
-a class. The family's name is a public path without a version, so that its split stays when other symbols come and go.
+a class, and of classes that one accessor's name leads to (`Series.dt`, `Expr.dt`). The family's name is a public path
+without a version, so that its split stays when other symbols come and go.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from registry.names import SymbolIndex
 from registry.records import Change
+
+_OF_OWNER = re.compile(r"\(\w+: ['\"]?(?:\w+\.)*(\w+)['\"]?\)")
+"""Signature of a class that is made of an object of another alone."""
+_GIVES = re.compile(r"\(self\) -> ['\"]?(?:\w+\.)*(\w+)['\"]?")
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,9 @@ class Families:
             for name in names[1:]:
                 self._parent[self._find(name)] = self._find(names[0])
             members[change.id] = names[0]
+        for names in (names for index in (old, new) for names in _namespaces(index)):
+            for name in names:
+                self._parent[self._find(name)] = self._find(names[0])
         groups: dict[str, list[str]] = {}
         for change_id, name in members.items():
             groups.setdefault(self._find(name), []).append(change_id)
@@ -124,3 +133,22 @@ class Families:
             self._parent[name] = self._parent[self._parent[name]]
             name = self._parent[name]
         return name
+
+
+def _namespaces(index: SymbolIndex) -> Iterable[list[str]]:
+    """Public paths of the classes that each accessor's name leads to, on whichever class it is.
+
+    `x.dt.hour()` doesn't say which class `x.dt` is of, and one of them may hand on to the other when it runs.
+    """
+    made: dict[tuple[str, str], str] = {}
+    for path, symbol in index.by_path.items():
+        if symbol.kind == "class" and (owner := _OF_OWNER.fullmatch(symbol.signature or "")):
+            made[path.rpartition(".")[2], owner.group(1)] = path
+    found: dict[str, set[str]] = {}
+    for path, symbol in index.by_path.items():
+        if made and (given := _GIVES.fullmatch(symbol.signature or "")):
+            owned, _, name = path.rpartition(".")
+            namespace = made.get((given.group(1), owned.rpartition(".")[2]))
+            if namespace is not None:
+                found.setdefault(name, set()).add(index.public(namespace))
+    return [sorted(names) for _, names in sorted(found.items())]

@@ -28,7 +28,7 @@ from synth.migrated.site import Site
 from synth.migrated.slices import Slicer
 from synth.migrated.spelling import Speller
 
-GENERATOR, VERSION = "sites", "4"
+GENERATOR, VERSION = "sites", "5"
 
 
 @dataclass(frozen=True)

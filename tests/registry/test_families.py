@@ -51,6 +51,31 @@ def test_methods_belong_to_their_class() -> None:
     assert families.calling(["lib.core.Tree.grow"]) == {"lib.Tree"}
 
 
+def test_classes_behind_one_accessor_are_one_family() -> None:
+    """What `Series.dt` and `Expr.dt` lead to is one family, as `x.dt.hour()` tells of neither; copies are not."""
+
+    def shown(kind: str, path: str, signature: str | None = None) -> Symbol:
+        return Symbol(release="new", path=path, kind=kind, signature=signature)
+
+    rows = [shown("module", "lib")]
+    for owner in ("Series", "Expr"):
+        for name in ("dt", "cat") if owner == "Expr" else ("dt",):
+            rows += [
+                shown("method", f"lib.{owner}.{name}", f"(self) -> {owner}_{name}"),
+                shown("class", f"lib.spaces.{owner}_{name}", f"(of: {owner})"),
+                shown("method", f"lib.spaces.{owner}_{name}.hour", f"(self) -> {owner}"),
+            ]
+        rows.append(shown("class", f"lib.{owner}", "(values: list)"))
+        rows.append(shown("method", f"lib.{owner}.copy", f"(self) -> {owner}"))
+    new = SymbolIndex(rows)
+    changes = [change(f"lib.spaces.{n}.hour") for n in ("Series_dt", "Expr_dt", "Expr_cat")]
+    families = Families([*changes, change("lib.Series.copy"), change("lib.Expr.copy")], SymbolIndex([]), new)
+    assert sorted(families.by_name) == ["lib.Expr", "lib.Series", "lib.spaces.Expr_cat", "lib.spaces.Expr_dt"]
+    assert families.calling(["lib.spaces.Series_dt.hour"]) == {"lib.spaces.Expr_dt"}
+    only_one = Families([changes[0]], SymbolIndex([]), new)
+    assert only_one.calling(["lib.spaces.Expr_dt.hour"]) == frozenset(only_one.by_name)
+
+
 def test_chain_of_renames_is_one_family() -> None:
     """Changes that share a name, one after the other, are joined into one."""
     rows = [change("lib.core.c", "renamed", "lib.b"), change("lib.core.b", "deprecated", "lib.a"), change("lib.core.d")]
