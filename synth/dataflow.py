@@ -73,22 +73,34 @@ def flow(node: ast.AST) -> Flow:
 
 def nodes(tree: ast.AST) -> list[ast.AST]:
     """All nodes of a tree, itself first, as `ast.walk` gives them but faster; computed once a tree."""
-    known: list[ast.AST] | None = tree.__dict__.get("_nodes")
-    if known is None:
-        known = [tree]
-        for node in known:  # grows while it is read
-            for name in node._fields:
-                value = getattr(node, name, None)
-                if isinstance(value, ast.AST):
-                    if not isinstance(value, _CONTEXT):
-                        known.append(value)
-                elif isinstance(value, list):
-                    known += [v for v in value if isinstance(v, ast.AST)]
-        tree._nodes = known  # type: ignore[attr-defined]
-    return known
+    inner: list[ast.AST] | None = tree.__dict__.get("_nodes")
+    if inner is not None:
+        return [tree, *inner]
+    found = [tree]
+    for node in found:  # grows while it is read
+        for name in _HOLDING[type(node)]:
+            value = getattr(node, name, None)
+            if isinstance(value, list):
+                found += [v for v in value if isinstance(v, ast.AST)]
+            elif isinstance(value, ast.AST):
+                found.append(value)
+    tree._nodes = found[1:]  # type: ignore[attr-defined]  # not itself: such a cycle is work for the collector
+    return found
 
 
-_CONTEXT = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop)
+class _Holding(dict[type[ast.AST], tuple[str, ...]]):
+    """Kind of node -> its fields that may hold nodes, contexts and operators apart."""
+
+    def __missing__(self, kind: type[ast.AST]) -> tuple[str, ...]:
+        plain = _PLAIN | ({"value"} if kind is ast.Constant else set())
+        self[kind] = found = tuple(name for name in kind._fields if name not in plain)
+        return found
+
+
+_HOLDING = _Holding()
+_PLAIN = frozenset(
+    {"ctx", "op", "id", "attr", "arg", "asname", "module", "level", "kind", "type_comment", "conversion", "simple"}
+)
 
 
 def flow_all(trees: Iterable[ast.AST]) -> Flow:
@@ -162,13 +174,13 @@ class _Reader:
 
     def generic_visit(self, node: ast.AST) -> None:
         """Reads what is in a node."""
-        for name in node._fields:
+        for name in _HOLDING[type(node)]:
             value = getattr(node, name, None)
             if isinstance(value, list):
                 for item in value:
                     if isinstance(item, ast.AST):
                         self.visit(item)
-            elif isinstance(value, ast.AST) and not isinstance(value, _CONTEXT):
+            elif isinstance(value, ast.AST):
                 self.visit(value)
 
     def __init__(self) -> None:
