@@ -90,6 +90,7 @@ class Stock:
     Attributes:
         domain: The domain's name.
         settings: How much is made.
+        private: Modules that the library keeps to itself.
         old: The old release as it was scraped.
         new: The new release as it was scraped.
         changes: What comparing them found; from the step `drift` on with what that learnt.
@@ -101,6 +102,7 @@ class Stock:
 
     domain: str
     settings: SynthSpec
+    private: tuple[str, ...]
     old: Scraped
     new: Scraped
     changes: list[Change]
@@ -112,7 +114,7 @@ class Stock:
     @cached_property
     def indexes(self) -> tuple[SymbolIndex, SymbolIndex]:
         """Symbols of the old and of the new release."""
-        return SymbolIndex(self.old.symbols), SymbolIndex(self.new.symbols)
+        return SymbolIndex(self.old.symbols, self.private), SymbolIndex(self.new.symbols, self.private)
 
     @cached_property
     def library(self) -> Library:
@@ -149,7 +151,7 @@ class Stock:
 
 
 def derived(stock: Stock, processes: int = 1) -> Iterator[Record]:
-    """The rows of all steps, in the tables' order, and of each source in turn.
+    """The rows of all steps, in the tables' order, and of each source in turn; none that names what is private.
 
     Args:
         stock: What they are made of.
@@ -157,12 +159,26 @@ def derived(stock: Stock, processes: int = 1) -> Iterator[Record]:
     """
     for step in STEPS.values():
         with collecting_rarely():
-            made = list(step(stock))
+            made = public(step(stock), stock.indexes[1])
         stock.made += made
         yield from made
     shards = [stock.sources[i : i + SHARD] for i in range(0, len(stock.sources), SHARD)]
     for rows in spread(of_sources, stock.for_sources(), shards, min(processes, len(shards) // WORTH)):
         yield from rows
+
+
+def public(rows: Iterable[Record], index: SymbolIndex) -> list[Record]:
+    """The rows without programs that name what the library keeps to itself, and without the examples of these."""
+    if not index.private:
+        return list(rows)
+    kept: list[Record] = []
+    gone: set[str] = set()
+    for row in rows:
+        if isinstance(row, Program) and (index.names_private(row.code) or index.names_private(row.test)):
+            gone.add(row.id)
+        elif not (isinstance(row, Example) and gone.intersection(programs_of(row).values())):
+            kept.append(row)
+    return kept
 
 
 def of_sources(stock: Stock, sources: Sequence[Source]) -> list[Record]:
@@ -172,7 +188,7 @@ def of_sources(stock: Stock, sources: Sequence[Source]) -> list[Record]:
         for source in sources:
             so_far: list[Record] = []
             for by_source in BY_SOURCE.values():
-                so_far += by_source(stock, source, so_far)
+                so_far += public(by_source(stock, source, so_far), stock.indexes[1])
             rows += so_far
     return rows
 

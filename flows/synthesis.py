@@ -48,6 +48,7 @@ def mine_key(house: House, release: Release) -> str:
     """The work key of mining one release; which of its tests are taken may depend on the other one too."""
     both, limit = releases(house), house.domain.synth.tests
     parameters = {"domain": house.domain.name, "packages": list(packages(house)), "latest": release.id == both[1].id}
+    parameters |= {"private": list(house.library.private)}
     if not limit:
         return work_key([release.digest], mine_part(), parameters)
     return work_key([release.digest, *(r.digest for r in both)], mine_part(), parameters | {"tests": limit})
@@ -101,7 +102,7 @@ def _materials(house: House, wanted: Iterable[Release]) -> list[Material]:
             release=release,
             pages=found[release.id].pages,
             symbols=found[release.id].symbols,
-            index=SymbolIndex(found[release.id].symbols),
+            index=SymbolIndex(found[release.id].symbols, house.library.private),
             packages=packages(house),
             latest=release.id == both[1].id,
             tests=limit,
@@ -152,7 +153,11 @@ def _derive_key(house: House, found: Mined) -> str:
     read += [house.lake.read(Symbol, "release = $id", {"id": release.id}) for release in releases(house)]
     inputs = [sha256_of(sorted(r.digest for r in records)) for records in read]
     inputs.append(sha256_of([list(row) for row in ran]))
-    parameters = {"domain": house.domain.name, **house.domain.synth.model_dump()}
+    parameters = {
+        "domain": house.domain.name,
+        "private": list(house.library.private),
+        **house.domain.synth.model_dump(),
+    }
     return work_key(inputs, DERIVE_PART, parameters, house.domain.synth.seed)
 
 
@@ -180,6 +185,7 @@ def _derived(house: House, found: Mined) -> Iterator[Record]:
         Stock(
             domain=house.domain.name,
             settings=house.domain.synth,
+            private=house.library.private,
             old=old,
             new=new,
             changes=compared(house),

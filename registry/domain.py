@@ -53,6 +53,7 @@ class LibrarySpec(Section):
         name: Name on the package index.
         versions: Old and new version.
         packages: Import names; the library's name where empty.
+        private: Modules that it keeps to itself though no underscore says so (`pandas.core`): no row imports from them.
         requirements: Pinned packages beside it, at both versions (what its tests need).
         pins: Version -> pinned packages beside it at that version alone, where none fits both.
         source: Documentation sources.
@@ -61,6 +62,7 @@ class LibrarySpec(Section):
     name: str
     versions: tuple[str, str]
     packages: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
     pins: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     source: tuple[SourceSpec, ...] = (SourceSpec(),)

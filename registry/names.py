@@ -18,9 +18,11 @@ class SymbolIndex:
 
     Args:
         symbols: The release's symbols.
+        private: Modules that the library keeps to itself, though no underscore says so.
     """
 
-    def __init__(self, symbols: Iterable[Symbol]) -> None:
+    def __init__(self, symbols: Iterable[Symbol], private: Iterable[str] = ()) -> None:
+        self.private = tuple(private)
         self.by_path: dict[str, Symbol] = {}
         self._canonical: dict[str, str] = {}
         self._called: dict[str, tuple[str, ...]] = {}
@@ -49,7 +51,15 @@ class SymbolIndex:
         symbol = self.by_path.get(path)
         if symbol is None or not symbol.aliases:
             return path
-        return min((path, *symbol.aliases), key=lambda p: (p.count("."), len(p), p))
+        return min((path, *symbol.aliases), key=lambda p: (self.is_private(p), p.count("."), len(p), p))
+
+    def is_private(self, path: str) -> bool:
+        """Whether a dotted path is, or lies in, a module that the library keeps to itself."""
+        return any(path == module or path.startswith(f"{module}.") for module in self.private)
+
+    def names_private(self, code: str) -> bool:
+        """Whether `code` names, through its imports, what lies in such a module."""
+        return bool(self.private) and any(self.is_private(dotted) for dotted, _ in self.references(code))
 
     def called(self, code: str) -> tuple[str, ...]:
         """Canonical paths of the functions, classes and methods that `code` names through its imports.

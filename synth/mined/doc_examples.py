@@ -21,7 +21,7 @@ from synth.mined.stubs import stub
 from synth.mined.tasks import Tasks
 from synth.mined.text import module_of
 
-GENERATOR, VERSION = "doc_examples", "7"
+GENERATOR, VERSION = "doc_examples", "8"
 
 SEEDS = frozenset({"seed", "random_state", "rng"})
 """Parameters that make a draw the same each time."""
@@ -236,6 +236,8 @@ def _candidate(
         tree = ast.parse(code)
         ast.parse(session.test)
     except SyntaxError:
+        return None
+    if index.names_private(code) or index.names_private(session.test):
         return None
     for node in ast.walk(tree):
         modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []

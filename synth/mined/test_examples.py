@@ -24,7 +24,7 @@ from synth.mined.stubs import stub
 from synth.mined.suites import NotAloneError, TestFunction, test_functions, test_names
 from synth.mined.tasks import Tasks
 
-GENERATOR, VERSION = "test_examples", "6"
+GENERATOR, VERSION = "test_examples", "7"
 LONGEST = 60
 """Lines of code beyond which a test is no example."""
 
@@ -93,6 +93,8 @@ def mine(
     for found in stand_alone_rows(test_functions(pages, drawn), rows):
         row = _through_public_modules(found, index)
         text = (row.split.code, row.split.test)
+        if any(map(index.names_private, text)):
+            continue
         if text not in seen and _fits(row, allowed) and (symbols := called(row.split.code, index)):
             seen.add(text)
             distinct.append((row, symbols))
@@ -118,12 +120,14 @@ mine.__test__ = False  # type: ignore[attr-defined]
 
 
 _PRIVATE = re.compile(r"^(?:import|from) ((?:\w+\.)*_\w+(?:\.\w+)*) ?(?:as (\w+)|import (.+))$", re.MULTILINE)
+_FROM = re.compile(r"^from ([\w.]+) import (\w+(?:, \w+)*)$", re.MULTILINE)
 
 
 def _through_public_modules(row: Row, index: SymbolIndex) -> Row:
-    """The row with what it imports out of a private module out of its public twin, where that has all of it.
+    """The row with what it imports out of a private module out of a public one, where that has all of it.
 
-    A library's own tests may say `import pandas._testing as tm`; anybody else says `pandas.testing`.
+    A library's own tests may say `import pandas._testing as tm` or `from pandas.core.indexes.api import Index`;
+    anybody else says `pandas.testing`, and `from pandas import Index`.
     """
 
     def replaced(found: re.Match[str]) -> str:
@@ -134,7 +138,16 @@ def _through_public_modules(row: Row, index: SymbolIndex) -> Row:
         paths = [index.canonical(f"{public}.{name.partition(' ')[0]}") for name in wanted]
         return found.group().replace(private, public, 1) if paths and all(paths) else found.group()
 
-    code, test = (_PRIVATE.sub(replaced, text) for text in (row.split.code, row.split.test))
+    def told(found: re.Match[str]) -> str:
+        module, listed = found[1], found[2].split(", ")
+        if not index.is_private(module):
+            return found[0]
+        paths = [index.public(index.canonical(f"{module}.{name}") or "") for name in listed]
+        if any(index.is_private(p) or p.rpartition(".")[2] != n for p, n in zip(paths, listed, strict=True)):
+            return found[0]
+        return "\n".join(f"from {p.rpartition('.')[0]} import {n}" for p, n in zip(paths, listed, strict=True))
+
+    code, test = (_FROM.sub(told, _PRIVATE.sub(replaced, text)) for text in (row.split.code, row.split.test))
     return replace(row, split=replace(row.split, code=code, test=test))
 
 

@@ -53,6 +53,16 @@ def test_public_path_is_the_shortest() -> None:
     assert INDEX.public("lib.nowhere.at.all") == "lib.nowhere.at.all"
 
 
+def test_what_lies_in_a_private_module_is_named_as_elsewhere() -> None:
+    """A longer public path is preferred to one into a private module; code that names the latter is told."""
+    index = SymbolIndex([symbol("lib.core.f", "function", "lib.api.types.f"), symbol("lib.cores.h")], ["lib.core"])
+    assert index.public("lib.core.f") == "lib.api.types.f"
+    private = ["import lib as l\nl.core.f(1)", "from lib.core import f", "import lib.core.g as g\ng.x"]
+    assert [index.names_private(code) for code in private] == [True, True, True]
+    public = ["import lib\nlib.api.types.f(1)", "from lib.cores import h", "core = lib = 1\nlib.core", "def ("]
+    assert [index.names_private(code) for code in public] == [False] * 4
+
+
 @pytest.mark.parametrize(
     ("code", "called"),
     [

@@ -69,3 +69,17 @@ def test_names_out_of_private_modules_come_out_of_public_twins() -> None:
         codes.append([row.code for row in made if isinstance(row, Program)])
     assert "import lib.testing as tm" in codes[0][0]
     assert codes[1] == []  # what has no public twin is nobody's example
+
+
+def test_what_the_library_keeps_to_itself_is_no_example() -> None:
+    """What is public elsewhere is imported from there; a test that names what is public nowhere is left out."""
+    inner = [Symbol(release="r", path="lib.core.f", kind="function", signature="(x)", aliases=("lib.f",))]
+    inner += [Symbol(release="r", path="lib.core.g", kind="function", signature="(x)")]
+    index = SymbolIndex(inner, ["lib.core"])
+    text = "from lib.core import f\ndef test_f():\n    result = f(1)\n    assert result == 1\n"
+    other = text.replace("f(", "g(").replace("import f", "import g").replace("test_f", "test_g")
+    through = "import lib\ndef test_h():\n    result = lib.core.f(1)\n    assert result == 1\n"
+    found = list(mine([page(text + other), page(through, "lib/tests/test_h.py")], index, domain="lib"))
+    assert [row.parts["name"] for row in found if isinstance(row, Example)] == ["test_f"]
+    assert isinstance(found[0], Program)
+    assert found[0].code == "from lib import f\n\nresult = f(1)\n"
