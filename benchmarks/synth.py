@@ -35,9 +35,9 @@ sys.path[:] = [entry for entry in sys.path if entry != HERE]  # from here on `sy
 
 from flows.house import House, open_house
 from flows.running import environment
-from flows.scraping import compare_key, compared, releases, scrape_key, scraped
+from flows.scraping import compare_key, compared, releases, scraped, source_keys
 from flows.stages import STAGES
-from registry.records import Page, Program, Record, Verdict
+from registry.records import Page, Program, Verdict
 from registry.settings import Settings
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.pool import Sandbox
@@ -126,7 +126,6 @@ def measured(domain: str, home: Path) -> Iterator[Cost]:
 def _fill(part: House, whole: House, share: int) -> int:
     """Writes a share of a scraped library into a lake; how many of its symbols are taken."""
     taken: dict[str, bool] = {}
-    rows: list[Record] = []
     count = 0
     for release in releases(whole):
         found = scraped(whole, release)
@@ -135,12 +134,8 @@ def _fill(part: House, whole: House, share: int) -> int:
         symbols = [s if s.page in kept else replace(s, doc="") for s in found.symbols]
         taken.update((s.path, s.page in kept) for s in symbols)
         count = sum(s.page in kept for s in symbols)
-        rows += [release, *pages, *symbols]
-    part.append(rows)
-    source = part.library.source[0]
-    for version in part.library.versions:
-        done = whole.result(scrape_key(whole, source, version))
-        part.finish("scrape", "share", [scrape_key(part, source, version)], [], time.monotonic(), done)
+        rows = [release, *pages, *symbols]
+        part.finish("scrape", "share", source_keys(part, release), rows, time.monotonic(), {"release": release.id})
     found = [change for change in compared(whole) if taken.get(change.symbol, False)]
     part.finish("scrape", "share", [compare_key(part)], found, time.monotonic())
     return count

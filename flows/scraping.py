@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from flows.batches import Batch
 from flows.guard import guard_first, guard_release
-from flows.house import House
+from flows.house import House, R
 from registry.domain import SourceSpec
 from registry.errors import ConfigurationError
 from registry.forgetting import orders
@@ -36,29 +36,39 @@ def releases(house: House) -> tuple[Release, Release]:
     Raises:
         ConfigurationError: One of them isn't scraped yet.
     """
-    done = [house.result(scrape_key(house, house.library.source[0], v)) for v in house.library.versions]
-    for version, result in zip(house.library.versions, done, strict=True):
-        if result is None:
+    keys = {v: scrape_key(house, house.library.source[0], v) for v in house.library.versions}
+    for version, key in keys.items():
+        if house.result(key) is None:
             missing = f"{house.library.name} {version} isn't scraped yet"
             raise ConfigurationError(f"{missing}: run driftune scrape {house.domain.name} first")
-    old, new = (_release(house, d["release"]) for d in done if d is not None)
+    old, new = (house.made(Release, key)[0] for key in keys.values())
     return old, new
 
 
-def _release(house: House, identifier: str) -> Release:
-    return house.kept(("release", identifier), lambda: house.lake.read(Release, "id = $id", {"id": identifier})[0])
-
-
 def scraped(house: House, release: Release) -> Scraped:
-    """All that the lake holds of a release."""
-    of = {"id": release.id}
-    pages = house.lake.read(Page, "release = $id", of)
-    symbols = house.lake.read(Symbol, "release = $id", of)
+    """All that today's sources and scraper made of a release; what other settings or versions made is superseded."""
     return Scraped(
         release=release,
-        pages=tuple(sorted(pages, key=lambda p: p.url)),
-        symbols=tuple(sorted(symbols, key=lambda s: s.path)),
+        pages=tuple(sorted(_found(house, Page, release), key=lambda p: p.url)),
+        symbols=tuple(sorted(symbols(house, release), key=lambda s: s.path)),
     )
+
+
+def symbols(house: House, release: Release) -> list[Symbol]:
+    """The symbols among what is `scraped` of a release, by id."""
+    return _found(house, Symbol, release)
+
+
+def _found(house: House, record: type[R], release: Release) -> list[R]:
+    """The records of a kind that the works of a release's sources made of it, by id; not kept: pages are much text."""
+    made = (house.lake.read(record, "release = $id", {"id": release.id}, work=k) for k in source_keys(house, release))
+    found = {row.id: row for rows in made for row in rows}
+    return [found[name] for name in sorted(found)]
+
+
+def source_keys(house: House, release: Release) -> list[str]:
+    """The work keys of all of the domain's sources at a release: what hangs on its pages hangs on them."""
+    return [scrape_key(house, source, release.version) for source in house.library.source]
 
 
 def compared(house: House) -> list[Change]:
@@ -106,17 +116,18 @@ def _without_forgotten(house: House, found: Scraped) -> Scraped:
 def _guard(house: House, source: SourceSpec, version: str, given: Scraped, found: Scraped) -> None:
     """Compares what a source gave with what it gave for the other version; the first is looked at by itself."""
     old, new = house.library.versions
-    known = house.result(scrape_key(house, source, old if version == new else new))
-    if known is None:
+    known = house.made(Release, scrape_key(house, source, old if version == new else new))
+    if not known:
         guard_first(house, given)
         return
-    other = scraped(house, _release(house, known["release"]))
+    other = scraped(house, known[0])
     guard_release(house, *((other, found) if version == new else (found, other)))
 
 
 def compare_key(house: House) -> str:
-    """The work key of the comparison of the two releases."""
-    return work_key([r.digest for r in releases(house)], f"changes@{CHANGES_VERSION}", {})
+    """The work key of the comparison of the two releases, as today's sources and scraper find them."""
+    inputs = [name for r in releases(house) for name in (r.digest, *source_keys(house, r))]
+    return work_key(inputs, f"changes@{CHANGES_VERSION}", {})
 
 
 def compare_stage(house: House) -> list[Batch]:

@@ -16,11 +16,11 @@ from flows.batches import Batch
 from flows.derivation import BY_SOURCE, STEPS, Mined, Stock, derived
 from flows.house import House, R
 from flows.running import run_now, verdicts
-from flows.scraping import compared, releases, scraped
+from flows.scraping import compare_key, compared, releases, scraped, source_keys, symbols
 from flows.spreading import collecting_rarely, spread
 from registry.identity import sha256_of, work_key
 from registry.names import SymbolIndex
-from registry.records import Change, Example, Program, Record, Release, Symbol, Verdict
+from registry.records import Change, Example, Program, Record, Release, Verdict
 from synth import generators
 from synth.generators import Material
 from synth.mined.suites import changed
@@ -49,9 +49,11 @@ def mine_key(house: House, release: Release) -> str:
     both, limit = releases(house), house.domain.synth.tests
     parameters = {"domain": house.domain.name, "packages": list(packages(house)), "latest": release.id == both[1].id}
     parameters |= {"private": list(house.library.private)}
+    inputs = [release.digest, *source_keys(house, release)]
     if not limit:
-        return work_key([release.digest], mine_part(), parameters)
-    return work_key([release.digest, *(r.digest for r in both)], mine_part(), parameters | {"tests": limit})
+        return work_key(inputs, mine_part(), parameters)
+    inputs += [name for r in both for name in (r.digest, *source_keys(house, r))]
+    return work_key(inputs, mine_part(), parameters | {"tests": limit})
 
 
 def mined(house: House, kinds: Sequence[str] = ()) -> list[Example]:
@@ -150,7 +152,7 @@ def derive_key(house: House) -> str:
 def _derive_key(house: House, found: Mined) -> str:
     ran = sorted((*pair, v.digest) for pair, v in found.verdicts.items())
     read: list[Iterable[Record]] = [found.examples, compared(house)]
-    read += [house.lake.read(Symbol, "release = $id", {"id": release.id}) for release in releases(house)]
+    read += [symbols(house, release) for release in releases(house)]
     inputs = [sha256_of(sorted(r.digest for r in records)) for records in read]
     inputs.append(sha256_of([list(row) for row in ran]))
     parameters = {
@@ -158,6 +160,7 @@ def _derive_key(house: House, found: Mined) -> str:
         "private": list(house.library.private),
         **house.domain.synth.model_dump(),
     }
+    inputs.append(compare_key(house))  # compared anew, changes are written as found: what was learnt comes after it
     return work_key(inputs, DERIVE_PART, parameters, house.domain.synth.seed)
 
 

@@ -261,7 +261,9 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
         SELECT a.id AS adapter, a.domain, a.version, a.snapshot, s.example, s.split, e.kind, e.generator, e.licence,
                e.source_url, p.id AS page, p.url AS page_url, p.licence AS page_licence
         FROM adapters a JOIN snapshot_rows s ON s.snapshot = a.snapshot JOIN examples e ON e.id = s.example
-        LEFT JOIN pages p ON p.url = e.source_url
+        LEFT JOIN (
+            FROM pages QUALIFY row_number() OVER (PARTITION BY url ORDER BY "_at" DESC, id) = 1
+        ) p ON p.url = e.source_url
         """,
         {
             "adapter": "Id of the adapter",
@@ -274,7 +276,7 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
             "generator": "What made the row",
             "licence": "The row's licence",
             "source_url": "Where the row's text comes from",
-            "page": "Id of that page",
+            "page": "Id of that page, as it was scraped last",
             "page_url": "Its address",
             "page_licence": "Its licence",
         },

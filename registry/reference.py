@@ -24,8 +24,9 @@ in `driftune.duckdb` (`.columns VIEW` in `driftune sql`). How to ask: [twelve qu
 A table's view shows the current row of each id; `TABLE_as_of(ts)`, and likewise `VIEW_as_of(ts)`, show what it was at a
 time: `FROM funnel_as_of(TIMESTAMPTZ '2026-11-21 12:00+00')`.
 
-Rows that aren't made any more (a generator has a new version, a setting or a release is another) stay in their tables,
-as snapshots and adapters name them, but are *superseded*: no candidates of a curation, so it removes them by no rule.
+Rows that aren't made any more (a scraper or a generator has a new version, a setting or a release is another) stay in
+their tables, as snapshots and adapters name them, but are *superseded*: nothing reads them on, no curation looks at
+them, so none removes them by a rule.
 `curated`, and with it `funnel`, `proofs` and `drift`, shows what the domain's latest curation looked at, and what was
 written since. A work's rows have the `_at` and `_run` of its own row in `work`: so it is known which rows a work made.
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from flows import synthesis
+from flows import scraping, synthesis
 from flows.curation import curate_stage
 from flows.house import House
 from flows.scraping import compare_key, releases, scrape_key
 from flows.synthesis import candidates, changes, derive_key, mine_key
 from registry.domain import Domain
 from registry.errors import ConfigurationError
-from registry.records import Change, Example, Release
+from registry.records import Change, Example, Page, Release, Symbol
 from registry.settings import Settings
 
 OLD, NEW = (Release(library="lib", version=v, artifact_sha256=v * 64) for v in "12")
@@ -74,6 +74,47 @@ def test_rows_of_an_older_version_are_superseded_until_it_is_back(
         assert digests(*candidates(house(scraped))) == digests(*second)
     assert digests(*candidates(house(scraped))) == digests(*first)
     assert len(house(scraped).lake.read(Example)) == 3
+
+
+def test_what_an_older_scraper_found_is_superseded_until_it_is_back(
+    scraped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scraper's new version supersedes pages and symbols, and what hangs on them is made anew; they come back."""
+
+    def found(made: House, name: str, licence: str) -> None:
+        for release in (OLD, NEW):
+            page = Page(
+                release=release.id, url=f"{release.version}/a.py", content_hash=name, kind="source", path="a.py"
+            )
+            symbols = [Symbol(release=release.id, path=path, kind="function", doc=name) for path in ("lib.f", name)]
+            key = scrape_key(made, made.library.source[0], release.version)
+            rows = [dataclasses.replace(release, licence=licence), page, *symbols]
+            made.finish("scrape", "pypi", [key], rows, 0.0, {"release": release.id})
+
+    def keys(made: House) -> list[str]:
+        return [compare_key(made), *(mine_key(made, release) for release in releases(made))]
+
+    def seen() -> list[tuple[Any, ...]]:
+        made = house(scraped)
+        sides = [scraping.scraped(made, release) for release in releases(made)]
+        return [
+            (s.release.licence, [p.content_hash for p in s.pages], [(x.path, x.doc) for x in s.symbols]) for s in sides
+        ]
+
+    found(house(scraped), "lib.g", "MIT")
+    first = [("MIT", ["lib.g"], [("lib.f", "lib.g"), ("lib.g", "lib.g")])] * 2
+    before = keys(house(scraped))
+    assert seen() == first
+    with monkeypatch.context() as upgraded:
+        upgraded.setattr(scraping, "SCRAPER_VERSION", "upgraded")
+        with pytest.raises(ConfigurationError, match="run driftune scrape d first"):
+            seen()
+        found(house(scraped), "lib.h", "BSD-3-Clause")
+        assert seen() == [("BSD-3-Clause", ["lib.h"], [("lib.f", "lib.h"), ("lib.h", "lib.h")])] * 2
+        assert not {*before} & {*keys(house(scraped))}
+    assert seen() == first
+    assert keys(house(scraped)) == before
+    assert len(house(scraped).lake.read(Page)) == 4
 
 
 @pytest.mark.parametrize("order", [(5, 1), (1, 5)])

@@ -27,12 +27,15 @@ def house(tmp_path: Path) -> House:
     """Two releases and a change, as scraping and comparing leave them."""
     text = {"name": "d", "library": {"name": "lib", "versions": ["1", "2"]}}
     made = House(Domain.model_validate(text), Settings(home=tmp_path))
-    for release in (OLD, NEW):
-        key = scrape_key(made, made.library.source[0], release.version)
-        made.finish("scrape", "pypi", [key], [release], time.monotonic(), {"release": release.id})
-    made.append([symbol("(x)")])
+    scrape(made, OLD, symbol("(x)"))
+    scrape(made, NEW)
     compare(made, GONE)
     return made
+
+
+def scrape(house: House, release: Release, *found: Symbol) -> None:
+    key = scrape_key(house, house.library.source[0], release.version)
+    house.finish("scrape", "pypi", [key], [release, *found], time.monotonic(), {"release": release.id})
 
 
 def compare(house: House, *found: Change) -> None:
@@ -55,7 +58,7 @@ def test_the_key_is_of_all_that_is_read_and_of_nothing_that_is_written(house: Ho
     acts = Change(old=OLD.id, new=NEW.id, symbol="lib.h", kind="behaviour", evidence=found)
     house.append([*with_replacements([GONE], {rule: "p"}), acts])
     assert key(house) == keys[0]
-    house.append([symbol("(x, y)")])
+    scrape(house, OLD, symbol("(x, y)"))
     keys.append(key(house))
     compare(house, GONE, Change(old=OLD.id, new=NEW.id, symbol="lib.g", kind="removed"))
     keys.append(key(house))
