@@ -277,9 +277,9 @@ def _bugs(stock: Stock, source: Source, _made: Sequence[Record]) -> Iterator[Rec
 
 
 def _migrations(stock: Stock) -> Iterator[Record]:
-    """Edits of the drift rows that the step before made."""
+    """Edits of the drift rows that the step before made and saw proven."""
     programs = {**stock.programs, **{r.id: r for r in stock.made if isinstance(r, Program)}}
-    rows = (r for r in stock.made if isinstance(r, Example))
+    rows = (r for r in stock.made if isinstance(r, Example) and r.old_effect is not None)
     return edits.migrations(rows, programs, _titles(stock))
 
 

@@ -146,13 +146,13 @@ class Update:
     restates: bool = False
 
 
-def drifted(update: Update, prompt: str, old_effect: str, releases: tuple[str, str]) -> Example:
+def drifted(update: Update, prompt: str, old_effect: str | None, releases: tuple[str, str]) -> Example:
     """The `drift` row of an update.
 
     Args:
         update: The two forms.
         prompt: What is asked.
-        old_effect: What the new release does to the old form: fails, differs, warns.
+        old_effect: What the new release does to the old form: fails, differs, warns; None where runs refute the row.
         releases: Ids of the old and the new release.
     """
     first = update.pieces[0].example

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -216,7 +216,7 @@ class Drift:
             self._migration.updates(self.migrated, self.families),
             behaviour.updates(self.behaviour.differences, self.changes, self.families),
         )
-        return list(self._proven(updates))
+        return list(self._emitted(updates))
 
     def site_rows(self) -> Iterator[Program | Example]:
         """`preference` rows of call sites, and a `drift` row for each old form that `rows` has none of."""
@@ -225,34 +225,35 @@ class Drift:
         yield from self.sites.rows(sites, self.domain, self.releases)
         known = {record.id for record in self._rows}
         updates = self.sites.updates(sites, given_up(sites, self.bench, self.releases))
-        yield from self._proven(u for u in updates if u.old.id not in known)
+        yield from self._emitted(u for u in updates if u.old.id not in known)
 
-    def _proven(self, updates: Iterable[Update]) -> Iterator[Program | Example]:
-        """The rows of updates that runs prove, which also tell what the old form does at the new release.
+    def _emitted(self, updates: Iterable[Update]) -> Iterator[Program | Example]:
+        """A row for each old program, with what the old form does at the new release.
 
-        Of several ways to update one program the first that is proven is the row.
+        Of several ways to update it the first that runs prove is the row, else the first: what is refuted is counted
+        too. Proofs refuse it; that it has no effect says so here.
         """
-        found = _first(updates, lambda u: (u.old.id, u.new.id))
-        before = self.bench.run(self.releases[0], (u.old for u in found))
-        found = [u for u in found if before[u.old.id].outcome == "passed"]
-        holding = self.bench.holding(self.releases[1], (u.new for u in found))
-        found = _first((u for u in found if u.new.id in holding), lambda u: u.old.id)
-        after = self.bench.run(self.releases[1], (u.old for u in found))
+        ways: dict[str, list[Update]] = {}
+        for update in _distinct(updates):
+            ways.setdefault(update.old.id, []).append(update)
+        every = [update for of_one in ways.values() for update in of_one]
+        before, after = (self.bench.run(release, (u.old for u in every)) for release in self.releases)
+        holding = self.bench.holding(self.releases[1], (u.new for u in every if before[u.old.id].outcome == "passed"))
         wording = Wording(self.changes, (self.old_index, self.new_index), self.titles)
-        for update in found:
-            broke = self.bench.breaks(before[update.old.id], after[update.old.id])
-            if broke is not None:
-                effect, said = broke
-                yield update.old
-                yield update.new
-                yield drifted(update, wording.prompt(update, effect, said), effect, self.releases)
+        for name, of_one in ways.items():
+            update = next((u for u in of_one if u.new.id in holding), of_one[0])
+            broke = self.bench.breaks(before[name], after[name]) if update.new.id in holding else None
+            effect, said = broke or (None, "")
+            yield update.old
+            yield update.new
+            yield drifted(update, wording.prompt(update, effect or "differs", said), effect, self.releases)
 
 
-def _first(updates: Iterable[Update], key: Callable[[Update], object]) -> list[Update]:
-    """The first update of each key."""
-    found: dict[object, Update] = {}
+def _distinct(updates: Iterable[Update]) -> list[Update]:
+    """The first update of each two programs."""
+    found: dict[tuple[str, str], Update] = {}
     for update in updates:
-        found.setdefault(key(update), update)
+        found.setdefault((update.old.id, update.new.id), update)
     return list(found.values())
 
 

@@ -22,7 +22,7 @@ from synth.migrated.calls import Receivers
 from synth.migrated.focus import Focus, Focused
 from synth.migrated.slices import cut_to_checks
 
-GENERATOR, VERSION = "pairs", "7"
+GENERATOR, VERSION = "pairs", "8"
 
 LIKE = 0.6
 """A test of another name is the successor from this likeness of the code on."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
+from registry.records import Program
 from synth.migrated.migrate import as_new
 from synth.migrated.rules import Rule
 from tests.synth.conftest import parted
@@ -60,7 +63,18 @@ def test_rows_are_those_that_runs_prove(world: World) -> None:
     examples = [e for e in parted([*drift.rows(), *drift.site_rows()])[0] if e.kind == "drift"]
     old = [e.parts["programs"]["old"] for e in examples]  # type: ignore[call-overload]
     assert len(set(old)) == len(old) > 5
-    assert {e.old_effect for e in examples} == {"differs", "fails"}
+    assert {"differs", "fails"} <= {e.old_effect for e in examples}
+
+
+def test_what_runs_refute_is_a_row_without_effect(world: World) -> None:
+    """An old program that no way brings up to date is counted: a row that proofs refuse; a proven way goes first."""
+    drift = world.drift()
+    good = next(drift._migration.updates(drift.migrated, drift.families))
+    bad = dataclasses.replace(good, new=Program(code="import lib\nlib.nothing()\n", test=good.new.test))
+    ways = {"refuted": [bad], "proven": [bad, good]}
+    rows = {how: parted(drift._emitted(updates))[0] for how, updates in ways.items()}
+    assert [(e.old_effect, dict(e.parts)["programs"]["new"]) for e in rows["refuted"]] == [(None, bad.new.id)]  # type: ignore[arg-type,index,call-overload]
+    assert [(e.old_effect, dict(e.parts)["programs"]["new"]) for e in rows["proven"]] == [("differs", good.new.id)]  # type: ignore[arg-type,index,call-overload]
 
 
 def test_a_program_without_old_forms_is_left_alone(world: World) -> None:
