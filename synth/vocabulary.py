@@ -6,32 +6,25 @@ import ast
 import difflib
 import random
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property, lru_cache
 
-from registry.names import SymbolIndex, imported_names
+from registry.names import SymbolIndex, dotted_name, imported_names
 from registry.records import Change, Symbol
-
-_BEFORE = ("get", "compute")
-"""What the name of a function that gives something is taken to begin with."""
-
-_MAKING = ("create", "make", "build")
-"""What the name of a function that makes a graph is taken to begin with."""
+from synth.habits import kin_of, names_by_habit
 
 _VERBS = frozenset({
-    *_BEFORE, *_MAKING, "add", "all", "calculate", "cast", "check", "convert", "count", "del", "draw", "drop", "fill",
-    "filter", "find", "from", "generate", "group", "has", "is", "iter", "join", "number", "parse", "read", "relabel",
-    "remove", "replace", "select", "set", "sort", "strip", "to", "with", "write",
+    "add", "all", "build", "calculate", "cast", "check", "compute", "convert", "count", "create", "del", "draw", "drop",
+    "fill", "filter", "find", "from", "generate", "get", "group", "has", "is", "iter", "join", "make", "number",
+    "parse", "read", "relabel", "remove", "replace", "select", "set", "sort", "strip", "to", "with", "write",
 })  # fmt: skip
 """First words of names that say what a function does: nobody takes one for another."""
-
-_THING = re.compile(r"(s|ity|ion|ance|ence|th|ness|er|or|ent|rank|matrix|tree|graph)$")
-"""How names of things end."""
 
 _FORMATS = frozenset({"from", "generate", "parse", "read", "to", "write"})
 """Verbs behind which stands a format: each is a thing of its own."""
 
-_EMPTY = _VERBS - {"number", "count"} | {"and", "by", "graph", "in", "of", "on"}
+_EMPTY = _VERBS - {"number", "count"} | {"and", "by", "dtype", "graph", "in", "of", "on"}
 """Words that many names share that have nothing else in common."""
 
 _EVERYWHERE = frozenset(name for kind in (list, dict, set, str, bytes, int, float, object) for name in dir(kind))
@@ -77,22 +70,33 @@ class Library:
 
     @cached_property
     def _beside(self) -> Mapping[tuple[str, str], set[str]]:
-        """(kind, name) of a class's member -> names of its classes' other members of that kind."""
+        """(kind, name) of a member -> names of members of that kind that most of its classes have too."""
         owners: dict[tuple[str, str], set[str]] = {}
         for path, symbol in self.index.by_path.items():
             owner, _, name = path.rpartition(".")
             if symbol.kind in ("method", "attribute") and not name.startswith("_"):
                 owners.setdefault((owner, symbol.kind), set()).add(name)
-        found: dict[tuple[str, str], set[str]] = {}
+        found: dict[tuple[str, str], Counter[str]] = {}
         for (_, kind), names in owners.items():
             for name in names:
-                found.setdefault((kind, name), set()).update(names - {name})
-        return found
+                found.setdefault((kind, name), Counter()).update(names)
+        return {key: {n for n, c in beside.items() if 2 * c >= beside[key[1]]} for key, beside in found.items()}
 
     @cached_property
     def names(self) -> frozenset[str]:
         """The last part of every path of the release, and what all objects have."""
         return frozenset(path.rpartition(".")[2] for path in self.index.by_path) | _EVERYWHERE
+
+    @cached_property
+    def kin(self) -> Mapping[str, Collection[str]]:
+        """What the names of its functions and methods end with, and what else they speak of."""
+        symbols = self.index.by_path.values()
+        return kin_of(s.path.rpartition(".")[2] for s in symbols if s.kind in ("function", "method"))
+
+    @cached_property
+    def keywords(self) -> frozenset[str]:
+        """Names of all parameters of the release."""
+        return frozenset(name for symbol in self.index.by_path.values() for name in defaults(symbol))
 
     @cached_property
     def classes(self) -> list[str]:
@@ -111,9 +115,9 @@ class Library:
         return self._others[kind, name]
 
     def _as_wide(self, one: str, other: str) -> bool:
-        """Whether methods of two names are called with as many arguments somewhere."""
-        widths = [{len(required(s)) for s in self.methods.get(name, ())} for name in (one, other)]
-        return bool(widths[0] & widths[1]) or not all(widths)
+        """Whether methods of two names are called alike somewhere: with as many arguments, and like options."""
+        pairs = [(a, b) for a in self.methods.get(one, ()) for b in self.methods.get(other, ())]
+        return not pairs or any(_called_alike(a, b) for a, b in pairs)
 
     @cached_property
     def methods(self) -> Mapping[str, list[Symbol]]:
@@ -169,17 +173,25 @@ class Words:
             return []
         module, _, last = found.path.rpartition(".")
         if found.kind == "class":
-            others = [n for n in self.library.classes if confusable(name.rpartition(".")[2], n)]
+            near = (n for n in self.library.classes if confusable(name.rpartition(".")[2], n))
+            others = [n for n in near if self._of_kind(found.path, self.symbol(f"{owner}.{n}"))]
         else:
             by_path, own = self.library.index.by_path, required(found)
             names = (n for n in self.library.members.get(module, ()) if confusable(last, n))
             others = [n for n in names if required(by_path[f"{module}.{n}"]) == own]
         return [n for n in others if self.has(f"{owner}.{n}")][:3]
 
+    @staticmethod
+    def _of_kind(path: str, other: Symbol | None) -> bool:
+        """Whether a class is defined where another is, in its module or the one beside: both are things of one kind."""
+        return other is not None and other.path.split(".")[:-2] == path.split(".")[:-2]
+
     def invented(self, name: str, rng: random.Random) -> str | None:
         """Of a dotted name as written: a name that exists nowhere; None where none reads as if it did."""
         owner, _, last = self._full(name).rpartition(".")
-        choices = [n for n in inventions(last) if self.library.index.canonical(f"{owner}.{n}") is None]
+        choices = [
+            n for n in inventions(last, self.library.kin) if self.library.index.canonical(f"{owner}.{n}") is None
+        ]
         return rng.choice(choices) if choices and not last[:1].isupper() else None
 
     def module(self) -> str | None:
@@ -189,7 +201,7 @@ class Words:
 
     def unknown(self, name: str, rng: random.Random) -> str | None:
         """Of a method's name: one that no object has."""
-        choices = [n for n in inventions(name) if n not in self.library.names]
+        choices = [n for n in inventions(name, self.library.kin) if n not in self.library.names]
         return rng.choice(choices) if choices else None
 
     def stale(self, name: str) -> str | None:
@@ -205,18 +217,37 @@ class Words:
     def parameters(self, name: str) -> Mapping[str, str | None]:
         """Of a dotted name as written: names of its parameters and their defaults; of a method no receiver."""
         found = self.symbol(name)
-        rows = found.parameters if found is not None else ()
-        return {
-            str(p["name"]): None if p.get("default") is None else str(p["default"])
-            for p in rows
-            if "variadic" not in str(p["kind"]) and p["name"] not in ("self", "cls")
-        }
+        return defaults(found) if found is not None else {}
+
+    def called(self, call: ast.Call) -> list[Symbol]:
+        """What a call may mean: the function or class that it names, else the methods of its name."""
+        found = self.symbol(dotted_name(call.func) or "")
+        if found is not None:
+            return [found]
+        return self.library.methods.get(call.func.attr, []) if isinstance(call.func, ast.Attribute) else []
+
+
+def defaults(symbol: Symbol) -> dict[str, str | None]:
+    """Names of a function's parameters, but receivers and variadic ones, with their defaults."""
+    return {
+        str(p["name"]): None if p.get("default") is None else str(p["default"])
+        for p in symbol.parameters
+        if isinstance(p, Mapping) and "variadic" not in str(p["kind"]) and p["name"] not in ("self", "cls")
+    }
 
 
 def required(symbol: Symbol) -> list[str]:
     """Names of the parameters that a function can't do without."""
-    rows = [p for p in symbol.parameters if isinstance(p, Mapping) and p["name"] not in ("self", "cls")]
-    return [str(p["name"]) for p in rows if p.get("default") is None and "variadic" not in str(p["kind"])]
+    return [name for name, default in defaults(symbol).items() if default is None]
+
+
+OPTIONS = 4
+"""So many options that another function has none of make a function another sort of thing."""
+
+
+def _called_alike(one: Symbol, other: Symbol) -> bool:
+    a, b = defaults(one).keys(), defaults(other).keys()
+    return len(required(one)) == len(required(other)) and (bool(a & b) or len(a ^ b) < OPTIONS)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -256,23 +287,21 @@ def plural_of(one: str, other: str) -> bool:
     return set(_singular(one)) ^ set(_singular(other)) <= {"from"}
 
 
-def inventions(name: str) -> list[str]:
-    """Names that read as if they belonged: a verb before, words turned round or run together, a slip of the keys.
+def inventions(name: str, kin: Mapping[str, Collection[str]]) -> list[str]:
+    """Names that a name is taken to be: by habit, its words turned round or run together, a slip of the keys.
 
-    Each is one slip away: of three words no two gaps are lost at once.
+    Args:
+        name: The name; a private one is never misremembered.
+        kin: See `synth.habits.kin_of`.
     """
     words = name.split("_")
-    thing = words[0] not in _VERBS and _THING.search(name) is not None
-    made = [f"{verb}_{name}" for verb in (_MAKING if words[-1] == "graph" else _BEFORE)] if thing else []
-    if name.endswith("s") or (thing and not name.endswith("y")):
-        made.append(name[:-1] if name.endswith("s") else name + "s")
+    if name.startswith("_"):
+        return []
+    made = [*names_by_habit(name, kin), *mistyped(name)]
     if len(words) == 2:
         made += ["".join(words), words[0] + words[1].capitalize()]
-    if len(words) == 2 and words[0] not in _VERBS:
-        made.append("_".join(reversed(words)))
-    if words[-1] in ("centrality", "components", "from", "graph", "index", "number"):
-        made.append("_".join(words[:-1]))
-    made += mistyped(name)
+        if not {*words} & {*_VERBS, "by", "graph", "in", "of", "on"}:
+            made.append("_".join(reversed(words)))
     return sorted({n for n in made if n.isidentifier() and n != name and len(n) > 3})
 
 

@@ -167,6 +167,22 @@ class Script:
                     best = text
         return best
 
+    def objects(self, before: int) -> frozenset[str]:
+        """Variables that are bound, before a character of the text, to what a call of the library gives."""
+        return frozenset(
+            node.targets[0].id
+            for node in ast.walk(self.source.tree)
+            if isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and isinstance(node.value, ast.Call)
+            and self.source.span(node)[1] <= before
+            and (dotted_name(node.value.func) or "").partition(".")[0] in self.names
+        )
+
+    def module(self, roots: Collection[str]) -> str | None:
+        """What the library is called by here (`nx`), where it is imported whole."""
+        return next((local for local, meaning in sorted(self.names.items()) if meaning in roots), None)
+
 
 def _unwrapped(node: ast.expr) -> ast.expr:
     """`f` of `staticmethod(f)`."""

@@ -1,17 +1,17 @@
-"""Wrong calls that look right: mutants of a call's arguments and name, and API names that do not exist."""
+"""Wrong calls that people write: each kind rests on something in the library, or in how others name the same thing."""
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import libcst as cst
 
 from registry.names import SymbolIndex
 from registry.records import Symbol
+from synth.habits import SISTERS, kin_of, names_by_habit, other_keywords
 from synth.migrated.arguments import (
     POSITIONAL,
     code_of,
@@ -22,11 +22,13 @@ from synth.migrated.arguments import (
     with_arguments,
     without_receiver,
 )
-from synth.migrated.names import invented_names, mixed_up, other_keywords
-from synth.vocabulary import confusable
+from synth.vocabulary import Library, confusable
 
-_VALUES = {"weight": '"weight"', "seed": "42", "random_state": "42"}
-"""What some parameters without a telling default are given."""
+ENOUGH = 2
+"""So many other mistakes at one place are enough, as the one that can be made at nearly every place goes."""
+
+RECEIVER = 0.5
+"""How often that is made where there are enough: a function called as a method, or the other way round."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,25 @@ class Wrong:
         return code_of(self.call.with_changes(func=function))
 
 
+@dataclass(frozen=True)
+class Written:
+    """A right call in its program.
+
+    Attributes:
+        path: Canonical path of what is called.
+        function: What is called, as written.
+        call: The call.
+        objects: Variables that hold what a call of the library gave.
+        module: What the library is called by in the program (`nx`); None where it isn't imported whole.
+    """
+
+    path: str
+    function: str
+    call: cst.Call
+    objects: Collection[str] = ()
+    module: str | None = None
+
+
 class Mutator:
     """Makes wrong calls of a release's functions.
 
@@ -62,128 +83,124 @@ class Mutator:
     def __init__(self, index: SymbolIndex, *known: SymbolIndex) -> None:
         self.index = index
         self.known = (index, *known)
+        self.library = Library(index)
         self._siblings: dict[str, list[Symbol]] = {}
         self._keywords: set[str] = set()
         for symbol in index.by_path.values():
             if symbol.kind in ("function", "class", "method"):
                 self._siblings.setdefault(symbol.path.rpartition(".")[0], []).append(symbol)
                 self._keywords.update(n for n in parameters_of(symbol) if n.isidentifier())
+        kinds = ("function", "method")
+        self._kin = kin_of(s.path.rpartition(".")[2] for s in index.by_path.values() if s.kind in kinds)
 
-    def mutants(self, path: str, function: str, call: cst.Call, rng: random.Random) -> Iterator[Wrong]:
-        """Wrong calls of the symbol at `path`, in an order that `rng` decides; kinds differ."""
-        symbol = self.index.by_path[path]
+    def mutants(self, right: Written, rng: random.Random) -> Iterator[Wrong]:
+        """Wrong calls of distinct kinds, in an order that `rng` decides."""
         makers = [
+            ("wrong-module", self._outer),
+            ("wrong-function", self._sibling),
             ("wrong-keyword", self._wrong_keyword),
-            ("invented-keyword", self._invented_keyword),
-            ("missing-argument", self._missing),
-            ("swapped-arguments", self._swapped),
             ("wrong-place", self._misplaced),
+            ("invented", self._invented),
         ]
         rng.shuffle(makers)
-        for kind, make in makers:
-            wrong = make(symbol, call, rng)
-            if wrong is not None:
-                yield Wrong(kind, function, wrong)
-        near = mixed_up(function.rpartition(".")[2], self._beside(symbol))
-        if near:
-            yield Wrong("wrong-function", _renamed(function, rng.choice(near)), call)
-        outer = self._outer(function, path)
-        if outer is not None:
-            yield Wrong("wrong-module", outer, call)
+        made = [(kind, wrong) for kind, make in makers for wrong in itertools.islice(make(right, rng), 1)]
+        if len(made) < ENOUGH or rng.random() < RECEIVER:
+            received = [("wrong-receiver", wrong) for wrong in itertools.islice(self._received(right), 1)]
+            at = rng.randint(0, len(made))
+            made[at:at] = received
+        for kind, (function, call) in made:
+            yield Wrong(kind, function, call)
 
-    def invented(self, path: str, function: str, call: cst.Call, rng: random.Random) -> Wrong | None:
-        """A call of a name that does not exist but reads as if it did."""
-        names = invented_names(function.rpartition(".")[2], self._beside(self.index.by_path[path]))
-        options = [n for n in names if not self._exists(path.rpartition(".")[0], n)]
-        if not options:
-            return None
-        return Wrong("invented", _renamed(function, rng.choice(options)), call)
-
-    def _beside(self, symbol: Symbol) -> list[str]:
-        """Names of what is of a symbol's kind and stands beside it."""
-        others = self._siblings.get(symbol.path.rpartition(".")[0], ())
-        return sorted(
-            s.path.rpartition(".")[2]
-            for s in others
-            if s.path != symbol.path and s.kind == symbol.kind and not s.deprecated
-        )
-
-    def _outer(self, function: str, path: str) -> str | None:
+    def _outer(self, right: Written, rng: random.Random) -> Iterator[tuple[str, cst.Call]]:
         """The name without its module (`nx.centroid` of `nx.tree.centroid`), where the package has none of it."""
-        parts = function.split(".")
-        root = path.partition(".")[0]
-        if self.index.by_path[path].kind == "method" or len(parts) != 3:
-            return None
-        taken = any(index.canonical(f"{root}.{parts[-1]}") is not None for index in self.known)
-        return None if taken else f"{parts[0]}.{parts[-1]}"
+        parts = right.function.split(".")
+        taken = self._exists(right.path.partition(".")[0], parts[-1])
+        if self.index.by_path[right.path].kind != "method" and len(parts) == 3 and not taken:
+            yield f"{parts[0]}.{parts[-1]}", right.call
+
+    def _received(self, right: Written) -> Iterator[tuple[str, cst.Call]]:
+        """A function as a method of its first argument (`G.shortest_path(0)`), a method as a function (`pd.bfill`)."""
+        owner, _, last = right.function.rpartition(".")
+        arguments, root = right.call.args, right.path.partition(".")[0]
+        if self.index.by_path[right.path].kind == "method":
+            if owner in right.objects and right.module is not None and not self._exists(root, last):
+                given = cst.Arg(cst.Name(owner))
+                yield f"{right.module}.{last}", with_arguments(right.call, [given, *arguments])
+        elif arguments and owner and last.islower() and last not in self.library.of_objects:
+            first = arguments[0]
+            if isinstance(first.value, cst.Name) and first.value.value in right.objects and not first.star:
+                bare = cst.SimpleWhitespace("") if len(arguments) == 1 else right.call.whitespace_before_args
+                call = right.call.with_changes(whitespace_before_args=bare)
+                last_one = with_arguments(call, arguments[1:]) if arguments[1:] else call.with_changes(args=[])
+                yield f"{first.value.value}.{last}", last_one
+
+    def _sibling(self, right: Written, rng: random.Random) -> Iterator[tuple[str, cst.Call]]:
+        """A function beside it that it is taken for and that takes these arguments."""
+        symbol, last = self.index.by_path[right.path], right.function.rpartition(".")[2]
+        near = sorted(
+            name
+            for other in self._siblings.get(right.path.rpartition(".")[0], ())
+            if other.kind == symbol.kind and not other.deprecated and takes(other, right.call)
+            if not (name := other.path.rpartition(".")[2]).startswith("_")
+            and (confusable(last, name) or any({last, name} == {*pair} for pair in SISTERS))
+        )
+        if near and is_plain(right.call):
+            yield _renamed(right.function, rng.choice(near)), right.call
+
+    def _invented(self, right: Written, rng: random.Random) -> Iterator[tuple[str, cst.Call]]:
+        """A name that exists nowhere in the library and yet has its reasons."""
+        last = right.function.rpartition(".")[2]
+        owners = right.path.rpartition(".")[0], right.path.partition(".")[0]
+        options = [n for n in names_by_habit(last, self._kin) if not any(self._exists(owner, n) for owner in owners)]
+        if options:
+            yield _renamed(right.function, rng.choice(options)), right.call
 
     def _exists(self, owner: str, name: str) -> bool:
-        root = owner.partition(".")[0]
-        return any(index.canonical(f"{base}.{name}") is not None for index in self.known for base in (owner, root))
+        return any(index.canonical(f"{owner}.{name}") is not None for index in self.known)
 
-    def _wrong_keyword(self, symbol: Symbol, call: cst.Call, rng: random.Random) -> cst.Call | None:
-        """An argument by the keyword that it has elsewhere; one given by position too, if it isn't the first."""
-        own, positional = parameters_of(symbol), _positional(symbol)
+    def _wrong_keyword(self, right: Written, rng: random.Random) -> Iterator[tuple[str, cst.Call]]:
+        """An argument by the keyword that it has elsewhere; none that only says what holds anyway."""
+        symbol, call = self.index.by_path[right.path], right.call
+        own, defaults = parameters_of(symbol), _defaults(symbol)
         if not is_plain(call) or any("variadic" in k for k in _kinds(symbol).values()):
-            return None
+            return
         options = []
         for at, argument in enumerate(call.args):
-            name = keyword_of(argument) or (positional[at] if 0 < at < len(positional) else "")
-            if keyword_of(argument) or all(keyword_of(a) for a in call.args[at + 1 :]):
-                known = self._keywords if keyword_of(argument) else ()
-                options += [(at, other) for other in other_keywords(name, known, own)]
-        if not options:
-            return None
-        at, other = rng.choice(options)
-        return with_arguments(call, [keyworded(other, a.value) if i == at else a for i, a in enumerate(call.args)])
+            name = keyword_of(argument)
+            if name is not None and defaults.get(name) != code_of(argument.value):
+                options += [(at, other) for other in other_keywords(name, self._keywords, own)]
+        if options:
+            at, other = rng.choice(options)
+            made = [keyworded(other, a.value) if i == at else a for i, a in enumerate(call.args)]
+            yield right.function, with_arguments(call, made)
 
-    def _invented_keyword(self, symbol: Symbol, call: cst.Call, rng: random.Random) -> cst.Call | None:
-        """An option that a function alike has, and this one has not."""
-        own = {*parameters_of(symbol), *(keyword_of(a) for a in call.args)}
-        if not is_plain(call) or any("variadic" in k for k in _kinds(symbol).values()):
-            return None
-        last = symbol.path.rpartition(".")[2]
-        near: set[tuple[str, str]] = set()
-        for other in self._siblings.get(symbol.path.rpartition(".")[0], []):
-            name = other.path.rpartition(".")[2]
-            if other.kind == symbol.kind and name != last and _related(name, last):
-                near |= {(n, v) for n, d in _defaults(other).items() if n not in own and (v := _value(n, d))}
-        if not near:
-            return None
-        name, value = rng.choice(sorted(near))
-        return with_arguments(call, [*call.args, keyworded(name, cst.parse_expression(value))])
-
-    def _missing(self, symbol: Symbol, call: cst.Call, rng: random.Random) -> cst.Call | None:
-        """Without the last of the needed arguments, where that is a number or a text and not the first."""
-        required = [p for p in _positional(symbol) if p not in _defaults(symbol)]
-        plain = [i for i, a in enumerate(call.args) if keyword_of(a) is None and not a.star]
-        if len(plain) < 2 or len(plain) > len(required) or not _sort(call.args[plain[-1]].value):
-            return None
-        return with_arguments(call, [a for i, a in enumerate(call.args) if i != plain[-1]])
-
-    def _swapped(self, symbol: Symbol, call: cst.Call, rng: random.Random) -> cst.Call | None:
-        """Two neighbours in each other's place, both numbers or both texts."""
-        if not is_plain(call):
-            return None
-        plain = [a for a in call.args if keyword_of(a) is None]
-        for at, (one, two) in enumerate(itertools.pairwise(plain)):
-            if _sort(one.value) and _sort(one.value) == _sort(two.value) and code_of(one.value) != code_of(two.value):
-                rest = call.args[at + 2 :]
-                return with_arguments(call, [*call.args[:at], cst.Arg(two.value), cst.Arg(one.value), *rest])
-        return None
-
-    def _misplaced(self, symbol: Symbol, call: cst.Call, rng: random.Random) -> cst.Call | None:
+    def _misplaced(self, right: Written, rng: random.Random) -> Iterator[tuple[str, cst.Call]]:
         """A keyword's argument given by position, where it lands on another parameter or on none."""
-        if not is_plain(call) or any("variadic positional" in k for k in _kinds(symbol).values()):
-            return None
+        symbol, call = self.index.by_path[right.path], right.call
         positional = _positional(symbol)
         plain = sum(1 for a in call.args if keyword_of(a) is None)
-        if not plain or plain == len(call.args):
-            return None
+        if not is_plain(call) or "variadic positional" in _kinds(symbol).values() or not 0 < plain < len(call.args):
+            return
         name = keyword_of(call.args[plain]) or ""
-        if name in positional and positional.index(name) == plain:
-            return None
-        return with_arguments(call, [cst.Arg(a.value) if i == plain else a for i, a in enumerate(call.args)])
+        value = call.args[plain].value
+        there = name in positional and positional.index(name) == plain
+        if not there and _defaults(symbol).get(name) != code_of(value):
+            made = [cst.Arg(a.value) if i == plain else a for i, a in enumerate(call.args)]
+            yield right.function, with_arguments(call, made)
+
+
+def takes(symbol: Symbol, call: cst.Call) -> bool:
+    """Whether a function can be called with a call's arguments: so many by position, these keywords, none missing."""
+    kinds = _kinds(symbol)
+    positional = _positional(symbol)
+    given = sum(1 for a in call.args if keyword_of(a) is None)
+    keywords = {k for a in call.args if (k := keyword_of(a))}
+    if given > len(positional) and "variadic positional" not in kinds.values():
+        return False
+    if not keywords <= {*kinds} - {*positional[:given]} and "variadic keyword" not in kinds.values():
+        return False
+    needed = {n for n in kinds if n not in _defaults(symbol) and "variadic" not in kinds[n]} - {"self", "cls"}
+    return needed <= {*positional[:given], *keywords}
 
 
 def parameters_of(symbol: Symbol) -> tuple[str, ...]:
@@ -207,25 +224,6 @@ def _defaults(symbol: Symbol) -> dict[str, str]:
         for p in symbol.parameters
         if isinstance(p, Mapping) and p.get("default") is not None and "variadic" not in str(p["kind"])
     }
-
-
-def _sort(value: cst.BaseExpression) -> str:
-    """`number` or `text` of a literal, else nothing."""
-    if isinstance(value, (cst.Integer, cst.Float)):
-        return "number"
-    return "text" if isinstance(value, cst.SimpleString) else ""
-
-
-def _value(name: str, default: str) -> str | None:
-    """What a parameter with that default is given by who wants it: a flag is turned over, few others are sure."""
-    if default in ("True", "False"):
-        return str(default == "False")
-    return _VALUES.get(name)
-
-
-def _related(one: str, other: str) -> bool:
-    """Whether two functions share the most of their names."""
-    return confusable(one, other) or difflib.SequenceMatcher(None, one, other).ratio() >= 0.7
 
 
 def _renamed(function: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Call sites: for one prompt the call as it is now, as it was (`stale`), mutants of it and an invented name.
+"""Call sites: for one prompt the call as it is now, as it was (`stale`), and as people get it wrong.
 
 A site is a call of a changed function in a program that passes at the new release. Its rows are of kind `preference`
 and share `root`: the prompt is the code before the call, chosen and rejected go from the call to the end of its
@@ -22,11 +22,12 @@ from synth.migrated import migrate
 from synth.migrated.arguments import code_of, parsed_call
 from synth.migrated.calls import Call, Receivers, Script
 from synth.migrated.codemods import backward
-from synth.migrated.mutants import Mutator
+from synth.migrated.mutants import Mutator, Written
 from synth.migrated.rules import Rule
 from synth.migrated.site import Site
 from synth.migrated.slices import Slicer
 from synth.migrated.spelling import Speller
+from synth.vocabulary import defaults
 
 GENERATOR, VERSION = "sites", "5"
 
@@ -45,7 +46,7 @@ class Limits:
         hub: A symbol called by more than this share of the examples is no site.
     """
 
-    mutants: int = 3
+    mutants: int = 4
     family: int = 10
     stale: int = 24
     file: int = 6
@@ -197,16 +198,21 @@ class Sites:
                 seen.add(written)
                 yield rule.operator, written
 
-    @staticmethod
-    def _old_form(rule: Rule, text: str, script: Script, speller: Speller) -> str | None:
+    def _old_form(self, rule: Rule, text: str, script: Script, speller: Speller) -> str | None:
         parsed = parsed_call(text)
         made = backward(rule, parsed) if parsed is not None else None
         if parsed is None or made is None:
             return None
-        if rule.kind == "removed-parameter" and not _names_of(rule.values[0]) <= script.names.keys():
+        if rule.kind == "removed-parameter" and not self._worth_saying(rule, script):
             return None
         function = speller.old(rule, code_of(parsed.func), script)
         return function + code_of(made)[len(code_of(made.func)) :] if function is not None else None
+
+    def _worth_saying(self, rule: Rule, script: Script) -> bool:
+        """Whether a parameter that is gone is given a value that the program can write and that isn't its default."""
+        symbol = self.old.by_path.get(rule.old)
+        default = defaults(symbol).get(rule.parameter) if symbol is not None else None
+        return default != rule.values[0] and _names_of(rule.values[0]) <= script.names.keys()
 
     # ------------------------------------------------------------------------------------------------------ writing
 
@@ -234,9 +240,9 @@ class Sites:
                 yield self._preference(site, domain, releases, chosen, program, kind, operator, text)
 
     def rejected(self, site: Site) -> Iterator[tuple[str, str, str]]:
-        """(kind, operator, text) of every wrong form of a site, distinct: old forms, mutants, an invented name."""
-        parsed = parsed_call(site.call)
-        if parsed is None or site.path not in self.new.by_path:
+        """(kind, operator, text) of every wrong form of a site, distinct: old forms, and what people write instead."""
+        right = self._written(site)
+        if right is None:
             return
         rng = random.Random(f"{self.seed}:{site.root}")
         seen = {site.chosen}
@@ -244,17 +250,30 @@ class Sites:
             if text not in seen:
                 seen.add(text)
                 yield "stale", operator, text
-        function = code_of(parsed.func)
         made = 0
-        for wrong in self.mutator.mutants(site.path, function, parsed, rng):
+        for wrong in self.mutator.mutants(right, rng):
             text = site.text(wrong.text)
             if text not in seen and made < self.limits.mutants:
                 seen.add(text)
                 made += 1
                 yield wrong.kind, wrong.kind, text
-        invented = self.mutator.invented(site.path, function, parsed, rng)
-        if invented is not None and site.text(invented.text) not in seen:
-            yield "invented", "invented", site.text(invented.text)
+
+    def _written(self, site: Site) -> Written | None:
+        """The site's call with what its program shows around it."""
+        parsed = parsed_call(site.call)
+        if parsed is None or site.path not in self.new.by_path:
+            return None
+        try:
+            script = Script(site.program().code, self.new.roots)
+        except (SyntaxError, ValueError, RecursionError):
+            return None
+        return Written(
+            path=site.path,
+            function=code_of(parsed.func),
+            call=parsed,
+            objects=script.objects(len(site.prompt)),
+            module=script.module(self.new.roots),
+        )
 
     def _preference(
         self, site: Site, domain: str, releases: tuple[str, str], chosen: Program, rejected: Program, kind: str,

@@ -83,7 +83,7 @@ def _worthwhile(found: Iterable[Migrated], proven: Collection[str]) -> Iterator[
 
 
 def runnable(sites: Iterable[Site], bench: Bench, release: str) -> list[Site]:
-    """The sites with those old forms that ran at the old release: what failed there nobody wrote.
+    """The sites with those old forms that passed at the old release: what failed there nobody wrote.
 
     Args:
         sites: Call sites.
@@ -93,8 +93,8 @@ def runnable(sites: Iterable[Site], bench: Bench, release: str) -> list[Site]:
     every = list(sites)
     forms = {(s.root, text): s.program(text) for s in every for _, text in s.stale}
     verdicts = bench.run(release, forms.values())
-    ran = {key for key, program in forms.items() if verdicts[program.id].outcome in ("passed", "failed")}
-    return [replace(s, stale=tuple(form for form in s.stale if (s.root, form[1]) in ran)) for s in every]
+    held = {key for key, program in forms.items() if verdicts[program.id].outcome == "passed"}
+    return [replace(s, stale=tuple(form for form in s.stale if (s.root, form[1]) in held)) for s in every]
 
 
 def given_up(sites: Iterable[Site], bench: Bench, releases: tuple[str, str]) -> frozenset[tuple[str, str]]:

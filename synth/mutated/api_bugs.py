@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from keyword import iskeyword
 
 from registry.names import dotted_name
+from registry.records import Symbol
 from synth.dataflow import flow
 from synth.mutated.operators import Edits, Scope, arguments, root_of
-from synth.vocabulary import confusable
+from synth.vocabulary import confusable, defaults
 
 _CONSUMERS = ("list", "set", "sorted", "tuple", "dict", "frozenset", "sum", "max", "min", "len", "any", "all", "map",
               "zip", "enumerate", "filter", "iter", "next", "join", "Counter")  # fmt: skip
@@ -20,23 +21,29 @@ _KINDS = ("list", "set", "dict", "tuple")
 
 
 def misspelt_keyword(node: ast.AST, scope: Scope) -> Iterator[Edits]:
-    """A keyword that the function doesn't have: `weights=` for `weight=`, `createusing=` for `create_using=`."""
+    """A parameter by a keyword that the function doesn't have: `weights=` for `weight=`, `createusing=`."""
     if not isinstance(node, ast.Call) or not scope.of_library(node):
         return
-    present = {k.arg for k in node.keywords}
+    own = {name for symbol in scope.words.called(node) for name in defaults(symbol)}
+    taken = {*own, *(k.arg for k in node.keywords)}
     for keyword in node.keywords:
         name = keyword.arg
-        if name is None or len(name) < 2:
-            continue
-        choices = [name[:-1] if name.endswith("s") else name + "s"]
-        if "_" in name:
-            choices += [name.replace("_", "", 1), name.partition("_")[0], name.rpartition("_")[2]]
-        if len(name) > 4:
-            choices.append(name[:2] + name[3] + name[2] + name[4:])
-        taken = {*present, *scope.words.parameters(dotted_name(node.func) or "")}
-        usable = [c for c in choices if c.isidentifier() and not iskeyword(c) and c not in {*taken, name}]
-        if usable:
-            yield _keyword(keyword, scope.rng.choice(usable), scope)
+        if name is not None and len(name) > 1 and name in own:
+            usable = [c for c in _misspellings(name, scope) if c.isidentifier() and not iskeyword(c) and c not in taken]
+            if usable:
+                yield _keyword(keyword, scope.rng.choice(usable), scope)
+
+
+def _misspellings(name: str, scope: Scope) -> list[str]:
+    """A keyword for one thing or many, run together, its last word where that is one too, a slip of the keys."""
+    several = "_" in name
+    made = [] if several else [name[:-1] if name.endswith("s") else name + "s"]
+    if several:
+        last = name.rpartition("_")[2]
+        made += [name.replace("_", "", 1), *({last} & scope.words.library.keywords)]
+    if len(name) > 4:
+        made.append(name[:2] + name[3] + name[2] + name[4:])
+    return made
 
 
 def _keyword(keyword: ast.keyword, name: str, scope: Scope) -> Edits:
@@ -65,8 +72,10 @@ def _opposite(one: str, other: str) -> bool:
 
 
 def swapped_arguments(node: ast.AST, scope: Scope) -> Iterator[Edits]:
-    """Two positional arguments in each other's place; not two numbers, which no name tells apart."""
+    """Two positional arguments in each other's place; not two numbers, which no name tells apart, nor any of a row."""
     if not isinstance(node, ast.Call) or not scope.of_library(node) or not arguments(node, scope):
+        return
+    if any(p["kind"] == "variadic positional" for s in scope.words.called(node) for p in _rows(s)):
         return
     for first, second in zip(node.args, node.args[1:], strict=False):
         one, two = scope.text(first), scope.text(second)
@@ -74,6 +83,10 @@ def swapped_arguments(node: ast.AST, scope: Scope) -> Iterator[Edits]:
         literal = isinstance(first, ast.Constant) and isinstance(second, ast.Constant)
         if one != two and not starred and not (literal and type(first.value) is type(second.value)):  # type: ignore[attr-defined]  # are constants
             yield (*scope.put(first, two), *scope.put(second, one))
+
+
+def _rows(symbol: Symbol) -> list[Mapping[str, object]]:
+    return [p for p in symbol.parameters if isinstance(p, Mapping)]
 
 
 def missing_argument(node: ast.AST, scope: Scope) -> Iterator[Edits]:
@@ -131,9 +144,16 @@ def wrong_class(node: ast.AST, scope: Scope) -> Iterator[Edits]:
     """Another class with nearly the same name: `Graph` for `DiGraph`."""
     if isinstance(node, ast.Attribute):
         name = dotted_name(node)
+        member = node.__dict__.get("member")
         if name is not None and name.rpartition(".")[2][:1].isupper():
+            owner = name.rpartition(".")[0]
             for other in scope.words.siblings(name):
-                yield scope.rename(node, other)
+                if (
+                    member is None
+                    or not scope.words.has(f"{name}.{member}")
+                    or scope.words.has(f"{owner}.{other}.{member}")
+                ):
+                    yield scope.rename(node, other)
 
 
 def wrong_method(node: ast.AST, scope: Scope) -> Iterator[Edits]:

@@ -17,7 +17,7 @@ from keyword import iskeyword
 
 from registry.names import dotted_name
 from synth.source import Edit, Source
-from synth.vocabulary import Words
+from synth.vocabulary import Words, defaults
 
 Edits = tuple[Edit, ...]
 """One mistake: replacements that don't overlap."""
@@ -268,13 +268,14 @@ def without_line(node: ast.stmt, scope: Scope) -> Edits:
 
 
 def wrong_constant(node: ast.AST, scope: Scope) -> Iterator[Edits]:
-    """`True` for `False`, `None` for a keyword's text that stands elsewhere too."""
+    """`True` for `False`, `None` for a keyword's text that stands elsewhere too, where a text is the default."""
     for value in values(node):
         if isinstance(value, ast.Constant) and isinstance(value.value, bool):
             yield scope.put(value, str(not value.value))
     if isinstance(node, ast.Call):
         for keyword in node.keywords:
-            if scope.known(keyword.value):
+            texts = (defaults(symbol).get(keyword.arg or "") or "" for symbol in scope.words.called(node))
+            if scope.known(keyword.value) and any(text[:1] in ("'", '"') for text in texts):
                 yield scope.put(keyword.value, "None")
 
 

@@ -241,6 +241,7 @@ def _within(node: ast.AST) -> Sequence[ast.AST]:
         node.iter.__dict__["parent"] = "iter"
     elif isinstance(node, ast.Attribute):
         node.value.__dict__["parent"] = "."
+        node.value.__dict__["member"] = node.attr
     body = getattr(node, "body", None)
     if isinstance(body, list):
         _marked(body)

@@ -35,6 +35,10 @@ INDEX = SymbolIndex(
             ],
         ),
         Symbol(
+            release=RELEASE, path="lib.g", kind="function",
+            parameters=[{"name": "k", "kind": "positional or keyword", "default": "'a'"}],
+        ),
+        Symbol(
             release=RELEASE, path="lib.Graph.add", kind="method",
             parameters=[{"name": n, "kind": "positional or keyword", "default": None} for n in ("self", "u", "v")],
         ),
@@ -80,8 +84,7 @@ CASES = [
     ("swapped_arguments", "r = lib.f(a,  1)", {"r = lib.f(1,  a)"}),
     ("swapped_results", "r, b = lib.f(a)", {"b, r = lib.f(a)"}),
     ("undefined_method", "r = G.in_edges(a)", {f"r = G.{n}(a)" for n in (
-        "get_in_edges", "compute_in_edges", "in_edge", "inedges", "inEdges",
-        "edges_in", "in_edegs")}),
+        "inedges", "inEdges", "in_edegs")}),
     ("undefined_object", "r = len(a)", {"r = len(a1)", "r = len(A)"}),
     ("unpacked_argument", "r = lib.f(a, [4, 5, 6])", {"r = lib.f(a, 4, 5, 6)"}),
     ("unquoted_string", "r = lib.f(b['color'], 'list')", {"r = lib.f(b[color], 'list')"}),
@@ -89,7 +92,7 @@ CASES = [
     ("wrong_brackets", "r = G.nodes[1, 2]['x']", {"r = G.nodes(1, 2)['x']"}),
     ("wrong_class", "r = lib.DiGraph()", {"r = lib.Graph()"}),
     ("wrong_constant", "r = lib.f(k=True)", {"r = lib.f(k=False)"}),
-    ("wrong_constant", "r = lib.f(k='x')['x']", {"r = lib.f(k=None)['x']"}),
+    ("wrong_constant", "r = lib.g(k='x')['x']", {"r = lib.g(k=None)['x']"}),
     ("wrong_default", "def r(a, n=False):\n    return n", {"def r(a, n=True):\n    return n"}),
     ("wrong_exception", "try:\n    r = b[0]\nexcept IndexError:\n    raised1 = True",
      {f"try:\n    r = b[0]\nexcept {n}:\n    raised1 = True" for n in ("KeyError", "ValueError")}),
