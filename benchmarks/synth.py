@@ -23,7 +23,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 HERE = str(Path(__file__).parent)
 sys.path.insert(0, HERE)
@@ -33,14 +33,13 @@ from ratios import Result, Target, exit_code, table
 
 sys.path[:] = [entry for entry in sys.path if entry != HERE]  # from here on `synth` is the package, not this file
 
-from flows.house import House, open_house
-from flows.running import environment
-from flows.scraping import compare_key, compared, releases, scraped, source_keys
-from flows.stages import STAGES
-from registry.records import Page, Program, Verdict
-from registry.settings import Settings
-from validators.execution.environments import BuiltEnvironment
-from validators.execution.pool import Sandbox
+# What generation starts processes for begins, in each, with reading this file, as with `driftune`, which is quick to
+# read: so is this one, that imports what it measures where it is used.
+if TYPE_CHECKING:
+    from flows.house import House
+    from registry.records import Page, Program, Verdict
+    from validators.execution.environments import BuiltEnvironment
+    from validators.execution.pool import Sandbox
 
 SHARE = Target("generation_share", 0.15, "lower")
 LINEAR = Target("linear", 1.15, "lower")
@@ -108,6 +107,12 @@ def main() -> int:
 
 def measured(domain: str, home: Path) -> Iterator[Cost]:
     """The cost of each share, the smallest first."""
+    from flows.house import open_house
+    from flows.running import environment
+    from flows.scraping import releases
+    from flows.stages import STAGES
+    from registry.settings import Settings
+
     whole = open_house(domain, settings=Settings(home=home))
     for stage in ("scrape", "compare"):
         for batch in STAGES[stage](whole):
@@ -125,6 +130,8 @@ def measured(domain: str, home: Path) -> Iterator[Cost]:
 
 def _fill(part: House, whole: House, share: int) -> int:
     """Writes a share of a scraped library into a lake; how many of its symbols are taken."""
+    from flows.scraping import compare_key, compared, releases, scraped, source_keys
+
     taken: dict[str, bool] = {}
     count = 0
     for release in releases(whole):
@@ -148,6 +155,8 @@ def _is_taken(page: Page, share: int) -> bool:
 
 
 def _cost(house: House, symbols: int) -> Cost:
+    from flows.stages import STAGES
+
     meter = Metered(house.pool)
     house.__dict__["pool"] = meter  # where `cached_property` keeps it
     spent = dict.fromkeys(MEASURED, 0.0)

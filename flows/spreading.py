@@ -37,14 +37,17 @@ def spread(
     """`function(common, job)` of each job, in the jobs' order.
 
     Args:
-        function: A function of a module, that depends on nothing but its arguments.
+        function: A function of a module, that depends on nothing but its arguments. Each process imports the module:
+            what it doesn't need should not stand there.
         common: What all jobs read; each process reads it once, so it must be picklable, as jobs and results.
         jobs: The jobs.
         processes: Processes at most; one, or one job, is done in this process.
     """
     if min(processes, len(jobs)) < 2:
         for job in jobs:
-            yield function(common, job)
+            with collecting_rarely():
+                made = function(common, job)
+            yield made
         return
     with tempfile.TemporaryDirectory(prefix="driftune-") as folder:
         file = Path(folder, "common")
@@ -88,4 +91,5 @@ def _end_with_parent(file: Path) -> None:
 
 
 def _perform(function: Callable[[Any, Job], Result], job: Job) -> Result:
-    return function(_COMMON[0], job)
+    with collecting_rarely():
+        return function(_COMMON[0], job)

@@ -17,7 +17,7 @@ from flows.derivation import BY_SOURCE, STEPS, Mined, Stock, derived
 from flows.house import House, R
 from flows.running import run_now, verdicts
 from flows.scraping import compare_key, compared, releases, scraped, source_keys, symbols
-from flows.spreading import collecting_rarely, spread
+from flows.spreading import spread
 from registry.identity import sha256_of, work_key
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Program, Record, Release, Verdict
@@ -77,20 +77,13 @@ def _mine(house: House, missing: Mapping[str, Release]) -> int:
     materials = _materials(house, missing.values())
     names = generators.names()
     jobs = [(number, name) for number in range(len(materials)) for name in names]
-    made = spread(generated, materials, jobs, house.workers)
+    made = spread(generators.generated, materials, jobs, house.workers)
     written = 0
     for key in missing:
         since = time.monotonic()
         rows = [row for found in islice(made, len(names)) for row in found]
         written += house.finish("synth", mine_part(), [key], rows, since)
     return written
-
-
-def generated(materials: Sequence[Material], job: tuple[int, str]) -> list[Record]:
-    """The rows that one generator makes of one release."""
-    number, name = job
-    with collecting_rarely():
-        return list(generators.load(name).generate(materials[number]))
 
 
 def _materials(house: House, wanted: Iterable[Release]) -> list[Material]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -123,6 +123,17 @@ def part(name: str) -> str:
     """A generator's name and version, as works are remembered by."""
     found = load(name)
     return f"{found.name}@{found.version}"
+
+
+def generated(materials: Sequence[Material], job: tuple[int, str]) -> list[Program | Example]:
+    """The rows that one generator makes of one release.
+
+    Args:
+        materials: The releases.
+        job: The place of one of them, and the generator's name.
+    """
+    number, name = job
+    return list(load(name).generate(materials[number]))
 
 
 def load(name: str) -> Generator:
