@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from registry.text import Text
 from synth.dataflow import ACTING, flow, flow_all, nodes, unbound
-from synth.folding import is_literal
+from synth.folding import is_literal, reads_as_literal
 from synth.source import applied, indented
 
 TALLEST = 40
@@ -62,13 +62,16 @@ class Step:
 
 
 def shows(step: Step) -> bool:
-    """Whether a step's output is what it is for: `G.degree(1)`, but not `G.add_edge(1, 2)`, which returns a key."""
+    """Whether a step's output is what it is for: `G.degree(1)`, but not `G.add_edge(1, 2)`, which returns a key.
+
+    One that shows a whole object (`df.set_index("year")`) has made that; but `pop` gives what it takes away.
+    """
     if not isinstance(step.tree, ast.Expr) or not step.want:
         return False
     call = step.tree.value
-    return not (
-        isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr.startswith(ACTING)
-    )
+    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr.startswith(ACTING)):
+        return True
+    return not (call.func.attr.startswith("pop") or reads_as_literal(step.want.strip()))
 
 
 class Script:

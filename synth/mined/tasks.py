@@ -93,6 +93,8 @@ class Tasks:
         if self._kind(symbols[0]) == "class" or (name and symbols[0] not in done):
             words = set(_words(name))
             named = [p for p in (*done, *self._members(symbols[0], program)) if words >= set(_words(_last(p)))]
+            if not named and self._is_set_up(symbols[0], program, words):
+                return None
             named.sort(key=lambda p: -len(_words(_last(p))))
             ranked = [*named, *ranked[1 : -len(symbols)], *ranked]
         for path in dict.fromkeys(ranked):
@@ -106,6 +108,16 @@ class Tasks:
         read = {n.attr for n in nodes(tree_of(program.code)) if isinstance(n, ast.Attribute)}
         found = (self.index.canonical(f"{path}.{name}") for name in sorted(read))
         return [p for p in found if p is not None and self._kind(p) == "method"]
+
+    def _is_set_up(self, path: str, program: Program, words: set[str]) -> bool:
+        """Whether a row's name tells not of a class but of an attribute that the program reads: `test_loc_drops_level`.
+
+        Of whatever class that is, an inherited one's too: the object is there to be asked.
+        """
+        trees = tree_of(program.code), ast.parse(program.test)
+        read = {n.attr for tree in trees for n in nodes(tree) if isinstance(n, ast.Attribute)} & self.names
+        told = any(len(name) > 2 and words >= set(_words(name)) for name in read - {_last(path)})
+        return told and not words >= set(_words(_last(path)))
 
     def _after(self, first: str, done: Sequence[str], program: Program) -> list[str]:
         """What is done after `first` is made: what is given most of what the checks look at first, then the last."""

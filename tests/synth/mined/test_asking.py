@@ -79,6 +79,19 @@ def test_task_shows_inputs_and_checks() -> None:
     )
 
 
+def test_an_object_that_is_only_there_to_be_asked_is_no_subject() -> None:
+    """A test named for an attribute, of whatever class it is, isn't one of making the object that is asked."""
+    listed = symbol("lib.Listed.first", "method", doc="The first thing.")
+    test = "import lib\n\n\ndef test_first_of_{}():\n    b = lib.Box([1])\n    assert b.first == 1\n"
+    index = SymbolIndex([*SYMBOLS, listed])
+
+    def rows(name: str) -> int:
+        made = test_examples.mine([page("lib/tests/test_a.py", test.format(name))], index, domain="d")
+        return len(parted(made)[0])
+
+    assert (rows("all"), rows("box")) == (0, 1)
+
+
 def test_row_with_more_checks_than_a_task_shows_is_none() -> None:
     """A test of many lines can't be told in a task."""
     lines = "".join(f"        {i}: 'a long enough value {i}',\n" for i in range(40))

@@ -107,6 +107,18 @@ def test_output_with_an_ellipsis_is_not_checked() -> None:
     assert list(sessions(">>> lib.f(1)\n[1, ...]\n")) == []
 
 
+def test_what_shows_a_whole_object_changes_none() -> None:
+    """`set_index` that shows a table made that; `add` that gives a number and `pop` change what they are called on."""
+    text = ">>> t = table([1])\n>>> t.{}\n{}\n\nThen:\n\n>>> t.size()\n1\n"
+
+    def code(call: str, output: str) -> str:
+        return next(s for s in sessions(text.format(call, output)) if "size" in s.body).body
+
+    assert "set_index" not in code("set_index(2)", "   a\n2  1")
+    assert "add(2)" in code("add(2)", "0")
+    assert "pop(2)" in code("pop(2)", "   a\n2  1")
+
+
 def test_prose_separates_sessions_which_bring_what_they_need() -> None:
     """Each run of prompts is a session of its own, with the earlier statements that its names depend on."""
     text = "First:\n\n>>> G = lib.f(1)\n>>> H = lib.g(2)\n>>> lib.size(G)\n1\n\n"
