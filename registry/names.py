@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from registry.records import Symbol
@@ -83,7 +83,7 @@ class SymbolIndex:
             tree = tree_of(code)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return
-        names = imported_names(tree, self.roots)
+        names = imports_of(code, self.roots)
         yield from _references(tree, names, self.roots)
 
     def _longest(self, dotted: str) -> str | None:
@@ -100,6 +100,12 @@ class SymbolIndex:
 def tree_of(code: str) -> ast.Module:
     """The syntax tree of a program that several look at in turn, parsed once: treat as frozen."""
     return ast.parse(code)
+
+
+@lru_cache(maxsize=64)
+def imports_of(code: str, roots: frozenset[str]) -> Mapping[str, str]:
+    """The `imported_names` of a program that several look at in turn, read once: treat as frozen."""
+    return imported_names(tree_of(code), roots)
 
 
 def imported_names(tree: ast.AST, roots: Iterable[str]) -> dict[str, str]:
@@ -139,7 +145,7 @@ def dotted_name(node: ast.AST) -> str | None:
     return ".".join([node.id, *reversed(parts)])
 
 
-def _references(tree: ast.AST, names: dict[str, str], roots: frozenset[str]) -> Iterator[tuple[str, ast.AST]]:
+def _references(tree: ast.AST, names: Mapping[str, str], roots: frozenset[str]) -> Iterator[tuple[str, ast.AST]]:
     for node in _preorder(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] in roots:
             for a in node.names:

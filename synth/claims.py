@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
-from registry.names import SymbolIndex, dotted_name, imported_names, tree_of
+from registry.names import SymbolIndex, dotted_name, imports_of, tree_of
 
 MOST_LITERALS = 60
 """Literals of a test that somebody wrote."""
@@ -29,7 +29,7 @@ def _methods(code: str, index: SymbolIndex) -> list[str]:
         tree = tree_of(code)
     except SyntaxError:
         return []
-    imports = imported_names(tree, index.roots)
+    imports = imports_of(code, index.roots)
     types: dict[str, str] = {}
     read: list[ast.Attribute] = []
     for node in ast.walk(tree):

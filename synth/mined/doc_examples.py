@@ -198,21 +198,16 @@ def _bound_by(body: Iterable[ast.stmt]) -> dict[str, str]:
     for node in body:
         if isinstance(node, ast.Import):
             found.update(
-                {
-                    a.asname or a.name.partition(".")[0]: ast.unparse(ast.Import(names=[a]))
-                    for a in node.names
-                    if a.asname or "." not in a.name
-                }
+                {a.asname or a.name: f"import {_said(a)}" for a in node.names if a.asname or "." not in a.name}
             )
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.update(
-                {
-                    a.asname or a.name: ast.unparse(ast.ImportFrom(module=node.module, names=[a], level=0))
-                    for a in node.names
-                    if a.name != "*"
-                }
-            )
+            members = (a for a in node.names if a.name != "*")
+            found.update({a.asname or a.name: f"from {node.module} import {_said(a)}" for a in members})
     return found
+
+
+def _said(alias: ast.alias) -> str:
+    return f"{alias.name} as {alias.asname}" if alias.asname else alias.name
 
 
 def _candidate(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import tokenize
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from registry.names import tree_of
 from registry.text import Text
 from synth.dataflow import flow_all
 from synth.source import applied
@@ -47,14 +49,14 @@ def holed(code: str, is_subject: Callable[[ast.expr], bool]) -> Holed | None:
 class _Holes:
     def __init__(self, code: str, is_subject: Callable[[ast.expr], bool]) -> None:
         self.text = Text(code)
-        self.tree = ast.parse(code)
+        self.tree = tree_of(code)
         self.is_subject = is_subject
         self.imported = flow_all(s for s in self.tree.body if isinstance(s, (ast.Import, ast.ImportFrom))).binds
         self.edits: list[tuple[int, int, str]] = []
         self.hidden: list[ast.expr] = []
 
     def made(self) -> Holed | None:
-        comments, unfinished = _comments(self.text.text), _unfinished(self.text)
+        comments, unfinished = _comments_and_unfinished(self.text)
         for statement in _statements(self.tree.body):
             given: list[str] = []
             line = 0
@@ -144,23 +146,28 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
             yield from _statements(handler.body)
 
 
-def _comments(code: str) -> dict[int, int]:
-    """Line -> column in bytes of the comment on it."""
-    tokens = tokenize.generate_tokens(io.StringIO(code).readline)
-    return {t.start[0]: len(t.line[: t.start[1]].encode()) for t in tokens if t.type == tokenize.COMMENT}
+_MARKS = re.compile(r"""[#\\]|\"{3}|'{3}|[fF][rR]?["']""")
+"""What every comment and every line that goes on within a string has in it; without any there is nothing to find."""
 
 
-def _unfinished(text: Text) -> frozenset[int]:
-    """Lines behind which no comment can stand: a string goes on, or a backslash says that the line does."""
+def _comments_and_unfinished(text: Text) -> tuple[dict[int, int], set[int]]:
+    """Line -> column in bytes of the comment on it; and the lines behind which no comment can stand.
+
+    Behind these a string goes on, or a backslash says that the line does.
+    """
+    if not _MARKS.search(text.text):
+        return {}, set()
+    comments: dict[int, int] = {}
     found = {n for n, line in enumerate(text.lines, start=1) if line.rstrip("\r\n").endswith("\\")}
     begun: list[int] = []
     for token in tokenize.generate_tokens(io.StringIO(text.text).readline):
         found.update(range(token.start[0], token.end[0]))
         name = tokenize.tok_name[token.type]
         if name == "COMMENT":
+            comments[token.start[0]] = len(token.line[: token.start[1]].encode())
             found.discard(token.start[0])
         elif name == "FSTRING_START":  # from Python 3.12 on these strings are tokens with others within
             begun.append(token.start[0])
         elif name == "FSTRING_END":
             found.update(range(begun.pop(), token.end[0]))
-    return frozenset(found)
+    return comments, found

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
-from registry.names import SymbolIndex, dotted_name, imported_names, tree_of
+from registry.names import SymbolIndex, dotted_name, imported_names, imports_of, tree_of
 from registry.records import Program
 from synth.dataflow import nodes
 from synth.mined.holes import Holed, holed
@@ -121,7 +121,7 @@ class Tasks:
 
     def _after(self, first: str, done: Sequence[str], program: Program) -> list[str]:
         """What is done after `first` is made: what is given most of what the checks look at first, then the last."""
-        looked_at = _constants(ast.parse(program.test))
+        looked_at = _constants(tree_of(program.test))
         start = min((_place(n) for n in self._uses(first, program.code)), default=(0, 0))
         ranks = {}
         for path in done:
@@ -134,19 +134,21 @@ class Tasks:
         """The calls of a symbol, else its mentions."""
         names = self._naming(path, code)
         found = [n for n in nodes(tree_of(code)) if isinstance(n, ast.expr)]
-        calls = [n for n in found if isinstance(n, ast.Call) and names(n.func)]
-        return list(calls) or [n for n in found if names(n)]
+        calls: list[ast.expr] = [n for n in found if isinstance(n, ast.Call) and names(n.func)]
+        return calls or [n for n in found if names(n)]
 
     def _tests_itself(self, subject: str, program: Program) -> bool:
         """Whether the checks call the subject: they would give the answer away, and check what no answer has."""
         if self._kind(subject) not in ("function", "method"):
             return False
-        names = self._naming(subject, f"{program.code}\n{program.test}")
-        return any(isinstance(n, ast.Call) and names(n.func) for n in nodes(ast.parse(program.test)))
+        code, test = tree_of(program.code), tree_of(program.test)
+        imported = imported_names(ast.Module([*code.body, *test.body], []), self.index.roots)
+        names = self._named(subject, imported)
+        return any(isinstance(n, ast.Call) and names(n.func) for n in nodes(test))
 
     def _spelled(self, path: str, code: str) -> str:
         """A symbol by that of its names by which the code imports it, else by its public one."""
-        imported = imported_names(tree_of(code), self.index.roots)
+        imported = imports_of(code, self.index.roots)
         for node in self._uses(path, code):
             dotted = dotted_name(node.func if isinstance(node, ast.Call) else node) or ""
             head, dot, rest = dotted.partition(".")
@@ -159,16 +161,19 @@ class Tasks:
 
     def _naming(self, path: str, code: str) -> Callable[[ast.expr], bool]:
         """Whether an expression of the code names a symbol: through imports, or as a method of some object."""
-        imported = imported_names(tree_of(code), self.index.roots)
-        symbol = self.index.by_path.get(path)
-        is_member = symbol is not None and symbol.kind in ("method", "attribute")
+        return self._named(path, imports_of(code, self.index.roots))
+
+    def _named(self, path: str, imported: Mapping[str, str]) -> Callable[[ast.expr], bool]:
+        is_member, last = self._kind(path) in ("method", "attribute"), _last(path)
 
         def names(node: ast.expr) -> bool:
+            if not isinstance(node, (ast.Name, ast.Attribute)):
+                return False
             dotted = dotted_name(node)
             head, dot, rest = (dotted or "").partition(".")
             if head in imported:
                 return self.index.canonical(imported[head] + dot + rest) == path
-            return is_member and isinstance(node, ast.Attribute) and node.attr == _last(path)
+            return is_member and isinstance(node, ast.Attribute) and node.attr == last
 
         return names
 
@@ -271,9 +276,9 @@ def _listed(parts: Sequence[str]) -> str:
 
 def _raised(program: Program) -> str:
     """The errors that a program catches, where nothing else of it is checked."""
-    checks = [s for s in ast.parse(program.test).body if isinstance(s, ast.Assert)]
+    checks = [s for s in tree_of(program.test).body if isinstance(s, ast.Assert)]
     names = [{n.id for n in nodes(s.test) if isinstance(n, ast.Name)} for s in checks]
     if not names or not all(any(re.match(r"raised\d*$", n) for n in each) for each in names):
         return ""
-    caught = [n.type for n in nodes(ast.parse(program.code)) if isinstance(n, ast.ExceptHandler) and n.type]
+    caught = [n.type for n in nodes(tree_of(program.code)) if isinstance(n, ast.ExceptHandler) and n.type]
     return _listed([f"`{ast.unparse(c)}`" for c in caught][:1])

@@ -185,7 +185,7 @@ def _fits(row: Row, allowed: frozenset[str]) -> bool:
     if code.count("\n") > LONGEST or test.count("\n") > 2 * LONGEST or "pytest" in code + test:
         return False
     try:
-        trees = [tree_of(code), ast.parse(test)]
+        trees = [tree_of(code), tree_of(test)]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of comparisons that the test's author meant so
             compile(trees[0], "code", "exec")

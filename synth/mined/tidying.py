@@ -100,7 +100,7 @@ def _bodies(tree: ast.AST) -> list[list[ast.stmt]]:
     """The blocks of a script, those of classes apart: what these bind is read as attributes."""
     found = []
     for node in nodes(tree):
-        if not isinstance(node, ast.ClassDef):
+        if not isinstance(node, (ast.expr, ast.ClassDef)):
             found += [b for name in ("body", "orelse", "finalbody") if isinstance(b := getattr(node, name, None), list)]
     return found
 
