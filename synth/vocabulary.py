@@ -27,8 +27,15 @@ _FORMATS = frozenset({"from", "generate", "parse", "read", "to", "write"})
 _EMPTY = _VERBS - {"number", "count"} | {"and", "by", "dtype", "graph", "in", "of", "on"}
 """Words that many names share that have nothing else in common."""
 
+_SORTS = frozenset({"array", "dtype", "index", "matcher", "namespace", "view"})
+"""Last words of classes' names that tell them from nothing beside them: `IntervalIndex` is no `CategoricalIndex`."""
+
 _EVERYWHERE = frozenset(name for kind in (list, dict, set, str, bytes, int, float, object) for name in dir(kind))
 """Methods and attributes of built-in objects: no name of these is an invented one."""
+
+
+POSITIONAL = ("positional-only", "positional or keyword")
+"""Kinds of parameters that can be given by position."""
 
 
 class Library:
@@ -236,6 +243,17 @@ def defaults(symbol: Symbol) -> dict[str, str | None]:
     }
 
 
+def fits(symbol: Symbol, given: int, keywords: Collection[str]) -> bool:
+    """Whether a function can be called so: with so many arguments by position, these keywords, and none missing."""
+    kinds = {str(p["name"]): str(p["kind"]) for p in symbol.parameters if isinstance(p, Mapping)}
+    positional = [n for n, kind in kinds.items() if kind in POSITIONAL and n not in ("self", "cls")]
+    if given > len(positional) and "variadic positional" not in kinds.values():
+        return False
+    if not {*keywords} <= {*kinds} - {*positional[:given]} and "variadic keyword" not in kinds.values():
+        return False
+    return {*required(symbol)} <= {*positional[:given], *keywords}
+
+
 def required(symbol: Symbol) -> list[str]:
     """Names of the parameters that a function can't do without."""
     return [name for name, default in defaults(symbol).items() if default is None]
@@ -269,6 +287,8 @@ def confusable(one: str, other: str) -> bool:
     only_one, only_other = [w for w in a if w not in b], [w for w in b if w not in a]
     shared = {*a} & {*b} - (_EMPTY if one.islower() else frozenset())
     least = 0.7 if one.islower() else 0.6
+    if "not" in {*only_one, *only_other} or shared <= _SORTS:
+        return False
     if not shared or (a[0] in _FORMATS and a[0] == b[0]) or _VERBS - {"from", "all"} & {*only_one, *only_other}:
         return False
     if only_one and only_other:

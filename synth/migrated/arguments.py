@@ -8,8 +8,6 @@ from functools import lru_cache
 
 import libcst as cst
 
-POSITIONAL = ("positional-only", "positional or keyword")
-
 
 def without_receiver(order: Sequence[str]) -> tuple[str, ...]:
     """Positional parameters without `self`."""

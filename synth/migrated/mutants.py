@@ -13,7 +13,6 @@ from registry.names import SymbolIndex
 from registry.records import Symbol
 from synth.habits import SISTERS, kin_of, names_by_habit, other_keywords
 from synth.migrated.arguments import (
-    POSITIONAL,
     code_of,
     expression_of,
     is_plain,
@@ -22,13 +21,17 @@ from synth.migrated.arguments import (
     with_arguments,
     without_receiver,
 )
-from synth.vocabulary import Library, confusable
+from synth.vocabulary import POSITIONAL, Library, confusable, fits
 
 ENOUGH = 2
 """So many other mistakes at one place are enough, as the one that can be made at nearly every place goes."""
 
 RECEIVER = 0.5
 """How often that is made where there are enough: a function called as a method, or the other way round."""
+
+
+NEAR = 4
+"""From so many places on nobody takes an argument for the next one."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ class Mutator:
         """The name without its module (`nx.centroid` of `nx.tree.centroid`), where the package has none of it."""
         parts = right.function.split(".")
         taken = self._exists(right.path.partition(".")[0], parts[-1])
-        if self.index.by_path[right.path].kind != "method" and len(parts) == 3 and not taken:
+        if self.index.by_path[right.path].kind != "method" and len(parts) > 2 and not taken:
             yield f"{parts[0]}.{parts[-1]}", right.call
 
     def _received(self, right: Written) -> Iterator[tuple[str, cst.Call]]:
@@ -142,6 +145,7 @@ class Mutator:
             for other in self._siblings.get(right.path.rpartition(".")[0], ())
             if other.kind == symbol.kind and not other.deprecated and takes(other, right.call)
             if not (name := other.path.rpartition(".")[2]).startswith("_")
+            and not name.endswith("_")
             and (confusable(last, name) or any({last, name} == {*pair} for pair in SISTERS))
         )
         if near and is_plain(right.call):
@@ -181,26 +185,19 @@ class Mutator:
         plain = sum(1 for a in call.args if keyword_of(a) is None)
         if not is_plain(call) or "variadic positional" in _kinds(symbol).values() or not 0 < plain < len(call.args):
             return
-        name = keyword_of(call.args[plain]) or ""
+        name, order = keyword_of(call.args[plain]) or "", without_receiver(parameters_of(symbol))
         value = call.args[plain].value
         there = name in positional and positional.index(name) == plain
-        if not there and _defaults(symbol).get(name) != code_of(value):
+        near = name in order and order.index(name) - plain < NEAR
+        if near and not there and _defaults(symbol).get(name) != code_of(value):
             made = [cst.Arg(a.value) if i == plain else a for i, a in enumerate(call.args)]
             yield right.function, with_arguments(call, made)
 
 
 def takes(symbol: Symbol, call: cst.Call) -> bool:
-    """Whether a function can be called with a call's arguments: so many by position, these keywords, none missing."""
-    kinds = _kinds(symbol)
-    positional = _positional(symbol)
-    given = sum(1 for a in call.args if keyword_of(a) is None)
-    keywords = {k for a in call.args if (k := keyword_of(a))}
-    if given > len(positional) and "variadic positional" not in kinds.values():
-        return False
-    if not keywords <= {*kinds} - {*positional[:given]} and "variadic keyword" not in kinds.values():
-        return False
-    needed = {n for n in kinds if n not in _defaults(symbol) and "variadic" not in kinds[n]} - {"self", "cls"}
-    return needed <= {*positional[:given], *keywords}
+    """Whether a function can be called with a call's arguments."""
+    keywords = [k for a in call.args if (k := keyword_of(a))]
+    return fits(symbol, len(call.args) - len(keywords), keywords)
 
 
 def parameters_of(symbol: Symbol) -> tuple[str, ...]:

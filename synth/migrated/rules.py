@@ -9,7 +9,8 @@ from typing import Any
 
 from registry.names import SymbolIndex
 from registry.records import Change, Symbol
-from synth.migrated.arguments import POSITIONAL, without_receiver
+from synth.migrated.arguments import without_receiver
+from synth.vocabulary import POSITIONAL
 
 HOLE = re.compile(r"\b_hole_(\w+)\b")
 """A hole of a template: `_hole_self` the receiver, `_hole_owner` what the receiver is an attribute of, `_hole_0` the

@@ -14,12 +14,14 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import libcst as cst
+
 from registry.families import Families
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Program
 from synth.material import Piece, Update, draw, licence_of
 from synth.migrated import migrate
-from synth.migrated.arguments import code_of, parsed_call
+from synth.migrated.arguments import code_of, find, parsed_call
 from synth.migrated.calls import Call, Receivers, Script
 from synth.migrated.codemods import backward
 from synth.migrated.mutants import Mutator, Written
@@ -194,7 +196,7 @@ class Sites:
         seen = {text}
         for rule in self.rules.get(path, ()):
             written = self._old_form(rule, text, script, speller) if rule.kind != "wrap" else None
-            if written is not None and written not in seen:
+            if written is not None and written not in seen and "._" not in written:
                 seen.add(written)
                 yield rule.operator, written
 
@@ -203,16 +205,22 @@ class Sites:
         made = backward(rule, parsed) if parsed is not None else None
         if parsed is None or made is None:
             return None
-        if rule.kind == "removed-parameter" and not self._worth_saying(rule, script):
+        if not self._worth_saying(rule, parsed, made, script):
             return None
         function = speller.old(rule, code_of(parsed.func), script)
         return function + code_of(made)[len(code_of(made.func)) :] if function is not None else None
 
-    def _worth_saying(self, rule: Rule, script: Script) -> bool:
-        """Whether a parameter that is gone is given a value that the program can write and that isn't its default."""
+    def _worth_saying(self, rule: Rule, call: cst.Call, old: cst.Call, script: Script) -> bool:
+        """Whether anybody wrote an old form: not to say what held anyway, nor by a module behind the public name."""
         symbol = self.old.by_path.get(rule.old)
         default = defaults(symbol).get(rule.parameter) if symbol is not None else None
-        return default != rule.values[0] and _names_of(rule.values[0]) <= script.names.keys()
+        if rule.kind == "removed-parameter":
+            return default != rule.values[0] and _names_of(rule.values[0]) <= script.names.keys()
+        if rule.kind == "move" and rule.old.rpartition(".")[2] == rule.new.rpartition(".")[2]:
+            public = script.resolve(ast.parse(f"({code_of(call.func)})", mode="eval").body)
+            return public is None or self.old.canonical(public) is None
+        at = find(call, rule.parameter)
+        return len(old.args) == len(call.args) or at is None or code_of(call.args[at].value) != default
 
     # ------------------------------------------------------------------------------------------------------ writing
 

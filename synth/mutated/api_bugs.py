@@ -10,7 +10,7 @@ from registry.names import dotted_name
 from registry.records import Symbol
 from synth.dataflow import flow
 from synth.mutated.operators import Edits, Scope, arguments, root_of
-from synth.vocabulary import confusable, defaults
+from synth.vocabulary import confusable, defaults, fits
 
 _CONSUMERS = ("list", "set", "sorted", "tuple", "dict", "frozenset", "sum", "max", "min", "len", "any", "all", "map",
               "zip", "enumerate", "filter", "iter", "next", "join", "Counter")  # fmt: skip
@@ -37,7 +37,7 @@ def misspelt_keyword(node: ast.AST, scope: Scope) -> Iterator[Edits]:
 def _misspellings(name: str, scope: Scope) -> list[str]:
     """A keyword for one thing or many, run together, its last word where that is one too, a slip of the keys."""
     several = "_" in name
-    made = [] if several else [name[:-1] if name.endswith("s") else name + "s"]
+    made = [] if several or name.endswith(("is", "us", "ss", "x")) else [name[:-1] if name[-1] == "s" else name + "s"]
     if several:
         last = name.rpartition("_")[2]
         made += [name.replace("_", "", 1), *({last} & scope.words.library.keywords)]
@@ -141,19 +141,23 @@ def wrong_function(node: ast.AST, scope: Scope) -> Iterator[Edits]:
 
 
 def wrong_class(node: ast.AST, scope: Scope) -> Iterator[Edits]:
-    """Another class with nearly the same name: `Graph` for `DiGraph`."""
-    if isinstance(node, ast.Attribute):
-        name = dotted_name(node)
-        member = node.__dict__.get("member")
-        if name is not None and name.rpartition(".")[2][:1].isupper():
-            owner = name.rpartition(".")[0]
-            for other in scope.words.siblings(name):
-                if (
-                    member is None
-                    or not scope.words.has(f"{name}.{member}")
-                    or scope.words.has(f"{owner}.{other}.{member}")
-                ):
-                    yield scope.rename(node, other)
+    """Another class with nearly the same name, that can stand there too: `Graph` for `DiGraph`."""
+    name = dotted_name(node) if isinstance(node, ast.Attribute) else None
+    if isinstance(node, ast.Attribute) and name is not None and node.attr[:1].isupper():
+        owner = name.rpartition(".")[0]
+        for other in scope.words.siblings(name):
+            if _can_stand_there(name, f"{owner}.{other}", node, scope):
+                yield scope.rename(node, other)
+
+
+def _can_stand_there(name: str, other: str, node: ast.Attribute, scope: Scope) -> bool:
+    """Whether another class takes the arguments that one is called with, or has what is looked for in it."""
+    member, call, symbol = node.__dict__.get("member"), node.__dict__.get("called"), scope.words.symbol(other)
+    if member is not None and scope.words.has(f"{name}.{member}") and not scope.words.has(f"{other}.{member}"):
+        return False
+    if not isinstance(call, ast.Call) or symbol is None or not symbol.parameters:
+        return True
+    return fits(symbol, len(call.args), [k.arg for k in call.keywords if k.arg is not None])
 
 
 def wrong_method(node: ast.AST, scope: Scope) -> Iterator[Edits]:

@@ -235,6 +235,7 @@ def _within(node: ast.AST) -> Sequence[ast.AST]:
     for test in _tests(node):
         test.__dict__["decides"] = True
     if isinstance(node, ast.Call):
+        node.func.__dict__["called"] = node
         for argument in node.args:
             argument.__dict__["parent"] = _last(node.func)
     elif isinstance(node, (ast.For, ast.comprehension)):

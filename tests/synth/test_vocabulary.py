@@ -37,6 +37,8 @@ TOLD_APART = [
     ("OutMultiEdgeView", "OutDegreeView"),
     ("trials", "trial_communities"),
     ("is_integer_dtype", "is_categorical_dtype"),
+    ("IntervalIndex", "CategoricalIndex"),
+    ("assert_equal", "assert_not_equal"),
 ]
 
 
