@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import ast
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
+
+_DEFINED = re.compile(r"^(?:async def|def|class) (\w+)", re.MULTILINE)
 
 
 def lines_of(text: str) -> list[str]:
     r"""The lines with their ends, which are `\n`, `\r\n` and `\r` alone."""
     return io.StringIO(text, newline="").readlines()
+
+
+def defined_in(text: str, symbols: Iterable[str]) -> tuple[str, ...]:
+    """Those symbols, of a module's top level, that a text defines."""
+    words = frozenset(_DEFINED.findall(text))
+    return tuple(path for path in symbols if path.rpartition(".")[2] in words)
 
 
 def placed_nodes(tree: ast.AST) -> Iterator[ast.AST]:

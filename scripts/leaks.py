@@ -88,6 +88,25 @@ def paths_of(connection: duckdb.DuckDBPyConnection, families: set[str]) -> dict[
     return found
 
 
+def methods_of(connection: duckdb.DuckDBPyConnection, families: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Family -> names of methods that only its classes have, and nothing else of the library nor a built-in type."""
+    classes: dict[str, set[str]] = defaultdict(set)
+    owners: dict[str, set[str]] = defaultdict(set)
+    for path, kind in connection.execute("SELECT DISTINCT path, kind FROM symbols").fetchall():
+        owner, _, name = path.rpartition(".")
+        if kind == "class":
+            classes[path] |= {family for family, paths in families.items() if path in paths}
+        if kind != "module":
+            owners[name].add(owner)
+    known = {name for kind in (dict, list, set, str, bytes, tuple, int, float, Counter) for name in dir(kind)}
+    found: dict[str, set[str]] = defaultdict(set)
+    for name, at in owners.items():
+        of = [classes.get(owner, set()) for owner in at]
+        for family in set.intersection(*of) if not name.startswith("_") and name not in known else ():
+            found[family].add(name)
+    return found
+
+
 @cache
 def names_in(code: str) -> set[str]:
     """Dotted names that code loads, with what its imports bind spelled out; words where it doesn't compile."""
@@ -154,8 +173,9 @@ def runs(text: str) -> set[tuple[str, ...]]:
 class Search:
     """What is held out, and what gives it away."""
 
-    def __init__(self, rows: list[Row], paths: dict[str, set[str]]) -> None:
+    def __init__(self, rows: list[Row], paths: dict[str, set[str]], methods: dict[str, set[str]]) -> None:
         self.paths = paths
+        self.methods = methods
         self.unseen = {r.family for r in rows if r.split in ("symbol", "dev") and r.family}
         self.by_file = {(r.family, r.file) for r in rows if r.split == "context" and r.family}
         self.roots = {r.root for r in rows if r.split != "train"}
@@ -183,7 +203,11 @@ class Search:
             yield f"trains on {row.family}, which is held out"
         codes = [*row.codes, *(quoted(row.prose) if row.prose.strip() else [])]
         names = {name for code in codes for name in names_in(code)} if held else set()
+        blocks = quoted(row.prose)[1:] if held and row.kind == "text" else []
+        called = {word for code in blocks for name in names_in(code) for word in name.split(".")[1:]}
         for family in sorted(held):
+            if told := sorted(called & self.methods.get(family, set())):
+                yield f"calls {told[0]} of {family}, which is held out"
             if found := self._named(family, names, row.prose):
                 yield f"names {found} of {family}, which is held out"
         for code in row.codes:
@@ -224,7 +248,8 @@ def main() -> int:
         status = 0
         for domain in sys.argv[2:] or known:
             rows = rows_of(connection, domain)
-            search = Search(rows, paths_of(connection, {r.family for r in rows if r.family}))
+            paths = paths_of(connection, {r.family for r in rows if r.family})
+            search = Search(rows, paths, methods_of(connection, paths))
             trained = [row for row in rows if row.split == "train"]
             found = [(row, leak) for row in trained for leak in search.leaks(row)]
             for row, leak in found:

@@ -7,15 +7,15 @@ modules come in portions.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from registry.names import SymbolIndex
 from registry.prose import says_enough
 from registry.records import Example, Page
+from registry.text import defined_in
 from synth.mined.portions import portions
 
-GENERATOR, VERSION = "text", "4"
+GENERATOR, VERSION = "text", "5"
 
 
 def mine(
@@ -47,7 +47,7 @@ def mine(
             releases=(page.release,),
             parts={"programs": {}, "text": text, "depth": depth, "page": page.kind},
             language="python" if page.kind == "source" else "text",
-            symbols=_defined_in(text, defined.get(page.id, ())),
+            symbols=defined_in(text, defined.get(page.id, ())),
             file=page.path,
             root=f"{page.release}:{page.path}",
             generator=GENERATOR,
@@ -129,12 +129,6 @@ def _imported(page: Page, known: Mapping[str, Page]) -> list[str]:
             continue
         found.update(dict.fromkeys(n for n in names if n in known and n != own))
     return list(found)
-
-
-def _defined_in(text: str, symbols: Iterable[str]) -> tuple[str, ...]:
-    """Those symbols of a page that a portion of it defines."""
-    words = frozenset(re.findall(r"^(?:async def|def|class) (\w+)", text, re.MULTILINE))
-    return tuple(path for path in symbols if path.rpartition(".")[2] in words)
 
 
 def _defined(index: SymbolIndex) -> dict[str, list[str]]:

@@ -3,35 +3,43 @@
 A trigram model over the library's own code proposes what is plausible; execution keeps what breaks the program. A
 variable is taken for another that is bound by then, a function imported by name for another one. Where a test tells
 too little to decide between two that could stand there, a name is mistyped: that is wrong whatever the test says.
+Data stay as they are (who tells a wrong datum from a wrong test?), and so does what no check depends on.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
+import difflib
 import keyword
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from registry.names import SymbolIndex
 from registry.records import Example, Page, Program
 from registry.text import lines_of, placed_nodes
 from synth.claims import is_endless, tells_values, values_told
-from synth.dataflow import flow
-from synth.material import Piece, derived, draw
+from synth.dataflow import flow, flow_all, needed
+from synth.material import Piece, chosen, derived, draw
 from synth.mutated.ngrams import ANY_TEXT, LONG_TEXT, Token, Trigrams, tokens
 from synth.source import Source
 from synth.vocabulary import confusable, mistyped, plural_of
 
-GENERATOR, VERSION = "locate", "5"
+GENERATOR, VERSION = "locate", "6"
 TOLD = 4
 """Values that a test tells at least where one token of two that exist is to be told right."""
 BEST = 3
 """Of so many proposals for a place one is drawn."""
 PLACES = 12
 """Places of a program that are tried."""
+LIKE = 0.66
+"""How like each other two classes' names are at least that are taken for each other."""
+MISTYPED, CLASSES = 30, 25
+"""Of a hundred programs so many get a mistyped name, where nothing else can be told, or a class for another one: every
+program has these."""
 MOST_CODE = 6_000_000
 """Characters of code the model is counted over."""
 PROMPT = "One token of this code is wrong, so that this test fails. Which one, and what should stand there?"
@@ -39,10 +47,13 @@ PROMPT = "One token of this code is wrong, so that this test fails. Which one, a
 _OPERATORS = tuple(map(frozenset, (("<", "<="), (">", ">="), ("+", "-"), ("+=", "-="), ("&", "|"))))
 _WORDS = tuple(map(frozenset, (("True", "False"), ("and", "or"))))
 _GROUPS = (*_OPERATORS, *_WORDS)
+_GROUPED = frozenset().union(*_WORDS)
 _BUILT_IN = (
     ("any", "all"), ("min", "max"), ("KeyError", "IndexError", "ValueError", "TypeError"),
 )  # fmt: skip
 """Built-in names that are taken for each other."""
+_DATA = (ast.Dict, ast.List, ast.Set, ast.Tuple, ast.Expr)
+"""What data are written in: displays, and calls for their effect (`G.add_edge(1, 2)`)."""
 _RECORDED = re.compile(r"(results?|raised|warned|printed|caught)\d*$")
 
 
@@ -105,7 +116,12 @@ def drawn_replacement(code: str, model: Trigrams, seed: int = 0, *, test: str = 
     """
     program = _Program(code, test)
     tree = ast.dump(program.source.tree)
-    places = sorted(program.places(), key=lambda i: (program.is_class(i), draw(seed, i, code)))
+    found = [i for i in program.places() if not program.is_class(i) or chosen(CLASSES, seed, "class", code)]
+    places = sorted(
+        found, key=lambda i: (program.is_class(i), model.commonness(program.tokens[i].text), draw(seed, i, code))
+    )
+    if not program.decides and not chosen(MISTYPED, seed, "mistyped", code):
+        return None
     for place in places[:PLACES]:
         for made in program.replacements(place, model, seed):
             text = code[: made.at] + made.replaced + code[made.at + len(made.was) :]
@@ -126,7 +142,8 @@ class _Program:
     """A program's tokens, and what is known of the names among them."""
 
     def __init__(self, code: str, test: str) -> None:
-        self._decides = tells_values(test) and values_told(test) >= TOLD
+        self.decides = tells_values(test) and values_told(test) >= TOLD
+        """Whether the test tells which of two tokens that exist is right."""
         self.source = Source(code)
         self.tokens = list(tokens(code))
         self._said = Counter(t.text for t in self.tokens)
@@ -137,15 +154,35 @@ class _Program:
         self._bound: dict[str, int] = {}  # variable of the top level -> where it is bound first
         self._imported: set[str] = set()
         self._kept: list[tuple[int, int]] = []  # spans in which nothing is replaced
+        self._data: list[tuple[int, int]] = []  # spans in which no literal and no operator is
+        self._columns: list[set[str]] = []  # keys of the dicts
+        self._texts: list[tuple[int, int, set[str]]] = []  # spans of statements, and the texts in them
         self._targets: set[int] = set()
         for node in placed_nodes(self.source.tree):
             self._note(node)
-        for statement in self.source.tree.body:
+        checked = ast.parse(test).body
+        body = self.source.tree.body
+        read = Counter(n.id for s in [*body, *checked] for n in ast.walk(s) if _is_read(n))
+        self._read_once = {name for name, count in read.items() if count == 1}
+        modules = {name for s in body if isinstance(s, (ast.Import, ast.ImportFrom)) for name in flow(s).binds}
+        used = set(needed(body, flow_all(checked).reads, modules))
+        for at, statement in enumerate(body):
+            if at not in used:
+                self._kept.append(self.source.span(statement))
             if not isinstance(statement, (ast.Import, ast.ImportFrom)):
                 for name in flow(statement).binds:
                     self._bound.setdefault(name, self.source.span(statement)[1])
 
     def _note(self, node: ast.AST) -> None:
+        if isinstance(node, _DATA):
+            self._data.append(self.source.span(node))
+        if isinstance(node, ast.Dict):
+            self._columns.append(
+                {k.value for k in node.keys if isinstance(k, ast.Constant) and isinstance(k.value, str)}
+            )
+        if isinstance(node, (ast.Assign, ast.Return)):
+            texts = {n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+            self._texts.append((*self.source.span(node), texts))
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             self._kept.append(self.source.span(node))
             if isinstance(node, ast.ImportFrom):
@@ -172,11 +209,14 @@ class _Program:
         if any(start <= token.at < end for start, end in self._kept) or token.at in self._targets:
             return False
         if token.kind == "name":
-            special = keyword.iskeyword(token.text) and not any(token.text in group for group in _WORDS)
-            return (
-                not special and not _RECORDED.match(token.text) and self._text(place - 1) not in ("def", "class", "as")
+            special = keyword.iskeyword(token.text) and token.text not in _GROUPED
+            return not (
+                special
+                or _RECORDED.match(token.text)
+                or self._text(place - 1) in ("def", "class", "as")
+                or (token.text in _GROUPED and self._is_datum(token))
             )
-        if not self._decides:
+        if not self.decides or self._is_datum(token):
             return False
         if token.kind == "op":
             before, behind = self._text(place - 1)[-1:], self._text(place + 1)
@@ -184,9 +224,24 @@ class _Program:
             return any(token.text in g for g in _OPERATORS) and (before.isalnum() or before in ")]_") and not bound
         if token.kind == "number":  # one that nothing else is, and that the test shows
             return self._said[token.text] == 1 and token.text in self._tested and token.text not in ("0", "1")
-        if self._text(place - 1) == "(" and hasattr(builtins, self._text(place - 2)):
+        called = self._text(place - 2) if self._text(place - 3) != "." else ""
+        if self._text(place - 1) == "(" and hasattr(builtins, called):
             return False  # float("nan")
+        if self._columns_beside(token):
+            return True
         return 2 < len(token.text) <= LONG_TEXT and self._said[token.text] == 1 and token.text in self._tested
+
+    def _is_datum(self, token: Token) -> bool:
+        return any(start <= token.at < end for start, end in self._data)
+
+    def _columns_beside(self, token: Token) -> list[str]:
+        """The other columns of the only frame that has a column, without those that the statement names as well."""
+        frames = [names for names in self._columns if token.text[1:-1] in names]
+        named = [texts for start, end, texts in self._texts if start <= token.at < end]
+        if len(frames) != 1 or not named:
+            return []
+        quote = token.text[0]
+        return sorted(f"{quote}{name}{quote}" for name in frames[0].difference(*named) if name.isidentifier())
 
     def replacements(self, place: int, model: Trigrams, seed: int) -> Iterator[Replacement]:
         """What could stand in a place, drawn from the most plausible."""
@@ -206,7 +261,7 @@ class _Program:
             return token.kind
         if self._text(place - 1) == ".":
             return "attribute"
-        if any(token.text in group for group in _WORDS):
+        if token.text in _GROUPED:
             return "constant"
         return "keyword" if self._text(place + 1) == "=" and self._text(place - 1) in ("(", ",", "\n") else "name"
 
@@ -214,7 +269,7 @@ class _Program:
         token = self.tokens[place]
         if operator in ("operator", "constant"):
             return sorted(next(group for group in _GROUPS if token.text in group))
-        if not self._decides:
+        if not self.decides:
             known = operator in ("attribute", "keyword") and model.knows(token.text)
             return [n for n in mistyped(token.text) if known and not model.knows(n)]
         if operator == "name":
@@ -225,13 +280,15 @@ class _Program:
             return []  # both may have it
         if operator in ("attribute", "keyword"):
             named = [c for c in seen if c.isidentifier() and not keyword.iskeyword(c) and not c.startswith("_")]
-            fitting = [c for c in named if c[:1].isupper() == token.text[:1].isupper() and confusable(token.text, c)]
+            fitting = [c for c in named if confusable(token.text, c) and _reads_like(token.text, c)]
             if operator == "keyword":  # of the same function: one thing or many
                 return [c for c in fitting if plural_of(token.text, c)]
             return [c for c in fitting if model.same_sort(c, token.text)]
         own = [t.text for t in self.tokens if t.kind == token.kind]
         if token.kind == "string":
-            beside = self._stand_beside(token)
+            if any(token.text[1:-1] in names for names in self._columns):
+                return self._columns_beside(token)
+            beside = self._stand_beside(token).union(*self._columns)
             alike = [c for c in dict.fromkeys(own) if c[:1] == token.text[:1] and c[1:-1] not in beside]
             return [c for c in alike if 2 < len(c) <= LONG_TEXT and (len(c) > 5) == (len(token.text) > 5)]
         return [c for c in dict.fromkeys([*seen, *own]) if _is_near(c, token.text)]
@@ -243,6 +300,8 @@ class _Program:
         """
         beside = self._stand_beside(token)
         if token.text in self._bound:
+            if token.text in self._read_once:
+                return []  # to bind the other name to its value would do too
             before = [n for n, at in self._bound.items() if at <= token.at and not _RECORDED.match(n)]
             alike = [n for n in before if n != token.text and self._alike(n, token.text)]
             return [n for n in alike if n not in beside] if len(alike) == 1 else []  # of three a third might do too
@@ -277,11 +336,22 @@ def _said(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else str(node.value) if isinstance(node, ast.Constant) else ""
 
 
+def _is_read(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+
+
 def _is_flag(node: ast.AST) -> bool:
     """`raised1 = True`: bookkeeping of the checks."""
     return isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and _RECORDED.match(
         getattr(node.targets[0], "id", "")
     ) is not None  # fmt: skip
+
+
+def _reads_like(name: str, other: str) -> bool:
+    """Whether both are classes that read alike (`DataFrame`, `LazyFrame`), or neither is one or the other's head."""
+    if not (name[:1].isupper() and other[:1].isupper()):
+        return name[:1].isupper() == other[:1].isupper() and not name.startswith(f"{other}_")
+    return difflib.SequenceMatcher(None, name, other).ratio() >= LIKE
 
 
 def _words_shared(one: str, other: str) -> int:

@@ -75,7 +75,7 @@ class Trigrams:
 
     def __init__(self, codes: Iterable[str], sorts: Mapping[str, str] | None = None) -> None:
         self._sorts = dict(sorts or {})
-        self._seen: set[str] = set()
+        self._seen: Counter[str] = Counter()
         self._two: Counter[tuple[str, str]] = Counter()
         self._behind: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         for code in codes:
@@ -100,6 +100,10 @@ class Trigrams:
     def knows(self, token: str) -> bool:
         """Whether it was ever seen."""
         return token in self._seen
+
+    def commonness(self, token: str) -> int:
+        """In how many digits is written how often it was seen."""
+        return len(str(self._seen[token]))
 
     def sort(self, name: str) -> str:
         """What sort of thing a name stands for; empty where that isn't known."""

@@ -62,7 +62,7 @@ def test_most_replaced_tokens_break_networkx_examples(
         told = parts(row)
         original, corrupted = originals[told["programs"]["original"]], programs[told["programs"]["corrupted"]]
         assert token_fault(original.code, corrupted.code, told["at"], told["was"], told["replaced"]) == ""
-    assert len(rows) > 0.8 * len(passing)
+    assert len(rows) > len(passing) / 3
     done = outcomes(role(rows, programs, "corrupted"), networkx_wheel, tmp_path)
     assert done.count("passed") < len(rows) / 3
 

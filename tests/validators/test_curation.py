@@ -459,3 +459,16 @@ def test_cut_text_is_a_row_of_its_own() -> None:
     assert split[untouched.id] == TRAIN
     bench.examples[made[0].id] = made[0]
     assert [r.digest for r in bench.curate()[2]] == [r.digest for r in rows]
+
+
+def test_text_loses_examples_that_call_a_held_out_method() -> None:
+    """A method that only one class has gives it away where code calls it, also where nothing names the class."""
+    bench = Bench()
+    bench.site("Tree", "lib/tests/b.py")
+    says = "Prune it: that is what trees are for, and it has been so for a long time.\n\n" * 4
+    called = bench.text(f"{says}So:\n\n    >>> tree.prune(1)\n\nThe end.\n")
+    other = bench.text(f"Push it.\n\n>>> tree.push(1)\n{says}")
+    removed, split, rows = bench.curate()
+    made = [r for r in rows if isinstance(r, Example)]
+    assert [e.parts["text"] for e in made] == [f"{says}The end.\n"]  # type: ignore[call-overload]
+    assert (removed[called.id].rule, split[other.id]) == ("held-out", TRAIN)

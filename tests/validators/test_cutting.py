@@ -7,6 +7,7 @@ import ast
 import pytest
 
 from validators.curation import modules, prose
+from validators.curation.cutting import codes_in
 
 
 def cut(text: str) -> str | None:
@@ -26,7 +27,7 @@ def cut(text: str) -> str | None:
         pytest.param(
             '__all__ = [\n    "f",\n    "use",\n]\nfrom lib import (\n    g,\n    secret,\n)\n\n\ndef use():\n'
             "    return secret()\n\n\ndef f():\n    return g()\n",
-            '__all__ = [\n    "f",\n]\nfrom lib import (\n    g,\n)\n\n\ndef f():\n    return g()\n',
+            '__all__ = [\n    "f",\n]\nfrom lib import g\n\n\ndef f():\n    return g()\n',
             id="an import goes, what it is used by, and that out of __all__",
         ),
         pytest.param(
@@ -66,6 +67,38 @@ def cut(text: str) -> str | None:
             "def g():\n    return 1\n",
             id="the import of a module goes with what uses the package that it binds",
         ),
+        pytest.param(
+            "import os\nif TYPE_CHECKING:\n    from a import T\n    from b import secret\n\n\ndef _a() -> T:\n"
+            "    return secret(os)\n\n\ndef b() -> T:\n    return 1\n",
+            "if TYPE_CHECKING:\n    from a import T\n\n\ndef b() -> T:\n    return 1\n",
+            id="imports go out of their block, those that annotations need stay",
+        ),
+        pytest.param(
+            "import os\n\n\nclass A:\n    def f(self):\n        return secret(os)\n\n    def g(self):\n"
+            "        return 1\n",
+            "class A:\n    def g(self):\n        return 1\n",
+            id="imports go that only a method needed which went",
+        ),
+        pytest.param(
+            "@overload\ndef f(x: int) -> int: ...\n\n\n@overload\ndef f(x: str) -> str: ...\n\n\ndef f(x):\n"
+            "    return secret(x)\n\n\ndef g():\n    return 1\n",
+            "def g():\n    return 1\n",
+            id="overloads go with what they are of",
+        ),
+        pytest.param(
+            "class A:\n    def __next__(self):\n        return secret()\n\n    def f(self):\n        return 1\n\n\n"
+            "def g():\n    return 1\n",
+            "def g():\n    return 1\n",
+            id="a class goes with one of Python's own methods",
+        ),
+        pytest.param("f(secret)\n\n\ndef g():\n    return 1\n", "", id="a module does all that it did, or goes"),
+        pytest.param(
+            "# lib/a.py, continued; elsewhere it defines f, secret\n\nimport os\n\n\ndef g():\n    return f(os)\n\n\n"
+            "# lib/a.py goes on, and defines secret\n",
+            "# lib/a.py, continued; elsewhere it defines f\n\nimport os\n\n\ndef g():\n    return f(os)\n\n\n"
+            "# lib/a.py goes on\n",
+            id="what a portion says of the others is cut too",
+        ),
         pytest.param("Prose.\n", None, id="prose is no module"),
     ],
 )
@@ -75,6 +108,15 @@ def test_what_is_left_of_a_module_holds_together(before: str, after: str | None)
     if after:
         ast.parse(after)
         assert cut(after) == after
+
+
+def test_all_code_that_a_text_quotes_is_found() -> None:
+    """Doctests, fenced and indented blocks; a doctest that is no Python hides none of the others."""
+    text = (
+        "Say::\n\n    a.one()\n\n```python\nb.two()\n```\n\n>>> for x in c:\n...     x.three()\n1\n\n"
+        "    >>> %timeit d\n    >>> d.four()\n"
+    )
+    assert codes_in(text) == ["b.two()\n", "a.one()\n\n", "for x in c:\n    x.three()", "d.four()"]
 
 
 def test_entries_go_from_lists_and_emptied_sections_from_prose() -> None:

@@ -54,6 +54,7 @@ def test_what_is_planted_is_found(tmp_path: Path) -> None:
     held = next(e for e in bench.examples.values() if split.get(e.id) == CONTEXT and "far_" in e.file)
     more = Bench()
     more.programs = bench.programs
+    bench.site("Tree", "lib/tests/tree.py")
     text = f"{held.parts['prompt']}{held.parts['chosen']}\n"
     planted = {
         more.test(f"from lib.core import {UNSEEN} as f\nr = f(1)\n").id: UNSEEN,
@@ -65,6 +66,7 @@ def test_what_is_planted_is_found(tmp_path: Path) -> None:
             texts={"prompt": f"Do.\n```python\nimport lib\nr = ...(9)\nlib.{UNSEEN}(9)\n```\n"},
         ).id: UNSEEN,
         more.text(f"A page.\n\n>>> import lib\n>>> lib.core.{UNSEEN}(3)\n").id: UNSEEN,
+        more.text("A page.\n\n>>> tree = grown()\n>>> tree.prune(3).size\n").id: "calls prune",
         more.test(f"{text}r = r\n", file="lib/tests/elsewhere.py").id: "copies",
         more.test("r = 1\n", root=held.root).id: "shares its root",
     }

@@ -16,6 +16,7 @@ from registry.families import Families
 from registry.identity import sha256_of
 from registry.names import SymbolIndex
 from registry.records import Example, Program, Removal, Snapshot, SnapshotRow
+from registry.text import defined_in
 from validators.curation.contamination import Benchmarks, Task
 from validators.curation.copies import Copies
 from validators.curation.cutting import Cutter
@@ -290,7 +291,8 @@ def _cut(sieve: _Sieve, cutter: Cutter, drawn: Plan, copies: Copies, privacy: Pr
     for example in [e for e in sieve.rows.values() if e.kind == "text"]:
         parts: Any = example.parts
         text = str(parts.get("text", ""))
-        named = {f for f in cutter.mentions(text) if f in drawn.unseen or (f, example.file) in drawn.files}
+        told = cutter.mentions(text) | cutter.called(text)
+        named = {f for f in told if f in drawn.unseen or (f, example.file) in drawn.files}
         held = named | copies.in_text(text)
         rest = privacy.masked(cutter.cut(text, frozenset(held)) if held else text)
         if rest == text:
@@ -298,7 +300,11 @@ def _cut(sieve: _Sieve, cutter: Cutter, drawn: Plan, copies: Copies, privacy: Pr
         new = None
         if rest.strip():
             new = replace(
-                example, parts=dict(parts) | {"text": rest}, operator=CUT, parents=(*example.parents, example.id)
+                example,
+                parts=dict(parts) | {"text": rest},
+                symbols=defined_in(rest, example.symbols) if parts.get("page") == "source" else example.symbols,
+                operator=CUT,
+                parents=(*example.parents, example.id),
             )
             made.append(new)
         rule, what = (

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+import textwrap
 
 from registry.families import Families
 from registry.prose import says_enough
+from registry.trees import parsed
 from validators.curation import modules, prose
 from validators.references import Reader
 
 _WORD = re.compile(r"[^\W\d]\w*")
+_PROMPT = re.compile(r"^([ \t]*>>>.*\n?)((?:[ \t]*\.\.\.(?: .*)?\n?)*)", re.MULTILINE)
+_PROMPTED = re.compile(r"^[ \t]*(?:>>>|\.\.\.) ?(.*)$", re.MULTILINE)
+_FENCED = re.compile(r"^[ \t]*```[^\n]*\n(.*?)^[ \t]*```", re.MULTILINE | re.DOTALL)
+_INDENTED = re.compile(r"(?:::|\.\. (?:code-block|ipython|sourcecode)::.*)\n(?:[ \t]*\n)*((?:[ \t]+\S.*\n?|[ \t]*\n)+)")
 
 
 class Cutter:
@@ -34,6 +40,10 @@ class Cutter:
         found = set(_WORD.findall(text))
         return frozenset(f for word in found & self._families.keys() for f in self._families[word])
 
+    def called(self, text: str) -> frozenset[str]:
+        """Families that code which a text quotes names, or calls by a method that theirs alone have."""
+        return frozenset(family for code in codes_in(text) for family in self._reader.families_of(code))
+
     def named(self, text: str) -> frozenset[str]:
         """Families that words of a prose stand for: a plain English one only where it looks like code."""
         found = set(_WORD.findall(text)) & self._families.keys()
@@ -57,7 +67,9 @@ class Cutter:
         return rest
 
     def _names(self, piece: str, held: frozenset[str], words: list[str]) -> bool:
-        return bool(self._reader.families_of(_code_of(piece)) & held) or any(_means(word, piece) for word in words)
+        codes = codes_in(piece) if ">>>" in piece else [piece, *codes_in(piece)]
+        named = (self._reader.families_of(code) for code in codes)
+        return any(families & held for families in named) or any(_means(word, piece) for word in words)
 
 
 def _means(word: str, piece: str) -> bool:
@@ -70,9 +82,14 @@ def _means(word: str, piece: str) -> bool:
     return re.search(rf"(?:[.`~]|\b(?:def|class|import)\s+){name}\b|\b{name}\s*[(,]|,\s*{name}\b", piece) is not None
 
 
-def _code_of(piece: str) -> str:
-    """The Python in a piece: itself, or the statements of its doctests."""
-    if ">>>" not in piece:
-        return piece
-    lines = re.findall(r"^\s*(?:>>>|\.\.\.) ?(.*)$", piece, flags=re.MULTILINE)
-    return "\n".join(lines)
+def codes_in(text: str) -> list[str]:
+    """The Python that a text quotes: its doctests, its fenced and its indented blocks, those that parse.
+
+    Of doctests that don't parse together each one stands alone.
+    """
+    prompts = [f"{first}{rest}" for first, rest in _PROMPT.findall(text)]
+    asked = ["\n".join(_PROMPTED.findall(prompt)) for prompt in prompts]
+    together = "\n".join(asked)
+    blocks = [textwrap.dedent(block) for block in (*_FENCED.findall(text), *_INDENTED.findall(text))]
+    found = [*blocks, *([together] if parsed(together) is not None else asked)]
+    return [code for code in dict.fromkeys(found) if code.strip() and parsed(code) is not None]

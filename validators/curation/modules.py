@@ -1,7 +1,8 @@
 """What is left of a module of which some definitions must go: nothing in it speaks of them any more, nor uses them.
 
-A definition goes with whatever uses it, and out of `__all__` and the imports; what only its documentation gives away
-loses that paragraph. Helpers and imports that only what went has used go as well.
+A definition goes with its overloads and whatever uses it, and out of `__all__` and the imports; what only its
+documentation gives away loses that paragraph. Helpers and imports that only what went has used go as well. A class
+that would lose one of Python's own methods goes, and a module that would lose another statement of its top level.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from registry.imports import bound_by, names_read, narrowed
 from registry.text import lines_of
 from registry.trees import parsed
 from validators.curation import prose
@@ -20,6 +22,9 @@ GivesAway = Callable[[str], bool]
 """Whether a text, or a piece of code, tells what must not be told."""
 
 _Definition = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_Block = (ast.If, ast.Try, ast.With)
+_NOTE = re.compile(r"^(# \S+(?:, continued; elsewhere it| goes on, and) defines )(.+)$", re.MULTILINE)
+"""What a portion says of the others (`synth.mined.portions`)."""
 _QUOTED = re.compile(r"([rRuU]?)(\"\"\"|''')(.*?)\2", re.DOTALL)
 
 
@@ -53,12 +58,27 @@ def without(text: str, names: Iterable[str], gives_away: GivesAway) -> str | Non
     tree = parsed(text)
     if tree is None or not any(isinstance(n, (ast.Import, ast.ImportFrom, *_Definition)) for n in tree.body):
         return None
+    text = _noted(text, frozenset(names))
     lines = lines_of(text)
     parts, end = _parts(tree.body, lines, 0)
     module = _Module(parts, frozenset(names), gives_away)
     module.cut()
     rest = (module.text + "".join(lines[end:])).lstrip("\n")
-    return rest if module.is_readable(tree) and parsed(rest) is not None and not gives_away(rest) else ""
+    return (
+        rest
+        if module.is_whole and module.is_readable(tree) and parsed(rest) is not None and not gives_away(rest)
+        else ""
+    )
+
+
+def _noted(text: str, names: frozenset[str]) -> str:
+    """A portion whose note on the others leaves names out; where it would list none it lists nothing."""
+
+    def told(match: re.Match[str]) -> str:
+        kept = [name for name in match[2].split(", ") if name not in names]
+        return match[1] + ", ".join(kept) if kept else re.sub(r"(?:; elsewhere it|, and) defines $", "", match[1])
+
+    return _NOTE.sub(told, text)
 
 
 def _parts(body: Sequence[ast.stmt], lines: list[str], start: int) -> tuple[list[_Part], int]:
@@ -89,8 +109,9 @@ class _Module:
         self.parts = parts
         self.names = names
         self.gone: set[str] = set()
-        self.methods: dict[str, set[str]] = {}
         self.used: set[str] = set()
+        self.is_whole = True
+        """Whether nothing went but what binds names: not a call, nor a loop."""
         self._gives_away = gives_away
 
     @property
@@ -114,7 +135,7 @@ class _Module:
         node = part.node
         if not self._gives_away(part.text) and not (isinstance(node, _Definition) and node.name in self.names):
             return part
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
+        if _imports(node):
             return self._imported(part)
         if _is_all(node):
             return part
@@ -126,35 +147,32 @@ class _Module:
         return None
 
     def _imported(self, part: _Part) -> _Part | None:
-        node = part.node
-        assert isinstance(node, (ast.Import, ast.ImportFrom))
-        alone = copy.copy(node)
-        kept = []
-        for alias in node.names:
-            alone.names = [alias]
-            told = alias.name in self.names or self._gives_away(ast.unparse(alone))
-            if told:
-                self.gone |= _bound(alone)  # of `import a.b` it is `a`
-            else:
-                kept.append(alias)
-        return self._importing(part, kept)
+        """Imports, or a block with some, without what gives away."""
+        told: set[str] = set()
+        for node in ast.walk(part.node):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                for alias in node.names:
+                    alone = copy.copy(node)
+                    alone.names = [alias]
+                    if alias.name in self.names or self._gives_away(ast.unparse(alone)):
+                        told |= bound_by(alone)
+        self.gone |= told
+        less = self._less(part, told)
+        if less is not None and self._gives_away(less.text):
+            self._leaves(part.node)
+            return None
+        return less
 
-    def _importing(self, part: _Part, kept: list[ast.alias]) -> _Part | None:
-        """An import of fewer names, on one line or one name a line."""
-        node = part.node
-        assert isinstance(node, (ast.Import, ast.ImportFrom))
-        if not kept or len(kept) == len(node.names):
-            return part if kept else None
-        less = copy.copy(node)
-        less.names = kept
-        above = part.head[: len(part.head) - len("".join(lines_of(part.head)[-_height(node) :]))]
-        said = ast.unparse(less)
-        if isinstance(less, ast.ImportFrom) and (_height(node) > 1 or len(said) > 88):
-            said = (
-                said.partition(" import ")[0] + " import (\n" + "".join(f"    {ast.unparse(a)},\n" for a in kept) + ")"
-            )
-        less.end_lineno = less.lineno + said.count("\n")
-        return _Part(less, f"{above}{said}\n")
+    def _less(self, part: _Part, unwanted: set[str]) -> _Part | None:
+        """Imports without names; None where nothing else is bound."""
+        if not unwanted & _bound(part.node):
+            return part
+        rest = narrowed(part.head, lambda name: name not in unwanted)
+        if rest == part.head:
+            return part
+        if not rest:
+            self.used |= names_read(part.node)
+        return _Part(ast.parse(rest).body[0], rest) if rest else None
 
     def _undocumented(self, part: _Part) -> _Part | None:
         """A definition whose documentation alone gives away, or the module's own, without that paragraph."""
@@ -187,23 +205,23 @@ class _Module:
             else:
                 members.append(less)
         before = len(_public(m.node for m in part.members))
-        while any(_uses_own(m.node, lost) for m in members):
-            lost |= {name for m in members if _uses_own(m.node, lost) for name in _bound(m.node)}
-            members = [m for m in members if not _uses_own(m.node, lost)]
+        while any(_goes_with(m.node, lost) for m in members):
+            lost |= {name for m in members if _goes_with(m.node, lost) for name in _bound(m.node)}
+            members = [m for m in members if not _goes_with(m.node, lost)]
         if members and members[0] is not part.members[0]:
             members[0] = _Part(members[0].node, members[0].head.lstrip("\n"), members[0].members)
         less = _Part(node, part.head, members)
         public = len(_public(m.node for m in members))
-        if not members or "__init__" in lost or 2 * public < before or self._gives_away(less.text):
+        if not public or any(map(_is_own, lost)) or 2 * public < before or self._gives_away(less.text):
             return None
-        self.methods[node.name] = lost
+        self.used |= names_read(node)
         return less
 
     def _drop_users(self) -> bool:
         """Takes out what reads a name that went; whether anything did."""
         kept: list[_Part] = []
         for part in self.parts:
-            if not _is_all(part.node) and _read(part) & self.gone:
+            if not _is_all(part.node) and (_read(part) | _defined(part.node)) & self.gone:
                 self._leaves(part.node)
             else:
                 kept.append(part)
@@ -220,14 +238,14 @@ class _Module:
         kept: list[_Part] = []
         for part in self.parts:
             node = part.node
-            if isinstance(node, (ast.Import, ast.ImportFrom)):
-                less = self._importing(part, [a for a in node.names if (a.asname or a.name) not in idle])
+            if _imports(node):
+                less = self._less(part, idle)
                 kept += [less] if less is not None else []
             elif isinstance(node, _Definition) and node.name.startswith("_") and node.name in idle:
                 self._leaves(node)
             else:
                 kept.append(part)
-        fewer = len(kept) < len(self.parts)
+        fewer = kept != self.parts
         self.parts = kept
         return fewer
 
@@ -245,7 +263,8 @@ class _Module:
 
     def _leaves(self, node: ast.stmt) -> None:
         self.gone |= _bound(node)
-        self.used |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+        self.used |= names_read(node)
+        self.is_whole &= isinstance(node, (*_Definition, ast.Assign, ast.AnnAssign)) or _imports(node) or _is_text(node)
 
 
 def _documentation(text: str, gives_away: GivesAway) -> str:
@@ -277,22 +296,47 @@ def _strings(node: ast.stmt) -> list[str]:
     return [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
 
 
+def _imports(node: ast.stmt) -> bool:
+    """Whether a statement imports, or is a block that does."""
+    inner = ast.walk(node) if isinstance(node, _Block) else [node]
+    return any(isinstance(n, (ast.Import, ast.ImportFrom)) for n in inner)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
 def _bound(node: ast.stmt) -> set[str]:
     """The names that a statement binds in its own scope."""
     if isinstance(node, _Definition):
         return {node.name}
-    if isinstance(node, (ast.Import, ast.ImportFrom)):
-        return {(a.asname or a.name).partition(".")[0] for a in node.names}
-    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    inner = list(ast.walk(node))
+    imported = {name for n in inner if isinstance(n, (ast.Import, ast.ImportFrom)) for name in bound_by(n)}
+    return imported | {n.id for n in inner if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def _defined(node: ast.stmt) -> set[str]:
+    """The name of a definition: of a function that went its overloads go too."""
+    return {node.name} if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else set()
 
 
 def _read(part: _Part) -> set[str]:
     """The names that a part reads; of a class what its own statements do."""
-    nodes = [part.node] if not part.members else [m.node for m in part.members]
-    inner = [n for node in nodes for n in ast.walk(node)]
-    if isinstance(part.node, ast.ClassDef) and part.members:
-        inner += [n for b in (*part.node.bases, *part.node.decorator_list) for n in ast.walk(b)]
-    return {n.id for n in inner if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    if not part.members:
+        return names_read(part.node)
+    inner = {name for m in part.members for name in names_read(m.node)}
+    heads = (*part.node.bases, *part.node.decorator_list) if isinstance(part.node, ast.ClassDef) else ()
+    return inner.union(*map(names_read, heads))
+
+
+def _goes_with(node: ast.stmt, lost: set[str]) -> bool:
+    """Whether a member of a class goes with others: it uses them, or is an overload or a setter of one."""
+    return _uses_own(node, lost) or bool(_defined(node) & lost)
+
+
+def _is_own(name: str) -> bool:
+    """Whether a method is one that Python itself calls."""
+    return name.startswith("__") and name.endswith("__")
 
 
 def _uses_own(node: ast.stmt, names: set[str]) -> bool:

@@ -148,14 +148,14 @@ def test_one_token_is_replaced_by_a_plausible_one(seed: int) -> None:
 @pytest.mark.parametrize(
     ("test", "tells", "decides"),
     [
-        ("assert raised1 is True\nassert x == False\nassert y\n", False, False),
-        ("assert len(x) == 3\n", True, False),
-        ("for k in x:\n    assert k in (3, 4)\n", True, False),
-        ("assert x == {1: 2, 3: 4}\n", True, True),
-        ("assert repr(x) == 'View([1, 3, 5])'\nassert y == 3\n", True, True),
+        ("assert raised1 is True\nassert result1 == False\nassert result2\n", False, False),
+        ("assert len(result1) == 3\n", True, False),
+        ("for k in result1:\n    assert k in (3, 4)\n", True, False),
+        ("assert result1 == {1: 2, 3: 4}\n", True, True),
+        ("assert repr(result1) == 'View([1, 3, 5])'\nassert result2 == 3\n", True, True),
         ("assert 'no 3, 4, 5 or 6' in raised\n", True, False),
-        ("assert not x\n", False, False),
-        ("pd.testing.assert_frame_equal(x, y)\n", True, False),
+        ("assert not result1\n", False, False),
+        ("pd.testing.assert_frame_equal(result1, result2)\n", True, False),
         ("mock.assert_called()\n", False, False),
     ],
 )
@@ -185,15 +185,13 @@ def test_name_is_mistyped_where_the_test_tells_little(code: str, test: str, want
 
 def test_variable_is_taken_for_the_only_other_one_of_its_sort() -> None:
     """Where a third variable might do too, none is replaced."""
-    model, last = Trigrams([LIBRARY]), "result1 = lib.show(G, 9)\n"
+    model, last = Trigrams([LIBRARY]), "result1 = lib.show(G, 9)\nresult2 = lib.show(G)\n"
     for made, found in (
         ("G = lib.make(8)\nH = lib.make(7)\n", True),
         ("G = lib.make(8)\nH = lib.make(7)\nK = lib.make(6)\n", False),
     ):
         code = f"import lib\n\n{made}{last}"
-        drawn = [
-            locate.drawn_replacement(code, model, seed, test="assert result1 == [1, 2, 4, 5]\n") for seed in range(9)
-        ]
+        drawn = [locate.drawn_replacement(code, model, seed, test=SHOWS) for seed in range(9)]
         assert any(d is not None and d.operator == "name" for d in drawn) is found
 
 
@@ -218,3 +216,23 @@ def test_lottery_takes_its_share() -> None:
     assert set(taken) <= {n for n in range(1000) if chosen(50, "fim", n)}
     assert not any(chosen(0, n) for n in range(100))
     assert all(chosen(100, n) for n in range(100))
+
+
+SHOWS = "assert result1 == [1, 2, 4, 5]\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "was"),
+    [
+        pytest.param('f = lib.frame({"a": [4], "b": [7]})\nresult1 = f.sum("a")\n', {'"a"'}, id="data stay"),
+        pytest.param("lib.add(f, 4)\nresult1 = lib.size(f)\n", set(), id="what is put into something is data"),
+        pytest.param("x = lib.made(4)\nresult1 = lib.make(5)\n", {"5"}, id="what no check depends on stays"),
+        pytest.param("G = lib.make(8)\nH = lib.make(7)\nresult1 = G.k(H.j)\n", set(), id="to rename H would do too"),
+    ],
+)
+def test_replaced_token_could_be_told(code: str, was: set[str]) -> None:
+    """A column gives way to another one of its frame; no token does that could be mended elsewhere, or needn't be."""
+    drawn = [locate.drawn_replacement(f"import lib\n\n{code}", Trigrams([LIBRARY]), s, test=SHOWS) for s in range(9)]
+    found = {d.was for d in drawn if d is not None and d.operator in ("name", "number", "string")}
+    assert found == was
+    assert all(d is None or d.operator != "string" or d.replaced == '"b"' for d in drawn)

@@ -81,7 +81,7 @@ def test_packages_that_only_import_are_no_text() -> None:
 
 
 def test_long_module_comes_in_portions() -> None:
-    """Each has whole definitions; a later one says so, has the imports that it reads, and none of what was cut."""
+    """Each has whole definitions, says of what it is a part, and has the imports and the constants that it reads."""
     long = "    # " + "x" * (LONGEST // 2) + "\n"
     code = (
         '"""Long."""\nimport math\nimport os.path as p\n\nfrom lib.a import b, c\n\n__all__ = ["f", "g"]\nONE = 1\n\n\n'
@@ -90,10 +90,32 @@ def test_long_module_comes_in_portions() -> None:
         f"TWO = 2\n\n\ndef i():\n{long}    return TWO\n"
     )
     first, second, third, last = portions(code, "lib/long.py")
-    assert first == code[: code.index("\n# says g")]
-    assert second.startswith("# lib/long.py, continued\n\nfrom lib.a import b, c\n\n\n# says g\n@c\ndef g(f):")
-    assert third.startswith("# lib/long.py, continued\n\nimport os.path as p\n\nfrom lib.a import b, c\n\n\ndef h():")
+    assert first == code[: code.index("\n# says g")].rstrip() + "\n\n\n# lib/long.py goes on\n"
+    assert second.startswith("# lib/long.py, continued\n\nfrom lib.a import c\n\n\n# says g\n@c\ndef g(f):")
+    assert third.startswith(
+        "# lib/long.py, continued; elsewhere it defines f\n\nimport os.path as p\n\nfrom lib.a import c\n\n"
+        "ONE = 1\n\n\ndef h():"
+    )
     assert last.startswith("# lib/long.py, continued\n\n\nTWO = 2\n\n\ndef i():")
     assert portions(code.replace("x" * 100, ""), "lib/long.py") == [code.replace("x" * 100, "")]
     for portion in (first, second, third, last):
         ast.parse(portion)
+
+
+def test_portion_has_what_its_annotations_read() -> None:
+    """Blocks of imports come with the names that are used, and with what the blocks themselves use; overloads stay."""
+    long = "    # " + "x" * (LONGEST // 2) + "\n"
+    code = (
+        "from __future__ import annotations\n\nimport contextlib\nimport os\nfrom typing import TYPE_CHECKING, Any, "
+        "overload\n\nwith contextlib.suppress(ImportError):\n    import lib._fast as fast\n\nif TYPE_CHECKING:\n"
+        f"    import re\n\n    from lib.a import A, B\n\n\ndef f() -> A:\n{long}    return os\n\n\n"
+        f"@overload\ndef g(x: int) -> B: ...\n\n\n"
+        f"@overload\ndef g(x: 'Any') -> B: ...\n\n\ndef g(x):\n{long}    return fast.g(x)\n"
+    )
+    first, second = portions(code, "lib/long.py")
+    assert first.endswith("# lib/long.py goes on\n")
+    assert second.startswith(
+        "# lib/long.py, continued\n\nfrom __future__ import annotations\n\nimport contextlib\nfrom typing import "
+        "TYPE_CHECKING, Any, overload\n\nwith contextlib.suppress(ImportError):\n    import lib._fast as fast\n\n"
+        "if TYPE_CHECKING:\n    from lib.a import B\n\n\n@overload\ndef g(x: int) -> B: ..."
+    )
