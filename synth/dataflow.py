@@ -119,15 +119,21 @@ def unbound(statements: Sequence[ast.stmt]) -> list[str]:
     late: set[str] = set()
     missing: set[str] = set()
     for statement in statements:
-        what = flow(statement)
-        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            late |= what.reads - what.binds
-        elif isinstance(statement, (ast.For, ast.While, ast.If, ast.With, ast.Try)):
-            missing |= what.reads - bound - what.binds
-        else:
-            missing |= what.reads - bound
-        bound |= what.binds
+        now, later = needs(statement)
+        missing |= now - bound
+        late |= later
+        bound |= flow(statement).binds
     return sorted(missing | (late - bound))
+
+
+def needs(statement: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
+    """The names that a statement needs before it, and those that it needs by the end of its script."""
+    what = flow(statement)
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return frozenset(), what.reads - what.binds
+    if isinstance(statement, (ast.For, ast.While, ast.If, ast.With, ast.Try, ast.Match)):
+        return what.reads - what.binds, frozenset()
+    return what.reads, frozenset()
 
 
 def needed(statements: Sequence[ast.stmt], wanted: Iterable[str], fixed: Container[str] = frozenset()) -> list[int]:
@@ -252,6 +258,16 @@ class _Reader:
         for alias in node.names:
             self.binds.add(alias.asname or alias.name)
 
+    def on_capture(self, node: ast.MatchAs | ast.MatchStar) -> None:
+        if node.name is not None:
+            self.binds.add(node.name)
+        self.generic_visit(node)
+
+    def on_matchmapping(self, node: ast.MatchMapping) -> None:
+        if node.rest is not None:
+            self.binds.add(node.rest)
+        self.generic_visit(node)
+
     def on_excepthandler(self, node: ast.ExceptHandler) -> None:
         """The error's name is gone when its handler ends: no other block needs it."""
         inner = _Reader()
@@ -305,6 +321,9 @@ _VISITORS: dict[type[ast.AST], Callable[[_Reader, Any], None]] = {
     ast.Call: _Reader.on_call,
     ast.Import: _Reader.on_import,
     ast.ImportFrom: _Reader.on_importfrom,
+    ast.MatchAs: _Reader.on_capture,
+    ast.MatchStar: _Reader.on_capture,
+    ast.MatchMapping: _Reader.on_matchmapping,
     ast.ExceptHandler: _Reader.on_excepthandler,
     ast.FunctionDef: _Reader.on_functiondef,
     ast.AsyncFunctionDef: _Reader.on_asyncfunctiondef,

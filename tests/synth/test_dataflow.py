@@ -17,6 +17,9 @@ from synth.dataflow import flow, needed, nodes, unbound
         ("G.copy()", {"G"}, set(), set()),
         ("a[0] = b", {"a", "b"}, set(), {"a"}),
         ("try:\n    f(1)\nexcept E as error:\n    b = str(error)", {"f", "E", "str"}, {"b"}, set()),
+        ("match p:\n    case [a, *b] | K(x=a, y=b): f(a)", {"p", "K", "f", "a"}, {"a", "b"}, {"a"}),
+        ("match p:\n    case {'k': v, **rest} if v > m: pass", {"p", "v", "m"}, {"v", "rest"}, set()),
+        ("match p:\n    case (1 | 2) as n: pass\n    case _: pass", {"p"}, {"n"}, set()),
         ("n += 1", {"n"}, {"n"}, {"n"}),
         ("[i for i in xs if i > k]", {"xs", "k"}, set(), set()),
         ("def f(a, *, b=c): return a + d", {"c", "d"}, {"f"}, set()),
@@ -48,6 +51,12 @@ def test_unbound_names_are_found_in_order_of_execution() -> None:
     """A name used before it is bound is missing; a function's body may use later names."""
     body = ast.parse("def f(): return later\nx = y\ny = 1\nlater = f()\nprint(z)\n").body
     assert unbound(body) == ["y", "z"]
+
+
+def test_a_match_binds_what_its_cases_capture() -> None:
+    """A name that a case captures is not missing in its block, and one that a later statement reads is bound."""
+    body = ast.parse("match p:\n    case [a, *_]:\n        b = a + c\nprint(a, b)\n").body
+    assert unbound(body) == ["c", "p"]
 
 
 def test_nodes_are_those_of_a_walk() -> None:

@@ -25,6 +25,19 @@ def cut(text: str) -> str | None:
             id="a definition goes, and out of __all__",
         ),
         pytest.param(
+            'from lib import x\n\n__all__ = ["f", "secret"] + x.__all__ + ["g", *x.more]\n\n\ndef secret():\n    pass\n'
+            "\n\ndef f():\n    pass\n\n\ndef g():\n    pass\n",
+            'from lib import x\n\n__all__ = ["f"] + x.__all__ + ["g", *x.more]\n\n\n'
+            "def f():\n    pass\n\n\ndef g():\n    pass\n",
+            id="the names of others stay in __all__",
+        ),
+        pytest.param(
+            'from lib import secret, x\n\n__all__ = [\n    "f",\n    "secret",\n] + secret.__all__\n'
+            '__all__ += sorted(["x", "secret"])\n\n\ndef f():\n    pass\n',
+            'from lib import x\n\n__all__ = [\n    "f",\n]\n__all__ += ["x"]\n\n\ndef f():\n    pass\n',
+            id="unless they went",
+        ),
+        pytest.param(
             '__all__ = [\n    "f",\n    "use",\n]\nfrom lib import (\n    g,\n    secret,\n)\n\n\ndef use():\n'
             "    return secret()\n\n\ndef f():\n    return g()\n",
             '__all__ = [\n    "f",\n]\nfrom lib import g\n\n\ndef f():\n    return g()\n',

@@ -33,7 +33,7 @@ from validators.references import Reader
 from validators.snapshot import freeze
 from validators.splits import TRAIN, Plan, assign, hubs, is_site, plan
 
-VERSION = "15"
+VERSION = "16"
 """Goes up when the same rows could come to another snapshot."""
 
 CUT = "cut"

@@ -232,7 +232,7 @@ class _Module:
     def _drop_unused(self) -> bool:
         """Takes out private definitions and imports that only what went has used; whether there were any."""
         read = {name for part in self.parts for name in _read(part)} | {
-            name for part in self.parts if _is_all(part.node) for name in _strings(part.node)
+            str(c.value) for part in self.parts if _is_all(part.node) for c in _constants(part.node)
         }
         idle = self.used - read
         kept: list[_Part] = []
@@ -252,14 +252,31 @@ class _Module:
     def _listed(self, part: _Part) -> _Part | None:
         """`__all__` without what went."""
         node = part.node
-        if not _is_all(node) or not (self.gone & set(_strings(node)) or self._gives_away(part.text)):
+        if not _is_all(node) or not (self._misses(node) or self._gives_away(part.text)):
             return part
-        listed = [n for n in _strings(node) if n not in self.gone and n not in self.names]
+        assert isinstance(node, (ast.Assign, ast.AugAssign))
         above = "".join(lines_of(part.head)[: -_height(node)])
-        quoted = [f'"{name}"' for name in listed]
-        inner = ", ".join(quoted) if _height(node) == 1 else "\n" + "".join(f"    {q},\n" for q in quoted)
+        listed = " + ".join(self._operands(node.value, wrapped=_height(node) > 1))
         sign = "+=" if isinstance(node, ast.AugAssign) else "="
-        return _Part(node, f"{above}__all__ {sign} [{inner}]\n") if listed else None
+        return _Part(node, f"{above}__all__ {sign} {listed}\n") if listed else None
+
+    def _operands(self, value: ast.expr, *, wrapped: bool) -> list[str]:
+        """What a list of names is the sum of, without what went: names, and what stands for others (`x.__all__`)."""
+        if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add):
+            return [o for side in (value.left, value.right) for o in self._operands(side, wrapped=wrapped)]
+        if not isinstance(value, (ast.List, ast.Tuple)) and not self._misses(value):
+            return [ast.unparse(value)]
+        elements = value.elts if isinstance(value, (ast.List, ast.Tuple)) else _constants(value)
+        kept = [
+            f'"{e.value!s}"' if isinstance(e, ast.Constant) else ast.unparse(e) for e in elements if not self._misses(e)
+        ]
+        inner = "\n" + "".join(f"    {k},\n" for k in kept) if wrapped else ", ".join(kept)
+        return [f"[{inner}]"] if kept else []
+
+    def _misses(self, value: ast.AST) -> bool:
+        """Whether what went is named in an expression, or quoted."""
+        found = {n.id for n in ast.walk(value) if isinstance(n, ast.Name)} | {c.value for c in _constants(value)}
+        return bool(found & (self.gone | self.names))
 
     def _leaves(self, node: ast.stmt) -> None:
         self.gone |= _bound(node)
@@ -292,8 +309,8 @@ def _is_all(node: ast.stmt) -> bool:
     return any(isinstance(t, ast.Name) and t.id == "__all__" for t in targets)
 
 
-def _strings(node: ast.stmt) -> list[str]:
-    return [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+def _constants(node: ast.AST) -> list[ast.Constant]:
+    return [n for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
 
 
 def _imports(node: ast.stmt) -> bool:
