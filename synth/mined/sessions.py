@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 import doctest
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from heapq import heapify, heappop, heappush
+from itertools import groupby
 
-from synth.dataflow import flow, flow_all, nodes, unbound
+from synth.dataflow import flow, flow_all, nodes
 from synth.folding import reads_as_literal
+from synth.mined.history import History
 from synth.mined.outputs import Errors, Script, Session, Step, builtin_error, is_print, shows
 
 LONGEST = 40
@@ -35,11 +38,12 @@ def sessions(text: str, echoes: bool = True, errors: Errors = builtin_error) -> 
     """
     steps, prose = _steps(text)
     steps = _without_echoes(steps, echoes)
-    for block in dict.fromkeys(s.block for s in steps):
-        end = max(i for i, s in enumerate(steps) if s.block == block) + 1
-        shown = {i for i, s in enumerate(steps) if s.block == block and s.want and _can_be_checked(s, errors)}
-        for part in _parts(steps[:end], sorted(shown)):
-            chosen = _slice(part)
+    history = History(steps)
+    for block, run in groupby(range(len(steps)), key=lambda i: steps[i].block):
+        within = list(run)
+        shown = [i for i in within if steps[i].want and _can_be_checked(steps[i], errors)]
+        for end, checks in _parts(history, shown, within[-1] + 1):
+            chosen = _slice(history, end, checks)
             if 0 < len(chosen) <= LONGEST:
                 made = Script(chosen, errors).session()
                 if made is not None:
@@ -50,41 +54,36 @@ def _can_be_checked(step: Step, errors: Errors) -> bool:
     return Script([replace(step, checked=True)], errors).session() is not None
 
 
-def _parts(steps: list[Step], checks: list[int]) -> Iterator[list[Step]]:
-    """The steps with their checks shared out: a few a part, one that shows what is changed later alone."""
-    fixed = _module_like(steps)
+def _parts(history: History, checks: Sequence[int], end: int) -> Iterator[tuple[int, list[int]]]:
+    """Where parts end, and their checks: a few a part, one that shows what is changed later alone."""
     shared: list[int] = []
     for i in checks:
-        if _is_changed(steps[i], steps[i + 1 :], fixed):
-            yield _checking(steps[: i + 1], {i})
+        if _is_changed(history, i, end):
+            yield i + 1, [i]
         else:
             shared.append(i)
     if len(shared) <= MOST:
-        yield _checking(steps, set(shared))
+        yield end, shared
         return
     groups: dict[str, list[int]] = {}
     for i in shared:
-        groups.setdefault(_called(steps[i].tree), []).append(i)
+        groups.setdefault(_called(history.steps[i].tree), []).append(i)
     for group in groups.values():
         for at in range(0, len(group), MOST):
             chosen = group[at : at + MOST]
-            yield _checking(steps[: chosen[-1] + 1], set(chosen))
+            yield chosen[-1] + 1, chosen
 
 
-def _checking(steps: list[Step], chosen: set[int]) -> list[Step]:
-    return [replace(s, checked=i in chosen) for i, s in enumerate(steps)]
-
-
-def _is_changed(step: Step, after: list[Step], fixed: AbstractSet[str]) -> bool:
+def _is_changed(history: History, at: int, end: int) -> bool:
     """Whether later steps change what a step shows: an object by its name, or a view."""
+    step = history.steps[at]
     value = step.tree.value if isinstance(step.tree, ast.Expr) else None
     if isinstance(value, ast.Call) and is_print(value) and len(value.args) == 1:
         value = value.args[0]
     is_made = not isinstance(value, (ast.Name, ast.Attribute, ast.Subscript))
     if value is None or (is_made and reads_as_literal(step.want.strip())):
         return False
-    looked_at = flow(value).reads - fixed
-    return any(looked_at & (flow(s.tree).changes | flow(s.tree).binds) for s in after if not shows(s))
+    return any(not history.is_fixed(name, end) and history.is_disturbed(name, at, end) for name in flow(value).reads)
 
 
 def _called(tree: ast.stmt) -> str:
@@ -93,38 +92,53 @@ def _called(tree: ast.stmt) -> str:
     return calls[0].func.attr if calls else ""  # type: ignore[attr-defined]
 
 
-def _slice(steps: list[Step]) -> list[Step]:
-    """The steps that are checked, and what their names depend on.
+def _slice(history: History, end: int, checks: Sequence[int]) -> list[Step]:
+    """The steps that are checked, and what their names depend on; more than `LONGEST` are not all of them.
 
     Calls for their effect in the same run of prompts stay where they change what a name of theirs may also stand for (a
     view's graph). An expression with an output only shows something, unless its name says otherwise.
     """
-    fixed = _module_like(steps)
-    chosen = _needed(steps, fixed, frozenset())
-    what = flow_all(s.tree for s in chosen)
-    return _needed(steps, fixed, (what.reads | what.binds) - fixed)
+    steps = history.steps
+    chosen = _needed(history, end, checks, frozenset())
+    if len(chosen) <= LONGEST:
+        what = flow_all(steps[i].tree for i in chosen)
+        linked = frozenset(name for name in what.reads | what.binds if not history.is_fixed(name, end))
+        chosen = _needed(history, end, checks, linked)
+    return [replace(steps[i], checked=i in checks) for i in chosen]
 
 
-def _needed(steps: list[Step], fixed: AbstractSet[str], linked: AbstractSet[str]) -> list[Step]:
-    """The steps that are checked, what they depend on, and calls in their run that may change what is `linked`."""
-    blocks = {s.block for s in steps if s.checked}
-    last = max((i for i, s in enumerate(steps) if s.checked), default=0)
+def _needed(history: History, end: int, checks: Sequence[int], linked: AbstractSet[str]) -> list[int]:
+    """The steps that are checked, what they depend on, and calls in their run that may change what is `linked`.
+
+    Looked at are, from the last one, those that touch a name that is wanted or linked; over `LONGEST` the search ends.
+    """
+    steps, blocks = history.steps, {history.steps[i].block for i in checks}
     wanted: set[str] = set()
     rebound: set[str] = set()
-    chosen: list[Step] = []
-    for step in reversed(steps[: last + 1]):
-        what = flow(step.tree)
-        acting = _acting(step)
-        changes = frozenset() if shows(step) else (flow(acting) if acting else what).changes - fixed
-        acts = step.block in blocks and acting is not None and not step.want and bool(changes & linked - rebound)
-        if not step.checked and not acts and not (what.binds | changes) & wanted:
+    chosen: list[int] = []
+    last = max(checks, default=-1)
+    left = [-i for i in {*checks, *(history.touched(name, last, end) for name in linked)}]
+    heapify(left)
+    seen = last + 1
+    while left and len(chosen) <= LONGEST:
+        at = -heappop(left)
+        if not 0 <= at < seen:
             continue
-        chosen.append(step)
-        if isinstance(step.tree, (ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom, ast.FunctionDef)):
-            wanted -= what.binds - what.reads
-            rebound |= what.binds - what.reads
-        wanted |= what.reads - _own(step.tree)
-        rebound -= wanted
+        seen, step = at, steps[at]
+        what, acting = flow(step.tree), history.acting[at]
+        changes = {name for name in history.changes[at] if not history.is_fixed(name, end)}
+        touched = (what.binds | changes) & (wanted | linked)
+        acts = step.block in blocks and acting is not None and not step.want and bool(changes & linked - rebound)
+        if at in checks or acts or (what.binds | changes) & wanted:
+            chosen.append(at)
+            if isinstance(step.tree, (ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom, ast.FunctionDef)):
+                wanted -= what.binds - what.reads
+                rebound |= what.binds - what.reads
+            wanted |= what.reads - _own(step.tree)
+            rebound -= wanted
+            touched |= what.reads
+        for name in touched:
+            heappush(left, -history.touched(name, at, end))
     return chosen[::-1]
 
 
@@ -136,16 +150,6 @@ def _own(tree: ast.stmt) -> frozenset[str]:
     inner = [n for n in nodes(tree) if isinstance(n, ast.Assign)]
     bound = flow_all([*heads, *(target for n in inner for target in n.targets)]).binds
     return bound - flow_all([n.value for n in inner if flow(n).binds & flow(n).reads]).reads
-
-
-def _acting(step: Step) -> ast.Expr | None:
-    """A statement that may be there for its effect alone: a call, also one whose value is thrown away."""
-    match step.tree:
-        case ast.Expr():
-            return step.tree
-        case ast.Assign(targets=[ast.Name(id="_")], value=ast.Call() as call):
-            return ast.Expr(call)
-    return None
 
 
 def _without_echoes(steps: list[Step], alone: bool) -> list[Step]:
@@ -172,13 +176,6 @@ def _without_echoes(steps: list[Step], alone: bool) -> list[Step]:
     return [
         replace(s, want="") if i in echoes and (s.block in checked or not alone) else s for i, s in enumerate(steps)
     ]
-
-
-def _module_like(steps: list[Step]) -> set[str]:
-    """Names of modules, which calls don't change: imported ones, and those that a session uses and never binds."""
-    imported = [s.tree for s in steps if isinstance(s.tree, (ast.Import, ast.ImportFrom))]
-    others = [s.tree for s in steps if not isinstance(s.tree, (ast.Import, ast.ImportFrom))]
-    return (set(unbound([s.tree for s in steps])) - flow_all(others).binds) | flow_all(imported).binds
 
 
 _DIRECTIVE = re.compile(r"[ \t]*#[ \t]*doctest:(.*)")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
+from types import FrameType
+
 import pytest
 
 from synth.mined.sessions import sessions
@@ -180,3 +184,29 @@ def test_an_error_that_a_program_cannot_name_is_no_check() -> None:
     assert list(sessions(text)) == []
     [made] = sessions(text, errors=lambda name: f"lib.{name}")
     assert "except lib.Wrong as error:" in made.body
+
+
+@pytest.mark.parametrize("chained", [False, True])
+@pytest.mark.parametrize("apart", ["\n", "\nThen this.\n\n"])
+def test_twice_the_prompts_cost_twice_as_much(apart: str, chained: bool) -> None:
+    """What is done for a long page grows with its prompts, whether they stand together or depend on one another."""
+
+    def calls(prompts: int) -> int:
+        lines = [">>> import lib\n"]
+        for n in range(prompts):
+            base = f"a{n - 1}" if chained and n else str(n)
+            lines.append(f"{apart}>>> a{n} = lib.f({base})\n>>> a{n}.g{n}({n})\n{n}\n")
+        counted: Counter[str] = Counter()
+
+        def count(_frame: FrameType, event: str, _argument: object) -> None:
+            counted[event] += 1
+
+        before = sys.getprofile()
+        sys.setprofile(count)
+        try:
+            assert list(sessions("".join(lines)))
+        finally:
+            sys.setprofile(before)
+        return counted["call"]
+
+    assert calls(160) < 2.6 * calls(80)
