@@ -158,7 +158,6 @@ KEYWORDS: Mapping[str, tuple[str, ...]] = {
     "descending": ("ascending", "reverse"),
     "distance": ("weight",),
     "dtype": ("type",),
-    "edges": ("edgelist", "ebunch"),
     "end": ("stop",),
     "every": ("freq", "interval"),
     "func": ("function", "fn"),
@@ -189,6 +188,9 @@ KEYWORDS: Mapping[str, tuple[str, ...]] = {
 }
 """A parameter -> what the same thing is called by other libraries and functions."""
 
+_COUNTED = ("components", "edges", "nodes", "paths")
+"""What a function for one of is called as if it gave many: of other things nobody loses count."""
+
 _LITTLE = frozenset({"all", "and", "by", "from", "in", "is", "of", "on", "to", "number", "get", "set", "add", "has"})
 """Words that say nothing of what two names have in common."""
 
@@ -218,6 +220,8 @@ def _in_number(name: str, kin: Mapping[str, Collection[str]]) -> Iterator[str]:
     """The name for one, or for many, where another function about the same ends so (`all_pairs_shortest_path`)."""
     *first, last = name.split("_")
     other = last[:-1] if last.endswith("s") and not last.endswith("ss") else last + "s"
+    if other.endswith("s") and other not in _COUNTED:
+        return
     if {*first} & {*kin.get(other, ())} and ("all" not in first or other in ("path", "paths")):
         yield "_".join([*first, other])
 

@@ -24,6 +24,7 @@ FUNCTIONS = ["all_pairs_shortest_path", "all_shortest_paths", "join_trees", "bfs
         ("all_triangles", []),
         ("all_edge_cuts", []),
         ("dfs_tree", []),
+        ("minimum_edge_cut", ["min_edge_cut"]),
         ("projected_graph", []),
         ("diameter", []),
         ("union", []),
