@@ -74,6 +74,8 @@ def with_arguments(call: cst.Call, arguments: Sequence[cst.Arg]) -> cst.Call:
             end = last.whitespace_after_arg if last else argument.whitespace_after_arg
             ending = last.comma if last else cst.MaybeSentinel.DEFAULT
             made.append(argument.with_changes(comma=ending, whitespace_after_arg=end))
+    if not made:  # a break behind the opening bracket stood before an argument
+        return call.with_changes(args=made, whitespace_before_args=cst.SimpleWhitespace(""))
     return call.with_changes(args=made)
 
 

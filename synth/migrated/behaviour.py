@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import random
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +19,6 @@ from registry.families import Families
 from registry.names import SymbolIndex
 from registry.records import Change, Page, Program, Verdict
 from registry.text import Text
-from synth.dataflow import flow
 from synth.material import Outcomes, Piece, Update, draw, key_of
 from synth.migrated.calls import Receivers, Script
 from synth.migrated.literals import changes_of
@@ -38,6 +38,9 @@ VARIED = 300
 
 EACH = 3
 """Most variants of one program."""
+
+_CONVERSION = re.compile(r"\.(to_\w+|tolist|rows|row|item|collect|as_\w+)$")
+"""Names of what only hands on what another call made."""
 
 
 @dataclass(frozen=True)
@@ -125,26 +128,19 @@ class Behaviour:
                 yield Difference(piece, symbol, expression, old, new, operator)
 
     def _subject(self, piece: Piece, code: str, expression: str) -> str | None:
-        """What a result is of: what is called in it, else in the last statement that made what it reads.
+        """What a result is of: the only function that is called for it, else the only suspect of these.
 
-        Of several calls there a suspect, else what the example is about.
+        None where that isn't known: of a chain of calls any link may be the one that acts differently.
         """
-        script = Script(code, self.index.roots, self.receivers.of(piece.called))
+        script = Script(f"{code}{expression}\n", self.index.roots, self.receivers.of(piece.called))
         calls = list(script.calls(self.index))
-        names = set(flow(ast.parse(expression, mode="eval")).reads)
-        for position in range(len(script.body) - 1, -1, -1):
-            what = flow(script.body[position])
-            if not (what.binds | what.changes) & names:
-                continue
-            here = [c for c in calls if c.statement == position]
-            if any(not c.options and not c.dotted.startswith(".") for c in here):
-                return None  # the library's, by a name that nothing tells of
-            called = [p for c in here for p in c.options if _acts(p, self.index)]
-            if called:
-                order = [*(p for p in piece.example.symbols if p in called), *called]
-                return next((p for p in order if p in self.suspects), order[0])
-            names |= what.reads
-        return None
+        if any(not c.options and not c.dotted.startswith(".") for c in calls):
+            return None  # the library's, by a name that nothing tells of
+        called = dict.fromkeys(p for c in calls if (p := _meant(c.options, piece)) and _acts(p, self.index))
+        telling = [p for p in called if not _CONVERSION.search(p)] or list(called)
+        if len(telling) > 1:
+            telling = [p for p in telling if p in self.suspects]
+        return telling[0] if len(telling) == 1 else None
 
     def _varied(self) -> list[Piece]:
         """Programs that pass at both releases with other literals, and with what they give at the old release."""
@@ -178,19 +174,25 @@ class Behaviour:
             yield Program(code=text, test=probing(checks[:3]))
 
 
+def _meant(options: Sequence[str], piece: Piece) -> str | None:
+    """Which of the methods of one name an example calls: the only one, what it is about, else one of its own file."""
+    module = piece.example.file.removesuffix(".py").replace("/", ".") + "."
+    own = [p for p in options if p in piece.example.symbols] or [p for p in options if p.startswith(module)]
+    return (own or [*options])[0] if len(options) == 1 or own else None
+
+
 def _acts(path: str, index: SymbolIndex) -> bool:
     return path in index.by_path and index.by_path[path].kind in ("function", "method")
 
 
 def _far(code: str) -> Iterator[list[Edit]]:
-    """Edits of one literal each: numbers of arguments more than doubled, truth values turned around."""
+    """Edits of one literal each: numbers of arguments more than doubled."""
     source = Source(code)
     for call in (n for n in ast.walk(source.tree) if isinstance(n, ast.Call)):
         for node in (*call.args, *(k.value for k in call.keywords)):
-            if not isinstance(node, ast.Constant) or not isinstance(node.value, (bool, int, float)):
-                continue
-            value = not node.value if isinstance(node.value, bool) else 2 * node.value + 1
-            yield [(*source.span(node), repr(value))]
+            value = node.value if isinstance(node, ast.Constant) else None
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                yield [(*source.span(node), repr(2 * value + 1))]
 
 
 def suspects(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +20,7 @@ from registry.names import SymbolIndex
 from registry.records import Change, Example, Program
 from synth.material import Messages, Outcomes, Piece, Update, drifted, passing
 from synth.migrated import behaviour
+from synth.migrated.acceptance import acceptable, tidied, without_change, without_idle_calls
 from synth.migrated.behaviour import Behaviour, with_behaviour
 from synth.migrated.evidence import (
     Pair,
@@ -223,19 +224,19 @@ class Drift:
         more: Iterable[Site] = settled(self.probes, self.bench.run(self.releases[1], (p.program for p in self.probes)))
         sites = runnable(self.sites.limited([*self.found, *more]), self.bench, self.releases[0])
         yield from self.sites.rows(sites, self.domain, self.releases)
-        known = {record.id for record in self._rows}
         updates = self.sites.updates(sites, given_up(sites, self.bench, self.releases))
-        yield from self._emitted(u for u in updates if u.old.id not in known)
+        yield from self._emitted(updates, frozenset(record.id for record in self._rows))
 
-    def _emitted(self, updates: Iterable[Update]) -> Iterator[Program | Example]:
+    def _emitted(self, updates: Iterable[Update], known: Collection[str] = frozenset()) -> Iterator[Program | Example]:
         """A row for each old program, with what the old form does at the new release.
 
         Of several ways to update it the first that runs prove is the row, else the first: what is refuted is counted
-        too. Proofs refuse it; that it has no effect says so here.
+        too. Proofs refuse it; that it has no effect says so here. Old programs that are `known` have a row.
         """
         ways: dict[str, list[Update]] = {}
-        for update in _distinct(updates):
-            ways.setdefault(update.old.id, []).append(update)
+        for update in self._accepted(updates):
+            if update.old.id not in known:
+                ways.setdefault(update.old.id, []).append(update)
         every = [update for of_one in ways.values() for update in of_one]
         before, after = (self.bench.run(release, (u.old for u in every)) for release in self.releases)
         holding = self.bench.holding(self.releases[1], (u.new for u in every if before[u.old.id].outcome == "passed"))
@@ -247,6 +248,19 @@ class Drift:
             yield update.old
             yield update.new
             yield drifted(update, wording.prompt(update, effect or "differs", said), effect, self.releases)
+
+    def _accepted(self, updates: Iterable[Update]) -> list[Update]:
+        """The updates that a maintainer would take, each two programs once: the change feeds a check, no call is idle.
+
+        What stands in them and does nothing for the checks is left out where they hold without it.
+        """
+        found = _distinct(tidied(u) for u in updates if acceptable(u))
+        lean = {i: made for i, u in enumerate(found) if (made := without_idle_calls(u)) is not None}
+        holding = self.bench.holding(self.releases[1], (u.new for u in lean.values()))
+        found = [lean[i] if i in lean and lean[i].new.id in holding else u for i, u in enumerate(found)]
+        cut = {i: bare for i, u in enumerate(found) if (bare := without_change(u)) is not None}
+        holding = self.bench.holding(self.releases[1], cut.values())
+        return _distinct(u for i, u in enumerate(found) if i not in cut or cut[i].id not in holding)
 
 
 def _distinct(updates: Iterable[Update]) -> list[Update]:

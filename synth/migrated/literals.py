@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -20,6 +21,9 @@ from synth.source import Edit, Source, applied
 
 FEW = 4
 """Constants in a collection that still may be changed one by one: more are data."""
+
+_COMMENT = re.compile(r"\S[ \t]+# ", re.MULTILINE)
+"""A comment behind code: one on a line of its own may be that of the call's function."""
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -68,8 +72,10 @@ def _variants(site: Site, rng: random.Random, each: int) -> Iterator[Probe]:
 def holds_data(code: str) -> bool:
     """Whether a script holds values that belong together, as an expected result does to the size it is of.
 
-    Nor are loops and handlers varied: what they go through and catch is meant as it is.
+    Nor are loops and handlers varied: what they go through and catch is meant as it is; nor what a comment speaks of.
     """
+    if _COMMENT.search(code):
+        return True
     nodes = list(ast.walk(ast.parse(code)))
     displays = (n for n in nodes if isinstance(n, (ast.List, ast.Tuple, ast.Set, ast.Dict)))
     return any(isinstance(n, (ast.Compare, ast.For, ast.Try)) for n in nodes) or any(

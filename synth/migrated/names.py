@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_NUMBERED = re.compile(r"\bresult(\d+)\b")
-_PLAIN = re.compile(r"\bresult\b")
+_NUMBERED = ("result", "raised", "warned", "printed")
+"""What miners number the results of calls by."""
 
 
 def renumbered(texts: Sequence[str]) -> list[str]:
@@ -14,9 +14,16 @@ def renumbered(texts: Sequence[str]) -> list[str]:
 
     Those before it are gone where only a part of a program is shown.
     """
-    numbers = sorted({int(n) for text in texts for n in _NUMBERED.findall(text)})
-    if not numbers or any(_PLAIN.search(text) for text in texts):
+    found = list(texts)
+    for stem in _NUMBERED:
+        found = _counted(found, stem)
+    return found
+
+
+def _counted(texts: Sequence[str], stem: str) -> list[str]:
+    numbered = re.compile(rf"\b{stem}(\d+)\b")
+    numbers = sorted({int(n) for text in texts for n in numbered.findall(text)})
+    if not numbers or any(re.search(rf"\b{stem}\b", text) for text in texts):
         return list(texts)
-    alone = len(numbers) == 1
-    new = {str(n): "" if alone else str(at) for at, n in enumerate(numbers, 1)}
-    return [_NUMBERED.sub(lambda m: "result" + new[m[1]], text) for text in texts]
+    new = {str(n): "" if len(numbers) == 1 else str(at) for at, n in enumerate(numbers, 1)}
+    return [numbered.sub(lambda m: stem + new[m[1]], text) for text in texts]

@@ -22,6 +22,9 @@ from synth.migrated.recording import Check, probing, recorded, values_of
 from synth.migrated.site import Site, comment_of
 from synth.migrated.slices import joined
 
+MOST_NUMBER = 3
+"""Larger numbers in a call speak of the data that it was written for."""
+
 _RESULT = "result"
 _IMPORTS = (ast.Import, ast.ImportFrom)
 _FILLING = (ast.Expr, ast.Assign, ast.AugAssign, ast.For)
@@ -159,7 +162,7 @@ class Planter:
             if isinstance(statement, _IMPORTS):
                 continue
             what = flow(statement)
-            made = what.binds if isinstance(statement, (ast.Assign, ast.AnnAssign)) else frozenset()
+            made = what.binds if _makes(statement) else frozenset()
             fills = {n for n in what.changes if n in ready} if isinstance(statement, _FILLING) else frozenset()
             for name in sorted(made | fills):
                 before = ready.get(name)
@@ -331,14 +334,29 @@ def _reads(check: Check) -> frozenset[str]:
 
 
 def _can_move(reads: Sequence[str], node: ast.AST, script: Script) -> bool:
-    """Whether something can stand in another program: it needs one thing or few of it, no functions, and no text.
+    """Whether something can stand in another program: it needs one thing or few of it, no functions, and no data.
 
     What needs nothing has nothing to do with the lines it would stand among; a text names what only its own program
-    has (`weight="cost"`).
+    has (`weight="cost"`), and so do collections of values, and numbers that are not small.
     """
-    texts = (n for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str))
     own = any(_defines(s) and flow(s).binds & set(reads) for s in script.body)
-    return 0 < len(reads) <= 3 and not own and not any(texts)
+    return 0 < len(reads) <= 3 and not own and not any(map(_is_data, ast.walk(node)))
+
+
+def _is_data(node: ast.AST) -> bool:
+    """Whether a node is a text, a number over `MOST_NUMBER`, or a collection of values."""
+    if isinstance(node, (ast.List, ast.Set, ast.Tuple, ast.Dict)):
+        return isinstance(getattr(node, "ctx", ast.Load()), ast.Load) and any(
+            isinstance(n, ast.Constant) for n in ast.walk(node)
+        )
+    value = node.value if isinstance(node, ast.Constant) else None
+    return isinstance(value, str) or (isinstance(value, (int, float)) and value > MOST_NUMBER)
+
+
+def _makes(statement: ast.stmt) -> bool:
+    """Whether a statement names what a call gave: a plain value of that name means something else elsewhere."""
+    value = statement.value if isinstance(statement, (ast.Assign, ast.AnnAssign)) else None
+    return value is not None and any(isinstance(n, ast.Call) for n in ast.walk(value))
 
 
 def _long_text(node: ast.AST) -> bool:

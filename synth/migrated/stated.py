@@ -104,9 +104,9 @@ def _only_says_whether(text: str) -> bool:
 def _in_order(before: str, after: str) -> str:
     """The new literal, its keys in the old one's order: only what changed is to be seen."""
     old, new = ast.literal_eval(before), ast.literal_eval(after)
-    if not isinstance(old, dict) or not isinstance(new, dict):
+    if not isinstance(old, dict) or not isinstance(new, dict) or not new.keys() <= old.keys():
         return after
-    return repr({key: new[key] for key in (*(k for k in old if k in new), *(k for k in new if k not in old))})
+    return repr({key: new[key] for key in old if key in new})
 
 
 def _free(code: str) -> str:

@@ -22,6 +22,17 @@ LONGEST_ERROR = 300
 _CODE = re.compile(r"(?<=[.`'\"])\w+|\w+(?=\()|\b\w*[a-z0-9]_\w+|\b[A-Z]\w*[a-z]\w*[A-Z]\w*")
 """Words that stand as code in an error's text: after a dot or quote, before a bracket, with capitals within."""
 
+_ROLE = re.compile(r":\w+:`~?([^`<]+)(?: <[^`]*>)?`")
+"""A role of reST, as `:meth:` before a name."""
+
+_SENTENCE = re.compile(r"(?=\S+\s+\S+\s+\S).*[.!`)]$")
+"""Three words or more, and an end."""
+
+_PARAMETER = re.compile(r"\b(parameters?|arguments?|keywords?|args?)\b", re.IGNORECASE)
+_SINCE = re.compile(r"(Deprecated|Removed|Changed|Added) (since|in)\b", re.IGNORECASE)
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_QUOTED = re.compile(r"`(\w+)`")
+
 
 class Wording:
     """Writes prompts.
@@ -57,34 +68,47 @@ class Wording:
         """
         own = {part for path in update.symbols for part in path.split(".")}
         known = self.changes.get(update.change or "")
-        notes = _notes(known) if known is not None and effect != "warns" else []
-        note = next((text for text in notes if self._is_about(text, own)), None)
-        return "\n".join(filter(None, [self._asked(update, effect, self._told(said, update)), note]))
+        quiet = known is None or effect == "warns" or update.restates
+        notes = _notes(known) if known is not None and not quiet else []
+        asked = self._asked(update, effect, said)
+        changed = _changed(update)
+        about = (text for text in notes if self._is_about(text, own) and _is_of(text, changed))
+        known_names = {*_WORD.findall(asked)}
+        note = next(
+            (text for text in about if not _QUOTED.search(text) or set(_QUOTED.findall(text)) - known_names), None
+        )
+        return "\n".join(filter(None, [asked, note]))
 
     def _asked(self, update: Update, effect: str, said: str) -> str:
         old, new = self.releases
         subject = self._public(update.symbols[0]) if update.symbols else "something"
         if update.restates:
             return f"{subject} gives another result with {new} than with {old}. Update what this code expects."
-        if said:
+        told = self._told(said, update)
+        if told:
             does = "warns" if effect == "warns" else "fails"
-            return f"With {new} this code {does}:\n{said}\nUpdate it."
-        return f"With {new} this code no longer gives what it gave with {old}: {subject} has changed. Update it."
+            return f"With {new} this code {does}:\n{told}\nUpdate it."
+        if said:
+            does = "warns at" if effect == "warns" else "fails at"
+            return f"With {new} this code {does} its use of `{_named(update)}` ({said.partition(':')[0]}). Update it."
+        differs = f"With {new} this code no longer gives what it gave with {old}"
+        told_by_runs = update.maker[0] != "pairs" or len(update.symbols) == 1  # else which one changed isn't known
+        return f"{differs}: {subject} has changed. Update it." if told_by_runs else f"{differs}. Update it."
 
     def _public(self, path: str) -> str:
         old, new = self.indexes
         return old.public(path) if path in old.by_path else new.public(path)
 
     def _told(self, said: str, update: Update) -> str:
-        """An error or warning on one line; its kind alone where it names what the programs don't, or is too long."""
+        """An error or warning on one line; empty where it names what the programs don't, is long, or says nothing."""
         text = " ".join(said.split())
         programs = (update.old, update.new)
         own = {*re.findall(r"\w+", " ".join(p.code + " " + p.test for p in programs))}
         for path in update.symbols:
             own |= {*path.split("."), *self.members.get(path, ()), *self.members.get(path.rpartition(".")[0], ())}
-        kind, _, message = text.partition(":")
+        _, _, message = text.partition(":")
         foreign = (set(_CODE.findall(message)) & self.names) - own
-        return text if not foreign and len(text) <= LONGEST_ERROR else kind
+        return text if message and not foreign and len(text) <= LONGEST_ERROR else ""
 
     def _is_about(self, text: str, own: Collection[str]) -> bool:
         words = {word for word in re.findall(r"\w+", text) if len(word) > 3}
@@ -93,6 +117,29 @@ class Wording:
 
 
 def _notes(change: Change) -> list[str]:
+    """What people wrote of a change: sentences, without markup."""
     rows: Sequence[Any] = change.evidence
     texts = [str(e["text"]) for e in rows if isinstance(e, Mapping) and e.get("source") in SOURCES]
-    return [text for text in (" ".join(t.split()) for t in texts) if 10 < len(text) <= LONGEST]
+    plain = (_ROLE.sub(r"`\1`", " ".join(t.split())).replace("``", "`") for t in texts)
+    return [text for text in plain if 10 < len(text) <= LONGEST and _SENTENCE.match(text)]
+
+
+def _is_of(note: str, changed: Collection[str]) -> bool:
+    """Whether a note about a parameter, or one that only says since when, is about what the two forms differ in."""
+    if not _PARAMETER.search(note) and not _SINCE.match(note):
+        return True
+    return bool({*_WORD.findall(note)} & set(changed))
+
+
+def _named(update: Update) -> str:
+    """What the old form names of what changed: the new form's name would be the answer."""
+    old = _WORD.findall(update.old.code)
+    names = [path.rpartition(".")[2] for path in update.symbols]
+    gone = [word for word in old if word in _changed(update)]
+    return next((name for name in (*(n for n in names if n in old), *gone)), names[0] if names else "")
+
+
+def _changed(update: Update) -> frozenset[str]:
+    """The words that only one of the two forms has."""
+    old, new = ({*_WORD.findall(p.code)} for p in (update.old, update.new))
+    return frozenset(old ^ new)

@@ -38,6 +38,21 @@ def test_a_note_of_the_change_is_told() -> None:
     assert asked("gather takes items by keyword now.") == f"{BROKE}\ngather takes items by keyword now."
 
 
+@pytest.mark.parametrize(
+    "note", ["gather_all_items", "The `scale` parameter was renamed `factor`.", "Deprecated since 1.5.0.", "Uses less."]
+)
+def test_a_note_is_a_sentence_about_what_differs(note: str) -> None:
+    """A bare name, the note of another parameter and a bare version number are no hints."""
+    assert asked(note) == BROKE
+    assert asked("The :meth:`gather` takes `items` by keyword.").endswith("The `gather` takes `items` by keyword.")
+
+
+def test_what_nobody_knows_is_not_said() -> None:
+    """Of a maintainers' pair that names several symbols none is said to have changed."""
+    told = asked(symbols=("lib.tools.gather", "lib.tools.spread"))
+    assert told == "With lib 2 this code no longer gives what it gave with lib 1. Update it."
+
+
 def test_other_symbols_are_not_named() -> None:
     """A note that names something else of the library is left out: that may be held out."""
     assert asked("gather and spread take items by keyword now.") == BROKE
@@ -60,14 +75,16 @@ def test_what_finders_say_is_no_note() -> None:
     [
         ("fails", "TypeError: gather() takes", "With lib 2 this code fails:\nTypeError: gather() takes\nUpdate it."),
         ("warns", "UserWarning: use\n items", "With lib 2 this code warns:\nUserWarning: use items\nUpdate it."),
-        ("fails", "TypeError: call spread() for it", "With lib 2 this code fails:\nTypeError\nUpdate it."),
+        ("fails", "TypeError: call spread() for it",
+         "With lib 2 this code fails at its use of `gather` (TypeError). Update it."),
+        ("fails", "KeyError", "With lib 2 this code fails at its use of `gather` (KeyError). Update it."),
         ("fails", "KeyError: no spread", "With lib 2 this code fails:\nKeyError: no spread\nUpdate it."),
         ("fails", "GoneError: gather went", "With lib 2 this code fails:\nGoneError: gather went\nUpdate it."),
         ("fails", "", BROKE),
     ],
 )  # fmt: skip
 def test_what_the_run_said_is_told(effect: str, said: str, prompt: str) -> None:
-    """The error or warning stands in the prompt on one line; its kind alone where it names another symbol."""
+    """The error or warning stands in the prompt on one line; its kind and place where that names another symbol."""
     assert asked(effect=effect, said=said) == prompt
 
 
