@@ -137,18 +137,23 @@ class Mutator:
                 last_one = with_arguments(call, arguments[1:]) if arguments[1:] else call.with_changes(args=[])
                 yield f"{first.value.value}.{last}", last_one
 
-    def _sibling(self, right: Written, rng: random.Random) -> Iterator[tuple[str, cst.Call]]:
-        """A function beside it that it is taken for and that takes these arguments."""
-        symbol, last = self.index.by_path[right.path], right.function.rpartition(".")[2]
-        near = sorted(
+    def siblings(self, path: str, call: cst.Call) -> list[str]:
+        """Names of what stands beside a function that it is taken for, and that takes a call's arguments."""
+        symbol, last = self.index.by_path[path], path.rpartition(".")[2]
+        near = {
             name
-            for other in self._siblings.get(right.path.rpartition(".")[0], ())
-            if other.kind == symbol.kind and not other.deprecated and takes(other, right.call)
+            for other in self._siblings.get(path.rpartition(".")[0], ())
+            if other.kind == symbol.kind and not other.deprecated and takes(other, call)
             if not (name := other.path.rpartition(".")[2]).startswith("_")
             and not name.endswith("_")
             and (confusable(last, name) or any({last, name} == {*pair} for pair in SISTERS))
-        )
-        if near and is_plain(right.call):
+        }
+        return sorted(near) if is_plain(call) else []
+
+    def _sibling(self, right: Written, rng: random.Random) -> Iterator[tuple[str, cst.Call]]:
+        """A function beside it that it is taken for."""
+        near = self.siblings(right.path, right.call)
+        if near:
             yield _renamed(right.function, rng.choice(near)), right.call
 
     def _invented(self, right: Written, rng: random.Random) -> Iterator[tuple[str, cst.Call]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,8 +11,8 @@ from registry.records import Program, Symbol
 from synth.material import Piece, key_of, parents_of
 from synth.migrated.names import renumbered
 
-_MARKUP = re.compile(r" ?\[\w+\]_|[`$]")
-"""What a docstring has that a comment has not: footnotes, backquotes and formulas' marks."""
+_MARKUP = re.compile(r" ?\[\w+\]_|:(?:\w+:)+(?=`)|[`$]")
+"""What a docstring has that a comment has not: footnotes, roles, backquotes and formulas' marks."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +75,30 @@ class Site:
         lines = (line.strip() for line in self.prompt.rpartition("\n")[0].splitlines())
         return any(line and line != "try:" and not line.startswith(("import ", "from ")) for line in lines)
 
-    def said(self, symbol: Symbol | None) -> Site:
-        """The site with what the function is for in a comment above it, where nothing else tells that."""
+    def said(self, symbol: Symbol | None, always: bool = False) -> Site:
+        """The site with what the function is for in a comment above it, where nothing else tells that.
+
+        Args:
+            symbol: The function.
+            always: Also where other lines may tell it: another function could stand there as well.
+        """
         lines = self.prompt.splitlines(keepends=True)
         comment = comment_of(symbol)
-        if self.says or not comment or not self.prompt.strip():
+        if (self.says and not (always and self._is_ready)) or not comment or not self.prompt.strip():
             return self
         at = len(lines) - (1 if not self.raises else 2) if not self.prompt.endswith("\n") else len(lines)
         return replace(self, prompt="".join([*lines[:at], comment, *lines[at:]]))
+
+    @property
+    def _is_ready(self) -> bool:
+        """Whether the call's line is the first of a statement of the top level that no comment stands above."""
+        head, _, line = self.prompt.rpartition("\n")
+        above = head.rpartition("\n")[2]
+        try:
+            ast.parse(head)
+        except (SyntaxError, ValueError, RecursionError):
+            return False
+        return not line[:1].isspace() and "#" not in above and not above[:1].isspace()
 
     def numbered(self) -> Site:
         """The site with its results counted from one, or not at all where there is one."""
@@ -106,4 +123,6 @@ def comment_of(symbol: Symbol | None) -> str:
     """The first sentence of a symbol's documentation as a comment's line; none where it is long."""
     sentence = " ".join((symbol.doc if symbol else "").strip().split("\n\n")[0].split())
     sentence = _MARKUP.sub("", sentence)
+    if symbol is not None and symbol.kind == "class" and sentence.startswith(("A ", "An ")):
+        sentence = f"Make {sentence[0].lower()}{sentence[1:]}"
     return f"# {sentence}\n" if sentence and len(sentence) <= 100 else ""

@@ -27,11 +27,15 @@ from synth.migrated.codemods import backward
 from synth.migrated.mutants import Mutator, Written
 from synth.migrated.rules import Rule
 from synth.migrated.site import Site
-from synth.migrated.slices import Slicer
+from synth.migrated.slices import Slicer, without_repeats
 from synth.migrated.spelling import Speller
 from synth.vocabulary import defaults
 
-GENERATOR, VERSION = "sites", "5"
+GENERATOR, VERSION = "sites", "6"
+
+
+_HIDDEN = frozenset({"common", "compat", "core", "internals"})
+"""Modules that a library keeps to itself: what must be written with one of these is no call to learn."""
 
 
 @dataclass(frozen=True)
@@ -140,14 +144,14 @@ class Sites:
         wanted = (self.changes.keys() | self.rules.keys()) - hubs
         if not wanted & {*self.new.called(piece.program.code), *piece.called}:
             return
-        program = speller.through_modules(piece.program, wanted)
         try:
+            program = without_repeats(speller.through_modules(piece.program, wanted))
             script = Script(program.code, self.new.roots, self.receivers.of(piece.called))
             slicer = Slicer(program)
         except (SyntaxError, ValueError, RecursionError):
             return
         for call in script.calls(self.new):
-            if call.path in wanted:
+            if call.path in wanted and not _HIDDEN & {*call.dotted.split(".")} and "._" not in call.dotted:
                 for start, stale in self._forms(script, call, speller):
                     site = self._site(piece, script, slicer, call, start, stale)
                     if site is not None:
@@ -181,10 +185,12 @@ class Sites:
         change = next((r.change for r in self.rules.get(call.path, ())), None) if stale else None
         if change is None and call.path in self.changes:
             change = self.changes[call.path].id
+        parsed = parsed_call(text)
+        undecided = parsed is not None and call.path in self.new.by_path and self.mutator.siblings(call.path, parsed)
         return Site(
             piece, call.path, family, change, part.code[:start], part.code[start:stop], part.code[stop:], text,
             part.test, stale, lead=script.code[begin : call.span[0]],
-        ).said(self.new.by_path.get(call.path)).numbered()  # fmt: skip
+        ).said(self.new.by_path.get(call.path), bool(undecided)).numbered()  # fmt: skip
 
     def family(self, path: str) -> str | None:
         """The family that a canonical path of the new release belongs to."""

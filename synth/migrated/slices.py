@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from registry.records import Program
 from synth.dataflow import flow, flow_all, needed
-from synth.source import Source
+from synth.source import Source, applied
 
 _IMPORTS = (ast.Import, ast.ImportFrom)
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -101,6 +101,40 @@ def made_of(statements: Sequence[ast.stmt], wanted: Iterable[str], fixed: Contai
     if not looks:
         return kept
     return needed([ast.Pass() if p in looks else s for p, s in enumerate(statements)], names, fixed)
+
+
+_CHANGING = ("add", "append", "extend", "insert", "pop", "register", "remove", "update")
+"""How names of methods begin that change their object and may give something too."""
+
+
+def without_repeats(program: Program) -> Program:
+    """The program without calls of methods whose value is thrown away, where the same method's is kept elsewhere.
+
+    `s.shift(1)` before `r = s.shift(2)` only showed a value to who read the docs.
+
+    Raises:
+        SyntaxError: The code is no Python.
+    """
+    source = Source(program.code)
+    modules = flow_all(s for s in source.tree.body if isinstance(s, _IMPORTS)).binds
+    others = (s for s in source.tree.body if not isinstance(s, ast.Expr))
+    kept = {_method(node, modules) for s in others for node in ast.walk(s)} - {""}
+    gone = [s for s in source.tree.body if isinstance(s, ast.Expr) and _method(s.value, modules) in kept]
+    if not gone:
+        return program
+    edits = [(start, end + (source.text[end : end + 1] == "\n"), "") for start, end in map(source.span, gone)]
+    return replace(program, code=applied(source.text, edits))
+
+
+def _method(node: ast.AST, modules: Container[str]) -> str:
+    """The name of the method that an expression calls; nothing of what may change its object, or of a function."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return ""
+    owner: ast.AST = node.func.value
+    while isinstance(owner, ast.Attribute):
+        owner = owner.value
+    function = isinstance(owner, ast.Name) and owner.id in modules
+    return "" if function or node.func.attr.startswith(_CHANGING) else node.func.attr
 
 
 def joined(source: Source, positions: list[int]) -> tuple[str, dict[int, int]]:

@@ -8,10 +8,12 @@ from dataclasses import replace
 import pytest
 
 from flows.derivation import STEPS
-from registry.records import Example, Program
+from registry.records import Example, Program, Symbol
+from synth.material import Piece
 from synth.migrated.calls import Script
+from synth.migrated.site import Site
 from synth.migrated.sites import Limits
-from synth.migrated.slices import Slicer
+from synth.migrated.slices import Slicer, without_repeats
 from synth.migrated.spelling import Speller
 from synth.migrated.trials import runnable
 from tests.synth.conftest import parted
@@ -194,3 +196,39 @@ def test_old_forms_that_did_not_run_are_none(world: World) -> None:
     site = next(s for s in drift.found if s.stale)
     wrong = replace(site, stale=(*site.stale, ("rename", "lib.never()")))
     assert runnable([wrong], world.bench, world.releases[0]) == [site]
+
+
+@pytest.mark.parametrize(
+    ("code", "after"),
+    [
+        ("import lib\n\ns = lib.f()\ns.shift(1)\nr = s.shift(2)\n", "import lib\n\ns = lib.f()\nr = s.shift(2)\n"),
+        ("import lib\n\nG = lib.G()\nG.add(1)\nk = G.add(2)\n", None),
+        ("import lib\n\nG = lib.G()\nG.clear()\nr = G.size()\n", None),
+        ("import lib\n\nG = lib.G()\nlib.relabel(G)\nH = lib.relabel(G)\n", None),
+    ],
+)
+def test_values_thrown_away_are_no_set_up(code: str, after: str | None) -> None:
+    """A method's value that is only shown goes; what may change its object stays."""
+    assert without_repeats(Program(code=code, test="assert r")).code == (code if after is None else after)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "always", "after"),
+    [
+        ("import lib\n\nr = ", False, "import lib\n\n# Make a ring.\nr = "),
+        ("import lib\n\na = [1]\nr = ", False, None),
+        ("import lib\n\na = [1]\nr = ", True, "import lib\n\na = [1]\n# Make a ring.\nr = "),
+        ("import lib\n\n# What rings.\nr = ", True, None),
+        ("import lib\n\nr = [\n    1,\n    ", True, None),
+        ("import lib\n\nfor i in a:\n    r = ", True, None),
+    ],
+)
+def test_a_comment_decides_where_another_function_could_stand(prompt: str, always: bool, after: str | None) -> None:
+    """Its first sentence says which function is meant, at a statement of the top level; never twice."""
+    site = Site(
+        Piece(Example(domain="d", kind="doc", releases=("r",), parts={}, file="f", root="r", generator="g",
+                      generator_version="1"), Program(code="", test="")),
+        "lib.ring", "f", None, prompt, "lib.ring(2)", "\n", "lib.ring(2)", "assert r",
+    )  # fmt: skip
+    ring = Symbol(release="r" * 64, path="lib.ring", kind="class", doc="A :class:`ring`.\n\nMore.")
+    assert site.said(ring, always).prompt == (prompt if after is None else after)
