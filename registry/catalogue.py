@@ -28,7 +28,7 @@ EARLY_RULES = ("rejected", "outdated")
 SPLIT_RULES = ("held-out",)
 """Removal rules that keep a good row out of training because of what is held out."""
 
-WRONG_ROLES = ("old", "buggy", "rejected", "stub", "before", "corrupted")
+WRONG_ROLES = ("old", "buggy", "rejected", "stub", "before", "corrupted", "empty")
 """Roles of programs that a row shows as outdated or wrong."""
 
 RIGHT_ROLES = ("new", "fixed", "chosen", "answer", "after", "original", "whole")
@@ -175,7 +175,7 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
             "example": "Id of the example",
             "domain": "Domain",
             "kind": "Kind",
-            "old_program": "Id of the program that doesn't: old, buggy, rejected, stub, before, corrupted",
+            "old_program": "Id of the program that doesn't: old, buggy, rejected, stub, before, corrupted, empty",
             "new_program": "Id of the program that passes: new, fixed, chosen, answer, after, original, whole",
             "outcome_old": "Outcome of old_program (drift: at the old version)",
             "outcome_new": "Outcome of new_program",
@@ -198,7 +198,7 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
             "example": "Id of the example",
             "domain": "Domain",
             "kind": "Kind",
-            "code_old": "Old, buggy, rejected, unedited, corrupted code, or the stub",
+            "code_old": "Old, buggy, rejected, unedited, corrupted code, the stub, or code with its gap left empty",
             "code_new": "New, fixed, chosen, edited, original, whole code, or the answer",
             "test": "The test the new code passes",
             "outcome_old": "Outcome of code_old at its own version (drift: the old one)",

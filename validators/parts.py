@@ -28,6 +28,9 @@ DUTIES: Mapping[str, tuple[tuple[str, int], ...]] = {
 ALONE = "alone"
 """What roles begin with whose programs have one of a bug's several mistakes: each must fail too."""
 
+EMPTY = "empty"
+"""The role of the program whose gap is left empty, of a row in which that might do: it must fail."""
+
 _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
@@ -69,7 +72,8 @@ def obligations(example: Example) -> list[tuple[str, str]]:
 
 def duties_of(example: Example) -> list[tuple[str, int]]:
     """(role, index into the releases) of the runs that this example's proof needs."""
-    duties = [*DUTIES.get(example.kind, ()), *((role, -1) for role in programs_of(example) if role.startswith(ALONE))]
+    further = ((role, -1) for role in programs_of(example) if role.startswith(ALONE) or role == EMPTY)
+    duties = [*DUTIES.get(example.kind, ()), *further]
     return [*duties, ("before", 0)] if is_migration(example) else duties
 
 

@@ -29,7 +29,7 @@ from registry.names import SymbolIndex
 from registry.records import Example, Program, Verdict
 from registry.trees import parsed
 from validators.edits import checks_failing, line_named, place_fault, syntax_error
-from validators.parts import ALONE, DUTIES, duties_of, is_migration, programs_of
+from validators.parts import ALONE, DUTIES, EMPTY, duties_of, is_migration, programs_of
 from validators.scope import gap_fault, scope_fault, token_fault
 
 Verdicts = Mapping[tuple[str, str], Verdict]
@@ -258,8 +258,13 @@ def _preference(case: _Case) -> None:
 
 
 def _fim(case: _Case) -> None:
-    """fim: the whole passes, and the gap in it is one of whole syntax nodes."""
+    """fim: the whole passes, the gap in it is one of whole syntax nodes, and left empty it fails.
+
+    A gap without which nothing parses, or a name isn't bound, needs no program that shows it (`empty`).
+    """
     case.passes("whole")
+    if EMPTY in programs_of(case.example):
+        _fails(case, EMPTY, "vacuous-test", "The test passes with the gap left empty too")
     parts: Any = case.example.parts
     prefix, middle, suffix = (str(parts.get(name, "")) for name in ("prefix", "middle", "suffix"))
     whole = case.program("whole")

@@ -34,7 +34,9 @@ class Definitions:
             symbols: Canonical paths that the program calls.
         """
         words = list(dict.fromkeys(_NAMED.findall(text)))
-        by_name = {path.rpartition(".")[2]: path for path in sorted(symbols, reverse=True)}
+        called = set(symbols)  # of two classes' methods that one whose class is called too
+        ordered = sorted(sorted(called, reverse=True), key=lambda path: path.rpartition(".")[0] in called)
+        by_name = {path.rpartition(".")[2]: path for path in ordered}
         found = [self._index.by_path.get(by_name[word]) for word in words if word in by_name]
         shown = [(self._pages.get(s.page or ""), self._head(s)) for s in found if s is not None]
         return [(page, head) for page, head in shown if page is not None and head][:MOST]

@@ -1,8 +1,9 @@
 """`fim` rows: gaps in programs that passed: lines, neighbouring statements, expressions, all a call's arguments.
 
 The whole is a program's code with its test below. A gap has to follow from what stands around it
-(`synth.edited.decided`): where that doesn't name a function of the library that the gap calls, the row has with it what
-other files say of it (`context`: paths and signatures), and so do half of the others.
+(`synth.edited.decided`), and something has to be missing without it: where that isn't plain, the row has the program
+with the gap left empty, which must fail. Where the rest doesn't name a function of the library that the gap calls, the
+row has with it what other files say of it (`context`: paths and signatures), and so do half of the others.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from registry.records import Example, Page
+from registry.records import Example, Page, Program
 from registry.text import lines_of, placed_nodes
 from synth.claims import tells_values
+from synth.dataflow import flow, flow_all
 from synth.edited.context import Definitions
 from synth.edited.decided import Whole
 from synth.material import Piece, derived, draw, joined_licences
 from synth.source import Source
 
-GENERATOR, VERSION = "fim", "5"
+GENERATOR, VERSION = "fim", "6"
 SHORTEST, LONGEST = 4, 300
 """Characters of a gap."""
 LARGEST = 4_000
@@ -47,8 +49,10 @@ class Gap:
     nodes: tuple[ast.AST, ...]
 
 
-def mine(piece: Piece, definitions: Definitions, *, seed: int = 0) -> Iterator[Example]:
-    """A gap in a proven program; none where it has no place for one, or its test asks for no values.
+def mine(piece: Piece, definitions: Definitions, *, seed: int = 0) -> Iterator[Program | Example]:
+    """A gap in a proven program, behind the program with it left empty where that might do.
+
+    There is none where the program has no place for one, or its test asks for no values.
 
     Args:
         piece: The example with its program.
@@ -62,7 +66,10 @@ def mine(piece: Piece, definitions: Definitions, *, seed: int = 0) -> Iterator[E
     gap = drawn_gap([gap for gap, pages in shown.items() if _is_decided(whole, gap, pages)], piece, seed)
     if gap is not None:
         is_bare = _is_decided(whole, gap, []) and draw(seed, "context", whole.code) >= "8"
-        yield _row(piece, gap, [] if is_bare else shown[gap], seed)
+        empty = _emptied(whole.source, gap)
+        if empty is not None:
+            yield replace(piece.program, code=empty)
+        yield _row(piece, gap, [] if is_bare else shown[gap], seed, empty)
 
 
 def _is_decided(whole: Whole, gap: Gap, shown: Sequence[tuple[Page, str]]) -> bool:
@@ -72,6 +79,30 @@ def _is_decided(whole: Whole, gap: Gap, shown: Sequence[tuple[Page, str]]) -> bo
 def _shown(piece: Piece, gap: Gap, definitions: Definitions) -> list[tuple[Page, str]]:
     """What other files say of the names in a gap."""
     return definitions.named_in(piece.program.code[gap.start : gap.end], piece.example.symbols)
+
+
+def _emptied(source: Source, gap: Gap) -> str | None:
+    """The program without a gap's statements, or the call whose arguments it is; None where it surely fails."""
+    inner = [s for s in ast.walk(source.tree) if isinstance(s, ast.stmt) and _stands_in(source, gap, s)]
+    if gap.operator == "expression" or not inner or any(_binds_first(source, s) for s in inner):
+        return None
+    start, end = _reach(source, inner)
+    return f"{source.text[:start]}pass{source.text[end:]}"
+
+
+def _stands_in(source: Source, gap: Gap, statement: ast.stmt) -> bool:
+    """Whether a statement is one of a gap's; of arguments whether it is the call that is given them, and no more."""
+    if gap.operator != "arguments":
+        return statement in gap.nodes
+    start, end = source.span(statement)
+    return isinstance(statement, ast.Expr) and start <= gap.start and gap.end <= end
+
+
+def _binds_first(source: Source, statement: ast.stmt) -> bool:
+    """Whether a statement of the top level binds a name that no other one does."""
+    binds = flow(statement).binds
+    others = flow_all([s for s in source.tree.body if s is not statement]).binds
+    return statement in source.tree.body and bool(binds - others)
 
 
 def whole_of(code: str, test: str) -> str:
@@ -147,11 +178,11 @@ def _if_fit(source: Source, operator: str, run: Sequence[ast.AST], span: tuple[i
         yield Gap(operator, start, end, tuple(run))
 
 
-def _row(piece: Piece, gap: Gap, shown: Sequence[tuple[Page, str]], seed: int) -> Example:
+def _row(piece: Piece, gap: Gap, shown: Sequence[tuple[Page, str]], seed: int, empty: str | None) -> Example:
     code = piece.program.code
     whole = whole_of(code, piece.program.test)
     parts = {
-        "programs": {"whole": piece.program.id},
+        "programs": {"whole": piece.program.id} | ({"empty": replace(piece.program, code=empty).id} if empty else {}),
         "prefix": whole[: gap.start],
         "middle": whole[gap.start : gap.end],
         "suffix": whole[gap.end :],

@@ -18,12 +18,14 @@ from registry.records import Example, Program
 from registry.text import placed_nodes
 from synth.dataflow import flow_all
 from synth.edited.decided import Whole
-from synth.material import Piece, derived, draw
+from synth.material import Piece, chosen, derived, draw
 from synth.source import Edit, Source, applied, first_line, indented
 
-GENERATOR, VERSION = "refactors", "4"
+GENERATOR, VERSION = "refactors", "5"
 MOST_NAMES = 3
 """Parameters of a function made of a part of a program."""
+LONE = 30
+"""Of a hundred last lines that could be a function so many become one: nearly every program has such a line."""
 MOST_LINES = 12
 """Lines of such a part."""
 FEWEST = 3
@@ -83,6 +85,8 @@ def extracted(piece: Piece, index: SymbolIndex) -> Refactoring | None:
     subject = piece.example.symbols[0] if piece.example.symbols else ""
     start = next((at for at, s in enumerate(body) if at and _calls(s, subject.rpartition(".")[2])), None)
     if start is None or _is_no_body(body[start:]) or _is_behind_comment(code, body[start]):
+        return None
+    if start == len(body) - 1 and not chosen(LONE, "lone", piece.program.id):
         return None
     above, below = flow_all([s for s in body[:start] if not _is_import(s)]), flow_all(body[start:])
     given = [name for name in _in_order(body[start:]) if name in below.reads & above.binds]

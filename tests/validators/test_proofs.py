@@ -121,6 +121,14 @@ def test_what_must_pass_must_pass(kind: str, role: str, at: int, outcome: str) -
     assert bench(kind).set(role, outcome, at=at).prove().rule == "unproven"
 
 
+@pytest.mark.parametrize(("outcome", "rule"), [("failed", ""), ("error", ""), ("passed", "vacuous-test")])
+def test_gap_that_nothing_needs_is_none(outcome: str, rule: str) -> None:
+    """Where a row has the program with its gap left empty, that runs too, and fails."""
+    case = bench("fim", empty="pass\n").set("empty", outcome)
+    assert (case.programs["empty"].id, NEW) in obligations(case.example)
+    assert (case.prove().proven, case.prove().rule or "") == (not rule, rule)
+
+
 @pytest.mark.parametrize(
     ("kind", "role", "rule"),
     [("doc", "stub", "vacuous-test"), ("test", "stub", "vacuous-test"), ("bug", "buggy", "equivalent-mutant"),

@@ -218,6 +218,35 @@ def test_lottery_takes_its_share() -> None:
     assert all(chosen(100, n) for n in range(100))
 
 
+@pytest.mark.parametrize(
+    ("code", "empty"),
+    [
+        ("G = lib.make(3)\nresult1 = G.size()\n", set()),
+        ("G = lib.make(3)\nlib.make(G)\nresult1 = G.size()\n", {"G = lib.make(3)\npass\nresult1 = G.size()"}),
+    ],
+)
+def test_gap_that_might_be_left_empty_is_tried(code: str, empty: set[str]) -> None:
+    """Where nothing is bound for the first time, the program goes with the row in which the gap stays empty."""
+    source = piece(f"import lib\n\n{code}")
+    made = [row for s in range(60) for row in fim.mine(source, Definitions([SOURCE], INDEX), seed=s)]
+    rows, programs = parted(made)
+    tried = [programs[dict(r.parts)["programs"]["empty"]] for r in rows if "empty" in dict(r.parts)["programs"]]  # type: ignore[call-overload]
+    assert {p.code.removeprefix("import lib\n\n").rstrip() for p in tried} >= empty
+    assert {p.test for p in tried} <= {TEST}
+    assert bool(tried) is bool(empty)
+
+
+def test_definition_is_shown_of_the_class_that_is_called() -> None:
+    """Of two methods with one name it is that of the class that the program makes."""
+    methods = [
+        dataclasses.replace(symbol(f"lib.core.{c}.size", "method", doc=f"Size of {c}.", on=SOURCE), signature="(self)")
+        for c in ("Graph", "Tree")
+    ]
+    definitions = Definitions([SOURCE], SymbolIndex([*methods, symbol("lib.core.Tree", "class", on=SOURCE)]))
+    shown = definitions.named_in("t.size()", ["lib.core.Graph.size", "lib.core.Tree", "lib.core.Tree.size"])
+    assert ["Size of Tree." in head for _, head in shown] == [True]
+
+
 SHOWS = "assert result1 == [1, 2, 4, 5]\n"
 
 
