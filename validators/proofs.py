@@ -21,6 +21,7 @@ A missing or `unavailable` verdict proves nothing and disproves nothing: the row
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -35,8 +36,8 @@ from validators.scope import gap_fault, scope_fault, token_fault
 Verdicts = Mapping[tuple[str, str], Verdict]
 """(program id, release id) -> what happened there."""
 
-_DEPRECATIONS = ("Deprecat", "FutureWarning", "RemovedIn")
-"""A warning category whose name holds one of these announces a change of the API."""
+_DEPRECATIONS = re.compile(r"Deprecat|FutureWarning|RemovedIn|\d+Warning$")
+"""A warning category of such a name announces a change of the API: pandas' end with the release (`Pandas4Warning`)."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,7 @@ def deprecations(verdict: Verdict) -> set[tuple[str, str]]:
     """(category, message) of the warnings that announce a change of the API."""
     rows: Any = verdict.warnings
     found = {(str(w.get("category", "")), str(w.get("message", ""))) for w in rows}
-    return {(c, m) for c, m in found if any(part in c for part in _DEPRECATIONS)}
+    return {(c, m) for c, m in found if _DEPRECATIONS.search(c)}
 
 
 def _bug(case: _Case) -> None:

@@ -21,6 +21,12 @@ MOST_NEW = 2
 """Literals of its own from which on a maintainers' new version shows another case, and those of the old from which on
 it gives up what was asked."""
 
+MOST_ALIKE = 6
+"""Restated results that differ in the same words, at most: `Int64Index` is now `Index`, wherever it is shown."""
+
+_CHANCE = re.compile(r"seed|random|sample|shuffle|hash")
+"""Words of what draws by chance: nobody can tell what the other release gives."""
+
 _IMPORTS = (ast.Import, ast.ImportFrom)
 _NOTHING = frozenset({"null", "None", "NaN", "nan", "<NA>", "NaT"})
 _PRIVATE = re.compile(r"(?:\.|\b)_[a-z]\w*(?=\()|\._[a-z]\w*")
@@ -72,9 +78,23 @@ def acceptable(update: Update) -> bool:
     diff = Diff(update)
     if "keyword+removed-parameter" in update.operator:
         return False  # one call keeps under another name what the other gives up
+    if update.restates and _CHANCE.search(update.old.code):
+        return False
     if _is_private(diff) or _repeats(diff) or (not update.restates and all(map(_says_nothing, diff.test))):
         return False
     return update.maker[0] != "pairs" or not _shows_another_case(diff)
+
+
+def few_of_a_fact(updates: Iterable[Update]) -> Iterator[Update]:
+    """The updates, of restated results that differ in the same words only some: each teaches what the first did."""
+    seen: Counter[frozenset[str]] = Counter()
+    for update in updates:
+        if update.restates:
+            old, new = ({*re.findall(r"[^\W\d]\w*", p.code)} for p in (update.old, update.new))
+            seen[frozenset(old ^ new)] += 1
+            if (old ^ new) and seen[frozenset(old ^ new)] > MOST_ALIKE:
+                continue
+        yield update
 
 
 def tidied(update: Update) -> Update:

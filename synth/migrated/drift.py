@@ -20,7 +20,7 @@ from registry.names import SymbolIndex
 from registry.records import Change, Example, Program
 from synth.material import Messages, Outcomes, Piece, Update, drifted, passing
 from synth.migrated import behaviour
-from synth.migrated.acceptance import acceptable, tidied, without_change, without_idle_calls
+from synth.migrated.acceptance import acceptable, few_of_a_fact, tidied, without_change, without_idle_calls
 from synth.migrated.behaviour import Behaviour, with_behaviour
 from synth.migrated.evidence import (
     Pair,
@@ -254,7 +254,7 @@ class Drift:
 
         What stands in them and does nothing for the checks is left out where they hold without it.
         """
-        found = _distinct(tidied(u) for u in updates if acceptable(u))
+        found = _distinct(tidied(u) for u in few_of_a_fact(updates) if acceptable(u))
         lean = {i: made for i, u in enumerate(found) if (made := without_idle_calls(u)) is not None}
         holding = self.bench.holding(self.releases[1], (u.new for u in lean.values()))
         found = [lean[i] if i in lean and lean[i].new.id in holding else u for i, u in enumerate(found)]

@@ -96,8 +96,11 @@ class Wording:
         return f"{differs}: {subject} has changed. Update it." if told_by_runs else f"{differs}. Update it."
 
     def _public(self, path: str) -> str:
+        """A function's public path; of a method the name alone: which class it is of, code seldom shows."""
         old, new = self.indexes
-        return old.public(path) if path in old.by_path else new.public(path)
+        index = old if path in old.by_path else new
+        method = path in index.by_path and index.by_path[path].kind in ("method", "attribute")
+        return f"`{path.rpartition('.')[2]}`" if method else index.public(path)
 
     def _told(self, said: str, update: Update) -> str:
         """An error or warning on one line; empty where it names what the programs don't, is long, or says nothing."""

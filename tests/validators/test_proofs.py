@@ -208,6 +208,8 @@ def test_row_that_claims_nothing_calls_the_library(kind: str, symbols: tuple[str
         ("passed", (), (DEPRECATED,), "warns"),
         ("passed", (), ({**DEPRECATED, "category": "FutureWarning"},), "warns"),
         ("passed", (), ({**DEPRECATED, "category": "PytestRemovedIn10Warning"},), "warns"),
+        ("passed", (), ({**DEPRECATED, "category": "Pandas4Warning"},), "warns"),
+        ("passed", (), ({**DEPRECATED, "category": "ParserWarning"},), None),
         ("passed", (DEPRECATED,), ({**DEPRECATED, "line": 9},), None),
         ("passed", (), ({**DEPRECATED, "category": "UserWarning"},), None),
         ("passed", (), (), None),

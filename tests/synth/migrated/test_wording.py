@@ -14,7 +14,13 @@ from synth.migrated.wording import Wording
 from tests.synth.conftest import symbol
 
 INDEX = SymbolIndex(
-    [symbol("lib.tools.gather"), symbol("lib.tools.spread"), symbol("lib.tools.cut"), symbol("lib.GoneError")]
+    [
+        symbol("lib.Bag.add", "method"),
+        symbol("lib.tools.gather"),
+        symbol("lib.tools.spread"),
+        symbol("lib.tools.cut"),
+        symbol("lib.GoneError"),
+    ]
 )
 PIECE = Piece(Example(domain="lib", kind="test", releases=("o",), parts={}, file="t.py", root="r", generator="g",
                       generator_version="1"), Program(code="", test=""))  # fmt: skip
@@ -92,3 +98,9 @@ def test_a_result_that_differs_is_said_to() -> None:
     """Where the call stays as it is, the prompt says that its result is another."""
     told = "lib.tools.gather gives another result with lib 2 than with lib 1. Update what this code expects."
     assert asked(restates=True) == told
+
+
+def test_of_a_method_the_name_is_told() -> None:
+    """Which class an object is of, the code doesn't show: a view's `add` is not said to be that of `Bag`."""
+    told = asked(restates=True, symbols=("lib.Bag.add",))
+    assert told == "`add` gives another result with lib 2 than with lib 1. Update what this code expects."
