@@ -6,20 +6,24 @@ import ast
 from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
 
+from registry.names import tree_of
 from registry.text import Text, lines_of
 from synth.dataflow import nodes as all_nodes
+
+_PROGRAM = 10_000
+"""Characters up to which a text may be a program that several look at; trees of whole modules are not kept."""
 
 Edit = tuple[int, int, str]
 """Replace the characters from start to end (offsets into the text) by a text."""
 
 
 class Source(Text):
-    """A module's text and its tree, parsed once."""
+    """A module's text and its tree, parsed once: treat as frozen, as others look at a program's tree too."""
 
     @cached_property
     def tree(self) -> ast.Module:
         """The syntax tree (SyntaxError where it is no Python)."""
-        return ast.parse(self.text)
+        return tree_of(self.text) if len(self.text) <= _PROGRAM else ast.parse(self.text)
 
     def inline(self, node: ast.expr) -> str:
         """The text of an expression, in parentheses where it spans lines without brackets of its own."""

@@ -206,7 +206,9 @@ def suspects(
         index: Symbols of the old release.
     """
     named = {c.symbol for c in changes if c.kind in ("behaviour", "signature", "deprecated")}
-    before, after = (dict(_functions(side)) for side in pages)
+    old, new = ({page.path: page for page in side} for side in pages)
+    equal = {path for path, page in old.items() if path in new and page.markdown == new[path].markdown}
+    before, after = (dict(_functions(p for p in side.values() if p.path not in equal)) for side in (old, new))
     other = {path for path, function in before.items() if path in after and _differ(function, after[path])}
     return frozenset(p for p in named | other if _acts(p, index))
 

@@ -51,8 +51,12 @@ class Rewriting:
     def text(self, text: str, above: str) -> str:
         """A text rewritten; `above` is the code before it, whose imports count."""
         self.held = set()
+        try:
+            given = Script(above, self.old.roots).names if above else {}
+        except (SyntaxError, ValueError, RecursionError):
+            return text
         for _ in range(MOST_EDITS):
-            step = self._step(text, above)
+            step = self._step(text, given)
             if step is None:
                 break
             text, rule = step
@@ -60,14 +64,13 @@ class Rewriting:
             self.missing |= set(rule.imports)
         return text
 
-    def _step(self, text: str, above: str) -> tuple[str, Rule] | None:
+    def _step(self, text: str, given: Mapping[str, str]) -> tuple[str, Rule] | None:
         """One edit: the innermost call first, so that edits never overlap."""
         try:
             script = Script(text, self.old.roots, self.methods)
-            if above:
-                script.names = {**Script(above, self.old.roots).names, **script.names}
         except (SyntaxError, ValueError, RecursionError):
             return None
+        script.names = {**given, **script.names}
         return self._call_step(script) or self._name_step(script)
 
     def _of(self, paths: Sequence[str], *, naming: bool) -> Iterator[Rule]:
@@ -152,20 +155,34 @@ def _forward(rule: Rule, text: str) -> str | None:
 
 def _stands(script: Script, call: Call, made: str) -> bool:
     """Whether the call already stands in what would be made of it."""
-    head, shape = _shape(made)
+    head, wanted = _read(made)
     for node in ast.walk(script.body[call.statement]):
         if _head(node) == head:
             start, end = script.source.span(node)
-            if start <= call.span[0] and call.span[1] <= end and ast.dump(node) == shape:
+            if start <= call.span[0] and call.span[1] <= end and _is_same(node, wanted):
                 return True
     return False
 
 
-@lru_cache(maxsize=1 << 14)
-def _shape(text: str) -> tuple[tuple[str, str | None], str]:
-    """What begins an expression, and its tree, however it is laid out."""
+@lru_cache(maxsize=1 << 12)
+def _read(text: str) -> tuple[tuple[str, str | None], ast.expr]:
+    """What begins an expression, and its tree."""
     node = ast.parse(f"({text})", mode="eval").body
-    return _head(node), ast.dump(node)
+    return _head(node), node
+
+
+def _is_same(one: object, other: object) -> bool:
+    """Whether two trees, or lists of such or plain values in them, are the same, however they are laid out.
+
+    As comparing what `ast.dump` gives, but it ends where they differ.
+    """
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, ast.AST):
+        return all(_is_same(getattr(one, name, None), getattr(other, name, None)) for name in one._fields)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_is_same, one, other))
+    return repr(one) == repr(other)
 
 
 def _head(node: ast.AST) -> tuple[str, str | None]:
