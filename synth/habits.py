@@ -142,7 +142,7 @@ _HABITS = (
     (re.compile(r"^average_"), "avg_"),
     (re.compile(r"^all_(?=simple|maximal)"), ""),
     (re.compile(r"^(find|compute|generate|get)_(?=[a-z]+_)"), ""),
-    (re.compile(r"(?<=[a-z]{3})(?<!ed)_(centrality|communities|coefficient|dtype|index|graph)$"), ""),
+    (re.compile(r"(?<=[a-z]{3})(?<!ed)(?<!with_row)_(centrality|communities|coefficient|dtype|index|graph)$"), ""),
     (re.compile(r"^(from|to)_(numpy|pandas|scipy_sparse|dict)_(array|edgelist|dataframe)$"), r"\1_\2"),
 )
 """How names are shortened or filled in."""

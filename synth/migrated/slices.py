@@ -6,6 +6,7 @@ import ast
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from registry.names import dotted_name
 from registry.records import Program
 from synth.dataflow import flow, flow_all, needed
 from synth.source import Source, applied
@@ -130,11 +131,9 @@ def _method(node: ast.AST, modules: Container[str]) -> str:
     """The name of the method that an expression calls; nothing of what may change its object, or of a function."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return ""
-    owner: ast.AST = node.func.value
-    while isinstance(owner, ast.Attribute):
-        owner = owner.value
-    function = isinstance(owner, ast.Name) and owner.id in modules
-    return "" if function or node.func.attr.startswith(_CHANGING) else node.func.attr
+    name, owner = node.func.attr, (dotted_name(node.func.value) or "").partition(".")
+    changing = not owner[1] and name.startswith(_CHANGING)  # `s.dt.add_months(1)` changes nothing
+    return "" if owner[0] in modules or changing else name
 
 
 def joined(source: Source, positions: list[int]) -> tuple[str, dict[int, int]]:

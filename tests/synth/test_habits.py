@@ -26,6 +26,7 @@ FUNCTIONS = ["all_pairs_shortest_path", "all_shortest_paths", "join_trees", "bfs
         ("dfs_tree", []),
         ("minimum_edge_cut", ["min_edge_cut"]),
         ("projected_graph", []),
+        ("with_row_index", ["with_row_number"]),
         ("diameter", []),
         ("union", []),
     ],
