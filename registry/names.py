@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from registry.records import Symbol
+from registry.trees import parse
 
 LONGEST = 32
 """Components of a dotted path that are looked at; what comes after is attributes of results."""
@@ -81,7 +82,7 @@ class SymbolIndex:
         """Dotted names of the library in `code`, imports resolved (`nx.Graph`: `networkx.Graph`), and their nodes."""
         try:
             tree = tree_of(code)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+        except SyntaxError:
             return
         names = imports_of(code, self.roots)
         yield from _references(tree, names, self.roots)
@@ -99,7 +100,7 @@ class SymbolIndex:
 @lru_cache(maxsize=64)
 def tree_of(code: str) -> ast.Module:
     """The syntax tree of a program that several look at in turn, parsed once: treat as frozen."""
-    return ast.parse(code)
+    return parse(code)
 
 
 @lru_cache(maxsize=64)

@@ -12,6 +12,8 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from registry.trees import parse
+
 
 @dataclass(frozen=True)
 class Target:
@@ -53,8 +55,8 @@ def parsed(texts: Mapping[str, str]) -> dict[str, Module]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # invalid escapes in somebody else's strings
-                tree = ast.parse(text)
-        except (SyntaxError, ValueError, RecursionError):
+                tree = parse(text)
+        except SyntaxError:
             continue
         name, is_package = module_name(path)
         modules[name] = Module(name, is_package, tree)

@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from registry.trees import parse, parse_expression
+
 _DIRECTIVE = re.compile(r"^(\s*)\.\.\s*(deprecated|versionchanged|versionremoved)::[ \t]*(\S*)[ \t]*(.*)$")
 _PARAMETER = re.compile(r"^\s*(?::param\s+)?\*{0,2}(\w+)\s*(?::.*|\(.*\):.*)?$")
 _LEADING = re.compile(r"^(?:\*\*)?deprecated\b", re.IGNORECASE)
@@ -115,8 +117,8 @@ def _in_source(source: str) -> Iterator[Note]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(textwrap.dedent(source))
-    except (SyntaxError, ValueError):
+            tree = parse(textwrap.dedent(source))
+    except SyntaxError:
         return
     for node in tree.body[:1]:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
@@ -269,7 +271,7 @@ def _is_expression(text: str) -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ast.parse(text, mode="eval")
-    except (SyntaxError, ValueError):
+            parse_expression(text)
+    except SyntaxError:
         return False
     return not text.isdigit()

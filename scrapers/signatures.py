@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from registry.records import Symbol
+from registry.trees import parse_expression
 
 _POSITIONAL = {"positional-only", "positional or keyword"}
 Parameters = Iterable[Any]
@@ -62,8 +63,8 @@ def _default_changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 
 def _value(text: str) -> str:
     try:
-        return ast.dump(ast.parse(text, mode="eval"))
-    except (SyntaxError, ValueError):
+        return ast.dump(parse_expression(text))
+    except SyntaxError:
         return text
 
 

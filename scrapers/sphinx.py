@@ -16,6 +16,7 @@ from typing import Any
 from registry.errors import ConfigurationError
 from registry.identity import sha256_of, sha256_of_bytes
 from registry.records import Page, Release, Symbol
+from registry.trees import parse
 from scrapers.index import normalised_name, parsed_version
 from scrapers.licences import Licence, normalised, recognised
 from scrapers.notes import deprecation_of
@@ -254,8 +255,8 @@ def parameters_in(signature: str) -> list[dict[str, Any]]:
     text = re.sub(r"<(?:class|function|module) '?([\w.]+)[^<>]*>", r"\1", signature)
     text = re.sub(r"<[^<>]*>", "...", text.partition(" -> ")[0])
     try:
-        function = ast.parse(f"def f{text}: pass").body[0]
-    except (SyntaxError, ValueError):
+        function = parse(f"def f{text}: pass").body[0]
+    except SyntaxError:
         return []
     if not isinstance(function, ast.FunctionDef):
         return []

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from registry.records import Page, Symbol
-from scrapers.namespaces import Namespaces, is_test_module, parsed
+from scrapers.namespaces import Namespaces, is_test_module, module_name, parsed
 from scrapers.notes import deprecation_of
 from scrapers.texts import cleaned
 
@@ -48,6 +48,8 @@ def load_packages(texts: Mapping[str, str]) -> dict[str, griffe.Module]:
     import griffe
 
     kept = {p: t for p, t in texts.items() if not is_test_module(p.rpartition(".")[0].replace("/", "."))}
+    known = parsed(kept)  # griffe gives up a whole package for one module that is nested too deeply
+    kept = {p: t for p, t in kept.items() if not p.endswith(".py") or module_name(p)[0] in known}
     trees: dict[str, griffe.Module] = {}
     with tempfile.TemporaryDirectory(prefix="driftune-") as folder:
         for path, text in kept.items():
@@ -58,7 +60,7 @@ def load_packages(texts: Mapping[str, str]) -> dict[str, griffe.Module]:
         for name in sorted({p.split("/")[0].removesuffix(".py").removesuffix(".pyi") for p in kept}):
             try:
                 tree = loader.load(name, try_relative_path=False)
-            except (griffe.GriffeError, ImportError, SyntaxError):
+            except (griffe.GriffeError, ImportError, SyntaxError, RecursionError):
                 continue  # no package of its own, or no Python
             if isinstance(tree, griffe.Module):
                 trees[name] = tree

@@ -9,6 +9,8 @@ import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from registry.trees import parse_expression
+
 LIMIT = 2000
 """Longest range or sequence that is folded; longer ones are no natural literals."""
 
@@ -101,8 +103,8 @@ def is_literal(node: ast.expr) -> bool:
 def reads_as_literal(text: str) -> bool:
     """Whether a text is a literal's."""
     try:
-        return is_literal(ast.parse(text, mode="eval").body)
-    except (SyntaxError, ValueError):
+        return is_literal(parse_expression(text))
+    except SyntaxError:
         return False
 
 

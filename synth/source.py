@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 
 from registry.names import tree_of
 from registry.text import Text, lines_of
+from registry.trees import parse
 from synth.dataflow import nodes as all_nodes
 
 _PROGRAM = 10_000
@@ -23,7 +24,7 @@ class Source(Text):
     @cached_property
     def tree(self) -> ast.Module:
         """The syntax tree (SyntaxError where it is no Python)."""
-        return tree_of(self.text) if len(self.text) <= _PROGRAM else ast.parse(self.text)
+        return tree_of(self.text) if len(self.text) <= _PROGRAM else parse(self.text)
 
     def inline(self, node: ast.expr) -> str:
         """The text of an expression, in parentheses where it spans lines without brackets of its own."""
@@ -82,7 +83,7 @@ class Source(Text):
 @lru_cache(maxsize=4096)
 def parsed(text: str) -> tuple[ast.stmt, ...]:
     """The statements of a text, parsed once: treat as frozen (the same set-up is inlined into many tests)."""
-    return tuple(ast.parse(text).body)
+    return tuple(parse(text).body)
 
 
 @lru_cache(maxsize=16)

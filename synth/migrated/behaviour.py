@@ -19,6 +19,7 @@ from registry.families import Families
 from registry.names import SymbolIndex
 from registry.records import Change, Page, Program, Verdict
 from registry.text import Text
+from registry.trees import parse
 from synth.material import Outcomes, Piece, Update, draw, key_of
 from synth.migrated.calls import Receivers, Script
 from synth.migrated.literals import changes_of
@@ -222,8 +223,8 @@ def _functions(pages: Iterable[Page]) -> Iterator[tuple[str, _Function]]:
     for page in sorted((p for p in pages if p.kind == "source"), key=lambda p: p.path):
         module = module_of(page)
         try:
-            tree = ast.parse(page.markdown)
-        except (SyntaxError, ValueError, RecursionError):
+            tree = parse(page.markdown)
+        except SyntaxError:
             continue
         text = Text(page.markdown)
         for node in tree.body:

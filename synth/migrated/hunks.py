@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from registry.records import Page
 from registry.text import Text
+from registry.trees import parse
 from synth.migrated.evidence import Pair
 
 KINDS = ("source", "test")
@@ -72,8 +73,8 @@ class _Module:
 
 def _module(text: str) -> _Module | None:
     try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+        tree = parse(text)
+    except SyntaxError:
         return None
     imports = "\n".join(ast.unparse(s) for s in tree.body if isinstance(s, (ast.Import, ast.ImportFrom)))
     functions: dict[str, _Function] = {}

@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from registry.trees import parse
 from synth.folding import is_literal, reads_as_literal
 
 _FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<marks>```+|~~~+)[ \t]*\{?(?P<name>[\w.+-]*)")
@@ -119,8 +120,8 @@ def _without_options(lines: list[str]) -> list[str]:
 
 def _is_python(lines: list[str]) -> bool:
     try:
-        body = ast.parse(textwrap.dedent("\n".join(lines))).body
-    except (SyntaxError, ValueError):
+        body = parse(textwrap.dedent("\n".join(lines))).body
+    except SyntaxError:
         return False
     return any(isinstance(n, (ast.Call, ast.Import, ast.ImportFrom)) for s in body for n in ast.walk(s))
 
@@ -143,8 +144,8 @@ def _from_ipython(text: str) -> str:
 def _from_plain(text: str, output: str) -> str:
     """Statements as prompts, with the outputs that comments, asserts, or a block of output below state."""
     try:
-        body = ast.parse(text).body
-    except (SyntaxError, ValueError):
+        body = parse(text).body
+    except SyntaxError:
         return ""
     lines = text.splitlines()
     prints = [s for s in body if _is_print(s)]

@@ -13,6 +13,7 @@ from functools import cached_property
 
 from registry.names import SymbolIndex, dotted_name, imported_names
 from registry.records import Example, Page, Program, Symbol
+from registry.trees import parse
 from synth.claims import by_relevance, called
 from synth.mined.blocks import prompted
 from synth.mined.outputs import Session, builtin_error
@@ -182,7 +183,7 @@ def _imported(text: str) -> dict[str, str]:
 
 def _bindings(page: Page, definitions: bool) -> dict[str, str]:
     try:
-        body = ast.parse(page.markdown).body
+        body = parse(page.markdown).body
     except SyntaxError:
         return {}
     found = _bound_by(body)
@@ -228,8 +229,8 @@ def _candidate(
     head = "\n".join(sorted(imports, key=lambda s: (s.split()[1].partition(".")[0] in index.roots, s)))
     code = "\n\n".join(part for part in (_join_imports(head, session), session.body) if part)
     try:
-        tree = ast.parse(code)
-        ast.parse(session.test)
+        tree = parse(code)
+        parse(session.test)
     except SyntaxError:
         return None
     if index.names_private(code) or index.names_private(session.test):

@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from registry.text import Text
+from registry.trees import parse, parse_expression
 from synth.dataflow import ACTING, flow, flow_all, nodes, unbound
 from synth.folding import is_literal, reads_as_literal
 from synth.source import applied, indented
@@ -108,7 +109,7 @@ class Script:
             return None
         body, test = _spaced(self.body), "\n".join(self.test) + "\n"
         try:
-            script = ast.parse(f"{body}\n{test}").body
+            script = parse(f"{body}\n{test}").body
             read = flow_all(script).reads
             imports = [line for line in dict.fromkeys(self.imports) if _is_read(line, read)]
             names = unbound([*ast.parse("\n".join(imports)).body, *script])
@@ -273,8 +274,8 @@ def _is_exact(want: str) -> bool:
 def _literal(want: str) -> str | None:
     """The output as a literal, in the docs' own words; None where it is no literal."""
     try:
-        node = ast.parse(want.strip(), mode="eval").body
-    except (SyntaxError, ValueError, MemoryError):
+        node = parse_expression(want.strip())
+    except SyntaxError:
         return None
     if not is_literal(node):
         return None

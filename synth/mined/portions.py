@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from registry.imports import annotated, names_read, narrowed
 from registry.text import lines_of
+from registry.trees import parse
 from synth.dataflow import flow_all
 from synth.source import first_line
 
@@ -80,7 +81,7 @@ def portions(text: str, path: str) -> list[str]:
 def _pieces(text: str) -> Iterable[_Piece]:
     """The statements; commented-out code below one is its own, as it goes on with it."""
     lines, start = lines_of(text), 0
-    body = ast.parse(text).body
+    body = parse(text).body
     for at, node in enumerate(body):
         end = node.end_lineno or node.lineno
         if first_line(node) > start:

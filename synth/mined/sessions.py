@@ -11,6 +11,7 @@ from dataclasses import replace
 from heapq import heapify, heappop, heappush
 from itertools import groupby
 
+from registry.trees import parse
 from synth.dataflow import flow, flow_all, nodes
 from synth.folding import reads_as_literal
 from synth.mined.history import History
@@ -208,7 +209,7 @@ def _steps(text: str) -> tuple[list[Step], dict[int, str]]:
         source = _DIRECTIVE.sub("", part.source).replace(_UNCHECKED, "").rstrip()
         want = "" if _UNCHECKED in part.source else part.want
         try:
-            body = ast.parse(source).body
+            body = parse(source).body
         except SyntaxError:
             continue
         for i, tree in enumerate(body):

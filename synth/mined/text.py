@@ -13,6 +13,7 @@ from registry.names import SymbolIndex
 from registry.prose import says_enough
 from registry.records import Example, Page
 from registry.text import defined_in
+from registry.trees import parse
 from synth.mined.portions import portions
 
 GENERATOR, VERSION = "text", "5"
@@ -63,7 +64,7 @@ def _is_worth_reading(page: Page) -> bool:
     if page.kind != "source":
         return says_enough(page.markdown)
     try:
-        tree = ast.parse(page.markdown)
+        tree = parse(page.markdown)
     except SyntaxError:
         return False
     defines = any(isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) for node in tree.body)
@@ -112,7 +113,7 @@ def module_of(page: Page) -> str:
 def _imported(page: Page, known: Mapping[str, Page]) -> list[str]:
     """Modules of the library that a module names in imports of its top level, in order."""
     try:
-        body = ast.parse(page.markdown).body
+        body = parse(page.markdown).body
     except SyntaxError:
         return []
     own = module_of(page)
