@@ -77,6 +77,8 @@ def _stays(node: ast.stmt, keep: Callable[[str], bool]) -> bool:
         return any(keep(name) for name in bound_by(node))
     if isinstance(node, _Block):
         return _left(node.body, keep)
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return keep(node.name)
     bound = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     return any(map(keep, bound)) if bound else not isinstance(node, ast.Pass)
 

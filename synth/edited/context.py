@@ -55,7 +55,8 @@ class Definitions:
         if symbol.kind == "method":
             indent = 8 if says else 0
             body = f"\n{_doc(says, indent)}{'':8}...\n" if says else " ...\n"
-            return f"class {owner.rpartition('.')[2]}:\n    def {name}{symbol.signature}:{body}"
+            bound = "    @classmethod\n" if symbol.signature.startswith("(cls") else ""
+            return f"class {owner.rpartition('.')[2]}:\n{bound}    def {name}{symbol.signature}:{body}"
         return f"def {name}{symbol.signature}:" + (f"\n{_doc(says, 4)}    ...\n" if says else " ...\n")
 
 

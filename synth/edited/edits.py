@@ -16,12 +16,13 @@ from registry.records import Example, Program
 from registry.text import lines_of
 from registry.trees import parsed
 from synth.claims import checks_of, tells_values
+from synth.dataflow import BUILTINS, flow, flow_all
 from synth.edited.asking import asked
 from synth.edited.decided import Whole
 from synth.material import derived
 from synth.source import first_line
 
-GENERATOR, VERSION = "edits", "5"
+GENERATOR, VERSION = "edits", "6"
 MOST_PLACES, MOST_LINES = 3, 8
 """Places of one edit, and lines of one place: more can't be quoted."""
 MOST_CHECKS, LONGEST_CHECK = 3, 160
@@ -88,7 +89,7 @@ def corrections(rows: Iterable[Example], programs: Mapping[str, Program]) -> Ite
     """
     single = (row for row in rows if row.bugs in (None, 1))  # several on neighbouring lines would be one place
     for example, buggy, fixed, places in _editable(single, programs, ("bug", "buggy", "fixed")):
-        checks = _checks(fixed.test)
+        checks = _checks(fixed)
         if len(places) != 1 or not checks or not tells_values(fixed.test) or Whole(fixed.code, fixed.test).is_private:
             continue
         what = asked(example.operator or "", buggy.code, fixed.code)
@@ -170,11 +171,15 @@ def _dedented(lines: Sequence[str]) -> str:
     return "".join(line[cut:] if line.strip() else line for line in lines).rstrip("\n")
 
 
-def _checks(test: str) -> list[str]:
-    """The first checks of a test, on one line each."""
-    checks = [ast.unparse(check) for check in checks_of(test)]
-    short = [c for c in checks if len(c) <= LONGEST_CHECK]
-    return short[:MOST_CHECKS]
+def _checks(program: Program) -> list[str]:
+    """The first checks of a test, on one line each; the whole test where they need what stands above them."""
+    checks = [(ast.unparse(check), flow(check).reads) for check in checks_of(program.test)]
+    short = [(said, reads) for said, reads in checks if len(said) <= LONGEST_CHECK][:MOST_CHECKS]
+    known = flow_all(ast.parse(program.code).body).binds | BUILTINS
+    if all(reads <= known for _, reads in short):
+        return [said for said, _ in short]
+    whole = program.test.strip()
+    return [whole] if whole.count("\n") < MOST_LINES + MOST_CHECKS else []
 
 
 def _row(

@@ -39,6 +39,7 @@ _RESULT = re.compile(r"(result|printed)\d*$")
 _HOLDS = ("dict", "frozenset", "list", "set", "sorted", "tuple")
 """What holds the same values as what it is given."""
 _CURT = re.compile(r"[a-z]{1,2}$")
+_PLURAL = re.compile(r"[^isu]s$")
 _VERBS = re.compile(
     r"(add|remove|generate|read|write|parse|to|from|set|get|convert|find|create|make|draw|relabel|print|dump|load)_"
 )
@@ -126,7 +127,12 @@ def renamed(piece: Piece, index: SymbolIndex) -> Refactoring | None:
         spans, read = _uses(code, target), _uses(test, target)
         if called is None or called.partition(".")[0] not in library or len(new) < SHORTEST or not spans or not read:
             continue
-        if new in _names(piece.program) or _is_taken(new) or sum(_target(s) == target for s in code.tree.body) > 1:
+        if (
+            _VERBS.match(new)
+            or new in _names(piece.program)
+            or _is_taken(new)
+            or sum(_target(s) == target for s in code.tree.body) > 1
+        ):
             continue
         lines = sorted({code.text.count("\n", 0, start) + 1 for start, _ in spans})
         return Refactoring(
@@ -180,7 +186,11 @@ def named(piece: Piece, index: SymbolIndex) -> Refactoring | None:
     for (name, text), found in uses.items():
         if len(found) < 2 or len(name) < SHORTEST or name in _names(piece.program) or _is_taken(name):
             continue
-        if name == "name" or not all(isinstance(statement, (ast.Assign, ast.Expr)) for statement, _ in found):
+        if (
+            name == "name"
+            or _PLURAL.search(name)
+            or not all(isinstance(statement, (ast.Assign, ast.Expr)) for statement, _ in found)
+        ):
             continue
         if text.strip("'\"") == name:  # `weight = "weight"` tells nobody anything
             continue

@@ -118,10 +118,18 @@ def _runs(pieces: Sequence[_Piece]) -> list[list[_Piece]]:
             size = sum(len(p.text) for p in runs[-1])
         runs[-1] += unit
         size += length
+    if len(runs) > 1 and _is_mostly_set_up(runs[0]):
+        runs[:2] = [runs[0] + runs[1]]
     for at in reversed(range(1, len(runs))):
         if not any(isinstance(p.node, _Definition) and not p.node.name.startswith("_") for p in runs[at]):
             runs[at - 1 : at + 1] = [runs[at - 1] + runs[at]]  # helpers alone are nothing to read
     return runs
+
+
+def _is_mostly_set_up(run: Sequence[_Piece]) -> bool:
+    """Whether the definitions of a run are shorter than its imports."""
+    defined, imported = (sum(len(p.text) for p in run if p.name), sum(len(p.text) for p in run if p.imports))
+    return defined < imported
 
 
 def _continued(pieces: Sequence[_Piece], run: Sequence[_Piece], path: str) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import difflib
 import keyword
 import re
 from collections import Counter
@@ -35,11 +34,11 @@ BEST = 3
 """Of so many proposals for a place one is drawn."""
 PLACES = 12
 """Places of a program that are tried."""
-LIKE = 0.66
-"""How like each other two classes' names are at least that are taken for each other."""
-MISTYPED, CLASSES = 30, 25
-"""Of a hundred programs so many get a mistyped name, where nothing else can be told, or a class for another one: every
-program has these."""
+DIGITS = 3
+"""Digits of how often a library's code has a name that isn't common there."""
+MISTYPED, COMMON, PLURALS = 30, 25, 40
+"""Of a hundred programs so many get a mistyped name, where nothing else can be told, a class or a common name replaced,
+or a keyword of many things for one: every program has these."""
 MOST_CODE = 6_000_000
 """Characters of code the model is counted over."""
 PROMPT = "One token of this code is wrong, so that this test fails. Which one, and what should stand there?"
@@ -54,6 +53,7 @@ _BUILT_IN = (
 """Built-in names that are taken for each other."""
 _DATA = (ast.Dict, ast.List, ast.Set, ast.Tuple, ast.Expr)
 """What data are written in: displays, and calls for their effect (`G.add_edge(1, 2)`)."""
+_DIGITS = re.compile(r"\d+")
 _RECORDED = re.compile(r"(results?|raised|warned|printed|caught)\d*$")
 
 
@@ -116,10 +116,10 @@ def drawn_replacement(code: str, model: Trigrams, seed: int = 0, *, test: str = 
     """
     program = _Program(code, test)
     tree = ast.dump(program.source.tree)
-    found = [i for i in program.places() if not program.is_class(i) or chosen(CLASSES, seed, "class", code)]
-    places = sorted(
-        found, key=lambda i: (program.is_class(i), model.commonness(program.tokens[i].text), draw(seed, i, code))
-    )
+    rarity = {i: (program.is_class(i), model.commonness(program.tokens[i].text)) for i in program.places()}
+    every = chosen(COMMON, seed, "common", code)
+    found = [i for i, (is_class, common) in rarity.items() if every or not (is_class or common > DIGITS)]
+    places = sorted(found, key=lambda i: (*rarity[i], draw(seed, i, code)))
     if not program.decides and not chosen(MISTYPED, seed, "mistyped", code):
         return None
     for place in places[:PLACES]:
@@ -281,6 +281,8 @@ class _Program:
         if operator in ("attribute", "keyword"):
             named = [c for c in seen if c.isidentifier() and not keyword.iskeyword(c) and not c.startswith("_")]
             fitting = [c for c in named if confusable(token.text, c) and _reads_like(token.text, c)]
+            if operator == "keyword" and not chosen(PLURALS, "plural", self.source.text):
+                return []
             if operator == "keyword":  # of the same function: one thing or many
                 return [c for c in fitting if plural_of(token.text, c)]
             return [c for c in fitting if model.same_sort(c, token.text)]
@@ -348,10 +350,10 @@ def _is_flag(node: ast.AST) -> bool:
 
 
 def _reads_like(name: str, other: str) -> bool:
-    """Whether both are classes that read alike (`DataFrame`, `LazyFrame`), or neither is one or the other's head."""
+    """Whether both are classes that read alike (`Graph`, `DiGraph`), or neither is one or the other's head."""
     if not (name[:1].isupper() and other[:1].isupper()):
         return name[:1].isupper() == other[:1].isupper() and not name.startswith(f"{other}_")
-    return difflib.SequenceMatcher(None, name, other).ratio() >= LIKE
+    return name in other or other in name or _DIGITS.sub("", name) == _DIGITS.sub("", other)
 
 
 def _words_shared(one: str, other: str) -> int:

@@ -100,6 +100,16 @@ def test_bug_row_becomes_an_instruction_to_correct(
     assert edit.bug_kind is None
 
 
+def test_correction_quotes_checks_that_can_be_read() -> None:
+    """Where a check needs what stands above it in the test, the whole test is quoted."""
+    row, programs = derived("bug", ("buggy", "fixed"), CODE.replace("make(3)", "make(2)"), CODE, operator="off_by_one")
+    test = "wanted = [3, 7]\nassert [result1, result2] == wanted\n"
+    programs = [dataclasses.replace(p, test=test) for p in programs]
+    parts = {"programs": dict(zip(("buggy", "fixed"), (p.id for p in programs), strict=True)), "prompt": "…"}
+    (edit,) = edits.corrections([dataclasses.replace(row, parts=parts)], {p.id: p for p in programs})
+    assert f"```python\n{test}```" in dict(edit.parts)["prompt"]  # type: ignore[call-overload]
+
+
 def test_missing_statement_is_no_correction() -> None:
     """Nobody can infer what isn't there."""
     row, programs = derived(
@@ -201,6 +211,7 @@ def test_refactoring_keeps_behaviour_and_needs_the_edit(operator: str, code: str
         ("collect-results", "result1 = math.log(8, 2)\nresult2 = math.log(8, 4)\n"),  # two are no list
         ("collect-results", "result1 = math.log(8, 2)\nresult2 = math.log(9, 4)\nresult3 = math.log(8, 4)\n"),
         ("introduce-variable", "result1 = math.log(8, 2)\nresult2 = math.log(9, 2)\nbase = 3\n"),
+        ("rename-variable", "r = math.from_int(4)\nresult1 = r\n"),  # no variable is called after a constructor
     ],
 )
 def test_what_would_be_worse_is_left_as_it_is(operator: str, code: str) -> None:

@@ -245,6 +245,9 @@ def test_definition_is_shown_of_the_class_that_is_called() -> None:
     definitions = Definitions([SOURCE], SymbolIndex([*methods, symbol("lib.core.Tree", "class", on=SOURCE)]))
     shown = definitions.named_in("t.size()", ["lib.core.Graph.size", "lib.core.Tree", "lib.core.Tree.size"])
     assert ["Size of Tree." in head for _, head in shown] == [True]
+    made = dataclasses.replace(symbol("lib.core.Tree.of", "method", on=SOURCE), signature="(cls, x)")
+    ((_, head),) = Definitions([SOURCE], SymbolIndex([made])).named_in("lib.Tree.of(1)", ["lib.core.Tree.of"])
+    assert head == "class Tree:\n    @classmethod\n    def of(cls, x): ...\n"
 
 
 SHOWS = "assert result1 == [1, 2, 4, 5]\n"

@@ -102,6 +102,20 @@ def test_long_module_comes_in_portions() -> None:
         ast.parse(portion)
 
 
+def test_first_portion_is_more_than_imports() -> None:
+    """A definition shorter than the imports above it stays with the next ones; a block is carried without the rest."""
+    long = "    # " + "x" * (LONGEST // 2) + "\n"
+    imports = "".join(f"from lib.a{n} import name_{n}\n" for n in range(9))
+    block = f"if name_1:\n    from lib.b import b\n\n    def helper():\n{long}        return 1\n"
+    code = f"{imports}{block}\n\ndef a():\n    return 1\n\n\ndef f():\n{long}{long}    return 1\n\n\ndef g():\n"
+    first, second = portions(f"{code}{long}    return b\n", "lib/long.py")
+    assert "def f()" in first
+    assert second.startswith(
+        "# lib/long.py, continued\n\nfrom lib.a1 import name_1\nif name_1:\n    from lib.b import b"
+    )
+    assert "helper" not in second
+
+
 def test_portion_has_what_its_annotations_read() -> None:
     """Blocks of imports come with the names that are used, and with what the blocks themselves use; overloads stay."""
     long = "    # " + "x" * (LONGEST // 2) + "\n"
