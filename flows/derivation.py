@@ -17,6 +17,7 @@ from registry.domain import SynthSpec
 from registry.families import Families
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Program, Record, Release, Verdict
+from registry.trees import parsed
 from scrapers.sources import Scraped
 from synth import bugs
 from synth.edited import edits, fim, refactors
@@ -28,6 +29,7 @@ from synth.migrated.drift import Drift
 from synth.migrated.hunks import rewritten_functions
 from synth.migrated.sites import Limits
 from synth.migrated.trials import Bench
+from synth.mined import doc_examples, test_examples
 from synth.mutated import locate
 from synth.mutated.ngrams import Trigrams
 from synth.vocabulary import Library
@@ -38,6 +40,9 @@ from validators.proofs import announces, deprecations
 Observe = Callable[[Release, Iterable[Program]], Mapping[str, Verdict]]
 """Runs programs at a release now: program id -> verdict."""
 
+
+_LOOKED = (doc_examples.GENERATOR, test_examples.GENERATOR)
+"""Generators that emit only what can be visited."""
 
 SHARD = 64
 """Sources that a process takes at a time."""
@@ -66,6 +71,15 @@ class Mined:
     def of(self, release: Release) -> list[Example]:
         """The rows of one release."""
         return [e for e in self.examples if e.releases == (release.id,)]
+
+    def visitable(self, programs: Mapping[str, Program]) -> Mined:
+        """The same without rows whose answer can't be parsed and visited; what is built in has looked itself."""
+
+        def is_visited(example: Example) -> bool:
+            program = programs[programs_of(example)["answer"]]
+            return parsed(program.code) is not None and parsed(program.test) is not None
+
+        return Mined([e for e in self.examples if e.generator in _LOOKED or is_visited(e)], self.verdicts)
 
 
 @dataclass(frozen=True)

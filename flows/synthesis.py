@@ -177,6 +177,7 @@ def _derived(house: House, found: Mined) -> Iterator[Record]:
     def observe(release: Release, programs: Iterable[Program]) -> Mapping[str, Verdict]:
         return run_now(house, release, programs)
 
+    programs = house.programs({p for e in found.examples for p in programs_of(e).values()})
     made = derived(
         Stock(
             domain=house.domain.name,
@@ -185,8 +186,8 @@ def _derived(house: House, found: Mined) -> Iterator[Record]:
             old=old,
             new=new,
             changes=compared(house),
-            mined=found,
-            programs=house.programs({p for e in found.examples for p in programs_of(e).values()}),
+            mined=found.visitable(programs),
+            programs=programs,
             observe=observe,
         ),
         house.workers,

@@ -10,12 +10,13 @@ import pytest
 
 from flows import running
 from flows.house import House
-from flows.scraping import compare_stage, source_keys
-from flows.synthesis import candidates, derive_stage, mine_stage
+from flows.scraping import compare_stage, releases, source_keys
+from flows.synthesis import candidates, derive_key, derive_stage, mine_key, mine_stage
 from registry.domain import Domain
-from registry.records import Environment, Page, Release
+from registry.records import Environment, Example, Page, Program, Release, Verdict
 from registry.settings import Settings
 from scrapers.symbols import find_symbols
+from validators.execution.pool import HARNESS
 from validators.parts import programs_of
 
 GOOD = '''def twice(a):
@@ -101,3 +102,41 @@ def test_a_page_nested_deeply_costs_its_own_rows(tmp_path: Path, monkeypatch: py
     for few, many in zip(alone, among, strict=True):
         assert few <= many
     assert not [code for code in among[0] if any(form(900) in code for form in FORMS.values())]
+
+
+def test_a_program_nested_deeply_costs_what_would_be_made_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what an installed generator gave, rows are derived as far as it can be visited; the rest ends no stage."""
+    house = scraped(tmp_path, {("source", "lib/__init__.py"): "", ("source", "lib/good.py"): GOOD})
+    old, new = releases(house)
+    ran = {r.id: Environment(python="3.11.7", requirements=(r.version,), settings={}) for r in (old, new)}
+    monkeypatch.setattr(running, "environment", lambda _, r: SimpleNamespace(record=ran[r.id]))  # there is no such lib
+    texts = {"good": "3", "cut off": "3 +"} | {name: form(900) for name, form in FORMS.items()}
+    head = "from lib.good import twice\n\n"
+    programs = {
+        n: Program(code=f"{head}x = {x}\nresult1 = twice(x)\n", test="assert result1 == 6\n") for n, x in texts.items()
+    }
+    for release in (old, new):
+        rows = [
+            Example(
+                domain="d", kind="test", releases=(release.id,), root=name, file="a.py", symbols=("lib.good.twice",),
+                parts={"programs": {"answer": program.id}, "prompt": f"Double {name}."}, generator="installed",
+                generator_version="1", licence="MIT",
+            )
+            for name, program in programs.items()
+        ]  # fmt: skip
+        house.finish("synth", "installed@1", [mine_key(house, release)], [*programs.values(), *rows], 0.0)
+        verdicts = [
+            Verdict(
+                program=program.id, environment=ran[release.id].id, harness=HARNESS, policy=running.policy(house),
+                outcome="passed", proof="strong", symbols_called=("lib.good.twice",),
+            )
+            for program in programs.values()
+        ]  # fmt: skip
+        house.append(verdicts)
+    for batch in derive_stage(house):
+        batch.run()
+    made = house.made(Example, derive_key(house))
+    assert made
+    assert {row.root for row in made} == {"good"}
