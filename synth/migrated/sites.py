@@ -9,6 +9,7 @@ verdicts, and so many are proposed that some may turn out equivalent.
 from __future__ import annotations
 
 import ast
+import itertools
 import random
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -87,6 +88,7 @@ class Sites:
         self.old, self.new, self.families, self.seed = old, new, families, seed
         self.limits = limits or Limits()
         self.mutator, self.receivers = Mutator(new, old), Receivers(new)
+        self._wrong: dict[str, list[tuple[str, str]]] = {}  # root of a site -> what people write instead
         self.rules: dict[str, list[Rule]] = {}
         for rule in rules:
             self.rules.setdefault(rule.new, []).append(rule)
@@ -255,22 +257,27 @@ class Sites:
 
     def rejected(self, site: Site) -> Iterator[tuple[str, str, str]]:
         """(kind, operator, text) of every wrong form of a site, distinct: old forms, and what people write instead."""
-        right = self._written(site)
-        if right is None:
-            return
-        rng = random.Random(f"{self.seed}:{site.root}")
+        if site.root not in self._wrong:
+            self._wrong[site.root] = self._mutants(site)
+        wrong = self._wrong[site.root]
         seen = {site.chosen}
         for operator, text in site.stale[:2]:
             if text not in seen:
                 seen.add(text)
                 yield "stale", operator, text
-        made = 0
+        fresh = ((kind, kind, text) for kind, text in wrong if text not in seen)
+        yield from itertools.islice(fresh, self.limits.mutants)
+
+    def _mutants(self, site: Site) -> list[tuple[str, str]]:
+        """(kind, text) of what people write instead, distinct."""
+        right = self._written(site)
+        if right is None:
+            return []
+        rng = random.Random(f"{self.seed}:{site.root}")
+        found: dict[str, str] = {}
         for wrong in self.mutator.mutants(right, rng):
-            text = site.text(wrong.text)
-            if text not in seen and made < self.limits.mutants:
-                seen.add(text)
-                made += 1
-                yield wrong.kind, wrong.kind, text
+            found.setdefault(site.text(wrong.text), wrong.kind)
+        return [(kind, text) for text, kind in found.items()]
 
     def _written(self, site: Site) -> Written | None:
         """The site's call with what its program shows around it."""
