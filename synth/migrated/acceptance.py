@@ -13,6 +13,7 @@ from functools import cached_property
 from registry.records import Program
 from synth.dataflow import flow, flow_all
 from synth.material import Update
+from synth.migrated.calls import bound_by_imports
 from synth.migrated.names import renumbered
 from synth.migrated.slices import joined
 from synth.source import Edit, Source, applied
@@ -21,6 +22,12 @@ MOST_NEW = 2
 """Literals of its own from which on a maintainers' new version shows another case, and those of the old from which on
 it gives up what was asked."""
 
+MOST_CODEMODS = 2
+"""More kinds of codemods in one update are a heap of guesses that happen to hold."""
+
+_MIXES = ({"keyword", "removed-parameter"}, {"default", "wrap"}, {"default", "expression"})
+"""Codemods that don't go together: one call keeps under another name what the other gives up; guesses on guesses."""
+
 MOST_ALIKE = 6
 """Restated results that differ in the same words, at most: `Int64Index` is now `Index`, wherever it is shown."""
 
@@ -28,6 +35,9 @@ _CHANCE = re.compile(r"seed|random|sample|shuffle|hash")
 """Words of what draws by chance: nobody can tell what the other release gives."""
 
 _IMPORTS = (ast.Import, ast.ImportFrom)
+_PREFIX = re.compile(r"\b[a-z]\w*\.(?=[A-Z]\w*\()")
+"""A module before a class."""
+
 _NOTHING = frozenset({"null", "None", "NaN", "nan", "<NA>", "NaT"})
 _PRIVATE = re.compile(r"(?:\.|\b)_[a-z]\w*(?=\()|\._[a-z]\w*")
 """Members and functions with an underscore: no user writes them."""
@@ -76,13 +86,19 @@ class Diff:
 def acceptable(update: Update) -> bool:
     """Whether the new form is the old one, brought up to date, and its checks say something."""
     diff = Diff(update)
-    if "keyword+removed-parameter" in update.operator:
-        return False  # one call keeps under another name what the other gives up
+    codemods = update.operator.partition(":")[2].split("+")
+    if len(codemods) > MOST_CODEMODS or any(mix <= set(codemods) for mix in _MIXES):
+        return False
     if update.restates and _CHANCE.search(update.old.code):
         return False
-    if _is_private(diff) or _repeats(diff) or (not update.restates and all(map(_says_nothing, diff.test))):
+    if (
+        _is_of_another(diff)
+        or _is_private(diff)
+        or _repeats(diff)
+        or (not update.restates and all(map(_says_nothing, diff.test)))
+    ):
         return False
-    return update.maker[0] != "pairs" or not _shows_another_case(diff)
+    return update.maker[0] != "pairs" or not (_shows_another_case(diff) or _respells(diff))
 
 
 def few_of_a_fact(updates: Iterable[Update]) -> Iterator[Update]:
@@ -225,6 +241,23 @@ def _shows_another_case(diff: Diff) -> bool:
     dropped = {value for value in _constants(diff.gone) if value not in new}
     brought = {value for value in _constants(diff.come) if value not in old}
     return len(dropped) >= MOST_NEW or len(brought) >= MOST_NEW
+
+
+def _respells(diff: Diff) -> bool:
+    """Whether one of several statements differs only in how it names things (`pd.Series` for `Series`): unasked."""
+    old, new = ({_PREFIX.sub("", ast.unparse(s)) for s in side} for side in (diff.gone, diff.come))
+    return bool(old & new) and not old <= new
+
+
+def _is_of_another(diff: Diff) -> bool:
+    """Whether what the new form no longer says is a name of another package: `np.NaN` in a lesson on pandas."""
+    roots = {path.partition(".")[0] for path in diff.update.symbols}
+    bound = {name: path.partition(".")[0] for name, path in bound_by_imports(diff.update.old.code).items()}
+    nodes = [n for s in diff.gone for n in ast.walk(s) if isinstance(n, ast.Attribute)]
+    kept = {ast.unparse(n) for s in diff.come for n in ast.walk(s) if isinstance(n, ast.Attribute)}
+    owners = [n.value.id for n in nodes if isinstance(n.value, ast.Name) and ast.unparse(n) not in kept]
+    packages = {bound[name] for name in owners if name in bound}
+    return bool(packages) and not packages & roots
 
 
 def _constants(statements: Iterable[ast.stmt]) -> Iterator[str]:

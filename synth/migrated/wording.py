@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from registry.names import SymbolIndex
 from registry.records import Change
 from synth.material import Update
+from synth.migrated.acceptance import Diff
 
 SOURCES = ("docstring", "warning", "decorator", "changelog")
 """Where notes for people come from; what finders and runs say is none."""
@@ -136,6 +138,9 @@ def _is_of(note: str, changed: Collection[str]) -> bool:
 
 def _named(update: Update) -> str:
     """What the old form names of what changed: the new form's name would be the answer."""
+    calls = [n for s in Diff(update).gone for n in ast.walk(s) if isinstance(n, ast.Call)]
+    if update.maker[0] == "pairs" and calls:
+        return ast.unparse(calls[0].func).rpartition(".")[2]  # what reads the rest of its statement
     old = _WORD.findall(update.old.code)
     names = [path.rpartition(".")[2] for path in update.symbols]
     gone = [word for word in old if word in _changed(update)]

@@ -46,11 +46,16 @@ NAMED = "x = lib.get(g, source='s1', target='t1')\n"
         (update(NAMED, "x = lib.get(g)\n", maker="pairs"), False),
         (update(NAMED, "x = lib.fetch(g, source='s1', target='t1')\n", maker="pairs"), True),
         (update("x = lib.f(n, 'H')\n", "x = lib.f(n, 'h')\n", maker="pairs"), True),
+        (update("s = Set(n)\nx = s.f('H')\n", "s = lib.Set(n)\nx = s.f('h')\n", maker="pairs"), False),
+        (update("x = Set(n)\n", "x = lib.Set(n)\n", maker="pairs"), True),
+        (update("import numpy as np\nx = lib.f(np.NaN)\n", "import numpy as np\nx = lib.f(np.nan)\n"), False),
+        (replace(update("x = lib.f(1)\n", "x = lib.g(1)\n"), operator="forward:keyword+removed-parameter"), False),
+        (replace(update("x = lib.f(1)\n", "x = lib.g(1)\n"), operator="forward:default+rename+wrap"), False),
         (update("x = lib.f(n, 'H')\n", "x = lib.f(lib.rng(2), 'h')\n", maker="pairs"), False),
     ],
 )  # fmt: skip
 def test_what_a_maintainer_would_take(made: Update, taken: bool) -> None:
-    """The new form is public, keeps apart what was apart, shows the same case, and a check says something."""
+    """The new form is public, the library's, keeps apart what was apart, shows the same case; a check tells."""
     assert acceptable(made) is taken
 
 
