@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from flows.house import House
 from flows.scraping import releases
@@ -31,25 +30,31 @@ def verdicts(house: House) -> dict[tuple[str, str], Verdict]:
     return {(v.program, r): v for r, e in environments.items() for v in attempted(house, e) if is_said(v)}
 
 
-def run_now(house: House, release: Release, programs: Iterable[Program]) -> dict[str, Verdict]:
+def run_now(
+    house: House, release: Release, programs: Iterable[Program], ran: dict[tuple[str, str], Verdict]
+) -> dict[str, Verdict]:
     """Program id -> verdict, of programs that a generator wants observed; those that ran before are looked up.
+
+    Args:
+        house: The run.
+        release: Where they run.
+        programs: The programs.
+        ran: What `verdicts` gave, read once by who observes again and again; what runs now is added.
 
     Raises:
         SandboxError: One couldn't be run. What is made without knowing how it ran would be taken for all there is.
     """
     wanted = {p.id: p for p in programs}
+    missing = [p for i, p in sorted(wanted.items()) if (i, release.id) not in ran]
     built = environment(house, release)
-    ran = _attempted(house, built.record.id, "program IN (SELECT unnest($programs))", {"programs": sorted(wanted)})
-    known = {v.program: v for v in ran if is_said(v)}
-    missing = [p for i, p in sorted(wanted.items()) if i not in known]
     for start in range(0, len(missing), SHARD):
         house.tell(f"Observe programs with {release.library} {release.version}", start, len(missing))
         made = list(run_programs(house, built, missing[start : start + SHARD]))
         house.append([*missing[start : start + SHARD], *made])
         if lost := next((v for v in made if not is_said(v)), None):
             raise SandboxError(f"Program {lost.program} couldn't be run: {lost.detail}", program=lost.program)
-        known.update((v.program, v) for v in made)
-    return known
+        ran.update(((v.program, release.id), v) for v in made)
+    return {i: ran[i, release.id] for i in sorted(wanted)}
 
 
 def run_programs(house: House, built: BuiltEnvironment, programs: Iterable[Program]) -> Iterator[Verdict]:
@@ -66,12 +71,9 @@ def run_programs(house: House, built: BuiltEnvironment, programs: Iterable[Progr
 
 def attempted(house: House, environment_id: str) -> list[Verdict]:
     """The verdicts of an environment, also those of programs that couldn't be run."""
-    return house.kept(("attempted", environment_id), lambda: _attempted(house, environment_id, "true", {}))
-
-
-def _attempted(house: House, environment_id: str, where: str, parameters: dict[str, Any]) -> list[Verdict]:
-    of = {"e": environment_id, "h": HARNESS, "p": policy(house), **parameters}
-    return house.lake.read(Verdict, f"environment = $e AND harness = $h AND policy = $p AND {where}", of)
+    of = {"e": environment_id, "h": HARNESS, "p": policy(house)}
+    where = "environment = $e AND harness = $h AND policy = $p"
+    return house.kept(("attempted", environment_id), lambda: house.lake.read(Verdict, where, of))
 
 
 def is_said(verdict: Verdict) -> bool:

@@ -174,8 +174,10 @@ def derive_stage(house: House) -> list[Batch]:
 def _derived(house: House, found: Mined) -> Iterator[Record]:
     old, new = (scraped(house, r) for r in releases(house))
 
+    ran = dict(verdicts(house))
+
     def observe(release: Release, programs: Iterable[Program]) -> Mapping[str, Verdict]:
-        return run_now(house, release, programs)
+        return run_now(house, release, programs, ran)
 
     programs = house.programs({p for e in found.examples for p in programs_of(e).values()})
     made = derived(
