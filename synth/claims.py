@@ -225,6 +225,39 @@ def values_told(test: str) -> int:
     return sum(words)
 
 
+_CHANGING = (
+    "add_",
+    "append",
+    "drop_in",
+    "extend",
+    "insert_",
+    "pop",
+    "push",
+    "register",
+    "remove_",
+    "replace_",
+    "write",
+)
+"""How names of methods begin that change their object and may give something too."""
+
+
+def has_idle_call(code: str) -> bool:
+    """Whether a method is called for nothing here and for its value there: `s.shift(1)` before `r = s.shift(2)`.
+
+    Such a line only showed a value to who read the docs; whoever is to find a mistake takes it for one.
+    """
+    body = ast.parse(code).body
+    alone = [s.value.func for s in body if isinstance(s, ast.Expr) and isinstance(s.value, ast.Call)]
+    idle = {f.attr for f in alone if isinstance(f, ast.Attribute) and not _changes(f)}
+    kept = (n for s in body if not isinstance(s, ast.Expr) for n in ast.walk(s) if isinstance(n, ast.Call))
+    return any(isinstance(n.func, ast.Attribute) and n.func.attr in idle for n in kept)
+
+
+def _changes(method: ast.Attribute) -> bool:
+    """Whether a method changes what it is of, as its name tells; one of a namespace (`s.dt.add_days`) doesn't."""
+    return isinstance(method.value, ast.Name) and method.attr.startswith(_CHANGING)
+
+
 def is_endless(test: str) -> bool:
     """Whether a test has more literals than anybody writes down: no mistake is asked for by such a list."""
     return sum(isinstance(node, ast.Constant) for node in ast.walk(ast.parse(test))) > MOST_LITERALS

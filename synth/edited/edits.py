@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from registry.records import Example, Program
 from registry.text import lines_of
 from registry.trees import parsed
-from synth.claims import checks_of, tells_values
+from synth.claims import checks_of, has_idle_call, tells_values
 from synth.dataflow import BUILTINS, flow, flow_all
 from synth.edited.asking import asked
 from synth.edited.decided import Whole
@@ -90,7 +90,13 @@ def corrections(rows: Iterable[Example], programs: Mapping[str, Program]) -> Ite
     single = (row for row in rows if row.bugs in (None, 1))  # several on neighbouring lines would be one place
     for example, buggy, fixed, places in _editable(single, programs, ("bug", "buggy", "fixed")):
         checks = _checks(fixed)
-        if len(places) != 1 or not checks or not tells_values(fixed.test) or Whole(fixed.code, fixed.test).is_private:
+        if (
+            len(places) != 1
+            or has_idle_call(fixed.code)
+            or not checks
+            or not tells_values(fixed.test)
+            or Whole(fixed.code, fixed.test).is_private
+        ):
             continue
         what = asked(example.operator or "", buggy.code, fixed.code)
         if what:

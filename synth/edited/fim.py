@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from registry.records import Example, Page, Program
 from registry.text import lines_of, placed_nodes
-from synth.claims import tells_values
+from synth.claims import has_idle_call, tells_values
 from synth.dataflow import flow, flow_all
 from synth.edited.context import Definitions
 from synth.edited.decided import Whole
@@ -60,7 +60,7 @@ def mine(piece: Piece, definitions: Definitions, *, seed: int = 0) -> Iterator[P
         seed: Seed of the draws.
     """
     whole = Whole(piece.program.code, piece.program.test)
-    if len(whole.code) > LARGEST or not tells_values(whole.test) or whole.is_private:
+    if len(whole.code) > LARGEST or not tells_values(whole.test) or whole.is_private or has_idle_call(whole.code):
         return
     shown = {gap: _shown(piece, gap, definitions) for gap in gaps(whole.source)}
     gap = drawn_gap([gap for gap, pages in shown.items() if _is_decided(whole, gap, pages)], piece, seed)

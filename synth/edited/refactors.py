@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from registry.names import SymbolIndex, dotted_name, imported_names
 from registry.records import Example, Program
 from registry.text import placed_nodes
+from synth.claims import has_idle_call
 from synth.dataflow import flow_all
 from synth.edited.decided import Whole
 from synth.material import Piece, chosen, derived, draw
@@ -70,7 +71,7 @@ def mine(piece: Piece, index: SymbolIndex, *, seed: int = 0) -> Iterator[Program
         index: The release's symbols.
         seed: Seed of the draws.
     """
-    if Whole(piece.program.code, piece.program.test).is_private:
+    if Whole(piece.program.code, piece.program.test).is_private or has_idle_call(piece.program.code):
         return
     for operator in sorted(REFACTORINGS, key=lambda operator: draw(seed, operator, piece.program.id)):
         made = REFACTORINGS[operator](piece, index)

@@ -59,8 +59,14 @@ def mine(
         )
 
 
+_OTHERS = frozenset({"extern", "external", "subprojects", "third_party", "vendor", "vendored"})
+"""Folders of what isn't the library's own."""
+
+
 def _is_worth_reading(page: Page) -> bool:
-    """Whether a page has prose or code; of source whether it defines something, or is documented."""
+    """Whether a page is the library's own and has prose or code; of source whether it defines or documents anything."""
+    if _OTHERS & {part.lstrip("_") for part in page.path.split("/")}:
+        return False
     if page.kind != "source":
         return says_enough(page.markdown)
     try:

@@ -20,7 +20,7 @@ from typing import TypeGuard
 from registry.names import SymbolIndex
 from registry.records import Example, Page, Program
 from registry.text import lines_of, placed_nodes
-from synth.claims import is_endless, tells_values, values_told
+from synth.claims import has_idle_call, is_endless, tells_values, values_told
 from synth.dataflow import flow, flow_all, needed
 from synth.material import Piece, chosen, derived, draw
 from synth.mutated.ngrams import ANY_TEXT, LONG_TEXT, Token, Trigrams, tokens
@@ -97,8 +97,10 @@ def mine(piece: Piece, model: Trigrams, *, seed: int = 0) -> Iterator[Program | 
         seed: Seed of the draws.
     """
     code = piece.program.code
+    if is_endless(piece.program.test) or has_idle_call(code):
+        return
     drawn = drawn_replacement(code, model, seed, test=piece.program.test)
-    if drawn is not None and not is_endless(piece.program.test):
+    if drawn is not None:
         text = code[: drawn.at] + drawn.replaced + code[drawn.at + len(drawn.was) :]
         corrupted = replace(piece.program, code=text)
         yield corrupted

@@ -8,7 +8,7 @@ import pytest
 
 from registry.names import SymbolIndex
 from registry.records import Symbol
-from synth.claims import by_relevance, called, is_told
+from synth.claims import by_relevance, called, has_idle_call, is_told
 
 PATHS = {
     "lib.graph.Graph": "class",
@@ -61,3 +61,19 @@ def test_a_hub_is_what_a_test_is_about_only_where_its_names_say_so() -> None:
     assert not is_told("lib.make.path", names, USES, 1000)
     assert is_told("lib.relabel.relabel_nodes", names, USES, 1000)
     assert is_told("lib.make.path", ["test_path_of_two", "test_views"], USES, 1000)
+
+
+@pytest.mark.parametrize(
+    ("code", "idle"),
+    [
+        ("s.shift(1)\nr = s.shift(2)\n", True),
+        ("s.dt.add_days(1)\nr = s.dt.add_days(2)\n", True),
+        ("df.set_index('a')\nr = df.set_index('b')\n", True),
+        ("G.add_edge(1, 2)\nk = G.add_edge(1, 2)\n", False),
+        ("G.clear()\nr = G.size()\n", False),
+        ("try:\n    s.shift(1)\nexcept ValueError:\n    r = 1\n", False),
+    ],
+)
+def test_call_whose_value_is_thrown_away_is_idle(code: str, idle: bool) -> None:
+    """A method is called for its value elsewhere, so it is for its value that it is called here."""
+    assert has_idle_call(code) is idle

@@ -222,7 +222,7 @@ def test_lottery_takes_its_share() -> None:
     ("code", "empty"),
     [
         ("G = lib.make(3)\nresult1 = G.size()\n", set()),
-        ("G = lib.make(3)\nlib.make(G)\nresult1 = G.size()\n", {"G = lib.make(3)\npass\nresult1 = G.size()"}),
+        ("G = [3]\nlib.make(G)\nresult1 = G.size()\n", {"G = [3]\npass\nresult1 = G.size()"}),
     ],
 )
 def test_gap_that_might_be_left_empty_is_tried(code: str, empty: set[str]) -> None:

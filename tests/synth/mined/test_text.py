@@ -34,13 +34,15 @@ def test_imported_modules_come_first() -> None:
 
 
 def test_rows_carry_text_licence_and_defined_symbols() -> None:
-    """Guides come before source; tests and short pages are no text."""
+    """Guides come before source; tests, short pages and those of other projects are no text."""
     source = page("lib/a.py", FILLER + "def f(): pass\n", "source")
     pages = [
         source,
         page("doc/guide.rst", SAID, "guide"),
         page("lib/tests/test_a.py", FILLER),
         page("e.rst", "", "guide"),
+        page("subprojects/other/doc/guide.rst", SAID, "guide"),
+        page("lib/_vendor/b.py", FILLER + "def g(): pass\n", "source"),
     ]
     rows = list(mine(pages, SymbolIndex([symbol("lib.a.f", on=source)]), domain="d"))
     assert [(r.file, r.parts["depth"], r.language) for r in rows] == [  # type: ignore[call-overload]
