@@ -20,7 +20,7 @@ from flows.scraping import compare_key, compared, releases, scraped, source_keys
 from flows.spreading import spread
 from registry.identity import sha256_of, work_key
 from registry.names import SymbolIndex
-from registry.records import Change, Example, Program, Record, Release, Verdict
+from registry.records import Change, Example, Program, Record, Release, Verdict, Work
 from synth import generators
 from synth.generators import Material
 from synth.mined.suites import changed
@@ -203,8 +203,24 @@ def _derived(house: House, found: Mined) -> Iterator[Record]:
 
 
 def _taken_back(house: House, learnt: set[str]) -> list[Change]:
-    """Changes of which another derivation learnt what this one didn't: views show them as they were found again."""
+    """Changes of which an earlier derivation learnt what this one didn't: views show them as they were found again.
+
+    What the latest derivation of another domain with the same releases learnt of them stays.
+    """
     old, new = releases(house)
     found = {change.id: change for change in compared(house) if change.id not in learnt}
-    shown = house.lake.read(Change, "old = $old AND new = $new", {"old": old.id, "new": new.id})
-    return [found[c.id] for c in shown if c.id in found and c.digest != found[c.id].digest]
+    between = "old = $old AND new = $new", {"old": old.id, "new": new.id}
+    of_others = {change.digest for key in _others(house) for change in house.lake.read(Change, *between, work=key)}
+    shown = house.lake.read(Change, *between)
+    return [found[c.id] for c in shown if c.id in found and c.digest not in {found[c.id].digest, *of_others}]
+
+
+def _others(house: House) -> list[str]:
+    """The key of each other domain's latest derivation."""
+    derivations = "stage = 'synth' AND part = $part", {"part": DERIVE_PART}
+    domains = {work.domain for work in house.lake.read(Work, *derivations)} - {house.domain.name}
+    where, parameters = derivations
+    return [
+        house.lake.read(Work, f"{where} AND domain = $domain", {**parameters, "domain": name}, latest=1)[0].key
+        for name in sorted(domains)
+    ]

@@ -284,7 +284,7 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
     "drift": (
         """
         SELECT c.id AS change, c.symbol, c.kind, c.replacement, c.evidence, r.library, r.version AS old_version,
-               n.version AS new_version, e.id AS example, e.kind AS example_kind, e.old_effect
+               n.version AS new_version, e.domain, e.id AS example, e.kind AS example_kind, e.old_effect
         FROM changes c JOIN releases r ON r.id = c.old JOIN releases n ON n.id = c.new
         LEFT JOIN (SELECT x.* FROM examples x JOIN curated k ON k.example = x.id AND k.proven
                    WHERE x.kind IN ('drift', 'preference')) e ON e.change = c.id
@@ -298,6 +298,7 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
             "library": "Library",
             "old_version": "From",
             "new_version": "To",
+            "domain": "Domain of the example: others may look at the same releases, and have rows of their own",
             "example": "Id of an example that proves it, null where none does",
             "example_kind": "drift or preference",
             "old_effect": "What old code does at the new version",

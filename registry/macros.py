@@ -79,18 +79,20 @@ MACROS: dict[str, Macro] = {
     ),
     "drift_between": Macro(
         ("library_name", "from_version", "to_version"),
-        "What changed between two versions of a library, and how many proven rows show it, those with most first",
+        "What changed between two versions of a library, and how many proven rows of each domain show it, those with"
+        " most first",
         """
-        SELECT symbol, kind, replacement, count(DISTINCT example) FILTER (example_kind = 'drift') AS rows,
+        SELECT domain, symbol, kind, replacement, count(DISTINCT example) FILTER (example_kind = 'drift') AS rows,
                count(DISTINCT example) FILTER (example_kind = 'drift' AND old_effect = 'fails') AS fails,
                count(DISTINCT example) FILTER (example_kind = 'drift' AND old_effect = 'differs') AS differs,
                count(DISTINCT example) FILTER (example_kind = 'drift' AND old_effect = 'warns') AS warns,
                count(DISTINCT example) FILTER (example_kind = 'preference') AS preferences,
                any_value(evidence) AS evidence, change
         FROM drift WHERE library = library_name AND old_version = from_version AND new_version = to_version
-        GROUP BY change, symbol, kind, replacement ORDER BY rows DESC, preferences DESC, symbol
+        GROUP BY domain, change, symbol, kind, replacement ORDER BY rows DESC, preferences DESC, symbol, domain
         """,
         {
+            "domain": "Domain of the rows, null where none shows it",
             "symbol": "Canonical path, at the old version (for `added`: at the new one)",
             "kind": "Kind of change",
             "replacement": "What to use instead",

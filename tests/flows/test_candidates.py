@@ -22,8 +22,8 @@ OLD, NEW = (Release(library="lib", version=v, artifact_sha256=v * 64) for v in "
 GONE = Change(old=OLD.id, new=NEW.id, symbol="lib.f", kind="removed")
 
 
-def house(home: Path, **synth: Any) -> House:
-    text = {"name": "d", "library": {"name": "lib", "versions": ["1", "2"]}, "synth": synth}
+def house(home: Path, name: str = "d", **synth: Any) -> House:
+    text = {"name": name, "library": {"name": "lib", "versions": ["1", "2"]}, "synth": synth}
     return House(Domain.model_validate(text), Settings(home=home))
 
 
@@ -149,6 +149,30 @@ def test_what_is_not_learnt_any_more_of_a_change_is_gone(scraped: Path) -> None:
     derive(one, learnt, acts)
     assert digests(*changes(one)) == digests(learnt, acts)
     assert digests(*changes(other)) == digests(GONE)
+
+
+def test_what_another_domain_learnt_of_a_change_stays(scraped: Path) -> None:
+    """Of two domains with the same releases, one learns nothing of a change: views show what the other one learnt.
+
+    What the domain itself learnt before goes, and so does what the other one doesn't learn any more.
+    """
+    learnt = dataclasses.replace(GONE, replacement="lib.g")
+    one, other = (house(scraped, name) for name in ("d", "e"))
+    for made in (one, other):
+        mine(made)
+
+    def derived(made: House, *rows: Change) -> list[Change]:
+        """What is shown once a domain has learnt just this."""
+        rows += tuple(synthesis._taken_back(made, {row.id for row in rows}))
+        made.finish("synth", synthesis.DERIVE_PART, [derive_key(made)], rows, 0.0)
+        return made.lake.read(Change)
+
+    assert digests(*derived(one, learnt)) == digests(learnt)
+    assert digests(*derived(other)) == digests(learnt)
+    assert digests(*changes(other)) == digests(GONE)
+    assert digests(*derived(one)) == digests(GONE)
+    assert digests(*derived(other, learnt)) == digests(learnt)
+    assert digests(*derived(other)) == digests(GONE)
 
 
 def test_a_curation_waits_for_what_the_settings_give(scraped: Path) -> None:

@@ -68,8 +68,8 @@ class Bench:
     ) -> Example:
         both = (OLD.id, NEW.id) if kind in ("drift", "preference") else (NEW.id,)
         example = Example(
-            domain="d", kind=kind, parts={"programs": programs, "n": len(self.rows)}, file="f", root="r",
-            generator="g", generator_version="1", licence="MIT", source_url=PAGE.url, **{"releases": both, **more},
+            kind=kind, parts={"programs": programs, "n": len(self.rows)}, file="f", root="r", generator="g",
+            generator_version="1", licence="MIT", source_url=PAGE.url, **{"domain": "d", "releases": both, **more},
         )  # fmt: skip
         self.rows.append(example)
         if rule:
@@ -215,6 +215,27 @@ def test_proofs_show_code_and_outcomes_at_both_releases(lake: Lake) -> None:
     }  # fmt: skip
     (change,) = rows(lake, "SELECT * FROM drift")
     assert (change["old_version"], change["new_version"], change["example"]) == ("1.0", "1.0.1", example.id)
+
+
+def test_rows_of_two_domains_that_show_one_change_are_counted_apart(lake: Lake) -> None:
+    """Domains with the same releases share their changes: each is there once, and its rows stand with their domain."""
+    bench = Bench()
+    programs = {
+        "old": bench.program("old code", {OLD.id: "passed", NEW.id: "error"}),
+        "new": bench.program("new code", {NEW.id: "passed"}),
+    }
+    unseen = dataclasses.replace(CHANGE, symbol="lib.k")
+    for _ in range(2):
+        bench.example("drift", programs, old_effect="fails", change=CHANGE.id)
+        capped = bench.example("drift", programs, rule="-", old_effect="fails", change=CHANGE.id, domain="e")
+        bench.rows[-1] = Removal(example=capped.id, rule="cap", curation="then", domain="e")
+    bench.rows.append(unseen)
+    bench.write(lake)
+    curated = Work(key="then", stage="curate", domain="e", part="p", outputs=1, result={"snapshot": "s"})
+    lake.append([CHANGE, curated])
+    assert rows(lake, "SELECT count(*) AS n FROM changes") == [{"n": 2}]
+    counted = rows(lake, "SELECT domain, symbol, rows FROM drift_between('lib', '1.0', '1.0.1')")
+    assert [tuple(row.values()) for row in counted] == [("d", "lib.f", 2), ("e", "lib.f", 2), (None, "lib.k", 0)]
 
 
 def test_a_programs_outcomes_are_told_apart_by_release(lake: Lake) -> None:
