@@ -228,11 +228,16 @@ def _is_private(diff: Diff) -> bool:
 
 
 def _repeats(diff: Diff) -> bool:
-    """Whether the new form makes two values alike that the old one made each in its own way."""
-    old, new = (
-        Counter(ast.unparse(s.value) for s in source.tree.body if isinstance(s, ast.Assign)) for source in diff.sources
-    )
+    """Whether the new form makes two values alike, or tries one call twice, where the old one had each its own way."""
+    old, new = (Counter(filter(None, map(_made, source.tree.body))) for source in diff.sources)
     return any(n > 1 and n > old[text] and "(" in text for text, n in new.items())
+
+
+def _made(statement: ast.stmt) -> str:
+    """What a statement assigns or tries, as text."""
+    if isinstance(statement, ast.Try):
+        return "\n".join(ast.unparse(s) for s in statement.body)
+    return ast.unparse(statement.value) if isinstance(statement, ast.Assign) else ""
 
 
 def _shows_another_case(diff: Diff) -> bool:

@@ -40,6 +40,8 @@ NAMED = "x = lib.get(g, source='s1', target='t1')\n"
         (update("x = lib.f(1)\n", "x = lib._g(1)\n"), False),
         (update("x = lib.f(s)\n", "x = lib.f(s._values)\n"), False),
         (update("x = lib.f(1, a=1)\ny = lib.f(1, a=2)\n", "x = lib.f(1)\ny = lib.f(1)\n"), False),
+        (update("try:\n    lib.f(1)\nfinally:\n    x = 1\ntry:\n    lib.g(1)\nfinally:\n    y = 1\n",
+                "try:\n    lib.g(1)\nfinally:\n    x = 1\ntry:\n    lib.g(1)\nfinally:\n    y = 1\n"), False),
         (update("x = lib.f(1)\n", "x = lib.g(1)\n", "assert x == [None, None]\n"), False),
         (update("x = lib.f(1)\n", "x = lib.g(1)\n", SHOWN.format("'│ null │', '│ null │'")), False),
         (update("x = lib.f(1)\n", "x = lib.g(1)\n", SHOWN.format("'│ null │', '│ 3 │'")), True),

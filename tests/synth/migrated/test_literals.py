@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import itertools
 import random
 
@@ -52,6 +53,14 @@ def test_sites_hold_the_values_that_came_out(world: World, sites: list[Site]) ->
     """With the recorded values the programs pass, in both operators."""
     assert {s.operator for s in sites} == {"planted", "varied"}
     assert {v.outcome for v in world.run([s.program() for s in sites], world.releases[1])} == {"passed"}
+
+
+def test_what_holds_no_more_is_not_varied(world: World, drift: Drift) -> None:
+    """A comparison that other literals make untrue shows nothing."""
+    varied = [p for p in drift.probes if p.site.operator == "varied"]
+    untrue = {str(i): {"expected": "None", "actual": "False"} for i in range(9)}
+    told = {i: dataclasses.replace(v, values=untrue) for i, v in verdicts(world, varied).items()}
+    assert varied and list(settled(varied, told)) == []
 
 
 def test_a_planted_site_stands_in_another_file(drift: Drift, sites: list[Site]) -> None:
