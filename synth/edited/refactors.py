@@ -40,6 +40,8 @@ _RESULT = re.compile(r"(result|printed)\d*$")
 _HOLDS = ("dict", "frozenset", "list", "set", "sorted", "tuple")
 """What holds the same values as what it is given."""
 _CURT = re.compile(r"[a-z]{1,2}$")
+_IDIOMS = frozenset({"ax", "df", "fh", "lf", "mi", "ts"})
+"""Short names that everybody reads."""
 _PLURAL = re.compile(r"[^isu]s$")
 _VERBS = re.compile(
     r"(add|remove|generate|read|write|parse|to|from|set|get|convert|find|create|make|draw|relabel|print|dump|load)_"
@@ -121,7 +123,7 @@ def renamed(piece: Piece, index: SymbolIndex) -> Refactoring | None:
     library = imported_names(code.tree, index.roots)
     for statement in code.tree.body:
         target = _target(statement)
-        if target is None or not _CURT.match(target) or not isinstance(statement, ast.Assign):
+        if target is None or not _CURT.match(target) or target in _IDIOMS or not isinstance(statement, ast.Assign):
             continue
         called = dotted_name(statement.value.func) if isinstance(statement.value, ast.Call) else None
         new = _named_after(statement.value)

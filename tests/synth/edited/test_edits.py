@@ -211,6 +211,7 @@ def test_refactoring_keeps_behaviour_and_needs_the_edit(operator: str, code: str
         ("collect-results", "result1 = math.log(8, 2)\nresult2 = math.log(8, 4)\n"),  # two are no list
         ("collect-results", "result1 = math.log(8, 2)\nresult2 = math.log(9, 4)\nresult3 = math.log(8, 4)\n"),
         ("introduce-variable", "result1 = math.log(8, 2)\nresult2 = math.log(9, 2)\nbase = 3\n"),
+        ("rename-variable", "df = math.isqrt(4)\nresult1 = df\n"),  # a short name that everybody reads
         ("rename-variable", "r = math.from_int(4)\nresult1 = r\n"),  # no variable is called after a constructor
     ],
 )
