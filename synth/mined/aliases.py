@@ -15,6 +15,9 @@ def without_aliases(script: str) -> str:
     source = read(script)
     body = source.tree.body
     imported = flow_all(s for s in body if isinstance(s, (ast.Import, ast.ImportFrom))).binds
+    standing = [(s, *found) for s in body if (found := _stands_for(s, imported)) is not None]
+    if not standing:
+        return script
     stored: Counter[str] = Counter()
     for node in nodes(source.tree):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
@@ -26,16 +29,11 @@ def without_aliases(script: str) -> str:
     }
     aliases: dict[str, str] = {}
     edits: list[Edit] = []
-    for statement in body:
-        match statement:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value) if stored[name] == 1 and name not in texts:
-                while isinstance(value, ast.Call) and ast.unparse(value.func) == "staticmethod" and value.args:
-                    value = value.args[0]
-                dotted = dotted_name(value)
-                if isinstance(value, ast.Attribute) and dotted and dotted.partition(".")[0] in imported:
-                    aliases[name] = dotted
-                    start = source.offset(statement.lineno, 0)
-                    edits.append((start, source.offset((statement.end_lineno or 0) + 1, 0), ""))
+    for statement, name, dotted in standing:
+        if stored[name] == 1 and name not in texts:
+            aliases[name] = dotted
+            start = source.offset(statement.lineno, 0)
+            edits.append((start, source.offset((statement.end_lineno or 0) + 1, 0), ""))
     if not aliases:
         return script
     kept = [(a, b) for a, b, _ in edits]
@@ -48,3 +46,15 @@ def without_aliases(script: str) -> str:
     for start, end, new in sorted(edits, reverse=True):
         text = text[:start] + new + text[end:]
     return text
+
+
+def _stands_for(statement: ast.stmt, imported: frozenset[str]) -> tuple[str, str] | None:
+    """A name and what of an imported module it is bound to."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            while isinstance(value, ast.Call) and dotted_name(value.func) == "staticmethod" and value.args:
+                value = value.args[0]
+            dotted = dotted_name(value)
+            if isinstance(value, ast.Attribute) and dotted and dotted.partition(".")[0] in imported:
+                return name, dotted
+    return None

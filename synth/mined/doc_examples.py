@@ -120,12 +120,13 @@ class _Names:
     def __init__(self, pages: list[Page], texts: Iterable[str]) -> None:
         self._pages = [p for p in pages if p.kind in ("source", "test")]
         self._texts = list(texts)
-        self._modules: dict[str, dict[str, str]] = {}
+        self._modules: dict[str, tuple[dict[str, str], frozenset[str]]] = {}
 
     def statement(self, name: str, page: Page | None) -> str | None:
         """The import that binds `name`; None where nothing tells."""
         if page is not None and page.kind == "source":
-            found = self._module(page).get(name)
+            imports, own = self._module(page)
+            found = f"from {module_of(page)} import {name}" if name in own else imports.get(name)
             if found is not None and not _is_private(found):
                 return found
         return self._conventions.get(name)
@@ -147,19 +148,18 @@ class _Names:
     @cached_property
     def _conventions(self) -> Mapping[str, str]:
         counts: dict[str, Counter[str]] = {}
-        modules = (self._module(page, definitions=False) for page in self._pages)
+        modules = (self._module(page)[0] for page in self._pages)
         for found in (*modules, *(_imported(text) for text in self._texts)):
             for name, statement in found.items():
                 if not _is_private(statement):
                     counts.setdefault(name, Counter())[statement] += 1
         return {name: min(c, key=lambda s: (-c[s], s)) for name, c in counts.items()}
 
-    def _module(self, page: Page, definitions: bool = True) -> dict[str, str]:
-        """Name -> import statement of what a module's top level binds."""
-        key = f"{page.id}{definitions}"
-        if key not in self._modules:
-            self._modules[key] = _bindings(page, definitions)
-        return self._modules[key]
+    def _module(self, page: Page) -> tuple[dict[str, str], frozenset[str]]:
+        """What a module's top level binds: name -> import statement, and what it defines itself; read once."""
+        if page.id not in self._modules:
+            self._modules[page.id] = _bindings(page)
+        return self._modules[page.id]
 
 
 def _is_private(statement: str) -> bool:
@@ -181,16 +181,12 @@ def _imported(text: str) -> dict[str, str]:
     return found
 
 
-def _bindings(page: Page, definitions: bool) -> dict[str, str]:
+def _bindings(page: Page) -> tuple[dict[str, str], frozenset[str]]:
     try:
         body = parse(page.markdown).body
     except SyntaxError:
-        return {}
-    found = _bound_by(body)
-    if definitions:
-        own = (n.name for n in body if isinstance(n, (ast.FunctionDef, ast.ClassDef)))
-        found |= {name: f"from {module_of(page)} import {name}" for name in own}
-    return found
+        return {}, frozenset()
+    return _bound_by(body), frozenset(n.name for n in body if isinstance(n, (ast.FunctionDef, ast.ClassDef)))
 
 
 def _bound_by(body: Iterable[ast.stmt]) -> dict[str, str]:

@@ -79,7 +79,7 @@ def _to_themselves(source: Source) -> list[Edit]:
         for statement in body:
             match statement:
                 case ast.Assign(targets=[target], value=value) if isinstance(target, (ast.Name, ast.Tuple)):
-                    if len(body) > 1 and ast.unparse(target) == ast.unparse(value):
+                    if len(body) > 1 and type(value) is type(target) and ast.unparse(target) == ast.unparse(value):
                         found.append(_cut(source, statement))
     return found
 
