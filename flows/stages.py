@@ -10,7 +10,7 @@ from flows.curation import CURATE_PART, benchmark_tasks, curate_stage, tasks_dig
 from flows.evaluation import EVALUATE_PART, decision_of, evaluate_stage
 from flows.house import House
 from flows.publication import publish_key, publish_stage
-from flows.scraping import compare_stage, scrape_stage
+from flows.scraping import CHANGES_VERSION, SCRAPER_VERSION, compare_stage, scrape_stage
 from flows.synthesis import DERIVE_PART, derive_stage, mine_part, mine_stage
 from flows.training import TRAIN_PART, train_stage
 from flows.validation import validate_derived_stage, validate_mined_stage
@@ -50,7 +50,7 @@ BASE_AFTER = "compare"
 def complete_key(house: House) -> str:
     """The work key of a whole run: the domain as it is configured, the parts that work on it, and what people said."""
     parts = {"harness": HARNESS, "mine": mine_part(), "derive": DERIVE_PART, "curate": CURATE_PART, "train": TRAIN_PART}
-    parts |= {"evaluate": EVALUATE_PART}
+    parts |= {"evaluate": EVALUATE_PART, "scrape": SCRAPER_VERSION, "changes": CHANGES_VERSION}
     said = house.lake.read(Annotation, "domain = $d", {"d": house.domain.name})
     decided = [*said, *house.lake.read(Forgotten)]  # each says when, so that what is taken back is no old state
     inputs = sorted(d.digest for d in decided)

@@ -142,6 +142,16 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
             "curated_at": "When that was",
         },
     ),
+    "latest_pages": (
+        """
+        SELECT url, id, licence FROM pages QUALIFY row_number() OVER (PARTITION BY url ORDER BY "_at" DESC, id) = 1
+        """,
+        {
+            "url": "Address of a page",
+            "id": "Id of the page that was found there last: an older scraper, or another day, may have found others",
+            "licence": "Its licence",
+        },
+    ),
     "example_programs": (
         """
         SELECT e.id AS example, e.domain, e.kind, p.key AS role, json_extract_string(p.value, '$') AS program,
@@ -261,9 +271,7 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
         SELECT a.id AS adapter, a.domain, a.version, a.snapshot, s.example, s.split, e.kind, e.generator, e.licence,
                e.source_url, p.id AS page, p.url AS page_url, p.licence AS page_licence
         FROM adapters a JOIN snapshot_rows s ON s.snapshot = a.snapshot JOIN examples e ON e.id = s.example
-        LEFT JOIN (
-            FROM pages QUALIFY row_number() OVER (PARTITION BY url ORDER BY "_at" DESC, id) = 1
-        ) p ON p.url = e.source_url
+        LEFT JOIN latest_pages p ON p.url = e.source_url
         """,
         {
             "adapter": "Id of the adapter",
@@ -324,7 +332,7 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
 """View -> (SQL, column -> documentation), above the tables' own views."""
 
 _ORDER = (
-    "forgotten_rows", "domain_environments", "verdict_releases", "latest_snapshots", "example_programs",
+    "forgotten_rows", "domain_environments", "verdict_releases", "latest_snapshots", "latest_pages", "example_programs",
     "example_outcomes", "curated", "proofs", "funnel", "lineage", "drift", "spend",
 )  # fmt: skip
 

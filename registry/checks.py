@@ -81,7 +81,7 @@ _UNPROVEN = """
 """
 _UNLICENSED = """
     SELECT e.domain AS place, e.id AS what FROM snapshot_rows s JOIN latest_snapshots l USING (snapshot)
-    JOIN examples e ON e.id = s.example LEFT JOIN pages p ON p.url = e.source_url
+    JOIN examples e ON e.id = s.example LEFT JOIN latest_pages p ON p.url = e.source_url
     WHERE coalesce(e.licence, '') = '' OR (p.id IS NOT NULL AND coalesce(p.licence, '') = '')
 """
 

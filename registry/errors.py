@@ -8,9 +8,8 @@ DriftuneError
 ├── GeneratorError         a generator of examples
 ├── SandboxError           the sandbox or an environment
 ├── TrainingError          a base model, a training run, an evaluation
-├── RegistryError          the lake, the store of adapters
-│   └── WrongBaseError     an adapter offered to a base it was not made for
-└── GateRefusedError       the gate said no                                                    (exit 4)
+└── RegistryError          the lake, the store of adapters
+    └── WrongBaseError     an adapter offered to a base it was not made for
 
 Messages have one form: capital first, no final period; they name the value, list what is accepted and say what to do.
 """
@@ -78,9 +77,3 @@ class RegistryError(DriftuneError):
 
 class WrongBaseError(RegistryError):
     """An adapter was offered to a base model it was not made for."""
-
-
-class GateRefusedError(DriftuneError):
-    """The gate rejected an adapter, or could not decide."""
-
-    exit_code = 4

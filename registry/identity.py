@@ -41,7 +41,7 @@ def work_key(inputs: list[str], part: str, parameters: dict[str, Any], seed: int
 
     Args:
         inputs: The digests of everything the work reads, in a stable order.
-        part: The part that does it with its version, as `mutate@3`. A new version does its work anew.
+        part: The part that does it with its version, as `curate@3`. A new version does its work anew.
         parameters: What else decides the outcome; no floats (write them as strings).
         seed: The seed of its random choices.
         sample: Which sample of several this is.

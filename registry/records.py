@@ -395,9 +395,9 @@ class Work(Record):
 
     table: ClassVar[str] = "work"
     key: str = column("Hash of the inputs' digests, part, parameters, seed, sample", identity=True)
-    stage: str = column("scrape, synth, validate, curate, train, evaluate, publish")
+    stage: str = column("scrape, synth, validate, curate, train, evaluate, publish; refresh: a whole run")
     domain: str = column("Domain")
-    part: str = column("Part and version, as `mutate@1`")
+    part: str = column("What did it, with its version, as `curate@1`; several are joined by +")
     outputs: int = column("Rows written")
     result: Object = column(
         "Ids a later stage needs (a snapshot, a run); empty where outputs speak", default_factory=dict

@@ -1,6 +1,6 @@
 """Where a library's documentation comes from: one Protocol, a table of built-ins, an entry-point group.
 
-A source is named in a domain file (`[[library.docs]] source = "pypi"`). A third party adds one by an entry point in
+A source is named in a domain file (`[[library.source]]`, `kind = "pypi"`). A third party adds one by an entry point in
 the group `driftune.sources` that names a class without arguments, or a function that makes one.
 """
 

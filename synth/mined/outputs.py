@@ -294,11 +294,6 @@ def is_print(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "pprint", "pprint.pprint", "pp")
 
 
-def _is_pretty(function: ast.expr) -> bool:
-    """Whether a function prints a value as source, over several lines."""
-    return ast.unparse(function).rpartition(".")[2] in ("pprint", "pp")
-
-
 def _prints(tree: ast.stmt) -> bool:
     return not isinstance(tree, (ast.FunctionDef, ast.ClassDef)) and any(
         isinstance(n, ast.expr) and is_print(n) for n in nodes(tree)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from flows import stages
 from flows.house import House
 from flows.stages import complete, complete_key
 from registry.domain import Domain
@@ -39,6 +40,15 @@ def test_a_finished_run_is_complete_whoever_runs_it_with_how_many(done: House, t
     assert complete(house(tmp_path)) == "rejected"
     assert complete(house(tmp_path, sandbox={"workers": 4})) == "rejected"
     assert complete(house(tmp_path, synth={"seed": 1})) is None
+
+
+@pytest.mark.parametrize(
+    "part", ["SCRAPER_VERSION", "CHANGES_VERSION", "DERIVE_PART", "CURATE_PART", "TRAIN_PART", "EVALUATE_PART"]
+)
+def test_a_new_version_of_a_part_is_something_to_do(done: House, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever part of the pipeline would give something else now, a finished run has to look at it again."""
+    monkeypatch.setattr(stages, part, "another")
+    assert complete(done) is None
 
 
 def test_a_setting_changed_back_is_no_finished_run(done: House, tmp_path: Path) -> None:

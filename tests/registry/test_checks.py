@@ -25,7 +25,7 @@ from registry.records import (
     Verdict,
     Work,
 )
-from tests.registry.test_catalogue import ENVIRONMENTS, NEW, Bench
+from tests.registry.test_catalogue import ENVIRONMENTS, NEW, PAGE, Bench
 
 ADAPTER = Adapter(
     domain="d", version=1, files=(), library_range="lib>=1", base="b", base_revision="r", fingerprint="f",
@@ -163,6 +163,16 @@ def test_forgotten_rows_are_not_missed(lake: Lake) -> None:
     assert [f.where for f in findings(lake)] == ["snapshot_rows.example -> examples"]
     lake.append([Forgotten(what="GPL-3.0-only", rows={"pages": [], "examples": ["gone", "other"]})])
     assert list(findings(lake)) == []
+
+
+def test_a_page_as_an_older_scraper_found_it_is_not_judged(lake: Lake) -> None:
+    """What counts of several pages with one address is the last, for licences and in a row's lineage."""
+    lake.append([dataclasses.replace(PAGE, content_hash="older")])  # without a licence
+    whole(lake)
+    lake.append([dataclasses.replace(ADAPTER, snapshot=latest(lake).id)])
+    assert {f.check for f in findings(lake)} == {"references"}  # the adapter's run is nowhere
+    pages = lake.query("SELECT DISTINCT page, page_licence FROM lineage").to_pylist()
+    assert pages == [{"page": PAGE.id, "page_licence": "MIT"}]
 
 
 def test_a_small_shift_is_let_pass(lake: Lake) -> None:
