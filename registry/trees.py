@@ -14,7 +14,7 @@ from typing import TypeVar
 
 T = TypeVar("T", bound=ast.AST)
 
-DEEPEST = 100
+DEEPEST = 80
 """Levels of a tree; people's code has 46 at most (networkx, polars, pandas, with their tests)."""
 
 
