@@ -108,6 +108,21 @@ _stage("publish", "Publish the adapter, if the gate said so.")
 
 
 @app.command()
+def experiment(
+    domain: DomainArgument,
+    seed: Annotated[list[int] | None, typer.Option(help="Seed of a training; several may be given.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of [train], as sft.steps=60.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train and evaluate with other seeds or settings: reported beside the domain's own run, never published."""
+    from flows.experiments import run_experiments
+
+    run_experiments(domain, seed or [], set_ or [], as_json=as_json)
+
+
+@app.command()
 def status(
     domain: Annotated[str | None, typer.Argument(metavar="[DOMAIN]", help="One domain, or all.")] = None,
     as_json: JsonOption = False,

@@ -44,6 +44,7 @@ class House:
         run: Name of the run, stamped on what it writes.
         tell: Called with progress.
         accept_removals: Whether a person has said that much of what there was may go.
+        experiment: Whether a training is a trial of other settings than the domain's.
     """
 
     domain: Domain
@@ -53,6 +54,7 @@ class House:
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     tell: Tell = _silent
     accept_removals: bool = False
+    experiment: bool = False
     _resources: ExitStack = field(default_factory=ExitStack, repr=False)
     _kept: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 

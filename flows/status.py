@@ -18,8 +18,8 @@ LAST_RUN = """
     SELECT domain, arg_max("_run", "_at") AS run, max("_at") AS finished FROM work GROUP BY domain ORDER BY domain
 """
 DECISIONS = """
-    SELECT domain, arg_max(decision, "_at") AS decision, arg_max(reason, "_at") AS reason
-    FROM reports GROUP BY domain ORDER BY domain
+    SELECT p.domain, arg_max(p.decision, p."_at") AS decision, arg_max(p.reason, p."_at") AS reason
+    FROM reports p JOIN runs r ON r.id = p.run WHERE NOT coalesce(r.experiment, false) GROUP BY ALL ORDER BY ALL
 """
 ADAPTERS = "SELECT domain, version, location FROM adapters ORDER BY domain, version"
 

@@ -34,7 +34,10 @@ DRIFTS = """
 
 REPORT = """
     SELECT arm, split, metric, value, ci_low, ci_high, n, clusters, decision, reason FROM reports
-    WHERE domain = '{domain}' AND run = (SELECT arg_max(run, "_at") FROM reports WHERE domain = '{domain}')
+    WHERE domain = '{domain}' AND run = (
+        SELECT arg_max(p.run, p."_at") FROM reports p JOIN runs r ON r.id = p.run
+        WHERE p.domain = '{domain}' AND NOT coalesce(r.experiment, false)
+    )
 """
 ADAPTER = "SELECT location FROM adapters WHERE domain = '{domain}' ORDER BY version DESC LIMIT 1"
 

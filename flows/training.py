@@ -24,9 +24,7 @@ TRAIN_PART = "sft+preference@1"
 def base_model(house: House) -> BaseModel:
     """The domain's base: found in the cache, or made from the old release (a minute's work, or several)."""
     train = house.domain.train
-    settings = (
-        {"seed": train.seed, "threads": 1, **train.base_settings} if train.base == "tiny" else train.base_settings
-    )
+    settings = {"threads": 1, **train.base_settings} if train.base == "tiny" else train.base_settings
     old, _ = releases(house)
     texts = [p.markdown for p in scraped(house, old).pages if p.kind in ("source", "test", "guide")]
     return bases.find(train.base).prepare(texts, settings, house.folder("bases"), house.tell)
@@ -47,7 +45,9 @@ def train_key(house: House) -> str:
     """The work key of the training: the snapshot, the base's and the recipe's settings."""
     train = house.domain.train.model_dump(mode="json")
     settings = {name: repr(sorted(v.items()) if isinstance(v, dict) else v) for name, v in train.items()}
-    return work_key([snapshot_id(house)], TRAIN_PART, settings | {"threads": house.threads}, house.domain.train.seed)
+    trial = {"experiment": True} if house.experiment else {}
+    parameters = settings | {"threads": house.threads} | trial
+    return work_key([snapshot_id(house)], TRAIN_PART, parameters, house.domain.train.seed)
 
 
 def rows_of(house: House, split: str) -> list[Example]:
@@ -76,6 +76,7 @@ def train_stage(house: House) -> list[Batch]:
             recipe=made,
             seed=house.domain.train.seed,
             domain=house.domain.name,
+            experiment=house.experiment,
             adapter_sha256=content_hash(tuned["preference"].folder),
             steps=sum(stage.steps for stage in tuned.values()),
             curve=curve,

@@ -197,7 +197,7 @@ class TrainSpec(Section):
 
     Attributes:
         base: Name of the base: `tiny`, or one of an installed plug-in.
-        seed: Seed of base and adapter.
+        seed: Seed of the adapter; that of a base is one of its own settings.
         threads: CPU threads; 0 for one a core.
         base_settings: Settings of the base that differ from its defaults.
         sft: Settings of supervised fine-tuning that differ from the defaults.
@@ -299,6 +299,18 @@ def load_domain(reference: str, environment: Mapping[str, str] | None = None) ->
         return Domain.model_validate(data)
     except ValidationError as error:
         raise ConfigurationError(f"{path}: {_explain(error)}", path=str(path)) from error
+
+
+def with_table(domain: Domain, name: str, table: Mapping[str, Any]) -> Domain:
+    """A domain with one of its tables replaced.
+
+    Raises:
+        ConfigurationError: The table says something unknown.
+    """
+    try:
+        return Domain.model_validate({**domain.model_dump(), name: table})
+    except ValidationError as error:
+        raise ConfigurationError(f"{domain.name}: {_explain(error)}") from error
 
 
 def _override(data: dict[str, Any], environment: Mapping[str, str]) -> None:

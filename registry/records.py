@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Self, TypeVar, cast
 
 from registry.identity import sha256_of
 
-SCHEMA = 2
+SCHEMA = 3
 """The version of the persisted schemas, written into every Parquet file."""
 
 Object = Mapping[str, Any]
@@ -327,6 +327,7 @@ class Run(Record):
     recipe: Object = key("Every setting of the training; no floats (written as text)")
     seed: int = key("Seed")
     domain: str = column("Domain")
+    experiment: bool = column("Whether it is a trial of other settings, never published", default=False)
     adapter_sha256: str = column("Hash over the adapter's files", default="")
     device: str = column("cpu, cuda …", default="cpu", volatile=True)
     steps: int = column("Optimiser steps", default=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -149,6 +150,28 @@ def test_a_second_run_of_a_domain_says_who_holds_it(finished: tuple[Path, Path],
     assert second.returncode == 2
     assert f"process {first.pid}" in second.stderr
     assert "wait for it to end" in second.stderr
+
+
+def test_an_experiment_is_reported_and_changes_nothing_else(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    """Another seed has a run, scores and a report of its own; the domain's own run is still complete, and shown."""
+    domain, home = finished
+    shutil.copytree(home, tmp_path / "home")
+    home = tmp_path / "home"
+    before = driftune(home, "status", "--json")
+    done = driftune(home, "experiment", str(domain), "--seed", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["seed"] == 1
+    assert found["decision"] == "undecided"
+    runs = query(home, "select id, seed, experiment from runs order by seed")
+    assert [(r["seed"], r["experiment"]) for r in runs] == [(0, False), (1, True)]
+    assert runs[1]["id"] == found["run"]
+    assert query(home, f"select count(*) n from scores where run = '{found['run']}'")[0]["n"] > 0
+    assert json.loads(driftune(home, "status", "--json").stdout)[0]["reason"] == json.loads(before.stdout)[0]["reason"]
+    assert "Nothing to do" in driftune(home, "run", str(domain)).stdout
+    for wrong in (("--seed", "0"), ("--set", "sft.stepps=3")):
+        refused = driftune(home, "experiment", str(domain), *wrong)
+        assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
 
 
 def other_docs(house: House, path: str, before: str, after: str) -> None:

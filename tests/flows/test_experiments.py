@@ -1,0 +1,37 @@
+"""Trials of other settings: which they are, and that the domain's own run doesn't feel them."""
+
+from __future__ import annotations
+
+import pytest
+
+from flows.experiments import trained_with
+from registry.domain import TrainSpec
+from registry.errors import ConfigurationError
+
+OWN = TrainSpec(sft={"steps": 8}).model_dump()
+
+
+def test_a_trial_is_the_own_table_with_other_settings() -> None:
+    """One trial a seed; settings are TOML, in a table or not; what isn't named stays."""
+    trials = trained_with(OWN, [1, 2, 1], ["sft.batch=2", "threads=1", "base=folder"])
+    assert [t["seed"] for t in trials] == [1, 2]
+    for trial in trials:
+        assert trial == OWN | {
+            "seed": trial["seed"], "threads": 1, "base": "folder", "sft": {"steps": 8, "batch": 2}
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seed", "setting", "said"),
+    [
+        (0, "sft.steps=8", "the domain's own run"),
+        (0, "sft.steps", "No value"),
+        (0, "sft.=3", "No value"),
+        (0, "dpo.steps=3", "No table 'dpo'"),
+        (0, "seed.x=3", "No table 'seed'"),
+    ],
+)
+def test_what_is_no_trial_is_told_in_one_line(seed: int, setting: str, said: str) -> None:
+    """The domain's own settings, a setting without a value, and a table that there isn't."""
+    with pytest.raises(ConfigurationError, match=said):
+        trained_with(OWN, [seed], [setting])
