@@ -31,8 +31,8 @@ _MIXES = ({"keyword", "removed-parameter"}, {"default", "wrap"}, {"default", "ex
 MOST_ALIKE = 6
 """Restated results that differ in the same words, at most: `Int64Index` is now `Index`, wherever it is shown."""
 
-_CHANCE = re.compile(r"seed|random|sample|shuffle|hash")
-"""Words of what draws by chance: nobody can tell what the other release gives."""
+_CHANCE = re.compile(r"(?<![a-z])(?:seed|random|sample|shuffle|hash)")
+"""Parts of names (`resample` has none) of what draws by chance: nobody can tell what the other release gives."""
 
 _IMPORTS = (ast.Import, ast.ImportFrom)
 _PREFIX = re.compile(r"\b[a-z]\w*\.(?=[A-Z]\w*\()")

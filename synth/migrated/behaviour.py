@@ -29,7 +29,7 @@ from synth.migrated.trials import Bench
 from synth.mined.text import module_of
 from synth.source import Edit, Source, applied
 
-GENERATOR, VERSION = "behaviour", "5"
+GENERATOR, VERSION = "behaviour", "6"
 
 FOUND = "runs at both releases"
 """Source of the evidence for a change that no note tells of."""
