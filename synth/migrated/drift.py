@@ -254,7 +254,7 @@ class Drift:
 
         What stands in them and does nothing for the checks is left out where they hold without it.
         """
-        found = _distinct(tidied(u) for u in few_of_a_fact(updates) if acceptable(u))
+        found = _distinct(tidied(u) for u in few_of_a_fact(filter(acceptable, updates)))
         lean = {i: made for i, u in enumerate(found) if (made := without_idle_calls(u)) is not None}
         holding = self.bench.holding(self.releases[1], (u.new for u in lean.values()))
         found = [lean[i] if i in lean and lean[i].new.id in holding else u for i, u in enumerate(found)]

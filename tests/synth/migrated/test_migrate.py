@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from registry.records import Program
+from synth.migrated.acceptance import MOST_ALIKE
 from synth.migrated.migrate import as_new
 from synth.migrated.rules import Rule
 from tests.synth.conftest import parted
@@ -75,6 +76,14 @@ def test_what_runs_refute_is_a_row_without_effect(world: World) -> None:
     rows = {how: parted(drift._emitted(updates))[0] for how, updates in ways.items()}
     assert [(e.old_effect, dict(e.parts)["programs"]["new"]) for e in rows["refuted"]] == [(None, bad.new.id)]  # type: ignore[arg-type,index,call-overload]
     assert [(e.old_effect, dict(e.parts)["programs"]["new"]) for e in rows["proven"]] == [("differs", good.new.id)]  # type: ignore[arg-type,index,call-overload]
+
+
+def test_what_is_refused_uses_up_nothing(world: World) -> None:
+    """Restated results that no maintainer would take aren't counted among the few that tell one fact."""
+    drift = world.drift()
+    good = dataclasses.replace(next(drift._migration.updates(drift.migrated, drift.families)), restates=True)
+    refused = dataclasses.replace(good, operator="forward:keyword+removed-parameter")
+    assert [u.new for u in drift._accepted([*[refused] * MOST_ALIKE, good])] == [good.new]
 
 
 def test_a_program_without_old_forms_is_left_alone(world: World) -> None:
