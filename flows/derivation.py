@@ -73,11 +73,11 @@ class Mined:
         return [e for e in self.examples if e.releases == (release.id,)]
 
     def visitable(self, programs: Mapping[str, Program]) -> Mined:
-        """The same without rows whose answer can't be parsed and visited; what is built in has looked itself."""
+        """The same without rows whose answer isn't there, or can't be visited; what is built in has looked itself."""
 
         def is_visited(example: Example) -> bool:
-            program = programs[programs_of(example)["answer"]]
-            return parsed(program.code) is not None and parsed(program.test) is not None
+            program = programs.get(programs_of(example).get("answer", ""))
+            return program is not None and parsed(program.code) is not None and parsed(program.test) is not None
 
         return Mined([e for e in self.examples if e.generator in _LOOKED or is_visited(e)], self.verdicts)
 
@@ -157,7 +157,7 @@ class Stock:
         """The mined examples of the new release that passed there, by id."""
         found = []
         for example in sorted(self.mined.of(self.new.release), key=lambda e: e.id):
-            answer = programs_of(example)["answer"]
+            answer = programs_of(example).get("answer", "")
             verdict = self.mined.verdicts.get((answer, self.new.release.id))
             if verdict is not None and verdict.outcome == "passed":
                 found.append(Source(example, self.programs[answer], verdict))

@@ -133,7 +133,8 @@ def _mined(house: House) -> Mined:
     found = mined(house, MINED)
     ran = verdicts(house) if found else {}
     new = releases(house)[1].id
-    tried = {run for e in found for run in (*obligations(e), *scouting(e, new)) if run[0] == programs_of(e)["answer"]}
+    runs = ((e, run) for e in found for run in (*obligations(e), *scouting(e, new)))
+    tried = {run for e, run in runs if run[0] == programs_of(e).get("answer")}
     return Mined(found, {run: verdict for run, verdict in ran.items() if run in tried})
 
 

@@ -107,7 +107,10 @@ def test_a_page_nested_deeply_costs_its_own_rows(tmp_path: Path, monkeypatch: py
 def test_a_program_nested_deeply_costs_what_would_be_made_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of what an installed generator gave, rows are derived as far as it can be visited; the rest ends no stage."""
+    """Of what an installed generator gave, rows are derived as far as it can be visited; the rest ends no stage.
+
+    Nor does a row that names no answer, or a program that nobody wrote.
+    """
     house = scraped(tmp_path, {("source", "lib/__init__.py"): "", ("source", "lib/good.py"): GOOD})
     old, new = releases(house)
     ran = {r.id: Environment(python="3.11.7", requirements=(r.version,), settings={}) for r in (old, new)}
@@ -117,14 +120,16 @@ def test_a_program_nested_deeply_costs_what_would_be_made_of_it(
     programs = {
         n: Program(code=f"{head}x = {x}\nresult1 = twice(x)\n", test="assert result1 == 6\n") for n, x in texts.items()
     }
+    named = {name: {"answer": program.id} for name, program in programs.items()}
+    named |= {"no answer": {"stub": programs["good"].id}, "no program": {"answer": "0" * 64}, "nothing": {}}
     for release in (old, new):
         rows = [
             Example(
                 domain="d", kind="test", releases=(release.id,), root=name, file="a.py", symbols=("lib.good.twice",),
-                parts={"programs": {"answer": program.id}, "prompt": f"Double {name}."}, generator="installed",
+                parts={"programs": of_one, "prompt": f"Double {name}."}, generator="installed",
                 generator_version="1", licence="MIT",
             )
-            for name, program in programs.items()
+            for name, of_one in named.items()
         ]  # fmt: skip
         house.finish("synth", "installed@1", [mine_key(house, release)], [*programs.values(), *rows], 0.0)
         verdicts = [
