@@ -29,7 +29,7 @@ ALONE = "alone"
 """What roles begin with whose programs have one of a bug's several mistakes: each must fail too."""
 
 EMPTY = "empty"
-"""The role of the program whose gap is left empty, of a row in which that might do: it must fail."""
+"""The role of the program whose gap is left empty, of a row where that parses: it must fail."""
 
 _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 

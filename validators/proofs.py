@@ -8,7 +8,8 @@ Parts by kind (`Example.parts["programs"]` names the programs by role, the other
 | test | answer, stub | prompt | answer passes and calls the library; the stub doesn't pass |
 | drift | old, new | prompt | old passes at old; at new it fails, differs or newly warns; new passes there unwarned |
 | bug | buggy, fixed, alone1 … | prompt | fixed passes; buggy, a small edit away, fails, and each of several alone |
-| fim | whole | prefix, middle, suffix, order, context | the whole passes; the middle is whole nodes of it |
+| fim | whole, empty | prefix, middle, suffix, order, context | the whole passes; the middle is whole nodes of it; |
+| | | | left empty it fails, or doesn't parse |
 | edit | before, after | prompt, scope | after passes, before fails; nothing outside the lines of the scope changes; |
 | | | | of two releases: before passes at old |
 | locate | original, corrupted | prompt, at, was, replaced | original passes; corrupted, one token away, fails |
@@ -26,6 +27,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from registry.gaps import emptied
 from registry.names import SymbolIndex
 from registry.records import Example, Program, Verdict
 from registry.trees import parsed
@@ -261,15 +263,18 @@ def _preference(case: _Case) -> None:
 def _fim(case: _Case) -> None:
     """fim: the whole passes, the gap in it is one of whole syntax nodes, and left empty it fails.
 
-    A gap without which nothing parses, or a name isn't bound, needs no program that shows it (`empty`).
+    Which program that is, the whole and the gap say, not the row; where it doesn't parse, nothing has to run.
     """
     case.passes("whole")
-    if EMPTY in programs_of(case.example):
-        _fails(case, EMPTY, "vacuous-test", "The test passes with the gap left empty too")
     parts: Any = case.example.parts
     prefix, middle, suffix = (str(parts.get(name, "")) for name in ("prefix", "middle", "suffix"))
     whole = case.program("whole")
     _must(not (why := gap_fault(whole.code, whole.test, prefix, middle, suffix)), why)
+    left = emptied(whole.code, len(prefix), len(prefix) + len(middle))
+    wanted = replace(whole, code=left).id if left is not None else None
+    _must(programs_of(case.example).get(EMPTY) == wanted, "It doesn't name the program with the gap left empty")
+    if wanted is not None:
+        _fails(case, EMPTY, "vacuous-test", "The test passes with the gap left empty too")
 
 
 def _edit(case: _Case) -> None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
+from registry.gaps import blocks, bounded
 from registry.text import Text, lines_of, placed_nodes
+from registry.trees import parsed
 
 _WORD = re.compile(r"\w")
 
@@ -28,33 +30,17 @@ def gap_fault(code: str, test: str, prefix: str, middle: str, suffix: str) -> st
         return "Prefix, middle and suffix don't make the program"
     if not middle.strip():
         return "There is nothing to fill in"
-    try:
-        source = Text(code)
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    source, tree = Text(code), parsed(code)
+    if tree is None:
         return "The program doesn't parse"
     start, end = len(prefix), len(prefix) + len(middle)
     if (
-        _bound(_blocks(source, tree), start, end)
-        or _bound(_expressions(source, tree), start, end)
-        or (_bound(_calls(source, tree), start, end) and _are_arguments(middle))
+        bounded(blocks(source, tree), start, end)
+        or bounded(_expressions(source, tree), start, end)
+        or (bounded(_calls(source, tree), start, end) and _are_arguments(middle))
     ):
         return ""
     return "The gap doesn't begin and end where statements of a block, an expression, or arguments of a call do"
-
-
-def _bound(runs: Iterable[list[tuple[int, int]]], start: int, end: int) -> bool:
-    """Whether one of the neighbours of a run begins and one ends here."""
-    return any(start in (a for a, _ in run) and end in (b for _, b in run) for run in runs)
-
-
-def _blocks(source: Text, tree: ast.Module) -> Iterator[list[tuple[int, int]]]:
-    """The spans of the statements of each block."""
-    for node in placed_nodes(tree):
-        for field in ("body", "orelse", "finalbody", "handlers"):
-            block = getattr(node, field, None)
-            if isinstance(block, list) and block:
-                yield [source.span(statement) for statement in block]
 
 
 def _expressions(source: Text, tree: ast.Module) -> Iterator[list[tuple[int, int]]]:

@@ -74,8 +74,15 @@ class Whole:
             gap.leads_on_to(after)
             and gap.goes_on_from(_made(rest))
             and not any(self._statements[ast.dump(n)] > 1 for n in gap.nodes if isinstance(n, ast.stmt))
+            and not self._can_be_copied(span)
             and self._knows_values(gap, rest)
         )
+
+    def _can_be_copied(self, span: tuple[int, int]) -> bool:
+        """Whether what a gap held stands in the rest, word for word: who copies it has learnt nothing."""
+        start, end = span
+        same = re.compile(rf"(?<!\w){re.escape(self.code[start:end])}(?!\w)")
+        return any(same.search(text) for text in (self.code[:start], self.code[end:], self.test))
 
     @cached_property
     def _checks(self) -> ast.Module:

@@ -1,8 +1,8 @@
 """`fim` rows: gaps in programs that passed: lines, neighbouring statements, expressions, all a call's arguments.
 
 The whole is a program's code with its test below. A gap has to follow from what stands around it
-(`synth.edited.decided`), and something has to be missing without it: where that isn't plain, the row has the program
-with the gap left empty, which must fail. Where the rest doesn't name a function of the library that the gap calls, the
+(`synth.edited.decided`), and something has to be missing without it: where the program with the gap left empty parses,
+the row has it, and it must fail. Where the rest doesn't name a function of the library that the gap calls, the
 row has with it what other files say of it (`context`: paths and signatures), and so do half of the others.
 """
 
@@ -12,16 +12,16 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from registry.gaps import emptied
 from registry.records import Example, Page, Program
 from registry.text import lines_of, placed_nodes
 from synth.claims import has_idle_call, tells_values
-from synth.dataflow import flow, flow_all
 from synth.edited.context import Definitions
 from synth.edited.decided import Whole
 from synth.material import Piece, derived, draw, joined_licences
 from synth.source import Source
 
-GENERATOR, VERSION = "fim", "6"
+GENERATOR, VERSION = "fim", "7"
 SHORTEST, LONGEST = 4, 300
 """Characters of a gap."""
 LARGEST = 4_000
@@ -50,7 +50,7 @@ class Gap:
 
 
 def mine(piece: Piece, definitions: Definitions, *, seed: int = 0) -> Iterator[Program | Example]:
-    """A gap in a proven program, behind the program with it left empty where that might do.
+    """A gap in a proven program, behind the program with it left empty where that parses.
 
     There is none where the program has no place for one, or its test asks for no values.
 
@@ -66,7 +66,7 @@ def mine(piece: Piece, definitions: Definitions, *, seed: int = 0) -> Iterator[P
     gap = drawn_gap([gap for gap, pages in shown.items() if _is_decided(whole, gap, pages)], piece, seed)
     if gap is not None:
         is_bare = _is_decided(whole, gap, []) and draw(seed, "context", whole.code) >= "8"
-        empty = _emptied(whole.source, gap)
+        empty = emptied(whole.code, gap.start, gap.end)
         if empty is not None:
             yield replace(piece.program, code=empty)
         yield _row(piece, gap, [] if is_bare else shown[gap], seed, empty)
@@ -79,30 +79,6 @@ def _is_decided(whole: Whole, gap: Gap, shown: Sequence[tuple[Page, str]]) -> bo
 def _shown(piece: Piece, gap: Gap, definitions: Definitions) -> list[tuple[Page, str]]:
     """What other files say of the names in a gap."""
     return definitions.named_in(piece.program.code[gap.start : gap.end], piece.example.symbols)
-
-
-def _emptied(source: Source, gap: Gap) -> str | None:
-    """The program without a gap's statements, or the call whose arguments it is; None where it surely fails."""
-    inner = [s for s in ast.walk(source.tree) if isinstance(s, ast.stmt) and _stands_in(source, gap, s)]
-    if gap.operator == "expression" or not inner or any(_binds_first(source, s) for s in inner):
-        return None
-    start, end = _reach(source, inner)
-    return f"{source.text[:start]}pass{source.text[end:]}"
-
-
-def _stands_in(source: Source, gap: Gap, statement: ast.stmt) -> bool:
-    """Whether a statement is one of a gap's; of arguments whether it is the call that is given them, and no more."""
-    if gap.operator != "arguments":
-        return statement in gap.nodes
-    start, end = source.span(statement)
-    return isinstance(statement, ast.Expr) and start <= gap.start and gap.end <= end
-
-
-def _binds_first(source: Source, statement: ast.stmt) -> bool:
-    """Whether a statement of the top level binds a name that no other one does."""
-    binds = flow(statement).binds
-    others = flow_all([s for s in source.tree.body if s is not statement]).binds
-    return statement in source.tree.body and bool(binds - others)
 
 
 def whole_of(code: str, test: str) -> str:

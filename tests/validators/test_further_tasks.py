@@ -24,7 +24,8 @@ def add_tasks(bench: Bench, source: Example) -> None:
     wrong = bench.run(code[:at] + "7777" + code[at + len(value) :], "failed")
     shared: dict[str, Any] = {"root": source.root, "file": source.file, "parents": (source.id,)}
     gap = {"prefix": f"{lines[0]}\n", "middle": lines[1], "suffix": "\n".join(["", *lines[2:], "", "assert r == 1"])}
-    bench.add("fim", {"whole": answer}, texts=gap, **shared)
+    empty = bench.run("\n".join([lines[0], "pass", *lines[2:], ""]), "error")
+    bench.add("fim", {"whole": answer, "empty": empty}, texts=gap, **shared)
     bench.add("edit", {"before": wrong, "after": answer}, texts={"scope": [[2, 2]]}, **shared)
     token = {"at": at, "was": value, "replaced": "7777"}
     bench.add("locate", {"original": answer, "corrupted": wrong}, texts=token, **shared)
@@ -51,7 +52,8 @@ def test_what_quotes_a_held_out_name_stays_out() -> None:
         answer = bench.run(f"import lib\nr = lib.other({argument})\n", "passed")
         gap = {"prefix": "import lib\nr = lib.other(", "middle": argument, "suffix": ")\n\nassert r == 1"}
         quoted = {"path": f"lib/{module}.py", "text": f"def {name}(x): ...\n"}
-        bench.add("fim", {"whole": answer}, texts=gap | {"context": [quoted]})
+        empty = bench.run("import lib\nr = lib.other()\n", "error")
+        bench.add("fim", {"whole": answer, "empty": empty}, texts=gap | {"context": [quoted]})
     *told, clean = list(bench.examples.values())[-3:]
     removed, splits, _ = bench.curate()
     assert all(removed[row.id].rule == "held-out" for row in told)

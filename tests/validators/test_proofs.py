@@ -31,7 +31,7 @@ INDEX = SymbolIndex(
 
 
 TEXTS: Mapping[str, dict[str, Any]] = {
-    "fim": {"prefix": "r = f(", "middle": "'whole'", "suffix": ")\n\nassert r == 3"},
+    "fim": {"prefix": "r = ", "middle": "f('whole')", "suffix": "\n\nassert r == 3"},
     "edit": {"scope": [[1, 1]]},
     "locate": {"at": 4, "was": "'original'", "replaced": "'corrupted'"},
 }
@@ -121,12 +121,44 @@ def test_what_must_pass_must_pass(kind: str, role: str, at: int, outcome: str) -
     assert bench(kind).set(role, outcome, at=at).prove().rule == "unproven"
 
 
+GAPS = [
+    ("r = f(", "'whole'", "r = f()\n"),
+    ("", "r = f('whole')", "pass\n"),
+]
+"""Prefix and middle of `r = f('whole')`, and what is left of it."""
+
+
+def gapped(prefix: str, middle: str, empty: Program | None, outcome: str) -> Bench:
+    """A `fim` row of `r = f('whole')` with this gap, which names this program for the one with the gap left empty."""
+    case = bench("fim")
+    (whole,) = case.programs.values()
+    parts: Any = dict(case.example.parts)  # type: ignore[call-overload]
+    parts |= {"prefix": prefix, "middle": middle, "suffix": f"{whole.code[len(prefix + middle) : -1]}\n\n{whole.test}"}
+    if empty is not None:
+        case.programs["empty"] = empty
+        parts["programs"] = parts["programs"] | {"empty": empty.id}
+    case.example = replace(case.example, parts=parts)
+    return case.set("empty", outcome) if empty is not None else case
+
+
+@pytest.mark.parametrize(("prefix", "middle", "left"), GAPS)
 @pytest.mark.parametrize(("outcome", "rule"), [("failed", ""), ("error", ""), ("passed", "vacuous-test")])
-def test_gap_that_nothing_needs_is_none(outcome: str, rule: str) -> None:
-    """Where a row has the program with its gap left empty, that runs too, and fails."""
-    case = bench("fim", empty="pass\n").set("empty", outcome)
+def test_gap_that_nothing_needs_is_none(prefix: str, middle: str, left: str, outcome: str, rule: str) -> None:
+    """Where the program with its gap left empty parses, that runs too, and fails."""
+    case = gapped(prefix, middle, Program(code=left, test="assert r == 3"), outcome)
     assert (case.programs["empty"].id, NEW) in obligations(case.example)
     assert (case.prove().proven, case.prove().rule or "") == (not rule, rule)
+
+
+@pytest.mark.parametrize(("prefix", "middle", "left"), [*GAPS, ("r = ", "f('whole')", None)])
+def test_whole_and_gap_say_what_is_left_of_it(prefix: str, middle: str, left: str | None) -> None:
+    """A row that names no program with its gap left empty, or a failing one with other code or test, isn't proven."""
+    right = Program(code=left, test="assert r == 3") if left is not None else None
+    others = [None, Program(code="1/0\n", test=""), Program(code="1/0\n", test="assert r == 3")]
+    others += [replace(right, test="assert r == 4"), replace(right, files={"a": "b"})] if right is not None else []
+    assert gapped(prefix, middle, right, "failed").prove().proven
+    rules = [gapped(prefix, middle, other, "error").prove().rule for other in others if other != right]
+    assert set(rules) == {"unproven"}
 
 
 @pytest.mark.parametrize(
