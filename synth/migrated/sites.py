@@ -32,11 +32,7 @@ from synth.migrated.slices import Slicer, without_repeats
 from synth.migrated.spelling import Speller
 from synth.vocabulary import defaults
 
-GENERATOR, VERSION = "sites", "6"
-
-
-_HIDDEN = frozenset({"common", "compat", "core", "internals"})
-"""Modules that a library keeps to itself: what must be written with one of these is no call to learn."""
+GENERATOR, VERSION = "sites", "7"
 
 
 @dataclass(frozen=True)
@@ -153,7 +149,7 @@ class Sites:
         except (SyntaxError, ValueError, RecursionError):
             return
         for call in script.calls(self.new):
-            if call.path in wanted and not _HIDDEN & {*call.dotted.split(".")} and "._" not in call.dotted:
+            if call.path in wanted and not self.new.is_private(call.dotted) and "._" not in call.dotted:
                 for start, stale in self._forms(script, call, speller):
                     site = self._site(piece, script, slicer, call, start, stale)
                     if site is not None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from flows.derivation import STEPS
+from registry.names import SymbolIndex
 from registry.records import Example, Program, Symbol
 from synth.material import Piece
 from synth.migrated.calls import Script
@@ -132,6 +133,23 @@ def test_limits_keep_old_forms_first(world: World) -> None:
     drift.sites.limits = Limits(family=1, stale=2)
     kept = drift.sites.limited([*bare, *sites])
     assert [bool(s.stale) for s in kept] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("module", "private", "seen"),
+    [("lib", (), True), ("lib.tools", (), True), ("lib.tools", ("lib.tools",), False), ("lib", ("lib.tools",), True)],
+)
+def test_only_what_the_library_keeps_to_itself_is_no_call(
+    world: World, module: str, private: tuple[str, ...], seen: bool
+) -> None:
+    """A call that is written through a module is a site unless the domain says that the module is private."""
+    piece = next(p for p in world.new_pieces if "is_set_apart" in p.program.code)
+    written = Program(code=f"import {module}\n\nx = {module}.is_set_apart([1], [7])\n", test="assert x is True\n")
+    drift = world.drift()
+    sites = drift.sites
+    sites.new = SymbolIndex(world.new.symbols, private)
+    found = sites.find([replace(piece, program=written)])
+    assert [s.chosen for s in found] == ([f"{module}.is_set_apart([1], [7])"] if seen else [])
 
 
 def test_calls_by_any_import_are_seen(world: World) -> None:
