@@ -6,7 +6,11 @@
 2. the goal metric gains over `base`: its whole interval is above zero, and the sign-flip test agrees;
 3. it isn't behind `base+docs`: its mean is above that arm's, and the lower end of the difference above minus `margin`
    (not asked where docs don't help that base; where the arm isn't built, the reason says so);
-4. general code got worse by no more than `general_limit`.
+4. general code got worse by no more than `general_limit`;
+5. on families that nothing was trained on (`symbol`) the goal metric fell by no more than `unseen_limit`, and didn't
+   surely fall (not asked where they are too few to tell: under `intervals.FEWEST`).
+
+All conditions must hold at once, so that no correction for several of them is due: each can only say no.
 
 Trying until it passes doesn't work: the n-th decision on an unchanged held-out set is made at alpha / 2^(n-1).
 """
@@ -44,7 +48,7 @@ def decide(scores: Iterable[Score], settings: GateSpec, *, previous_decisions: i
     """
     rows = list(scores)
     alpha = settings.alpha / 2**previous_decisions
-    gain = _difference(rows, settings, "base", alpha)
+    gain = _difference(rows, settings, settings.split, "base", alpha)
     if gain is None or gain.clusters < settings.min_families:
         found = 0 if gain is None else gain.clusters
         return Decision(
@@ -64,9 +68,12 @@ def decide(scores: Iterable[Score], settings: GateSpec, *, previous_decisions: i
         faults.append("the base with the docs in its prompt does as well")
     if general > settings.general_limit:
         faults.append("general code got too much worse")
+    unseen, unseen_holds = _on_unseen(rows, settings, alpha)
+    if not unseen_holds:
+        faults.append("families that nothing was trained on got worse")
     facts = (
-        f"{settings.metric} on {settings.split} {describe(gain)}; general code {general:+.1%} bits per byte "
-        f"(limit {settings.general_limit:+.0%}); base+docs: {docs}"
+        f"{settings.metric} on {settings.split} {describe(gain)}; on families never trained on: {unseen}; "
+        f"general code {general:+.1%} bits per byte (limit {settings.general_limit:+.0%}); base+docs: {docs}"
     )
     if previous_decisions:
         facts += f"; decision {previous_decisions + 1} on this held-out set, at {alpha:.4g} a side"
@@ -90,14 +97,24 @@ def describe(gain: Estimate) -> str:
     return f"{gain.value:+.2f} {ends}{p}, {gain.clusters} families"
 
 
-def _difference(rows: list[Score], settings: GateSpec, than: str, alpha: float) -> Estimate | None:
+def _difference(rows: list[Score], settings: GateSpec, split: str, than: str, alpha: float) -> Estimate | None:
     sign = -1 if settings.metric in LESS_IS_BETTER else 1
-    return intervals.difference(rows, split=settings.split, metric=settings.metric, than=than, alpha=alpha, sign=sign)
+    return intervals.difference(rows, split=split, metric=settings.metric, than=than, alpha=alpha, sign=sign)
+
+
+def _on_unseen(rows: list[Score], settings: GateSpec, alpha: float) -> tuple[str, bool]:
+    """What is said of families that nothing was trained on, and whether they were harmed no more than allowed."""
+    found = _difference(rows, settings, "symbol", "base", alpha)
+    if found is None:
+        return "not measured", True
+    if found.high is None:
+        return f"{describe(found)}, too few to tell", True
+    return describe(found), found.value >= -settings.unseen_limit and found.high >= 0
 
 
 def _against_docs(rows: list[Score], settings: GateSpec, alpha: float) -> tuple[str, bool]:
     """What is said of the `base+docs` arm, and whether the adapter holds its own against it."""
-    rest = _difference(rows, settings, "base+docs", alpha)
+    rest = _difference(rows, settings, settings.split, "base+docs", alpha)
     if rest is None:
         return "not measured yet", True
     sign = -1 if settings.metric in LESS_IS_BETTER else 1

@@ -222,6 +222,7 @@ class GateSpec(Section):
         min_families: Fewer held-out families than this are undecided.
         margin: By how much it may fall short of the base with docs at the interval's lower end.
         general_limit: Share by which general code may get worse (0.10 is 10%).
+        unseen_limit: By how much the goal metric may fall on families that nothing was trained on (`symbol`).
     """
 
     metric: Literal["preference", "choice@1"] = "choice@1"
@@ -230,6 +231,7 @@ class GateSpec(Section):
     min_families: int = Field(default=12, ge=2)
     margin: float = Field(default=0.05, ge=0)
     general_limit: float = Field(default=0.10, gt=0)
+    unseen_limit: float = Field(default=0.05, ge=0)
 
 
 class Domain(Section):

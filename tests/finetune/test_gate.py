@@ -20,6 +20,8 @@ def scores(
     spread: float = 0.4,
     general: float = 0.02,
     docs: float | None = None,
+    unseen: float | None = None,
+    unseen_families: int = 20,
     seed: int = 0,
 ) -> list[Score]:
     """Scores of a run with a mean gain over `families`, and a share by which general code got worse."""
@@ -32,6 +34,10 @@ def scores(
             arms["base+docs"] = 0.2 + docs
         for arm, value in arms.items():
             rows.append(_score(arm, "context", "choice@1", f"s{number}", f"f{number}", value))
+    for number in range(unseen_families if unseen is not None else 0):
+        off = 0.3 if number % 2 else -0.3
+        for arm, value in (("base", 0.5), ("adapter", 0.5 + (unseen or 0.0) + off)):
+            rows.append(_score(arm, "symbol", "choice@1", f"u{number}", f"h{number}", value))
     for number in range(5):
         for arm, value in (("base", 2.0), ("adapter", 2.0 * (1 + general))):
             rows.append(_score(arm, "general", "bits", f"g{number}", f"m{number}.py", value))
@@ -47,6 +53,7 @@ def test_sure_gain_is_published_and_the_reason_says_what_was_not_measured() -> N
     decision = gate.decide(scores(), SETTINGS)
     assert decision.outcome == PUBLISH
     assert "base+docs: not measured yet" in decision.reason
+    assert "never trained on: not measured" in decision.reason
     assert "30 families" in decision.reason
     assert "\n" not in decision.reason
 
@@ -61,6 +68,10 @@ def test_sure_gain_is_published_and_the_reason_says_what_was_not_measured() -> N
         ({"docs": 0.4}, REJECTED, "the base with the docs in its prompt does as well"),
         ({"docs": 0.1, "spread": 0.1}, PUBLISH, "against it"),
         ({"docs": -0.1}, PUBLISH, "not informative"),
+        ({"unseen": -0.04}, PUBLISH, "never trained on: -0.04 ["),
+        ({"unseen": -0.06}, REJECTED, "families that nothing was trained on got worse"),
+        ({"unseen": -0.3}, REJECTED, "families that nothing was trained on got worse"),
+        ({"unseen": -0.3, "unseen_families": 4}, PUBLISH, "too few to tell"),
     ],
 )
 def test_decisions(case: dict[str, float], outcome: str, said: str) -> None:
