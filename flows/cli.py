@@ -134,6 +134,19 @@ def status(
 
 
 @app.command()
+def report(
+    domain: DomainArgument,
+    run: Annotated[str, typer.Option(help="Id of a run, or the start of one; the latest where not given.")] = "",
+    out: Annotated[Path | None, typer.Option(help="The page's file; DOMAIN-report.html where not given.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What the gate saw of a run, as one HTML page: decision, arms, wins and losses by family, loss."""
+    from flows.report import write_report
+
+    write_report(domain, run, out, as_json=as_json)
+
+
+@app.command()
 def judge(
     rows: Annotated[Path, typer.Argument(metavar="ROWS.jsonl", help="One JSON object a line; - for standard input.")],
     out: Annotated[Path, typer.Option(help="File of results, appended to; finished ids are skipped.")] = Path("-"),

@@ -169,6 +169,14 @@ def test_an_experiment_is_reported_and_changes_nothing_else(finished: tuple[Path
     assert query(home, f"select count(*) n from scores where run = '{found['run']}'")[0]["n"] > 0
     assert json.loads(driftune(home, "status", "--json").stdout)[0]["reason"] == json.loads(before.stdout)[0]["reason"]
     assert "Nothing to do" in driftune(home, "run", str(domain)).stdout
+    page = tmp_path / "report.html"
+    own = driftune(home, "report", str(domain), "--out", str(page))
+    trial = driftune(home, "report", str(domain), "--out", str(page), "--run", found["run"])
+    assert (own.returncode, trial.returncode) == (0, 0), own.stderr + trial.stderr
+    assert "never published" in page.read_text()
+    said = json.loads(driftune(home, "report", str(domain), "--json").stdout)
+    assert (said["seed"], said["decision"], said["experiment"]) == (0, "undecided", False)
+    assert "0 runs of" in driftune(home, "report", str(domain), "--run", "zz").stderr
     for wrong in (("--seed", "0"), ("--set", "sft.stepps=3")):
         refused = driftune(home, "experiment", str(domain), *wrong)
         assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
