@@ -11,12 +11,11 @@ from flows.batches import Batch
 from flows.guard import guard_rows
 from flows.house import House
 from flows.running import verdicts
-from flows.scraping import releases, scraped
+from flows.scraping import indexed, releases, source_keys
 from flows.synthesis import candidates, changes, is_made
 from registry.errors import ConfigurationError, DriftuneError
 from registry.families import Families
 from registry.identity import sha256_of, work_key
-from registry.names import SymbolIndex
 from registry.records import Annotation, Example, Record, Snapshot, SnapshotRow, Work
 from validators.curation.contamination import Task, tasks_of
 from validators.curation.curate import VERSION, Lot, curate
@@ -69,9 +68,11 @@ def curate_key(house: House, examples: list[Example], found: Verdicts, tasks: li
         "tasks": tasks_digest(tasks),
         **house.domain.curation.as_text(),
         "rejections": sorted(_rejections(house)),
+        "private": list(house.library.private),
+        "sources": [key for release in releases(house) for key in source_keys(house, release)],
     }
     made = sorted(e.digest for e in examples)
-    changed = sorted(c.digest for c in changes(house))  # they and their replacements make the families
+    changed = sorted(c.digest for c in changes(house))  # they, their replacements and the symbols make the families
     return work_key([sha256_of(made), sha256_of(rested), sha256_of(changed)], CURATE_PART, settings)
 
 
@@ -102,14 +103,14 @@ def curate_stage(house: House) -> list[Batch]:
 
 
 def _curated(house: House, examples: list[Example], found: Verdicts, tasks: list[Task], key: str) -> Iterator[Record]:
-    old, new = (scraped(house, r) for r in releases(house))
-    indexes = {s.release.id: SymbolIndex(s.symbols) for s in (old, new)}
-    families = Families(changes(house), indexes[old.release.id], indexes[new.release.id])
+    old, new = releases(house)
+    indexes = {release.id: indexed(house, release) for release in (old, new)}
+    families = Families(changes(house), indexes[old.id], indexes[new.id])
     rejected = _rejections(house)
     looked_at = house.lake.read(Example, "id IN (SELECT unnest($ids))", {"ids": sorted(rejected)}) if rejected else []
     programs = house.programs({p for e in [*examples, *looked_at] for p in programs_of(e).values()})
     lot = Lot(
-        house.domain, examples, programs, found, families, indexes, new.release.id, tasks, rejected, looked_at
+        house.domain, examples, programs, found, families, indexes, new.id, tasks, rejected, looked_at
     )  # fmt: skip
     rows = list(curate(lot, curation=key, parent=_parent(house)))
     _check_leaks(rows, lot)

@@ -67,15 +67,24 @@ def trained_with(own: Mapping[str, Any], seeds: Iterable[int], settings: Iterabl
         except tomllib.TOMLDecodeError:
             value = text
         if dot and not isinstance(changed.get(table), dict):
-            raise ConfigurationError(f"No table {table!r} in [train]: found sft and preference")
+            known = ", ".join(name for name, value in changed.items() if isinstance(value, dict))
+            raise ConfigurationError(f"No table {table!r} in [train]: found {known}")
         (changed[table] if dot else changed)[key if dot else table] = value
     trials = [changed | {"seed": seed} for seed in dict.fromkeys(seeds)]
     for trial in trials:
-        if trial == dict(own):
+        if _trains(trial) == _trains(own):
             raise ConfigurationError(
                 f"Seed {trial['seed']} with these settings is the domain's own run: give another --seed, or --set"
             )
     return trials
+
+
+def _trains(train: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a `[train]` table comes to: settings that are written at their defaults are no others."""
+    from finetune.recipe import PreferenceSettings, SftSettings
+
+    stages = SftSettings.of(train["sft"]), PreferenceSettings.of(train["preference"])
+    return (train["base"], train["seed"], dict(train["base_settings"]), *stages)
 
 
 def _tried(house: Any, train: Mapping[str, Any]) -> dict[str, Any]:

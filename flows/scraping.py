@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from flows.batches import Batch
 from flows.guard import guard_first, guard_release
@@ -12,6 +13,7 @@ from registry.domain import SourceSpec
 from registry.errors import ConfigurationError
 from registry.forgetting import orders
 from registry.identity import work_key
+from registry.names import SymbolIndex
 from registry.records import Change, Page, Record, Release, Symbol
 from scrapers.changes import find_changes
 from scrapers.sources import Scraped, get_source
@@ -69,6 +71,12 @@ def _found(house: House, record: type[R], release: Release) -> list[R]:
 def source_keys(house: House, release: Release) -> list[str]:
     """The work keys of all of the domain's sources at a release: what hangs on its pages hangs on them."""
     return [scrape_key(house, source, release.version) for source in house.library.source]
+
+
+def indexed(house: House, release: Release) -> SymbolIndex:
+    """The symbols of a release, as everything names them that works on the domain."""
+    made = partial(SymbolIndex, scraped(house, release).symbols, house.library.private)
+    return house.kept(("index", release.id), made)
 
 
 def compared(house: House) -> list[Change]:

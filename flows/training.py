@@ -45,9 +45,13 @@ def train_key(house: House) -> str:
     """The work key of the training: the snapshot, the base's and the recipe's settings."""
     train = house.domain.train.model_dump(mode="json")
     settings = {name: repr(sorted(v.items()) if isinstance(v, dict) else v) for name, v in train.items()}
-    trial = {"experiment": True} if house.experiment else {}
-    parameters = settings | {"threads": house.threads} | trial
+    parameters = settings | {"threads": house.threads} | trial_of(house)
     return work_key([snapshot_id(house)], TRAIN_PART, parameters, house.domain.train.seed)
+
+
+def trial_of(house: House) -> dict[str, bool]:
+    """What tells a trial's training from the domain's own with the same settings."""
+    return {"experiment": True} if house.experiment else {}
 
 
 def rows_of(house: House, split: str) -> list[Example]:
@@ -73,7 +77,7 @@ def train_stage(house: House) -> list[Batch]:
             snapshot=snapshot_id(house),
             base=base.name,
             base_revision=base.revision,
-            recipe=made,
+            recipe=made | trial_of(house),  # so that adopting what was tried is another run, decided anew
             seed=house.domain.train.seed,
             domain=house.domain.name,
             experiment=house.experiment,

@@ -324,7 +324,7 @@ class Run(Record):
     snapshot: str = key("Id of the snapshot")
     base: str = key("Name of the base model")
     base_revision: str = key("Its revision: for a local base the hash of its files")
-    recipe: Object = key("Every setting of the training; no floats (written as text)")
+    recipe: Object = key("Every setting of the training, and whether it is a trial; no floats (written as text)")
     seed: int = key("Seed")
     domain: str = column("Domain")
     experiment: bool = column("Whether it is a trial of other settings, never published", default=False)

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from flows import scraping, synthesis
+from flows import curation, scraping, synthesis
 from flows.curation import curate_stage
 from flows.house import House
 from flows.scraping import compare_key, releases, scrape_key
 from flows.synthesis import candidates, changes, derive_key, mine_key
 from registry.domain import Domain
 from registry.errors import ConfigurationError
+from registry.families import Families
+from registry.names import SymbolIndex
 from registry.records import Change, Example, Page, Release, Symbol
 from registry.settings import Settings
 
@@ -180,3 +182,31 @@ def test_a_curation_waits_for_what_the_settings_give(scraped: Path) -> None:
     made = house(scraped)
     with pytest.raises(ConfigurationError, match="run driftune synth d first"):
         curate_stage(made)
+
+
+def test_curation_names_families_as_derivation_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where modules are private both go by the public path: what is held out is looked for by that name."""
+    text = {"name": "d", "library": {"name": "lib", "versions": ["1", "2"], "private": ["lib.core"]}}
+    made = House(Domain.model_validate(text), Settings(home=tmp_path))
+    inner = [
+        Symbol(release=r.id, path="lib.core.Box", kind="class", aliases=("lib.api.types.Box",)) for r in (OLD, NEW)
+    ]
+    change = Change(old=OLD.id, new=NEW.id, symbol="lib.core.Box", kind="signature")
+    for release, symbol in zip((OLD, NEW), inner, strict=True):
+        key = scrape_key(made, made.library.source[0], release.version)
+        made.finish("scrape", "pypi", [key], [release, symbol], 0.0, {"release": release.id})
+    made.finish("scrape", "changes", [compare_key(made)], [change], 0.0)
+    mine(made, row("a"))
+    derive(made)
+    seen: list[Any] = []
+
+    def stopped(lot: Any, **_: Any) -> Any:
+        seen.append(lot.families)
+        raise InterruptedError
+
+    monkeypatch.setattr("flows.curation.curate", stopped)
+    with pytest.raises(InterruptedError):
+        list(curation._curated(made, [row("a")], {}, [], "key"))
+    [material] = synthesis._materials(made, [NEW])
+    derived = Families([change], SymbolIndex([inner[0]], ["lib.core"]), material.index)
+    assert list(seen[0].by_name) == list(derived.by_name) == ["lib.api.types.Box"]

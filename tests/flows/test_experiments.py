@@ -25,9 +25,11 @@ def test_a_trial_is_the_own_table_with_other_settings() -> None:
     ("seed", "setting", "said"),
     [
         (0, "sft.steps=8", "the domain's own run"),
+        (0, "sft.batch=16", "the domain's own run"),
+        (0, "threads=2", "the domain's own run"),
         (0, "sft.steps", "No value"),
         (0, "sft.=3", "No value"),
-        (0, "dpo.steps=3", "No table 'dpo'"),
+        (0, "dpo.steps=3", "No table 'dpo' in .* found base_settings, sft, preference"),
         (0, "seed.x=3", "No table 'seed'"),
     ],
 )

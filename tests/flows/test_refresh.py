@@ -177,6 +177,10 @@ def test_an_experiment_is_reported_and_changes_nothing_else(finished: tuple[Path
     said = json.loads(driftune(home, "report", str(domain), "--json").stdout)
     assert (said["seed"], said["decision"], said["experiment"]) == (0, "undecided", False)
     assert "0 runs of" in driftune(home, "report", str(domain), "--run", "zz").stderr
+    adopted = {"DRIFTUNE_TRAIN__SEED": "1"}
+    assert driftune(home, "run", str(domain), **adopted).returncode == 4
+    runs = query(home, "select seed, experiment from runs order by all")
+    assert [(r["seed"], r["experiment"]) for r in runs] == [(0, False), (1, False), (1, True)]
     for wrong in (("--seed", "0"), ("--set", "sft.stepps=3")):
         refused = driftune(home, "experiment", str(domain), *wrong)
         assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 from collections import Counter
 from dataclasses import dataclass
 
@@ -96,6 +97,16 @@ def test_the_check_sees_what_was_left_out(networkx: Library) -> None:
     found = list(leaks(back, networkx.examples, networkx.programs, networkx.families))
     seen = {line.split()[0] for line in found}
     assert len(seen & set(assigned.left_out)) > len(assigned.left_out) / 2
+
+
+def test_a_held_out_family_that_nobody_knows_is_told(networkx: Library) -> None:
+    """What names it can't be looked for: that is no curation to go on with."""
+    split = dict(networkx.assigned().split)
+    other = copy.copy(networkx.families)
+    gone = next(e.family for e in networkx.examples.values() if split.get(e.id) == "symbol" and e.family)
+    other.by_name = {name: family for name, family in other.by_name.items() if name != gone}
+    [told] = [line for line in leaks(split, networkx.examples, networkx.programs, other) if "no such family" in line]
+    assert told.startswith(str(gone))
 
 
 def test_split_feeds_gate_and_training(networkx: Library) -> None:

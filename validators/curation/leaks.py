@@ -46,7 +46,11 @@ def leaks(
             by_file.setdefault(e.file, set()).add(e.family or "")
     yield from _shared_roots(splits, examples)
     evaluated = {measured(e): e.id for e, s in sites if s != TRAIN}
-    looks = {f: _Look(families.by_name[f]) for f in sorted(unseen.union(*by_file.values())) if f in families.by_name}
+    held_out = sorted(unseen.union(*by_file.values()))
+    for family in held_out:
+        if family not in families.by_name:
+            yield f"{family} is held out, and no such family is known: what names it can't be looked for"
+    looks = {f: _Look(families.by_name[f]) for f in held_out if f in families.by_name}
     for name, split in sorted(splits.items()):
         if split != TRAIN:
             continue
