@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from registry.names import SymbolIndex, dotted_name, imports_of, tree_of
+from synth.dataflow import changes_its_object
 
 MOST_LITERALS = 60
 """Literals of a test that somebody wrote."""
@@ -225,22 +226,6 @@ def values_told(test: str) -> int:
     return sum(words)
 
 
-_CHANGING = (
-    "add_",
-    "append",
-    "drop_in",
-    "extend",
-    "insert_",
-    "pop",
-    "push",
-    "register",
-    "remove_",
-    "replace_",
-    "write",
-)
-"""How names of methods begin that change their object and may give something too."""
-
-
 def has_idle_call(code: str) -> bool:
     """Whether a method is called for nothing here and for its value there: `s.shift(1)` before `r = s.shift(2)`.
 
@@ -248,14 +233,9 @@ def has_idle_call(code: str) -> bool:
     """
     body = ast.parse(code).body
     alone = [s.value.func for s in body if isinstance(s, ast.Expr) and isinstance(s.value, ast.Call)]
-    idle = {f.attr for f in alone if isinstance(f, ast.Attribute) and not _changes(f)}
+    idle = {f.attr for f in alone if isinstance(f, ast.Attribute) and not changes_its_object(f)}
     kept = (n for s in body if not isinstance(s, ast.Expr) for n in ast.walk(s) if isinstance(n, ast.Call))
     return any(isinstance(n.func, ast.Attribute) and n.func.attr in idle for n in kept)
-
-
-def _changes(method: ast.Attribute) -> bool:
-    """Whether a method changes what it is of, as its name tells; one of a namespace (`s.dt.add_days`) doesn't."""
-    return isinstance(method.value, ast.Name) and method.attr.startswith(_CHANGING)
 
 
 def is_endless(test: str) -> bool:

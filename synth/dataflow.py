@@ -38,7 +38,14 @@ READERS = frozenset(
 
 
 ACTING = ("add", "append", "clear", "discard", "extend", "insert", "pop", "push", "remove", "set", "update", "write")
-"""What names of methods begin with that change their object, also where their value is used."""
+"""What names of methods begin with that may change their object, also where their value is used."""
+
+_GIVING = ("add_", "append", "extend", "insert_", "pop", "push", "register", "remove_", "setdefault", "write")
+"""What names of methods begin with that change their object and may give something too.
+
+A method whose value somebody wants is one of `ACTING` for other reasons as well: `s.add(1)`, `df.set_index("a")`,
+`df.remove(rows)` and `df.update(other)` make something new.
+"""
 
 _QUERYING = ("eval", "query")
 """Methods that are given names in a text: `df.query("a > @least")`."""
@@ -162,6 +169,15 @@ def needed(statements: Sequence[ast.stmt], wanted: Iterable[str], fixed: Contain
 def is_mutator(statement: ast.stmt) -> bool:
     """Whether a statement may change an object that has a name (an assignment of a call's value does not count)."""
     return bool(flow(statement).changes)
+
+
+def changes_its_object(method: ast.Attribute) -> bool:
+    """Whether a method that also gives something changes what it is of, as its name tells.
+
+    One of a namespace (`s.dt.add_days(1)`) doesn't.
+    """
+    name = method.attr
+    return isinstance(method.value, ast.Name) and (name.startswith(_GIVING) or name.endswith("in_place"))
 
 
 class _Reader:

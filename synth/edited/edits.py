@@ -22,7 +22,7 @@ from synth.edited.decided import Whole
 from synth.material import derived
 from synth.source import first_line
 
-GENERATOR, VERSION = "edits", "6"
+GENERATOR, VERSION = "edits", "7"
 MOST_PLACES, MOST_LINES = 3, 8
 """Places of one edit, and lines of one place: more can't be quoted."""
 MOST_CHECKS, LONGEST_CHECK = 3, 160

@@ -22,7 +22,7 @@ from synth.edited.decided import Whole
 from synth.material import Piece, chosen, derived, draw
 from synth.source import Edit, Source, applied, first_line, indented
 
-GENERATOR, VERSION = "refactors", "5"
+GENERATOR, VERSION = "refactors", "6"
 MOST_NAMES = 3
 """Parameters of a function made of a part of a program."""
 LONE = 30

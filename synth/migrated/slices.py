@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from registry.names import dotted_name
 from registry.records import Program
-from synth.dataflow import flow, flow_all, needed
+from synth.dataflow import changes_its_object, flow, flow_all, needed
 from synth.source import Source, applied
 
 _IMPORTS = (ast.Import, ast.ImportFrom)
@@ -104,10 +104,6 @@ def made_of(statements: Sequence[ast.stmt], wanted: Iterable[str], fixed: Contai
     return needed([ast.Pass() if p in looks else s for p, s in enumerate(statements)], names, fixed)
 
 
-_CHANGING = ("add", "append", "extend", "insert", "pop", "register", "remove", "update")
-"""How names of methods begin that change their object and may give something too."""
-
-
 def without_repeats(program: Program) -> Program:
     """The program without calls of methods whose value is thrown away, where the same method's is kept elsewhere.
 
@@ -131,9 +127,8 @@ def _method(node: ast.AST, modules: Container[str]) -> str:
     """The name of the method that an expression calls; nothing of what may change its object, or of a function."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return ""
-    name, owner = node.func.attr, (dotted_name(node.func.value) or "").partition(".")
-    changing = not owner[1] and name.startswith(_CHANGING)  # `s.dt.add_months(1)` changes nothing
-    return "" if owner[0] in modules or changing else name
+    owner = (dotted_name(node.func.value) or "").partition(".")[0]
+    return "" if owner in modules or changes_its_object(node.func) else node.func.attr
 
 
 def joined(source: Source, positions: list[int]) -> tuple[str, dict[int, int]]:

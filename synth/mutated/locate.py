@@ -27,7 +27,7 @@ from synth.mutated.ngrams import ANY_TEXT, LONG_TEXT, Token, Trigrams, tokens
 from synth.source import Source
 from synth.vocabulary import confusable, mistyped, plural_of
 
-GENERATOR, VERSION = "locate", "6"
+GENERATOR, VERSION = "locate", "7"
 TOLD = 4
 """Values that a test tells at least where one token of two that exist is to be told right."""
 BEST = 3

@@ -71,6 +71,9 @@ def test_a_hub_is_what_a_test_is_about_only_where_its_names_say_so() -> None:
         ("df.set_index('a')\nr = df.set_index('b')\n", True),
         ("G.add_edge(1, 2)\nk = G.add_edge(1, 2)\n", False),
         ("G.clear()\nr = G.size()\n", False),
+        ("d.setdefault('a', 1)\nr = d.setdefault('b', 2)\n", False),
+        ("df.drop_in_place('a')\nr = df.drop_in_place('b')\n", False),
+        ("s.add(1)\nr = s.add(2)\n", True),
         ("try:\n    s.shift(1)\nexcept ValueError:\n    r = 1\n", False),
     ],
 )

@@ -220,7 +220,7 @@ def test_old_forms_that_did_not_run_are_none(world: World) -> None:
     ("code", "after"),
     [
         ("import lib\n\ns = lib.f()\ns.shift(1)\nr = s.shift(2)\n", "import lib\n\ns = lib.f()\nr = s.shift(2)\n"),
-        ("import lib\n\nG = lib.G()\nG.add(1)\nk = G.add(2)\n", None),
+        ("import lib\n\nG = lib.G()\nG.add_edge(1)\nk = G.add_edge(2)\n", None),
         ("import lib\n\ns = lib.f()\ns.dt.add(1)\nr = s.dt.add(2)\n", "import lib\n\ns = lib.f()\nr = s.dt.add(2)\n"),
         ("import lib\n\nG = lib.G()\nG.clear()\nr = G.size()\n", None),
         ("import lib\n\nG = lib.G()\nlib.relabel(G)\nH = lib.relabel(G)\n", None),
