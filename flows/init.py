@@ -23,6 +23,7 @@ TEMPLATE = """\
 name = "{library}"                     # as on the package index
 versions = ["{old}", "{new}"]          # old, new
 packages = [{packages}]                # import names
+# private = []                         # modules that it keeps to itself though no underscore says so, as "pandas.core"
 requirements = [                       # what stands beside it, at both versions, each pinned as name==version:
   "{pytest}",                          # what its tests import, and what it depends on at run time
 ]
