@@ -16,7 +16,7 @@ from registry.text import defined_in
 from registry.trees import parse
 from synth.mined.portions import portions
 
-GENERATOR, VERSION = "text", "5"
+GENERATOR, VERSION = "text", "6"
 
 
 def mine(

@@ -33,7 +33,7 @@ from validators.references import Reader
 from validators.snapshot import freeze
 from validators.splits import TRAIN, Plan, assign, hubs, is_site, plan
 
-VERSION = "16"
+VERSION = "17"
 """Goes up when the same rows could come to another snapshot."""
 
 CUT = "cut"
