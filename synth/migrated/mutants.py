@@ -11,7 +11,7 @@ import libcst as cst
 
 from registry.names import SymbolIndex
 from registry.records import Symbol
-from synth.habits import SISTERS, kin_of, names_by_habit, other_keywords
+from synth.habits import SISTERS, names_by_habit, other_keywords
 from synth.migrated.arguments import (
     code_of,
     expression_of,
@@ -21,7 +21,7 @@ from synth.migrated.arguments import (
     with_arguments,
     without_receiver,
 )
-from synth.vocabulary import POSITIONAL, Library, confusable, fits
+from synth.vocabulary import POSITIONAL, Library, confusable, defaults, fits
 
 ENOUGH = 2
 """So many other mistakes at one place are enough, as the one that can be made at nearly every place goes."""
@@ -88,25 +88,21 @@ class Mutator:
         self.known = (index, *known)
         self.library = Library(index)
         self._siblings: dict[str, list[Symbol]] = {}
-        self._keywords: set[str] = set()
         for symbol in index.by_path.values():
             if symbol.kind in ("function", "class", "method"):
                 self._siblings.setdefault(symbol.path.rpartition(".")[0], []).append(symbol)
-                self._keywords.update(n for n in parameters_of(symbol) if n.isidentifier())
-        kinds = ("function", "method")
-        self._kin = kin_of(s.path.rpartition(".")[2] for s in index.by_path.values() if s.kind in kinds)
 
     def mutants(self, right: Written, rng: random.Random) -> Iterator[Wrong]:
         """Wrong calls of distinct kinds, in an order that `rng` decides."""
         makers = [
-            ("wrong-module", self._outer),
-            ("wrong-function", self._sibling),
-            ("wrong-keyword", self._wrong_keyword),
-            ("wrong-place", self._misplaced),
-            ("invented", self._invented),
+            ("wrong-module", self._outer(right)),
+            ("wrong-function", self._sibling(right, rng)),
+            ("wrong-keyword", self._wrong_keyword(right, rng)),
+            ("wrong-place", self._misplaced(right)),
+            ("invented", self._invented(right, rng)),
         ]
         rng.shuffle(makers)
-        made = [(kind, wrong) for kind, make in makers for wrong in itertools.islice(make(right, rng), 1)]
+        made = [(kind, wrong) for kind, found in makers for wrong in itertools.islice(found, 1)]
         if len(made) < ENOUGH or rng.random() < RECEIVER:
             received = [("wrong-receiver", wrong) for wrong in itertools.islice(self._received(right), 1)]
             at = rng.randint(0, len(made))
@@ -114,7 +110,7 @@ class Mutator:
         for kind, (function, call) in made:
             yield Wrong(kind, function, call)
 
-    def _outer(self, right: Written, rng: random.Random) -> Iterator[tuple[str, cst.Call]]:
+    def _outer(self, right: Written) -> Iterator[tuple[str, cst.Call]]:
         """The name without its module (`nx.centroid` of `nx.tree.centroid`), where the package has none of it."""
         parts = right.function.split(".")
         taken = self._exists(right.path.partition(".")[0], parts[-1])
@@ -160,7 +156,8 @@ class Mutator:
         """A name that exists nowhere in the library and yet has its reasons."""
         last = right.function.rpartition(".")[2]
         owners = right.path.rpartition(".")[0], right.path.partition(".")[0]
-        options = [n for n in names_by_habit(last, self._kin) if not any(self._exists(owner, n) for owner in owners)]
+        names = names_by_habit(last, self.library.kin)
+        options = [name for name in names if not any(self._exists(owner, name) for owner in owners)]
         if options:
             yield _renamed(right.function, rng.choice(options)), right.call
 
@@ -170,20 +167,20 @@ class Mutator:
     def _wrong_keyword(self, right: Written, rng: random.Random) -> Iterator[tuple[str, cst.Call]]:
         """An argument by the keyword that it has elsewhere; none that only says what holds anyway."""
         symbol, call = self.index.by_path[right.path], right.call
-        own, defaults = parameters_of(symbol), _defaults(symbol)
+        own, standard = parameters_of(symbol), defaults(symbol)
         if not is_plain(call) or any("variadic" in k for k in _kinds(symbol).values()):
             return
         options = []
         for at, argument in enumerate(call.args):
             name = keyword_of(argument)
-            if name is not None and defaults.get(name) != code_of(argument.value):
-                options += [(at, other) for other in other_keywords(name, self._keywords, own)]
+            if name is not None and standard.get(name) != code_of(argument.value):
+                options += [(at, other) for other in other_keywords(name, self.library.keywords, own)]
         if options:
             at, other = rng.choice(options)
             made = [keyworded(other, a.value) if i == at else a for i, a in enumerate(call.args)]
             yield right.function, with_arguments(call, made)
 
-    def _misplaced(self, right: Written, rng: random.Random) -> Iterator[tuple[str, cst.Call]]:
+    def _misplaced(self, right: Written) -> Iterator[tuple[str, cst.Call]]:
         """A keyword's argument given by position, where it lands on another parameter or on none."""
         symbol, call = self.index.by_path[right.path], right.call
         positional = _positional(symbol)
@@ -194,7 +191,7 @@ class Mutator:
         value = call.args[plain].value
         there = name in positional and positional.index(name) == plain
         near = name in order and order.index(name) - plain < NEAR
-        if near and not there and _defaults(symbol).get(name) != code_of(value):
+        if near and not there and defaults(symbol).get(name) != code_of(value):
             made = [cst.Arg(a.value) if i == plain else a for i, a in enumerate(call.args)]
             yield right.function, with_arguments(call, made)
 
@@ -218,14 +215,6 @@ def _positional(symbol: Symbol) -> tuple[str, ...]:
 
 def _kinds(symbol: Symbol) -> dict[str, str]:
     return {str(p["name"]): str(p["kind"]) for p in symbol.parameters if isinstance(p, Mapping)}
-
-
-def _defaults(symbol: Symbol) -> dict[str, str]:
-    return {
-        str(p["name"]): str(p["default"])
-        for p in symbol.parameters
-        if isinstance(p, Mapping) and p.get("default") is not None and "variadic" not in str(p["kind"])
-    }
 
 
 def _renamed(function: str, name: str) -> str:

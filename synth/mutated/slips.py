@@ -125,10 +125,6 @@ class Draft:
         """Whether something depends on the statement at a position that the test looks at."""
         return statement in self._matters
 
-    def is_of_library(self, name: str) -> bool:
-        """Whether a dotted name as written means something of the library."""
-        return self._words.symbol(name) is not None
-
     @cached_property
     def _places(self) -> dict[type[ast.AST], list[tuple[int, ast.AST]]]:
         """Type -> nodes in the order of the text, with the positions of their statements."""

@@ -34,6 +34,8 @@ NEW = SymbolIndex(
         function("lib.Graph.fill", "self", "limit=None", kind="method"),
         function("lib.node_link_data", "G"),
         function("lib.node_link_graph", "data"),
+        function("lib.tally", "G", "group=None"),
+        function("lib.gather", "*groups"),
     ]
 )
 OLD = SymbolIndex([function("lib.edge_loads", "G")])
@@ -53,6 +55,7 @@ CASES = [
         "lib.maximum_flow(make(), s, t)", "lib.flow.maxflow(make(), s, t)", "lib.flow.max_flow(make(), s, t)"}),
     ("lib.Graph.fill", "G.fill(limit=1)", {"lib.fill(G, limit=1)"}),
     ("lib.nth", "lib.nth(2, 0)", set()),
+    ("lib.tally", "lib.tally(make(), group=3)", set()),  # nothing takes `groups=` by its name
     ("lib.node_link_graph", "lib.node_link_graph(d)", {
         "lib.node_link_data(d)", "lib.from_node_link(d)", "lib.from_node_link_data(d)", "lib.node_link(d)"}),
 ]  # fmt: skip
