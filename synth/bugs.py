@@ -22,7 +22,7 @@ from synth.mutated.taxonomy import MISTAKES
 from synth.source import applied
 from synth.vocabulary import Library
 
-GENERATOR, VERSION = "bugs", "11"
+GENERATOR, VERSION = "bugs", "12"
 
 SEVERAL = 8
 """One example in so many also gives a row with several mistakes, and each of them alone."""

@@ -196,6 +196,25 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower().removeprefix("test_").removeprefix("test"))
 
 
+_FLAG = re.compile(r"(raised|warned|caught)\d*")
+_RESULT = re.compile(r"(results?|printed)\d*")
+
+
+def is_flag(name: str) -> bool:
+    """Whether miners name so what says whether, and with what words, a call raised or warned."""
+    return _FLAG.fullmatch(name) is not None
+
+
+def is_result(name: str) -> bool:
+    """Whether miners name so a call's value or output, by its place alone."""
+    return _RESULT.fullmatch(name) is not None
+
+
+def is_record(name: str) -> bool:
+    """Whether miners name so what a test looks at."""
+    return is_flag(name) or is_result(name)
+
+
 def checks_of(test: str) -> list[ast.stmt]:
     """The checks on a test's top level: assert statements, and calls of `assert_…` functions."""
     return [s for s in ast.parse(test).body if isinstance(s, ast.Assert) or _is_assertion(s)]

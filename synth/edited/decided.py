@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from registry.names import dotted_name
+from synth.claims import is_flag
 from synth.source import Source
 
 MOST_VALUES = 3
 """Literals of a gap."""
 
 _WORD = re.compile(r"[^\W\d]\w*")
-_FLAG = re.compile(r"(raised|warned|caught)\d*$")
 _BUILT_IN = frozenset(dir(builtins))
 _COMMON = frozenset(
     name for kind in (list, dict, set, str, bytes, tuple, int, io.BytesIO, io.StringIO) for name in dir(kind)
@@ -175,7 +175,7 @@ class _Gap:
 
     def leads_on_to(self, after: frozenset[str]) -> bool:
         """Whether what it binds is read, and whether what it does is seen afterwards."""
-        if any(name not in after | self.read_inside or _FLAG.match(name) for name in self.targets):
+        if any(name not in after | self.read_inside or is_flag(name) for name in self.targets):
             return False
         if any(isinstance(n, ast.Assign) and _replaces_by_copy(n) for n in self.nodes):
             return False

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from registry.names import SymbolIndex, dotted_name, imported_names
 from registry.records import Example, Program
 from registry.text import placed_nodes
-from synth.claims import has_idle_call
+from synth.claims import has_idle_call, is_result
 from synth.dataflow import flow_all
 from synth.edited.decided import Whole
 from synth.material import Piece, chosen, derived, draw
@@ -36,7 +36,6 @@ SHORTEST = 4
 LONGEST = 40
 """Characters of a value that is given a name."""
 
-_RESULT = re.compile(r"(result|printed)\d*$")
 _HOLDS = ("dict", "frozenset", "list", "set", "sorted", "tuple")
 """What holds the same values as what it is given."""
 _CURT = re.compile(r"[a-z]{1,2}$")
@@ -98,7 +97,7 @@ def extracted(piece: Piece, index: SymbolIndex) -> Refactoring | None:
     first, name = first_line(body[start]), _function_name(body[-1], subject, index)
     if len(wanted) != 1 or not 0 < len(given) <= MOST_NAMES or len(code.lines) - first >= MOST_LINES:
         return None
-    if _is_taken(name) or name in _names(piece.program) or any(_RESULT.match(n) for n in given):
+    if _is_taken(name) or name in _names(piece.program) or any(is_result(n) for n in given):
         return None
     if _target(body[-1]) != wanted[0] or not _says_subject(body[start:], subject.rpartition(".")[2], code, index):
         return None
@@ -270,7 +269,7 @@ def _function_name(last: ast.stmt, subject: str, index: SymbolIndex) -> str:
     if isinstance(value, ast.Call) and (dotted_name(value.func) or "").rpartition(".")[2] == subject.rpartition(".")[2]:
         return _done_with(subject, index)
     target = _target(last) or ""
-    says = len(target) >= SHORTEST and target.islower() and not _RESULT.match(target) and not _VERBS.match(target)
+    says = len(target) >= SHORTEST and target.islower() and not is_result(target) and not _VERBS.match(target)
     return f"compute_{target}" if says else ""
 
 
@@ -290,13 +289,13 @@ def _runs(body: Sequence[ast.stmt]) -> Iterator[list[ast.Assign]]:
     """Neighbouring assignments to results, each on a line, that differ from the first in one literal."""
     run: list[ast.Assign] = []
     for statement in [*body, ast.Pass()]:
-        is_result = isinstance(statement, ast.Assign) and _RESULT.match(_target(statement) or "") is not None
-        if run and is_result and isinstance(statement, ast.Assign) and _differing(run[0], statement) is not None:
+        fits = isinstance(statement, ast.Assign) and is_result(_target(statement) or "")
+        if run and fits and isinstance(statement, ast.Assign) and _differing(run[0], statement) is not None:
             run.append(statement)
             continue
         if len({ast.dump(v) for s in run[1:] for v in _differing(run[0], s) or ()}) == len(run) >= FEWEST:
             yield run
-        run = [statement] if is_result and isinstance(statement, ast.Assign) and _is_flat(statement) else []
+        run = [statement] if fits and isinstance(statement, ast.Assign) and _is_flat(statement) else []
 
 
 def _is_flat(statement: ast.stmt) -> bool:

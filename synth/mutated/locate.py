@@ -20,7 +20,7 @@ from typing import TypeGuard
 from registry.names import SymbolIndex
 from registry.records import Example, Page, Program
 from registry.text import lines_of, placed_nodes
-from synth.claims import has_idle_call, is_endless, tells_values, values_told
+from synth.claims import has_idle_call, is_endless, is_record, tells_values, values_told
 from synth.dataflow import flow, flow_all, needed
 from synth.material import Piece, chosen, derived, draw
 from synth.mutated.ngrams import ANY_TEXT, LONG_TEXT, Token, Trigrams, tokens
@@ -54,7 +54,6 @@ _BUILT_IN = (
 _DATA = (ast.Dict, ast.List, ast.Set, ast.Tuple, ast.Expr)
 """What data are written in: displays, and calls for their effect (`G.add_edge(1, 2)`)."""
 _DIGITS = re.compile(r"\d+")
-_RECORDED = re.compile(r"(results?|raised|warned|printed|caught)\d*$")
 
 
 @dataclass(frozen=True)
@@ -214,7 +213,7 @@ class _Program:
             special = keyword.iskeyword(token.text) and token.text not in _GROUPED
             return not (
                 special
-                or _RECORDED.match(token.text)
+                or is_record(token.text)
                 or self._text(place - 1) in ("def", "class", "as")
                 or (token.text in _GROUPED and self._is_datum(token))
             )
@@ -306,7 +305,7 @@ class _Program:
         if token.text in self._bound:
             if token.text in self._read_once:
                 return []  # to bind the other name to its value would do too
-            before = [n for n, at in self._bound.items() if at <= token.at and not _RECORDED.match(n)]
+            before = [n for n, at in self._bound.items() if at <= token.at and not is_record(n)]
             alike = [n for n in before if n != token.text and self._alike(n, token.text)]
             return [n for n in alike if n not in beside] if len(alike) == 1 else []  # of three a third might do too
         if token.text in self._imported:
@@ -346,9 +345,9 @@ def _is_read(node: ast.AST) -> TypeGuard[ast.Name]:
 
 def _is_flag(node: ast.AST) -> bool:
     """`raised1 = True`: bookkeeping of the checks."""
-    return isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and _RECORDED.match(
-        getattr(node.targets[0], "id", "")
-    ) is not None  # fmt: skip
+    if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Constant):
+        return False
+    return is_record(getattr(node.targets[0], "id", ""))
 
 
 def _reads_like(name: str, other: str) -> bool:

@@ -22,9 +22,6 @@ from synth.vocabulary import Words, defaults
 Edits = tuple[Edit, ...]
 """One mistake: replacements that don't overlap."""
 
-BOOKKEEPING = ("result", "raised", "warned", "printed", "caught")
-"""What names begin with that hold what a test looks at."""
-
 
 @dataclass
 class Scope:

@@ -14,8 +14,9 @@ from functools import cached_property
 
 from registry.names import dotted_name
 from registry.records import Program
+from synth.claims import is_flag, is_record
 from synth.dataflow import flow, needed
-from synth.mutated.operators import BOOKKEEPING, Edits, Scope
+from synth.mutated.operators import Edits, Scope
 from synth.mutated.taxonomy import MISTAKES
 from synth.source import Source
 from synth.vocabulary import Library, Words
@@ -69,7 +70,7 @@ class Draft:
             found.append(tuple(names))
             if not isinstance(statement, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)):
                 bound = sorted(flow(statement).binds)
-                names.update(dict.fromkeys(n for n in bound if not n.startswith(BOOKKEEPING)))
+                names.update(dict.fromkeys(n for n in bound if not is_record(n)))
         return found
 
     @cached_property
@@ -270,7 +271,7 @@ def _last(node: ast.expr) -> str:
 
 
 def _is_record(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and node.id.startswith(BOOKKEEPING)
+    return isinstance(node, ast.Name) and is_record(node.id)
 
 
 def _is_holder(node: ast.AST) -> bool:
@@ -286,5 +287,5 @@ def _records(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
         name = statement.targets[0].id
         empty = isinstance(statement.value, ast.List) and not statement.value.elts
-        return name.startswith(("warned", "raised", "caught")) or (name.startswith("results") and empty)
+        return is_flag(name) or (name.startswith("results") and empty)
     return False

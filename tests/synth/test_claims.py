@@ -8,7 +8,7 @@ import pytest
 
 from registry.names import SymbolIndex
 from registry.records import Symbol
-from synth.claims import by_relevance, called, has_idle_call, is_told
+from synth.claims import by_relevance, called, has_idle_call, is_flag, is_record, is_result, is_told
 
 PATHS = {
     "lib.graph.Graph": "class",
@@ -80,3 +80,16 @@ def test_a_hub_is_what_a_test_is_about_only_where_its_names_say_so() -> None:
 def test_call_whose_value_is_thrown_away_is_idle(code: str, idle: bool) -> None:
     """A method is called for its value elsewhere, so it is for its value that it is called here."""
     assert has_idle_call(code) is idle
+
+
+@pytest.mark.parametrize(
+    ("name", "sort"),
+    [
+        ("result", "result"), ("result12", "result"), ("results3", "result"), ("printed1", "result"),
+        ("raised2", "flag"), ("warned", "flag"), ("caught1", "flag"),
+        ("result_graph", ""), ("resulting", ""), ("caught_up", ""), ("G", ""),
+    ],
+)  # fmt: skip
+def test_names_that_miners_give_are_told_from_those_of_authors(name: str, sort: str) -> None:
+    """A stem and a number at most: `result_graph` is somebody's variable, and any mistake may be made with it."""
+    assert (is_result(name), is_flag(name), is_record(name)) == (sort == "result", sort == "flag", sort != "")
