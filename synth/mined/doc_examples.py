@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import functools
 import re
 import sys
 from collections import Counter
@@ -22,7 +21,7 @@ from synth.mined.stubs import stub
 from synth.mined.tasks import Tasks
 from synth.mined.text import module_of
 
-GENERATOR, VERSION = "doc_examples", "8"
+GENERATOR, VERSION = "doc_examples", "9"
 
 SEEDS = frozenset({"seed", "random_state", "rng"})
 """Parameters that make a draw the same each time."""
@@ -58,14 +57,12 @@ def mine(
     """
     every = sorted(pages, key=lambda p: (p.path, p.id))
     texts = list(_texts(every, symbols))
-    names = _Names(every, (text for text, _, _ in texts))
+    names = _Names(every, (text for text, _, _ in texts), index)
     allowed = frozenset(packages) | index.roots | sys.stdlib_module_names
     found = [
         made
         for text, symbol, page in texts
-        for session in sessions(
-            text, symbol is None or symbol.kind not in ("function", "method"), functools.partial(names.error, index)
-        )
+        for session in sessions(text, symbol is None or symbol.kind not in ("function", "method"), names.error)
         if (made := _candidate(session, symbol, page, names, allowed, index)) is not None
     ]
     uses = Counter(path for made in found for path in made.paths)
@@ -114,10 +111,12 @@ def _texts(pages: list[Page], symbols: Iterable[Symbol]) -> Iterator[tuple[str, 
 class _Names:
     """What a name that a session doesn't bind means: in its module, else as most code and docs import it.
 
-    A library's own modules may import what nobody else should (`import lib._reexport as lb`).
+    A library's own modules may import what nobody else should (`import lib._reexport as lb`), and what they define may
+    have a public name elsewhere.
     """
 
-    def __init__(self, pages: list[Page], texts: Iterable[str]) -> None:
+    def __init__(self, pages: list[Page], texts: Iterable[str], index: SymbolIndex) -> None:
+        self._index = index
         self._pages = [p for p in pages if p.kind in ("source", "test")]
         self._texts = list(texts)
         self._modules: dict[str, tuple[dict[str, str], frozenset[str]]] = {}
@@ -126,18 +125,26 @@ class _Names:
         """The import that binds `name`; None where nothing tells."""
         if page is not None and page.kind == "source":
             imports, own = self._module(page)
-            found = f"from {module_of(page)} import {name}" if name in own else imports.get(name)
-            if found is not None and not _is_private(found):
+            found = self._own(module_of(page), name) if name in own else imports.get(name)
+            if found is not None and not self._is_private(found):
                 return found
         return self._conventions.get(name)
 
-    def error(self, index: SymbolIndex, name: str) -> str | None:
+    def _own(self, module: str, name: str) -> str:
+        """The import of what a module defines: of a private one through the public name, where it has one."""
+        if self._index.is_private(module):
+            path = f"{module}.{name}"
+            public = self._index.public(self._index.canonical(path) or path)
+            if public.rpartition(".")[2] == name:
+                module = public.rpartition(".")[0]
+        return f"from {module} import {name}"
+
+    def error(self, name: str) -> str | None:
         """What a program calls an error that a traceback names: `nx.NetworkXError`; None where it has no such name."""
         if builtin_error(name) is not None:
             return name
-        public = sorted(
-            index.public(p) for p, s in index.by_path.items() if p.endswith(f".{name}") and s.kind == "class"
-        )
+        found = (p for p, s in self._index.by_path.items() if p.endswith(f".{name}") and s.kind == "class")
+        public = sorted(map(self._index.public, found))
         for path in public[:1]:
             root, _, rest = path.partition(".")
             for alias, statement in sorted(self._conventions.items()):
@@ -151,7 +158,7 @@ class _Names:
         modules = (self._module(page)[0] for page in self._pages)
         for found in (*modules, *(_imported(text) for text in self._texts)):
             for name, statement in found.items():
-                if not _is_private(statement):
+                if not self._is_private(statement):
                     counts.setdefault(name, Counter())[statement] += 1
         return {name: min(c, key=lambda s: (-c[s], s)) for name, c in counts.items()}
 
@@ -161,10 +168,11 @@ class _Names:
             self._modules[page.id] = _bindings(page)
         return self._modules[page.id]
 
-
-def _is_private(statement: str) -> bool:
-    """Whether an import is of a private module, or out of one."""
-    return any(part.startswith("_") for part in statement.split()[1].split("."))
+    def _is_private(self, statement: str) -> bool:
+        """Whether an import is of a private module, or out of one."""
+        words = statement.split()
+        path = words[1] if words[0] == "import" else f"{words[1]}.{words[3]}"
+        return any(part.startswith("_") for part in words[1].split(".")) or self._index.is_private(path)
 
 
 _IMPORT = re.compile(r"^[ \t]*>>>[ \t]+((?:import|from)[ \t].*)$", re.MULTILINE)

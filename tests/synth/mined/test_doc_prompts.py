@@ -63,6 +63,25 @@ def test_an_example_has_its_own_sentence_where_it_is_a_task(above: str, asked: s
     assert parts["prompt"].splitlines()[0] == asked
 
 
+@pytest.mark.parametrize(
+    ("alias", "private", "imported"),
+    [
+        ("lib.api.Bag", ("lib.core",), "from lib.api import Bag"),
+        ("lib.api.Bag", (), "from lib.core.bags import Bag"),
+        ("lib.Bag", ("lib.core",), "from lib import Bag"),
+    ],
+)
+def test_what_a_private_module_defines_is_imported_as_elsewhere(
+    alias: str, private: tuple[str, ...], imported: str
+) -> None:
+    """A session in a private module's docs imports what it defines by its public name."""
+    source = page("lib/core/bags.py", "class Bag:\n    pass\n", "source")
+    doc = "A bag.\n\n>>> bag = Bag([1, 2])\n>>> bag.size\n2\n"
+    symbols = [symbol("lib", "module"), symbol("lib.core.bags.Bag", "class", alias, doc=doc, on=source)]
+    _, programs = parted(doc_examples.mine([source], symbols, SymbolIndex(symbols, private), domain="d"))
+    assert imported in next(iter(programs.values())).code.splitlines()
+
+
 def test_a_draw_without_a_seed_is_no_example() -> None:
     """What a function gives that could be given a seed, and isn't, is chance."""
     source = page("lib/__init__.py", "def gather(items, seed=None):\n    return 3\n", "source")
