@@ -74,14 +74,19 @@ class Whole:
             gap.leads_on_to(after)
             and gap.goes_on_from(_made(rest))
             and not any(self._statements[ast.dump(n)] > 1 for n in gap.nodes if isinstance(n, ast.stmt))
-            and not self._can_be_copied(span)
+            and not self._can_be_copied(gap.nodes, span)
             and self._knows_values(gap, rest)
         )
 
-    def _can_be_copied(self, span: tuple[int, int]) -> bool:
-        """Whether what a gap held stands in the rest, word for word: who copies it has learnt nothing."""
+    def _can_be_copied(self, nodes: Nodes, span: tuple[int, int]) -> bool:
+        """Whether what a gap held stands in the rest, word for word, as may the value that it binds.
+
+        Who copies it has learnt nothing.
+        """
         start, end = span
-        same = re.compile(rf"(?<!\w){re.escape(self.code[start:end])}(?!\w)")
+        value = nodes[0].value if len(nodes) == 1 and isinstance(nodes[0], ast.Assign) else None
+        held = self.source.segment(value) if value is not None else self.code[start:end]
+        same = re.compile(rf"(?<!\w){re.escape(held)}(?!\w)")
         return any(same.search(text) for text in (self.code[:start], self.code[end:], self.test))
 
     @cached_property

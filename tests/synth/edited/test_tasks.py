@@ -118,9 +118,10 @@ def test_gap_follows_from_what_stands_around_it(code: str, test: str, gap: str, 
     [
         ("r = list(lib.size(nodes))\ns = list(lib.size(nodes))\n", "list(lib.size(nodes))", True),
         ("r = list(lib.size(nodes))\ns = [*lib.size(nodes)]\n", "list(lib.size(nodes))", False),
+        ("r = lib.size(nodes)\ns = lib.size(nodes)\n", "r = lib.size(nodes)", True),
         ("r = lib.size(more, nodes)\nx = more, nodes, r\n", "more, nodes", True),
         ("r = lib.size(more, nodes)\nx = more, nodes_too\n", "more, nodes", False),
-        ("r = lib.size(nodes)\nassert r == 3\n", "r = lib.size(nodes)", False),
+        ("r = lib.size(nodes)\ns = lib.size(more)\n", "r = lib.size(nodes)", False),
     ],
 )
 def test_gap_cannot_be_copied_from_the_rest(code: str, gap: str, copied: bool) -> None:
