@@ -13,7 +13,7 @@ from functools import partial
 from itertools import islice
 
 from flows.batches import Batch
-from flows.derivation import BY_SOURCE, STEPS, Mined, Stock, derived
+from flows.derivation import BY_SOURCE, STEPS, Mined, Stock, derived, public
 from flows.house import House, R
 from flows.running import run_now, verdicts
 from flows.scraping import compare_key, compared, releases, scraped, source_keys, symbols
@@ -79,9 +79,9 @@ def _mine(house: House, missing: Mapping[str, Release]) -> int:
     jobs = [(number, name) for number in range(len(materials)) for name in names]
     made = spread(generators.generated, materials, jobs, house.workers)
     written = 0
-    for key in missing:
+    for key, material in zip(missing, materials, strict=True):
         since = time.monotonic()
-        rows = [row for found in islice(made, len(names)) for row in found]
+        rows = public((row for found in islice(made, len(names)) for row in found), material.index)
         written += house.finish("synth", mine_part(), [key], rows, since)
     return written
 

@@ -53,7 +53,8 @@ class LibrarySpec(Section):
         name: Name on the package index.
         versions: Old and new version.
         packages: Import names; the library's name where empty.
-        private: Modules that it keeps to itself though no underscore says so (`pandas.core`): no row imports from them.
+        private: Modules that it keeps to itself though no underscore says so (`pandas.core`): no task names them; its
+            own source and guides, which are read as they are, may.
         requirements: Pinned packages beside it, at both versions (what its tests need).
         pins: Version -> pinned packages beside it at that version alone, where none fits both.
         source: Documentation sources.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from registry.records import Symbol
-from registry.trees import parse
+from registry.trees import parse, parsed
 
 LONGEST = 32
 """Components of a dotted path that are looked at; what comes after is attributes of results."""
@@ -59,8 +59,14 @@ class SymbolIndex:
         return any(path == module or path.startswith(f"{module}.") for module in self.private)
 
     def names_private(self, code: str) -> bool:
-        """Whether `code` names, through its imports, what lies in such a module."""
-        return bool(self.private) and any(self.is_private(dotted) for dotted, _ in self.references(code))
+        """Whether `code` names, in its imports or through them, what lies in such a module."""
+        if not self.private:
+            return False
+        if any(self.is_private(dotted) for dotted, _ in self.references(code)):
+            return True
+        tree = parsed(code)
+        modules = (n for n in statements(tree) if isinstance(n, ast.Import)) if tree is not None else ()
+        return any(self.is_private(alias.name) for node in modules for alias in node.names)
 
     def called(self, code: str) -> tuple[str, ...]:
         """Canonical paths of the functions, classes and methods that `code` names through its imports.
