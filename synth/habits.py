@@ -134,6 +134,12 @@ SISTERS = (
 )
 """Functions of one library that are taken for each other though their names tell them apart."""
 
+THINGS = frozenset({"graph"})
+"""Last words of functions' names that say what is made: the other words alone tell these functions apart."""
+
+_WHOLE = frozenset({"with_row_index"})
+"""Names that nobody shortens."""
+
 _HABITS = (
     (re.compile(r"^number_of_"), "num_"),
     (re.compile(r"^number_(?!of_)"), "number_of_"),
@@ -142,7 +148,7 @@ _HABITS = (
     (re.compile(r"^average_"), "avg_"),
     (re.compile(r"^all_(?=simple|maximal)"), ""),
     (re.compile(r"^(find|compute|generate|get)_(?=[a-z]+_)"), ""),
-    (re.compile(r"(?<=[a-z]{3})(?<!ed)(?<!with_row)_(centrality|communities|coefficient|dtype|index|graph)$"), ""),
+    (re.compile(r"(?<=[a-z]{3})(?<!ed)_(centrality|communities|coefficient|dtype|index|graph)$"), ""),
     (re.compile(r"^(from|to)_(numpy|pandas|scipy_sparse|dict)_(array|edgelist|dataframe)$"), r"\1_\2"),
 )
 """How names are shortened or filled in."""
@@ -211,7 +217,7 @@ def names_by_habit(name: str, kin: Mapping[str, Collection[str]]) -> list[str]:
         name: The function's.
         kin: `kin_of` the library's functions.
     """
-    shortened = (pattern.sub(text, name) for pattern, text in _HABITS if pattern.search(name))
+    shortened = (pattern.sub(text, name) for pattern, text in _HABITS if name not in _WHOLE and pattern.search(name))
     made = {*NAMES.get(name, ()), *shortened, *_in_number(name, kin)}
     return sorted(n for n in made if n != name and n.isidentifier() and len(n) > 2)
 

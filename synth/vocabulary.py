@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 
 from registry.names import SymbolIndex, dotted_name, imported_names
 from registry.records import Change, Symbol
-from synth.habits import kin_of, names_by_habit
+from synth.habits import THINGS, kin_of, names_by_habit
 
 _VERBS = frozenset({
     "add", "all", "build", "calculate", "cast", "check", "compute", "convert", "count", "create", "del", "draw", "drop",
@@ -276,7 +276,7 @@ def confusable(one: str, other: str) -> bool:
     sort of thing (`star_graph`, `path_graph`), or read too differently (`onion_layers`, `bfs_layers`).
     """
     a, b = _singular(one), _singular(other)
-    if one.islower() and a[-1] == b[-1] == "graph":
+    if one.islower() and a[-1] == b[-1] in THINGS:
         return sorted(a) == sorted(b) and one != other
     likeness = difflib.SequenceMatcher(None, one, other).ratio()
     if one == other or (len(a) == len(b) == 1 and a != b):
