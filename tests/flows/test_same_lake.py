@@ -22,6 +22,7 @@ versions = ["0.4.0", "0.5.1"]
 
 [synth]
 mutants = 2
+locate = 100
 
 [sandbox]
 memory_mb = 256
