@@ -29,3 +29,13 @@ class Batch:
 
 Stage = Callable[[House], list[Batch]]
 """The batches a stage has left to do."""
+
+
+def perform(stage: Stage, house: House) -> int:
+    """Does what is left of a stage, batch by batch; how many that were."""
+    batches = stage(house)
+    for batch in batches:
+        house.tell(batch.title, 0, batch.size)
+        batch.run()
+        house.tell(batch.title, batch.size, batch.size)
+    return len(batches)

@@ -7,11 +7,12 @@ set all the same: the gate counts it when it next decides about a run of the dom
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from registry.domain import toml_value, with_table
 from registry.errors import ConfigurationError
 
 Row = Mapping[str, Any]
@@ -62,14 +63,10 @@ def trained_with(own: Mapping[str, Any], seeds: Iterable[int], settings: Iterabl
         table, dot, key = name.partition(".")
         if not (table and text and bool(dot) == bool(key)):
             raise ConfigurationError(f"No value in {setting!r}: write --set sft.steps=60")
-        try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            value = text
         if dot and not isinstance(changed.get(table), dict):
             known = ", ".join(name for name, value in changed.items() if isinstance(value, dict))
             raise ConfigurationError(f"No table {table!r} in [train]: found {known}")
-        (changed[table] if dot else changed)[key if dot else table] = value
+        (changed[table] if dot else changed)[key if dot else table] = toml_value(text)
     trials = [changed | {"seed": seed} for seed in dict.fromkeys(seeds)]
     for trial in trials:
         if _trains(trial) == _trains(own):
@@ -89,21 +86,17 @@ def _trains(train: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _tried(house: Any, train: Mapping[str, Any]) -> dict[str, Any]:
     """Trains and evaluates with one `[train]` table: seed, decision, and the report's rows."""
-    import dataclasses
-
+    from finetune.report import DIFFERENCE
+    from flows.batches import perform
     from flows.evaluation import decision_of, evaluate_stage
     from flows.training import run_id, train_stage
-    from registry.domain import with_table
     from registry.records import Report
 
     trial = dataclasses.replace(house, domain=with_table(house.domain, "train", train), experiment=True)
     for stage in (train_stage, evaluate_stage):
-        for batch in stage(trial):
-            trial.tell(batch.title, 0, batch.size)
-            batch.run()
-            trial.tell(batch.title, batch.size, batch.size)
+        perform(stage, trial)
     run = run_id(trial)
-    reports = [r for r in trial.lake.read(Report, "run = $run", {"run": run}) if r.arm == "adapter-base"]
+    reports = [r for r in trial.lake.read(Report, "run = $run", {"run": run}) if r.arm == DIFFERENCE]
     gains = [
         {"split": r.split, "metric": r.metric, "gain": r.value, "ci_low": r.ci_low, "ci_high": r.ci_high}
         for r in sorted(reports, key=lambda r: (r.split, r.metric))

@@ -73,6 +73,7 @@ def run_stage(reference: str, command: str, *, accept_removals: bool = False) ->
         command: scrape, synth, …
         accept_removals: Much of what there was may go (`flows.guard`).
     """
+    from flows.batches import perform
     from flows.evaluation import decision_of
     from flows.preflight import check
     from flows.progress import progress
@@ -83,13 +84,7 @@ def run_stage(reference: str, command: str, *, accept_removals: bool = False) ->
         house.command, house.accept_removals = command, accept_removals
         check(house, [command])
         with domain_lock(house.settings.root, house.domain.name, house.run), contextlib.closing(house):
-            done = 0
-            for stage in COMMANDS[command]:
-                for batch in STAGES[stage](house):
-                    house.tell(batch.title, 0, batch.size)
-                    batch.run()
-                    house.tell(batch.title, batch.size, batch.size)
-                    done += 1
+            done = sum(perform(STAGES[stage], house) for stage in COMMANDS[command])
     print(f"{house.domain.name}: {command} " + (f"did {done} batches" if done else "had nothing to do"))
     if command in ("evaluate", "publish"):
         decision = decision_of(house)["decision"]

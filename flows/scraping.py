@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial
 
 from flows.batches import Batch
 from flows.guard import guard_first, guard_release
@@ -75,8 +74,7 @@ def source_keys(house: House, release: Release) -> list[str]:
 
 def indexed(house: House, release: Release) -> SymbolIndex:
     """The symbols of a release, as everything names them that works on the domain."""
-    made = partial(SymbolIndex, scraped(house, release).symbols, house.library.private)
-    return house.kept(("index", release.id), made)
+    return house.kept(("index", release.id), lambda: SymbolIndex(symbols(house, release), house.library.private))
 
 
 def compared(house: House) -> list[Change]:

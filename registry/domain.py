@@ -322,11 +322,15 @@ def _override(data: dict[str, Any], environment: Mapping[str, str]) -> None:
         section, found, key = name.removeprefix("DRIFTUNE_").lower().partition("__")
         if not name.startswith("DRIFTUNE_") or not found:
             continue
-        try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            value = text
-        data.setdefault(section, {})[key] = value
+        data.setdefault(section, {})[key] = toml_value(text)
+
+
+def toml_value(text: str) -> Any:
+    """A value as TOML writes it; plain text where it is none."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
 
 
 def _explain(error: ValidationError) -> str:
