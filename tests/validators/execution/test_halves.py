@@ -71,7 +71,8 @@ def test_two_processes(
 ) -> None:
     """What only literals decide is proven strongly; everything else falls back to one process, with its outcome."""
     program = Program(code=code, test=test, entry_point="solve")
-    (verdict,) = pool.run(bare, [program], timeout_s=2.0, attempts=1)
+    # A machine's first touch of 512 MB has taken more than two seconds.
+    (verdict,) = pool.run(bare, [program], timeout_s=2.0 if name == "hangs" else 30.0, attempts=1)
     outcomes = (outcome, "killed") if name == "ends the process" else (outcome,)
     assert verdict.outcome in outcomes, verdict
     assert verdict.proof == proof, verdict
