@@ -121,7 +121,16 @@ def _against_docs(rows: list[Score], settings: GateSpec, alpha: float) -> tuple[
     help_ = intervals.difference(
         rows, split=settings.split, metric=settings.metric, better="base+docs", than="base", alpha=alpha, sign=sign
     )
+    share = _shown(rows, settings.split)
     if help_ is None or help_.value <= 0:
-        return "not informative (docs don't help this base)", True
+        return f"not informative (docs don't help this base{share})", True
     holds = rest.value > 0 and rest.low is not None and rest.low > -settings.margin
-    return f"{describe(rest)} against it", holds
+    return f"{describe(rest)} against it{share}", holds
+
+
+def _shown(rows: list[Score], split: str) -> str:
+    """How often docs stood in front of a prompt, and how often those of what is to be called, by family."""
+    shown, right = (intervals.arm(rows, arm="base+docs", split=split, metric=m) for m in ("docs", "docs_right"))
+    if shown is None or right is None:
+        return ""
+    return f", docs in front of {shown.value:.0%}, the right ones of {right.value:.0%}"

@@ -26,7 +26,7 @@ EXACT = 34
 """Up to this many families every pattern of signs is counted (2 to the 34th, by meeting in the middle)."""
 FLIPS = 200_000
 """Random patterns of signs above that, with a fixed seed."""
-SHARES = frozenset({"choice@1", "preference"})
+SHARES = frozenset({"choice@1", "docs", "docs_right", "preference"})
 """Metrics that are shares: over few families that nearly agree a studentised interval leaves what a share can be."""
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from finetune import report
 from finetune.evaluation import LESS_IS_BETTER
-from registry.records import Report, Run, Score
+from registry.records import ARMS, Report, Run, Score
 
 SHOWN = 5
 """Families that are shown with an example on either side."""
@@ -130,7 +130,7 @@ def _table(rows: Sequence[Report]) -> str:
     by: dict[tuple[str, str], dict[str, Report]] = {}
     for r in rows:
         by.setdefault((r.split, r.metric), {})[r.arm] = r
-    arms = [arm for arm in report.ARMS if any(r.arm == arm and r.value is not None for r in rows)]
+    arms = [arm for arm in ARMS if any(r.arm == arm and r.value is not None for r in rows)]
     head = ("split", "metric", *arms, "gain", "interval", "items", "families")
     lines = []
     for (split, metric), found in sorted(by.items()):

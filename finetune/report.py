@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from finetune import intervals
 from finetune.gate import Decision
 from finetune.intervals import Estimate
-from registry.records import Report, Score
+from registry.records import ARMS, Report, Score
 
 DIFFERENCE = "adapter-base"
-ARMS = ("base", "base+docs", "adapter", "adapter+docs")
+DIFFERENCES = (("adapter", "base"), ("adapter", "base+docs"), ("base+docs", "base"), ("adapter+docs", "adapter"))
+"""Pairs of arms whose paired difference is told where both were measured: what the gate looks at, and what docs add."""
 
 
 def rows(
@@ -31,9 +32,12 @@ def rows(
             found = intervals.arm(held, arm=arm, split=split, metric=metric, alpha=decision.alpha)
             if found is not None:
                 yield _row(found, decision, run, domain, arm, split, metric)
-        gain = intervals.difference(held, split=split, metric=metric, alpha=decision.alpha)
-        if gain is not None:
-            yield _row(gain, decision, run, domain, DIFFERENCE, split, metric)
+        for better, than in DIFFERENCES:
+            gain = intervals.difference(
+                held, split=split, metric=metric, better=better, than=than, alpha=decision.alpha
+            )
+            if gain is not None:
+                yield _row(gain, decision, run, domain, f"{better}-{than}", split, metric)
     if not any(s.arm == "base+docs" for s in held):
         for split in sorted({s.split for s in held if s.metric == goal}):
             yield _row(None, decision, run, domain, "base+docs", split, goal)

@@ -7,6 +7,7 @@ from typing import Any
 
 from registry.errors import ConfigurationError
 from registry.lake import open_lake
+from registry.records import ARMS
 
 FUNNEL = """
     SELECT domain, kind, version, sum(generated)::BIGINT AS generated, sum(ran)::BIGINT AS ran,
@@ -21,15 +22,19 @@ DECISIONS = """
     SELECT p.domain, arg_max(p.decision, p."_at") AS decision, arg_max(p.reason, p."_at") AS reason
     FROM reports p JOIN runs r ON r.id = p.run WHERE NOT coalesce(r.experiment, false) GROUP BY ALL ORDER BY ALL
 """
+GOALS = ("choice@1", "preference")
+"""Metrics that a domain may have for its goal."""
 ADAPTERS = "SELECT domain, version, location FROM adapters ORDER BY domain, version"
 
 
 def read_status(domain: str | None) -> list[dict[str, Any]]:
-    """Funnel, last run, last decision and versions of one domain, or of all that the lake knows.
+    """Funnel, last run, last decision with its arms, and versions of one domain, or of all that the lake knows.
 
     Raises:
         ConfigurationError: The lake knows no such domain.
     """
+    from flows.summary import REPORT
+
     lake = open_lake()
     runs = {row["domain"]: row for row in lake.query(LAST_RUN).to_pylist()}
     if domain is not None and domain not in runs:
@@ -47,6 +52,11 @@ def read_status(domain: str | None) -> list[dict[str, Any]]:
             "finished": row["finished"].isoformat(timespec="seconds"),
             "decision": decisions.get(name, {}).get("decision"),
             "reason": decisions.get(name, {}).get("reason"),
+            "arms": [
+                {c: r[c] for c in ("split", "metric", "arm", "value", "ci_low", "ci_high", "clusters")}
+                for r in lake.query(REPORT.format(domain=name)).to_pylist()
+                if r["metric"] in GOALS and r["arm"] in (*ARMS, "adapter-base")
+            ],
             "funnel": [{k: v for k, v in f.items() if k != "domain"} for f in funnel if f["domain"] == name],
             "adapters": [{"version": a["version"], "location": a["location"]} for a in adapters if a["domain"] == name],
         }
@@ -64,6 +74,8 @@ def show_status(domain: str | None, *, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from flows.summary import gate_table
+
     console = Console()
     if not rows:
         console.print("Nothing has run yet. Start with: driftune run networkx")
@@ -76,5 +88,7 @@ def show_status(domain: str | None, *, as_json: bool) -> None:
         for line in row["funnel"]:
             table.add_row(*(str(v) for v in line.values()))
         console.print(table)
+        if row["arms"]:
+            console.print(gate_table(row["arms"]))
         for adapter in row["adapters"]:
             console.print(f"v{adapter['version']}  {adapter['location']}", highlight=False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from flows.render import diff, grid, interval, signed
 from flows.status import FUNNEL
+from registry.records import ARMS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -152,24 +153,22 @@ def _share(part: int | None, whole: int | None) -> str:
 
 
 def gate_table(report: Sequence[Mapping[str, Any]]) -> Table:
-    """One line a split and metric: base, adapter, and their paired difference with its interval."""
+    """One line a split and metric: the arms that were measured, and what the adapter gains over its base."""
     by: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
     for row in report:
         by.setdefault((row["split"], row["metric"]), {})[row["arm"]] = row
-    lines = [[split, metric, *_arms(arms)] for (split, metric), arms in sorted(by.items())]
-    return grid(("split", "metric", "base", "adapter", "gain", "95% interval", "n", "families"), lines)
+    shown = [arm for arm in ARMS if any(arm in arms and arms[arm]["value"] is not None for arms in by.values())]
+    lines = [[*of, *_line_of(arms, shown)] for of, arms in sorted(by.items()) if "adapter-base" in arms]
+    heads = (arm.replace("+", "\n+") for arm in shown)  # so that a line has room in 80 columns
+    return grid(("split", "metric", *heads, "gain", "95% interval"), lines)
 
 
-def _arms(arms: Mapping[str, Mapping[str, Any]]) -> list[Any]:
-    gain = arms.get("adapter-base", {})
-    counted = arms.get("adapter") or gain or next(iter(arms.values()))
+def _line_of(arms: Mapping[str, Mapping[str, Any]], shown: Sequence[str]) -> list[Any]:
+    gain = arms["adapter-base"]
     return [
-        arms.get("base", {}).get("value"),
-        arms.get("adapter", {}).get("value"),
-        signed(gain.get("value")),
-        interval(gain.get("ci_low"), gain.get("ci_high")),
-        counted["n"],
-        counted["clusters"],
+        *(arms.get(arm, {}).get("value") for arm in shown),
+        signed(gain["value"]),
+        interval(gain["ci_low"], gain["ci_high"]),
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from registry.records import Adapter
+from registry.records import ARMS, Adapter
 
 _TEMPLATE = """---
 library_name: peft
@@ -60,12 +60,22 @@ def card(adapter: Adapter) -> str:
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> str:
-    """The gate's rows as a Markdown table."""
-    lines = ["| split | metric | arm | value | 95% interval | items | families |", "|---|---|---|---|---|---|---|"]
+    """The gate's rows as a Markdown table: a line a split and metric, the arms side by side."""
+    by: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
     for row in rows:
-        low, high = row.get("ci_low"), row.get("ci_high")
-        interval = "" if low is None or high is None else f"[{low:.3f}, {high:.3f}]"
-        value = "not measured yet" if row.get("value") is None else f"{row['value']:.3f}"
-        cells = (row["split"], row["metric"], row["arm"], value, interval, row["n"], row["clusters"])
-        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+        by.setdefault((row["split"], row["metric"]), {})[row["arm"]] = row
+    head = ("split", "metric", *ARMS, "gain over base", "95% interval", "items", "families")
+    lines = [_line(head), _line("---" for _ in head)]
+    for (split, metric), arms in by.items():
+        gain = arms.get("adapter-base", {})
+        low, high = gain.get("ci_low"), gain.get("ci_high")
+        interval = "" if low is None or high is None else f"[{low:+.3f}, {high:+.3f}]"
+        counted = next(iter(arms.values()))
+        values = ("" if (v := arms.get(arm, {}).get("value")) is None else f"{v:.3f}" for arm in ARMS)
+        difference = "" if gain.get("value") is None else f"{gain['value']:+.3f}"
+        lines.append(_line((split, metric, *values, difference, interval, counted["n"], counted["clusters"])))
     return "\n".join(lines)
+
+
+def _line(cells: Iterable[Any]) -> str:
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"

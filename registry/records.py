@@ -336,6 +336,10 @@ class Run(Record):
     cost: float = column("Money, in the currency of the domain's prices", default=0.0, volatile=True)
 
 
+ARMS = ("base", "base+docs", "adapter", "adapter+docs")
+"""What is evaluated, on the same prompts: base and adapter, each without and with the target version's docs."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Score(Record):
     """One arm's score on one held-out example: what intervals and the gate are computed from."""

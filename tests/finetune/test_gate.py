@@ -105,7 +105,7 @@ def test_noise_is_published_at_most_3_percent_of_the_time() -> None:
 
 
 def test_report_has_a_row_for_each_arm_and_the_difference() -> None:
-    """Arms, paired difference and the arm that isn't built yet, all with the decision."""
+    """Arms, paired difference and the arm that wasn't measured, all with the decision."""
     rows = scores()
     decision = gate.decide(rows, SETTINGS)
     table = {(r.split, r.metric, r.arm): r for r in report.rows(rows, decision, run="run", domain="d")}
@@ -125,3 +125,23 @@ def test_report_has_a_row_for_each_arm_and_the_difference() -> None:
     assert table["context", "choice@1", "base+docs"].value is None
     assert {r.decision for r in table.values()} == {PUBLISH}
     assert len({r.id for r in table.values()}) == 7
+
+
+def test_report_tells_what_docs_give_and_what_is_left_of_the_gain() -> None:
+    """Where the arm was measured, the adapter's difference from it and its own from the base stand in rows."""
+    rows = scores(docs=0.1, spread=0.1)
+    told = report.rows(rows, gate.decide(rows, SETTINGS), run="run", domain="d")
+    table = {r.arm: r for r in told if r.split == "context"}
+    assert {arm: r.value and round(r.value, 6) for arm, r in table.items()} == {
+        "base": 0.2, "base+docs": 0.3, "adapter": 0.5,
+        "adapter-base": 0.3, "adapter-base+docs": 0.2, "base+docs-base": 0.1,
+    }  # fmt: skip
+
+
+def test_the_reason_says_how_often_docs_were_shown() -> None:
+    """Docs that hardly ever fit or hit would be no rival: their share stands beside what is said of them."""
+    rows = scores(docs=0.1, spread=0.1)
+    for number in range(30):
+        for metric, value in (("docs", 1.0), ("docs_right", float(number < 24))):
+            rows.append(_score("base+docs", "context", metric, f"s{number}", f"f{number}", value))
+    assert "docs in front of 100%, the right ones of 80%" in gate.decide(rows, SETTINGS).reason

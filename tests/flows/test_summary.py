@@ -15,7 +15,7 @@ from rich.console import Console
 
 from flows.progress import progress
 from flows.render import blocks, diff, grid, interval, signed, text_of
-from flows.summary import Summary, closing_lines, summary_parts
+from flows.summary import Summary, closing_lines, gate_table, summary_parts
 
 FUNNEL = [
     {
@@ -74,6 +74,15 @@ def test_summary_shows_all_that_a_run_leaves() -> None:
         assert text in shown
     assert [line.split()[0] for line in closing_lines(SUMMARY)[2:]] == ["driftune", "driftune"]
     assert "base+docs" not in shown.split("What the gate saw")[1].split("The gate says")[0]
+
+
+def test_the_gates_table_has_four_arms_in_80_columns() -> None:
+    """Where arms with docs were measured they stand beside the others, on one line a metric."""
+    rows = [*SUMMARY.report[:3], reported("base+docs", 0.31), reported("adapter+docs", 0.44)]
+    [line] = [line for line in printed(gate_table(rows), width=80).splitlines() if "choice@1" in line]
+    assert line.split() == [
+        "context", "choice@1", "0.170", "0.310", "0.420", "0.440", "+0.250", "[+0.100,", "+0.400]"
+    ]  # fmt: skip
 
 
 def test_summary_without_an_adapter_offers_no_subscription() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from registry.card import table
 from registry.channels import append
 from registry.errors import ConfigurationError, RegistryError
 from registry.records import Report
@@ -82,8 +83,25 @@ def test_card_names_base_library_licences_and_gate(tmp_path: Path) -> None:
     """A person who opens the folder sees what it is for and what the gate saw."""
     store = published(tmp_path)
     text = (store.folder(store.resolve("networkx")) / "README.md").read_text()
-    for said in ("driftune/tiny-0", "networkx>=3.6,<3.7", "BSD-3-Clause", "f" * 64, "**publish**", "[0.100, 0.400]"):
+    for said in ("driftune/tiny-0", "networkx>=3.6,<3.7", "BSD-3-Clause", "f" * 64, "**publish**", "[+0.100, +0.400]"):
         assert said in text
+
+
+def test_card_shows_the_arms_side_by_side() -> None:
+    """One line a split and metric: every arm that was measured, the gain over the base and its interval."""
+    arms = {
+        "base": 0.2, "base+docs": 0.3, "adapter": 0.5, "adapter+docs": 0.55, "adapter-base": 0.3, "base+docs-base": 0.1
+    }  # fmt: skip
+    rows = [
+        {"split": "context", "metric": "choice@1", "arm": arm, "value": value, "n": 90, "clusters": 30,
+         "ci_low": value - 0.1, "ci_high": value + 0.1}
+        for arm, value in arms.items()
+    ]  # fmt: skip
+    [_, _, line] = table(rows).splitlines()
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells == [
+        "context", "choice@1", "0.200", "0.300", "0.500", "0.550", "+0.300", "[+0.200, +0.400]", "90", "30"
+    ]  # fmt: skip
 
 
 def test_publishing_again_gives_the_version_that_is_there(tmp_path: Path) -> None:
