@@ -1,39 +1,60 @@
-"""The recipe: settings of both tuning stages, and the rows each of them sees, in order.
+"""What every step of a recipe is made of: settings read from the domain's TOML, and rows in an order set by a seed.
 
-Which row stands at which step is decided here, from a seed, so that a run can be repeated and resumed. Families that
-have many rows are seen more often than those with few, but only by the square root of their number.
+A step is one training: a file in `finetune/steps` and a line in `chain.STEPS`. Which row stands at which optimiser step
+is decided from a seed, so that a run can be repeated and resumed.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
-from finetune.corpus import SourceFile, windows
-from finetune.evaluation import STALE
+from finetune.corpus import SourceFile
 from registry.errors import ConfigurationError, TrainingError
 from registry.records import Example
 
-REPLAY_WINDOW = 250
-"""Characters in a replay row of general code."""
+Row = Mapping[str, list[int]]
+"""A row as its trainer takes it: lists of token ids."""
 
 
 @dataclass(frozen=True)
-class _Settings:
+class Settings:
+    """Settings of one table below `[train]`."""
+
+    TABLE: ClassVar[str] = ""
+    SHARES: ClassVar[frozenset[str]] = frozenset()
+
     @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> Self:
+    def of(cls, given: Mapping[str, Any]) -> Self:
         """Settings from a mapping; what it leaves out has its default.
 
         Raises:
-            ConfigurationError: A setting is unknown.
+            ConfigurationError: A setting is unknown, or its value can't be one.
         """
-        known = [f.name for f in fields(cls)]
-        unknown = sorted(set(settings) - set(known))
+        known = {f.name: f.default for f in fields(cls)}
+        unknown = sorted(set(given) - set(known))
         if unknown:
-            raise ConfigurationError(f"No training setting {unknown[0]!r}: this stage takes {', '.join(known)}")
-        return cls(**settings)
+            raise ConfigurationError(f"No setting {unknown[0]!r} in [train.{cls.TABLE}]: it takes {', '.join(known)}")
+        return cls(**{name: cls._value(name, value, known[name]) for name, value in given.items()})
+
+    @classmethod
+    def _value(cls, name: str, value: Any, default: Any) -> Any:
+        """A value of the default's type."""
+        if isinstance(default, float) and type(value) is int:
+            value = float(value)
+        if isinstance(default, tuple) and isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
+            value = tuple(value)
+        least = 1 if type(default) is int else 0
+        number = type(default) in (int, float)
+        if type(value) is not type(default) or (number and not least <= value <= (1 if name in cls.SHARES else value)):
+            like = list(default) if isinstance(default, tuple) else default
+            bounds = "from 0 to 1, " if name in cls.SHARES else f"at least {least}, " if number else ""
+            raise ConfigurationError(
+                f"[train.{cls.TABLE}] {name} can't be {value!r}: write it {bounds}as its default is, {like!r}"
+            )
+        return value
 
     def as_text(self) -> dict[str, Any]:
         """The settings for `Run.recipe`: numbers as text, as identities hold no floats."""
@@ -41,125 +62,86 @@ class _Settings:
 
 
 @dataclass(frozen=True)
-class SftSettings(_Settings):
-    """Supervised fine-tuning.
+class LoraSettings(Settings):
+    """The adapter that the first step makes, on all linear layers; the others go on with it.
 
     Attributes:
-        rank: LoRA rank, on all linear layers.
+        rank: LoRA rank.
         alpha: LoRA alpha; the update is scaled by alpha / rank.
-        learning_rate: Peak learning rate.
-        batch: Rows in a step.
+        rslora: Scale the update by alpha / sqrt(rank) instead, so that high ranks learn too
+            (Kalajdzievski, 2023, arXiv:2312.03732).
+        dora: Learn the length of each weight's columns apart from their direction (Liu et al., 2024, arXiv:2402.09353).
+    """
+
+    TABLE: ClassVar[str] = "lora"
+    rank: int = 16
+    alpha: int = 16
+    rslora: bool = False
+    dora: bool = False
+
+
+@dataclass(frozen=True)
+class StepSettings(Settings):
+    """What each step has a setting for; its own class says what else, and the defaults.
+
+    Attributes:
+        learning_rate: Peak learning rate: warm-up over a tenth of the steps, then linearly down to 0.
+        batch: Rows in a step of the optimiser.
         steps: Optimiser steps.
-        replay: Share of rows that are general code.
         max_tokens: Tokens of a row; a longer prompt loses its beginning.
         save_every: Steps between checkpoints.
     """
 
-    rank: int = 16
-    alpha: int = 16
     learning_rate: float = 4e-3
     batch: int = 16
     steps: int = 110
-    replay: float = 0.15
     max_tokens: int = 160
     save_every: int = 25
 
 
 @dataclass(frozen=True)
-class PreferenceSettings(_Settings):
-    """Preference tuning.
+class Step:
+    """One training of a chain.
 
     Attributes:
-        learning_rate: Peak learning rate.
-        beta: How strongly the tuned model is held to the one it starts from.
-        loss: Loss types of trl, added up; without `sft` the model is wrecked.
-        batch: Pairs in a step.
-        steps: Optimiser steps.
-        stale: Share of pairs that are new over old; the others are new over a mutant or an invented name.
-        max_tokens: Tokens of a row; a longer prompt loses its beginning.
-        save_every: Steps between checkpoints.
+        name: Its name in `[train] recipe`, and of its table.
+        settings: Class of its settings.
+        rows: What it sees, in order: from examples of the split `train`, files of general code, settings and seed.
+        encode: Those rows as token ids, `batch` of them a step: from rows, tokenizer, settings and seed.
+        tokens: How many tokens of an encoded row go through the model.
+        trainer: A trainer of transformers: from model, tokenizer, encoded rows, training arguments and settings.
     """
 
-    learning_rate: float = 2e-3
-    beta: float = 0.1
-    loss: tuple[str, ...] = ("sigmoid", "sft")
-    batch: int = 8
-    steps: int = 110
-    stale: float = 0.5
-    max_tokens: int = 160
-    save_every: int = 25
+    name: str
+    settings: type[StepSettings]
+    rows: Callable[[Sequence[Example], Sequence[SourceFile], Any, int], Sequence[Any]]
+    encode: Callable[[Sequence[Any], Any, Any, int], Sequence[Row]]
+    tokens: Callable[[Row], int]
+    trainer: Callable[[Any, Any, Sequence[Row], dict[str, Any], Any], Any]
 
 
-@dataclass(frozen=True)
-class Completion:
-    """A text to be learned after a prompt."""
-
-    prompt: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A text to be preferred over another after a prompt."""
-
-    prompt: str
-    chosen: str
-    rejected: str
-
-
-def completions(
-    examples: Iterable[Example], files: Iterable[SourceFile], settings: SftSettings, seed: int
-) -> list[Completion]:
-    """What SFT sees, in order: the new calls of `preference` rows, and general code.
-
-    Args:
-        examples: Rows of the split `train`.
-        files: General code; what is held out of it is left out.
-        settings: Settings of the stage.
-        seed: Seed of the order.
+def parts_of(example: Example) -> Mapping[str, Any]:
+    """The parts of an example.
 
     Raises:
-        TrainingError: There is no row to train on.
+        TrainingError: They are no mapping.
     """
-    rng = random.Random(seed)
-    total = settings.batch * settings.steps
-    general = round(total * settings.replay)
-    sites = {e.root: e for e in sorted(_preference(examples), key=lambda e: e.id)}
-    rows = [Completion(_text(e, "prompt"), _text(e, "chosen")) for e in _schedule(sites.values(), total - general, rng)]
-    rows += replay(files, general, rng)
-    rng.shuffle(rows)
-    return rows
+    if not isinstance(example.parts, Mapping):
+        raise TrainingError(f"The parts of the {example.kind} row {example.id} are no mapping")
+    return example.parts
 
 
-def pairs(examples: Iterable[Example], settings: PreferenceSettings, seed: int) -> list[Pair]:
-    """What preference tuning sees, in order: new over old, and new over a mutant or an invented name.
+def preference_rows(examples: Iterable[Example]) -> list[Example]:
+    """The rows of call sites: a new call, and what it is to be preferred over."""
+    return sorted((e for e in examples if e.kind == "preference"), key=lambda e: e.id)
+
+
+def scheduled(rows: Iterable[Example], count: int, rng: random.Random) -> list[Example]:
+    """`count` rows: families in proportion to the square root of their rows, each going through its rows in turn.
 
     Raises:
-        TrainingError: There is no row to train on.
+        TrainingError: There is none.
     """
-    rng = random.Random(seed)
-    rows = sorted(_preference(examples), key=lambda e: e.id)
-    stale = [e for e in rows if e.bug_kind == STALE]
-    other = [e for e in rows if e.bug_kind != STALE]
-    total = settings.batch * settings.steps
-    olds = (round(total * settings.stale) if other else total) if stale else 0
-    picked = _schedule(stale, olds, rng) + _schedule(other, total - olds, rng)
-    rng.shuffle(picked)
-    return [Pair(_text(e, "prompt"), _text(e, "chosen"), _text(e, "rejected")) for e in picked]
-
-
-def replay(files: Iterable[SourceFile], count: int, rng: random.Random) -> list[Completion]:
-    """`count` windows of general code that isn't held out; fewer where there aren't as many."""
-    pieces = [piece for file in files if not file.held_out for piece in windows(file.text, REPLAY_WINDOW)]
-    return [Completion("", piece) for piece in rng.sample(pieces, min(count, len(pieces)))]
-
-
-def _preference(examples: Iterable[Example]) -> list[Example]:
-    return [e for e in examples if e.kind == "preference"]
-
-
-def _schedule(rows: Iterable[Example], count: int, rng: random.Random) -> list[Example]:
-    """`count` rows: families in proportion to the square root of their rows, each going through its rows in turn."""
     groups: dict[str, list[Example]] = {}
     for row in sorted(rows, key=lambda e: e.id):
         groups.setdefault(row.family or row.root, []).append(row)
@@ -171,12 +153,21 @@ def _schedule(rows: Iterable[Example], count: int, rng: random.Random) -> list[E
     return [next(turns[n]) for n in rng.choices(names, weights, k=count)] if count else []
 
 
-def _endless(rows: Sequence[Example], rng: random.Random) -> Any:
+def _endless(rows: Sequence[Example], rng: random.Random) -> Iterator[Example]:
     while True:
         yield from rng.sample(rows, len(rows))
 
 
-def _text(example: Example, name: str) -> str:
-    if not isinstance(example.parts, Mapping):
-        raise TrainingError(f"The parts of the preference row {example.id} are no mapping")
-    return str(example.parts[name])
+def batched(lengths: Sequence[int], batch: int, seed: int) -> list[int]:
+    """An order of rows in which those of a batch are about as long, so that little is padded.
+
+    Among eight batches that follow each other rows are sorted by length and cut; then those batches are shuffled.
+    """
+    rng = random.Random(seed)
+    order: list[int] = []
+    for start in range(0, len(lengths), 8 * batch):
+        near = sorted(range(start, min(start + 8 * batch, len(lengths))), key=lambda place: lengths[place])
+        batches = [near[i : i + batch] for i in range(0, len(near), batch)]
+        rng.shuffle(batches)
+        order += [place for part in batches for place in part]
+    return order

@@ -1,38 +1,39 @@
-"""What supervised and preference tuning share: loading, watching, resuming, and saving an adapter that is only that."""
+"""One step of a recipe: loading, training in a way that any kill can be resumed from, and saving.
+
+The same rows, settings, seed and thread count give the same bytes.
+"""
 
 from __future__ import annotations
 
 import json
-import math
-import random
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from finetune import memory, watching
 from finetune.bases import BaseModel
+from finetune.checkpoints import finished, last_checkpoint, room, save
+from finetune.recipe import LoraSettings, Step, StepSettings
 from registry.errors import TrainingError
-
-Progress = Callable[[str, int, int], None]
-
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+from registry.storage import storage
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A finished stage of tuning.
+    """A finished step of a recipe.
 
     Attributes:
         folder: The adapter: its config and weights, nothing else.
-        steps: Optimiser steps.
-        curve: (step, loss) of each step.
+        curve: (optimiser step, loss) of each.
+        seconds: Wall time of the training, over all its starts.
     """
 
     folder: Path
-    steps: int
     curve: tuple[tuple[int, float], ...]
+    seconds: float
 
 
 def load(base: BaseModel) -> tuple[Any, Any]:
@@ -62,28 +63,138 @@ def load_with(base: BaseModel, adapter: Path, *, trainable: bool = False) -> tup
     return model, tokenizer
 
 
+def with_new(base: BaseModel, lora: LoraSettings, seed: int) -> tuple[Any, Any]:
+    """The base with an adapter on it that changes nothing yet, and the tokenizer."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import set_seed
+
+    from finetune import quiet
+
+    model, tokenizer = load(base)
+    set_seed(seed)
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        use_rslora=lora.rslora,
+        use_dora=lora.dora,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+    with quiet.logging_off():
+        return get_peft_model(model, config), tokenizer
+
+
+def tune(
+    step: Step,
+    settings: StepSettings,
+    base: BaseModel,
+    start: Path | None,
+    rows: Callable[[], Sequence[Any]],
+    work: Path,
+    *,
+    lora: LoraSettings,
+    seed: int = 0,
+    threads: int = 2,
+    progress: watching.Progress | None = None,
+) -> Stage:
+    """Train an adapter, go on where a killed training stopped, or find it finished.
+
+    Where memory runs out, half as many rows are computed at once, from the last checkpoint on.
+
+    Args:
+        step: What is done.
+        settings: Its settings.
+        base: What the adapter is for.
+        start: Folder of the adapter to start from; a new one is made where None.
+        rows: Gives what it sees, in order; called where there is something to train.
+        work: Folder of this step; checkpoints go there, and the adapter into `work/adapter`.
+        lora: What a new adapter is like.
+        seed: Seed of a new adapter's weights and of the order.
+        threads: Threads of torch.
+        progress: Told of each step.
+
+    Raises:
+        ConfigurationError: The disk is full.
+        TrainingError: The loss is not a number or grows, a row doesn't fit into memory, or training failed.
+    """
+    folder, curve = work / "adapter", work / "curve.json"
+    if not finished(folder):
+        found = rows()
+        work.mkdir(parents=True, exist_ok=True)
+        with _surroundings(step.name, work, threads):
+            model, log = _trained(step, settings, base, start, found, work, lora, seed, progress)
+            curve.write_text(json.dumps([[row["step"], row["loss"], row["seconds"]] for row in log]))
+            save(model, base, folder)
+    for checkpoint in work.glob("checkpoint-*"):
+        shutil.rmtree(checkpoint)
+    steps = json.loads(curve.read_text())
+    return Stage(folder, tuple((row[0], row[1]) for row in steps), sum(sum(row[2:]) for row in steps))
+
+
+def _trained(
+    step: Step,
+    settings: StepSettings,
+    base: BaseModel,
+    start: Path | None,
+    found: Sequence[Any],
+    work: Path,
+    lora: LoraSettings,
+    seed: int,
+    progress: watching.Progress | None,
+) -> tuple[Any, Sequence[Mapping[str, Any]]]:
+    """The trained model, and what was logged of each step."""
+    for count in memory.rows_at_once(settings.batch, work):
+        try:
+            model, tokenizer = with_new(base, lora, seed) if start is None else load_with(base, start, trainable=True)
+            rows = step.encode(found, tokenizer, settings, seed)
+            trainer = step.trainer(model, tokenizer, rows, arguments(work, settings, seed, count), settings)
+            sizes = [step.tokens(row) for row in rows]
+            tokens = [sum(sizes[i : i + settings.batch]) for i in range(0, len(sizes), settings.batch)]
+            return trainer.model, _run(trainer, work, watching.watch(step.name, tokens, progress))
+        except (RuntimeError, MemoryError) as error:
+            if not memory.ran_out(error):
+                raise
+        model = trainer = None
+    raise TrainingError(f"Not even one row of {step.name} fits into memory: lower [train.{step.name}] max_tokens")
+
+
+def _run(trainer: Any, work: Path, watch: Any) -> Sequence[Mapping[str, Any]]:
+    """Train, going on from the last whole checkpoint in `work`; what was logged of each step."""
+    from transformers import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(watch)
+    found = last_checkpoint(work)
+    trainer.train(resume_from_checkpoint=None if found is None else str(found))
+    return watching.steps_of(trainer.state.log_history)
+
+
 @contextmanager
-def tuning(threads: int) -> Iterator[None]:
+def _surroundings(name: str, work: Path, threads: int) -> Iterator[None]:
     """The surroundings of a training: threads, no network, no terminal output, and errors in our own words.
 
     Raises:
+        ConfigurationError: The disk is full.
         TrainingError: The training failed.
     """
     from finetune import quiet
 
-    with quiet.threads(threads), quiet.single_process(), quiet.logging_off(), quiet.no_bars():
+    written = storage(f"checkpoints of {name}", work)
+    with quiet.threads(threads), quiet.single_process(), quiet.logging_off(), quiet.no_bars(), written:
         try:
-            yield
+            with room():
+                yield
         except (RuntimeError, ValueError, FloatingPointError, KeyError) as error:
-            raise TrainingError(f"Training failed: {error}") from error
+            raise TrainingError(f"Training {name} failed: {error}") from error
 
 
-def arguments(work: Path, settings: Any, seed: int) -> dict[str, Any]:
-    """Training arguments that both stages share."""
+def arguments(work: Path, settings: StepSettings, seed: int, count: int) -> dict[str, Any]:
+    """Training arguments that all steps share; `count` rows are computed at once."""
     return {
         "output_dir": str(work),
         "learning_rate": settings.learning_rate,
-        "per_device_train_batch_size": settings.batch,
+        "per_device_train_batch_size": count,
+        "gradient_accumulation_steps": settings.batch // count,
         "max_steps": settings.steps,
         "lr_scheduler_type": "linear",
         "warmup_steps": max(1, settings.steps // 10),
@@ -106,90 +217,3 @@ def arguments(work: Path, settings: Any, seed: int) -> dict[str, Any]:
         "data_seed": seed,
         "full_determinism": False,
     }
-
-
-def batched(lengths: Sequence[int], batch: int, seed: int) -> list[int]:
-    """An order of rows in which those of a batch are about as long, so that little is padded.
-
-    Among eight batches that follow each other rows are sorted by length and cut; then those batches are shuffled.
-    """
-    rng = random.Random(seed)
-    order: list[int] = []
-    for start in range(0, len(lengths), 8 * batch):
-        near = sorted(range(start, min(start + 8 * batch, len(lengths))), key=lambda place: lengths[place])
-        batches = [near[i : i + batch] for i in range(0, len(near), batch)]
-        rng.shuffle(batches)
-        order += [place for part in batches for place in part]
-    return order
-
-
-def run(trainer: Any, work: Path, name: str, progress: Progress | None) -> tuple[tuple[int, float], ...]:
-    """Train, going on from the last whole checkpoint in `work`; the losses by step.
-
-    Raises:
-        TrainingError: The loss is not a number.
-    """
-    from transformers import PrinterCallback
-
-    trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(_watch(name, progress))
-    found = last_checkpoint(work)
-    trainer.train(resume_from_checkpoint=None if found is None else str(found))
-    return tuple((int(row["step"]), float(row["loss"])) for row in trainer.state.log_history if "loss" in row)
-
-
-def last_checkpoint(work: Path) -> Path | None:
-    """The last checkpoint that is whole; torn ones (a kill while writing) are removed."""
-    whole = []
-    for folder in work.glob("checkpoint-*"):
-        try:
-            json.loads((folder / "trainer_state.json").read_text())
-            whole.append(folder)
-        except (OSError, ValueError):
-            shutil.rmtree(folder)
-    return max(whole, key=lambda f: int(f.name.rpartition("-")[2]), default=None)
-
-
-def _watch(name: str, progress: Progress | None) -> Any:
-    from transformers import TrainerCallback
-
-    class Watch(TrainerCallback):
-        """Tells of steps, and stops where the loss is not a number."""
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-            loss = (logs or {}).get("loss", 0.0)
-            if not math.isfinite(loss):
-                raise TrainingError(
-                    f"The loss of {name} is {loss} at step {state.global_step}: lower [train.{name}] learning_rate",
-                    step=state.global_step,
-                )
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if progress is not None:
-                progress(name, state.global_step, state.max_steps)
-
-    return Watch()
-
-
-def save(model: Any, base: BaseModel, folder: Path) -> None:
-    """Write the adapter alone: config and safetensors, naming the base, no path of this machine, all or nothing."""
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    model.save_pretrained(part, selected_adapters=["default"], save_embedding_layers=False)
-    config_path = part / ADAPTER_FILES[0]
-    config = json.loads(config_path.read_text())
-    config |= {"base_model_name_or_path": base.name, "revision": base.revision, "inference_mode": True}
-    if isinstance(config.get("target_modules"), list):
-        config["target_modules"] = sorted(config["target_modules"])
-    config_path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
-    for path in part.iterdir():
-        if path.name not in ADAPTER_FILES:
-            path.unlink()
-    for name in ADAPTER_FILES:
-        (part / name).chmod(0o644)
-    part.rename(folder)
-
-
-def finished(folder: Path) -> bool:
-    """Whether an adapter was written there."""
-    return all((folder / name).is_file() for name in ADAPTER_FILES)

@@ -69,19 +69,19 @@ def trained_with(own: Mapping[str, Any], seeds: Iterable[int], settings: Iterabl
         (changed[table] if dot else changed)[key if dot else table] = toml_value(text)
     trials = [changed | {"seed": seed} for seed in dict.fromkeys(seeds)]
     for trial in trials:
-        if _trains(trial) == _trains(own):
+        if _learned(trial) == _learned(own):
             raise ConfigurationError(
                 f"Seed {trial['seed']} with these settings is the domain's own run: give another --seed, or --set"
             )
     return trials
 
 
-def _trains(train: Mapping[str, Any]) -> tuple[Any, ...]:
+def _learned(train: Mapping[str, Any]) -> dict[str, Any]:
     """What a `[train]` table comes to: settings that are written at their defaults are no others."""
-    from finetune.recipe import PreferenceSettings, SftSettings
+    from finetune.chain import STEPS, Chain
 
-    stages = SftSettings.of(train["sft"]), PreferenceSettings.of(train["preference"])
-    return (train["base"], train["seed"], dict(train["base_settings"]), *stages)
+    others = {name: train[name] for name in train if name not in ("lora", "price", "recipe", "threads", *STEPS)}
+    return others | Chain.of(train).as_text()
 
 
 def _tried(house: Any, train: Mapping[str, Any]) -> dict[str, Any]:

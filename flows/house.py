@@ -28,7 +28,7 @@ R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
 
-def _silent(_title: str, _done: int, _total: int) -> None:
+def _silent(_title: str, _done: int, _total: int, _note: str = "", /) -> None:
     """Tells nobody."""
 
 

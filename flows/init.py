@@ -58,6 +58,7 @@ preload = [{packages}, "pytest"]      # imported once, then forked: leave out wh
 # [train]
 # base = "tiny"                        # a small Llama made on the spot
 # seed = 0
+# recipe = ["sft", "preference"]       # the steps of a training, each going on with what the last one made; also: text
 
 # [curation]
 # benchmarks = []                      # files of tasks (JSON lines, Python, text): rows that hold one are removed

@@ -28,7 +28,7 @@ def check(house: House, stages: Iterable[str]) -> None:
     if "validate" in wanted:
         check_sandbox(house.pool)
     if wanted & {"train", "evaluate"}:
-        _check_training()
+        _check_training(house)
     if "publish" in wanted:
         _check_writable("the registry", house.settings.registry_path)
     if house.settings.lake_url.startswith("/"):
@@ -48,7 +48,11 @@ def check_sandbox(sandbox: Sandbox) -> None:
         raise ConfigurationError(f"No sandbox: {reason}") from SandboxError(reason)
 
 
-def _check_training() -> None:
+def _check_training(house: House) -> None:
+    """The packages are there, and the recipe and its settings can be."""
+    from finetune.chain import Chain
+
+    Chain.of(house.domain.train.model_dump())
     missing = [name for name in TRAINING if importlib.util.find_spec(name) is None]
     if missing:
         raise ConfigurationError(

@@ -5,15 +5,20 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-Tell = Callable[[str, int, int], None]
-"""Takes what is being done, how much of it is done, and of how much."""
+
+class Tell(Protocol):
+    """Told of progress."""
+
+    def __call__(self, title: str, done: int, total: int, note: str = "", /) -> None:
+        """Takes what is being done, how much of it is done, of how much, and what else there is to say of it."""
+
 
 PLAIN_EVERY_S = 10.0
 """Seconds between two lines of progress where the output is no terminal."""
@@ -21,13 +26,13 @@ PLAIN_EVERY_S = 10.0
 
 @contextlib.contextmanager
 def progress(quiet: bool = False, output: TextIO | None = None, wait_s: float = 1.0) -> Iterator[Tell]:
-    """Shows counts and rates of what takes over a second, on standard error.
+    """Shows counts, rates and the time left of what takes over a second, on standard error.
 
-    The callable that it yields is told `(title, done, total)`: a new title begins a new line. On a terminal the line
-    is redrawn; elsewhere (a log) a line is written at the end of each piece, and every ten seconds in between.
+    The callable that it yields is told `(title, done, total)`, and a note: a new title begins a new line. On a terminal
+    the line is redrawn; elsewhere (a log) a line is written at the end of each piece, and every ten seconds in between.
     """
     if quiet:
-        yield lambda _title, _done, _total: None
+        yield lambda _title, _done, _total, _note="": None
         return
     from rich.console import Console
 
@@ -45,12 +50,33 @@ class _Piece:
     since: float
     done: int = 0
     total: int = 0
+    note: str = ""
+    first: int | None = None
+
+    def told(self, done: int, total: int, note: str) -> None:
+        """Takes what was told; what had been done before the first time took no time here."""
+        self.first = done if self.first is None else self.first
+        self.done, self.total, self.note = done, total, note
 
     def line(self, now: float) -> str:
-        """`title  1,200/3,456  85/s  14 s`."""
-        seconds = max(now - self.since, 1e-9)
-        count = f"  {self.done:,}/{self.total:,}  {_rate(self.done / seconds)}" if self.total > 1 else ""
-        return f"{self.title}{count}  {seconds:.0f} s"
+        """`title  1,200/3,456  85/s  27 s left  14 s`."""
+        return "  ".join(part for part in (self.title, self.count(now), f"{self.seconds(now):.0f} s") if part)
+
+    def count(self, now: float) -> str:
+        """`1,200/3,456  85/s  27 s left  loss 1.234`: what is known of it."""
+        if self.total <= 1:
+            return self.note
+        rate = (self.done - (self.first or 0)) / self.seconds(now)
+        parts = [f"{self.done:,}/{self.total:,}"]
+        if rate > 0:
+            parts.append(_rate(rate))
+        if rate > 0 and self.done < self.total:
+            parts.append(f"{(self.total - self.done) / rate:,.0f} s left")
+        return "  ".join([*parts, *([self.note] if self.note else [])])
+
+    def seconds(self, now: float) -> float:
+        """Seconds since it began."""
+        return max(now - self.since, 1e-9)
 
 
 def _rate(per_second: float) -> str:
@@ -66,12 +92,12 @@ class _Plain:
         self.piece: _Piece | None = None
         self.written = 0.0
 
-    def tell(self, title: str, done: int, total: int) -> None:
+    def tell(self, title: str, done: int, total: int, note: str = "", /) -> None:
         now = time.monotonic()
         if self.piece is None or self.piece.title != title:
             self.close()
             self.piece, self.written = _Piece(title, now), now
-        self.piece.done, self.piece.total = done, total
+        self.piece.told(done, total, note)
         if now - self.written >= PLAIN_EVERY_S:
             self._write(now)
 
@@ -107,17 +133,15 @@ class _Live:
         self.task: Any = None
         self.bars.start()
 
-    def tell(self, title: str, done: int, total: int) -> None:
+    def tell(self, title: str, done: int, total: int, note: str = "", /) -> None:
         now = time.monotonic()
         if self.piece is None or self.piece.title != title:
             self._finish(now)
             self.piece = _Piece(title, now)
             self.task = self.bars.add_task(title, total=None, visible=False, count="")
-        self.piece.done, self.piece.total = done, total
-        seconds = max(now - self.piece.since, 1e-9)
-        count = f"{done:,}/{total:,}  {_rate(done / seconds)}" if total > 1 else ""
-        visible = seconds >= self.wait_s
-        self.bars.update(self.task, completed=done, total=total or None, count=count, visible=visible)
+        self.piece.told(done, total, note)
+        visible = self.piece.seconds(now) >= self.wait_s
+        self.bars.update(self.task, completed=done, total=total or None, count=self.piece.count(now), visible=visible)
 
     def _finish(self, now: float) -> None:
         if self.piece is None:

@@ -5,20 +5,26 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
-from finetune import bases, corpus, preference, recipe, sft, tuning
+from finetune import bases, corpus
 from finetune.bases import BaseModel
+from finetune.chain import Chain
+from finetune.tuning import Stage
 from flows.batches import Batch
 from flows.curation import snapshot_id
 from flows.house import House, open_house
 from flows.scraping import releases, scraped
+from registry.domain import TrainSpec
 from registry.errors import ConfigurationError
 from registry.identity import work_key
 from registry.records import Example, Run, SnapshotRow
 from registry.store import content_hash
 
 TRAIN_PART = "sft+preference@1"
+FIRST = ("base", "base_settings", "preference", "seed", "sft", "threads")
+"""Settings that a key tells of at their defaults too; those that came later trained nobody anew by coming."""
 
 
 def base_model(house: House) -> BaseModel:
@@ -43,8 +49,9 @@ def start_base(house: House, reference: str) -> None:
 
 def train_key(house: House) -> str:
     """The work key of the training: the snapshot, the base's and the recipe's settings."""
-    train = house.domain.train.model_dump(mode="json")
-    settings = {name: repr(sorted(v.items()) if isinstance(v, dict) else v) for name, v in train.items()}
+    train, usual = house.domain.train.model_dump(mode="json", exclude={"price"}), TrainSpec().model_dump(mode="json")
+    told = {name: value for name, value in train.items() if name in FIRST or value != usual[name]}
+    settings = {name: repr(sorted(v.items()) if isinstance(v, dict) else v) for name, v in told.items()}
     parameters = settings | {"threads": house.threads} | trial_of(house)
     return work_key([snapshot_id(house)], TRAIN_PART, parameters, house.domain.train.seed)
 
@@ -62,57 +69,62 @@ def rows_of(house: House, split: str) -> list[Example]:
 
 
 def train_stage(house: House) -> list[Batch]:
-    """One batch: the base where it is missing, then supervised fine-tuning, then preference tuning."""
+    """One batch: the base where it is missing, then the steps of the recipe."""
     key = train_key(house)
     if house.result(key) is not None:
         return []
 
     def run() -> int:
         since = time.monotonic()
-        base, tuned, made = _tune(house)
+        base, tuned = _tune(house)
         curve = [
             {"stage": name, "step": step, "loss": loss} for name, stage in tuned.items() for step, loss in stage.curve
         ]
+        seconds = sum(stage.seconds for stage in tuned.values())
         row = Run(
             snapshot=snapshot_id(house),
             base=base.name,
             base_revision=base.revision,
-            recipe=made | trial_of(house),  # so that adopting what was tried is another run, decided anew
+            recipe=_chain(house).as_text() | trial_of(house),  # adopting what was tried is another run, decided anew
             seed=house.domain.train.seed,
             domain=house.domain.name,
             experiment=house.experiment,
-            adapter_sha256=content_hash(tuned["preference"].folder),
-            steps=sum(stage.steps for stage in tuned.values()),
+            adapter_sha256=content_hash(_last(tuned)),
+            steps=len(curve),
             curve=curve,
-            seconds=time.monotonic() - since,
+            seconds=seconds,
+            cost=seconds / 3600 * house.domain.train.price,
         )
         return house.finish("train", TRAIN_PART, [key], [row], since, {"run": row.id})
 
     return [Batch(f"Train an adapter on {house.domain.train.base}", 1, run)]
 
 
-def _tune(house: House) -> tuple[BaseModel, dict[str, tuning.Stage], dict[str, dict[str, object]]]:
-    """Base and both tuning stages; what is finished is found, what was killed goes on."""
-    train = house.domain.train
+def _chain(house: House) -> Chain:
+    return Chain.of(house.domain.train.model_dump())
+
+
+def _tune(house: House) -> tuple[BaseModel, dict[str, Stage]]:
+    """Base and steps of the recipe; what is finished is found, what was killed goes on."""
     work = house.folder("training") / train_key(house)[:16]
-    first, second = recipe.SftSettings.of(train.sft), recipe.PreferenceSettings.of(train.preference)
     base = base_model(house)
-    rows = rows_of(house, "train")
     files = list(corpus.standard_library())
-    texts = recipe.completions(rows, files, first, train.seed)
-    one = sft.tune(base, texts, work / "sft", first, seed=train.seed, threads=house.threads, progress=house.tell)
-    pairs = recipe.pairs(rows, second, train.seed)
-    two = preference.tune(
-        base, one.folder, pairs, work / "preference", second,
-        seed=train.seed, threads=house.threads, progress=house.tell,
+    tuned = _chain(house).train(
+        base, rows_of(house, "train"), files, work,
+        seed=house.domain.train.seed, threads=house.threads, progress=house.tell,
     )  # fmt: skip
-    return base, {"sft": one, "preference": two}, {"sft": first.as_text(), "preference": second.as_text()}
+    return base, tuned
+
+
+def _last(tuned: Mapping[str, Stage]) -> Path:
+    """The folder of the adapter that a recipe ends in."""
+    return list(tuned.values())[-1].folder
 
 
 def tuned_adapter(house: House) -> tuple[BaseModel, Path]:
     """The base and the folder of the adapter that was trained last; trained again where its folder is gone."""
-    base, stages, _ = _tune(house)
-    return base, stages["preference"].folder
+    base, tuned = _tune(house)
+    return base, _last(tuned)
 
 
 def run_id(house: House) -> str:

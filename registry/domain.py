@@ -200,7 +200,11 @@ class TrainSpec(Section):
         base: Name of the base: `tiny`, or one of an installed plug-in.
         seed: Seed of the adapter; that of a base is one of its own settings.
         threads: CPU threads; 0 for one a core.
+        price: What an hour of training costs here, in any currency, for `runs.cost`.
+        recipe: The steps of the training, each going on with the adapter of the one before; `text` is one too.
         base_settings: Settings of the base that differ from its defaults.
+        lora: Settings of the adapter that differ from the defaults.
+        text: Settings of continued pretraining that differ from the defaults.
         sft: Settings of supervised fine-tuning that differ from the defaults.
         preference: Settings of preference tuning that differ from the defaults.
     """
@@ -208,7 +212,11 @@ class TrainSpec(Section):
     base: str = "tiny"
     seed: int = 0
     threads: int = Field(default=0, ge=0, le=256)
+    price: float = Field(default=0.0, ge=0)
+    recipe: tuple[str, ...] = ("sft", "preference")
     base_settings: Mapping[str, Any] = Field(default_factory=dict)
+    lora: Mapping[str, Any] = Field(default_factory=dict)
+    text: Mapping[str, Any] = Field(default_factory=dict)
     sft: Mapping[str, Any] = Field(default_factory=dict)
     preference: Mapping[str, Any] = Field(default_factory=dict)
 

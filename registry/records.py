@@ -332,8 +332,8 @@ class Run(Record):
     device: str = column("cpu, cuda …", default="cpu", volatile=True)
     steps: int = column("Optimiser steps", default=0)
     curve: Rows = column("[{stage, step, loss}]", default=(), volatile=True)
-    seconds: float = column("Wall seconds", default=0.0, volatile=True)
-    cost: float = column("Money, in the currency of the domain's prices", default=0.0, volatile=True)
+    seconds: float = column("Wall seconds of its steps, over all starts", default=0.0, volatile=True)
+    cost: float = column("Money: its hours times `price` of `[train]`", default=0.0, volatile=True)
 
 
 ARMS = ("base", "base+docs", "adapter", "adapter+docs")

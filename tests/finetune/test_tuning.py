@@ -1,47 +1,63 @@
-"""Both tuning stages on a real base: they teach, resume to the same bytes, and save an adapter that is only that."""
+"""The steps of a recipe on a real base: they teach, survive what stops them, and save an adapter that is only that."""
 
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
+import math
+import random
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from finetune import evaluation, intervals, preference, recipe, sft, tuning
+from finetune import completions, evaluation, intervals, packing, quiet, tuning, watching
 from finetune.bases import BaseModel
-from finetune.recipe import PreferenceSettings, SftSettings
+from finetune.chain import Chain
+from finetune.checkpoints import finished, last_checkpoint
+from finetune.completions import Completion
+from finetune.corpus import SourceFile
+from finetune.recipe import LoraSettings
 from finetune.scoring import Scorer
+from finetune.steps import preference, sft, text
+from finetune.steps.preference import PreferenceSettings
+from finetune.steps.sft import SftSettings
+from finetune.steps.text import TextSettings
 from registry.errors import ConfigurationError, TrainingError
 from registry.store import content_hash
 from tests.finetune.lib_drift import general, sites
+from tests.finetune.trained import SMALL, TRAIN, Death, die, make, small, texts, train
 
-SFT = SftSettings(rank=4, alpha=8, learning_rate=2e-2, batch=8, steps=40, max_tokens=64, save_every=4)
-DPO = PreferenceSettings(learning_rate=1e-2, batch=8, steps=24, max_tokens=64, save_every=4)
-TRAIN = sites(6, 6)
-
-
-def tuned(base: BaseModel, work: Path) -> tuning.Stage:
-    first = sft.tune(base, recipe.completions(TRAIN, general(), SFT, 0), work / "sft", SFT, threads=1)
-    return preference.tune(base, first.folder, recipe.pairs(TRAIN, DPO, 0), work / "dpo", DPO, threads=1)
+SFT = SftSettings.of(SMALL["sft"])
+DPO = PreferenceSettings.of(SMALL["preference"])
+SHORT = {"steps": 10}
+"""Of `sft`: checkpoints after 4, 8 and 10 steps."""
 
 
 @pytest.fixture(scope="module")
 def whole(tiny_base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The work folder of an undisturbed training."""
     work: Path = tmp_path_factory.mktemp("whole")
-    tuned(tiny_base, work)
+    train(tiny_base, work)
     return work
 
 
+@pytest.fixture(scope="module")
+def short(tiny_base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> tuning.Stage:
+    """Ten undisturbed steps of supervised fine-tuning."""
+    return train(tiny_base, tmp_path_factory.mktemp("short"), small(recipe=["sft"], sft=SHORT))["sft"]
+
+
 def test_adapter_learns_the_new_call(tiny_base: BaseModel, whole: Path) -> None:
-    """After both stages the new call is cheaper, and above the old one, at call sites never seen."""
+    """After both steps the new call is cheaper, and above the old one, at call sites never seen."""
     held = sites(12, 2)[-36:]
     rows = []
     for arm, (model, tokenizer) in {
         "base": tuning.load(tiny_base),
-        "adapter": tuning.load_with(tiny_base, whole / "dpo" / "adapter"),
+        "adapter": tuning.load_with(tiny_base, whole / "preference" / "adapter"),
     }.items():
         rows += evaluation.score_pairs(held, Scorer(model, tokenizer), run="r", arm=arm, split="context")
     for metric, least in (("preference", 0.5), ("bits_gap", 0.2)):
@@ -51,97 +67,298 @@ def test_adapter_learns_the_new_call(tiny_base: BaseModel, whole: Path) -> None:
     assert bits is not None and bits.value < -0.2
 
 
+def _is_an_adapter_only(folder: Path, base: BaseModel) -> dict[str, Any]:
+    assert sorted(p.name for p in folder.iterdir()) == ["adapter_config.json", "adapter_model.safetensors"]
+    said = (folder / "adapter_config.json").read_text()
+    assert str(base.path.parent) not in said
+    config: dict[str, Any] = json.loads(said)
+    return config
+
+
 def test_adapter_folder_holds_an_adapter_only(tiny_base: BaseModel, whole: Path) -> None:
     """No pickle, no optimizer state, no path of this machine; the base and its revision are named."""
-    for stage in ("sft", "dpo"):
-        folder = whole / stage / "adapter"
-        assert sorted(p.name for p in folder.iterdir()) == ["adapter_config.json", "adapter_model.safetensors"]
-        text = (folder / "adapter_config.json").read_text()
-        config = json.loads(text)
+    for step in ("sft", "preference"):
+        config = _is_an_adapter_only(whole / step / "adapter", tiny_base)
         assert config["base_model_name_or_path"] == tiny_base.name
         assert config["revision"] == tiny_base.revision
-        assert str(tiny_base.path.parent) not in text
         assert config["peft_type"] == "LORA"
         assert {name.rpartition(".")[2] for name in config["target_modules"]} >= {"q_proj", "down_proj"}
+        assert not list((whole / step).glob("checkpoint-*"))
 
 
 def test_finished_training_is_not_repeated(tiny_base: BaseModel, whole: Path) -> None:
-    """The same call on finished work returns at once, with the curve that was kept."""
+    """The same call on finished work returns at once, with the curve and the seconds that were kept."""
     steps: list[int] = []
-    before = content_hash(whole / "sft" / "adapter")
-    stage = sft.tune(tiny_base, [], whole / "sft", SFT, progress=lambda what, done, total: steps.append(done))
+    before = content_hash(whole / "preference" / "adapter")
+    stages = train(tiny_base, whole, progress=lambda what, done, total, note: steps.append(done))
     assert steps == []
-    assert stage.steps == 40 and len(stage.curve) == 40
-    assert content_hash(stage.folder) == before
+    assert list(stages) == ["sft", "preference"]
+    assert [len(stage.curve) for stage in stages.values()] == [40, 24]
+    assert all(stage.seconds > 0 for stage in stages.values())
+    assert content_hash(stages["preference"].folder) == before
 
 
-def _killed(base: BaseModel, work: Path, stage: str, at: int) -> None:
-    def stop(what: str, done: int, total: int) -> None:
-        if what == stage and done == at:
-            os._exit(9)
-
-    first = sft.tune(base, recipe.completions(TRAIN, general(), SFT, 0), work / "sft", SFT, threads=1, progress=stop)
-    preference.tune(base, first.folder, recipe.pairs(TRAIN, DPO, 0), work / "dpo", DPO, threads=1, progress=stop)
-
-
-@pytest.mark.parametrize(("stage", "at"), [pytest.param("sft", 7, marks=pytest.mark.slow), ("preference", 10)])
-def test_killed_training_goes_on_to_the_same_bytes(
-    tiny_base: BaseModel, whole: Path, tmp_path: Path, stage: str, at: int
+@pytest.mark.parametrize("variant", [{"dora": True, "rank": 2}, {"rslora": True}])
+def test_a_chain_of_text_and_preferences_with_another_adapter(
+    tiny_base: BaseModel, tmp_path: Path, variant: dict[str, Any]
 ) -> None:
-    """Killed in either stage and started again, it ends in the adapter of an undisturbed run."""
-    job = multiprocessing.get_context("spawn").Process(target=_killed, args=(tiny_base, tmp_path, stage, at))
-    job.start()
-    job.join()
-    assert job.exitcode == 9
-    folder = tmp_path / ("sft" if stage == "sft" else "dpo")
-    assert not tuning.finished(folder / "adapter")
-    torn = folder / f"checkpoint-{at}"
-    torn.mkdir()
-    (torn / "trainer_state.json").write_text('{"global_st')
-    tuned(tiny_base, tmp_path)
-    for name in ("sft", "dpo"):
-        assert content_hash(tmp_path / name / "adapter") == content_hash(whole / name / "adapter")
+    """Continued pretraining makes a DoRA or rsLoRA adapter, preference tuning goes on with it, peft loads it."""
+    chain = small(recipe=["text", "preference"], lora=variant, preference={"steps": 3})
+    told: list[str] = []
+    stages = train(tiny_base, tmp_path, chain, progress=lambda what, done, total, note: told.append(note))
+    assert list(stages) == ["text", "preference"]
+    config = _is_an_adapter_only(stages["preference"].folder, tiny_base)
+    assert (config["use_dora"], config["use_rslora"]) == (variant.get("dora", False), variant.get("rslora", False))
+    assert config["r"] == variant.get("rank", 4)
+    hashes = {content_hash(stage.folder) for stage in stages.values()}
+    assert len(hashes) == 2
+    tuning.load_with(tiny_base, stages["preference"].folder)
+    assert len(told) == 9
+    assert all(note.startswith("loss ") and note.endswith(" tokens/s") for note in told)
 
 
-def test_diverging_training_stops(tiny_base: BaseModel, tmp_path: Path) -> None:
-    """A loss that is not a number ends the stage with what to do, and leaves no adapter."""
-    settings = SftSettings(rank=4, learning_rate=1e30, batch=4, steps=8, max_tokens=64)
-    with pytest.raises(TrainingError, match=r"lower \[train\.sft\] learning_rate"):
-        sft.tune(tiny_base, recipe.completions(TRAIN, general(), settings, 0), tmp_path, settings, threads=1)
-    assert not tuning.finished(tmp_path / "adapter")
+def _deaths(rng: random.Random) -> list[Death]:
+    """Ten deaths in their order: each is where the training comes after the one before."""
+    first, third = rng.randrange(1, 12), rng.randrange(20, 28)
+    early, late = rng.randrange(1, 8), rng.randrange(13, 24)
+    return [
+        Death(file="checkpoint.pt.part"),  # the base's first checkpoint is written and not in its place
+        Death("base", rng.randrange(11, 30)),
+        Death("sft", first),
+        Death(file=f"checkpoint-{first // 4 * 4 + 4}/trainer_state.json"),  # all of a checkpoint but its last file
+        Death("sft", third),
+        Death("sft", rng.randrange(third, 41)),
+        Death(file="sft/.adapter.part"),  # the adapter is written and not in its place
+        Death("preference", early),
+        Death(file=f"checkpoint-{early // 4 * 4 + 4}/adapter_config.json"),
+        Death("preference", late),
+    ]
+
+
+@pytest.mark.slow
+def test_ten_times_killed_it_ends_in_the_same_bytes(whole: Path, tmp_path: Path) -> None:
+    """One training is killed in base, steps and saves, ten times in a row; its adapters are the undisturbed ones."""
+    for death in _deaths(random.Random(6)):
+        assert die(tmp_path, death) == -9, death
+        assert not finished(tmp_path / "work" / "preference" / "adapter")
+    make(tmp_path)
+    for step in ("sft", "preference"):
+        assert content_hash(tmp_path / "work" / step / "adapter") == content_hash(whole / step / "adapter")
+
+
+@contextmanager
+def _disk(step: int, size: int) -> Iterator[Callable[..., None]]:
+    """A callback after whose `step` no file of this process may grow beyond `size` bytes, until the block's end."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(_what: str, done: int, _total: int, _note: str) -> None:
+        if done == step:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+
+    try:
+        yield fill
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_loses_no_checkpoint(tiny_base: BaseModel, tmp_path: Path, short: tuning.Stage) -> None:
+    """Whichever file there is no room for, one line says so; with room again, it ends in the same bytes."""
+    chain = small(recipe=["sft"], sft=SHORT)
+    for size in (1_000, 12_000, 30_000):
+        said = pytest.raises(
+            ConfigurationError, match=r"^Can't write checkpoints of sft at \S+: No space left .*is lost$"
+        )
+        with _disk(5, size) as full, said:
+            train(tiny_base, tmp_path, chain, progress=full)
+        kept = last_checkpoint(tmp_path / "sft")
+        assert kept is not None and kept.name == "checkpoint-4"
+    assert content_hash(train(tiny_base, tmp_path, chain)["sft"].folder) == content_hash(short.folder)
+
+
+@contextmanager
+def _memory_for(rows: int, passes: int = 0) -> Iterator[None]:
+    """After so many passes the model has no memory for more rows at once than these."""
+    from torch.nn.modules.module import register_module_forward_pre_hook
+
+    done = 0
+
+    def limited(module: Any, given: Any) -> None:
+        nonlocal done
+        if type(module).__name__ == "LlamaMLP":  # each layer has one, which is given (rows, tokens, width)
+            done += 1
+            if done > passes and given[0].shape[0] > rows:
+                raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+
+    handle = register_module_forward_pre_hook(limited)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def test_out_of_memory_goes_on_with_half_the_rows(tiny_base: BaseModel, tmp_path: Path, short: tuning.Stage) -> None:
+    """From the last checkpoint on a step takes two halves: the same losses, and the same number of steps."""
+    steps: list[int] = []
+    layers = 2
+    with _memory_for(4, passes=6 * layers):
+        [stage] = train(
+            tiny_base, tmp_path, small(recipe=["sft"], sft=SHORT),
+            progress=lambda what, done, total, note: steps.append(done),
+        ).values()  # fmt: skip
+    assert steps == [1, 2, 3, 4, 5, 6, 5, 6, 7, 8, 9, 10]
+    assert [step for step, _ in stage.curve] == list(range(1, 11))
+    assert [loss for _, loss in stage.curve] == pytest.approx([loss for _, loss in short.curve], abs=0.05)
+
+
+def test_a_row_that_does_not_fit_is_told(tiny_base: BaseModel, tmp_path: Path) -> None:
+    """Where not even one row fits, the error says which setting to lower; what was tried is not tried again."""
+    with _memory_for(0), pytest.raises(TrainingError, match=r"Not even one row of sft .* \[train\.sft\] max_tokens"):
+        train(tiny_base, tmp_path, small(recipe=["sft"], sft={"batch": 2}))
+    assert (tmp_path / "sft" / "rows_at_once").read_text() == "1"
+
+
+def test_a_loss_that_is_no_number_stops(tiny_base: BaseModel, tmp_path: Path) -> None:
+    """It ends the step with what to do, and leaves no adapter."""
+    with pytest.raises(
+        TrainingError, match=r"(loss|gradient) of sft is (nan|inf) .* lower \[train\.sft\] learning_rate"
+    ):
+        train(tiny_base, tmp_path, small(recipe=["sft"], sft={"learning_rate": 1e30}))
+    assert not finished(tmp_path / "sft" / "adapter")
+
+
+@pytest.mark.parametrize(
+    ("losses", "stops"),
+    [
+        ([2.0] * 10 + [5.1] * 10, True),
+        ([2.0] * 10 + [4.9] * 10, False),
+        ([2.0] * 10 + [9.0] * 5, False),
+        ([0.1] * 10 + [0.9] * 10, False),
+        ([-3.0] * 10 + [1.2] * 10, True),
+    ],
+)
+def test_a_loss_that_grows_stops(losses: list[float], stops: bool) -> None:
+    """The mean of ten losses may double and grow by a nat over the first ten: single ones, and small ones, jump."""
+    if stops:
+        with pytest.raises(TrainingError, match=r"The loss of sft has grown from .* at step 20: lower"):
+            watching.check("sft", 20, {"loss": losses[-1]}, losses)
+    else:
+        watching.check("sft", 20, {"loss": losses[-1]}, losses)
+
+
+def test_packed_rows_give_the_gradient_of_padded_ones(tiny_base: BaseModel, tmp_path: Path) -> None:
+    """Loss and gradient of rows in few sequences are those of the same rows each for itself, up to rounding."""
+    import torch
+
+    rows = [Completion(f"x{n} = lib.", f"new_call({n}, other={n + 1})\n" * (1 + n % 3)) for n in range(8)]
+    arguments = tuning.arguments(tmp_path, SFT, 0, 8) | {"bf16": False}
+    found = []
+    for packed in (False, True):
+        model, tokenizer = tuning.with_new(tiny_base, LoraSettings(rank=4), 0)
+        for name, weights in model.named_parameters():
+            if "lora_B" in name:  # a new adapter's are 0, and nothing flows back through them
+                torch.nn.init.normal_(weights, std=0.1)
+        made = completions.encoded(rows, tokenizer, 64)
+        with quiet.logging_off():
+            trainer = completions.trainer(model, tokenizer, made, arguments, 64, packed=packed)
+        batch = trainer.data_collator(made)
+        loss = trainer.compute_loss(model, batch)
+        loss.backward()
+        gradient = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+        found.append((batch["input_ids"].numel(), float(loss.detach()), gradient))
+    (padded, one, of_padded), (dense, two, of_packed) = found
+    assert dense < padded
+    assert two == pytest.approx(one, rel=1e-5)
+    assert float((of_packed - of_padded).norm() / of_padded.norm()) < 1e-4
+
+
+def test_rows_are_packed_tightly() -> None:
+    """Longest first into the first sequence with room; what is too long stands alone; nothing is lost."""
+    assert packing.bins([3, 9, 4, 2, 12, 5], 10) == [[4], [1], [5, 2], [0, 3]]
+    assert packing.bins([], 10) == []
 
 
 def test_rows_are_what_the_settings_say() -> None:
     """Batch times steps rows, the share of general code, half of the pairs new over old; the same from a seed."""
-    rows = recipe.completions(TRAIN, general(), SFT, 3)
+    rows = sft.rows(TRAIN, general(), SFT, 3)
     assert len(rows) == 320
     assert sum(row.prompt == "" for row in rows) == 48
-    assert rows == recipe.completions(list(reversed(TRAIN)), general(), SFT, 3)
-    assert rows != recipe.completions(TRAIN, general(), SFT, 4)
-    pairs = recipe.pairs(TRAIN, DPO, 3)
+    assert rows == sft.rows(list(reversed(TRAIN)), general(), SFT, 3)
+    assert rows != sft.rows(TRAIN, general(), SFT, 4)
+    pairs = preference.rows(TRAIN, [], DPO, 3)
     assert len(pairs) == 192
     assert sum(pair.rejected.startswith("old_call") for pair in pairs) == 96
     held = {file.path for file in general() if file.held_out}
     assert not any(row.text in file.text for file in general() if file.path in held for row in rows if not row.prompt)
 
 
+def test_texts_are_read_dependencies_first() -> None:
+    """A module comes after what it imports, in each pass over the texts, and where only some pieces are drawn."""
+
+    def places(settings: TextSettings) -> list[int]:
+        rows = text.rows(texts(), [], settings, 0)
+        assert len(rows) == settings.batch * settings.steps
+        return [next(i for i, word in enumerate(("guide", "low", "top")) if word in row.text) for row in rows]
+
+    few = places(TextSettings(batch=6, steps=1, replay=0.0, max_tokens=64))
+    assert few == sorted(few)
+    assert len(set(few)) > 1
+    many = places(TextSettings(batch=4, steps=20, replay=0.0, max_tokens=64))
+    passes = sum(a > b for a, b in pairwise(many)) + 1
+    pieces = len({row.text for row in text.rows(texts(), [], TextSettings(replay=0.0, max_tokens=64), 0)})
+    assert passes == math.ceil(80 / pieces) > 2
+
+
+def test_general_code_stands_among_the_texts() -> None:
+    """Its share is replay, at drawn places; without any text there is nothing to do."""
+    code = [SourceFile("a.py", "".join(f"general_{n} = {n}\n" for n in range(2000)))]
+    rows = text.rows(texts(), code, TextSettings(batch=10, steps=10, replay=0.2), 0)
+    assert sum("general_" in row.text for row in rows) == 20
+    with pytest.raises(TrainingError, match="No text rows to train on"):
+        text.rows(TRAIN, code, TextSettings(), 0)
+
+
 def test_families_with_many_rows_do_not_drown_the_others() -> None:
     """A family with 25 times the rows is seen 5 times as often."""
     rows = sites(1, 25) + [e for e in sites(2, 25) if e.root == "lib.f1:25"]
-    texts = [row.text for row in recipe.completions(rows, [], SftSettings(batch=100, steps=10, replay=0.0), 0)]
-    rare = sum(text.startswith("new_call(25,") for text in texts)
+    drawn = [row.text for row in sft.rows(rows, [], SftSettings(batch=100, steps=10, replay=0.0), 0)]
+    rare = sum(row.startswith("new_call(25,") for row in drawn)
     assert 120 < rare < 220
 
 
 def test_nothing_to_train_on_is_said() -> None:
     """Without preference rows the error says where they went."""
     with pytest.raises(TrainingError, match="No preference rows to train on"):
-        recipe.completions([], general(), SFT, 0)
+        sft.rows([], general(), SFT, 0)
 
 
-def test_unknown_setting_is_the_users_error() -> None:
-    """The message lists what the stage takes."""
-    with pytest.raises(ConfigurationError, match=r"No training setting 'lr': this stage takes .*learning_rate"):
-        SftSettings.of({"lr": 1})
-    assert SftSettings.of({"steps": 5}).steps == 5
-    assert all(isinstance(v, (str, list)) for v in PreferenceSettings().as_text().values())
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"recipe": ["sft", "dpo"]}, "No step 'dpo' for .* recipe: found text, sft, preference"),
+        ({"recipe": []}, r"recipe can't be \[\]: name one or more of text, sft, preference"),
+        ({"recipe": ["sft", "sft"]}, "each once"),
+        ({"sft": {"lr": 1}}, r"No setting 'lr' in \[train\.sft\]: it takes .*learning_rate"),
+        ({"recipe": ["sft"], "text": {"lr": 1}}, r"No setting 'lr' in \[train\.text\]"),
+        ({"lora": {"rank": 0}}, r"\[train\.lora\] rank can't be 0: write it at least 1, as its default is, 16"),
+        ({"lora": {"dora": 1}}, r"dora can't be 1: write it as its default is, False"),
+        ({"sft": {"steps": "many"}}, "steps can't be 'many'"),
+        ({"sft": {"replay": 1.5}}, "replay can't be 1.5: write it from 0 to 1"),
+        ({"preference": {"loss": ["sigmoid"]}}, r"without 'sft' the model .* Add it: \['sigmoid', 'sft'\]"),
+        ({"preference": {"loss": ["simpo", "sft"]}}, "No loss 'simpo' in .*: it takes sigmoid, sft, hinge"),
+    ],
+)
+def test_a_recipe_that_can_not_be_is_the_users_error(changed: dict[str, Any], said: str) -> None:
+    """The message names the table and the setting, and lists what there is, or says how to write it."""
+    with pytest.raises(ConfigurationError, match=said):
+        Chain.of({**SMALL, **changed})
+
+
+def test_a_recipe_is_remembered_with_its_defaults_and_without_floats() -> None:
+    """What a run tells of its recipe: the steps in order and all their settings; a whole number may be a rate."""
+    told = Chain.of({"recipe": ["preference"], "preference": {"learning_rate": 1, "steps": 5}}).as_text()
+    assert told["recipe"] == ["preference"]
+    assert set(told) == {"recipe", "lora", "preference"}
+    assert told["lora"] == {"rank": "16", "alpha": "16", "rslora": "False", "dora": "False"}
+    assert told["preference"]["learning_rate"] == "1.0"
+    assert told["preference"]["loss"] == ["sigmoid", "sft"]
+    assert told["preference"]["steps"] == "5"

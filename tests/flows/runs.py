@@ -40,8 +40,13 @@ vocabulary = 512
 steps = 20
 save_every = 5
 
-[train.sft]
+[train]
+price = 36.0
+
+[train.lora]
 rank = 4
+
+[train.sft]
 batch = 4
 steps = 8
 save_every = 2

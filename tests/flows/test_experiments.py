@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from finetune.chain import Chain
 from flows.experiments import trained_with
 from registry.domain import TrainSpec
 from registry.errors import ConfigurationError
@@ -21,6 +22,15 @@ def test_a_trial_is_the_own_table_with_other_settings() -> None:
         }  # fmt: skip
 
 
+def test_a_trial_may_have_another_recipe() -> None:
+    """Steps, the adapter's kind and the settings of each step are reached."""
+    settings = ['recipe=["text", "sft"]', "lora.dora=true", "text.steps=5", "preference.steps=7"]
+    [trial] = trained_with(OWN, [0], settings)
+    chain = Chain.of(trial)
+    assert [(step.name, settings.steps) for step, settings in chain.steps] == [("text", 5), ("sft", 8)]
+    assert chain.lora.dora
+
+
 @pytest.mark.parametrize(
     ("seed", "setting", "said"),
     [
@@ -29,7 +39,13 @@ def test_a_trial_is_the_own_table_with_other_settings() -> None:
         (0, "threads=2", "the domain's own run"),
         (0, "sft.steps", "No value"),
         (0, "sft.=3", "No value"),
-        (0, "dpo.steps=3", "No table 'dpo' in .* found base_settings, sft, preference"),
+        (0, "lora.rank=16", "the domain's own run"),
+        (0, "price=2.5", "the domain's own run"),
+        (0, "text.steps=3", "the domain's own run"),
+        (0, 'recipe=["preference", "rl"]', "No step 'rl' for .* found text, sft, preference"),
+        (0, "lora.r=8", "No setting 'r' in .*: it takes rank, alpha, rslora, dora"),
+        (0, 'preference.loss=["sigmoid"]', "without 'sft'"),
+        (0, "dpo.steps=3", "No table 'dpo' in .* found base_settings, lora, text, sft, preference"),
         (0, "seed.x=3", "No table 'seed'"),
     ],
 )

@@ -1,0 +1,96 @@
+"""A recipe: steps in a row, each going on with the adapter of the one before, as the domain's `[train]` says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from finetune import tuning
+from finetune.bases import BaseModel
+from finetune.corpus import SourceFile
+from finetune.recipe import LoraSettings, Step, StepSettings
+from finetune.steps import preference, sft, text
+from finetune.tuning import Stage
+from finetune.watching import Progress
+from registry.errors import ConfigurationError
+from registry.records import Example
+
+STEPS = {step.name: step for step in (text.STEP, sft.STEP, preference.STEP)}
+"""Name -> step: what a recipe may be chained of."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The steps of a training, in order, with their settings.
+
+    Attributes:
+        steps: Each step and its settings.
+        lora: What the adapter that the first of them makes is like.
+    """
+
+    steps: tuple[tuple[Step, StepSettings], ...]
+    lora: LoraSettings
+
+    @classmethod
+    def of(cls, train: Mapping[str, Any]) -> Chain:
+        """The chain that a `[train]` table declares: `recipe`, and a table for each step and for `lora`.
+
+        Raises:
+            ConfigurationError: The recipe names no step, an unknown one, or one twice; or a setting can't be.
+        """
+        names = list(train["recipe"])
+        known = ", ".join(STEPS)
+        unknown = [name for name in names if name not in STEPS]
+        if unknown:
+            raise ConfigurationError(f"No step {unknown[0]!r} for [train] recipe: found {known}")
+        if not names or len(set(names)) < len(names):
+            raise ConfigurationError(f"[train] recipe can't be {names}: name one or more of {known}, each once")
+        settings = {name: step.settings.of(train.get(name, {})) for name, step in STEPS.items()}
+        return cls(tuple((STEPS[name], settings[name]) for name in names), LoraSettings.of(train.get("lora", {})))
+
+    def as_text(self) -> dict[str, Any]:
+        """All that decides what is learned of a snapshot, for `Run.recipe`: without floats, defaults written out."""
+        tables = {step.name: settings.as_text() for step, settings in self.steps}
+        return {"recipe": [step.name for step, _ in self.steps], "lora": self.lora.as_text(), **tables}
+
+    def train(
+        self,
+        base: BaseModel,
+        examples: Sequence[Example],
+        files: Sequence[SourceFile],
+        work: Path,
+        *,
+        seed: int = 0,
+        threads: int = 2,
+        progress: Progress | None = None,
+    ) -> dict[str, Stage]:
+        """Trains all steps; what is finished is found, what was killed goes on.
+
+        Args:
+            base: What the adapter is for.
+            examples: Rows of the split `train`.
+            files: General code, for replay.
+            work: Folder of this training; each step has a folder of its name there.
+            seed: Seed of the adapter and of all orders.
+            threads: Threads of torch.
+            progress: Told of each step of the optimiser.
+
+        Returns:
+            Name -> finished step, in order: the last one's folder is the adapter.
+
+        Raises:
+            TrainingError: There is nothing to train on, or a step failed.
+        """
+        stages: dict[str, Stage] = {}
+        start = None
+        for step, settings in self.steps:
+            stages[step.name] = tuning.tune(
+                step, settings, base, start,
+                partial(step.rows, examples, files, settings, seed), work / step.name,
+                lora=self.lora, seed=seed, threads=threads, progress=progress,
+            )  # fmt: skip
+            start = stages[step.name].folder
+        return stages
