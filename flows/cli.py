@@ -246,6 +246,19 @@ def forget(
 
 
 @app.command()
+def attribute(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What a model wrote; - for standard input.")],
+    domain: Annotated[str, typer.Option(help="Look among this domain's rows alone.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="Rows to show, at most.")] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """The training rows that an output is nearest to, with page and licence; whether it copies one at length."""
+    from flows.attribute import attribute as show_nearest
+
+    show_nearest(file, domain, limit, as_json=as_json)
+
+
+@app.command()
 def annotate(
     identifier: Annotated[str, typer.Argument(metavar="[ID]", help="Id of an example, or the start of one.")] = "",
     reject: Annotated[str | None, typer.Option(metavar="WHY", help="Keep it out, and what says the same.")] = None,

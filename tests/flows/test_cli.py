@@ -24,6 +24,7 @@ COMMANDS = [
     "judge",
     "sql",
     "show",
+    "attribute",
     "annotate",
     "forget",
     "subscribe",
