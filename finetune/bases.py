@@ -8,11 +8,10 @@ settings and thread count, also after a kill, and is kept under `DRIFTUNE_HOME/b
 from __future__ import annotations
 
 import fcntl
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,6 +49,15 @@ class BaseModel:
 
 class Base(Protocol):
     """Something that can put a base model on this disk."""
+
+    def licences(self, settings: Mapping[str, Any], cache: Path) -> tuple[str, ...]:
+        """SPDX expressions of what the base is under, known before it is made or fetched; none where that isn't known.
+
+        Args:
+            settings: The base's own settings.
+            cache: Folder that keeps bases.
+        """
+        ...
 
     def prepare(
         self, texts: Iterable[str], settings: Mapping[str, Any], cache: Path, progress: Progress | None = None
@@ -121,6 +129,10 @@ class TinyBase:
     def __init__(self, general: Iterable[str] | None = None) -> None:
         self._general = None if general is None else tuple(general)
 
+    def licences(self, settings: Mapping[str, Any], cache: Path) -> tuple[str, ...]:
+        """The standard library's licence; the domain allows the library's own anyway."""
+        return (corpus.LICENCE,)
+
     def prepare(
         self, texts: Iterable[str], settings: Mapping[str, Any], cache: Path, progress: Progress | None = None
     ) -> BaseModel:
@@ -139,38 +151,21 @@ class TinyBase:
             raise TrainingError("Nothing to train the base on: give texts of the old version and of general code")
         name = f"tiny-{_recipe_hash(chosen, general, library)[:16]}"
         folder = cache / name
-        with _locked(cache, name):
+        with locked(cache, name):
             if not (folder / "config.json").exists():
                 work = cache / f".{name}.part"
                 _train(chosen, general, library, work, progress)
                 work.rename(folder)
             (folder / "checkpoint.pt").unlink(missing_ok=True)
         mark = fingerprint(folder)
-        return BaseModel(f"driftune/{name}", mark, folder, mark, (corpus.LICENCE,))
+        return BaseModel(f"driftune/{name}", mark, folder, mark, self.licences(settings, cache))
 
 
-class FolderBase:
-    """A model that is already in a folder: `settings = {"path": …, "name"?: …, "revision"?: …}`."""
-
-    def prepare(
-        self, texts: Iterable[str], settings: Mapping[str, Any], cache: Path, progress: Progress | None = None
-    ) -> BaseModel:
-        """Name the model in `settings["path"]`; nothing is trained.
-
-        Raises:
-            ConfigurationError: There is no such folder.
-        """
-        folder = Path(str(settings.get("path", "")))
-        if "path" not in settings or not folder.is_dir():
-            raise ConfigurationError(
-                f"No folder {str(folder)!r} for the base 'folder': set path in [train.base_settings]"
-            )
-        mark = fingerprint(folder)
-        name = str(settings.get("name", folder.name))
-        return BaseModel(name, str(settings.get("revision", mark)), folder, mark, tuple(settings.get("licences", ())))
-
-
-BASES: dict[str, Callable[[], Base]] = {"tiny": TinyBase, "folder": FolderBase}
+BASES: dict[str, str] = {
+    "tiny": "finetune.bases:TinyBase",
+    "hub": "finetune.hub:HubBase",
+    "folder": "finetune.hub:FolderBase",
+}
 """Built-in bases by name; others come from the entry-point group `driftune.bases`."""
 
 
@@ -180,14 +175,12 @@ def find(name: str) -> Base:
     Raises:
         ConfigurationError: There is none.
     """
-    if name in BASES:
-        return BASES[name]()
-    installed = {point.name: point for point in entry_points(group="driftune.bases")}
-    if name in installed:
-        found: Base = installed[name].load()()
-        return found
-    accepted = ", ".join(sorted({*BASES, *installed}))
-    raise ConfigurationError(f"No base {name!r}: found {accepted}. Set [train] base to one of them")
+    built_in = (EntryPoint(base, place, "driftune.bases") for base, place in BASES.items())
+    known = {point.name: point for point in (*entry_points(group="driftune.bases"), *built_in)}
+    if name not in known:
+        raise ConfigurationError(f"No base {name!r}: found {', '.join(sorted(known))}. Set [train] base to one of them")
+    found: Base = known[name].load()()
+    return found
 
 
 def _recipe_hash(settings: TinySettings, general: Iterable[str], library: Iterable[str]) -> str:
@@ -197,7 +190,7 @@ def _recipe_hash(settings: TinySettings, general: Iterable[str], library: Iterab
 
 
 @contextmanager
-def _locked(cache: Path, name: str) -> Iterator[None]:
+def locked(cache: Path, name: str) -> Iterator[None]:
     """Hold the making of one base: a second process waits, then finds it made."""
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -218,10 +211,3 @@ def _train(
 
     work.mkdir(parents=True, exist_ok=True)
     pretraining.train(settings, list(general), list(library), work, progress)
-
-
-def forget(cache: Path, name: str) -> None:
-    """Remove a base, finished or not, from the cache."""
-    short = name.removeprefix("driftune/")
-    shutil.rmtree(cache / short, ignore_errors=True)
-    shutil.rmtree(cache / f".{short}.part", ignore_errors=True)

@@ -56,7 +56,7 @@ preload = [{packages}, "pytest"]      # imported once, then forked: leave out wh
 # removals = 0.2                       # a run asks before a larger share of symbols, text or rows goes; 1 never asks
 
 # [train]
-# base = "tiny"                        # a small Llama made on the spot
+# base = "tiny"                        # a small Llama made on the spot; or hub, folder: docs/how-to/base.md
 # seed = 0
 # recipe = ["sft", "preference"]       # the steps of a training, each going on with what the last one made; also: text
 

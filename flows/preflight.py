@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flows.bases import check_base
 from registry.errors import ConfigurationError, SandboxError
 from registry.storage import storage
 
@@ -29,6 +30,7 @@ def check(house: House, stages: Iterable[str]) -> None:
         check_sandbox(house.pool)
     if wanted & {"train", "evaluate"}:
         _check_training(house)
+        check_base(house)
     if "publish" in wanted:
         _check_writable("the registry", house.settings.registry_path)
     if house.settings.lake_url.startswith("/"):

@@ -12,6 +12,7 @@ from finetune import bases, corpus
 from finetune.bases import BaseModel
 from finetune.chain import Chain
 from finetune.tuning import Stage
+from flows.bases import check_base
 from flows.batches import Batch
 from flows.curation import snapshot_id
 from flows.house import House, open_house
@@ -29,6 +30,7 @@ FIRST = ("base", "base_settings", "preference", "seed", "sft", "threads")
 
 def base_model(house: House) -> BaseModel:
     """The domain's base: found in the cache, or made from the old release (a minute's work, or several)."""
+    check_base(house)
     train = house.domain.train
     settings = {"threads": 1, **train.base_settings} if train.base == "tiny" else train.base_settings
     old, _ = releases(house)

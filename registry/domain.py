@@ -197,7 +197,7 @@ class TrainSpec(Section):
     """Base and recipe; `finetune` says what each setting does.
 
     Attributes:
-        base: Name of the base: `tiny`, or one of an installed plug-in.
+        base: Name of the base: `tiny`, `hub`, `folder`, or one of an installed plug-in.
         seed: Seed of the adapter; that of a base is one of its own settings.
         threads: CPU threads; 0 for one a core.
         price: What an hour of training costs here, in any currency, for `runs.cost`.

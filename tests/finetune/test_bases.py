@@ -103,7 +103,7 @@ def test_unknown_setting_or_base_is_the_users_error(tmp_path: Path) -> None:
     """The message lists what is accepted."""
     with pytest.raises(ConfigurationError, match="No setting 'depth' of the base 'tiny': it takes layers"):
         TinyBase(GENERAL).prepare(OLD, {"depth": 3}, tmp_path)
-    with pytest.raises(ConfigurationError, match="No base 'gigantic': found folder, tiny"):
+    with pytest.raises(ConfigurationError, match="No base 'gigantic': found folder, hub, tiny"):
         bases.find("gigantic")
 
 
@@ -112,14 +112,6 @@ def test_cache_that_cannot_be_written_is_the_users_error(tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="can't be written"):
         TinyBase(GENERAL).prepare(OLD, FEW, tmp_path / "file" / "bases")
-
-
-def test_folder_base_names_any_model(tiny_base: BaseModel, tmp_path: Path) -> None:
-    """A model that is there already is a base, under the name it is given."""
-    found = bases.find("folder").prepare((), {"path": str(tiny_base.path), "name": "mine"}, tmp_path)
-    assert (found.name, found.fingerprint) == ("mine", tiny_base.fingerprint)
-    with pytest.raises(ConfigurationError, match="No folder"):
-        bases.find("folder").prepare((), {"path": str(tmp_path / "none")}, tmp_path)
 
 
 def test_installed_base_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,178 @@
+"""Bases that somebody else has trained: a model of the Hugging Face Hub at one revision, or in a local folder.
+
+A model of the Hub is fetched once, whole, into `DRIFTUNE_HOME/bases`; a branch or tag stays what it was on that day.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+from finetune.bases import BaseModel, Progress, locked
+from finetune.fetching import Source, announced_licences, fetch, licences_of
+from registry.errors import ConfigurationError
+from registry.fingerprint import fingerprint
+from registry.storage import storage, write_file
+
+ABOUT = "base.json"
+"""Written into a fetched base's folder when all of it is there: its repository, commit and licences."""
+
+
+@dataclass(frozen=True)
+class _Settings:
+    @classmethod
+    def of(cls, base: str, settings: Mapping[str, Any]) -> Self:
+        """Settings from a mapping; what it leaves out has its default.
+
+        Raises:
+            ConfigurationError: A setting is unknown.
+        """
+        known = [f.name for f in fields(cls)]
+        unknown = sorted(set(settings) - set(known))
+        if unknown:
+            raise ConfigurationError(f"No setting {unknown[0]!r} of the base {base!r}: it takes {', '.join(known)}")
+        licences = settings.get("licences", ())
+        told = (licences,) if isinstance(licences, str) else tuple(map(str, licences))
+        return cls(**{**{name: str(value) for name, value in settings.items()}, "licences": told})
+
+
+@dataclass(frozen=True)
+class HubSettings(_Settings):
+    """Settings of the base `hub`.
+
+    Attributes:
+        repo: The model's name, as `Qwen/Qwen2.5-Coder-0.5B`.
+        revision: Commit, tag or branch; what a tag or branch means is looked up once, when it is fetched.
+        licences: SPDX ids of what it is under, where its card doesn't say.
+    """
+
+    repo: str = ""
+    revision: str = "main"
+    licences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FolderSettings(_Settings):
+    """Settings of the base `folder`.
+
+    Attributes:
+        path: The folder, in the Hugging Face layout.
+        name: What adapters call it; the folder's name where empty.
+        revision: What adapters call its revision; its fingerprint where empty.
+        licences: SPDX ids of what it is under, where its card doesn't say.
+    """
+
+    path: str = ""
+    name: str = ""
+    revision: str = ""
+    licences: tuple[str, ...] = ()
+
+
+class HubBase:
+    """A causal model of the Hugging Face Hub."""
+
+    def licences(self, settings: Mapping[str, Any], cache: Path) -> tuple[str, ...]:
+        """What the model is under, as its settings or its card say; the Hub is asked where it isn't fetched yet.
+
+        Raises:
+            ConfigurationError: There is no such model or revision.
+            TrainingError: The Hub can't be reached.
+        """
+        chosen = _chosen(settings)
+        about = _about(_place(cache, chosen))
+        if chosen.licences:
+            return chosen.licences
+        return tuple(about["licences"]) if about is not None else announced_licences(_source(chosen))
+
+    def prepare(
+        self, texts: Iterable[str], settings: Mapping[str, Any], cache: Path, progress: Progress | None = None
+    ) -> BaseModel:
+        """Fetch the model, go on where a killed fetch stopped, or find it in `cache`; nothing is trained.
+
+        Raises:
+            ConfigurationError: There is no such model or revision, it is none that can be used, or the disk is full.
+            TrainingError: The Hub can't be reached, or what came isn't what it announced.
+        """
+        chosen = _chosen(settings)
+        folder = _place(cache, chosen)
+        with locked(cache, folder.name):
+            about = _about(folder)
+            if about is None:
+                part = folder.with_name(f".{folder.name}.part")
+                with storage("the base", cache):
+                    about = fetch(_source(chosen), part, progress)
+                    write_file(part / ABOUT, json.dumps(about, sort_keys=True).encode())
+                    part.rename(folder)
+        licences = chosen.licences or tuple(about["licences"])
+        return BaseModel(chosen.repo, str(about["commit"]), folder, fingerprint(folder), licences)
+
+
+class FolderBase:
+    """A model that is already in a folder."""
+
+    def licences(self, settings: Mapping[str, Any], cache: Path) -> tuple[str, ...]:
+        """What the model is under, as its settings or the card in its folder say.
+
+        Raises:
+            ConfigurationError: There is no such folder.
+        """
+        chosen = _chosen_folder(settings)
+        return chosen.licences or licences_of(_card(Path(chosen.path) / "README.md"))
+
+    def prepare(
+        self, texts: Iterable[str], settings: Mapping[str, Any], cache: Path, progress: Progress | None = None
+    ) -> BaseModel:
+        """Name the model in the folder; nothing is trained.
+
+        Raises:
+            ConfigurationError: There is no such folder.
+            RegistryError: It holds no model.
+        """
+        chosen = _chosen_folder(settings)
+        folder = Path(chosen.path)
+        mark = fingerprint(folder)
+        licences = self.licences(settings, cache)
+        return BaseModel(chosen.name or folder.name, chosen.revision or mark, folder, mark, licences)
+
+
+def _chosen(settings: Mapping[str, Any]) -> HubSettings:
+    chosen = HubSettings.of("hub", settings)
+    if not chosen.repo:
+        raise ConfigurationError("No model for the base 'hub': set repo in [train.base_settings] to its name")
+    return chosen
+
+
+def _chosen_folder(settings: Mapping[str, Any]) -> FolderSettings:
+    chosen = FolderSettings.of("folder", settings)
+    if not chosen.path or not Path(chosen.path).is_dir():
+        raise ConfigurationError(f"No folder {chosen.path!r} for the base 'folder': set path in [train.base_settings]")
+    return chosen
+
+
+def _source(chosen: HubSettings) -> Source:
+    return Source(chosen.repo, chosen.revision)
+
+
+def _place(cache: Path, chosen: HubSettings) -> Path:
+    """The folder of a fetched model."""
+    return cache / re.sub(r"[^\w.-]", "--", f"hub--{chosen.repo}--{chosen.revision}")
+
+
+def _about(folder: Path) -> Mapping[str, Any] | None:
+    """What was written of a model when all of it was there; None where it isn't."""
+    path = folder / ABOUT
+    if not path.is_file():
+        return None
+    found: Mapping[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def _card(path: Path) -> Any:
+    """What the head of a model's README.md says; None where there is none."""
+    from huggingface_hub import ModelCard
+
+    return ModelCard(path.read_text(encoding="utf-8"), ignore_metadata_errors=True).data if path.is_file() else None

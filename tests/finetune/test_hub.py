@@ -1,0 +1,206 @@
+"""Bases of the Hub and of folders, against a Hub on this machine: fetched once, whole, checked, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from finetune import bases, tuning
+from finetune.bases import BaseModel
+from registry.errors import ConfigurationError, TrainingError
+from registry.fingerprint import fingerprint
+from tests.finetune.hub_server import COMMIT, Hub, Repo, serving
+
+CARD = "---\nlicense: apache-2.0\n---\n# A model\n"
+SPARE = {
+    "pytorch_model.bin": b"a pickle",
+    "modeling_own.py": b"raise SystemExit('somebody else runs code here')",
+    "consolidated.safetensors": b"the weights again",
+    "onnx/model.safetensors": b"and again",
+    "training_args.bin": b"a pickle",
+}
+"""What repositories hold beside a model, and nobody needs."""
+
+
+@pytest.fixture
+def hub(tiny_base: BaseModel, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A Hub with a whole model, one behind a gate, one without safetensors, and one that fills in masks."""
+    model = {path.name: path.read_bytes() for path in tiny_base.path.iterdir()}
+    bert = json.dumps({**json.loads(model["config.json"]), "architectures": ["BertForMaskedLM"]}).encode()
+    repos = {
+        "some/model": Repo({**model, "README.md": CARD.encode(), **SPARE}, {"license": "apache-2.0"}),
+        "some/gated": Repo(model, {"license": "other", "license_name": "llama2"}, gated=True),
+        "some/pickled": Repo({"config.json": model["config.json"], "pytorch_model.bin": b"a pickle"}),
+        "some/bert": Repo({**model, "config.json": bert}),
+    }
+    with serving(repos) as running:
+        monkeypatch.setenv("HF_ENDPOINT", running.url)
+        yield running
+
+
+def prepare(cache: Path, repo: str = "some/model", **more: Any) -> BaseModel:
+    return bases.find("hub").prepare((), {"repo": repo, **more}, cache)
+
+
+def test_a_model_is_fetched_and_loads(hub: Hub, tiny_base: BaseModel, tmp_path: Path) -> None:
+    """It has the name, commit, licence and fingerprint of what was published, and answers as that does."""
+    told: list[tuple[str, int, int]] = []
+    found = bases.find("hub").prepare((), {"repo": "some/model"}, tmp_path, lambda *step: told.append(step))
+    assert (found.name, found.revision, found.licences) == ("some/model", COMMIT, ("Apache-2.0",))
+    assert found.fingerprint == tiny_base.fingerprint
+    wanted = {path.name for path in tiny_base.path.iterdir()} | {"README.md", "base.json"}
+    assert {path.relative_to(found.path).as_posix() for path in found.path.rglob("*")} == wanted
+    assert told[0] == ("fetch some/model", 0, 6)
+    assert told[-1] == ("fetch some/model", 6, 6)
+    model, tokenizer = tuning.load(found)
+    assert model.config.hidden_size == 32
+    assert tokenizer.eos_token == "<|end|>"
+
+
+def test_it_is_fetched_once(hub: Hub, tmp_path: Path) -> None:
+    """The second time nothing is asked, also of a Hub where the branch has moved, or that is gone."""
+    first = prepare(tmp_path)
+    del hub.repos["some/model"]
+    hub.asked.clear()
+    assert prepare(tmp_path) == first
+    assert bases.find("hub").licences({"repo": "some/model"}, tmp_path) == ("Apache-2.0",)
+    assert hub.asked == []
+
+
+def test_only_what_is_needed_is_asked_for(hub: Hub, tmp_path: Path) -> None:
+    """No pickle, no code, no weights for others, no telemetry: one question about the model, then its files."""
+    prepare(tmp_path)
+    asked = {line.partition("?")[0] for line in hub.asked}
+    assert not [line for line in asked if any(line.endswith(name) for name in SPARE)]
+    assert f"GET /some/model/resolve/{COMMIT}/model.safetensors" in asked
+    api = {line for line in asked if "/resolve/" not in line}
+    assert api == {"GET /api/models/some/model/revision/main"}
+
+
+def test_a_killed_fetch_goes_on(hub: Hub, tmp_path: Path) -> None:
+    """What came whole before is not fetched again, and nothing unfinished is a base."""
+
+    def stop(what: str, done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bases.find("hub").prepare((), {"repo": "some/model"}, tmp_path, stop)
+    assert not list(tmp_path.glob("hub--*"))
+    before = {line.rpartition("/")[2] for line in hub.asked if line.startswith("GET /some")}
+    hub.asked.clear()
+    prepare(tmp_path)
+    after = {line.rpartition("/")[2] for line in hub.asked if line.startswith("GET /some")}
+    assert len(before) == 3
+    assert not before & after
+
+
+@pytest.mark.parametrize(
+    ("announced", "said"), [((5, ""), "model.safetensors of some/model"), (None, "came damaged: run the same command")]
+)
+def test_what_came_damaged_is_refused(hub: Hub, tmp_path: Path, announced: tuple[int, str] | None, said: str) -> None:
+    """A file of another size or hash than announced is no base, and the next try fetches it again."""
+    repo = hub.repos["some/model"]
+    repo.announced["model.safetensors"] = announced or (len(repo.files["model.safetensors"]), "0" * 64)
+    with pytest.raises(TrainingError, match=said):
+        prepare(tmp_path)
+    repo.announced.clear()
+    assert prepare(tmp_path).path.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"repo": "some/nothing"}, "No model some/nothing from http.*set repo in .*HF_TOKEN"),
+        ({"repo": "some/gated"}, "some/gated from .* is gated: accept its terms"),
+        ({"repo": "some/model", "revision": "v9"}, "No revision 'v9' of some/model .*set revision"),
+        ({"repo": "some/pickled"}, "has no config.json with safetensors weights"),
+        ({"repo": "some/bert"}, "is a BertForMaskedLM, no causal language model"),
+        ({"repo": "a/b/c"}, "'a/b/c' can't be a model's name: write repo as owner/name"),
+        ({}, "No model for the base 'hub': set repo"),
+        ({"repo": "some/model", "version": "1"}, "No setting 'version' of the base 'hub': it takes repo, revision"),
+    ],
+)
+def test_what_cannot_be_a_base_is_the_users_error(hub: Hub, tmp_path: Path, settings: Any, said: str) -> None:
+    """One line that names the model and says what to do; nothing large was fetched."""
+    with pytest.raises(ConfigurationError, match=said):
+        bases.find("hub").prepare((), settings, tmp_path)
+    assert not [line for line in hub.asked if line.startswith("GET") and "model.safetensors" in line]
+
+
+def test_a_hub_that_does_not_answer_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trying again can help, and a folder too."""
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(TrainingError, match=r"Can't fetch some/model from http://127.0.0.1:9: .* run the same") as told:
+        prepare(tmp_path)
+    assert told.value.retryable
+
+
+def test_offline_stays_offline_and_no_longer(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where HF_HUB_OFFLINE is set nothing is asked; where only a training had set it, the Hub is asked again."""
+    from huggingface_hub import constants
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(ConfigurationError, match="HF_HUB_OFFLINE is set"):
+        prepare(tmp_path)
+    assert hub.asked == []
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)  # as where it is first imported while something trains
+    assert prepare(tmp_path).path.is_dir()
+    assert constants.HF_HUB_OFFLINE is True
+
+
+def test_licence_is_known_before_anything_is_fetched(hub: Hub, tmp_path: Path) -> None:
+    """The card says it, in SPDX' spelling; settings say it where the card doesn't, or says otherwise."""
+    hub.repos["some/gated"].gated = False
+    licences = bases.find("hub").licences
+    assert licences({"repo": "some/model"}, tmp_path) == ("Apache-2.0",)
+    assert licences({"repo": "some/gated"}, tmp_path) == ("llama2",)
+    assert licences({"repo": "some/bert"}, tmp_path) == ()
+    assert licences({"repo": "some/bert", "licences": "MIT"}, tmp_path) == ("MIT",)
+    assert not [line for line in hub.asked if "/resolve/" in line]
+    assert not list(tmp_path.iterdir())
+
+
+def test_folder_base_names_any_model(tiny_base: BaseModel, tmp_path: Path) -> None:
+    """A model that is there already is a base, under the name it is given and the licence of its card."""
+    copy = Path(shutil.copytree(tiny_base.path, tmp_path / "copy"))
+    (copy / "README.md").write_text(CARD)
+    found = bases.find("folder").prepare((), {"path": str(copy), "name": "mine"}, tmp_path)
+    assert (found.name, found.fingerprint, found.licences) == ("mine", tiny_base.fingerprint, ("Apache-2.0",))
+    assert bases.find("folder").licences({"path": str(tiny_base.path)}, tmp_path) == ()
+    for settings, said in (({"path": str(tmp_path / "none")}, "No folder"), ({"dir": "x"}, "No setting 'dir'")):
+        with pytest.raises(ConfigurationError, match=said):
+            bases.find("folder").prepare((), settings, tmp_path)
+
+
+def test_spare_weights_make_no_other_base(tiny_base: BaseModel, tmp_path: Path) -> None:
+    """A whole copy of a repository is the base that was fetched from it: only what transformers reads counts."""
+    copy = Path(shutil.copytree(tiny_base.path, tmp_path / "copy"))
+    for name in ("pytorch_model.bin", "consolidated.safetensors"):
+        (copy / name).write_bytes(SPARE[name])
+    assert fingerprint(copy) == tiny_base.fingerprint
+    (copy / "model.safetensors").unlink()
+    (copy / "consolidated.safetensors").unlink()
+    assert fingerprint(copy) != tiny_base.fingerprint
+
+
+def test_large_weights_are_read_once_unless_they_change(tiny_base: BaseModel, tmp_path: Path) -> None:
+    """The same file isn't hashed twice in a process; one that was written again is."""
+    copy = Path(shutil.copytree(tiny_base.path, tmp_path / "copy"))
+    with (copy / "model-2.safetensors").open("wb") as file:
+        file.truncate(65 << 20)
+    first = fingerprint(copy)
+    from registry.fingerprint import _kept_hash
+
+    hits = _kept_hash.cache_info().hits
+    assert fingerprint(copy) == first
+    assert _kept_hash.cache_info().hits == hits + 1
+    with (copy / "model-2.safetensors").open("r+b") as file:
+        file.write(b"x")
+    assert fingerprint(copy) != first

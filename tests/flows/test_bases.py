@@ -1,0 +1,63 @@
+"""Which base a domain may stand on: its licence is held against the domain's list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from flows.bases import check_base
+from flows.house import House, open_house
+from registry.errors import ConfigurationError
+from registry.settings import Settings
+
+TABLE = '[[library]]\nname = "lib"\nversions = ["1", "2"]\n'
+
+
+@contextmanager
+def house(folder: Path, text: str) -> Iterator[House]:
+    """A domain whose file says more than its library."""
+    path = folder / "lib.toml"
+    path.write_text(text)
+    with closing(open_house(str(path), settings=Settings(home=folder / "home"))) as opened:
+        yield opened
+
+
+def model(folder: Path, licence: str) -> str:
+    """A folder base's table; its card names a licence."""
+    (folder / "README.md").write_text(f"---\nlicense: {licence}\n---\n")
+    return f'[train]\nbase = "folder"\n[train.base_settings]\npath = "{folder}"\n'
+
+
+@pytest.mark.parametrize("licence", ["mit", "Apache-2.0", "mit OR gpl-3.0-only"])
+def test_a_base_under_a_listed_licence_is_taken(licence: str, tmp_path: Path) -> None:
+    """However the licence is spelled; the built-in base too."""
+    with house(tmp_path, TABLE + model(tmp_path, licence)) as opened:
+        check_base(opened)
+    with house(tmp_path, TABLE) as opened:
+        check_base(opened)
+
+
+def test_a_base_under_another_licence_is_refused_until_the_domain_lists_it(tmp_path: Path) -> None:
+    """One line names base, licence and file; adding the licence there is enough."""
+    table = model(tmp_path, "bigcode-openrail-m")
+    with house(tmp_path, TABLE + table) as opened, pytest.raises(ConfigurationError) as told:
+        check_base(opened)
+    assert str(told.value) == (
+        f"The base {tmp_path} is under bigcode-openrail-m, which isn't on the list of domains/lib.toml: add it to "
+        "licences there, or choose another base"
+    )
+    with house(tmp_path, 'licences = ["MIT", "bigcode-openrail-m"]\n' + TABLE + table) as opened:
+        check_base(opened)
+
+
+def test_a_base_of_unknown_licence_is_refused_until_it_is_said(tmp_path: Path) -> None:
+    """Unknown is not permissive; the domain's file may say what the card doesn't."""
+    table = model(tmp_path, "mit")
+    (tmp_path / "README.md").unlink()
+    with house(tmp_path, TABLE + table) as opened, pytest.raises(ConfigurationError, match="No licence of the base"):
+        check_base(opened)
+    with house(tmp_path, TABLE + table + 'licences = ["MIT"]\n') as opened:
+        check_base(opened)
