@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
+    from finetune.bases import BaseModel
     from tests.flows.scheduled import Scheduled
 
 # A busy machine is no failure, a failure comes again at the next run, and nothing is written beside the tests.
@@ -64,6 +65,14 @@ def engine() -> Iterator[Path]:
             yield Path(folder)
         finally:
             subprocess.run([ENGINE, "down", folder], timeout=120, check=True)
+
+
+@pytest.fixture(scope="session")
+def writing(tmp_path_factory: pytest.TempPathFactory) -> BaseModel:
+    """A base that can write: it knows a few functions by heart (tests/finetune/writing.py)."""
+    from tests.finetune.writing import writing_base
+
+    return writing_base(tmp_path_factory.mktemp("writing"))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,211 @@
+"""Batched generation with the KV cache, and the unbiased estimate of pass@k.
+
+Each text has random numbers of its own, from its own seed: what it is batched with, and where a killed evaluation went
+on, decide nothing (up to the rounding of sums, which differs between widths of a batch).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from registry.errors import TrainingError
+
+Progress = Callable[[str, int, int], None]
+
+ENDS_OF_A_BODY = ("\nclass ", "\ndef ", "\n#", "\n@", "\nif ", "\nprint", "\nassert ", "\n```")
+"""What begins after a function's body: there a completion ends. After Chen et al. 2021, section 2.1."""
+
+ENDS_OF_A_PROGRAM = ("\n```",)
+"""Where a whole program ends that a model goes on after."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How texts are drawn.
+
+    Attributes:
+        max_tokens: Tokens of a text at most; never more than half of what the model can read.
+        temperature: What logits are divided by; 0 takes the likeliest token.
+        top_p: Of the likeliest tokens, those are drawn from that hold this share together.
+        stop: A text ends before the first of these.
+    """
+
+    max_tokens: int = 256
+    temperature: float = 0.0
+    top_p: float = 0.95
+    stop: tuple[str, ...] = ()
+
+    def as_text(self) -> dict[str, Any]:
+        """The settings for an identity: numbers as text."""
+        numbers = {"max_tokens": self.max_tokens, "temperature": self.temperature, "top_p": self.top_p}
+        return {name: str(value) for name, value in numbers.items()} | {"stop": list(self.stop)}
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A text to go on after, and the seed of what is drawn."""
+
+    text: str
+    seed: int = 0
+
+
+class Writer:
+    """Writes on after prompts, under one model.
+
+    Args:
+        model: A causal language model (a PEFT model too), on the CPU or a GPU.
+        tokenizer: Its tokenizer.
+        sampling: How texts are drawn.
+        batch: Texts at a time.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, sampling: Sampling | None = None, *, batch: int = 16) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.sampling = sampling or Sampling()
+        self.batch = batch
+        context = getattr(model.config, "max_position_embeddings", None) or 2 * self.sampling.max_tokens + 1024
+        self.new_tokens = max(1, min(self.sampling.max_tokens, context // 2))
+        self.prompt_tokens = context - self.new_tokens
+
+    def write(self, prompts: Sequence[Prompt], progress: Progress | None = None) -> list[str]:
+        """What comes after each prompt, in order, without the prompt and without what stopped it.
+
+        A prompt that is too long loses its beginning. Blanks at a prompt's end are best left to the model (`opened`).
+
+        Raises:
+            TrainingError: The model failed.
+        """
+        encoded = [self._encoded(prompt.text) for prompt in prompts]
+        order = sorted(range(len(prompts)), key=lambda place: len(encoded[place]))
+        found: dict[int, str] = {}
+        for start in range(0, len(order), self.batch):
+            part = order[start : start + self.batch]
+            texts = self._batch([encoded[place] for place in part], [prompts[place].seed for place in part])
+            found |= zip(part, texts, strict=True)
+            if progress is not None:
+                progress("write", len(found), len(order))
+        return [found[place] for place in range(len(prompts))]
+
+    def _encoded(self, text: str) -> list[int]:
+        """Token ids after the tokenizer's first token, as in training and scoring; the last that there is room for."""
+        tokenizer = self.tokenizer
+        first = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+        ids = list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]) if text else []
+        room = self.prompt_tokens - (first is not None)
+        return [*([] if first is None else [first]), *(ids[-room:] if room > 0 else [])]
+
+    def _batch(self, rows: Sequence[Sequence[int]], seeds: Sequence[int]) -> list[str]:
+        """Texts of one batch: prompts stand right, padded on the left, so that all go on at the same place."""
+        import torch
+
+        from finetune import quiet
+
+        width = max(map(len, rows))
+        device = next(self.model.parameters()).device
+        ids = torch.full((len(rows), width), self._pad(), dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for place, row in enumerate(rows):
+            ids[place, width - len(row) :] = torch.tensor(row)
+            mask[place, width - len(row) :] = 1
+        self.model.eval()
+        with torch.inference_mode(), quiet.logging_off():
+            try:
+                made = self.model.generate(
+                    input_ids=ids.to(device),
+                    attention_mask=mask.to(device),
+                    generation_config=self._config(),
+                    logits_processor=self._drawing(seeds),
+                    tokenizer=self.tokenizer,
+                )
+            except (RuntimeError, ValueError) as error:
+                raise TrainingError(f"The model can't write: {error}") from error
+        return [self._text(row) for row in made[:, width:].tolist()]
+
+    def _config(self) -> Any:
+        """All that decides what is written stands here: what a model's own generation config says is not taken over."""
+        from transformers import GenerationConfig
+
+        return GenerationConfig(
+            max_new_tokens=self.new_tokens,
+            do_sample=False,
+            num_beams=1,
+            repetition_penalty=1.0,
+            use_cache=True,
+            stop_strings=list(self.sampling.stop) or None,
+            eos_token_id=self._ends() or None,
+            pad_token_id=self._pad(),
+        )
+
+    def _drawing(self, seeds: Sequence[int]) -> Any:
+        from transformers import LogitsProcessorList
+
+        drawing = _gumbel(seeds, self.sampling) if self.sampling.temperature > 0 else None
+        return LogitsProcessorList([] if drawing is None else [drawing])
+
+    def _ends(self) -> list[int]:
+        """The tokens that end a text: the tokenizer's and those of the model (as the ends of a turn)."""
+        own = getattr(self.model.generation_config, "eos_token_id", None)
+        found = [*(own if isinstance(own, (list, tuple)) else [own]), self.tokenizer.eos_token_id]
+        return sorted({token for token in found if token is not None})
+
+    def _pad(self) -> int:
+        return next((t for t in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id) if t is not None), 0)
+
+    def _text(self, ids: Sequence[int]) -> str:
+        ends = set(self._ends())
+        size = next((place for place, token in enumerate(ids) if token in ends), len(ids))
+        text = self.tokenizer.decode(ids[:size], skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return text[: min((at for stop in self.sampling.stop if (at := text.find(stop)) >= 0), default=len(text))]
+
+
+def opened(prompt: str) -> str:
+    """A prompt without blanks and ends of lines at its end.
+
+    Tokenizers join these to the indentation that follows: given apart, they are tokens that a model has seldom seen
+    there, and it writes worse.
+    """
+    return prompt.rstrip()
+
+
+def _gumbel(seeds: Sequence[int], sampling: Sampling) -> Any:
+    """Makes the likeliest token a draw: logits plus Gumbel noise are largest at a token as often as softmax says.
+
+    Source: Maddison, Tarlow and Minka, A* Sampling, 2014, section 2.
+    """
+    import torch
+    from transformers import LogitsProcessor, TopPLogitsWarper
+
+    class Drawing(LogitsProcessor):
+        def __init__(self) -> None:
+            self.own = [torch.Generator().manual_seed(seed) for seed in seeds]
+            self.nucleus = TopPLogitsWarper(sampling.top_p) if sampling.top_p < 1 else None
+
+        def __call__(self, input_ids: Any, scores: Any) -> Any:
+            """Scores of the next token, (batch, vocabulary), with noise."""
+            warm = scores.float() / sampling.temperature
+            if self.nucleus is not None:
+                warm = self.nucleus(input_ids, warm)
+            drawn = [torch.rand(warm.shape[1], generator=own, dtype=torch.float64) for own in self.own]
+            uniform = torch.stack(drawn).clamp_min(torch.finfo(torch.float64).tiny)
+            return warm - torch.log(-torch.log(uniform)).to(warm)
+
+    return Drawing()
+
+
+def pass_at_k(samples: int, passed: int, k: int) -> float:
+    """The unbiased estimate of how often at least one of `k` samples passes.
+
+    Source: Chen et al., Evaluating Large Language Models Trained on Code, 2021, equation 1.
+
+    Args:
+        samples: Samples that were drawn of a task.
+        passed: How many of them passed.
+        k: Samples that are looked at; no more than were drawn.
+    """
+    if not 0 <= passed <= samples or not 1 <= k <= samples:
+        raise ValueError(f"pass@{k} of {samples} samples, {passed} of which passed, is not defined")
+    return 1 - math.comb(samples - passed, k) / math.comb(samples, k)
