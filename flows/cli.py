@@ -32,6 +32,8 @@ AcceptOption = Annotated[
     bool, typer.Option("--accept-removals", help="Go on where much of what there was is gone, and a run would ask.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+AdapterOption = Annotated[str, typer.Option(metavar="REF", help="DOMAIN@CHANNEL, DOMAIN@vN, or an adapter's folder.")]
+BaseOption = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder of a base, in the Hub's layout.")]
 
 
 @app.callback()
@@ -103,7 +105,33 @@ _stage("synth", "Examples: mined; and, from those that are proven, bugs, drift a
 _stage("validate", "Run every program that has no verdict yet in the sandbox.")
 _guarded_stage("curate", "Remove what is unproven, unlicensed, vacuous or doubled; split; freeze a snapshot.")
 _stage("train", "Make the base where it is missing, and train an adapter on the latest snapshot.")
-_stage("evaluate", "Score base and adapter on what was held out; the gate decides.")
+
+
+@app.command()
+def evaluate(
+    domain: Annotated[str, typer.Argument(metavar="[DOMAIN]", help="A domain; with --tasks it may be left out.")] = "",
+    tasks: Annotated[Path | None, typer.Option(metavar="FILE", help="Tasks in HumanEval's form, one a line.")] = None,
+    adapter: AdapterOption = "",
+    base: BaseOption = None,
+    k: Annotated[list[int] | None, typer.Option("--k", min=1, help="The k of pass@k; several may be given.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Programs for a task; the largest k if none.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Programs for a task that feedback is given on.")] = 1,
+    temperature: Annotated[float | None, typer.Option(min=0, help="0 for one sample, 0.8 for several.")] = None,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens of a program at most.")] = 256,
+    timeout: Annotated[float, typer.Option(min=0.01, help="Seconds that a program may take.")] = 10.0,
+    seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="File of results, appended to; what is in it is taken.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score base and adapter on what was held out; the gate decides. With --tasks: on your own tasks, by pass@k."""
+    from flows.tasks import Request
+    from flows.tasks import evaluate as score
+
+    ks = tuple(dict.fromkeys(k or [1]))
+    request = Request(tasks, domain, base, adapter, ks, samples, rounds, temperature, max_tokens, timeout, seed, out)
+    raise typer.Exit(score(request, as_json=as_json))
+
+
 _stage("publish", "Publish the adapter, if the gate said so.")
 
 

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from flows.preflight import check_sandbox
 from flows.progress import Tell, progress
 from registry.errors import ConfigurationError
 from registry.settings import Settings
-from validators.execution.judging import Terms, judge
+from validators.execution.judging import Judge, Terms, judge
 from validators.execution.ledger import UNFINISHED, Ledger, Names
 from validators.execution.pool import Pool
 from validators.execution.rows import Identifier, Result, read
@@ -87,13 +87,32 @@ def judge_rows(source: Path, out: Path, options: Options, *, as_json: bool = Fal
         check_sandbox(pool)
         sink = resources.enter_context(closing(_Standard() if out == STANDARD else Ledger(out)))
         tell = resources.enter_context(progress(quiet=out == STANDARD and sys.stdout.isatty()))
-        tally = _judge_all(file, sink, pool, options, tell)
+        tally = judge_all(file, sink, pool, options, tell)
     summary = json.dumps(tally.summary()) if as_json else tally.text()
     print(summary, file=sys.stderr if out == STANDARD else sys.stdout)
     return 3 if any(outcome == UNFINISHED for outcome, _ in tally.outcomes) else 0
 
 
-def _judge_all(file: BinaryIO, sink: Ledger | _Standard, pool: Pool, options: Options, tell: Tell) -> Tally:
+class Sink(Protocol):
+    """Where results go: a file, standard output, or what else makes something of them."""
+
+    names: Names
+    outcomes: Counter[tuple[str, str]]
+
+    def append(self, result: Result) -> None:
+        """Take one result."""
+
+
+def judge_all(file: BinaryIO, sink: Sink, pool: Judge, options: Options, tell: Tell) -> Tally:
+    """Judge the rows of a file that the sink doesn't have yet.
+
+    Args:
+        file: Lines of rows.
+        sink: Where results go.
+        pool: What runs the programs.
+        options: What holds for all rows.
+        tell: Told of progress.
+    """
     settings = Settings()
     tally = Tally(outcomes=sink.outcomes)
     total = _count(file)

@@ -55,6 +55,15 @@ def _check_training(house: House) -> None:
     from finetune.chain import Chain
 
     Chain.of(house.domain.train.model_dump())
+    check_training()
+
+
+def check_training() -> None:
+    """Checks that what trains and asks models is installed.
+
+    Raises:
+        ConfigurationError: It isn't; the message says what to do.
+    """
     missing = [name for name in TRAINING if importlib.util.find_spec(name) is None]
     if missing:
         raise ConfigurationError(

@@ -93,6 +93,34 @@ class SymbolIndex:
         names = imports_of(code, self.roots)
         yield from _references(tree, names, self.roots)
 
+    def named_after(self, code: str, start: int) -> dict[str, bool]:
+        """The library's names that `code` reads after a place, and whether the release has each.
+
+        `nx.from_graph(…)` is in it where it ends after the place; whether it is there is decided by the first part
+        that is no module: attributes of classes and of results are nobody's names here.
+
+        Args:
+            code: A program; one that does not parse names nothing.
+            start: Character at which the part of interest begins.
+        """
+        above = code[:start].split("\n")
+        place = len(above), len(above[-1].encode())
+        found = {}
+        for dotted, node in self.references(code):
+            ends = getattr(node, "end_lineno", 0), getattr(node, "end_col_offset", 0)
+            if ends > place and "." in dotted:
+                found[dotted] = self.has(dotted)
+        return found
+
+    def has(self, dotted: str) -> bool:
+        """Whether a dotted name means something in the release, as far as symbols tell."""
+        parts = dotted.split(".")[:LONGEST]
+        for end in range(len(parts), 0, -1):
+            path = self.canonical(".".join(parts[:end]))
+            if path is not None and path in self.by_path:
+                return end == len(parts) or self.by_path[path].kind != "module"
+        return False
+
     def _longest(self, dotted: str) -> str | None:
         """The canonical path of the longest known prefix of a dotted name."""
         parts = dotted.split(".")

@@ -118,3 +118,32 @@ def test_imports_and_chains_of_attributes() -> None:
         None,
         None,
     ]
+
+
+@pytest.mark.parametrize(
+    ("dotted", "there"),
+    [
+        ("lib.shortest", True),
+        ("lib.algorithms.paths.shortest", True),
+        ("lib.algorithms", True),
+        ("lib.nowhere", False),
+        ("lib.algorithms.nowhere", False),
+        ("lib.nowhere.shortest", False),
+        ("lib.Graph.add", True),
+        ("lib.Graph.attribute_of_an_object", True),
+        ("lib.constant.real", True),
+        ("other.shortest", False),
+    ],
+)
+def test_a_name_is_there_as_far_as_symbols_tell(dotted: str, there: bool) -> None:
+    """What a module doesn't have isn't there; attributes of classes and values are not judged."""
+    assert INDEX.has(dotted) is there
+
+
+def test_names_after_a_place_are_those_of_what_is_written_there() -> None:
+    """What stands before the place is left out; imports above it count; the library alone is no name."""
+    begun = "import lib as l\nfrom lib import taken\nx = l.constant\n"
+    code = begun + "y = l.shortest(l.nowhere)\nz = taken(l)\n"
+    assert INDEX.named_after(code, len(begun)) == {"lib.shortest": True, "lib.nowhere": False, "lib.taken": True}
+    assert INDEX.named_after(code, len(begun) - 4) == INDEX.named_after(code, len(begun)) | {"lib.constant": True}
+    assert INDEX.named_after(code + "(", 0) == {}

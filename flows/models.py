@@ -1,0 +1,114 @@
+"""The models that a command asks to write: a base, and an adapter on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from registry.errors import ConfigurationError
+from registry.fingerprint import fingerprint
+from registry.identity import sha256_of
+from registry.lock import domain_lock
+from registry.settings import Settings
+
+if TYPE_CHECKING:
+    from flows.house import House
+    from registry.records import Adapter
+
+
+@dataclass(frozen=True)
+class Model:
+    """A base, alone or with an adapter; nothing is loaded yet.
+
+    Attributes:
+        arm: `base` or `adapter`.
+        base: Folder of the base.
+        adapter: Folder of the adapter on it.
+        published: The adapter's record, where it comes from a registry.
+    """
+
+    arm: str
+    base: Path
+    adapter: Path | None = None
+    published: Adapter | None = None
+
+    def identity(self) -> str:
+        """A hash of the files that decide what it writes."""
+        from registry.store import content_hash
+
+        return sha256_of([fingerprint(self.base), content_hash(self.adapter) if self.adapter else ""])
+
+    def load(self) -> tuple[Any, Any]:
+        """Model and tokenizer. An adapter from a registry is held against its base, and against its canary."""
+        from finetune import tuning
+        from finetune.bases import BaseModel
+        from registry.client import load_adapter
+
+        base = BaseModel(self.base.name, "", self.base, "")
+        if self.adapter is None:
+            return tuning.load(base)
+        if self.published is None:
+            return tuning.load_with(base, self.adapter)
+        model, tokenizer = tuning.load(base)
+        return load_adapter(model, self.adapter), tokenizer
+
+
+def models(house: House | None, base: Path | None, adapter: str) -> list[Model]:
+    """The base, and the adapter where there is one.
+
+    Args:
+        house: The domain, whose base and last adapter it is where nothing else is named.
+        base: Folder of a base; that of the adapter, or of the domain, where None.
+        adapter: `networkx@stable`, `networkx@v3`, or the folder of a version.
+
+    Raises:
+        ConfigurationError: No model is named, there is none of the name, or it isn't here.
+        WrongBaseError: The adapter wasn't made for that base.
+    """
+    if base is not None and not (base / "config.json").is_file():
+        raise ConfigurationError(f"No model in {base}: name the folder of one, with its config.json")
+    if adapter:
+        return _published(adapter, base)
+    if base is not None:
+        return [Model("base", base)]
+    if house is not None:
+        return _of_last_run(house)
+    raise ConfigurationError("No model is named: name a domain, an adapter with --adapter, or a folder with --base")
+
+
+def _published(reference: str, base: Path | None) -> list[Model]:
+    from registry.client import check_base, find
+
+    folder, record = find(reference)
+    place = base or _base_of(record)
+    check_base(place, record)
+    return [Model("base", place), Model("adapter", place, folder, record)]
+
+
+def _of_last_run(house: House) -> list[Model]:
+    """The domain's base and the adapter of its last run, which must have been trained."""
+    from flows.training import run_id, tuned_adapter
+
+    run_id(house)
+    with domain_lock(house.settings.root, house.domain.name, house.run):  # trained again where its folder is gone
+        base, folder = tuned_adapter(house)
+    return [Model("base", base.path), Model("adapter", base.path, folder)]
+
+
+def _base_of(adapter: Adapter) -> Path:
+    """The base that an adapter was made for, among those of the home folder."""
+    for folder in _here(Settings().root / "bases", adapter.base):
+        if fingerprint(folder) == adapter.fingerprint:
+            return folder
+    raise ConfigurationError(
+        f"{adapter.domain} v{adapter.version} was made for {adapter.base} with fingerprint {adapter.fingerprint}, and "
+        "that base isn't here: name its folder with --base"
+    )
+
+
+def _here(bases: Path, name: str) -> Iterator[Path]:
+    """Folders of bases, the one of this name first: fingerprints take a while."""
+    folders = sorted(path.parent for path in bases.glob("*/config.json") if not path.parent.name.startswith("."))
+    return iter(sorted(folders, key=lambda folder: folder.name != name.rpartition("/")[2]))

@@ -1,0 +1,117 @@
+"""What an evaluation on tasks is shown as: a table for people, an object for programs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from finetune import tasks as measured
+from finetune.tasks import PASSED, UNAVAILABLE
+from flows.bench import SOLUTION, Sample
+from registry.records import Score
+
+if TYPE_CHECKING:
+    from finetune.intervals import Estimate
+
+ARMS = ("base", "adapter")
+GAIN = "adapter-base"
+SHOWN = 5
+"""Tasks that are named one by one, at most."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came of an evaluation.
+
+    Attributes:
+        tasks: How many tasks.
+        count: Samples of each.
+        samples: All programs.
+        scores: Each task's values.
+        out: Where the programs stand.
+    """
+
+    tasks: int
+    count: int
+    samples: tuple[Sample, ...]
+    scores: tuple[Score, ...]
+    out: Path | None
+
+    def outcomes(self) -> dict[str, dict[str, int]]:
+        """Arm -> outcome -> programs, corrections too."""
+        counts: dict[str, Counter[str]] = {}
+        for sample in self.samples:
+            counts.setdefault(sample.arm, Counter())[sample.outcome] += 1
+        return {arm: dict(sorted(found.items())) for arm, found in counts.items()}
+
+    def failing(self, arm: str) -> list[Sample]:
+        """An arm's programs that ran and didn't pass."""
+        return [s for s in self.samples if s.arm == arm and s.outcome not in (PASSED, UNAVAILABLE)]
+
+
+def show(summary: Summary, *, as_json: bool) -> None:
+    """Prints what came of an evaluation."""
+    rows = list(_rows(summary))
+    broken = {s.task: s.detail or s.outcome for s in summary.failing(SOLUTION)}
+    if as_json:
+        told = {"tasks": summary.tasks, "samples": summary.count, "outcomes": summary.outcomes(), "metrics": rows}
+        out = None if summary.out is None else str(summary.out)
+        print(json.dumps({**told, "own_solution_fails": broken, "out": out}))
+        return
+    from rich.console import Console
+
+    from flows.render import grid
+
+    console = Console(highlight=False, soft_wrap=True)
+    metrics = list(dict.fromkeys(row["metric"] for row in rows))
+    arms = [arm for arm in (*ARMS, GAIN) if any(row["arm"] == arm for row in rows)]
+    cells = {(row["metric"], row["arm"]): _cell(row) for row in rows}
+    console.print(grid(("", *arms), ([m, *(cells.get((m, arm), "") for arm in arms)] for m in metrics)))
+    console.print(f"{summary.tasks:,} tasks, {summary.count:,} samples of each", markup=False)
+    for arm, counts in summary.outcomes().items():
+        said = ", ".join(f"{outcome} {count:,}" for outcome, count in counts.items())
+        console.print(f"{arm}: {said}", markup=False)
+    for task, why in list(broken.items())[:SHOWN]:
+        console.print(f"The own solution of {task} does not pass: {why}", markup=False)
+    if len(broken) > SHOWN:
+        console.print(f"… nor do those of {len(broken) - SHOWN:,} others", markup=False)
+    idle = next((s for s in summary.samples if s.outcome == UNAVAILABLE), None)
+    if idle is not None:
+        console.print(f"Not run: {idle.task}: {idle.detail}", markup=False)
+
+
+def _rows(summary: Summary) -> Iterator[dict[str, Any]]:
+    """A row for each metric and arm, and for the difference of arms."""
+    for metric in sorted({s.metric for s in summary.scores}, key=_order):
+        for arm in ARMS:
+            found = measured.estimate(summary.scores, arm, metric)
+            if found is not None:
+                yield _row(metric, arm, found)
+        gained = measured.gain(summary.scores, metric)
+        if gained is not None:
+            yield _row(metric, GAIN, gained) | {"p": gained.p}
+
+
+def _order(metric: str) -> tuple[str, int]:
+    """pass@1 before pass@10."""
+    name, _, number = metric.partition("@")
+    return {"pass": "0", "repair": "1"}.get(name, "2"), int(number or 0)
+
+
+def _row(metric: str, arm: str, found: Estimate) -> dict[str, Any]:
+    ends = {"ci_low": found.low, "ci_high": found.high}
+    return {"metric": metric, "arm": arm, "value": found.value, **ends, "tasks": found.clusters}
+
+
+def _cell(row: dict[str, Any]) -> str:
+    if row["arm"] == GAIN:
+        from flows.render import interval, signed
+
+        p = "" if row["p"] is None else f", p = {row['p']:.2g}"
+        return f"{signed(row['value'])} {interval(row['ci_low'], row['ci_high'])}".strip() + p
+    ends = "" if row["ci_low"] is None else f" [{row['ci_low']:.3f}, {row['ci_high']:.3f}]"
+    return f"{row['value']:.3f}{ends}"

@@ -1,0 +1,233 @@
+"""`driftune evaluate --tasks`: anybody's tasks, written by base and adapter, each run in its own environment."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from finetune import tasks as measured
+from finetune.generation import ENDS_OF_A_BODY, Prompt, Sampling, Writer, opened
+from finetune.repair import Turn, repair
+from finetune.tasks import UNAVAILABLE, Drawn, Task
+from flows.bench import SOLUTION, Asked, Bench, Sample, Write
+from flows.house import House, open_house
+from flows.judge import Options
+from flows.models import Model, models
+from flows.preflight import check_sandbox, check_training
+from flows.progress import progress
+from flows.task_table import Summary, show
+from registry.errors import ConfigurationError
+from registry.names import SymbolIndex
+from validators.execution.pool import Pool
+from validators.execution.rows import Result, read
+
+WARM = 0.8
+"""Temperature where several samples of a task are drawn."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be evaluated.
+
+    Attributes:
+        tasks: File of tasks; None where the domain's stage is meant.
+        domain: Domain whose base and adapter are asked, and whose symbols say which names exist.
+        base: Folder of another base.
+        adapter: Another adapter, as `networkx@stable`.
+        ks: The k of pass@k.
+        samples: Programs for a task; the largest k where None.
+        rounds: Turns of repair@n.
+        temperature: As for sampling; 0 for one sample and `WARM` for several where None.
+        max_tokens: Tokens of a text.
+        timeout_s: Wall seconds that a program may take.
+        seed: Seed of all draws.
+        out: File of results, continued; none is kept where None.
+        sandbox: Kind of wall.
+    """
+
+    tasks: Path | None = None
+    domain: str = ""
+    base: Path | None = None
+    adapter: str = ""
+    ks: tuple[int, ...] = (1,)
+    samples: int | None = None
+    rounds: int = 1
+    temperature: float | None = None
+    max_tokens: int = 256
+    timeout_s: float = 10.0
+    seed: int = 0
+    out: Path | None = None
+    sandbox: str = "auto"
+
+    @property
+    def count(self) -> int:
+        """Samples of a task."""
+        return self.samples or max(self.ks)
+
+    @property
+    def sampling(self) -> Sampling:
+        """How they are drawn."""
+        default = 0.0 if self.count == 1 else WARM
+        temperature = default if self.temperature is None else self.temperature
+        return Sampling(self.max_tokens, temperature, stop=ENDS_OF_A_BODY)
+
+    def check(self) -> None:
+        """Checks what options say together.
+
+        Raises:
+            ConfigurationError: They contradict each other.
+        """
+        if max(self.ks) > self.count:
+            raise ConfigurationError(
+                f"pass@{max(self.ks)} needs as many samples of a task: set --samples {max(self.ks)}"
+            )
+        if self.count > 1 and self.sampling.temperature == 0:
+            raise ConfigurationError(
+                f"All {self.count} samples of a task are the same at --temperature 0: set it higher"
+            )
+        if self.tasks and self.out and self.tasks.exists() and self.out.exists() and self.out.samefile(self.tasks):
+            raise ConfigurationError(f"{self.out} can't be tasks and results at once: name another file with --out")
+
+
+def evaluate(request: Request, *, as_json: bool) -> int:
+    """Evaluates on tasks where they are given, else does the domain's stage; the exit code.
+
+    Raises:
+        ConfigurationError: What the options say is nothing that can be done.
+    """
+    if request.tasks is not None:
+        return evaluate_tasks(request, request.tasks, as_json=as_json)
+    if not request.domain:
+        raise ConfigurationError("Nothing to evaluate: name a domain, or a file of tasks with --tasks")
+    if as_json or request != Request(domain=request.domain):
+        raise ConfigurationError("Without --tasks FILE only a domain can be named: the other options are about tasks")
+    from flows.run import run_stage
+
+    return run_stage(request.domain, "evaluate")
+
+
+def evaluate_tasks(request: Request, file: Path, *, as_json: bool) -> int:
+    """Evaluates models on tasks and prints what came of it; the exit code: 3 where some programs could not be run.
+
+    Raises:
+        ConfigurationError: The tasks can't be read, a line is none, there is no such model, or no sandbox.
+    """
+    request.check()
+    asked = tasks_of(file)
+    check_training()
+    with ExitStack() as resources:
+        tell = resources.enter_context(progress(quiet=as_json))
+        house = open_house(request.domain, tell) if request.domain else None
+        if house is not None:
+            resources.enter_context(closing(house))
+        found = models(house, request.base, request.adapter)
+        pool = resources.enter_context(Pool(wall=request.sandbox))
+        check_sandbox(pool)
+        path = request.out or Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="driftune-"))) / "out"
+        bench = resources.enter_context(closing(Bench(path, pool, Options(timeout_s=request.timeout_s), tell)))
+        samples = list(_all(bench, asked, found, request))
+        counted = list(_counted(samples, {task.id: task for task in asked}, _indexes(house)))
+    rows = list(measured.scores((one for one in counted if one.arm != SOLUTION), request.ks, request.rounds))
+    report = Summary(len(asked), request.count, tuple(samples), tuple(rows), request.out)
+    show(report, as_json=as_json)
+    return 3 if any(sample.outcome == UNAVAILABLE for sample in samples) else 0
+
+
+def tasks_of(path: Path) -> list[Task]:
+    """The tasks of a file, each of them one that the sandbox could judge.
+
+    Raises:
+        ConfigurationError: It can't be read, or a line is none.
+    """
+    try:
+        with path.open("rb") as file:
+            found = measured.read(file, str(path))
+    except OSError as error:
+        raise ConfigurationError(f"{path} can't be read: {error.strerror or error}") from error
+    lines = "\n".join(json.dumps(task.row(task.id, task.prompt)) for task in found)
+    for row in read(io.BytesIO(lines.encode())):
+        if isinstance(row, Result):
+            raise ConfigurationError(f"Task {row.id!r} of {path} is no valid task: {row.detail.partition(': ')[2]}")
+    return found
+
+
+def _all(bench: Bench, tasks: Sequence[Task], found: Iterable[Model], request: Request) -> Iterator[Sample]:
+    """The tasks' own solutions, then every arm's samples and corrections."""
+    terms = {"timeout_s": str(request.timeout_s)}
+    solved = [(task, task.canonical_solution) for task in tasks if task.canonical_solution]
+    own = [Asked(task, SOLUTION, {"solution": text, **terms}, "", task.prompt) for task, text in solved]
+    yield from bench.results(own, lambda asked: [str(one.task.canonical_solution) for one in asked])
+    for model in found:
+        by = {"model": model.identity(), **request.sampling.as_text(), **terms}
+        write = writing(model, request.sampling)
+        drawn = [
+            Asked(task, model.arm, by, opened(task.prompt), opened(task.prompt), number, seed=request.seed)
+            for task in tasks
+            for number in range(request.count)
+        ]
+        yield from bench.results(drawn, write)
+        if request.rounds > 1:
+            turns = repaired(bench, [one for one in drawn if one.sample == 0], write, request.rounds)
+            yield from (sample for sample in turns if sample.turn)
+
+
+def writing(model: Model, sampling: Sampling) -> Write:
+    """What writes under a model, which is loaded when something is first to be written."""
+
+    @cache
+    def writer() -> Writer:
+        return Writer(*model.load(), sampling)
+
+    return lambda asked: writer().write([Prompt(one.shown, one.own_seed) for one in asked])
+
+
+def repaired(bench: Bench, first: Sequence[Asked], write: Write, rounds: int) -> list[Sample]:
+    """Programs for tasks, each written after what the one before it did wrong: all turns of all tasks."""
+    tasks = {one.task.id: one for one in first}
+    made: list[Sample] = []
+
+    def attempt(shown: Mapping[str, str], number: int) -> dict[str, Turn]:
+        found = bench.results([replace(tasks[name], shown=text, turn=number) for name, text in shown.items()], write)
+        made.extend(found)
+        return {sample.task: Turn(sample.code, sample.outcome, sample.detail) for sample in found}
+
+    repair({name: one.shown for name, one in tasks.items()}, attempt, rounds)
+    return made
+
+
+Indexes = Callable[[Task], SymbolIndex | None]
+
+
+def _indexes(house: House | None) -> Indexes:
+    """The symbols of the release that a task is about, where the domain has scraped it."""
+    from packaging.utils import canonicalize_name, canonicalize_version
+
+    from flows.scraping import indexed, releases
+
+    if house is None:
+        return lambda task: None
+    library = canonicalize_name(house.library.name)
+    known = {canonicalize_version(release.version): release for release in releases(house)}
+
+    def of(task: Task) -> SymbolIndex | None:
+        release = known.get(canonicalize_version(task.pinned))
+        return indexed(house, release) if release and canonicalize_name(task.library or "") == library else None
+
+    return of
+
+
+def _counted(samples: Iterable[Sample], tasks: Mapping[str, Task], indexes: Indexes) -> Iterator[Drawn]:
+    """The samples with how many of the library's names they use, and how many of these exist."""
+    for sample in samples:
+        task = tasks[sample.task]
+        index = indexes(task)
+        names = {} if index is None else index.named_after(sample.code, len(opened(task.prompt)))
+        yield Drawn(
+            sample.arm, sample.task, sample.sample, sample.turn, sample.outcome, len(names), sum(names.values())
+        )
