@@ -191,6 +191,27 @@ def judge(
 
 
 @app.command()
+def solve(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="What the program shall do, in words.")],
+    domain: Annotated[str, typer.Option(help="Domain whose adapter writes, and whose library it may use.")] = "",
+    adapter: AdapterOption = "",
+    base: BaseOption = None,
+    test: Annotated[Path | None, typer.Option(metavar="FILE", help="Python that must hold of the program.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Programs at most; each sees what the last did wrong.")] = 3,
+    temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest token.")] = 0.0,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens of a program at most.")] = 512,
+    seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a program with execution feedback: write, run it in the sandbox, show what went wrong, write again."""
+    from flows.solve import Problem
+    from flows.solve import solve as find
+
+    problem = Problem(task, domain, adapter, base, test, rounds, temperature, max_tokens, seed)
+    raise typer.Exit(find(problem, as_json=as_json))
+
+
+@app.command()
 def sql(
     query: Annotated[str | None, typer.Argument(help="One query; a shell where none is given.")] = None,
     format: Annotated[str, typer.Option("--format", help="table, csv, json or parquet.")] = "table",

@@ -22,6 +22,7 @@ COMMANDS = [
     "publish",
     "status",
     "judge",
+    "solve",
     "sql",
     "show",
     "attribute",
