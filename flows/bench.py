@@ -146,5 +146,5 @@ def _samples(path: Path) -> dict[str, Sample]:
     return found
 
 
-def _silent(_title: str, _done: int, _total: int) -> None:
+def _silent(_title: str, _done: int, _total: int, _note: str = "", /) -> None:
     """Tells nobody."""

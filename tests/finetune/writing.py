@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from finetune.bases import BaseModel, TinyBase
+from finetune.generation import opened
 from finetune.repair import Turn, feedback
+from registry.records import Example
 from tests.finetune.lib_drift import TINY
 
 SETTINGS: Mapping[str, Any] = {
@@ -72,6 +74,15 @@ def task(name: str, **more: Any) -> dict[str, Any]:
     solution = f"    {BODIES.get(name, RIGHT)}\n"
     said = {"task_id": f"own/{name}", "prompt": prompt(name), "test": test, "entry_point": name}
     return {**said, "canonical_solution": solution, **more}
+
+
+def taught(name: str, body: str) -> Example:
+    """A row that teaches a function's body."""
+    parts = {"programs": {}, "prompt": opened(prompt(name)), "chosen": f"\n    {body}\n\n\ndef", "rejected": ""}
+    return Example(
+        domain="own", kind="preference", releases=("old", "new"), parts=parts, family=name, file="f.py", root=name,
+        generator="test", generator_version="1", bug_kind="stale",
+    )  # fmt: skip
 
 
 def write_tasks(path: Path, tasks: Iterable[Any]) -> Path:

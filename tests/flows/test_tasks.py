@@ -11,15 +11,13 @@ from typing import Any
 
 import pytest
 
-from finetune import sft
 from finetune.bases import BaseModel, TinyBase
-from finetune.generation import opened
-from finetune.recipe import Completion, SftSettings
+from finetune.chain import Chain
 from flows import models
 from flows.tasks import Request, evaluate, evaluate_tasks, tasks_of
 from registry.errors import ConfigurationError, WrongBaseError
 from registry.store import Publication, Store
-from tests.finetune.writing import BODIES, RIGHT, SETTINGS, learned, prompt, task, write_tasks, writing_base
+from tests.finetune.writing import BODIES, RIGHT, SETTINGS, learned, prompt, task, taught, write_tasks, writing_base
 from tests.flows.runs import ROOT, driftune
 
 
@@ -169,9 +167,7 @@ def test_a_bad_task_is_one_line_and_exit_2(home: Path, tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr == f"driftune: Line 2 of {file} is no valid task: test must be a string, and is missing\n"
     write_tasks(file, [task("double", requirements=["-r x"])])
-    with pytest.raises(
-        ConfigurationError, match="is no valid task: requirements must be names"
-    ):
+    with pytest.raises(ConfigurationError, match="is no valid task: requirements must be names"):
         tasks_of(file)
 
 
@@ -240,9 +236,10 @@ def test_an_adapter_from_the_registry_is_held_against_its_base(
     """An adapter that was taught one more function gains on it; its base is found by fingerprint, another refused."""
     base = writing_base(home / "bases")
     names = [*BODIES, "triple"]
-    rows = [Completion(opened(prompt(n)), f"\n    {BODIES.get(n, RIGHT)}\n\n\ndef") for n in names] * 40
-    settings = SftSettings(rank=8, alpha=16, learning_rate=1e-2, batch=8, steps=35, max_tokens=64)
-    folder = sft.tune(base, rows, tmp_path / "work", settings, threads=1).folder
+    table = {"learning_rate": 1e-2, "batch": 8, "steps": 35, "max_tokens": 64, "replay": 0.0}
+    recipe = Chain.of({"recipe": ["sft"], "lora": {"rank": 8, "alpha": 16}, "sft": table})
+    rows = [taught(name, BODIES.get(name, RIGHT)) for name in names]
+    folder = recipe.train(base, rows, [], tmp_path / "work", threads=1)["sft"].folder
     about = Publication(
         domain="own", library_range="own>=1", base=base.name, base_revision=base.revision,
         fingerprint=base.fingerprint, snapshot="s", run="r",
