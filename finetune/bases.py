@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from finetune import corpus
+from finetune.loading import PLAIN, Loading
 from registry.errors import ConfigurationError, TrainingError
 from registry.fingerprint import fingerprint
 from registry.identity import sha256_of, sha256_of_bytes
@@ -38,6 +39,7 @@ class BaseModel:
         path: Its folder, in the Hugging Face layout.
         fingerprint: The hash of its weight, config, tokenizer and chat-template files.
         licences: SPDX expressions of what it was made from, sorted.
+        loading: How it is put into memory here.
     """
 
     name: str
@@ -45,6 +47,7 @@ class BaseModel:
     path: Path
     fingerprint: str
     licences: tuple[str, ...] = ()
+    loading: Loading = PLAIN
 
 
 class Base(Protocol):
@@ -52,6 +55,15 @@ class Base(Protocol):
 
     def licences(self, settings: Mapping[str, Any], cache: Path) -> tuple[str, ...]:
         """SPDX expressions of what the base is under, known before it is made or fetched; none where that isn't known.
+
+        Args:
+            settings: The base's own settings.
+            cache: Folder that keeps bases.
+        """
+        ...
+
+    def loading(self, settings: Mapping[str, Any], cache: Path) -> Loading:
+        """How the base is put into memory on this machine, as far as that is known before it is made or fetched.
 
         Args:
             settings: The base's own settings.
@@ -132,6 +144,10 @@ class TinyBase:
     def licences(self, settings: Mapping[str, Any], cache: Path) -> tuple[str, ...]:
         """The standard library's licence; the domain allows the library's own anyway."""
         return (corpus.LICENCE,)
+
+    def loading(self, settings: Mapping[str, Any], cache: Path) -> Loading:
+        """In float32 on the CPU, wherever it is."""
+        return PLAIN
 
     def prepare(
         self, texts: Iterable[str], settings: Mapping[str, Any], cache: Path, progress: Progress | None = None

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from finetune.bases import BaseModel, Progress, locked
 from finetune.fetching import Source, announced_licences, fetch, licences_of
+from finetune.loading import CHOICES, Loading, Machine, decide, weights
 from registry.errors import ConfigurationError
 from registry.fingerprint import fingerprint
 from registry.storage import storage, write_file
@@ -32,12 +33,14 @@ class _Settings:
             ConfigurationError: A setting is unknown.
         """
         known = [f.name for f in fields(cls)]
-        unknown = sorted(set(settings) - set(known))
+        unknown = sorted(set(settings) - {*known, *CHOICES})
         if unknown:
-            raise ConfigurationError(f"No setting {unknown[0]!r} of the base {base!r}: it takes {', '.join(known)}")
+            accepted = ", ".join([*known, *CHOICES])
+            raise ConfigurationError(f"No setting {unknown[0]!r} of the base {base!r}: it takes {accepted}")
         licences = settings.get("licences", ())
         told = (licences,) if isinstance(licences, str) else tuple(map(str, licences))
-        return cls(**{**{name: str(value) for name, value in settings.items()}, "licences": told})
+        own = {name: str(value) for name, value in settings.items() if name in known}
+        return cls(**{**own, "licences": told})
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,14 @@ class HubBase:
             return chosen.licences
         return tuple(about["licences"]) if about is not None else announced_licences(_source(chosen))
 
+    def loading(self, settings: Mapping[str, Any], cache: Path) -> Loading:
+        """How the model is put into memory here, by its settings and, where it is fetched, its size.
+
+        Raises:
+            ConfigurationError: A setting can't be what it is, or not on this machine.
+        """
+        return decide(settings, weights(_place(cache, _chosen(settings))), Machine.this())
+
     def prepare(
         self, texts: Iterable[str], settings: Mapping[str, Any], cache: Path, progress: Progress | None = None
     ) -> BaseModel:
@@ -98,6 +109,7 @@ class HubBase:
             TrainingError: The Hub can't be reached, or what came isn't what it announced.
         """
         chosen = _chosen(settings)
+        self.loading(settings, cache)
         folder = _place(cache, chosen)
         with locked(cache, folder.name):
             about = _about(folder)
@@ -108,7 +120,8 @@ class HubBase:
                     write_file(part / ABOUT, json.dumps(about, sort_keys=True).encode())
                     part.rename(folder)
         licences = chosen.licences or tuple(about["licences"])
-        return BaseModel(chosen.repo, str(about["commit"]), folder, fingerprint(folder), licences)
+        loading = self.loading(settings, cache)
+        return BaseModel(chosen.repo, str(about["commit"]), folder, fingerprint(folder), licences, loading)
 
 
 class FolderBase:
@@ -123,6 +136,14 @@ class FolderBase:
         chosen = _chosen_folder(settings)
         return chosen.licences or licences_of(_card(Path(chosen.path) / "README.md"))
 
+    def loading(self, settings: Mapping[str, Any], cache: Path) -> Loading:
+        """How the model is put into memory here, by its settings and size.
+
+        Raises:
+            ConfigurationError: There is no such folder, or a setting can't be what it is, or not on this machine.
+        """
+        return decide(settings, weights(Path(_chosen_folder(settings).path)), Machine.this())
+
     def prepare(
         self, texts: Iterable[str], settings: Mapping[str, Any], cache: Path, progress: Progress | None = None
     ) -> BaseModel:
@@ -135,8 +156,8 @@ class FolderBase:
         chosen = _chosen_folder(settings)
         folder = Path(chosen.path)
         mark = fingerprint(folder)
-        licences = self.licences(settings, cache)
-        return BaseModel(chosen.name or folder.name, chosen.revision or mark, folder, mark, licences)
+        licences, loading = self.licences(settings, cache), self.loading(settings, cache)
+        return BaseModel(chosen.name or folder.name, chosen.revision or mark, folder, mark, licences, loading)
 
 
 def _chosen(settings: Mapping[str, Any]) -> HubSettings:

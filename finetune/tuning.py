@@ -16,6 +16,7 @@ from typing import Any
 from finetune import memory, watching
 from finetune.bases import BaseModel
 from finetune.checkpoints import finished, last_checkpoint, room, save
+from finetune.loading import PLAIN, Loading
 from finetune.recipe import LoraSettings, Step, StepSettings
 from registry.errors import TrainingError
 from registry.storage import storage
@@ -37,7 +38,7 @@ class Stage:
 
 
 def load(base: BaseModel) -> tuple[Any, Any]:
-    """The base's model and tokenizer, in float32 on the CPU."""
+    """The base's model and tokenizer, as its loading says."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from finetune import quiet
@@ -47,7 +48,7 @@ def load(base: BaseModel) -> tuple[Any, Any]:
         tokenizer = AutoTokenizer.from_pretrained(base.path)
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
-        return AutoModelForCausalLM.from_pretrained(base.path, dtype="float32"), tokenizer
+        return AutoModelForCausalLM.from_pretrained(base.path, **base.loading.options()), tokenizer
 
 
 def load_with(base: BaseModel, adapter: Path, *, trainable: bool = False) -> tuple[Any, Any]:
@@ -147,7 +148,9 @@ def _trained(
         try:
             model, tokenizer = with_new(base, lora, seed) if start is None else load_with(base, start, trainable=True)
             rows = step.encode(found, tokenizer, settings, seed)
-            trainer = step.trainer(model, tokenizer, rows, arguments(work, settings, seed, count), settings)
+            trainer = step.trainer(
+                model, tokenizer, rows, arguments(work, settings, seed, count, base.loading), settings
+            )
             sizes = [step.tokens(row) for row in rows]
             tokens = [sum(sizes[i : i + settings.batch]) for i in range(0, len(sizes), settings.batch)]
             return trainer.model, _run(trainer, work, watching.watch(step.name, tokens, progress))
@@ -188,7 +191,7 @@ def _surroundings(name: str, work: Path, threads: int) -> Iterator[None]:
             raise TrainingError(f"Training {name} failed: {error}") from error
 
 
-def arguments(work: Path, settings: StepSettings, seed: int, count: int) -> dict[str, Any]:
+def arguments(work: Path, settings: StepSettings, seed: int, count: int, loading: Loading = PLAIN) -> dict[str, Any]:
     """Training arguments that all steps share; `count` rows are computed at once."""
     return {
         "output_dir": str(work),
@@ -208,9 +211,7 @@ def arguments(work: Path, settings: StepSettings, seed: int, count: int) -> dict
         "logging_nan_inf_filter": False,
         "report_to": "none",
         "disable_tqdm": True,
-        "use_cpu": True,
-        "bf16": True,
-        "gradient_checkpointing": False,
+        **loading.arguments(),
         "dataloader_pin_memory": False,
         "train_sampling_strategy": "sequential",
         "seed": seed,

@@ -1,4 +1,4 @@
-"""Which base a domain may stand on."""
+"""Which base a domain may stand on, and how it is loaded here."""
 
 from __future__ import annotations
 
@@ -10,11 +10,30 @@ if TYPE_CHECKING:
     from flows.house import House
 
 
+def told_base(house: House) -> dict[str, str]:
+    """The domain's base and how it would be loaded on this machine, as `driftune plan` shows it.
+
+    Raises:
+        ConfigurationError: There is no such base, or a setting of it can't be what it is, or not on this machine.
+    """
+    from finetune import bases
+
+    train = house.domain.train
+    loading = bases.find(train.base).loading(train.base_settings, house.folder("bases"))
+    return {"base": _name(house), "loading": str(loading)}
+
+
+def _name(house: House) -> str:
+    train = house.domain.train
+    return str(train.base_settings.get("repo") or train.base_settings.get("path") or train.base)
+
+
 def check_base(house: House) -> None:
     """Holds the licence of the domain's base against its list, before the base is made or fetched.
 
     Raises:
-        ConfigurationError: The licence isn't on the list, or isn't known; or there is no such base.
+        ConfigurationError: The licence isn't on the list, or isn't known; there is no such base, or a setting of it
+            can't be what it is, or not on this machine.
         TrainingError: Where the base is fetched from can't be reached.
     """
     from finetune import bases
@@ -22,8 +41,9 @@ def check_base(house: House) -> None:
 
     train = house.domain.train
     allowed = LicenceGate(house.domain.licences)
-    found = bases.find(train.base).licences(train.base_settings, house.folder("bases"))
-    name = train.base_settings.get("repo") or train.base_settings.get("path") or train.base
+    base, name = bases.find(train.base), _name(house)
+    base.loading(train.base_settings, house.folder("bases"))
+    found = base.licences(train.base_settings, house.folder("bases"))
     if not found:
         raise ConfigurationError(
             f"No licence of the base {name} is known: read what it is under, and set licences in [train.base_settings]"

@@ -48,7 +48,7 @@ def findings(settings: Settings | None = None) -> list[Finding]:
     """Looks at everything, the parts that a run needs first."""
     settings = settings or Settings()
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
-        _python, _names, _walls, _pythons, _training, _gpu, _engine, _llm,
+        _python, _names, _walls, _pythons, _training, _gpu, _loading, _engine, _llm,
         lambda: _places(settings),
         lambda: _disk(settings),
     )  # fmt: skip
@@ -167,6 +167,19 @@ def _gpu() -> Iterator[Finding]:
         yield Finding(
             "GPU", "missing", f"none; {os.cpu_count()} CPU cores", "Not needed: the tiny base trains on a CPU"
         )
+
+
+def _loading() -> Iterator[Finding]:
+    """What `auto` comes to for a base that is not the built-in one."""
+    if find_spec("torch") is None:
+        return
+    from finetune.loading import Machine, decide
+
+    machine = Machine.this()
+    yield Finding("a base of the Hub", "ok", str(decide({}, 0, machine)))
+    if machine.cuda and not machine.bitsandbytes:
+        advice = "pip install 'driftune[quant]'; not needed where the weights fit into half of the GPU's memory"
+        yield Finding("4-bit", "missing", "no bitsandbytes", advice)
 
 
 def _engine() -> Iterator[Finding]:

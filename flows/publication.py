@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import zipfile
 from pathlib import Path, PurePosixPath
 
 from packaging.version import Version
 
+from finetune.loading import PLAIN
 from flows.batches import Batch
 from flows.curation import snapshot_id
 from flows.evaluation import decision_of
@@ -47,7 +49,8 @@ def publish_stage(house: House) -> list[Batch]:
         texts = sorted({str(e.parts["prompt"]) for e in rows_of(house, "train") if e.kind == "preference"})
         from finetune import tuning
 
-        model, tokenizer = tuning.load_with(base, folder)
+        exact = dataclasses.replace(base, loading=PLAIN)  # a canary in 16 bits would fit nobody else's
+        model, tokenizer = tuning.load_with(exact, folder)
         about = Publication(
             domain=house.domain.name,
             library_range=f"{new.library}>={version.major}.{version.minor},<{version.major}.{version.minor + 1}",

@@ -113,8 +113,13 @@ def read_plan(house: House) -> list[dict[str, Any]]:
 
 
 def show_plan(reference: str, *, as_json: bool) -> None:
-    """Prints `read_plan`."""
-    rows = read_plan(open_house(reference))
+    """Prints `read_plan`, and how the base would be loaded."""
+    from flows.bases import told_base
+
+    house = open_house(reference)
+    rows = read_plan(house)
+    base = told_base(house)
+    rows = [row | base if row["stage"] == "train" else row for row in rows]
     if as_json:
         print(json.dumps(rows))
         return
@@ -125,3 +130,4 @@ def show_plan(reference: str, *, as_json: bool) -> None:
     for row in rows:
         table.add_row(row["stage"], *("" if row[n] is None else str(row[n]) for n in ("batches", "units")), row["what"])
     Console().print(table)
+    print(f"The base: {base['base']}, {base['loading']}")

@@ -92,6 +92,7 @@ def train_stage(house: House) -> list[Batch]:
             domain=house.domain.name,
             experiment=house.experiment,
             adapter_sha256=content_hash(_last(tuned)),
+            device=base.loading.device,
             steps=len(curve),
             curve=curve,
             seconds=seconds,

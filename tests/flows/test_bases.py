@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from flows.bases import check_base
 from flows.house import House, open_house
+from flows.run import show_plan
 from registry.errors import ConfigurationError
 from registry.settings import Settings
 
@@ -60,4 +62,26 @@ def test_a_base_of_unknown_licence_is_refused_until_it_is_said(tmp_path: Path) -
     with house(tmp_path, TABLE + table) as opened, pytest.raises(ConfigurationError, match="No licence of the base"):
         check_base(opened)
     with house(tmp_path, TABLE + table + 'licences = ["MIT"]\n') as opened:
+        check_base(opened)
+
+
+def test_the_plan_tells_how_the_base_is_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`driftune plan` names the base and how it is put into memory, as a line and in its stage's object."""
+    table = model(tmp_path, "mit") + 'dtype = "bfloat16"\ndevice = "cpu"\n'
+    path = tmp_path / "more-itertools.toml"
+    path.write_text('[[library]]\nname = "more-itertools"\nversions = ["8.14.0", "11.2.1"]\n' + table)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DRIFTUNE_HOME", str(tmp_path / "home"))
+        show_plan(str(path), as_json=False)
+        told = f"{tmp_path}, bfloat16 on the CPU, attention as transformers chooses, no gradient checkpointing"
+        assert f"The base: {told}" in capsys.readouterr().out
+        show_plan(str(path), as_json=True)
+        [row] = [r for r in json.loads(capsys.readouterr().out) if r["stage"] == "train"]
+    assert f"{row['base']}, {row['loading']}" == told
+
+
+def test_a_setting_that_cannot_be_is_told_before_the_run(tmp_path: Path) -> None:
+    """A wrong dtype is refused with what it may be, before anything is fetched or made."""
+    table = model(tmp_path, "mit") + 'dtype = "int8"\n'
+    with house(tmp_path, TABLE + table) as opened, pytest.raises(ConfigurationError, match="can't be 'int8'"):
         check_base(opened)
