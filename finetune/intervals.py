@@ -7,7 +7,7 @@ studentised it is near what it promises, and the sign-flip test is exact under s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -202,6 +202,18 @@ def _sums(sizes: Array) -> Array:
     for size in sizes:
         sums = np.concatenate([sums + size, sums - size])
     return sums
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """The p of each of several tests, so adjusted that whoever looks at all of them is seldom misled by any.
+
+    Source: Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6, 1979.
+    """
+    adjusted, least = [1.0] * len(ps), 0.0
+    for rank, place in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
+        least = max(least, min(1.0, (len(ps) - rank) * ps[place]))
+        adjusted[place] = least
+    return adjusted
 
 
 def accepted_by_chance(values: list[float], *, alpha: float = 0.025, draws: int = 2000, seed: int = 0) -> float:

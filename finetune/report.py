@@ -1,10 +1,12 @@
-"""What the gate saw, as rows: each arm's figure, and the paired difference, by split and metric."""
+"""What the gate saw, as rows: each arm's figure, and the paired differences of arms, by split and metric."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
 
 from finetune import intervals
+from finetune.evaluation import LESS_IS_BETTER
 from finetune.gate import Decision
 from finetune.intervals import Estimate
 from registry.records import ARMS, Report, Score
@@ -33,14 +35,30 @@ def rows(
             if found is not None:
                 yield _row(found, decision, run, domain, arm, split, metric)
         for better, than in DIFFERENCES:
-            gain = intervals.difference(
-                held, split=split, metric=metric, better=better, than=than, alpha=decision.alpha
-            )
+            gain = _difference(held, split, metric, better, than, decision.alpha)
             if gain is not None:
                 yield _row(gain, decision, run, domain, f"{better}-{than}", split, metric)
     if not any(s.arm == "base+docs" for s in held):
         for split in sorted({s.split for s in held if s.metric == goal}):
             yield _row(None, decision, run, domain, "base+docs", split, goal)
+
+
+def adjusted(rows: Sequence[Report]) -> dict[str, float]:
+    """Id of a row -> its p after Holm, over all the paired differences among these rows that have one."""
+    tested = [(r.id, r.p) for r in rows if r.p is not None]
+    return dict(zip((i for i, _ in tested), intervals.holm([p for _, p in tested]), strict=True))
+
+
+def _difference(held: list[Score], split: str, metric: str, better: str, than: str, alpha: float) -> Estimate | None:
+    """The plain difference of two arms, with the p of a gain: of a fall where less is better."""
+    less = metric in LESS_IS_BETTER
+    found = intervals.difference(
+        held, split=split, metric=metric, better=better, than=than, alpha=alpha, sign=-1 if less else 1
+    )
+    if found is None or not less:
+        return found
+    low, high = (None if end is None else -end for end in (found.high, found.low))
+    return dataclasses.replace(found, value=-found.value, low=low, high=high)
 
 
 def _row(

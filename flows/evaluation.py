@@ -15,7 +15,7 @@ from registry.identity import work_key
 from registry.lake import Lake
 from registry.records import Report, Score
 
-EVALUATE_PART = "gate@2"
+EVALUATE_PART = "gate@3"
 GENERAL_WINDOWS = 160
 """Windows of held-out general code that each arm is scored on."""
 

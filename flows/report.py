@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,10 +36,7 @@ def write_report(reference: str, run: str, out: Path | None, *, as_json: bool) -
     if not rows:
         raise ConfigurationError(f"The run {found.id[:12]} has no report: run driftune evaluate {domain.name} first")
     if as_json:
-        columns = ("split", "metric", "arm", "value", "ci_low", "ci_high", "p", "n", "clusters")
-        told = [{name: getattr(row, name) for name in columns} for row in rows]
-        head = {"run": found.id, "experiment": found.experiment, "seed": found.seed}
-        print(json.dumps({**head, "decision": rows[0].decision, "reason": rows[0].reason, "rows": told}))
+        print(json.dumps(_told(found, rows)))
         return
     from finetune.page import page
 
@@ -50,6 +47,17 @@ def write_report(reference: str, run: str, out: Path | None, *, as_json: bool) -
     path = out or Path(f"{domain.name}-report.html")
     write_file(path, text.encode("utf-8", "replace"), "the report")
     print(f"Wrote {path}")
+
+
+def _told(run: Run, rows: Sequence[Report]) -> dict[str, Any]:
+    """The report as an object: a difference's p as it is and adjusted for all the differences there are."""
+    from finetune.report import adjusted
+
+    columns = ("split", "metric", "arm", "value", "ci_low", "ci_high", "p", "n", "clusters")
+    holm = adjusted(rows)
+    told = [{name: getattr(row, name) for name in columns} | {"p_holm": holm.get(row.id)} for row in rows]
+    head = {"run": run.id, "experiment": run.experiment, "seed": run.seed}
+    return {**head, "decision": rows[0].decision, "reason": rows[0].reason, "rows": told}
 
 
 def _run(lake: Lake, domain: str, start: str) -> Run:

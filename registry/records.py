@@ -367,7 +367,7 @@ class Report(Record):
     value: float | None = column("Mean over families' items; null where not measured", default=None, volatile=True)
     ci_low: float | None = column("Lower end of the 95% interval", default=None, volatile=True)
     ci_high: float | None = column("Upper end of the 95% interval", default=None, volatile=True)
-    p: float | None = column("Sign-flip test over families, one-sided", default=None, volatile=True)
+    p: float | None = column("Of a gain: sign-flip test over families, one-sided", default=None, volatile=True)
     n: int = column("Items", default=0)
     clusters: int = column("Families", default=0)
     decision: str = column("publish, rejected, undecided: the run's, repeated on each row")

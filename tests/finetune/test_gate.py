@@ -145,3 +145,17 @@ def test_the_reason_says_how_often_docs_were_shown() -> None:
         for metric, value in (("docs", 1.0), ("docs_right", float(number < 24))):
             rows.append(_score("base+docs", "context", metric, f"s{number}", f"f{number}", value))
     assert "docs in front of 100%, the right ones of 80%" in gate.decide(rows, SETTINGS).reason
+
+
+def test_p_is_of_a_gain_where_less_is_better_too() -> None:
+    """General code that got worse has a p near 1, and its difference and interval stay as they are: above zero."""
+    rows = scores(general=0.02)
+    table = {
+        r.metric: r for r in report.rows(rows, gate.decide(rows, SETTINGS), run="r", domain="d") if r.p is not None
+    }
+    worse = table["bits"]
+    assert (worse.value, worse.ci_low, worse.ci_high) == pytest.approx((0.04, 0.04, 0.04))
+    assert worse.p == 1.0
+    adjusted = report.adjusted(list(table.values()))
+    assert adjusted[worse.id] == 1.0
+    assert adjusted[table["choice@1"].id] == pytest.approx(2 * (table["choice@1"].p or 0))

@@ -105,6 +105,20 @@ def test_sign_turns_a_metric_where_less_is_better() -> None:
     assert found.gains(0.025)
 
 
+@pytest.mark.parametrize(
+    ("ps", "adjusted"),
+    [
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
+        ([0.5, 0.9], [1.0, 1.0]),
+        ([0.02], [0.02]),
+        ([], []),
+    ],
+)
+def test_holm_multiplies_by_the_tests_that_are_left(ps: list[float], adjusted: list[float]) -> None:
+    """The least p by their number, the next by one less, none below the one before, none above 1."""
+    assert intervals.holm(ps) == pytest.approx(adjusted)
+
+
 def test_interval_of_a_share_stays_among_shares() -> None:
     """Nine families, eight of which nearly agree, give a difference of shares no end above 1 or below -1."""
     values = {f"f{n}": [n * 1e-6] for n in range(8)} | {"last": [0.9]}

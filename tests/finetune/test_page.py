@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from html.parser import HTMLParser
 
 from finetune import gate, report
@@ -14,7 +15,7 @@ RUN = Run(
     snapshot="s", base="tiny", base_revision="r", recipe={}, seed=3, domain="lib",
     curve=[{"stage": "sft", "step": n, "loss": 2.0 / n} for n in (1, 2, 3)],
 )  # fmt: skip
-VOID = {"meta", "line", "circle", "polyline"}
+VOID = {"meta"}
 
 
 class _Balanced(HTMLParser):
@@ -52,14 +53,37 @@ def shown(rows: list[Score], sites: dict[str, Site]) -> _Balanced:
     return found
 
 
-def test_page_has_decision_gains_families_and_loss() -> None:
-    """The decision and its reason, a line a split and metric, who won and lost, and each stage's loss."""
-    found = shown(scores(), {})
+def test_page_has_decision_gains_arms_families_and_loss() -> None:
+    """The decision and its reason, gains with p before and after Holm, arms, who won and lost, each stage's loss."""
+    found = shown(scores(unseen=-0.04), {})
     text = " ".join(found.said)
-    for said in ("publish", "Better than its base", "+0.300", "families gained", "sft: 2.000 to 0.667 in 3 steps"):
+    for said in ("publish", "Better than its base", "+0.300", "families gained", "sft: 2.000 to 1.222", "after Holm"):
         assert said in text
-    assert found.seen.count("polyline") == 1
+    assert found.seen.count("polyline") == 2  # the loss as it is, and smoothed
+    assert found.seen.count("rect") == 30  # a bar for each family
+    assert found.seen.count("td") > 0 and "base+docs" not in found.said  # an arm that isn't built has no line
     assert found.references == []  # nothing is loaded from elsewhere
+
+
+def test_page_shows_whatever_arms_there_are() -> None:
+    """Where the base was scored with the docs too, its values and the differences from it stand on the page."""
+    text = " ".join(shown(scores(docs=0.1), {}).said)
+    for said in ("base+docs", "adapter-base+docs", "base+docs-base", "base 0.20, base+docs 0.30, adapter"):
+        assert said in text
+
+
+def test_family_is_shown_with_a_site_that_went_its_way() -> None:
+    """A family that gained is shown at a site that gained, with what each arm had there."""
+    rows = [
+        Score(run="run", arm=arm, split="context", metric="choice@1", item=item, family="f", value=value)
+        for item, base, adapter in (("a", 1.0, 0.0), ("b", 0.0, 1.0), ("c", 0.0, 1.0))
+        for arm, value in (("base", base), ("adapter", adapter))
+    ]
+    sites = {item: Site(f"before_{item}", f"new_{item}", (f"old_{item}",)) for item in "abc"}
+    text = " ".join(shown(rows, sites).said)
+    for said in ("1 families gained, 0 lost", "before_b", "+ new_b", "- old_b", "This site: base 0, adapter 1"):
+        assert said in text
+    assert "before_a" not in text
 
 
 def test_what_rows_say_stays_text() -> None:
@@ -78,3 +102,12 @@ def test_page_of_a_run_that_measured_nothing() -> None:
     text = " ".join(_Balanced(page(RUN, [], [], {}, split="context", metric="choice@1")).said)
     assert "Nothing was measured" in text
     assert "0 families gained" in text
+    assert "No curve was kept" not in text
+
+
+def test_page_of_shuffled_rows_says_so() -> None:
+    """A training on shuffled rows is no trial of other settings."""
+    run = dataclasses.replace(RUN, experiment=True, recipe={"shuffle": True}, curve=[])
+    text = " ".join(_Balanced(page(run, [], [], {}, split="context", metric="choice@1")).said)
+    assert "A training on shuffled rows" in text
+    assert "No curve was kept" in text
