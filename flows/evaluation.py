@@ -13,7 +13,7 @@ from flows.training import rows_of, run_id, tuned_adapter
 from registry.errors import ConfigurationError
 from registry.identity import work_key
 from registry.lake import Lake
-from registry.records import Report, Score
+from registry.records import Report, Run, Score
 
 EVALUATE_PART = "gate@3"
 GENERAL_WINDOWS = 160
@@ -62,7 +62,8 @@ def _scores(house: House) -> Iterable[Score]:
 def decisions_before(lake: Lake, domain: str, run: str, held_out: set[str], split: str, metric: str) -> int:
     """How many other runs of a domain, trials too, were decided on this very held-out set.
 
-    Trying until it passes doesn't work, nor does trying first and then running what passed.
+    Trying until it passes doesn't work, nor does trying first and then running what passed. Trainings on shuffled rows
+    don't count: they can't be run as the domain's own, and say nothing of which settings are better.
 
     Args:
         lake: The lake.
@@ -73,6 +74,7 @@ def decisions_before(lake: Lake, domain: str, run: str, held_out: set[str], spli
         metric: The goal metric.
     """
     others = {r.run for r in lake.read(Report, "domain = $d AND run <> $r", {"d": domain, "r": run})}
+    others -= {r.id for r in lake.read(Run, "domain = $d", {"d": domain}) if r.recipe.get("shuffle")}
     wanted = "run = $run AND split = $split AND metric = $metric AND arm = 'base'"
     items = (
         {s.item for s in lake.read(Score, wanted, {"run": other, "split": split, "metric": metric})} for other in others

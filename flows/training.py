@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from finetune import bases, corpus
+from finetune import bases, corpus, shuffling
 from finetune.bases import BaseModel
 from finetune.chain import Chain
 from finetune.tuning import Stage
@@ -59,8 +59,9 @@ def train_key(house: House) -> str:
 
 
 def trial_of(house: House) -> dict[str, bool]:
-    """What tells a trial's training from the domain's own with the same settings."""
-    return {"experiment": True} if house.experiment else {}
+    """What tells a trial's training, and one on shuffled rows, from the domain's own with the same settings."""
+    marks = {"experiment": house.experiment, "shuffle": house.domain.train.shuffle}
+    return {name: True for name, given in marks.items() if given}
 
 
 def rows_of(house: House, split: str) -> list[Example]:
@@ -111,9 +112,11 @@ def _tune(house: House) -> tuple[BaseModel, dict[str, Stage]]:
     """Base and steps of the recipe; what is finished is found, what was killed goes on."""
     work = house.folder("training") / train_key(house)[:16]
     base = base_model(house)
+    rows = rows_of(house, "train")
+    rows = shuffling.shuffled(rows, house.domain.train.seed) if house.domain.train.shuffle else rows
     files = list(corpus.standard_library())
     tuned = _chain(house).train(
-        base, rows_of(house, "train"), files, work,
+        base, rows, files, work,
         seed=house.domain.train.seed, threads=house.threads, progress=house.tell,
     )  # fmt: skip
     return base, tuned

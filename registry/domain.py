@@ -202,6 +202,7 @@ class TrainSpec(Section):
         threads: CPU threads; 0 for one a core.
         price: What an hour of training costs here, in any currency, for `runs.cost`.
         recipe: The steps of the training, each going on with the adapter of the one before; `text` is one too.
+        shuffle: Prefer any form of a call over its others, drawn at each call site: for `driftune experiment` alone.
         base_settings: Settings of the base that differ from its defaults.
         lora: Settings of the adapter that differ from the defaults.
         text: Settings of continued pretraining that differ from the defaults.
@@ -214,6 +215,7 @@ class TrainSpec(Section):
     threads: int = Field(default=0, ge=0, le=256)
     price: float = Field(default=0.0, ge=0)
     recipe: tuple[str, ...] = ("sft", "preference")
+    shuffle: bool = False
     base_settings: Mapping[str, Any] = Field(default_factory=dict)
     lora: Mapping[str, Any] = Field(default_factory=dict)
     text: Mapping[str, Any] = Field(default_factory=dict)
@@ -297,7 +299,8 @@ def load_domain(reference: str, environment: Mapping[str, str] | None = None) ->
         environment: Variables that override it; the process's own where None.
 
     Raises:
-        ConfigurationError: It is missing, no TOML, or says something unknown; one line with file, key and what to do.
+        ConfigurationError: It is missing, no TOML, or says something unknown, or what only an experiment may; one line
+            with file, key and what to do.
     """
     path = domain_path(reference)
     try:
@@ -307,9 +310,16 @@ def load_domain(reference: str, environment: Mapping[str, str] | None = None) ->
     data.setdefault("name", path.stem.lower())
     _override(data, os.environ if environment is None else environment)
     try:
-        return Domain.model_validate(data)
+        domain = Domain.model_validate(data)
     except ValidationError as error:
         raise ConfigurationError(f"{path}: {_explain(error)}", path=str(path)) from error
+    if domain.train.shuffle:  # refused here, not at the gate: what is trained on noise must not get as far as that
+        raise ConfigurationError(
+            f"{path}: train.shuffle is no setting of a domain, as what it trains must never be published: "
+            f"driftune experiment {domain.name} --set shuffle=true",
+            path=str(path),
+        )
+    return domain
 
 
 def with_table(domain: Domain, name: str, table: Mapping[str, Any]) -> Domain:

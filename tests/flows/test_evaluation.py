@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flows.evaluation import decisions_before
 from registry.lake import Lake
-from registry.records import Record, Report, Score
+from registry.records import Record, Report, Run, Score
 
 
 def decided(run: str, items: set[str], domain: str = "lib") -> list[Record]:
@@ -32,3 +32,13 @@ def test_only_other_runs_on_the_same_items_count(tmp_path: Path) -> None:
         lake.append(rows)
     assert decisions_before(lake, "lib", "5", same, "context", "choice@1") == 2
     assert decisions_before(lake, "lib", "5", {"c"}, "context", "choice@1") == 0
+
+
+def test_trainings_on_shuffled_rows_do_not_count(tmp_path: Path) -> None:
+    """Other settings that were tried count; a null experiment, which can't be run as the domain's own, doesn't."""
+    lake = Lake(str(tmp_path / "lake"), tmp_path)
+    lake.create()
+    for recipe in ({"experiment": True}, {"experiment": True, "shuffle": True}):
+        run = Run(snapshot="s", base="b", base_revision="r", recipe=recipe, seed=1, domain="lib", experiment=True)
+        lake.append([run, *decided(run.id, {"a"})])
+    assert decisions_before(lake, "lib", "5", {"a"}, "context", "choice@1") == 1

@@ -53,3 +53,10 @@ def test_what_is_no_trial_is_told_in_one_line(seed: int, setting: str, said: str
     """The domain's own settings, a setting without a value, and a table that there isn't."""
     with pytest.raises(ConfigurationError, match=said):
         trained_with(OWN, [seed], [setting])
+
+
+def test_shuffled_rows_at_the_own_seed_are_a_trial() -> None:
+    """What is trained on shuffled rows isn't the domain's own run, whatever the seed; not to shuffle is."""
+    assert trained_with(OWN, [0], ["shuffle=true"]) == [OWN | {"shuffle": True}]
+    with pytest.raises(ConfigurationError, match="the domain's own run"):
+        trained_with(OWN, [0], ["shuffle=false"])

@@ -181,6 +181,11 @@ def test_an_experiment_is_reported_and_changes_nothing_else(finished: tuple[Path
     assert driftune(home, "run", str(domain), **adopted).returncode == 4
     runs = query(home, "select seed, experiment from runs order by all")
     assert [(r["seed"], r["experiment"]) for r in runs] == [(0, False), (1, False), (1, True)]
+    shuffled = driftune(home, "experiment", str(domain), "--set", "shuffle=true", "--seed", "1", "--json")
+    assert shuffled.returncode == 0, shuffled.stderr
+    [noise] = query(home, f"select * from runs where id = '{json.loads(shuffled.stdout)['run']}'")
+    others = {r["adapter_sha256"] for r in query(home, f"select adapter_sha256 from runs where id <> '{noise['id']}'")}
+    assert noise["experiment"] and noise["adapter_sha256"] not in others
     for wrong in (("--seed", "0"), ("--set", "sft.stepps=3")):
         refused = driftune(home, "experiment", str(domain), *wrong)
         assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.domain import LibrarySpec, load_domain
+from registry.domain import LibrarySpec, load_domain, with_table
 from registry.errors import ConfigurationError
 
 SHIPPED = sorted(Path(__file__).parents[2].glob("domains/*.toml"))
@@ -33,3 +33,16 @@ def test_pins_of_a_version_that_is_not_compared_are_refused(tmp_path: Path) -> N
     file.write_text('[[library]]\nname = "lib"\nversions = ["1", "2"]\npins = { "3" = ["b==2"] }\n')
     with pytest.raises(ConfigurationError, match="'3' is none of the versions 1, 2"):
         load_domain(str(file))
+
+
+def test_training_on_noise_is_no_setting_of_a_domain(tmp_path: Path) -> None:
+    """What trains on shuffled rows is refused in the file and in the environment, and told where it can be had."""
+    file = tmp_path / "lib.toml"
+    library = '[[library]]\nname = "lib"\nversions = ["1", "2"]\n'
+    file.write_text(f"{library}[train]\nshuffle = true\n")
+    with pytest.raises(ConfigurationError, match="driftune experiment lib --set shuffle=true"):
+        load_domain(str(file), {})
+    file.write_text(library)
+    with pytest.raises(ConfigurationError, match="must never be published"):
+        load_domain(str(file), {"DRIFTUNE_TRAIN__SHUFFLE": "true"})
+    assert with_table(load_domain(str(file), {}), "train", {"shuffle": True}).train.shuffle
