@@ -93,10 +93,11 @@ class _Plain:
         self.written = 0.0
 
     def tell(self, title: str, done: int, total: int, note: str = "", /) -> None:
-        now = time.monotonic()
         if self.piece is None or self.piece.title != title:
-            self.close()
-            self.piece, self.written = _Piece(title, now), now
+            self.close()  # before this piece's time begins: the first line imports much of rich
+            self.written = time.monotonic()
+            self.piece = _Piece(title, self.written)
+        now = time.monotonic()
         self.piece.told(done, total, note)
         if now - self.written >= PLAIN_EVERY_S:
             self._write(now)

@@ -53,7 +53,7 @@ up() {
   setsid dockerd --host "unix://$socket" --data-root "$folder/data" --exec-root "$folder/exec" --pidfile "$folder/docker.pid" \
     --bridge none --iptables=false --ip6tables=false --ip-forward=false --shutdown-timeout 2 \
     >>"$folder/dockerd.log" 2>&1 </dev/null &
-  wait_for 60 answers || { tail -n 5 "$folder/dockerd.log" >&2; die "dockerd doesn't answer, its log is $folder/dockerd.log"; }
+  wait_for 180 answers || { tail -n 5 "$folder/dockerd.log" >&2; die "dockerd doesn't answer, its log is $folder/dockerd.log"; }
   echo "unix://$socket"
 }
 

@@ -60,11 +60,11 @@ def engine() -> Iterator[Path]:
     folder = tempfile.mkdtemp(prefix="engine-")
     with pytest.MonkeyPatch.context() as patch:
         try:
-            started = subprocess.run([ENGINE, "up", folder], stdout=subprocess.PIPE, text=True, timeout=300, check=True)
+            started = subprocess.run([ENGINE, "up", folder], stdout=subprocess.PIPE, text=True, timeout=500, check=True)
             patch.setenv("DOCKER_HOST", started.stdout.strip())
             yield Path(folder)
         finally:
-            subprocess.run([ENGINE, "down", folder], timeout=120, check=True)
+            subprocess.run([ENGINE, "down", folder], timeout=300, check=True)
 
 
 @pytest.fixture(scope="session")

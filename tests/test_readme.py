@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.flows.runs import ROOT
-from tests.flows.scheduled import Scheduled
+from tests.flows.scheduled import FIRST_S, SECOND_S, Scheduled
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
 
@@ -43,7 +43,7 @@ def checkout(scheduled: Scheduled, tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(FIRST_S + SECOND_S + 1200)
 def test_every_block_runs(checkout: Path) -> None:
     """Shell lines and Python of the README end without an error; `deploy` serves until it is interrupted."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("DRIFTUNE_", "PREFECT_"))}
@@ -80,4 +80,4 @@ def run_line(line: str, checkout: Path, environment: dict[str, str]) -> None:
             assert time.monotonic() < end, log.read_text()
             time.sleep(0.2)
         served.send_signal(signal.SIGINT)
-        assert served.wait(timeout=60) == 0, log.read_text()
+        assert served.wait(timeout=180) == 0, log.read_text()

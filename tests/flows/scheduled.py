@@ -52,7 +52,7 @@ def run_twice(folder: Path) -> Scheduled:
         _wait(process, log, 2, SECOND_S)
         second = _files(home)
         process.terminate()
-        exit_code = process.wait(timeout=60)
+        exit_code = process.wait(timeout=180)
         return Scheduled(home, log.read_text(), exit_code, first, second)
     finally:
         process.kill()

@@ -138,11 +138,11 @@ def test_a_second_run_of_a_domain_says_who_holds_it(finished: tuple[Path, Path],
     home = tmp_path / "home"
     first = start(home, "run", str(domain))
     try:
-        end = time.monotonic() + 120
-        while not (home / "locks" / "more-itertools.lock").exists():
+        lock = home / "locks" / "more-itertools.lock"
+        end = time.monotonic() + 300
+        while not (lock.exists() and f'"pid": {first.pid}' in lock.read_text()):
             assert time.monotonic() < end
             time.sleep(0.05)
-        time.sleep(0.5)
         second = driftune(home, "run", str(domain))
     finally:
         first.kill()

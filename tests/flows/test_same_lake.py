@@ -99,9 +99,11 @@ def test_an_upgraded_lake_is_a_fresh_one(alone: Made, tmp_path: Path) -> None:
     assert {v.id for v in upgraded.read(Verdict)} == ran
 
 
-def test_what_people_decide_holds_over_a_refresh(alone: Made) -> None:
+def test_what_people_decide_holds_over_a_refresh(alone: Made, tmp_path: Path) -> None:
     """A rejected row is removed as such; of a forgotten page nothing is left or comes back when all is made anew."""
-    home, domain = alone.lake.home, str(alone.domain)
+    home, domain = tmp_path / "home", str(alone.domain)
+    shutil.copytree(alone.lake.home, home)
+    lake = Lake(str(home / "lake"), home)
     [row] = query(home, "select example from curated where kind = 'test' and split is not null order by 1 limit 1")
     [page] = query(home, "select source_url as url from examples where source_url like '%/README.rst' limit 1")
     assert driftune(home, "annotate", row["example"][:16], "--reject", "It tests nothing").returncode == 0
@@ -113,6 +115,6 @@ def test_what_people_decide_holds_over_a_refresh(alone: Made) -> None:
         assert done.returncode == 0, done.stderr
     removed = query(home, f"select rule, detail from removals where example = '{row['example']}'")
     assert removed == [{"rule": "rejected", "detail": "It tests nothing"}]
-    assert not [p for p in alone.lake.read(Page) if p.url == page["url"]]
-    assert not [e for e in alone.lake.read(Example) if e.source_url == page["url"]]
-    assert alone.lake.read(Example)
+    assert not [p for p in lake.read(Page) if p.url == page["url"]]
+    assert not [e for e in lake.read(Example) if e.source_url == page["url"]]
+    assert lake.read(Example)

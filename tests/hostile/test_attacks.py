@@ -86,4 +86,4 @@ def test_endless_names_are_not_parsed(part: str, pool: Pool, bare: BuiltEnvironm
     began = time.monotonic()
     (verdict,) = pool.run(bare, [Program(**{"code": "x = 1", "test": "assert x == 1", part: text})], attempts=1)
     assert (verdict.outcome, verdict.detail) == ("error", "It imports a name of 200 parts")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60

@@ -101,7 +101,7 @@ def test_any_text_survives(code: str, files: dict[str, str], entry: str | None) 
 
 
 @given(text=TEXT, loss=st.floats())
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_any_json_can_be_queried(tmp_path: Path, text: str, loss: float) -> None:
     """Whatever text or number a JSON column holds, infinities and NaN too, the views over it answer."""
     lake = Lake(str(tmp_path / "lake"), tmp_path)

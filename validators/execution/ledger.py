@@ -70,12 +70,16 @@ class Ledger:
         self.path = path
         self.names = Names()
         self.outcomes: Counter[tuple[str, str]] = Counter()
+        self._fd = -1
         try:
             self._fd = self._open()
             if stat.S_ISREG(os.fstat(self._fd).st_mode):
                 self._read()
-        except OSError as error:
-            raise ConfigurationError(f"{path} can't be written: {error.strerror or error}") from error
+        except BaseException as error:
+            self.close()
+            if isinstance(error, OSError):
+                raise ConfigurationError(f"{path} can't be written: {error.strerror or error}") from error
+            raise
 
     def append(self, result: Result) -> None:
         """Write a result; it is in the file when this returns.
@@ -91,7 +95,8 @@ class Ledger:
 
     def close(self) -> None:
         """Let the next one write."""
-        os.close(self._fd)
+        if self._fd >= 0:
+            os.close(self._fd)
         self.names.close()
 
     def _open(self) -> int:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -84,27 +83,39 @@ def test_a_lease_of_what_is_gone_is_none(tmp_path: Path) -> None:
     assert Lease.of(root) is None
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from validators.execution.cache import trim
+
+left = int(sys.argv[2])
+
+def step(whole):
+    def run(*arguments, **options):
+        global left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return whole(*arguments, **options)
+    return run
+
+os.rename, os.unlink, os.rmdir = step(os.rename), step(os.unlink), step(os.rmdir)
+trim(Path(sys.argv[1]), 0)
+"""
+"""A remover that kills itself before its nth change of the disk."""
+
+
 def test_a_killed_remover_leaves_whole_environments_or_none(tmp_path: Path) -> None:
     """Killed anywhere while it removes, it leaves each environment complete or out of sight; the next one deletes the rest."""
     for i in range(12):
-        _environment(tmp_path, f"e{i}", i, files=150)
-    code = (
-        "import sys; from pathlib import Path; from validators.execution.cache import trim\ntrim(Path(sys.argv[1]), 0)"
-    )
-    kills = 0
-    for delay in (0.0, 0.004, 0.008, 0.012, 0.016, 0.02):
-        before = len(list(tmp_path.glob("environments/e*")))
-        remover = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
-        while len(list(tmp_path.glob("environments/e*"))) == before and remover.poll() is None:
-            time.sleep(0.0005)
-        time.sleep(delay)
-        kills += remover.poll() is None
-        remover.kill()
-        remover.wait()
+        _environment(tmp_path, f"e{i}", i, files=20)
+    for changes in (1, 2, 3, 15, 24, 25, 26, 60):  # 24 remove one: its new name, 21 files, two folders
+        remover = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(changes)], check=False)
+        assert remover.returncode == -signal.SIGKILL
         for root in tmp_path.glob("environments/e*"):
             assert (root / DONE).is_file()
-            assert len(list((root / "lib").iterdir())) == 150
-    assert kills
+            assert len(list((root / "lib").iterdir())) == 20
+    assert len(list(tmp_path.glob("environments/e*"))) < 12
     trim(tmp_path, 10**12)
     assert [p.name for p in (tmp_path / "environments").iterdir() if p.name.startswith(".")] == []
 

@@ -326,7 +326,7 @@ def _runs(client: Any, name: str) -> bool:
         return False
 
 
-def _until(condition: Any, seconds: float = 30.0) -> bool:
+def _until(condition: Any, seconds: float = 180.0) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():

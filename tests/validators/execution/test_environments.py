@@ -234,12 +234,14 @@ def test_pip_ends_with_us(tmp_path: Path) -> None:
     code += "resolution.resolve(sys.argv[2:], Path(sys.argv[1]), interpreters.find())"
     resolving = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), "pandas", "pytest", "networkx"])
     children = Path(f"/proc/{resolving.pid}/task/{resolving.pid}/children")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not (found := [p for p in children.read_text().split() if b"download" in _command(p)]):
         assert time.monotonic() < deadline
+        time.sleep(0.01)
     time.sleep(0.3)
     resolving.kill()
     resolving.wait()
+    deadline = time.monotonic() + 60
     while any(b"download" in _command(pid) for pid in found):
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -125,7 +125,7 @@ def test_closing_ends_it(watched: Watched, sandbox_cache: Path) -> None:
     results.close()
     for thread in set(threading.enumerate()) - before:
         if not thread.name.startswith("driftune-sandbox"):
-            thread.join(10)
+            thread.join(120)
             assert not thread.is_alive()
     assert [r.outcome for r in judge([_row(0)], watched, sandbox_cache)] == ["passed"]
 

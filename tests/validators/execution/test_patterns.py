@@ -28,6 +28,6 @@ def test_tame_pattern_finds_as_ever_and_fails_soon(pattern: str) -> None:
     """A tame pattern finds what `re` finds, and gives up on a text of millions made against it."""
     for text in ("invalid literal for int: 'xy'", "3 of four", "xxyxx", "foo  baz", "aababa", "not found here"):
         assert bool(search(tame(pattern), text)) is bool(re.search(pattern, text))
-    began = time.monotonic()
+    began = time.thread_time()
     search(tame(pattern), "x" * 3_000_000)
-    assert time.monotonic() - began < 10
+    assert time.thread_time() - began < 10
