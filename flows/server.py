@@ -92,10 +92,15 @@ def _hold(lock: IO[str]) -> bool:
 def _own(lock: IO[str], folder: Path) -> Iterator[Server]:
     """Starts a server, ended with the block."""
     lock.truncate(0)
-    port = _free_port()
-    address = f"http://127.0.0.1:{port}/api"
     log = folder / "server.log"
-    with storage("the log of Prefect's server", log), log.open("ab") as output, _process(port, output) as server:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as place,
+        storage("the log of Prefect's server", log),
+        log.open("ab") as output,
+        _process(place, output) as server,
+    ):
+        address = f"http://127.0.0.1:{place.getsockname()[1]}/api"
+        place.close()  # the server has it
         _wait_until(
             lambda: _healthy(address), lambda: server.poll() is None, f"Prefect's server did not start: see {log}"
         )
@@ -117,13 +122,22 @@ def _other(lock: IO[str]) -> Iterator[Server]:
     yield Server(address())
 
 
+_SERVE = """
+import socket, sys, uvicorn
+config = uvicorn.Config("prefect.server.api.server:create_app", factory=True, log_level="error", lifespan="on")
+uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
+"""
+"""Serves on a socket that it is handed: of a port alone, another process may take it before this one has begun."""
+
+
 @contextlib.contextmanager
-def _process(port: int, output: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+def _process(place: socket.socket, output: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     """The server's process, in a session of its own: Ctrl-C reaches this process alone, which ends the server last."""
-    factory = "prefect.server.api.server:create_app"
-    command = [sys.executable, "-m", "uvicorn", "--factory", factory, "--host", "127.0.0.1", "--port", str(port),
-               "--log-level", "error", "--lifespan", "on"]  # fmt: skip
-    child = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True, preexec_fn=die_with_parent)
+    command = [sys.executable, "-c", _SERVE, str(place.fileno())]
+    child = subprocess.Popen(
+        command, stdout=output, stderr=output, pass_fds=[place.fileno()], start_new_session=True,
+        preexec_fn=die_with_parent,
+    )  # fmt: skip
     try:
         yield child
     finally:
@@ -139,13 +153,6 @@ def die_with_parent(by: signal.Signals = signal.SIGTERM) -> None:
     """Has this process get a signal when its parent dies, however that dies (Linux; nothing elsewhere)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, by)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _healthy(address: str) -> bool:
