@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune import tasks as measured
 from finetune.tasks import PASSED, UNAVAILABLE
 from flows.bench import SOLUTION, Sample
+from flows.written import Copy
 from registry.records import Score
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Summary:
         count: Samples of each.
         samples: All programs.
         scores: Each task's values.
+        copies: The programs that copy a training row at length.
         out: Where the programs stand.
     """
 
@@ -39,6 +41,7 @@ class Summary:
     count: int
     samples: tuple[Sample, ...]
     scores: tuple[Score, ...]
+    copies: tuple[Copy, ...]
     out: Path | None
 
     def outcomes(self) -> dict[str, dict[str, int]]:
@@ -60,7 +63,8 @@ def show(summary: Summary, *, as_json: bool) -> None:
     if as_json:
         told = {"tasks": summary.tasks, "samples": summary.count, "outcomes": summary.outcomes(), "metrics": rows}
         out = None if summary.out is None else str(summary.out)
-        print(json.dumps({**told, "own_solution_fails": broken, "out": out}))
+        alike = [asdict(one) for one in summary.copies]
+        print(json.dumps({**told, "own_solution_fails": broken, "copies": alike, "out": out}))
         return
     from rich.console import Console
 
@@ -79,6 +83,11 @@ def show(summary: Summary, *, as_json: bool) -> None:
         console.print(f"The own solution of {task} does not pass: {why}", markup=False)
     if len(broken) > SHOWN:
         console.print(f"… nor do those of {len(broken) - SHOWN:,} others", markup=False)
+    for one in summary.copies[:SHOWN]:
+        said = f"{one.tokens} tokens in a row of {one.row[:12]} ({one.page}, {one.licence})"
+        console.print(f"{one.arm}, {one.task}, sample {one.sample}.{one.turn}: copies {said}", markup=False)
+    if len(summary.copies) > SHOWN:
+        console.print(f"… and {len(summary.copies) - SHOWN:,} others copy rows", markup=False)
     idle = next((s for s in summary.samples if s.outcome == UNAVAILABLE), None)
     if idle is not None:
         console.print(f"Not run: {idle.task}: {idle.detail}", markup=False)

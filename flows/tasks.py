@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import cache
@@ -14,16 +14,16 @@ from pathlib import Path
 from finetune import tasks as measured
 from finetune.generation import ENDS_OF_A_BODY, Prompt, Sampling, Writer, opened
 from finetune.repair import Turn, repair
-from finetune.tasks import UNAVAILABLE, Drawn, Task
+from finetune.tasks import UNAVAILABLE, Task
 from flows.bench import SOLUTION, Asked, Bench, Sample, Write
-from flows.house import House, open_house
+from flows.house import open_house
 from flows.judge import Options
 from flows.models import Model, models
 from flows.preflight import check_sandbox, check_training
 from flows.progress import progress
 from flows.task_table import Summary, show
+from flows.written import copies, counted
 from registry.errors import ConfigurationError
-from registry.names import SymbolIndex
 from validators.execution.pool import Pool
 from validators.execution.rows import Result, read
 
@@ -132,9 +132,11 @@ def evaluate_tasks(request: Request, file: Path, *, as_json: bool) -> int:
         path = request.out or Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="driftune-"))) / "out"
         bench = resources.enter_context(closing(Bench(path, pool, Options(timeout_s=request.timeout_s), tell)))
         samples = list(_all(bench, asked, found, request))
-        counted = list(_counted(samples, {task.id: task for task in asked}, _indexes(house)))
-    rows = list(measured.scores((one for one in counted if one.arm != SOLUTION), request.ks, request.rounds))
-    report = Summary(len(asked), request.count, tuple(samples), tuple(rows), request.out)
+        named = {task.id: task for task in asked}
+        drawn = [one for one in counted(samples, named, house) if one.arm != SOLUTION]
+        alike = copies(samples, named, house)
+    rows = tuple(measured.scores(drawn, request.ks, request.rounds))
+    report = Summary(len(asked), request.count, tuple(samples), rows, tuple(alike), request.out)
     show(report, as_json=as_json)
     return 3 if any(sample.outcome == UNAVAILABLE for sample in samples) else 0
 
@@ -199,35 +201,3 @@ def repaired(bench: Bench, first: Sequence[Asked], write: Write, rounds: int) ->
 
     repair({name: one.shown for name, one in tasks.items()}, attempt, rounds)
     return made
-
-
-Indexes = Callable[[Task], SymbolIndex | None]
-
-
-def _indexes(house: House | None) -> Indexes:
-    """The symbols of the release that a task is about, where the domain has scraped it."""
-    from packaging.utils import canonicalize_name, canonicalize_version
-
-    from flows.scraping import indexed, releases
-
-    if house is None:
-        return lambda task: None
-    library = canonicalize_name(house.library.name)
-    known = {canonicalize_version(release.version): release for release in releases(house)}
-
-    def of(task: Task) -> SymbolIndex | None:
-        release = known.get(canonicalize_version(task.pinned))
-        return indexed(house, release) if release and canonicalize_name(task.library or "") == library else None
-
-    return of
-
-
-def _counted(samples: Iterable[Sample], tasks: Mapping[str, Task], indexes: Indexes) -> Iterator[Drawn]:
-    """The samples with how many of the library's names they use, and how many of these exist."""
-    for sample in samples:
-        task = tasks[sample.task]
-        index = indexes(task)
-        names = {} if index is None else index.named_after(sample.code, len(opened(task.prompt)))
-        yield Drawn(
-            sample.arm, sample.task, sample.sample, sample.turn, sample.outcome, len(names), sum(names.values())
-        )
