@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,14 +43,35 @@ def keep_memory() -> None:
 @contextmanager
 def single_process() -> Iterator[None]:
     """No network, no parallel tokenizers, no progress bars on the terminal."""
-    with environment(
-        HF_HUB_OFFLINE="1",
-        TOKENIZERS_PARALLELISM="false",
-        HF_HUB_DISABLE_TELEMETRY="1",
-        HF_DATASETS_DISABLE_PROGRESS_BARS="1",
-        HF_HUB_DISABLE_PROGRESS_BARS="1",
+    with (
+        environment(
+            HF_HUB_OFFLINE="1",
+            TOKENIZERS_PARALLELISM="false",
+            HF_HUB_DISABLE_TELEMETRY="1",
+            HF_DATASETS_DISABLE_PROGRESS_BARS="1",
+            HF_HUB_DISABLE_PROGRESS_BARS="1",
+        ),
+        _no_hub(),
     ):
         yield
+
+
+@contextmanager
+def _no_hub() -> Iterator[None]:
+    """Nothing asked or told of the Hub: trl sends how it is used, and peft asks for bases by their names.
+
+    huggingface_hub reads the environment when it is imported, which may have been before, to fetch a base.
+    """
+    constants = sys.modules.get("huggingface_hub.constants")
+    names = ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY")
+    before = {name: getattr(constants, name) for name in names} if constants else {}
+    for name in before:
+        setattr(constants, name, True)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(constants, name, value)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from finetune import bases, tuning
+from finetune import bases, quiet, tuning
 from finetune.bases import BaseModel
 from registry.errors import ConfigurationError, TrainingError
 from registry.fingerprint import fingerprint
@@ -153,6 +153,25 @@ def test_offline_stays_offline_and_no_longer(hub: Hub, tmp_path: Path, monkeypat
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)  # as where it is first imported while something trains
     assert prepare(tmp_path).path.is_dir()
     assert constants.HF_HUB_OFFLINE is True
+
+
+def test_a_training_asks_and_tells_the_hub_nothing_after_a_fetch(
+    hub: Hub, tiny_base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Hub's client, imported to fetch a base, is offline while something trains, and then as before."""
+    from huggingface_hub import HfApi, constants, errors
+
+    prepare(tmp_path)
+    for name in ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):  # as where it was imported for that
+        monkeypatch.setattr(constants, name, False)
+    hub.asked.clear()
+    with quiet.single_process():
+        assert constants.HF_HUB_DISABLE_TELEMETRY
+        with pytest.raises(errors.OfflineModeIsEnabled):
+            HfApi(endpoint=hub.url).model_info("some/model")
+    assert hub.asked == []
+    assert HfApi(endpoint=hub.url).model_info("some/model", revision="main").sha == COMMIT
+    assert not constants.HF_HUB_DISABLE_TELEMETRY
 
 
 def test_licence_is_known_before_anything_is_fetched(hub: Hub, tmp_path: Path) -> None:
