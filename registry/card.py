@@ -31,7 +31,7 @@ running it.
 
 It fits this base only: on another one it loads without an error and answers wrongly. `registry.client.load_adapter`
 refuses any other base.
-
+{serving}
 ## What the gate saw
 
 {decision}
@@ -40,8 +40,17 @@ refuses any other base.
 """
 
 
-def card(adapter: Adapter) -> str:
-    """The text of an adapter's README.md."""
+_VLLM_RANKS = (16, 32, 64, 128, 256, 320, 512)
+"""Limits of the rank that vLLM can be started with, from its default on."""
+
+
+def card(adapter: Adapter, config: Mapping[str, Any] | None = None) -> str:
+    """The text of an adapter's README.md.
+
+    Args:
+        adapter: The version.
+        config: Its `adapter_config.json`.
+    """
     report: Mapping[str, Any] = adapter.report if isinstance(adapter.report, Mapping) else {}
     return _TEMPLATE.format(
         domain=adapter.domain,
@@ -56,7 +65,23 @@ def card(adapter: Adapter) -> str:
         licences=", ".join(adapter.licences) or "unknown",
         decision=f"**{report.get('decision', 'no decision')}**: {report.get('reason', 'no report')}.",
         table=table(report.get("rows", ())),
+        serving=serving(config or {}),
     )
+
+
+def serving(config: Mapping[str, Any]) -> str:
+    """What vLLM has to be told to serve an adapter, or that it can't; nothing where its rank isn't known."""
+    rank = max([int(config.get("r") or 0), *(config.get("rank_pattern") or {}).values()])
+    if not rank:
+        return ""
+    limit = next((n for n in _VLLM_RANKS if n >= rank), None)
+    if config.get("use_dora"):
+        told = "vLLM doesn't load it, as it is a DoRA adapter (its lengths of columns aren't LoRA's): peft does"
+    elif limit is None:
+        told = f"vLLM doesn't load it, as its rank, {rank}, is above {_VLLM_RANKS[-1]}: peft does"
+    else:
+        told = f"vLLM serves it with `--enable-lora --max-lora-rank {limit}`"
+    return f"\n{told}.\n"
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> str:

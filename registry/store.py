@@ -257,7 +257,7 @@ class Store:
             report=report_table(publication.reports),
             location=f"{publication.domain}/v{version}",
         )
-        write_file(part / CARD, card(draft).encode())
+        write_file(part / CARD, card(draft, json.loads((part / _WEIGHTS[0]).read_bytes())).encode())
         adapter = dataclasses.replace(draft, files=_listing(part))
         columns = {f.name: getattr(adapter, f.name) for f in dataclasses.fields(adapter)}
         write_file(part / MANIFEST, rfc8785.dumps({"id": adapter.id, "adapter": columns}))

@@ -87,6 +87,27 @@ def test_card_names_base_library_licences_and_gate(tmp_path: Path) -> None:
         assert said in text
 
 
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"r": 4}, "vLLM serves it with `--enable-lora --max-lora-rank 16`."),
+        ({"r": 16, "rank_pattern": {}}, "`--enable-lora --max-lora-rank 16`."),
+        ({"r": 24}, "`--enable-lora --max-lora-rank 32`."),
+        ({"r": 8, "rank_pattern": {"q_proj": 200}}, "`--enable-lora --max-lora-rank 256`."),
+        ({"r": 600}, "vLLM doesn't load it, as its rank, 600, is above 512: peft does."),
+        ({"r": 8, "use_dora": True}, "vLLM doesn't load it, as it is a DoRA adapter"),
+    ],
+)
+def test_card_says_what_serves_it(tmp_path: Path, config: dict[str, object], said: str) -> None:
+    """Ranks above 16 have to be told to vLLM, in steps, and it takes no DoRA: the card tells who serves it."""
+    folder = adapter_folder(tmp_path / "adapter")
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", **config}))
+    store = Store(tmp_path / "registry")
+    text = (store.folder(store.publish(folder, publication())) / "README.md").read_text()
+    assert said in text
+    assert "\n\n## What the gate saw\n\n" in text
+
+
 def test_card_shows_the_arms_side_by_side() -> None:
     """One line a split and metric: every arm that was measured, the gain over the base and its interval."""
     arms = {
