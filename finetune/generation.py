@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from finetune import forms
 from registry.errors import TrainingError
 
 Progress = Callable[[str, int, int], None]
@@ -46,10 +47,17 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A text to go on after, and the seed of what is drawn."""
+    """Something to go on after.
 
-    text: str
+    Attributes:
+        text: What stands before.
+        seed: Seed of what is drawn.
+        ids: Token ids that are shown instead of the text, as `finetune.forms` makes them for gaps and conversations.
+    """
+
+    text: str = ""
     seed: int = 0
+    ids: tuple[int, ...] = ()
 
 
 class Writer:
@@ -79,7 +87,7 @@ class Writer:
         Raises:
             TrainingError: The model failed.
         """
-        encoded = [self._encoded(prompt.text) for prompt in prompts]
+        encoded = [self._encoded(prompt) for prompt in prompts]
         order = sorted(range(len(prompts)), key=lambda place: len(encoded[place]))
         found: dict[int, str] = {}
         for start in range(0, len(order), self.batch):
@@ -90,13 +98,14 @@ class Writer:
                 progress("write", len(found), len(order))
         return [found[place] for place in range(len(prompts))]
 
-    def _encoded(self, text: str) -> list[int]:
+    def _encoded(self, prompt: Prompt) -> list[int]:
         """Token ids after the tokenizer's first token, as in training and scoring; the last that there is room for."""
-        tokenizer = self.tokenizer
-        first = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-        ids = list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]) if text else []
-        room = self.prompt_tokens - (first is not None)
-        return [*([] if first is None else [first]), *(ids[-room:] if room > 0 else [])]
+        if prompt.ids:
+            return list(prompt.ids[-self.prompt_tokens :])
+        begin = forms.begin(self.tokenizer)
+        text = self.tokenizer(prompt.text, add_special_tokens=False, verbose=False)["input_ids"] if prompt.text else []
+        room = self.prompt_tokens - len(begin)
+        return [*begin, *(list(text)[-room:] if room > 0 else [])]
 
     def _batch(self, rows: Sequence[Sequence[int]], seeds: Sequence[int]) -> list[str]:
         """Texts of one batch: prompts stand right, padded on the left, so that all go on at the same place."""
@@ -147,9 +156,9 @@ class Writer:
         return LogitsProcessorList([] if drawing is None else [drawing])
 
     def _ends(self) -> list[int]:
-        """The tokens that end a text: the tokenizer's and those of the model (as the ends of a turn)."""
+        """The tokens that end a text: the tokenizer's, those of the model (as the ends of a turn), control tokens."""
         own = getattr(self.model.generation_config, "eos_token_id", None)
-        found = [*(own if isinstance(own, (list, tuple)) else [own]), self.tokenizer.eos_token_id]
+        found = [*(own if isinstance(own, (list, tuple)) else [own]), *forms.stops(self.tokenizer)]
         return sorted({token for token in found if token is not None})
 
     def _pad(self) -> int:

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from finetune.forms import Order, Place, gap
+from finetune.generation import Prompt
 from finetune.scoring import Scorer, closed
 from registry.records import Example, Program, Score
 from registry.text import lines_of
@@ -36,6 +38,23 @@ class Measured:
         return Score(
             run=self.run, arm=self.arm, split=self.split, metric=metric, item=example.id, family=family, value=value
         )
+
+
+def gap_prompts(examples: Iterable[Example], tokenizer: Any) -> dict[str, Prompt]:
+    """Id of a `fim` row -> what a base sees of it: its gap in the form of the base's family, the row's files before it.
+
+    Raises:
+        ConfigurationError: The base's vocabulary has no control tokens to fill gaps in.
+    """
+    prompts = {}
+    for example in examples:
+        if example.kind == "fim":
+            files = [(str(one["path"]), str(one["text"])) for one in _parts(example).get("context", ())]
+            place = Place(example.domain, example.file, files)
+            order: Order = "spm" if _parts(example).get("order") == "spm" else "psm"
+            ids = gap(tokenizer, _part(example, "prefix"), _part(example, "suffix"), order, place)
+            prompts[example.id] = Prompt(ids=tuple(ids))
+    return prompts
 
 
 def score_gaps(examples: Iterable[Example], written: Mapping[str, str], of: Measured) -> Iterator[Score]:

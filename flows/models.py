@@ -14,6 +14,7 @@ from registry.lock import domain_lock
 from registry.settings import Settings
 
 if TYPE_CHECKING:
+    from finetune.bases import BaseModel
     from flows.house import House
     from registry.records import Adapter
 
@@ -24,34 +25,33 @@ class Model:
 
     Attributes:
         arm: `base` or `adapter`.
-        base: Folder of the base.
+        base: The base.
         adapter: Folder of the adapter on it.
         published: The adapter's record, where it comes from a registry.
     """
 
     arm: str
-    base: Path
+    base: BaseModel
     adapter: Path | None = None
     published: Adapter | None = None
 
     def identity(self) -> str:
-        """A hash of the files that decide what it writes."""
+        """A hash of what decides what it writes: its files, and how it is put into memory."""
         from registry.store import content_hash
 
-        return sha256_of([fingerprint(self.base), content_hash(self.adapter) if self.adapter else ""])
+        adapter = content_hash(self.adapter) if self.adapter else ""
+        return sha256_of([self.base.fingerprint, adapter, str(self.base.loading)])
 
     def load(self) -> tuple[Any, Any]:
         """Model and tokenizer. An adapter from a registry is held against its base, and against its canary."""
         from finetune import tuning
-        from finetune.bases import BaseModel
         from registry.client import load_adapter
 
-        base = BaseModel(self.base.name, "", self.base, "")
         if self.adapter is None:
-            return tuning.load(base)
+            return tuning.load(self.base)
         if self.published is None:
-            return tuning.load_with(base, self.adapter)
-        model, tokenizer = tuning.load(base)
+            return tuning.load_with(self.base, self.adapter)
+        model, tokenizer = tuning.load(self.base)
         return load_adapter(model, self.adapter), tokenizer
 
 
@@ -72,7 +72,7 @@ def models(house: House | None, base: Path | None, adapter: str) -> list[Model]:
     if adapter:
         return _published(adapter, base)
     if base is not None:
-        return [Model("base", base)]
+        return [Model("base", _in(base))]
     if house is not None:
         return _of_last_run(house)
     raise ConfigurationError("No model is named: name a domain, an adapter with --adapter, or a folder with --base")
@@ -84,7 +84,8 @@ def _published(reference: str, base: Path | None) -> list[Model]:
     folder, record = find(reference)
     place = base or _base_of(record)
     check_base(place, record)
-    return [Model("base", place), Model("adapter", place, folder, record)]
+    found = _in(place)
+    return [Model("base", found), Model("adapter", found, folder, record)]
 
 
 def _of_last_run(house: House) -> list[Model]:
@@ -94,7 +95,14 @@ def _of_last_run(house: House) -> list[Model]:
     run_id(house)
     with domain_lock(house.settings.root, house.domain.name, house.run):  # trained again where its folder is gone
         base, folder = tuned_adapter(house)
-    return [Model("base", base.path), Model("adapter", base.path, folder)]
+    return [Model("base", base), Model("adapter", base, folder)]
+
+
+def _in(folder: Path) -> BaseModel:
+    """The base in a folder, put into memory as fits it and this machine."""
+    from finetune import bases
+
+    return bases.find("folder").prepare((), {"path": str(folder)}, folder.parent)
 
 
 def _base_of(adapter: Adapter) -> Path:

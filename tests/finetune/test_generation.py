@@ -100,6 +100,16 @@ def test_a_long_prompt_loses_its_beginning(loaded: tuple[Any, Any]) -> None:
     assert first == second
 
 
+def test_ids_are_shown_as_they_are(loaded: tuple[Any, Any]) -> None:
+    """Ids that say what a text says give the same text; a long row of them loses its beginning."""
+    tokenizer = loaded[1]
+    writer = Writer(*loaded, Sampling(24, stop=ENDS_OF_A_BODY))
+    shown = [(tokenizer.bos_token_id, *tokenizer(p.text, add_special_tokens=False)["input_ids"]) for p in PROMPTS]
+    assert writer.write([Prompt(ids=ids) for ids in shown]) == writer.write(PROMPTS)
+    long = Prompt(ids=(5,) * 500 + shown[0])
+    assert writer.write([long]) == writer.write([Prompt(ids=long.ids[7:])])
+
+
 def test_blanks_at_the_end_are_left_to_the_model() -> None:
     """Blanks and ends of lines go, nothing else does."""
     assert [opened(text) for text in ("def f(x):\n    ", "x = ", "y\n\n", "  z")] == ["def f(x):", "x =", "y", "  z"]

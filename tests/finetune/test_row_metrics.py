@@ -8,10 +8,20 @@ import pytest
 
 from finetune import tuning
 from finetune.bases import BaseModel
-from finetune.row_metrics import Measured, distance, places, score_edits, score_gaps, score_tokens, similarity
+from finetune.row_metrics import (
+    Measured,
+    distance,
+    gap_prompts,
+    places,
+    score_edits,
+    score_gaps,
+    score_tokens,
+    similarity,
+)
 from finetune.scoring import Scorer
 from registry.records import Example, Program
 from tests.finetune.lib_drift import OLD
+from tests.finetune.test_forms import CONTROL, byte_level
 from validators.scope import scope_fault
 
 OF = Measured("run", "base", "context")
@@ -45,6 +55,18 @@ def test_gaps_are_compared_with_what_stood_there() -> None:
     ]  # fmt: skip
     assert {(s.run, s.arm, s.split) for s in found} == {("run", "base", "context")}
     assert found[0].family == "a"
+
+
+def test_gaps_are_shown_in_the_form_of_the_base() -> None:
+    """Prefix, suffix and the files of the row stand between the family's control tokens, in the row's order."""
+    tokenizer = byte_level(CONTROL["StarCoder 2"], bos_token="<|endoftext|>", eos_token="<|endoftext|>")
+    shown = [{"path": "lib/a.py", "text": "def f(): ..."}]
+    rows = [row("fim", "a", prefix="x = ", middle="f()", suffix="\n", order=o, context=shown) for o in ("psm", "spm")]
+    said = [tokenizer.decode(gap_prompts(rows, tokenizer)[one.id].ids) for one in rows]
+    assert [text.index("x = ") < text.index("<fim_suffix>") for text in said] == [True, False]
+    assert said[0].endswith("<fim_suffix>\n<fim_middle>")
+    assert all("lib/a.py\ndef f(): ..." in text and "f.py" in text for text in said)
+    assert gap_prompts([row("doc", "d")], tokenizer) == {}
 
 
 @pytest.mark.parametrize(
