@@ -9,6 +9,8 @@ take turns.
 
 * plain: driftune's `sft` step as it is, on rows as long as call sites' are.
 * packed: the same with `packed = true`, on short rows.
+* batched_eval: texts a second that `finetune.generation.Writer` writes, beside transformers' `generate` prompt by
+  prompt; greedily, both with the cache of keys and values.
 
 It takes about four minutes on two cores.
 """
@@ -21,7 +23,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +37,10 @@ if TYPE_CHECKING:
 
 PLAIN = Target("plain", 1.0)
 PACKED = Target("packed", 1.3)
+BATCHED = Target("batched_eval", 4.0)
 STEPS = 24
+PROMPTS = 32
+NEW_TOKENS = 48
 ROUNDS = 3
 THREADS = 2
 
@@ -75,11 +80,19 @@ def measured(folder: Path) -> list[Result]:
         ):
             rows = drawn(code, lengths, settings.batch * settings.steps)
             sides = [partial(side, base, rows, settings, folder) for side in (ours, by_hand)]
-            rounds = in_turns(ROUNDS, sides)
-            speeds = [f"{sum(each) / len(rounds):,.0f}" for each in zip(*rounds, strict=True)]
-            shown = dict(zip(("driftune tokens/s", "by hand tokens/s"), speeds, strict=True))
-            found.append(Result(target, [mine / other for mine, other in rounds], shown))
+            found.append(_compared(target, sides, "tokens/s"))
+        prompts = [row.prompt for row in drawn(code, USUAL, PROMPTS)]
+        sides = [partial(side, base, prompts) for side in (in_batches, one_by_one)]
+        found.append(_compared(BATCHED, sides, "texts/s"))
     return found
+
+
+def _compared(target: Target, sides: Sequence[Callable[[], float]], unit: str) -> Result:
+    """The ratio of driftune's side to the other one, and what both gave on average."""
+    rounds = in_turns(ROUNDS, sides)
+    means = [f"{sum(each) / len(rounds):,.3g} {unit}" for each in zip(*rounds, strict=True)]
+    shown = dict(zip(("driftune", "by hand"), means, strict=True))
+    return Result(target, [mine / other for mine, other in rounds], shown)
 
 
 def drawn(code: Sequence[str], lengths: tuple[int, float, int], count: int, seed: int = 0) -> list[Completion]:
@@ -121,12 +134,14 @@ def loop(base: BaseModel, rows: Sequence[Completion], settings: SftSettings) -> 
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM, AutoTokenizer, get_linear_schedule_with_warmup, set_seed
 
-    from finetune import completions
+    from finetune import completions, quiet
 
     tokenizer = AutoTokenizer.from_pretrained(base.path)
     model = AutoModelForCausalLM.from_pretrained(base.path, dtype="float32")
     set_seed(0)
-    model = get_peft_model(model, LoraConfig(r=16, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM"))
+    lora = LoraConfig(r=16, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
+    with quiet.logging_off():
+        model = get_peft_model(model, lora)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=0.0)
     schedule = get_linear_schedule_with_warmup(optimizer, max(1, settings.steps // 10), settings.steps)
@@ -143,7 +158,7 @@ def loop(base: BaseModel, rows: Sequence[Completion], settings: SftSettings) -> 
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-        told.append((float(loss), time.perf_counter() - since))
+        told.append((loss.item(), time.perf_counter() - since))
     return told
 
 
@@ -159,6 +174,33 @@ def _padded(rows: Sequence[Any], pad: int) -> dict[str, Any]:
     lengths = torch.tensor([len(row["input_ids"]) for row in rows])
     mask = torch.arange(ids.shape[1])[None, :] < lengths[:, None]
     return {"input_ids": ids, "labels": side("labels", -100), "attention_mask": mask.long()}
+
+
+def in_batches(base: BaseModel, prompts: Sequence[str]) -> float:
+    """Texts a second of driftune's writer."""
+    from finetune import tuning
+    from finetune.generation import Prompt, Sampling, Writer
+
+    writer = Writer(*tuning.load(base), Sampling(max_tokens=NEW_TOKENS))
+    since = time.perf_counter()
+    writer.write([Prompt(text) for text in prompts])
+    return len(prompts) / (time.perf_counter() - since)
+
+
+def one_by_one(base: BaseModel, prompts: Sequence[str]) -> float:
+    """Texts a second of `generate`, called for each prompt."""
+    import torch
+
+    from finetune import quiet, tuning
+
+    model, tokenizer = tuning.load(base)
+    model.eval()
+    since = time.perf_counter()
+    with torch.inference_mode(), quiet.logging_off():
+        for text in prompts:
+            given = tokenizer(text, return_tensors="pt", return_token_type_ids=False)
+            model.generate(**given, max_new_tokens=NEW_TOKENS, do_sample=False, pad_token_id=tokenizer.pad_token_id)
+    return len(prompts) / (time.perf_counter() - since)
 
 
 def _tokens(base: BaseModel, rows: Sequence[Completion], settings: SftSettings) -> int:

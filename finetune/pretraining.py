@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finetune.checkpoints import room
 from registry.errors import TrainingError
+from registry.storage import storage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,11 +36,12 @@ def train(
         progress: Told of each step.
 
     Raises:
+        ConfigurationError: The disk is full.
         TrainingError: The loss is not a number.
     """
     from finetune.quiet import single_process, threads
 
-    with threads(settings.threads), single_process():
+    with threads(settings.threads), single_process(), storage("the base", work), room():
         tokenizer = _tokenizer(settings, general + library, work)
         pools = [_tokens(tokenizer, texts, settings) for texts in (general, library)]
         model = _fit(settings, pools, tokenizer, work, progress)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from finetune import completions, evaluation, intervals, packing, quiet, tuning, watching
-from finetune.bases import BaseModel
+from finetune.bases import BaseModel, TinyBase
 from finetune.chain import Chain
 from finetune.checkpoints import finished, last_checkpoint
 from finetune.completions import Completion
@@ -28,7 +28,7 @@ from finetune.steps.sft import SftSettings
 from finetune.steps.text import TextSettings
 from registry.errors import ConfigurationError, TrainingError
 from registry.store import content_hash
-from tests.finetune.lib_drift import general, sites
+from tests.finetune.lib_drift import OLD, TINY, general, sites
 from tests.finetune.trained import SMALL, TRAIN, Death, die, make, small, texts, train
 
 SFT = SftSettings.of(SMALL["sft"])
@@ -151,7 +151,7 @@ def _disk(step: int, size: int) -> Iterator[Callable[..., None]]:
     """A callback after whose `step` no file of this process may grow beyond `size` bytes, until the block's end."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 
-    def fill(_what: str, done: int, _total: int, _note: str) -> None:
+    def fill(_what: str, done: int, _total: int, _note: str = "") -> None:
         if done == step:
             resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
 
@@ -173,6 +173,19 @@ def test_a_full_disk_loses_no_checkpoint(tiny_base: BaseModel, tmp_path: Path, s
         kept = last_checkpoint(tmp_path / "sft")
         assert kept is not None and kept.name == "checkpoint-4"
     assert content_hash(train(tiny_base, tmp_path, chain)["sft"].folder) == content_hash(short.folder)
+
+
+def test_a_full_disk_while_the_base_is_made_loses_nothing(tiny_base: BaseModel, tmp_path: Path) -> None:
+    """One line says so, and the base that is made afterwards is the same."""
+    kept = [file.text for file in general() if not file.held_out]
+    said = pytest.raises(ConfigurationError, match=r"^Can't write the base at \S+: No space left")
+    with _disk(15, 30_000) as full, said:
+        TinyBase(kept).prepare(OLD, TINY, tmp_path, full)
+    assert list(tmp_path.glob(".tiny-*.part/checkpoint.pt"))
+    steps: list[int] = []
+    made = TinyBase(kept).prepare(OLD, TINY, tmp_path, lambda what, done, total: steps.append(done))
+    assert steps[0] == 11
+    assert made.fingerprint == tiny_base.fingerprint
 
 
 @contextmanager
@@ -272,9 +285,14 @@ def test_packed_rows_give_the_gradient_of_padded_ones(tiny_base: BaseModel, tmp_
 
 
 def test_rows_are_packed_tightly() -> None:
-    """Longest first into the first sequence with room; what is too long stands alone; nothing is lost."""
-    assert packing.bins([3, 9, 4, 2, 12, 5], 10) == [[4], [1], [5, 2], [0, 3]]
-    assert packing.bins([], 10) == []
+    """The longest first, each into the emptiest sequence: as many as are needed, about as long as each other."""
+    assert packing.bins([3, 9, 4, 2, 12, 5], 10) == [[4], [1], [5, 3], [2, 0]]
+    assert packing.bins([50], 10) == [[0]]
+    rng = random.Random(0)
+    lengths = [rng.randrange(5, 60) for _ in range(40)]
+    filled = [sum(lengths[place] for place in group) for group in packing.bins(lengths, 256)]
+    assert sum(filled) == sum(lengths)
+    assert max(filled) * len(filled) < 1.1 * sum(lengths)
 
 
 def test_rows_are_what_the_settings_say() -> None:

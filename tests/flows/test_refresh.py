@@ -163,8 +163,9 @@ def test_an_experiment_is_reported_and_changes_nothing_else(finished: tuple[Path
     found = json.loads(done.stdout)
     assert found["seed"] == 1
     assert found["decision"] == "undecided"
-    runs = query(home, "select id, seed, experiment from runs order by seed")
+    runs = query(home, "select id, seed, experiment, seconds, cost from runs order by seed")
     assert [(r["seed"], r["experiment"]) for r in runs] == [(0, False), (1, True)]
+    assert all(r["cost"] == pytest.approx(r["seconds"] * 36 / 3600) for r in runs)
     assert runs[1]["id"] == found["run"]
     assert query(home, f"select count(*) n from scores where run = '{found['run']}'")[0]["n"] > 0
     assert json.loads(driftune(home, "status", "--json").stdout)[0]["reason"] == json.loads(before.stdout)[0]["reason"]

@@ -7,6 +7,7 @@ import dataclasses
 import io
 import os
 import pty
+import re
 import time
 from collections.abc import Iterator
 
@@ -133,6 +134,21 @@ def test_quick_pieces_are_not_told() -> None:
     [line] = out.getvalue().splitlines()
     assert line.startswith("slow  1,200/1,200  ")
     assert "/s  " in line
+
+
+def test_time_left_counts_from_where_a_run_went_on() -> None:
+    """What was done before, as by a training that was killed, tells nothing of the speed; a note stands beside it."""
+    out = io.StringIO()
+    with progress(output=out, wait_s=0.05) as tell:
+        tell("sft", 1000, 1100, "loss 2.000, 900 tokens/s")
+        time.sleep(0.2)
+        tell("sft", 1001, 1100, "loss 1.234, 1,000 tokens/s")
+    [line] = out.getvalue().splitlines()
+    counted = re.fullmatch(r"sft  1,001/1,100  (\S+)/s  (\S+) s left  loss 1\.234, 1,000 tokens/s  \d+ s", line)
+    assert counted is not None, line
+    rate, left = (float(number.replace(",", "")) for number in counted.groups())
+    assert rate <= 5
+    assert left >= 19
 
 
 def test_quiet_progress_writes_nothing() -> None:
