@@ -7,6 +7,7 @@ on, decide nothing (up to the rounding of sums, which differs between widths of 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -169,6 +170,28 @@ class Writer:
         size = next((place for place, token in enumerate(ids) if token in ends), len(ids))
         text = self.tokenizer.decode(ids[:size], skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return text[: min((at for stop in self.sampling.stop if (at := text.find(stop)) >= 0), default=len(text))]
+
+
+QUESTION = "Complete this Python program. Answer with all of it in one code block.\n\n```python\n{code}\n```"
+"""What a model is asked that was tuned to answer, not to go on."""
+
+_BLOCK = re.compile(r"^```(?:python|py)?[ \t]*\n(.*?)(?:^```|\Z)", re.M | re.S)
+
+
+def question(tokenizer: Any, code: str, seed: int = 0) -> Prompt:
+    """A program to be completed, as a conversation in the base's own chat template.
+
+    Raises:
+        ConfigurationError: The base has no chat template.
+    """
+    ids = forms.chat(tokenizer, [{"role": "user", "content": QUESTION.format(code=code)}])
+    return Prompt(seed=seed, ids=tuple(ids))
+
+
+def answered(begun: str, answer: str) -> str:
+    """The program that an answer comes to: its first code block, or what was begun and the answer where it has none."""
+    block = _BLOCK.search(answer)
+    return begun + answer if block is None else block[1]
 
 
 def opened(prompt: str) -> str:

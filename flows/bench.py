@@ -84,7 +84,7 @@ class Asked:
 
 
 Write = Callable[[Sequence[Asked]], Sequence[str]]
-"""What comes after what is shown, for each."""
+"""The whole program, for each."""
 
 
 class Bench:
@@ -113,8 +113,7 @@ class Bench:
         for start in range(0, len(missing), CHUNK):
             part = missing[start : start + CHUNK]
             self._tell(f"Write and run programs: {part[0].arm}", start, len(missing))
-            texts = write(part)
-            self._waiting = {one.id: (one, one.begun + text) for one, text in zip(part, texts, strict=True)}
+            self._waiting = {one.id: (one, code) for one, code in zip(part, write(part), strict=True)}
             lines = (json.dumps(one.task.row(name, code)) for name, (one, code) in self._waiting.items())
             judge_all(io.BytesIO("\n".join(lines).encode()), self, self._sandbox, self._options, _silent)
         if missing:

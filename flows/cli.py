@@ -33,6 +33,7 @@ AcceptOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 AdapterOption = Annotated[str, typer.Option(metavar="REF", help="DOMAIN@CHANNEL, DOMAIN@vN, or an adapter's folder.")]
+ChatOption = Annotated[bool, typer.Option("--chat", help="Ask in the base's chat template, if it was tuned to answer.")]
 BaseOption = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder of a base, in the Hub's layout.")]
 
 
@@ -109,7 +110,7 @@ _stage("train", "Make the base where it is missing, and train an adapter on the 
 
 @app.command()
 def evaluate(
-    domain: Annotated[str, typer.Argument(metavar="[DOMAIN]", help="A domain; with --tasks it may be left out.")] = "",
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="A domain; with --tasks it may be left out.")] = "",
     tasks: Annotated[Path | None, typer.Option(metavar="FILE", help="Tasks in HumanEval's form, one a line.")] = None,
     adapter: AdapterOption = "",
     base: BaseOption = None,
@@ -121,6 +122,7 @@ def evaluate(
     timeout: Annotated[float, typer.Option(min=0.01, help="Seconds that a program may take.")] = 10.0,
     seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = 0,
     out: Annotated[Path | None, typer.Option(help="File of results, appended to; what is in it is taken.")] = None,
+    chat: ChatOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Score base and adapter on what was held out; the gate decides. With --tasks: on your own tasks, by pass@k."""
@@ -128,7 +130,9 @@ def evaluate(
     from flows.tasks import evaluate as score
 
     ks = tuple(dict.fromkeys(k or [1]))
-    request = Request(tasks, domain, base, adapter, ks, samples, rounds, temperature, max_tokens, timeout, seed, out)
+    request = Request(
+        tasks, domain, base, adapter, ks, samples, rounds, temperature, max_tokens, timeout, seed, out, chat
+    )
     raise typer.Exit(score(request, as_json=as_json))
 
 
@@ -201,13 +205,14 @@ def solve(
     temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest token.")] = 0.0,
     max_tokens: Annotated[int, typer.Option(min=1, help="Tokens of a program at most.")] = 512,
     seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = 0,
+    chat: ChatOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write a program with execution feedback: write, run it in the sandbox, show what went wrong, write again."""
     from flows.solve import Problem
     from flows.solve import solve as find
 
-    problem = Problem(task, domain, adapter, base, test, rounds, temperature, max_tokens, seed)
+    problem = Problem(task, domain, adapter, base, test, rounds, temperature, max_tokens, seed, chat)
     raise typer.Exit(find(problem, as_json=as_json))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from finetune.generation import ENDS_OF_A_PROGRAM, Sampling, opened
 from finetune.repair import whole
 from finetune.tasks import PASSED, Task
-from flows.bench import Asked, Bench, Sample, Write
+from flows.bench import Asked, Bench, Sample
 from flows.house import House, open_house
 from flows.judge import Options
 from flows.models import Model, models
@@ -38,6 +38,7 @@ class Problem:
         temperature: As for sampling.
         max_tokens: Tokens of a program.
         seed: Seed of what is drawn.
+        chat: Whether the model is asked in its chat template, instead of having it go on.
     """
 
     text: str
@@ -49,6 +50,7 @@ class Problem:
     temperature: float = 0.0
     max_tokens: int = 512
     seed: int = 0
+    chat: bool = False
 
 
 def solve(problem: Problem, *, as_json: bool) -> int:
@@ -70,10 +72,11 @@ def solve(problem: Problem, *, as_json: bool) -> int:
         folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="driftune-")))
         bench = resources.enter_context(closing(Bench(folder / "out", pool, Options(), tell)))
         task = Task("task", said(problem.text), test, requirements=_needs(house, model))
-        sampling = Sampling(problem.max_tokens, problem.temperature, stop=ENDS_OF_A_PROGRAM)
+        sampling = Sampling(problem.max_tokens, problem.temperature, stop=() if problem.chat else ENDS_OF_A_PROGRAM)
         begun = opened(task.prompt)
         asked = Asked(task, model.arm, sampling.as_text(), begun, begun, seed=problem.seed)
-        turns = repaired(bench, [asked], _whole(writing(model, sampling)), problem.rounds)
+        write = writing(model, sampling, chat=problem.chat)
+        turns = repaired(bench, [asked], lambda asked: [whole(code) for code in write(asked)], problem.rounds)
     _show(turns, as_json=as_json)
     return 0 if turns[-1].outcome == PASSED else 3
 
@@ -102,16 +105,6 @@ def _needs(house: House | None, model: Model) -> tuple[str, ...]:
         version = house.library.versions[1]
         return (f"{house.library.name}=={version}", *house.library.beside(version))
     return () if model.published is None else (model.published.library_range,)
-
-
-def _whole(write: Write) -> Write:
-    """Programs without the statement that was cut off at the end."""
-
-    def written(asked: Sequence[Asked]) -> list[str]:
-        texts = zip(asked, write(asked), strict=True)
-        return [whole(one.begun + text)[len(one.begun) :] for one, text in texts]
-
-    return written
 
 
 def _show(turns: Sequence[Sample], *, as_json: bool) -> None:

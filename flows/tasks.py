@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from finetune import tasks as measured
-from finetune.generation import ENDS_OF_A_BODY, Prompt, Sampling, Writer, opened
+from finetune.generation import ENDS_OF_A_BODY, Prompt, Sampling, Writer, answered, opened, question
 from finetune.repair import Turn, repair
 from finetune.tasks import UNAVAILABLE, Task
 from flows.bench import SOLUTION, Asked, Bench, Sample, Write
@@ -39,6 +39,7 @@ class Request:
         tasks: File of tasks; None where the domain's stage is meant.
         domain: Domain whose base and adapter are asked, and whose symbols say which names exist.
         base: Folder of another base.
+        chat: Whether models are asked in their chat template, instead of having them go on.
         adapter: Another adapter, as `networkx@stable`.
         ks: The k of pass@k.
         samples: Programs for a task; the largest k where None.
@@ -63,6 +64,7 @@ class Request:
     timeout_s: float = 10.0
     seed: int = 0
     out: Path | None = None
+    chat: bool = False
     sandbox: str = "auto"
 
     @property
@@ -75,7 +77,7 @@ class Request:
         """How they are drawn."""
         default = 0.0 if self.count == 1 else WARM
         temperature = default if self.temperature is None else self.temperature
-        return Sampling(self.max_tokens, temperature, stop=ENDS_OF_A_BODY)
+        return Sampling(self.max_tokens, temperature, stop=() if self.chat else ENDS_OF_A_BODY)
 
     def check(self) -> None:
         """Checks what options say together.
@@ -164,10 +166,10 @@ def _all(bench: Bench, tasks: Sequence[Task], found: Iterable[Model], request: R
     terms = {"timeout_s": str(request.timeout_s)}
     solved = [(task, task.canonical_solution) for task in tasks if task.canonical_solution]
     own = [Asked(task, SOLUTION, {"solution": text, **terms}, "", task.prompt) for task, text in solved]
-    yield from bench.results(own, lambda asked: [str(one.task.canonical_solution) for one in asked])
+    yield from bench.results(own, lambda asked: [f"{one.begun}{one.task.canonical_solution}" for one in asked])
     for model in found:
-        by = {"model": model.identity(), **request.sampling.as_text(), **terms}
-        write = writing(model, request.sampling)
+        by = {"model": model.identity(), "chat": request.chat, **request.sampling.as_text(), **terms}
+        write = writing(model, request.sampling, chat=request.chat)
         drawn = [
             Asked(task, model.arm, by, opened(task.prompt), opened(task.prompt), number, seed=request.seed)
             for task in tasks
@@ -179,14 +181,21 @@ def _all(bench: Bench, tasks: Sequence[Task], found: Iterable[Model], request: R
             yield from (sample for sample in turns if sample.turn)
 
 
-def writing(model: Model, sampling: Sampling) -> Write:
+def writing(model: Model, sampling: Sampling, *, chat: bool = False) -> Write:
     """What writes under a model, which is loaded when something is first to be written."""
 
     @cache
     def writer() -> Writer:
         return Writer(*model.load(), sampling)
 
-    return lambda asked: writer().write([Prompt(one.shown, one.own_seed) for one in asked])
+    def write(asked: Sequence[Asked]) -> list[str]:
+        if not chat:
+            texts = writer().write([Prompt(one.shown, one.own_seed) for one in asked])
+            return [one.begun + text for one, text in zip(asked, texts, strict=True)]
+        texts = writer().write([question(writer().tokenizer, one.shown, one.own_seed) for one in asked])
+        return [answered(one.begun, text) for one, text in zip(asked, texts, strict=True)]
+
+    return write
 
 
 def repaired(bench: Bench, first: Sequence[Asked], write: Write, rounds: int) -> list[Sample]:

@@ -55,7 +55,7 @@ def counted(samples: Iterable[Sample], tasks: Mapping[str, Task], house: House |
     for one in samples:
         task = tasks[one.task]
         index = index_of(task)
-        names = index.named_after(_readable(one.code), len(opened(task.prompt))) if index is not None else {}
+        names = index.named_after(_readable(one.code), _begun(one, task)) if index is not None else {}
         drawn.append(Drawn(one.arm, one.task, one.sample, one.turn, one.outcome, len(names), sum(names.values())))
     return drawn
 
@@ -69,7 +69,7 @@ def copies(samples: Iterable[Sample], tasks: Mapping[str, Task], house: House | 
         return []
     rows = training_rows(house.lake, house.domain.name)
     written = [one for one in samples if one.arm != SOLUTION]
-    texts = [one.code[len(opened(tasks[one.task].prompt)) :] for one in written]
+    texts = [one.code[_begun(one, tasks[one.task]) :] for one in written]
     found = []
     for one, match in zip(written, copied(texts, row_texts(house.lake, rows.values())), strict=True):
         if match is not None:
@@ -91,6 +91,12 @@ def _indexes(house: House | None) -> Callable[[Task], SymbolIndex | None]:
         return indexed(house, release) if release and canonicalize_name(task.library or "") == library else None
 
     return of
+
+
+def _begun(sample: Sample, task: Task) -> int:
+    """How much of a program is the task's prompt; nothing where an answer says it in other words."""
+    prompt = opened(task.prompt)
+    return len(prompt) if sample.code.startswith(prompt) else 0
 
 
 def _readable(code: str) -> str:

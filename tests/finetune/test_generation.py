@@ -10,7 +10,7 @@ import pytest
 
 from finetune import tuning
 from finetune.bases import BaseModel
-from finetune.generation import ENDS_OF_A_BODY, Prompt, Sampling, Writer, opened, pass_at_k
+from finetune.generation import ENDS_OF_A_BODY, Prompt, Sampling, Writer, answered, opened, pass_at_k
 from tests.finetune.writing import BODIES, prompt
 
 
@@ -108,6 +108,21 @@ def test_ids_are_shown_as_they_are(loaded: tuple[Any, Any]) -> None:
     assert writer.write([Prompt(ids=ids) for ids in shown]) == writer.write(PROMPTS)
     long = Prompt(ids=(5,) * 500 + shown[0])
     assert writer.write([long]) == writer.write([Prompt(ids=long.ids[7:])])
+
+
+@pytest.mark.parametrize(
+    ("answer", "program"),
+    [
+        ("Sure:\n```python\ndef f():\n    return 1\n```\nAnd ```x```", "def f():\n    return 1\n"),
+        ("```\nx = 1\n```\n```python\ny = 2\n```", "x = 1\n"),
+        ("```py\nx = 1\ny = ", "x = 1\ny = "),
+        ("\n    return 1", "def f():\n    return 1"),
+        ("It is `f()`", "def f():It is `f()`"),
+    ],
+)
+def test_the_program_of_an_answer(answer: str, program: str) -> None:
+    """The first code block, whole or cut off; what goes on after the prompt where there is none."""
+    assert answered("def f():", answer) == program
 
 
 def test_blanks_at_the_end_are_left_to_the_model() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -131,6 +132,24 @@ def test_feedback_repairs_what_a_model_first_gets_wrong(
     assert evaluated(capsys, file, base=writing.path, rounds=2, out=out)[1] == said
 
 
+def test_a_tuned_model_is_asked_in_its_template(
+    writing: BaseModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --chat what the template makes of the question is shown; without a template it is one clear line."""
+    file = write_tasks(tmp_path / "tasks.jsonl", map(task, BODIES))
+    with pytest.raises(ConfigurationError, match="The base has no chat template"):
+        evaluated(capsys, file, base=writing.path, chat=True)
+    tuned = tmp_path / "tuned"
+    shutil.copytree(writing.path, tuned)
+    shown = "{{ bos_token }}{{ messages[0].content.split('```python\n')[1].split('\n```')[0] }}"
+    (tuned / "chat_template.jinja").write_text(shown)
+    _, said = evaluated(capsys, file, base=tuned, chat=True, out=tmp_path / "out.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    written = {line["task"]: line["code"] for line in lines if line["arm"] == "base"}
+    assert written["own/square"].startswith(prompt("square") + "    return x * x\n")
+    assert said["outcomes"]["base"].get("unavailable", 0) == 0
+
+
 def test_a_table_for_people(writing: BaseModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without --json: the metrics with their intervals, how many ran, and which own solutions fail."""
     broken = task("triple", canonical_solution="    return None\n")
@@ -223,6 +242,7 @@ def test_the_how_to_lists_every_field_and_option() -> None:
         "timeout",
         "seed",
         "out",
+        "chat",
         "json",
     ]
     wanted = [*fields, "requirements", "pass@k", "repair@n", "names", *(f"--{option}" for option in options)]
