@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from finetune import bases, corpus, shuffling
@@ -18,9 +19,10 @@ from flows.curation import snapshot_id
 from flows.house import House, open_house
 from flows.scraping import releases, scraped
 from registry.domain import TrainSpec
-from registry.errors import ConfigurationError
+from registry.errors import ConfigurationError, TrainingError
 from registry.identity import work_key
 from registry.records import Example, Run, SnapshotRow
+from registry.storage import write_file
 from registry.store import content_hash
 
 TRAIN_PART = "sft+preference@1"
@@ -33,9 +35,13 @@ def base_model(house: House) -> BaseModel:
     check_base(house)
     train = house.domain.train
     settings = {"threads": 1, **train.base_settings} if train.base == "tiny" else train.base_settings
+    return bases.find(train.base).prepare(_texts(house), settings, house.folder("bases"), house.tell)
+
+
+def _texts(house: House) -> Iterator[str]:
+    """What a base that is made on the spot learns of the old release; read where a base asks for it."""
     old, _ = releases(house)
-    texts = [p.markdown for p in scraped(house, old).pages if p.kind in ("source", "test", "guide")]
-    return bases.find(train.base).prepare(texts, settings, house.folder("bases"), house.tell)
+    yield from (p.markdown for p in scraped(house, old).pages if p.kind in ("source", "test", "guide"))
 
 
 def start_base(house: House, reference: str) -> None:
@@ -99,7 +105,7 @@ def train_stage(house: House) -> list[Batch]:
             seconds=seconds,
             cost=seconds / 3600 * house.domain.train.price,
         )
-        return house.finish("train", TRAIN_PART, [key], [row], since, {"run": row.id})
+        return house.finish("train", TRAIN_PART, [key], [row], since, {"run": row.id, "base": base.fingerprint})
 
     return [Batch(f"Train an adapter on {house.domain.train.base}", 1, run)]
 
@@ -112,6 +118,7 @@ def _tune(house: House) -> tuple[BaseModel, dict[str, Stage]]:
     """Base and steps of the recipe; what is finished is found, what was killed goes on."""
     work = house.folder("training") / train_key(house)[:16]
     base = base_model(house)
+    _hold(house, base, work / "begun.json")
     rows = rows_of(house, "train")
     rows = shuffling.shuffled(rows, house.domain.train.seed) if house.domain.train.shuffle else rows
     files = list(corpus.standard_library())
@@ -122,15 +129,56 @@ def _tune(house: House) -> tuple[BaseModel, dict[str, Stage]]:
     return base, tuned
 
 
+def _hold(house: House, base: BaseModel, begun: Path) -> None:
+    """Writes down what a training begins on, and refuses to go on, or to give away its adapter, on anything else.
+
+    Settings name a base; what is in its folder, and how this machine loads it, may be another thing the next time.
+
+    Raises:
+        TrainingError: The base isn't the one that it was trained on, or half of it would be loaded in another way.
+    """
+    done = house.result(train_key(house))
+    known = json.loads(begun.read_text()) if begun.is_file() else {}
+    trained_on = str({**known, **(done or {})}.get("base", base.fingerprint))
+    if trained_on != base.fingerprint:
+        raise TrainingError(
+            f"The base {base.name} has fingerprint {base.fingerprint} now, but the training in {begun.parent} was "
+            f"begun on {trained_on}: put that one back, or set revision in [train.base_settings] to train on this one",
+            wanted=trained_on, found=base.fingerprint,
+        )  # fmt: skip
+    loading = str(base.loading)
+    if done is None and known.get("loading", loading) != loading:
+        raise TrainingError(
+            f"The training in {begun.parent} was begun with {known['loading']}, and would go on with {loading}: go on "
+            "where it was begun, set that in [train.base_settings], or remove that folder to begin anew",
+            wanted=known["loading"], found=loading,
+        )  # fmt: skip
+    if not known:
+        write_file(begun, json.dumps({"base": base.fingerprint, "loading": loading}).encode(), "a training")
+
+
 def _last(tuned: Mapping[str, Stage]) -> Path:
     """The folder of the adapter that a recipe ends in."""
     return list(tuned.values())[-1].folder
 
 
 def tuned_adapter(house: House) -> tuple[BaseModel, Path]:
-    """The base and the folder of the adapter that was trained last; trained again where its folder is gone."""
+    """The base and the folder of the adapter that was trained last; trained again where its folder is gone.
+
+    Raises:
+        TrainingError: It isn't the adapter, or not the base, that the run tells of.
+    """
     base, tuned = _tune(house)
-    return base, _last(tuned)
+    folder = _last(tuned)
+    found = content_hash(folder)
+    for run in house.made(Run, train_key(house)):
+        if run.adapter_sha256 not in ("", found):
+            raise TrainingError(
+                f"The adapter in {folder} isn't the one that run {run.id} trained (SHA-256 {found}, not "
+                f"{run.adapter_sha256}): put that one back, or set another [train] seed to train anew",
+                wanted=run.adapter_sha256, found=found,
+            )  # fmt: skip
+    return base, folder
 
 
 def run_id(house: House) -> str:
