@@ -33,13 +33,14 @@ def row(domain: str, kind: str, root: str, programs: dict[str, Program], licence
 
 SOLVED = program(LONG)
 BROKEN = program(LONG.replace("near=3", "near=4"))
+FORMER = program("import lib\nformer = lib.once(1, 2, 3, 4)\n")
 HELD = program("import lib\nheld = lib.out(1, 2, 3, 4)\n")
 ROWS = {
     "test": row("lib", "test", "a", {"answer": SOLVED}, "MIT"),
     "bug": row("lib", "bug", "a", {"buggy": BROKEN, "fixed": SOLVED}, "MIT"),
     "held out": row("lib", "test", "h", {"answer": HELD}, "MIT"),
     "other": row("other", "doc", "o", {"answer": program(CODE)}, "BSD-3-Clause"),
-    "former": row("lib", "doc", "f", {"answer": program("import lib\nformer = lib.once(1, 2, 3, 4)\n")}, "MIT"),
+    "former": row("lib", "doc", "f", {"answer": FORMER}, "MIT"),
 }
 
 
@@ -54,20 +55,25 @@ def curation(domain: str, number: int, splits: dict[str, str]) -> list[Any]:
     return [snapshot, *rows, work]
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake of two domains; the first has a snapshot before its latest."""
-    lake = Lake(str(tmp_path / "lake"), tmp_path)
+    root: Path = tmp_path_factory.mktemp("home")
+    lake = Lake(str(root / "lake"), root)
     lake.create()
-    lake.append(
-        [*ROWS.values(), SOLVED, BROKEN, HELD, program(CODE), program("import lib\nformer = lib.once(1, 2, 3, 4)\n")]
-    )
+    lake.append([*ROWS.values(), SOLVED, BROKEN, HELD, FORMER, program(CODE)])
     lake.append(curation("lib", 1, {"former": "train"}))
     lake.append(curation("lib", 2, {"test": "train", "bug": "train", "held out": "context"}))
     lake.append(curation("other", 1, {"other": "train"}))
-    (tmp_path / "lib.toml").write_text('[[library]]\nname = "lib"\nversions = ["1", "2"]\n')
-    monkeypatch.setenv("DRIFTUNE_HOME", str(tmp_path))
-    return tmp_path
+    (root / "lib.toml").write_text('[[library]]\nname = "lib"\nversions = ["1", "2"]\n')
+    return root
+
+
+@pytest.fixture
+def home(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The home folder of that lake, as the environment names it."""
+    monkeypatch.setenv("DRIFTUNE_HOME", str(made))
+    return made
 
 
 def told(home: Path, text: str, capsys: pytest.CaptureFixture[str], domain: str = "", limit: int = 5) -> dict[str, Any]:
@@ -97,7 +103,7 @@ def test_what_is_not_trained_on_now_is_attributed_to_nobody(
     name: str, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Held-out rows, and those of an earlier snapshot, taught the model nothing."""
-    text = {"held out": HELD.code, "former": "import lib\nformer = lib.once(1, 2, 3, 4)\n"}[name]
+    text = {"held out": HELD, "former": FORMER}[name].code
     assert told(home, text, capsys) == {"rows": 3, "longest": 0, "copied": False, "nearest": []}
 
 
