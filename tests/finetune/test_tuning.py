@@ -6,6 +6,7 @@ import json
 import math
 import random
 import resource
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -153,12 +154,15 @@ def _disk(step: int, size: int) -> Iterator[Callable[..., None]]:
 
     def fill(_what: str, done: int, _total: int, _note: str = "") -> None:
         if done == step:
+            sys.dont_write_bytecode = True  # what is imported first here would be cached half, for every later process
             resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
 
+    before = sys.dont_write_bytecode
     try:
         yield fill
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        sys.dont_write_bytecode = before
 
 
 def test_a_full_disk_loses_no_checkpoint(tiny_base: BaseModel, tmp_path: Path, short: tuning.Stage) -> None:

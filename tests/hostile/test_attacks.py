@@ -16,6 +16,8 @@ from validators.execution.environments import BuiltEnvironment
 from validators.execution.host import descendants
 from validators.execution.pool import Pool
 
+pytestmark = pytest.mark.timeout(1800)  # all attacks behind Docker: three minutes on two quiet cores
+
 
 @pytest.fixture(scope="module")
 def findings(make: Callable[[], Pool], tmp_path_factory: pytest.TempPathFactory) -> list[Finding]:
