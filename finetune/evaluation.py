@@ -7,6 +7,10 @@
 | `bits_new`, `bits_old` | site, pair | bits per byte of the new, the old call |
 | `bits_gap` | pair | bits per byte of the old call minus those of the new one |
 | `bits` | window of held-out general code | bits per byte |
+| `docs` | call site, in an arm with docs | 1 where any documentation stands in front of the prompt |
+| `docs_right` | call site, in an arm with docs | 1 where that of the new call is among it |
+
+Every arm has the same window of tokens and the same prompts in it; an arm with docs has them in what a prompt leaves.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from finetune.corpus import SourceFile, windows
+from finetune.retrieval import Docs
 from finetune.scoring import Scorer, Span, closed
 from registry.records import Example, Score
 
@@ -36,6 +41,7 @@ def score_pairs(
     run: str,
     arm: str,
     split: str,
+    docs: Docs | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Score]:
     """Score the `preference` rows of one split under one arm.
@@ -46,13 +52,14 @@ def score_pairs(
         run: Id of the training run.
         arm: Name of the arm.
         split: Name of the split.
+        docs: What stands in front of each prompt is looked up here; nothing does where None.
         progress: Told of each site.
     """
     sites: dict[str, list[Example]] = {}
     for example in sorted((e for e in examples if e.kind == "preference"), key=lambda e: e.id):
         sites.setdefault(example.root, []).append(example)
     for done, (site, rows) in enumerate(sorted(sites.items()), start=1):
-        for metric, item, value in _site(site, rows, scorer):
+        for metric, item, value in _site(site, rows, scorer, docs):
             yield Score(
                 run=run, arm=arm, split=split, metric=metric, item=item, family=rows[0].family or site, value=value
             )
@@ -60,11 +67,17 @@ def score_pairs(
             progress(f"scores {arm} {split}", done, len(sites))
 
 
-def _site(site: str, rows: list[Example], scorer: Scorer) -> Iterator[tuple[str, str, float]]:
+def _site(site: str, rows: list[Example], scorer: Scorer, docs: Docs | None) -> Iterator[tuple[str, str, float]]:
     """Metric, item and value of one call site; all its alternatives are cut at the place where the first differs."""
     prefix = min((_part(row, "prompt") for row in rows), key=len)
     texts = [(_part(row, "prompt") + _part(row, role))[len(prefix) :] for role in ROLES for row in rows]
-    scores = scorer.scores(closed(prefix, texts))
+    spans = closed(prefix, texts)
+    if docs is not None:
+        front = docs.front(prefix, scorer.room(spans), scorer.size)
+        spans = [Span(front.text + span.prefix, span.text) for span in spans]
+        yield "docs", site, float(bool(front.text))
+        yield "docs_right", site, float(bool({*rows[0].symbols[:1]} & {*front.symbols}))
+    scores = scorer.scores(spans)
     new, others = scores[: len(rows)], scores[len(rows) :]
     yield "choice@1", site, float(new[0].mean > max(score.mean for score in others))
     yield "bits_new", site, new[0].bits

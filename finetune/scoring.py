@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -67,10 +68,13 @@ class Encoded:
 class Scorer:
     """Scores spans under one model.
 
+    What several spans have in front of them is computed once: its keys and values are handed to all of them.
+
     Args:
         model: A causal language model (a PEFT model too), on the CPU or a GPU.
         tokenizer: Its tokenizer.
-        max_tokens: Tokens of prefix and span together; a longer prefix loses its beginning.
+        max_tokens: Tokens of prefix and span together; a longer prefix loses its beginning, for all spans after it
+            at the same place.
         batch: Sequences in a forward pass.
     """
 
@@ -79,55 +83,77 @@ class Scorer:
         self.tokenizer = tokenizer
         self.max_tokens = max_tokens
         self.batch = batch
+        inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+        known = "logits_to_keep" in inspect.signature(inner.forward).parameters
+        self._last = {"logits_to_keep": 1} if known else {}  # of a prefix only its last token predicts what is scored
 
     def scores(self, spans: Iterable[Span]) -> list[SpanScore]:
         """The score of each span, in order; equal spans are computed once."""
         asked = list(spans)
-        todo = list(dict.fromkeys(asked))
-        encoded = {span: encode(self.tokenizer, span, self.max_tokens) for span in todo}
-        todo.sort(key=lambda s: len(encoded[s].prefix) + len(encoded[s].text))
+        after: dict[str, list[Span]] = {}
+        for span in dict.fromkeys(asked):
+            after.setdefault(span.prefix, []).append(span)
         found: dict[Span, SpanScore] = {}
-        for start in range(0, len(todo), self.batch):
-            part = todo[start : start + self.batch]
-            found |= zip(part, self._forward([encoded[s] for s in part]), strict=True)
+        for prefix, group in after.items():
+            encoded = encode_all(self.tokenizer, prefix, [span.text for span in group], self.max_tokens)
+            pairs = sorted(zip(group, encoded, strict=True), key=lambda pair: len(pair[1].text))
+            for start in range(0, len(pairs), self.batch):
+                part = pairs[start : start + self.batch]
+                texts = [e.text for _, e in part]
+                found |= zip((span for span, _ in part), self._forward(encoded[0].prefix, texts), strict=True)
         return [found[span] for span in asked]
 
-    def _forward(self, batch: Sequence[Encoded]) -> list[SpanScore]:
+    def room(self, spans: Sequence[Span]) -> int:
+        """Tokens that are left in front of spans after one prefix, beside the longest of them; 0 where it is cut."""
+        longest = max(self.size(span.text) for span in spans)
+        return max(0, self.max_tokens - 1 - self.size(spans[0].prefix) - longest)
+
+    def size(self, text: str) -> int:
+        """Tokens of a text."""
+        return len(_ids(self.tokenizer, text))
+
+    def _forward(self, prefix: tuple[int, ...], texts: Sequence[tuple[int, ...]]) -> list[SpanScore]:
+        """Scores of texts after one prefix.
+
+        Shorter texts are padded behind; what comes later changes nothing before it, so that no mask is due.
+        """
         import torch
 
         device = next(self.model.parameters()).device
-        rows = [list(e.prefix + e.text) for e in batch]
-        width = max(map(len, rows))
-        ids = torch.full((len(rows), width), self.tokenizer.pad_token_id or 0, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for place, row in enumerate(rows):
-            ids[place, : len(row)] = torch.tensor(row)
-            mask[place, : len(row)] = 1
+        width = max(map(len, texts))
+        ids = torch.tensor([[*text, *[0] * (width - len(text))] for text in texts], device=device)
         self.model.eval()
         with torch.inference_mode():
-            logits = self.model(
-                input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False
-            ).logits.float()
+            before = self.model(input_ids=torch.tensor([prefix], device=device), use_cache=True, **self._last)
+            logits = before.logits[:, -1:].expand(len(texts), -1, -1)
+            if width > 1:
+                cache = before.past_key_values
+                cache.batch_repeat_interleave(len(texts))
+                rest = self.model(input_ids=ids[:, :-1], past_key_values=cache, use_cache=True).logits
+                logits = torch.cat([logits, rest], dim=1)
+            picked = torch.log_softmax(logits.float(), dim=-1).gather(2, ids[:, :, None])[:, :, 0].double()
         scores = []
-        for place, e in enumerate(batch):
-            first, last = len(e.prefix), len(e.prefix) + len(e.text)
-            logprobs = torch.log_softmax(logits[place, first - 1 : last - 1], dim=-1)
-            picked = logprobs.gather(1, ids[place, first:last, None].to(device))
-            size = len(self.tokenizer.decode(list(e.text)).encode())
-            scores.append(SpanScore(float(picked.double().sum()), len(e.text), max(1, size)))
+        for row, text in zip(picked, texts, strict=True):
+            size = len(self.tokenizer.decode(list(text)).encode())
+            scores.append(SpanScore(float(row[: len(text)].sum()), len(text), max(1, size)))
         return scores
 
 
-def encode(tokenizer: Any, span: Span, max_tokens: int) -> Encoded:
-    """Token ids of a span, tokens never crossing where prefix and text meet, after the tokenizer's first token.
+def encode_all(tokenizer: Any, prefix: str, texts: Sequence[str], max_tokens: int) -> list[Encoded]:
+    """Token ids of texts after one prefix, cut at the same place for all, after the tokenizer's first token.
 
-    A prefix that is too long loses its beginning.
+    Tokens never cross where prefix and text meet. A prefix that is too long loses its beginning.
     """
-    text = _ids(tokenizer, span.text)[: max_tokens - 1] or [tokenizer.eos_token_id]
-    room = max_tokens - 1 - len(text)
-    prefix = _ids(tokenizer, span.prefix[-room * 16 :])[-room:] if room else []
+    spans = [_ids(tokenizer, text)[: max_tokens - 1] or [tokenizer.eos_token_id] for text in texts]
+    room = max_tokens - 1 - max(map(len, spans))
+    kept = _ids(tokenizer, prefix[-room * 16 :])[-room:] if room else []
     first = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-    return Encoded((first, *prefix), tuple(text))
+    return [Encoded((first, *kept), tuple(span)) for span in spans]
+
+
+def encode(tokenizer: Any, span: Span, max_tokens: int) -> Encoded:
+    """Token ids of one span; see `encode_all`."""
+    return encode_all(tokenizer, span.prefix, [span.text], max_tokens)[0]
 
 
 def _ids(tokenizer: Any, text: str) -> list[int]:

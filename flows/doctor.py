@@ -143,7 +143,7 @@ def _version_of(program: str) -> str:
 
 
 def _training() -> Iterator[Finding]:
-    parts = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
+    parts = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "bm25s")
     missing = [name for name in parts if find_spec(name) is None]
     if missing:
         advice = "pip install -c constraints.txt -e '.[train]' (or: make setup); not needed to query a lake"

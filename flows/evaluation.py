@@ -1,21 +1,26 @@
-"""The stage `evaluate`: the scores of base and adapter on what was held out, and the gate's decision."""
+"""The stage `evaluate`: the scores of four arms on what was held out, and the gate's decision.
+
+Base and adapter, each without and with the target version's docs in front of the prompt.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from finetune import corpus, evaluation, gate, report, tuning
+from finetune import corpus, evaluation, gate, report, retrieval, tuning
 from finetune.scoring import Scorer
 from flows.batches import Batch
 from flows.house import House
+from flows.scraping import indexed, releases, scraped
 from flows.training import rows_of, run_id, tuned_adapter
 from registry.errors import ConfigurationError
 from registry.identity import work_key
 from registry.lake import Lake
-from registry.records import Report, Run, Score
+from registry.records import Example, Report, Run, Score
 
-EVALUATE_PART = "gate@3"
+EVALUATE_PART = "gate@4"
+SPLITS = ("context", "symbol", "dev")
 GENERAL_WINDOWS = 160
 """Windows of held-out general code that each arm is scored on."""
 
@@ -27,7 +32,7 @@ def evaluate_key(house: House) -> str:
 
 
 def evaluate_stage(house: House) -> list[Batch]:
-    """One batch: both arms scored on all splits and on general code, and the gate's decision."""
+    """One batch: all arms scored on all splits and on general code, and the gate's decision."""
     key = evaluate_key(house)
     if house.result(key) is not None:
         return []
@@ -44,19 +49,33 @@ def evaluate_stage(house: House) -> list[Batch]:
         result = {"decision": decision.outcome, "reason": decision.reason}
         return house.finish("evaluate", EVALUATE_PART, [key], [*scores, *rows], since, result)
 
-    return [Batch("Evaluate base and adapter on what was held out", 1, run)]
+    return [Batch("Evaluate base and adapter, without and with docs, on what was held out", 1, run)]
 
 
-def _scores(house: House) -> Iterable[Score]:
+def _scores(house: House) -> Iterator[Score]:
     base, folder = tuned_adapter(house)
     run = run_id(house)
     files = list(corpus.standard_library())
-    held_out = {split: rows_of(house, split) for split in ("context", "symbol", "dev")}
+    held_out = {split: rows_of(house, split) for split in SPLITS}
+    docs = library_docs(house, [row for rows in held_out.values() for row in rows])
     for arm, loaded in (("base", tuning.load(base)), ("adapter", tuning.load_with(base, folder))):
-        scorer = Scorer(*loaded, max_tokens=192)
-        for split, rows in held_out.items():
-            yield from evaluation.score_pairs(rows, scorer, run=run, arm=arm, split=split, progress=house.tell)
+        scorer = Scorer(*loaded, max_tokens=house.domain.gate.window)
+        for name, shown in ((arm, None), (f"{arm}+docs", docs)):
+            for split, rows in held_out.items():
+                yield from evaluation.score_pairs(
+                    rows, scorer, run=run, arm=name, split=split, docs=shown, progress=house.tell
+                )
         yield from evaluation.score_general(files, scorer, run=run, arm=arm, limit=GENERAL_WINDOWS, progress=house.tell)
+
+
+def library_docs(house: House, held_out: Iterable[Example]) -> retrieval.Docs:
+    """The documentation of the target version, without the code that holds the calls of held-out sites."""
+    _, new = releases(house)
+    calls = sorted({str(row.parts["chosen"]) for row in held_out if row.kind == "preference"})
+    cut = retrieval.HeldOut(calls)
+    asked = house.domain.gate
+    pages = scraped(house, new).pages if asked.pages else ()
+    return retrieval.Docs(retrieval.documents(indexed(house, new), pages, cut), asked.docs)
 
 
 def decisions_before(lake: Lake, domain: str, run: str, held_out: set[str], split: str, metric: str) -> int:

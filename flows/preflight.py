@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flows.house import House
     from validators.execution.pool import Sandbox
 
-TRAINING = ("accelerate", "datasets", "peft", "torch", "transformers", "trl")
+TRAINING = ("accelerate", "bm25s", "datasets", "peft", "torch", "transformers", "trl")
 
 
 def check(house: House, stages: Iterable[str]) -> None:

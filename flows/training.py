@@ -73,8 +73,8 @@ def trial_of(house: House) -> dict[str, bool]:
 def rows_of(house: House, split: str) -> list[Example]:
     """The examples of one split of the latest snapshot, by id."""
     of = {"snapshot": snapshot_id(house), "split": split}
-    wanted = {r.example for r in house.lake.read(SnapshotRow, "snapshot = $snapshot AND split = $split", of)}
-    return [e for e in house.lake.read(Example, "domain = $d", {"d": house.domain.name}) if e.id in wanted]
+    wanted = sorted(r.example for r in house.lake.read(SnapshotRow, "snapshot = $snapshot AND split = $split", of))
+    return house.lake.read(Example, "id IN (SELECT unnest($ids))", {"ids": wanted}) if wanted else []
 
 
 def train_stage(house: House) -> list[Batch]:

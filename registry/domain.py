@@ -234,6 +234,9 @@ class GateSpec(Section):
         margin: By how much it may fall short of the base with docs at the interval's lower end.
         general_limit: Share by which general code may get worse (0.10 is 10%).
         unseen_limit: By how much the goal metric may fall on families that nothing was trained on (`symbol`).
+        window: Tokens of docs, prompt and call together, in every arm (the tiny base learned no more than 256).
+        docs: Pieces of documentation in a prompt at most, in the arms with docs.
+        pages: Whether paragraphs of guides and changelogs are among these, beside signatures and docstrings.
     """
 
     metric: Literal["preference", "choice@1"] = "choice@1"
@@ -243,6 +246,9 @@ class GateSpec(Section):
     margin: float = Field(default=0.05, ge=0)
     general_limit: float = Field(default=0.10, gt=0)
     unseen_limit: float = Field(default=0.05, ge=0)
+    window: int = Field(default=256, ge=32)
+    docs: int = Field(default=2, ge=1)
+    pages: bool = False
 
 
 class Domain(Section):

@@ -6,10 +6,10 @@ import math
 
 import pytest
 
-from finetune import evaluation, tuning
+from finetune import evaluation, quiet, tuning
 from finetune.bases import BaseModel
 from finetune.corpus import SourceFile
-from finetune.scoring import Scorer, Span, closed, encode
+from finetune.scoring import Scorer, Span, closed, encode, encode_all
 from tests.finetune.lib_drift import general, site, sites
 
 
@@ -53,6 +53,38 @@ def test_score_is_the_sum_over_the_spans_tokens(tiny_base: BaseModel) -> None:
     assert score.size == len(span.text)
     assert score.bits == pytest.approx(-total / math.log(2) / len(span.text), abs=1e-4)
     assert score.mean == pytest.approx(total / len(encoded.text), abs=1e-4)
+
+
+@pytest.mark.parametrize("tuned", [False, True])
+@pytest.mark.parametrize("prompt", ["", "import lib\n", "import lib\nx = 1\n" * 40])
+def test_shared_prefix_changes_no_score(tiny_base: BaseModel, prompt: str, tuned: bool) -> None:
+    """Alternatives after one prefix score within 1e-4 of what each scores alone, in one pass over all its tokens."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    model, tokenizer = tuning.load(tiny_base)
+    if tuned:
+        lora = LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
+        with quiet.logging_off():
+            model = get_peft_model(model, lora)
+    texts = ["new_call(1, other=2)\n", "f()", "x", "", "lib.old_call(1, 2)\ny = lib.other(x)\n"]
+    spans = [Span(prompt, text) for text in texts]
+    found = Scorer(model, tokenizer, max_tokens=48, batch=3).scores(spans)
+    for encoded, score in zip(encode_all(tokenizer, prompt, texts, 48), found, strict=True):
+        ids = torch.tensor([[*encoded.prefix, *encoded.text]])
+        with torch.inference_mode():
+            logprobs = torch.log_softmax(model(input_ids=ids).logits[0, :-1].float(), dim=-1)
+        alone = logprobs[len(encoded.prefix) - 1 :].gather(1, torch.tensor(encoded.text)[:, None]).double().sum()
+        assert score.tokens == len(encoded.text)
+        assert score.logprob == pytest.approx(float(alone), abs=1e-4)
+
+
+def test_alternatives_lose_the_beginning_of_their_prefix_at_one_place(tiny_base: BaseModel) -> None:
+    """Where the longest of them doesn't fit, all see the same prompt, so that none has more to go by."""
+    _, tokenizer = tuning.load(tiny_base)
+    short, long = encode_all(tokenizer, "x = 1\n" * 500, ["f()", "lib.f(1, 2, 3)\n"], 32)
+    assert short.prefix == long.prefix
+    assert len(long.prefix) + len(long.text) == 32 > len(short.prefix) + len(short.text)
 
 
 def test_order_and_repeats_do_not_matter(tiny_base: BaseModel) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from finetune import intervals
 from registry.lake import Lake
-from registry.records import Score
+from registry.records import ARMS, Score
 from tests.flows.runs import query
 from tests.flows.scheduled import FIRST_S, SECOND_S, Scheduled
 
@@ -77,7 +77,19 @@ def test_the_gate_published_what_gains_on_call_sites_it_never_saw(scheduled: Sch
     assert found["bits_new"]["ci_high"] < 0
     assert found["bits_gap"]["value"] > 0
     assert found["bits_gap"]["ci_low"] > 0
-    assert query(scheduled.home, "select reason from reports where arm = 'base+docs'")
+
+
+def test_four_arms_are_measured_on_three_splits(scheduled: Scheduled) -> None:
+    """Base and adapter, without and with docs, on the same sites; nearly every prompt has docs, many the right ones."""
+    rows = query(scheduled.home, "select * from reports where metric in ('choice@1', 'docs', 'docs_right')")
+    for split in ("context", "symbol", "dev"):
+        sites = {row["arm"]: row["n"] for row in rows if (row["split"], row["metric"]) == (split, "choice@1")}
+        assert sites.keys() >= set(ARMS)
+        assert len({sites[arm] for arm in ARMS}) == 1
+        shown = {row["metric"]: row["value"] for row in rows if (row["split"], row["arm"]) == (split, "base+docs")}
+        assert shown["docs"] >= 0.9
+        assert shown["docs_right"] >= 0.4
+    assert all("docs in front of" in row["reason"] for row in rows)
 
 
 def test_general_code_is_at_most_ten_percent_worse(scheduled: Scheduled) -> None:
