@@ -6,6 +6,7 @@ on, decide nothing (up to the rounding of sums, which differs between widths of 
 
 from __future__ import annotations
 
+import ast
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 
 from finetune import forms
 from registry.errors import TrainingError
+from registry.trees import parsed
 
 Progress = Callable[[str, int, int], None]
 
@@ -201,6 +203,22 @@ def opened(prompt: str) -> str:
     there, and it writes worse.
     """
     return prompt.rstrip()
+
+
+def nothing(prompt: str) -> str | None:
+    """A body that does nothing, for the function or class that a prompt ends in; None where it ends in none."""
+    begun = opened(prompt)
+    last = begun.rpartition("\n")[2]
+    own = last[: len(last) - len(last.lstrip())]
+    for blanks in (own, f"{own}    ", f"{own}  ", f"{own}\t"):
+        text = f"\n{blanks}pass\n"
+        tree = parsed(begun + text)
+        if blanks and tree is not None and isinstance(tree.body[-1], _DEFINES):
+            return text
+    return None
+
+
+_DEFINES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 def _gumbel(seeds: Sequence[int], sampling: Sampling) -> Any:

@@ -15,6 +15,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from packaging.version import InvalidVersion, Version
+
 from finetune import intervals
 from finetune.generation import pass_at_k
 from finetune.intervals import Estimate
@@ -26,6 +28,9 @@ SPLIT = "tasks"
 ALPHA = 0.025
 """Error allowed on each side of an interval."""
 
+LINE_BYTES = 4 << 20
+"""What a task's line may take: with what is written for it, it has to fit into a row of `driftune judge`."""
+
 _TEXTS = ("entry_point", "canonical_solution", "library", "version", "python")
 
 
@@ -36,7 +41,7 @@ class Task:
     Attributes:
         id: Its name: `task_id`, as text.
         prompt: What the model goes on after.
-        test: Python that runs after the program, in its namespace.
+        test: Python that runs after the program, in its namespace; something must stand in it.
         entry_point: The function that the test calls.
         canonical_solution: What its author goes on with.
         library: A library that it is about, with its `version`.
@@ -83,10 +88,10 @@ def read(file: BinaryIO, name: str) -> list[Task]:
         ConfigurationError: A line is no task, a name stands twice, or there is none; the message names the line.
     """
     tasks: dict[str, Task] = {}
-    for number, line in enumerate(file, 1):
+    for number, line in enumerate(iter(lambda: file.readline(LINE_BYTES + 1), b""), 1):
         if line.strip():
             try:
-                task = _task(json.loads(line.decode("utf-8-sig")))
+                task = _task(_object(line))
                 if task.id in tasks:
                     raise ValueError(f"task_id {task.id!r} stands in an earlier line too")
             except (ValueError, RecursionError) as error:
@@ -95,6 +100,12 @@ def read(file: BinaryIO, name: str) -> list[Task]:
     if not tasks:
         raise ConfigurationError(f"No task in {name}: write one JSON object a line, with task_id, prompt and test")
     return list(tasks.values())
+
+
+def _object(line: bytes) -> Any:
+    if len(line) > LINE_BYTES:
+        raise ValueError(f"it is longer than {LINE_BYTES >> 20} MB")
+    return json.loads(line.decode("utf-8-sig"))
 
 
 def _task(said: Any) -> Task:
@@ -107,19 +118,41 @@ def _task(said: Any) -> Task:
         )
     texts = {field: _text(said, field) for field in ("prompt", "test")}
     texts |= {field: _text(said, field) for field in _TEXTS if said.get(field) is not None}
+    if not texts["test"].strip():
+        raise ValueError("test is empty: every program would pass")
     if ("library" in texts) != ("version" in texts):
         raise ValueError("library and version go together: name both, or write requirements")
-    needs = said.get("requirements") or []
+    _check_pin(texts.get("library"), texts.get("version"))
+    needs = said.get("requirements")
+    needs = [] if needs is None else needs
     if not isinstance(needs, list) or not all(isinstance(need, str) for need in needs):
         raise ValueError('requirements must be a list such as ["pandas==1.5.3"]')
-    return Task(id=str(name), **texts, requirements=tuple(needs))
+    return Task(id=_whole(str(name), "task_id"), **texts, requirements=tuple(needs))
+
+
+def _check_pin(library: str | None, version: str | None) -> None:
+    if library is not None and not library.strip():
+        raise ValueError("library is empty: name one, or leave it out with its version")
+    if version is not None:
+        try:
+            Version(version.removeprefix("==").strip())
+        except InvalidVersion as error:
+            raise ValueError(f"version must be one version such as 1.5.3, and is {version[:50]!r}") from error
 
 
 def _text(said: Mapping[str, Any], field: str) -> str:
     value = said.get(field)
     if not isinstance(value, str):
         raise ValueError(f"{field} must be a string" + ("" if field in said else ", and is missing"))
-    return value
+    return _whole(value, field)
+
+
+def _whole(text: str, field: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{field} holds half a character (\\u{ord(text[error.start]):04x})") from error
+    return text
 
 
 def _why(error: Exception) -> str:
@@ -159,6 +192,8 @@ class Drawn:
 def scores(drawn: Iterable[Drawn], ks: Collection[int], rounds: int = 1) -> Iterator[Score]:
     """Each task's value of each metric, under each arm. Programs that could not be run count nowhere.
 
+    Nor does a task count in `repair@n` of which no turn passed and one could not be run: nobody knows what came of it.
+
     Args:
         drawn: All programs.
         ks: The k of pass@k; left out where a task has fewer samples that ran.
@@ -166,22 +201,21 @@ def scores(drawn: Iterable[Drawn], ks: Collection[int], rounds: int = 1) -> Iter
     """
     groups: dict[tuple[str, str], list[Drawn]] = {}
     for one in drawn:
-        if one.outcome != UNAVAILABLE:
-            groups.setdefault((one.arm, one.task), []).append(one)
+        groups.setdefault((one.arm, one.task), []).append(one)
     for (arm, task), programs in sorted(groups.items()):
         for metric, value in _values(programs, ks, rounds):
             yield Score(run="", arm=arm, split=SPLIT, metric=metric, item=task, family=task, value=value)
 
 
 def _values(programs: Sequence[Drawn], ks: Collection[int], rounds: int) -> Iterator[tuple[str, float]]:
-    first = [one for one in programs if one.turn == 0]
+    first = [one for one in programs if one.turn == 0 and one.outcome != UNAVAILABLE]
     passed = sum(one.outcome == PASSED for one in first)
     for k in sorted(ks):
         if k <= len(first):
             yield f"pass@{k}", pass_at_k(len(first), passed, k)
-    repaired = [one for one in programs if one.sample == 0 and one.turn < rounds]
-    if rounds > 1 and any(one.turn == 0 for one in repaired):
-        yield f"repair@{rounds}", float(any(one.outcome == PASSED for one in repaired))
+    chain = [one.outcome for one in programs if one.sample == 0 and one.turn < rounds]
+    if rounds > 1 and chain and (PASSED in chain or UNAVAILABLE not in chain):
+        yield f"repair@{rounds}", float(PASSED in chain)
     named = sum(one.named for one in first)
     if named:
         yield "names", sum(one.known for one in first) / named

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -24,6 +25,9 @@ PART = "tasks@1"
 SOLUTION = "solution"
 """The arm of the tasks' own solutions: what can be reached at all in their environments."""
 
+CONTROL = "control"
+"""The arm of programs that do nothing: a task that one of them passes measures nothing."""
+
 CHUNK = 64
 """Programs that are written before they are run: so much is lost by a kill."""
 
@@ -33,7 +37,7 @@ class Sample(Result):
     """A result with what was judged: a line of `--out`.
 
     Attributes:
-        arm: base, adapter, or solution: the task's own.
+        arm: base, adapter, or solution (the task's own), or control (one that does nothing).
         task: Id of the task.
         sample: Which of the task's samples it is, from 0.
         turn: 0 for a sample; 1 and on for corrections of it.
@@ -74,7 +78,9 @@ class Asked:
     @property
     def id(self) -> str:
         """Names it for people, and by all that decides what is written and what becomes of it."""
-        decides = [PART, HARNESS, dict(self.by), self.shown, self.begun, self.task.row("", ""), self.seed]
+        row = self.task.row("", "")
+        row["python"] = row["python"] or platform.python_version()
+        decides = [PART, HARNESS, dict(self.by), self.shown, self.begun, row, self.seed]
         return f"{self.task.id} {self.arm} {self.sample}.{self.turn} {sha256_of(decides)[:16]}"
 
     @property
@@ -134,13 +140,13 @@ class Bench:
 
 
 def _samples(path: Path) -> dict[str, Sample]:
-    """The samples in a file that a ledger has put in order: other results in it are passed over."""
+    """The samples in a file that a ledger has put in order: other results and empty lines in it are passed over."""
     names = [field.name for field in fields(Sample)]
     found = {}
     if path.is_file():
         with path.open("rb") as file:
-            for said in map(json.loads, file):
-                if "code" in said:
+            for said in (json.loads(line) for line in file if line.strip()):
+                if all(name in said for name in names):
                     found[str(said["id"])] = Sample(**{name: said[name] for name in names})
     return found
 

@@ -34,6 +34,7 @@ AcceptOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 AdapterOption = Annotated[str, typer.Option(metavar="REF", help="DOMAIN@CHANNEL, DOMAIN@vN, or an adapter's folder.")]
 ChatOption = Annotated[bool, typer.Option("--chat", help="Ask in the base's chat template, if it was tuned to answer.")]
+SeedOption = Annotated[int, typer.Option(min=0, max=2**53 - 1, help="Seed of what is drawn.")]
 BaseOption = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder of a base, in the Hub's layout.")]
 
 
@@ -120,7 +121,7 @@ def evaluate(
     temperature: Annotated[float | None, typer.Option(min=0, help="0 for one sample, 0.8 for several.")] = None,
     max_tokens: Annotated[int, typer.Option(min=1, help="Tokens of a program at most.")] = 256,
     timeout: Annotated[float, typer.Option(min=0.01, help="Seconds that a program may take.")] = 10.0,
-    seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = 0,
+    seed: SeedOption = 0,
     out: Annotated[Path | None, typer.Option(help="File of results, appended to; what is in it is taken.")] = None,
     chat: ChatOption = False,
     as_json: JsonOption = False,
@@ -204,7 +205,7 @@ def solve(
     rounds: Annotated[int, typer.Option(min=1, help="Programs at most; each sees what the last did wrong.")] = 3,
     temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest token.")] = 0.0,
     max_tokens: Annotated[int, typer.Option(min=1, help="Tokens of a program at most.")] = 512,
-    seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = 0,
+    seed: SeedOption = 0,
     chat: ChatOption = False,
     as_json: JsonOption = False,
 ) -> None:

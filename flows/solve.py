@@ -12,7 +12,7 @@ from pathlib import Path
 
 from finetune.generation import ENDS_OF_A_PROGRAM, Sampling, opened
 from finetune.repair import whole
-from finetune.tasks import PASSED, Task
+from finetune.tasks import LINE_BYTES, PASSED, Task
 from flows.bench import Asked, Bench, Sample
 from flows.house import House, open_house
 from flows.judge import Options
@@ -85,16 +85,24 @@ def said(text: str) -> str:
     """What is wanted as the comment that a program begins with.
 
     Raises:
-        ConfigurationError: Nothing is said.
+        ConfigurationError: Nothing is said, or something that is no text.
     """
     if not text.strip():
         raise ConfigurationError("No task: say in words what the program shall do")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ConfigurationError("The task is no text in UTF-8: write it anew") from error
     return "".join(f"# {line}".rstrip() + "\n" for line in text.strip().splitlines()) + "\n"
 
 
 def _test(path: Path | None) -> str:
     try:
-        return "" if path is None else path.read_text(encoding="utf-8")
+        if path is None:
+            return ""
+        if path.stat().st_size > LINE_BYTES:
+            raise ConfigurationError(f"{path} is no test: it is larger than {LINE_BYTES >> 20} MB")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} can't be read: {error}") from error
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from finetune import tasks as measured
 from finetune.tasks import PASSED, UNAVAILABLE
-from flows.bench import SOLUTION, Sample
+from flows.bench import CONTROL, SOLUTION, Sample
 from flows.written import Copy
 from registry.records import Score
 
@@ -55,6 +55,10 @@ class Summary:
         """An arm's programs that ran and didn't pass."""
         return [s for s in self.samples if s.arm == arm and s.outcome not in (PASSED, UNAVAILABLE)]
 
+    def idle(self) -> list[str]:
+        """The tasks that a program passes which does nothing: they measure nothing."""
+        return [s.task for s in self.samples if s.arm == CONTROL and s.outcome == PASSED]
+
 
 def show(summary: Summary, *, as_json: bool) -> None:
     """Prints what came of an evaluation."""
@@ -64,7 +68,8 @@ def show(summary: Summary, *, as_json: bool) -> None:
         told = {"tasks": summary.tasks, "samples": summary.count, "outcomes": summary.outcomes(), "metrics": rows}
         out = None if summary.out is None else str(summary.out)
         alike = [asdict(one) for one in summary.copies]
-        print(json.dumps({**told, "own_solution_fails": broken, "copies": alike, "out": out}))
+        tasks = {"own_solution_fails": broken, "passed_by_nothing": summary.idle()}
+        print(json.dumps({**told, **tasks, "copies": alike, "out": out}))
         return
     from rich.console import Console
 
@@ -83,6 +88,9 @@ def show(summary: Summary, *, as_json: bool) -> None:
         console.print(f"The own solution of {task} does not pass: {why}", markup=False)
     if len(broken) > SHOWN:
         console.print(f"… nor do those of {len(broken) - SHOWN:,} others", markup=False)
+    if summary.idle():
+        named = ", ".join(summary.idle()[:SHOWN]) + (", …" if len(summary.idle()) > SHOWN else "")
+        console.print(f"A program that does nothing passes {len(summary.idle()):,} of the tasks: {named}", markup=False)
     for one in summary.copies[:SHOWN]:
         said = f"{one.tokens} tokens in a row of {one.row[:12]} ({one.page}, {one.licence})"
         console.print(f"{one.arm}, {one.task}, sample {one.sample}.{one.turn}: copies {said}", markup=False)

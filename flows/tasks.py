@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import tempfile
@@ -12,10 +13,10 @@ from functools import cache
 from pathlib import Path
 
 from finetune import tasks as measured
-from finetune.generation import ENDS_OF_A_BODY, Prompt, Sampling, Writer, answered, opened, question
+from finetune.generation import ENDS_OF_A_BODY, Prompt, Sampling, Writer, answered, nothing, opened, question
 from finetune.repair import Turn, repair
 from finetune.tasks import UNAVAILABLE, Task
-from flows.bench import SOLUTION, Asked, Bench, Sample, Write
+from flows.bench import CONTROL, SOLUTION, Asked, Bench, Sample, Write
 from flows.house import open_house
 from flows.judge import Options
 from flows.models import Model, models
@@ -24,6 +25,9 @@ from flows.progress import progress
 from flows.task_table import Summary, show
 from flows.written import copies, counted
 from registry.errors import ConfigurationError
+from registry.records import Program
+from registry.trees import parsed
+from validators.execution.entry import CHECK, test_of
 from validators.execution.pool import Pool
 from validators.execution.rows import Result, read
 
@@ -135,7 +139,7 @@ def evaluate_tasks(request: Request, file: Path, *, as_json: bool) -> int:
         bench = resources.enter_context(closing(Bench(path, pool, Options(timeout_s=request.timeout_s), tell)))
         samples = list(_all(bench, asked, found, request))
         named = {task.id: task for task in asked}
-        drawn = [one for one in counted(samples, named, house) if one.arm != SOLUTION]
+        drawn = [one for one in counted(samples, named, house) if one.arm not in (SOLUTION, CONTROL)]
         alike = copies(samples, named, house)
     rows = tuple(measured.scores(drawn, request.ks, request.rounds))
     report = Summary(len(asked), request.count, tuple(samples), rows, tuple(alike), request.out)
@@ -154,6 +158,12 @@ def tasks_of(path: Path) -> list[Task]:
             found = measured.read(file, str(path))
     except OSError as error:
         raise ConfigurationError(f"{path} can't be read: {error.strerror or error}") from error
+    for task in found:
+        if _never_called(task):
+            raise ConfigurationError(
+                f"Task {task.id!r} of {path} is no valid task: its test defines {CHECK} and never calls it, so that "
+                "every program would pass; name the function that it is called with as entry_point"
+            )
     lines = "\n".join(json.dumps(task.row(task.id, task.prompt)) for task in found)
     for row in read(io.BytesIO(lines.encode())):
         if isinstance(row, Result):
@@ -161,12 +171,22 @@ def tasks_of(path: Path) -> list[Task]:
     return found
 
 
+def _never_called(task: Task) -> bool:
+    """Whether the test, as the sandbox runs it, defines `check` and leaves it at that."""
+    tree = parsed(test_of(Program(code="", test=task.test, entry_point=task.entry_point)))
+    nodes = list(ast.walk(tree)) if tree is not None else []
+    defined = any(isinstance(node, ast.FunctionDef) and node.name == CHECK for node in nodes)
+    return defined and not any(isinstance(node, ast.Name) and node.id == CHECK for node in nodes)
+
+
 def _all(bench: Bench, tasks: Sequence[Task], found: Iterable[Model], request: Request) -> Iterator[Sample]:
-    """The tasks' own solutions, then every arm's samples and corrections."""
+    """The tasks' own solutions, programs that do nothing, then every arm's samples and corrections."""
     terms = {"timeout_s": str(request.timeout_s)}
     solved = [(task, task.canonical_solution) for task in tasks if task.canonical_solution]
     own = [Asked(task, SOLUTION, {"solution": text, **terms}, "", task.prompt) for task, text in solved]
     yield from bench.results(own, lambda asked: [f"{one.begun}{one.task.canonical_solution}" for one in asked])
+    idle = [Asked(task, CONTROL, terms, "", opened(task.prompt)) for task in tasks]
+    yield from bench.results(idle, lambda asked: [one.begun + (nothing(one.task.prompt) or "\n") for one in asked])
     for model in found:
         by = {"model": model.identity(), "chat": request.chat, **request.sampling.as_text(), **terms}
         write = writing(model, request.sampling, chat=request.chat)

@@ -11,7 +11,7 @@ from finetune.copies import copied
 from finetune.generation import opened
 from finetune.tasks import Drawn, Task
 from flows.attribute import row_texts, training_rows
-from flows.bench import SOLUTION, Sample
+from flows.bench import CONTROL, SOLUTION, Sample
 from flows.house import House
 from flows.scraping import indexed, releases
 from registry.names import SymbolIndex
@@ -68,7 +68,7 @@ def copies(samples: Iterable[Sample], tasks: Mapping[str, Task], house: House | 
     if not house.lake.read(Work, "stage = 'curate' AND domain = $d", of, latest=1):
         return []
     rows = training_rows(house.lake, house.domain.name)
-    written = [one for one in samples if one.arm != SOLUTION]
+    written = [one for one in samples if one.arm not in (SOLUTION, CONTROL)]
     texts = [one.code[_begun(one, tasks[one.task]) :] for one in written]
     found = []
     for one, match in zip(written, copied(texts, row_texts(house.lake, rows.values())), strict=True):

@@ -42,6 +42,13 @@ def test_tasks_of_humaneval_and_of_one_version() -> None:
         ([GOOD, b"", {**GOOD, "prompt": ""}], "Line 3 of t.jsonl is no valid task: task_id 'a/0' stands"),
         ([{**GOOD, "library": "networkx"}], "library and version go together"),
         ([{**GOOD, "requirements": "networkx"}], "requirements must be a list"),
+        ([{**GOOD, "requirements": ""}], "requirements must be a list"),
+        ([{**GOOD, "test": " \n"}], "Line 1 of t.jsonl is no valid task: test is empty: every program would pass"),
+        ([{**GOOD, "library": "pandas", "version": ">=1.5"}], "version must be one version such as 1.5.3, and is '>=1"),
+        ([{**GOOD, "library": "", "version": "1"}], "library is empty"),
+        ([{**GOOD, "canonical_solution": "\ud800"}], "canonical_solution holds half a character (\\ud800)"),
+        ([{**GOOD, "task_id": "\udfff"}], "task_id holds half a character (\\udfff)"),
+        ([{**GOOD, "prompt": "x" * (4 << 20)}], "Line 1 of t.jsonl is no valid task: it is longer than 4 MB"),
         ([{**GOOD, "entry_point": 4}], "entry_point must be a string"),
         ([[1]], "it is no object with task_id, prompt and test"),
         ([b"{"], "it is not JSON (Expecting property name enclosed in double quotes, column"),
@@ -85,6 +92,15 @@ def test_repair_counts_corrections_of_the_first_sample() -> None:
     assert values(list(scores(corrected, [1], 2)))["base", "a", "repair@2"] == 0
     assert values(list(scores(corrected, [1], 2)))["base", "a", "pass@1"] == 0.5
     assert ("base", "a", "repair@1") not in values(list(scores(corrected, [1], 1)))
+
+
+def test_a_correction_that_could_not_be_run_is_no_failure() -> None:
+    """Of such a task repair@n says nothing, unless a turn passed; pass@1 of its first sample stays."""
+    torn = [*drawn("base", "a", "f"), Drawn("base", "a", 0, 1, "unavailable")]
+    assert {key[2] for key in values(list(scores(torn, [1], 3)))} == {"pass@1"}
+    assert values(list(scores([*drawn("base", "a", "pu"), *drawn("base", "b", "u")], [1], 3))) == {
+        ("base", "a", "pass@1"): 1.0, ("base", "a", "repair@3"): 1.0,
+    }  # fmt: skip
 
 
 def test_names_are_a_share_of_those_written() -> None:

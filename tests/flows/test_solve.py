@@ -11,6 +11,7 @@ from finetune.bases import BaseModel
 from flows.solve import Problem, said, solve
 from registry.errors import ConfigurationError
 from tests.finetune.writing import PROGRAM
+from tests.flows.runs import driftune
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +48,16 @@ def test_what_is_wanted_stands_as_a_comment() -> None:
     assert said("Add two\n\nnumbers; import os") == "# Add two\n#\n# numbers; import os\n\n"
     with pytest.raises(ConfigurationError, match="No task"):
         said(" \n")
+    with pytest.raises(ConfigurationError, match="The task is no text in UTF-8"):
+        said("caf\udce9")
+
+
+def test_a_test_that_is_too_large_is_one_line(tmp_path: Path) -> None:
+    """What would fit into no row of the sandbox is refused before a model is loaded; so is a seed out of range."""
+    (tmp_path / "test.py").write_text("x = 1\n" * (1 << 20))
+    with pytest.raises(ConfigurationError, match=r"test\.py is no test: it is larger than 4 MB"):
+        solve(Problem("Do.", test=tmp_path / "test.py"), as_json=True)
+    for command in (["solve", "Do."], ["evaluate", "--tasks", "t.jsonl"]):
+        done = driftune(tmp_path, *command, "--seed", str(2**53))
+        assert done.returncode == 2
+        assert "Invalid value for '--seed'" in done.stderr

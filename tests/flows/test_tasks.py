@@ -52,7 +52,9 @@ def test_pass_at_1_of_what_a_model_really_writes(
     code, said = evaluated(capsys, file, base=writing.path, out=tmp_path / "out.jsonl")
     assert code == 0
     assert metric(said, "pass@1")["value"] == pytest.approx(6 / 7)
-    assert said["outcomes"] == {"solution": {"failed": 1, "passed": 6}, "base": {"failed": 1, "passed": 6}}
+    assert said["outcomes"] == {
+        "solution": {"failed": 1, "passed": 6}, "control": {"failed": 7}, "base": {"failed": 1, "passed": 6},
+    }  # fmt: skip
     assert list(said["own_solution_fails"]) == ["own/triple"]
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     written = {line["task"]: line for line in lines if line["arm"] == "base"}
@@ -115,7 +117,9 @@ def test_each_task_runs_in_its_own_environment(
     ]
     code, said = evaluated(capsys, write_tasks(tmp_path / "tasks.jsonl", asked), base=writing.path)
     assert code == 3
-    assert said["outcomes"] == {arm: {"passed": 2, "unavailable": 1} for arm in ("solution", "base")}
+    shares = {"passed": 2, "unavailable": 1}
+    assert said["outcomes"] == {"solution": shares, "control": {**shares, "failed": 1, "passed": 1}, "base": shares}
+    assert said["passed_by_nothing"] == ["own/square"]
     assert (metric(said, "pass@1")["value"], metric(said, "pass@1")["tasks"]) == (1.0, 2)
 
 
@@ -188,6 +192,20 @@ def test_a_bad_task_is_one_line_and_exit_2(home: Path, tmp_path: Path) -> None:
     write_tasks(file, [task("double", requirements=["-r x"])])
     with pytest.raises(ConfigurationError, match="is no valid task: requirements must be names"):
         tasks_of(file)
+
+
+def test_a_test_that_checks_nothing_is_refused(tmp_path: Path) -> None:
+    """Where `check` is defined and nothing calls it, every program would pass; named as entry point it is called."""
+    asked = task("double")
+    write_tasks(tmp_path / "good.jsonl", [asked, {**asked, "task_id": 2, "entry_point": None, "test": CALLED}])
+    assert len(tasks_of(tmp_path / "good.jsonl")) == 2
+    two = asked["test"].replace("(candidate)", "(candidate, more)")
+    for wrong in ({**asked, "entry_point": None}, {**asked, "test": two}):
+        with pytest.raises(ConfigurationError, match="its test defines check and never calls it"):
+            tasks_of(write_tasks(tmp_path / "bad.jsonl", [wrong]))
+
+
+CALLED = "def check(candidate):\n    assert candidate(7) == 14\n\ncheck(double)\n"
 
 
 def test_without_tasks_a_domain_is_meant() -> None:

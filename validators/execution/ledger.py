@@ -106,7 +106,7 @@ class Ledger:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 os.close(fd)
-                raise LockedError(f"Another driftune judge writes to {self.path}: wait until it has ended") from error
+                raise LockedError(f"Another process writes to {self.path}: wait until it has ended") from error
             except OSError:  # a pipe or a device can't be locked
                 return fd
             with suppress(FileNotFoundError):
