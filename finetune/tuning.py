@@ -38,17 +38,31 @@ class Stage:
 
 
 def load(base: BaseModel) -> tuple[Any, Any]:
-    """The base's model and tokenizer, as its loading says."""
+    """The base's model and tokenizer, as its loading says; code that lies beside them is not run.
+
+    Raises:
+        TrainingError: They can't be loaded: files are missing or damaged, it needs code of its own, or a package.
+    """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from finetune import quiet
 
     quiet.keep_memory()
-    with quiet.single_process(), quiet.no_bars():
-        tokenizer = AutoTokenizer.from_pretrained(base.path)
+    with quiet.single_process(), quiet.no_bars(), _loadable(base):
+        tokenizer = AutoTokenizer.from_pretrained(base.path, trust_remote_code=False)
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
-        return AutoModelForCausalLM.from_pretrained(base.path, **base.loading.options()), tokenizer
+        options = base.loading.options()
+        return AutoModelForCausalLM.from_pretrained(base.path, trust_remote_code=False, **options), tokenizer
+
+
+@contextmanager
+def _loadable(base: BaseModel) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, ImportError) as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise TrainingError(f"Can't load the base {base.name} from {base.path}: {said}") from error
 
 
 def load_with(base: BaseModel, adapter: Path, *, trainable: bool = False) -> tuple[Any, Any]:

@@ -162,7 +162,7 @@ def _loaded(model: Any, base: Path) -> Any:
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
-        return AutoModelForCausalLM.from_pretrained(base)
+        return AutoModelForCausalLM.from_pretrained(base, trust_remote_code=False)
     finally:
         if bars:
             logging.enable_progress_bar()
