@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Iterator
@@ -12,9 +13,10 @@ import pytest
 
 from finetune import bases, quiet, tuning
 from finetune.bases import BaseModel
-from registry.errors import ConfigurationError, TrainingError
+from registry.errors import ConfigurationError, RegistryError, TrainingError
 from registry.fingerprint import fingerprint
 from tests.finetune.hub_server import COMMIT, Hub, Repo, serving
+from tests.finetune.trained import train
 
 CARD = "---\nlicense: apache-2.0\n---\n# A model\n"
 SPARE = {
@@ -198,15 +200,70 @@ def test_folder_base_names_any_model(tiny_base: BaseModel, tmp_path: Path) -> No
             bases.find("folder").prepare((), settings, tmp_path)
 
 
+def test_code_that_comes_with_a_base_is_not_run(
+    tiny_base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is asked whether to trust it: a model that can't do without it is refused, in training and in loading."""
+    from registry.client import _loaded
+
+    copy = Path(shutil.copytree(tiny_base.path, tmp_path / "copy"))
+    names = {"AutoConfig": "conf.Conf", "AutoModelForCausalLM": "conf.Model", "AutoTokenizer": ["conf.Words", None]}
+    for name, more in (("config.json", {"model_type": "own"}), ("tokenizer_config.json", {"tokenizer_class": "Words"})):
+        told = json.loads((copy / name).read_text())
+        (copy / name).write_text(json.dumps(told | more | {"auto_map": names}))
+    (copy / "conf.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 5))
+    with pytest.raises(TrainingError, match=r"Can't load the base own from .*copy: "):
+        tuning.load(BaseModel("own", "", copy, ""))
+    with pytest.raises(ValueError, match="trust_remote_code"):
+        _loaded(copy, copy)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_base_that_cannot_be_loaded_is_no_matter_of_writing(tiny_base: BaseModel, tmp_path: Path) -> None:
+    """Damaged or missing files are told as that, and trying again doesn't help."""
+    copy = Path(shutil.copytree(tiny_base.path, tmp_path / "copy"))
+    (copy / "model.safetensors").unlink()
+    with pytest.raises(TrainingError, match=r"Can't load the base own from .*no file named") as told:
+        train(BaseModel("own", "", copy, ""), tmp_path / "work")
+    assert not told.value.retryable
+
+
 def test_spare_weights_make_no_other_base(tiny_base: BaseModel, tmp_path: Path) -> None:
     """A whole copy of a repository is the base that was fetched from it: only what transformers reads counts."""
     copy = Path(shutil.copytree(tiny_base.path, tmp_path / "copy"))
-    for name in ("pytorch_model.bin", "consolidated.safetensors"):
-        (copy / name).write_bytes(SPARE[name])
+    for name, data in SPARE.items():
+        (copy / name).parent.mkdir(exist_ok=True)
+        (copy / name).write_bytes(data)
     assert fingerprint(copy) == tiny_base.fingerprint
     (copy / "model.safetensors").unlink()
     (copy / "consolidated.safetensors").unlink()
     assert fingerprint(copy) != tiny_base.fingerprint
+
+
+def test_the_weights_that_are_read_make_the_base(tiny_base: BaseModel, tmp_path: Path) -> None:
+    """A pickle counts where there is no model.safetensors; of pieces their index too, and whatever it names."""
+    copy = Path(shutil.copytree(tiny_base.path, tmp_path / "copy"))
+    pickle, index, odd = (
+        copy / name for name in ("pytorch_model.bin", "model.safetensors.index.json", "consolidated.1.safetensors")
+    )
+    (copy / "model.safetensors").rename(copy / "extra.safetensors")
+
+    def changed(path: Path, data: bytes) -> bool:
+        before = fingerprint(copy)
+        path.write_bytes(data)
+        return fingerprint(copy) != before
+
+    assert changed(pickle, b"one")
+    assert changed(pickle, b"another")
+    assert changed(index, b'{"weight_map": {"a": "extra.safetensors"}}')
+    assert not changed(pickle, b"a third")
+    assert not changed(odd, b"for another program")
+    assert changed(index, b'{"weight_map": {"a": "extra.safetensors", "b": "consolidated.1.safetensors"}}')
+    assert changed(odd, b"other weights")
+    index.write_bytes(b"[]")
+    with pytest.raises(RegistryError, match=r"index of weights .* can't be read"):
+        fingerprint(copy)
 
 
 def test_large_weights_are_read_once_unless_they_change(tiny_base: BaseModel, tmp_path: Path) -> None:
