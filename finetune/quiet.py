@@ -29,6 +29,26 @@ def threads(count: int) -> Iterator[None]:
             torch.set_num_threads(before)
 
 
+@contextmanager
+def learned_only() -> Iterator[None]:
+    """Let trl compute the probabilities of the next token where it is learned, and nowhere else, on a CPU too.
+
+    trl 1.16 does so where there is Triton. Elsewhere it computes them at each token of a prompt as well, so that shapes
+    stay the same for compilers, of which there is none here: that took a third of a training. What is learned is the
+    same, to the last bit where it was tried.
+    """
+    from trl.trainer import utils
+
+    before = getattr(utils, "_use_triton", None)
+    if before is not None:
+        utils._use_triton = lambda _device: True
+    try:
+        yield
+    finally:
+        if before is not None:
+            utils._use_triton = before
+
+
 def keep_memory() -> None:
     """Let the C library keep freed memory for the next step: giving it back to the kernel took a third of the time.
 

@@ -179,10 +179,13 @@ def _run(trainer: Any, work: Path, watch: Any) -> Sequence[Mapping[str, Any]]:
     """Train, going on from the last whole checkpoint in `work`; what was logged of each step."""
     from transformers import PrinterCallback
 
+    from finetune import quiet
+
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(watch)
     found = last_checkpoint(work)
-    trainer.train(resume_from_checkpoint=None if found is None else str(found))
+    with quiet.learned_only():
+        trainer.train(resume_from_checkpoint=None if found is None else str(found))
     return watching.steps_of(trainer.state.log_history)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import random
@@ -286,6 +287,29 @@ def test_packed_rows_give_the_gradient_of_padded_ones(tiny_base: BaseModel, tmp_
     assert dense < padded
     assert two == pytest.approx(one, rel=1e-5)
     assert float((of_packed - of_padded).norm() / of_padded.norm()) < 1e-4
+
+
+def test_only_what_is_learned_is_computed(tiny_base: BaseModel, tmp_path: Path) -> None:
+    """At a prompt's tokens no probabilities are computed, which changes no gradient but by rounding."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    rows = [Completion("import lib\n" * (1 + n % 5), f"new_call({n})\n" * (1 + n % 3)) for n in range(8)]
+    found = []
+    for surroundings in (contextlib.nullcontext(), quiet.learned_only()):
+        model, tokenizer = tuning.with_new(tiny_base, LoraSettings(rank=4), 0)
+        made = completions.encoded(rows, tokenizer, 64)
+        with quiet.logging_off():
+            trainer = completions.trainer(
+                model, tokenizer, made, tuning.arguments(tmp_path, SFT, 0, 8), 64, packed=False
+            )
+        with surroundings, FlopCounterMode(display=False) as counter:
+            trainer.compute_loss(model, trainer.data_collator(made)).backward()
+        gradient = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+        found.append((counter.get_total_flops(), gradient))
+    (all_flops, one), (few_flops, two) = found
+    assert few_flops < 0.8 * all_flops
+    assert float((two - one).norm() / one.norm()) < 1e-4
 
 
 def test_rows_are_packed_tightly() -> None:
