@@ -226,8 +226,8 @@ CHAMELEON = {
     "version": "10.8.0",
     "additional_dependencies": "-",
     "problem": "Give back twice\nwhat is given.",
-    "starting_code": "def double(x):\n ",
-    "solution": "    return x + x",
+    "starting_code": "def double(x):\n   return ",
+    "solution": "x + x",
     "test": "assert double(7) == 14",
 }
 
@@ -239,9 +239,9 @@ def test_the_recipe_for_gitchameleon(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", recipe], cwd=tmp_path, check=True)
     (found,) = tasks_of(tmp_path / "gitchameleon.jsonl")
     assert (found.id, found.python, found.needs) == ("9", "3.11", ("more-itertools==10.8.0",))
-    assert found.prompt.endswith("def double(x):\n")
+    assert found.prompt.endswith("def double(x):\n   return ")
     assert "# Give back twice\n# what is given.\n" in found.prompt
-    assert f"{found.prompt}{found.canonical_solution}".endswith("def double(x):\n    return x + x")
+    assert f"{found.prompt}{found.canonical_solution}".endswith("def double(x):\n   return x + x")
 
 
 def test_the_how_to_lists_every_field_and_option() -> None:
