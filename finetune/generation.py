@@ -7,9 +7,11 @@ on, decide nothing (up to the rounding of sums, which differs between widths of 
 from __future__ import annotations
 
 import ast
+import functools
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +72,10 @@ class Writer:
         model: A causal language model (a PEFT model too), on the CPU or a GPU.
         tokenizer: Its tokenizer.
         sampling: How texts are drawn.
-        batch: Texts at a time.
+        batch: Texts at a time; halved where memory doesn't hold so many.
+
+    Attributes:
+        cut: Prompts that lost their beginning, as the model can't read so much.
     """
 
     def __init__(self, model: Any, tokenizer: Any, sampling: Sampling | None = None, *, batch: int = 16) -> None:
@@ -78,6 +83,8 @@ class Writer:
         self.tokenizer = tokenizer
         self.sampling = sampling or Sampling()
         self.batch = batch
+        self.cut = 0
+        self._ends = ends(model, tokenizer)
         context = getattr(model.config, "max_position_embeddings", None) or 2 * self.sampling.max_tokens + 1024
         self.new_tokens = max(1, min(self.sampling.max_tokens, context // 2))
         self.prompt_tokens = context - self.new_tokens
@@ -93,9 +100,12 @@ class Writer:
         encoded = [self._encoded(prompt) for prompt in prompts]
         order = sorted(range(len(prompts)), key=lambda place: len(encoded[place]))
         found: dict[int, str] = {}
-        for start in range(0, len(order), self.batch):
-            part = order[start : start + self.batch]
+        while len(found) < len(order):
+            part = order[len(found) : len(found) + self.batch]
             texts = self._batch([encoded[place] for place in part], [prompts[place].seed for place in part])
+            if texts is None:
+                self.batch = len(part) // 2
+                continue
             found |= zip(part, texts, strict=True)
             if progress is not None:
                 progress("write", len(found), len(order))
@@ -104,14 +114,19 @@ class Writer:
     def _encoded(self, prompt: Prompt) -> list[int]:
         """Token ids after the tokenizer's first token, as in training and scoring; the last that there is room for."""
         if prompt.ids:
+            self.cut += len(prompt.ids) > self.prompt_tokens
             return list(prompt.ids[-self.prompt_tokens :])
         begin = forms.begin(self.tokenizer)
         text = self.tokenizer(prompt.text, add_special_tokens=False, verbose=False)["input_ids"] if prompt.text else []
         room = self.prompt_tokens - len(begin)
+        self.cut += len(text) > room
         return [*begin, *(list(text)[-room:] if room > 0 else [])]
 
-    def _batch(self, rows: Sequence[Sequence[int]], seeds: Sequence[int]) -> list[str]:
-        """Texts of one batch: prompts stand right, padded on the left, so that all go on at the same place."""
+    def _batch(self, rows: Sequence[Sequence[int]], seeds: Sequence[int]) -> list[str] | None:
+        """Texts of one batch: prompts stand right, padded on the left, so that all go on at the same place.
+
+        None where memory doesn't hold them all at once.
+        """
         import torch
 
         from finetune import quiet
@@ -124,18 +139,22 @@ class Writer:
             ids[place, width - len(row) :] = torch.tensor(row)
             mask[place, width - len(row) :] = 1
         self.model.eval()
-        with torch.inference_mode(), quiet.logging_off():
+        with torch.inference_mode(), quiet.logging_off(), _bare(self.model):
             try:
                 made = self.model.generate(
                     input_ids=ids.to(device),
                     attention_mask=mask.to(device),
                     generation_config=self._config(),
                     logits_processor=self._drawing(seeds),
-                    tokenizer=self.tokenizer,
+                    stopping_criteria=_stopping(self.tokenizer, self.sampling.stop, width, len(rows)),
                 )
+            except torch.OutOfMemoryError as error:
+                if len(rows) == 1:
+                    raise TrainingError(f"The model can't write: memory doesn't hold one text ({error})") from error
+                return None
             except (RuntimeError, ValueError) as error:
                 raise TrainingError(f"The model can't write: {error}") from error
-        return [self._text(row) for row in made[:, width:].tolist()]
+        return [self._text(row, new) for row, new in zip(rows, made[:, width:].tolist(), strict=True)]
 
     def _config(self) -> Any:
         """All that decides what is written stands here: what a model's own generation config says is not taken over."""
@@ -147,8 +166,7 @@ class Writer:
             num_beams=1,
             repetition_penalty=1.0,
             use_cache=True,
-            stop_strings=list(self.sampling.stop) or None,
-            eos_token_id=self._ends() or None,
+            eos_token_id=self._ends or None,
             pad_token_id=self._pad(),
         )
 
@@ -158,20 +176,51 @@ class Writer:
         drawing = _gumbel(seeds, self.sampling) if self.sampling.temperature > 0 else None
         return LogitsProcessorList([] if drawing is None else [drawing])
 
-    def _ends(self) -> list[int]:
-        """The tokens that end a text: the tokenizer's, those of the model (as the ends of a turn), control tokens."""
-        own = getattr(self.model.generation_config, "eos_token_id", None)
-        found = [*(own if isinstance(own, (list, tuple)) else [own]), *forms.stops(self.tokenizer)]
-        return sorted({token for token in found if token is not None})
-
     def _pad(self) -> int:
         return next((t for t in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id) if t is not None), 0)
 
-    def _text(self, ids: Sequence[int]) -> str:
-        ends = set(self._ends())
-        size = next((place for place, token in enumerate(ids) if token in ends), len(ids))
-        text = self.tokenizer.decode(ids[:size], skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    def _text(self, prompt: Sequence[int], ids: Sequence[int]) -> str:
+        size = next((place for place, token in enumerate(ids) if token in self._ends), len(ids))
+        text = text_after(self.tokenizer, prompt, ids[:size])
         return text[: min((at for stop in self.sampling.stop if (at := text.find(stop)) >= 0), default=len(text))]
+
+
+def ends(model: Any, tokenizer: Any) -> list[int]:
+    """The ids that end a text: all special tokens, and what the model's generation config ends a turn with, sorted.
+
+    A special token in the middle would leave no trace in the text, and what the model wrote after it would be joined to
+    what it wrote before. What stands for unknown signs ends nothing.
+    """
+    own = getattr(model.generation_config, "eos_token_id", None)
+    special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id} | {tokenizer.eos_token_id}
+    found = [*(own if isinstance(own, (list, tuple)) else [own]), *special, *forms.stops(tokenizer)]
+    return sorted({token for token in found if token is not None})
+
+
+def text_after(tokenizer: Any, prompt: Sequence[int], ids: Sequence[int]) -> str:
+    """The text of ids that follow a prompt's: decoded with these, as some tokenizers drop a text's first blank."""
+    decode = functools.partial(tokenizer.decode, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    text: str = decode([*prompt, *ids])
+    return text[len(decode(list(prompt))) :]
+
+
+@contextmanager
+def _bare(model: Any) -> Iterator[None]:
+    """The model without a generation config of its own: what is set nowhere else would be taken from there."""
+    from transformers import GenerationConfig
+
+    places = [model, model.get_base_model()] if hasattr(model, "get_base_model") else [model]
+    before = [vars(place).get("generation_config") for place in places]
+    for place in places:
+        place.generation_config = GenerationConfig()
+    try:
+        yield
+    finally:
+        for place, own in zip(places, before, strict=True):
+            if own is None:
+                del place.generation_config
+            else:
+                place.generation_config = own
 
 
 QUESTION = "Complete this Python program. Answer with all of it in one code block.\n\n```python\n{code}\n```"
@@ -205,6 +254,11 @@ def opened(prompt: str) -> str:
     return prompt.rstrip()
 
 
+def end_of(prompt: str) -> tuple[str, ...]:
+    """Where what is written after a prompt ends: with the function that the prompt ends in, else with the program."""
+    return ENDS_OF_A_PROGRAM if nothing(prompt) is None else ENDS_OF_A_BODY
+
+
 def nothing(prompt: str) -> str | None:
     """A body that does nothing, for the function or class that a prompt ends in; None where it ends in none."""
     begun = opened(prompt)
@@ -219,6 +273,35 @@ def nothing(prompt: str) -> str | None:
 
 
 _DEFINES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+def _stopping(tokenizer: Any, stop: Sequence[str], width: int, rows: int) -> Any:
+    """Ends each text where a stop string stands in what was written; what the prompt ends with is no part of one.
+
+    Args:
+        tokenizer: The model's tokenizer.
+        stop: The strings.
+        width: Ids of the prompts.
+        rows: Texts of the batch.
+    """
+    import torch
+    from transformers import StoppingCriteria, StoppingCriteriaList
+
+    last = max((len(text.encode()) for text in stop), default=0) + 1
+
+    class Stopping(StoppingCriteria):
+        def __init__(self) -> None:
+            self.done = [False] * rows
+
+        def __call__(self, input_ids: Any, scores: Any, **more: Any) -> Any:
+            """Which texts are done, (batch,): a stop string is no longer than so many of the last tokens."""
+            for place, ids in enumerate(input_ids[:, max(width, input_ids.shape[1] - last) :].tolist()):
+                if not self.done[place]:
+                    text = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+                    self.done[place] = any(one in text for one in stop)
+            return torch.tensor(self.done, device=input_ids.device)
+
+    return StoppingCriteriaList([Stopping()] if stop else [])
 
 
 def _gumbel(seeds: Sequence[int], sampling: Sampling) -> Any:

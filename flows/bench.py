@@ -19,7 +19,7 @@ from validators.execution.ledger import Ledger
 from validators.execution.pool import HARNESS
 from validators.execution.rows import Result
 
-PART = "tasks@1"
+PART = "tasks@2"
 """Goes up when the same task, model and settings would give other programs."""
 
 SOLUTION = "solution"
@@ -64,6 +64,7 @@ class Asked:
         sample: Which sample.
         turn: Which turn.
         seed: Seed of what is drawn.
+        stop: What ends its text.
     """
 
     task: Task
@@ -74,13 +75,14 @@ class Asked:
     sample: int = 0
     turn: int = 0
     seed: int = 0
+    stop: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
         """Names it for people, and by all that decides what is written and what becomes of it."""
         row = self.task.row("", "")
         row["python"] = row["python"] or platform.python_version()
-        decides = [PART, HARNESS, dict(self.by), self.shown, self.begun, row, self.seed]
+        decides = [PART, HARNESS, dict(self.by), self.shown, self.begun, row, self.seed, list(self.stop)]
         return f"{self.task.id} {self.arm} {self.sample}.{self.turn} {sha256_of(decides)[:16]}"
 
     @property
@@ -102,6 +104,9 @@ class Bench:
         options: What holds for all of them.
         tell: Told of progress.
 
+    Attributes:
+        cut: Prompts that lost their beginning before they were shown, of those that were written for now.
+
     Raises:
         ConfigurationError: The file can't be written, or holds something else.
     """
@@ -110,6 +115,8 @@ class Bench:
         self._ledger = Ledger(path)
         self.names, self.outcomes = self._ledger.names, self._ledger.outcomes
         self._sandbox, self._options, self._tell = sandbox, options, tell
+        self._at: tuple[str, int, int] = ("", 0, 0)
+        self.cut = 0
         self._waiting: dict[str, tuple[Asked, str]] = {}
         self.known = _samples(path)
 
@@ -118,13 +125,21 @@ class Bench:
         missing = list({one.id: one for one in asked if one.id not in self.known}.values())
         for start in range(0, len(missing), CHUNK):
             part = missing[start : start + CHUNK]
-            self._tell(f"Write and run programs: {part[0].arm}", start, len(missing))
+            self._at = f"Write and run programs: {part[0].arm}", start, len(missing)
+            self._tell(*self._at)
             self._waiting = {one.id: (one, code) for one, code in zip(part, write(part), strict=True)}
             lines = (json.dumps(one.task.row(name, code)) for name, (one, code) in self._waiting.items())
-            judge_all(io.BytesIO("\n".join(lines).encode()), self, self._sandbox, self._options, _silent)
+            judge_all(io.BytesIO("\n".join(lines).encode()), self, self._sandbox, self._options, self._run)
         if missing:
             self._tell(f"Write and run programs: {missing[0].arm}", len(missing), len(missing))
         return [self.known[one.id] for one in asked]
+
+    def note(self, note: str) -> None:
+        """Says what is done of the programs that are written and run now."""
+        self._tell(*self._at, note)
+
+    def _run(self, _title: str, done: int, total: int, _note: str = "", /) -> None:
+        self.note(f"{done} of {total} run")
 
     def append(self, result: Result) -> None:
         """Takes one result from the sandbox, and writes it down."""
@@ -149,7 +164,3 @@ def _samples(path: Path) -> dict[str, Sample]:
                 if all(name in said for name in names):
                     found[str(said["id"])] = Sample(**{name: said[name] for name in names})
     return found
-
-
-def _silent(_title: str, _done: int, _total: int, _note: str = "", /) -> None:
-    """Tells nobody."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,11 +37,11 @@ class Model:
     published: Adapter | None = None
 
     def identity(self) -> str:
-        """A hash of what decides what it writes: its files, and how it is put into memory."""
+        """A hash of what decides what it writes: its files, how it is put into memory, and where its turns end."""
         from registry.store import content_hash
 
         adapter = content_hash(self.adapter) if self.adapter else ""
-        return sha256_of([self.base.fingerprint, adapter, str(self.base.loading)])
+        return sha256_of([self.base.fingerprint, adapter, str(self.base.loading), _turn_ends(self.base.path)])
 
     def load(self) -> tuple[Any, Any]:
         """Model and tokenizer. An adapter from a registry is held against its base, and against its canary."""
@@ -53,6 +54,16 @@ class Model:
             return tuning.load_with(self.base, self.adapter)
         model, tokenizer = tuning.load(self.base)
         return load_adapter(model, self.adapter), tokenizer
+
+
+def _turn_ends(base: Path) -> list[int]:
+    """The ids that a base's generation config ends a turn with; nothing else of it is taken over."""
+    file = base / "generation_config.json"
+    try:
+        found = json.loads(file.read_text(encoding="utf-8")).get("eos_token_id") if file.is_file() else None
+    except (OSError, ValueError, AttributeError) as error:
+        raise ConfigurationError(f"{file} can't be read: {error}") from error
+    return [] if found is None else list(found) if isinstance(found, list) else [found]
 
 
 def models(house: House | None, base: Path | None, adapter: str) -> list[Model]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finetune.generation import ENDS_OF_A_PROGRAM, Sampling, opened
-from finetune.repair import whole
 from finetune.tasks import LINE_BYTES, PASSED, Task
 from flows.bench import Asked, Bench, Sample
 from flows.house import House, open_house
@@ -72,11 +71,11 @@ def solve(problem: Problem, *, as_json: bool) -> int:
         folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="driftune-")))
         bench = resources.enter_context(closing(Bench(folder / "out", pool, Options(), tell)))
         task = Task("task", said(problem.text), test, requirements=_needs(house, model))
-        sampling = Sampling(problem.max_tokens, problem.temperature, stop=() if problem.chat else ENDS_OF_A_PROGRAM)
+        sampling = Sampling(problem.max_tokens, problem.temperature)
+        stop = () if problem.chat else ENDS_OF_A_PROGRAM
         begun = opened(task.prompt)
-        asked = Asked(task, model.arm, sampling.as_text(), begun, begun, seed=problem.seed)
-        write = writing(model, sampling, chat=problem.chat)
-        turns = repaired(bench, [asked], lambda asked: [whole(code) for code in write(asked)], problem.rounds)
+        asked = Asked(task, model.arm, sampling.as_text(), begun, begun, seed=problem.seed, stop=stop)
+        turns = repaired(bench, [asked], writing(model, sampling, bench, chat=problem.chat), problem.rounds)
     _show(turns, as_json=as_json)
     return 0 if turns[-1].outcome == PASSED else 3
 

@@ -35,6 +35,7 @@ class Summary:
         scores: Each task's values.
         copies: The programs that copy a training row at length.
         out: Where the programs stand.
+        cut: Prompts of which a model was shown the end only; of those that were written for now.
     """
 
     tasks: int
@@ -43,6 +44,7 @@ class Summary:
     scores: tuple[Score, ...]
     copies: tuple[Copy, ...]
     out: Path | None
+    cut: int = 0
 
     def outcomes(self) -> dict[str, dict[str, int]]:
         """Arm -> outcome -> programs, corrections too."""
@@ -69,7 +71,7 @@ def show(summary: Summary, *, as_json: bool) -> None:
         out = None if summary.out is None else str(summary.out)
         alike = [asdict(one) for one in summary.copies]
         tasks = {"own_solution_fails": broken, "passed_by_nothing": summary.idle()}
-        print(json.dumps({**told, **tasks, "copies": alike, "out": out}))
+        print(json.dumps({**told, **tasks, "copies": alike, "cut": summary.cut, "out": out}))
         return
     from rich.console import Console
 
@@ -91,6 +93,8 @@ def show(summary: Summary, *, as_json: bool) -> None:
     if summary.idle():
         named = ", ".join(summary.idle()[:SHOWN]) + (", …" if len(summary.idle()) > SHOWN else "")
         console.print(f"A program that does nothing passes {len(summary.idle()):,} of the tasks: {named}", markup=False)
+    if summary.cut:
+        console.print(f"{summary.cut:,} prompts were longer than what the model reads, and lost their beginning")
     for one in summary.copies[:SHOWN]:
         said = f"{one.tokens} tokens in a row of {one.row[:12]} ({one.page}, {one.licence})"
         console.print(f"{one.arm}, {one.task}, sample {one.sample}.{one.turn}: copies {said}", markup=False)

@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 
 from finetune import tasks as measured
-from finetune.generation import ENDS_OF_A_BODY, Prompt, Sampling, Writer, answered, nothing, opened, question
-from finetune.repair import Turn, repair
+from finetune.generation import ENDS_OF_A_BODY, Prompt, Sampling, Writer, answered, end_of, nothing, opened, question
+from finetune.repair import Turn, repair, whole
 from finetune.tasks import UNAVAILABLE, Task
 from flows.bench import CONTROL, SOLUTION, Asked, Bench, Sample, Write
 from flows.house import open_house
@@ -81,7 +81,7 @@ class Request:
         """How they are drawn."""
         default = 0.0 if self.count == 1 else WARM
         temperature = default if self.temperature is None else self.temperature
-        return Sampling(self.max_tokens, temperature, stop=() if self.chat else ENDS_OF_A_BODY)
+        return Sampling(self.max_tokens, temperature)
 
     def check(self) -> None:
         """Checks what options say together.
@@ -142,7 +142,7 @@ def evaluate_tasks(request: Request, file: Path, *, as_json: bool) -> int:
         drawn = [one for one in counted(samples, named, house) if one.arm not in (SOLUTION, CONTROL)]
         alike = copies(samples, named, house)
     rows = tuple(measured.scores(drawn, request.ks, request.rounds))
-    report = Summary(len(asked), request.count, tuple(samples), rows, tuple(alike), request.out)
+    report = Summary(len(asked), request.count, tuple(samples), rows, tuple(alike), request.out, bench.cut)
     show(report, as_json=as_json)
     return 3 if any(sample.outcome == UNAVAILABLE for sample in samples) else 0
 
@@ -189,10 +189,11 @@ def _all(bench: Bench, tasks: Sequence[Task], found: Iterable[Model], request: R
     yield from bench.results(idle, lambda asked: [one.begun + (nothing(one.task.prompt) or "\n") for one in asked])
     for model in found:
         by = {"model": model.identity(), "chat": request.chat, **request.sampling.as_text(), **terms}
-        write = writing(model, request.sampling, chat=request.chat)
+        write = writing(model, request.sampling, bench, chat=request.chat)
+        shown = [(task, opened(task.prompt), () if request.chat else end_of(task.prompt)) for task in tasks]
         drawn = [
-            Asked(task, model.arm, by, opened(task.prompt), opened(task.prompt), number, seed=request.seed)
-            for task in tasks
+            Asked(task, model.arm, by, text, text, number, seed=request.seed, stop=stop)
+            for task, text, stop in shown
             for number in range(request.count)
         ]
         yield from bench.results(drawn, write)
@@ -201,21 +202,35 @@ def _all(bench: Bench, tasks: Sequence[Task], found: Iterable[Model], request: R
             yield from (sample for sample in turns if sample.turn)
 
 
-def writing(model: Model, sampling: Sampling, *, chat: bool = False) -> Write:
-    """What writes under a model, which is loaded when something is first to be written."""
+def writing(model: Model, sampling: Sampling, bench: Bench, *, chat: bool = False) -> Write:
+    """What writes under a model, which is loaded when something is first to be written.
 
-    @cache
-    def writer() -> Writer:
-        return Writer(*model.load(), sampling)
+    Of a program that doesn't end with a function, the statement at its end goes that was cut off in the middle.
+    """
+    loaded = cache(model.load)
+    writer = cache(lambda stop: Writer(*loaded(), replace(sampling, stop=stop)))
 
     def write(asked: Sequence[Asked]) -> list[str]:
-        if not chat:
-            texts = writer().write([Prompt(one.shown, one.own_seed) for one in asked])
-            return [one.begun + text for one, text in zip(asked, texts, strict=True)]
-        texts = writer().write([question(writer().tokenizer, one.shown, one.own_seed) for one in asked])
-        return [answered(one.begun, text) for one, text in zip(asked, texts, strict=True)]
+        written: dict[str, str] = {}
+        for stop in dict.fromkeys(one.stop for one in asked):
+            group = [one for one in asked if one.stop == stop]
+            made = _programs(writer(stop), group, bench, chat=chat)
+            written |= {one.id: code for one, code in zip(group, made, strict=True)}
+        return [written[one.id] if one.stop == ENDS_OF_A_BODY else whole(written[one.id]) for one in asked]
 
     return write
+
+
+def _programs(writer: Writer, asked: Sequence[Asked], bench: Bench, *, chat: bool) -> list[str]:
+    if chat:
+        prompts = [question(writer.tokenizer, one.shown, one.own_seed) for one in asked]
+    else:
+        prompts = [Prompt(one.shown, one.own_seed) for one in asked]
+    before = writer.cut
+    texts = writer.write(prompts, lambda _title, done, total: bench.note(f"{done} of {total} written"))
+    bench.cut += writer.cut - before
+    end = answered if chat else str.__add__
+    return [end(one.begun, text) for one, text in zip(asked, texts, strict=True)]
 
 
 def repaired(bench: Bench, first: Sequence[Asked], write: Write, rounds: int) -> list[Sample]:
