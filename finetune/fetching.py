@@ -1,4 +1,4 @@
-"""Fetching a model from the Hugging Face Hub: whole files, each held against what the Hub has announced.
+"""Fetching a model from the Hugging Face Hub: whole files, each held against what the Hub has announced of it.
 
 Only safetensors, configuration, tokenizer, licence and card are taken: no pickles, no code of the model's own.
 `HF_ENDPOINT` names another Hub, `HF_TOKEN` opens private and gated models; with `HF_HUB_OFFLINE` set nothing is asked.
@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,8 @@ _WANTED = (
 _UNWANTED = ("consolidated*",)
 """Weights for other programs, which some repositories hold beside those that transformers reads."""
 _CAUSAL = re.compile(r"(CausalLM|LMHeadModel)$")
+_SAYS_NOTHING = ("other", "unknown")
+"""What a card says of a licence that the Hub has no name for."""
 _SPELLING = {name.lower(): name for name in PERMISSIVE}
 
 
@@ -80,16 +82,17 @@ def fetch(source: Source, folder: Path, progress: Callable[[str, int, int], None
                 f"{source.repo} has no config.json with safetensors weights: choose a model that has, or convert it "
                 'into a folder and set base = "folder"'
             )
+        _drop_others(folder, files)
         for done, name in enumerate(sorted(files, key=lambda n: (n != "config.json", n))):
             if progress is not None:
                 progress(f"fetch {source.repo}", done, len(files))
             path = hf_hub_download(
                 source.repo, name, revision=about.sha, local_dir=folder, cache_dir=folder / ".cache",
-                endpoint=_endpoint(),
+                endpoint=_endpoint(), token=_token(),
             )  # fmt: skip
             _check(Path(path), files[name], source)
             if name == "config.json":
-                _check_causal(Path(path), source)
+                check_causal(Path(path), source.repo)
         shutil.rmtree(folder / ".cache", ignore_errors=True)
         if progress is not None:
             progress(f"fetch {source.repo}", len(files), len(files))
@@ -103,18 +106,41 @@ def licences_of(card: Any) -> tuple[str, ...]:
     listed = [
         str(own) if name == "other" and own else str(name) for name in ([named] if isinstance(named, str) else named)
     ]
-    return tuple(_SPELLING.get(name.lower(), name) for name in listed)
+    return tuple(spelled(name) for name in listed if name.lower() not in _SAYS_NOTHING)
+
+
+def spelled(licence: str) -> str:
+    """A licence as SPDX spells it, where it is a common one."""
+    return _SPELLING.get(licence.lower(), licence)
 
 
 def _endpoint() -> str:
     return os.environ.get("HF_ENDPOINT", HUB).rstrip("/")
 
 
+def _token() -> str | bool:
+    """The token that was given for this; never one that lies about from another Hub's login."""
+    return os.environ.get("HF_TOKEN") or False
+
+
+def _drop_others(folder: Path, files: Mapping[str, Any]) -> None:
+    """Removes what a killed fetch has left of another commit, and this one doesn't hold: it would count as its own.
+
+    Files that both hold are compared by huggingface_hub, which keeps beside them what they were.
+    """
+    for path in folder.rglob("*"):
+        place = path.relative_to(folder)
+        if path.is_file() and place.parts[0] != ".cache" and place.as_posix() not in files:
+            path.unlink()
+
+
 def _ask(source: Source) -> Any:
     """What the Hub says of a model: commit, files with their sizes and hashes, card."""
     from huggingface_hub import HfApi
 
-    return HfApi(endpoint=_endpoint()).model_info(source.repo, revision=source.revision, files_metadata=True)
+    return HfApi(endpoint=_endpoint(), token=_token()).model_info(
+        source.repo, revision=source.revision, files_metadata=True
+    )
 
 
 def _is_wanted(name: str) -> bool:
@@ -135,11 +161,21 @@ def _check(path: Path, announced: Any, source: Source) -> None:
         raise TrainingError(f"{path.name} of {source} came damaged: run the same command again", retryable=True)
 
 
-def _check_causal(config: Path, source: Source) -> None:
-    architectures = json.loads(config.read_text()).get("architectures") or []
-    if architectures and not any(_CAUSAL.search(name) for name in architectures):
+def check_causal(config: Path, name: str) -> None:
+    """Hold a model's config against what a base must be.
+
+    Raises:
+        ConfigurationError: It can't be read, or is of a model that doesn't continue text.
+    """
+    try:
+        architectures = json.loads(config.read_bytes()).get("architectures") or []
+    except (ValueError, AttributeError) as error:
         raise ConfigurationError(
-            f"{source.repo} is a {architectures[0]}, no causal language model: choose one that continues text"
+            f"The config.json of {name} can't be read: choose another model, or mend it"
+        ) from error
+    if architectures and not any(_CAUSAL.search(str(found)) for found in architectures):
+        raise ConfigurationError(
+            f"{name} is a {architectures[0]}, no causal language model: choose one that continues text"
         )
 
 

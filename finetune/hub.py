@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from finetune.bases import BaseModel, Progress, locked
-from finetune.fetching import Source, announced_licences, fetch, licences_of
+from finetune.fetching import Source, announced_licences, check_causal, fetch, licences_of, spelled
 from finetune.loading import CHOICES, Loading, Machine, decide, weights
 from registry.errors import ConfigurationError
 from registry.fingerprint import fingerprint
@@ -38,9 +38,11 @@ class _Settings:
             accepted = ", ".join([*known, *CHOICES])
             raise ConfigurationError(f"No setting {unknown[0]!r} of the base {base!r}: it takes {accepted}")
         licences = settings.get("licences", ())
-        told = (licences,) if isinstance(licences, str) else tuple(map(str, licences))
+        told = (licences,) if isinstance(licences, str) else licences
+        if not isinstance(told, (list, tuple)) or not all(isinstance(licence, str) for licence in told):
+            raise ConfigurationError(f'licences of the base {base!r} can\'t be {licences!r}: write them as ["MIT"]')
         own = {name: str(value) for name, value in settings.items() if name in known}
-        return cls(**{**own, "licences": told})
+        return cls(**{**own, "licences": tuple(told)})
 
 
 @dataclass(frozen=True)
@@ -82,14 +84,13 @@ class HubBase:
         """What the model is under, as its settings or its card say; the Hub is asked where it isn't fetched yet.
 
         Raises:
-            ConfigurationError: There is no such model or revision.
+            ConfigurationError: There is no such model or revision, or its settings and its card say different things.
             TrainingError: The Hub can't be reached.
         """
         chosen = _chosen(settings)
         about = _about(_place(cache, chosen))
-        if chosen.licences:
-            return chosen.licences
-        return tuple(about["licences"]) if about is not None else announced_licences(_source(chosen))
+        named = tuple(about["licences"]) if about is not None else announced_licences(_source(chosen))
+        return _agreed(chosen.repo, chosen.licences, named)
 
     def loading(self, settings: Mapping[str, Any], cache: Path) -> Loading:
         """How the model is put into memory here, by its settings and, where it is fetched, its size.
@@ -119,7 +120,7 @@ class HubBase:
                     about = fetch(_source(chosen), part, progress)
                     write_file(part / ABOUT, json.dumps(about, sort_keys=True).encode())
                     part.rename(folder)
-        licences = chosen.licences or tuple(about["licences"])
+        licences = _agreed(chosen.repo, chosen.licences, tuple(about["licences"]))
         loading = self.loading(settings, cache)
         return BaseModel(chosen.repo, str(about["commit"]), folder, fingerprint(folder), licences, loading)
 
@@ -131,10 +132,10 @@ class FolderBase:
         """What the model is under, as its settings or the card in its folder say.
 
         Raises:
-            ConfigurationError: There is no such folder.
+            ConfigurationError: There is no such folder, its card can't be read, or its settings say another thing.
         """
         chosen = _chosen_folder(settings)
-        return chosen.licences or licences_of(_card(Path(chosen.path) / "README.md"))
+        return _agreed(chosen.path, chosen.licences, licences_of(_card(Path(chosen.path) / "README.md")))
 
     def loading(self, settings: Mapping[str, Any], cache: Path) -> Loading:
         """How the model is put into memory here, by its settings and size.
@@ -150,14 +151,16 @@ class FolderBase:
         """Name the model in the folder; nothing is trained.
 
         Raises:
-            ConfigurationError: There is no such folder.
+            ConfigurationError: There is no such folder, or the model in it is none that can be used.
             RegistryError: It holds no model.
         """
         chosen = _chosen_folder(settings)
         folder = Path(chosen.path)
         mark = fingerprint(folder)
+        name = chosen.name or (folder if folder.name not in ("", "..") else folder.resolve()).name
+        check_causal(folder / "config.json", name)
         licences, loading = self.licences(settings, cache), self.loading(settings, cache)
-        return BaseModel(chosen.name or folder.name, chosen.revision or mark, folder, mark, licences, loading)
+        return BaseModel(name, chosen.revision or mark, folder, mark, licences, loading)
 
 
 def _chosen(settings: Mapping[str, Any]) -> HubSettings:
@@ -193,7 +196,29 @@ def _about(folder: Path) -> Mapping[str, Any] | None:
 
 
 def _card(path: Path) -> Any:
-    """What the head of a model's README.md says; None where there is none."""
+    """What the head of a model's README.md says; None where there is none.
+
+    Raises:
+        ConfigurationError: It can't be read.
+    """
     from huggingface_hub import ModelCard
 
-    return ModelCard(path.read_text(encoding="utf-8"), ignore_metadata_errors=True).data if path.is_file() else None
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        return ModelCard(text, ignore_metadata_errors=True).data if text else None
+    except Exception as error:  # of YAML's own kind, or of whatever a head that is no table runs into
+        raise ConfigurationError(f"The head of {path} can't be read: mend its YAML, or remove the file") from error
+
+
+def _agreed(name: str, told: tuple[str, ...], card: tuple[str, ...]) -> tuple[str, ...]:
+    """What a model's card says that it is under, or its settings where the card says nothing.
+
+    Raises:
+        ConfigurationError: They say different things.
+    """
+    if told and card and {spelled(licence) for licence in told} != set(card):
+        raise ConfigurationError(
+            f"The card of {name} names {', '.join(card)}, and licences in [train.base_settings] {', '.join(told)}: "
+            "take that setting out; it is for models whose card names none"
+        )
+    return card or told

@@ -29,7 +29,7 @@ def _name(house: House) -> str:
 
 
 def check_base(house: House) -> None:
-    """Holds the licence of the domain's base against its list, before the base is made or fetched.
+    """Holds the licence of the domain's base against its list, before the base is made or fetched, and afterwards.
 
     Raises:
         ConfigurationError: The licence isn't on the list, or isn't known; there is no such base, or a setting of it
@@ -51,8 +51,9 @@ def check_base(house: House) -> None:
     listed = {licence.lower() for licence in house.domain.licences}
     for licence in found:
         if licence.lower() not in listed and allowed.refuses(licence):
+            file = house.reference if house.reference.endswith(".toml") else f"domains/{house.domain.name}.toml"
             raise ConfigurationError(
-                f"The base {name} is under {licence}, which isn't on the list of domains/{house.domain.name}.toml: add "
-                "it to licences there, or choose another base",
+                f"The base {name} is under {licence}, which isn't on the list of {file}: add it to licences there, or "
+                "choose another base",
                 licence=licence,
             )

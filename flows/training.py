@@ -35,7 +35,9 @@ def base_model(house: House) -> BaseModel:
     check_base(house)
     train = house.domain.train
     settings = {"threads": 1, **train.base_settings} if train.base == "tiny" else train.base_settings
-    return bases.find(train.base).prepare(_texts(house), settings, house.folder("bases"), house.tell)
+    base = bases.find(train.base).prepare(_texts(house), settings, house.folder("bases"), house.tell)
+    check_base(house)  # of what came: a branch may have moved since its card was read
+    return base
 
 
 def _texts(house: House) -> Iterator[str]:

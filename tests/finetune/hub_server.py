@@ -27,12 +27,14 @@ class Repo:
         card: The head of its README.md.
         gated: Whether nobody may read it.
         announced: Name -> size and hash that it announces in place of the true ones.
+        commit: The commit.
     """
 
     files: Mapping[str, bytes]
     card: Mapping[str, Any] = field(default_factory=dict)
     gated: bool = False
     announced: dict[str, tuple[int, str]] = field(default_factory=dict)
+    commit: str = COMMIT
 
     def siblings(self) -> list[dict[str, Any]]:
         """The files as the API lists them; weights are stored as large files, with their hash."""
@@ -53,11 +55,13 @@ class Hub:
     Attributes:
         repos: Name -> repository.
         asked: Method and path of every request, in order.
+        tokens: Every `Authorization` header that came.
         url: Its address.
     """
 
     repos: dict[str, Repo]
     asked: list[str] = field(default_factory=list)
+    tokens: set[str] = field(default_factory=set)
     url: str = ""
 
 
@@ -74,6 +78,7 @@ def serving(repos: dict[str, Repo]) -> Iterator[Hub]:
 
         def do_GET(self) -> None:
             hub.asked.append(f"{self.command} {self.path}")
+            hub.tokens |= {value for name, value in self.headers.items() if name.lower() == "authorization"}
             status, headers, body = answer(hub.repos, self.path.partition("?")[0])
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(body))}.items():
@@ -107,12 +112,12 @@ def answer(repos: Mapping[str, Repo], path: str) -> tuple[int, dict[str, str], b
         return 404, {"X-Error-Code": "RepoNotFound"}, b""
     if repo.gated:
         return 403, {"X-Error-Code": "GatedRepo"}, b""
-    if revision not in ("main", COMMIT):
+    if revision not in ("main", repo.commit):
         return 404, {"X-Error-Code": "RevisionNotFound"}, b""
     if about:
-        told = {"id": f"{owner}/{name}", "sha": COMMIT, "siblings": repo.siblings(), "cardData": repo.card}
+        told = {"id": f"{owner}/{name}", "sha": repo.commit, "siblings": repo.siblings(), "cardData": repo.card}
         return 200, {"Content-Type": "application/json"}, json.dumps(told).encode()
     data = repo.files.get("/".join(rest))
     if data is None:
         return 404, {"X-Error-Code": "EntryNotFound"}, b""
-    return 200, {"X-Repo-Commit": COMMIT, "ETag": f'"{hashlib.sha256(data).hexdigest()}"'}, data
+    return 200, {"X-Repo-Commit": repo.commit, "ETag": f'"{hashlib.sha256(data).hexdigest()}"'}, data

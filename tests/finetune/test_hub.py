@@ -102,6 +102,42 @@ def test_a_killed_fetch_goes_on(hub: Hub, tmp_path: Path) -> None:
     assert not before & after
 
 
+def test_a_killed_fetch_never_goes_on_with_another_commit(hub: Hub, tmp_path: Path) -> None:
+    """Where the branch has moved, all files are of the commit that is named, and none is the former's."""
+
+    def stop(what: str, done: int, total: int) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bases.find("hub").prepare((), {"repo": "some/model"}, tmp_path, stop)
+    former = hub.repos["some/model"]
+    [part] = tmp_path.glob(".hub--*.part")
+    fetched = {path.name for path in part.iterdir()} & set(former.files)
+    assert {"README.md", "config.json"} < fetched
+    moved = {**former.files, "config.json": former.files["config.json"] + b" "}
+    del moved["README.md"]
+    hub.repos["some/model"] = Repo(moved, former.card, commit="f" * 40)
+    found = prepare(tmp_path)
+    assert found.revision == "f" * 40
+    assert (found.path / "config.json").read_bytes() == moved["config.json"]
+    assert not (found.path / "README.md").exists()
+
+
+def test_only_a_token_given_for_it_is_sent(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The token of a login at another Hub stays here; that of HF_TOKEN goes where HF_ENDPOINT says."""
+    from huggingface_hub import constants
+
+    (tmp_path / "login").write_text("of-another-hub")
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "login"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    prepare(tmp_path / "one")
+    assert not hub.tokens
+    monkeypatch.setenv("HF_TOKEN", "for-this-one")
+    prepare(tmp_path / "two")
+    assert hub.tokens == {"Bearer for-this-one"}
+
+
 @pytest.mark.parametrize(
     ("announced", "said"), [((5, ""), "model.safetensors of some/model"), (None, "came damaged: run the same command")]
 )
@@ -177,13 +213,18 @@ def test_a_training_asks_and_tells_the_hub_nothing_after_a_fetch(
 
 
 def test_licence_is_known_before_anything_is_fetched(hub: Hub, tmp_path: Path) -> None:
-    """The card says it, in SPDX' spelling; settings say it where the card doesn't, or says otherwise."""
+    """The card says it, in SPDX' spelling; settings say it where the card doesn't, and never say otherwise."""
     hub.repos["some/gated"].gated = False
     licences = bases.find("hub").licences
     assert licences({"repo": "some/model"}, tmp_path) == ("Apache-2.0",)
     assert licences({"repo": "some/gated"}, tmp_path) == ("llama2",)
     assert licences({"repo": "some/bert"}, tmp_path) == ()
     assert licences({"repo": "some/bert", "licences": "MIT"}, tmp_path) == ("MIT",)
+    assert licences({"repo": "some/model", "licences": ["apache-2.0"]}, tmp_path) == ("Apache-2.0",)
+    with pytest.raises(ConfigurationError, match=r"card of some/gated names llama2, .* MIT: take that setting out"):
+        licences({"repo": "some/gated", "licences": ["MIT"]}, tmp_path)
+    hub.repos["some/bert"].card = {"license": "other"}
+    assert licences({"repo": "some/bert"}, tmp_path) == ()
     assert not [line for line in hub.asked if "/resolve/" in line]
     assert not list(tmp_path.iterdir())
 
@@ -198,6 +239,41 @@ def test_folder_base_names_any_model(tiny_base: BaseModel, tmp_path: Path) -> No
     for settings, said in (({"path": str(tmp_path / "none")}, "No folder"), ({"dir": "x"}, "No setting 'dir'")):
         with pytest.raises(ConfigurationError, match=said):
             bases.find("folder").prepare((), settings, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("card", "settings", "said"),
+    [
+        (b"---\nlicense: [mit\n---\n", {}, "head of .*README.md can't be read: mend its YAML"),
+        (b"---\n- mit\n---\n", {}, "head of .*README.md can't be read: mend its YAML"),
+        (CARD.encode(), {"licences": ["MIT"]}, "names Apache-2.0, and licences in .* MIT: take that setting out"),
+        (CARD.encode(), {"licences": 3}, "licences of the base 'folder' can't be 3: write them as"),
+        (CARD.encode(), {"licences": [3]}, "licences of the base 'folder' can't be .3.: write them as"),
+    ],
+)
+def test_a_card_or_setting_that_cannot_be_is_told(card: bytes, settings: Any, said: str, tmp_path: Path) -> None:
+    """A licence is never guessed, and a mistake in the card or the table is the user's."""
+    (tmp_path / "README.md").write_bytes(card)
+    with pytest.raises(ConfigurationError, match=said):
+        bases.find("folder").licences({"path": str(tmp_path), **settings}, tmp_path)
+
+
+def test_a_folder_is_named_and_read_whatever_is_in_it(
+    tiny_base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`.` has its folder's name, a card in another encoding its licence; a model that fills in masks is refused."""
+    copy = Path(shutil.copytree(tiny_base.path, tmp_path / "copy"))
+    (copy / "README.md").write_bytes(CARD.encode() + b"caf\xe9")
+    monkeypatch.chdir(copy)
+    found = bases.find("folder").prepare((), {"path": "."}, tmp_path)
+    assert (found.name, found.licences) == ("copy", ("Apache-2.0",))
+    for config, said in (
+        (b"{", "config.json of copy can't be read"),
+        (b'{"architectures": ["BertModel"]}', "BertModel"),
+    ):
+        (copy / "config.json").write_bytes(config)
+        with pytest.raises(ConfigurationError, match=said):
+            bases.find("folder").prepare((), {"path": "."}, tmp_path)
 
 
 def test_code_that_comes_with_a_base_is_not_run(

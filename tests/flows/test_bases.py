@@ -6,14 +6,17 @@ import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from flows.bases import check_base
 from flows.house import House, open_house
 from flows.run import show_plan
+from flows.training import base_model
 from registry.errors import ConfigurationError
 from registry.settings import Settings
+from tests.finetune.hub_server import Repo, serving
 
 TABLE = '[[library]]\nname = "lib"\nversions = ["1", "2"]\n'
 
@@ -48,7 +51,7 @@ def test_a_base_under_another_licence_is_refused_until_the_domain_lists_it(tmp_p
     with house(tmp_path, TABLE + table) as opened, pytest.raises(ConfigurationError) as told:
         check_base(opened)
     assert str(told.value) == (
-        f"The base {tmp_path} is under bigcode-openrail-m, which isn't on the list of domains/lib.toml: add it to "
+        f"The base {tmp_path} is under bigcode-openrail-m, which isn't on the list of {tmp_path}/lib.toml: add it to "
         "licences there, or choose another base"
     )
     with house(tmp_path, 'licences = ["MIT", "bigcode-openrail-m"]\n' + TABLE + table) as opened:
@@ -63,6 +66,25 @@ def test_a_base_of_unknown_licence_is_refused_until_it_is_said(tmp_path: Path) -
         check_base(opened)
     with house(tmp_path, TABLE + table + 'licences = ["MIT"]\n') as opened:
         check_base(opened)
+
+
+class Moving(Repo):
+    """A model whose branch moves to another licence once it was asked for."""
+
+    def siblings(self) -> list[dict[str, Any]]:
+        self.card = {"license": "gpl-3.0" if self.card else "mit"}
+        return super().siblings()
+
+
+def test_a_licence_is_held_against_the_list_of_what_came_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the question and the fetch a branch may move: what is then fetched is no base."""
+    model = {"config.json": b'{"architectures": ["LlamaForCausalLM"]}', "model.safetensors": b"weights"}
+    table = '[train]\nbase = "hub"\n[train.base_settings]\nrepo = "some/model"\n'
+    with serving({"some/model": Moving(model)}) as hub, house(tmp_path, TABLE + table) as opened:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        with pytest.raises(ConfigurationError, match=r"some/model is under gpl-3.0"):
+            base_model(opened)
+        assert [line for line in hub.asked if line.endswith("model.safetensors")]
 
 
 def test_the_plan_tells_how_the_base_is_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
