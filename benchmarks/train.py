@@ -12,7 +12,7 @@ take turns.
 * batched_eval: texts a second that `finetune.generation.Writer` writes, beside transformers' `generate` prompt by
   prompt; greedily, both with the cache of keys and values.
 
-It takes about four minutes on two cores.
+It takes about five minutes on two cores.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PLAIN = Target("plain", 1.0)
 PACKED = Target("packed", 1.3)
 BATCHED = Target("batched_eval", 4.0)
 STEPS = 24
-PROMPTS = 32
+PROMPTS = 64
 NEW_TOKENS = 48
 ROUNDS = 3
 THREADS = 2
