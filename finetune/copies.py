@@ -182,7 +182,7 @@ class _Index:
             numbers = [self._numbers.setdefault(token, len(self._numbers) + 1) for token in tokens]
             for at in range(len(numbers) - least + 1):
                 places = self._places.setdefault(tuple(numbers[at : at + least]), [])
-                if len(places) < _PLACES:
+                if len(places) < _PLACES or places[-_PLACES][0] != output:
                     places.append((output, at))
 
     def stretches(self, tokens: Sequence[str]) -> Iterator[tuple[int, int, int, int]]:

@@ -155,3 +155,9 @@ def test_a_row_is_what_it_shows() -> None:
     )  # fmt: skip
     found = texts_of(example, {p.id: p for p in programs})
     assert found == ["fixed = 1\nassert fixed", "Fix it.", "def quoted(): ..."]
+
+
+def test_a_copy_is_found_in_each_of_many_outputs() -> None:
+    """A hundred outputs that copy one row are a hundred copies; one that repeats itself doesn't hide the others."""
+    assert all(copied([TREES] * 100, ROWS))
+    assert all(copied([TREES * 80, PATHS, TREES], ROWS))
