@@ -41,20 +41,40 @@ class Chain:
         Raises:
             ConfigurationError: The recipe names no step, an unknown one, or one twice; or a setting can't be.
         """
-        names = list(train["recipe"])
+        names, tables = train["recipe"], {name: train.get(name, {}) for name in (*STEPS, LoraSettings.TABLE)}
+        if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+            raise ConfigurationError(f'[train] recipe can\'t be {names!r}: write a list of steps, as ["sft"]')
+        for name, table in tables.items():
+            if not isinstance(table, Mapping):
+                raise ConfigurationError(f"[train] {name} can't be {table!r}: it is a table of settings")
         known = ", ".join(STEPS)
         unknown = [name for name in names if name not in STEPS]
         if unknown:
             raise ConfigurationError(f"No step {unknown[0]!r} for [train] recipe: found {known}")
         if not names or len(set(names)) < len(names):
-            raise ConfigurationError(f"[train] recipe can't be {names}: name one or more of {known}, each once")
-        settings = {name: step.settings.of(train.get(name, {})) for name, step in STEPS.items()}
-        return cls(tuple((STEPS[name], settings[name]) for name in names), LoraSettings.of(train.get("lora", {})))
+            raise ConfigurationError(f"[train] recipe can't be {list(names)}: name one or more of {known}, each once")
+        settings = {name: step.settings.of(tables[name]) for name, step in STEPS.items()}
+        return cls(tuple((STEPS[name], settings[name]) for name in names), LoraSettings.of(tables[LoraSettings.TABLE]))
 
     def as_text(self) -> dict[str, Any]:
         """All that decides what is learned of a snapshot, for `Run.recipe`: without floats, defaults written out."""
         tables = {step.name: settings.as_text() for step, settings in self.steps}
         return {"recipe": [step.name for step, _ in self.steps], "lora": self.lora.as_text(), **tables}
+
+    def changed(self) -> dict[str, Any]:
+        """Its steps, and of their settings those that aren't at their defaults.
+
+        A setting that comes later, or one that is written at its default, makes no other training.
+        """
+        tables = {"lora": self.lora, **{step.name: settings for step, settings in self.steps}}
+        told = {
+            name: {key: value for key, value in table.as_text().items() if value != type(table)().as_text()[key]}
+            for name, table in tables.items()
+        }
+        return {
+            "recipe": [step.name for step, _ in self.steps],
+            **{name: table for name, table in told.items() if table},
+        }
 
     def train(
         self,

@@ -18,16 +18,13 @@ from flows.batches import Batch
 from flows.curation import snapshot_id
 from flows.house import House, open_house
 from flows.scraping import releases, scraped
-from registry.domain import TrainSpec
 from registry.errors import ConfigurationError, TrainingError
 from registry.identity import work_key
 from registry.records import Example, Run, SnapshotRow
 from registry.storage import write_file
 from registry.store import content_hash
 
-TRAIN_PART = "sft+preference@1"
-FIRST = ("base", "base_settings", "preference", "seed", "sft", "threads")
-"""Settings that a key tells of at their defaults too; those that came later trained nobody anew by coming."""
+TRAIN_PART = "recipe@2"
 
 
 def base_model(house: House) -> BaseModel:
@@ -58,12 +55,13 @@ def start_base(house: House, reference: str) -> None:
 
 
 def train_key(house: House) -> str:
-    """The work key of the training: the snapshot, the base's and the recipe's settings."""
-    train, usual = house.domain.train.model_dump(mode="json", exclude={"price"}), TrainSpec().model_dump(mode="json")
-    told = {name: value for name, value in train.items() if name in FIRST or value != usual[name]}
-    settings = {name: repr(sorted(v.items()) if isinstance(v, dict) else v) for name, v in told.items()}
-    parameters = settings | {"threads": house.threads} | trial_of(house)
-    return work_key([snapshot_id(house)], TRAIN_PART, parameters, house.domain.train.seed)
+    """The work key of the training: the snapshot, what names the base, and what of the recipe isn't at its default."""
+    train = house.domain.train
+    settings = {name: repr(value) for name, value in sorted(train.base_settings.items())}
+    base = {"base": train.base, "base_settings": settings, "threads": house.threads}
+    return work_key(
+        [snapshot_id(house)], TRAIN_PART, {**base, **_chain(house).changed(), **trial_of(house)}, train.seed
+    )
 
 
 def trial_of(house: House) -> dict[str, bool]:

@@ -32,7 +32,7 @@ class SftSettings(StepSettings):
 def rows(
     examples: Iterable[Example], files: Iterable[SourceFile], settings: SftSettings, seed: int
 ) -> list[Completion]:
-    """What SFT sees, in order: the new calls of `preference` rows, and general code.
+    """What SFT sees, in order: the new calls of `preference` rows, and general code as far as there is so much.
 
     Args:
         examples: Rows of the split `train`.
@@ -47,11 +47,16 @@ def rows(
     total = settings.batch * settings.steps
     general = round(total * settings.replay)
     sites = {e.root: e for e in preference_rows(examples)}
-    drawn = [parts_of(e) for e in scheduled(sites.values(), total - general, rng)]
-    found = [Completion(str(parts["prompt"]), str(parts["chosen"])) for parts in drawn]
+    found = _calls(scheduled(sites.values(), total - general, rng))
     found += replay(files, general, rng)
+    if len(found) < total:  # there is less general code than that
+        found += _calls(scheduled(sites.values(), total - len(found), rng))
     rng.shuffle(found)
     return found
+
+
+def _calls(examples: Iterable[Example]) -> list[Completion]:
+    return [Completion(str(parts["prompt"]), str(parts["chosen"])) for parts in map(parts_of, examples)]
 
 
 def _encode(found: Sequence[Completion], tokenizer: Any, settings: SftSettings, seed: int) -> list[Row]:

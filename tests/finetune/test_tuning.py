@@ -9,9 +9,10 @@ import random
 import resource
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -263,6 +264,20 @@ def test_a_loss_that_grows_stops(losses: list[float], stops: bool) -> None:
         watching.check("sft", 20, {"loss": losses[-1]}, losses)
 
 
+@pytest.mark.parametrize(("half", "stops"), [(True, False), (False, True)])
+def test_gradients_may_overflow_in_float16(half: bool, stops: bool) -> None:
+    """There its scale is found by trying, and a step whose gradient is none is left out; elsewhere it is the end."""
+    from transformers import TrainerState
+
+    state = TrainerState(log_history=[{"loss": 1.0, "step": 1}], global_step=1, max_steps=9)
+    watcher = watching.watch("sft", [1] * 9, None)
+    watcher.on_train_begin(None, state, None)
+    with pytest.raises(TrainingError, match="gradient of sft is inf") if stops else nullcontext():
+        watcher.on_log(SimpleNamespace(fp16=half), state, None, logs={"loss": 1.0, "grad_norm": math.inf})
+    with pytest.raises(TrainingError, match="loss of sft is nan"):
+        watcher.on_log(SimpleNamespace(fp16=half), state, None, logs={"loss": math.nan})
+
+
 def test_packed_rows_give_the_gradient_of_padded_ones(tiny_base: BaseModel, tmp_path: Path) -> None:
     """Loss and gradient of rows in few sequences are those of the same rows each for itself, up to rounding."""
     import torch
@@ -337,6 +352,15 @@ def test_rows_are_what_the_settings_say() -> None:
     assert not any(row.text in file.text for file in general() if file.path in held for row in rows if not row.prompt)
 
 
+def test_where_general_code_runs_short_calls_take_its_place() -> None:
+    """A step sees as many rows as its settings say: with fewer a training would go round and round, and never end."""
+    code = [SourceFile("a.py", "general = 1\n" * 40)]
+    for files, most in ((code, 2), ([], 0)):
+        rows = sft.rows(TRAIN, files, SftSettings(batch=10, steps=10, replay=0.9), 0)
+        assert len(rows) == 100
+        assert sum("general" in row.text for row in rows) == most
+
+
 def test_texts_are_read_dependencies_first() -> None:
     """A module comes after what it imports, in each pass over the texts, and where only some pieces are drawn."""
 
@@ -383,6 +407,11 @@ def test_nothing_to_train_on_is_said() -> None:
         ({"recipe": ["sft", "dpo"]}, "No step 'dpo' for .* recipe: found text, sft, preference"),
         ({"recipe": []}, r"recipe can't be \[\]: name one or more of text, sft, preference"),
         ({"recipe": ["sft", "sft"]}, "each once"),
+        ({"recipe": "sft"}, r"recipe can't be 'sft': write a list of steps, as"),
+        ({"recipe": 3}, r"recipe can't be 3: write a list of steps, as"),
+        ({"recipe": [3]}, r"recipe can't be \[3\]: write a list of steps, as"),
+        ({"sft": 3}, r"\[train\] sft can't be 3: it is a table of settings"),
+        ({"lora": 4}, r"\[train\] lora can't be 4: it is a table of settings"),
         ({"sft": {"lr": 1}}, r"No setting 'lr' in \[train\.sft\]: it takes .*learning_rate"),
         ({"recipe": ["sft"], "text": {"lr": 1}}, r"No setting 'lr' in \[train\.text\]"),
         ({"lora": {"rank": 0}}, r"\[train\.lora\] rank can't be 0: write it at least 1, as its default is, 16"),
@@ -397,6 +426,15 @@ def test_a_recipe_that_can_not_be_is_the_users_error(changed: dict[str, Any], sa
     """The message names the table and the setting, and lists what there is, or says how to write it."""
     with pytest.raises(ConfigurationError, match=said):
         Chain.of({**SMALL, **changed})
+
+
+def test_only_what_is_not_at_its_default_makes_another_training() -> None:
+    """Defaults that are written out, whole rates and settings of steps that aren't done change nothing of its name."""
+    plain = Chain.of({"recipe": ["sft"]})
+    same = {"sft": {"steps": 110, "packed": False}, "lora": {"rank": 16}, "text": {"steps": 3}}
+    assert Chain.of({"recipe": ["sft"], **same}).changed() == plain.changed() == {"recipe": ["sft"]}
+    assert Chain.of({"recipe": ["sft"], "sft": {"learning_rate": 1}}).changed()["sft"] == {"learning_rate": "1.0"}
+    assert Chain.of({"recipe": ["sft"], "lora": {"dora": True}}).changed()["lora"] == {"dora": "True"}
 
 
 def test_a_recipe_is_remembered_with_its_defaults_and_without_floats() -> None:

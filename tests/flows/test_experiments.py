@@ -47,6 +47,10 @@ def test_a_trial_may_have_another_recipe() -> None:
         (0, 'preference.loss=["sigmoid"]', "without 'sft'"),
         (0, "dpo.steps=3", "No table 'dpo' in .* found base_settings, lora, text, sft, preference"),
         (0, "seed.x=3", "No table 'seed'"),
+        (0, "recipe=3", "recipe can't be 3"),
+        (0, "recipe=sft", "recipe can't be 'sft'"),
+        (0, "sft=3", "sft can't be 3"),
+        (0, "lora=4", "lora can't be 4"),
     ],
 )
 def test_what_is_no_trial_is_told_in_one_line(seed: int, setting: str, said: str) -> None:
