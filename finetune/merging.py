@@ -19,7 +19,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from finetune import tuning
 from finetune.bases import BaseModel
@@ -27,7 +27,7 @@ from finetune.checkpoints import ADAPTER_FILES, save
 from finetune.loading import PLAIN
 from registry.errors import ConfigurationError
 
-Method = Literal["cat", "svd"]
+METHODS = ("cat", "svd")
 
 
 def merge(
@@ -35,7 +35,7 @@ def merge(
     adapters: Sequence[Path],
     folder: Path,
     *,
-    method: Method = "cat",
+    method: str = "cat",
     weights: Sequence[float] = (),
     rank: int = 0,
 ) -> int:
@@ -78,8 +78,8 @@ def _fault(
     """Why these can't be merged so; empty where they can."""
     if len(adapters) < 2:
         return f"{len(adapters)} given, and two or more are needed"
-    if method not in ("cat", "svd"):
-        return f"there is no method {method!r}: cat or svd"
+    if method not in METHODS:
+        return f"there is no method {method!r}: {' or '.join(METHODS)}"
     if rank and method == "cat":
         return "with cat the rank is the sum of theirs: leave the rank out, or take svd"
     if len(factors) != len(adapters) or not all(map(math.isfinite, factors)):

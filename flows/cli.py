@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-registry_app = typer.Typer(help="Published adapters: list, show, pull.", no_args_is_help=True)
+registry_app = typer.Typer(help="Published adapters: list, show, pull, merge.", no_args_is_help=True)
 app.add_typer(registry_app, name="registry")
 
 DomainArgument = Annotated[
@@ -358,6 +358,21 @@ def registry_pull(
     from flows.adapters import pull_adapter
 
     pull_adapter(reference, into)
+
+
+@registry_app.command("merge")
+def registry_merge(
+    references: Annotated[list[str], typer.Argument(metavar="REF...", help="Adapters of different domains, one base.")],
+    into: Annotated[str, typer.Option("--into", metavar="NAME", help="What the merged one is published under.")],
+    method: Annotated[str, typer.Option(help="cat: exact, ranks add up; svd: at a rank of its own.")] = "cat",
+    rank: Annotated[int, typer.Option(min=0, help="With svd: its rank; that of the largest where not given.")] = 0,
+    weight: Annotated[list[float] | None, typer.Option(help="What each is multiplied by, in order; 1 if none.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """One adapter of several, for a user of several libraries; published if the gate of each domain says so."""
+    from flows.merging import merge_adapters
+
+    raise typer.Exit(merge_adapters(references, into, method, rank, weight or [], as_json=as_json))
 
 
 @app.command()

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from finetune import corpus, evaluation, gate, report, retrieval, tuning
+from finetune.bases import BaseModel
+from finetune.gate import Decision
 from finetune.scoring import Scorer
 from flows.batches import Batch
 from flows.house import House
@@ -39,22 +42,36 @@ def evaluate_stage(house: House) -> list[Batch]:
 
     def run() -> int:
         since = time.monotonic()
-        scores = list(_scores(house))
-        settings = house.domain.gate
-        goal = (settings.split, settings.metric)
-        held_out = {s.item for s in scores if (s.split, s.metric) == goal}
-        before = decisions_before(house.lake, house.domain.name, run_id(house), held_out, *goal)
-        decision = gate.decide(scores, settings, previous_decisions=0 if house.experiment else before)
-        rows = report.rows(scores, decision, run=run_id(house), domain=house.domain.name, goal=settings.metric)
+        decision, rows = judged(house, *tuned_adapter(house), run_id(house), can_publish=not house.experiment)
         result = {"decision": decision.outcome, "reason": decision.reason}
-        return house.finish("evaluate", EVALUATE_PART, [key], [*scores, *rows], since, result)
+        return house.finish("evaluate", EVALUATE_PART, [key], rows, since, result)
 
     return [Batch("Evaluate base and adapter, without and with docs, on what was held out", 1, run)]
 
 
-def _scores(house: House) -> Iterator[Score]:
-    base, folder = tuned_adapter(house)
-    run = run_id(house)
+def judged(
+    house: House, base: BaseModel, folder: Path, run: str, *, can_publish: bool
+) -> tuple[Decision, list[Score | Report]]:
+    """The gate's decision on an adapter, and what it rests on: its scores on what is held out, and its report.
+
+    Args:
+        house: The domain.
+        base: The base that the adapter is for.
+        folder: The adapter.
+        run: Id of its run.
+        can_publish: Whether a yes would publish it: then decisions before on the same held-out set count.
+    """
+    scores = list(_scores(house, base, folder, run))
+    settings = house.domain.gate
+    goal = (settings.split, settings.metric)
+    held_out = {s.item for s in scores if (s.split, s.metric) == goal}
+    before = decisions_before(house.lake, house.domain.name, run, held_out, *goal) if can_publish else 0
+    decision = gate.decide(scores, settings, previous_decisions=before)
+    rows = report.rows(scores, decision, run=run, domain=house.domain.name, goal=settings.metric)
+    return decision, [*scores, *rows]
+
+
+def _scores(house: House, base: BaseModel, folder: Path, run: str) -> Iterator[Score]:
     files = list(corpus.standard_library())
     held_out = {split: rows_of(house, split) for split in SPLITS}
     docs = library_docs(house, [row for rows in held_out.values() for row in rows])

@@ -62,7 +62,7 @@ def publish_stage(house: House) -> list[Batch]:
             licences=tuple(sorted({e.licence for e in rows_of(house, "train") if e.licence} | set(base.licences))),
             reports=tuple(house.lake.read(Report, "run = $run", {"run": run_id(house)})),
             canary=canary(model, tokenizer, texts[:CANARIES]),
-            notices=_notices(house),
+            notices=notices(house),
         )
         store = Store(house.settings.registry_path)
         adapter = store.publish(folder, about)
@@ -72,7 +72,7 @@ def publish_stage(house: House) -> list[Batch]:
     return [Batch("Publish the adapter", 1, run)]
 
 
-def _notices(house: House) -> dict[str, str]:
+def notices(house: House) -> dict[str, str]:
     """The licence files of the library's wheels: they travel with what was made from it."""
     notices: dict[str, str] = {}
     for release in releases(house):
