@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
+from finetune.tasks import PASSED, UNAVAILABLE
 from registry.trees import parsed
 
-SOLVED, UNTRIED = "passed", "unavailable"
-"""Outcomes after which nothing is written again."""
+_GOES_ON = re.compile(r"(else|elif|except|finally)\b")
+"""What begins a line of the top level, and no statement."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def repair(prompts: Mapping[str, str], attempt: Attempt, rounds: int) -> dict[st
         shown = {}
         for name, turn in made.items():
             turns[name] += (turn,)
-            if turn.outcome not in (SOLVED, UNTRIED):
+            if turn.outcome not in (PASSED, UNAVAILABLE):
                 shown[name] = feedback(prompts[name], turn)
     return turns
 
@@ -65,11 +68,14 @@ def feedback(prompt: str, turn: Turn) -> str:
 def whole(code: str) -> str:
     """A program without the statement at its end that was cut off in the middle; as it is where it parses.
 
-    Only the last statement of the top level goes, and never the only one: what is wrong elsewhere stays wrong.
+    Only the last statement of the top level goes, all of it (an `else` and its `if` alike, decorators too), and never
+    the only one: what is wrong elsewhere stays wrong.
     """
     if parsed(code) is not None:
         return code
     lines = code.splitlines(keepends=True)
-    last = max((place for place, line in enumerate(lines) if line[:1] not in (*" \t\r\n)]}#", "")), default=0)
+    starts = [place for place, line in enumerate(lines) if line[:1] not in (*" \t\r\n)]}#", "")]
+    goes_on = {n for n in starts if _GOES_ON.match(lines[n])} | {b for a, b in pairwise(starts) if lines[a][0] == "@"}
+    last = max((place for place in starts if place not in goes_on), default=0)
     tree = parsed("".join(lines[:last]))
     return "".join(lines[:last]) if tree is not None and tree.body else code

@@ -116,9 +116,12 @@ def _needs(house: House | None, model: Model) -> tuple[str, ...]:
 
 def _show(turns: Sequence[Sample], *, as_json: bool) -> None:
     if as_json:
-        told = [{"code": turn.code, "outcome": turn.outcome, "detail": turn.detail} for turn in turns]
+        told = [
+            {"code": turn.code, "outcome": turn.outcome, "proof": turn.proof, "detail": turn.detail} for turn in turns
+        ]
         print(json.dumps({"solved": turns[-1].outcome == PASSED, "rounds": told}))
         return
     for number, turn in enumerate(turns, 1):
-        print(f"Round {number}: {turn.outcome}" + (f": {turn.detail}" if turn.detail else ""), file=sys.stderr)
+        weak = ", by weak proof alone" if turn.outcome == PASSED and turn.proof == "weak" else ""
+        print(f"Round {number}: {turn.outcome}{weak}" + (f": {turn.detail}" if turn.detail else ""), file=sys.stderr)
     print(turns[-1].code.rstrip())

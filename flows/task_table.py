@@ -53,6 +53,14 @@ class Summary:
             counts.setdefault(sample.arm, Counter())[sample.outcome] += 1
         return {arm: dict(sorted(found.items())) for arm, found in counts.items()}
 
+    def proofs(self) -> dict[str, dict[str, int]]:
+        """Arm -> proof -> programs that passed by it, corrections too."""
+        counts: dict[str, Counter[str]] = {}
+        for sample in self.samples:
+            if sample.outcome == PASSED:
+                counts.setdefault(sample.arm, Counter())[sample.proof] += 1
+        return {arm: dict(sorted(found.items())) for arm, found in counts.items()}
+
     def failing(self, arm: str) -> list[Sample]:
         """An arm's programs that ran and didn't pass."""
         return [s for s in self.samples if s.arm == arm and s.outcome not in (PASSED, UNAVAILABLE)]
@@ -68,6 +76,7 @@ def show(summary: Summary, *, as_json: bool) -> None:
     broken = {s.task: s.detail or s.outcome for s in summary.failing(SOLUTION)}
     if as_json:
         told = {"tasks": summary.tasks, "samples": summary.count, "outcomes": summary.outcomes(), "metrics": rows}
+        told["passed_by_proof"] = summary.proofs()
         out = None if summary.out is None else str(summary.out)
         alike = [asdict(one) for one in summary.copies]
         tasks = {"own_solution_fails": broken, "passed_by_nothing": summary.idle()}
@@ -85,6 +94,8 @@ def show(summary: Summary, *, as_json: bool) -> None:
     console.print(f"{summary.tasks:,} tasks, {summary.count:,} samples of each", markup=False)
     for arm, counts in summary.outcomes().items():
         said = ", ".join(f"{outcome} {count:,}" for outcome, count in counts.items())
+        weak = summary.proofs().get(arm, {}).get("weak", 0)
+        said += f" ({weak:,} passed by weak proof alone)" if weak else ""
         console.print(f"{arm}: {said}", markup=False)
     for task, why in list(broken.items())[:SHOWN]:
         console.print(f"The own solution of {task} does not pass: {why}", markup=False)

@@ -53,7 +53,6 @@ class Request:
         timeout_s: Wall seconds that a program may take.
         seed: Seed of all draws.
         out: File of results, continued; none is kept where None.
-        sandbox: Kind of wall.
     """
 
     tasks: Path | None = None
@@ -69,7 +68,6 @@ class Request:
     seed: int = 0
     out: Path | None = None
     chat: bool = False
-    sandbox: str = "auto"
 
     @property
     def count(self) -> int:
@@ -133,7 +131,7 @@ def evaluate_tasks(request: Request, file: Path, *, as_json: bool) -> int:
         if house is not None:
             resources.enter_context(closing(house))
         found = models(house, request.base, request.adapter)
-        pool = resources.enter_context(Pool(wall=request.sandbox))
+        pool = resources.enter_context(Pool())
         check_sandbox(pool)
         path = request.out or Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="driftune-"))) / "out"
         bench = resources.enter_context(closing(Bench(path, pool, Options(timeout_s=request.timeout_s), tell)))

@@ -97,7 +97,8 @@ class SymbolIndex:
         """The library's names that `code` reads after a place, and whether the release has each.
 
         `nx.from_graph(…)` is in it where it ends after the place; whether it is there is decided by the first part
-        that is no module: attributes of classes and of results are nobody's names here.
+        that is no module: attributes of classes and of results are nobody's names here. Left out is what symbols
+        can't tell of: stars, names with two underscores around them, and what the program binds to something else too.
 
         Args:
             code: A program; one that does not parse names nothing.
@@ -105,10 +106,17 @@ class SymbolIndex:
         """
         above = code[:start].split("\n")
         place = len(above), len(above[-1].encode())
+        tree = parsed(code)
+        if tree is None:
+            return {}
+        imported = ((a.name, n) for n in statements(tree) if isinstance(n, ast.Import) for a in n.names)
+        modules = [(name, node) for name, node in imported if name.partition(".")[0] in self.roots]
+        bound = _bound(tree)
         found = {}
-        for dotted, node in self.references(code):
+        for dotted, node in [*self.references(code), *modules]:
             ends = getattr(node, "end_lineno", 0), getattr(node, "end_col_offset", 0)
-            if ends > place and "." in dotted:
+            free = (dotted_name(node) or "").partition(".")[0] not in bound
+            if ends > place and "." in dotted and free and _telling(dotted):
                 found[dotted] = self.has(dotted)
         return found
 
@@ -178,6 +186,18 @@ def dotted_name(node: ast.AST) -> str | None:
     if not isinstance(node, ast.Name):
         return None
     return ".".join([node.id, *reversed(parts)])
+
+
+def _telling(dotted: str) -> bool:
+    """Whether symbols can tell of a name: of `lib.*` and `lib.__version__` they can't."""
+    return not any(part == "*" or (part.startswith("__") and part.endswith("__")) for part in dotted.split("."))
+
+
+def _bound(tree: ast.AST) -> frozenset[str]:
+    """Names that are bound by anything but imports somewhere in a program."""
+    nodes = list(ast.walk(tree))
+    names = {n.id for n in nodes if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    return frozenset(names | {n.arg for n in nodes if isinstance(n, ast.arg)})
 
 
 def _references(tree: ast.AST, names: Mapping[str, str], roots: frozenset[str]) -> Iterator[tuple[str, ast.AST]]:

@@ -50,6 +50,10 @@ def test_feedback_shows_program_outcome_and_prompt() -> None:
         ("def f():\n    return (1,", "def f():\n    return (1,"),
         ("# What is asked\n\ndef f(", "# What is asked\n\ndef f("),
         ("x = = 1\ny = 2\nz = (", "x = = 1\ny = 2\nz = ("),
+        ("x = 1\nif x:\n    y = 1\nelse:\n    y = (", "x = 1\n"),
+        ("x = 1\ntry:\n    y = 1\nexcept E:\n    y = 2\nfinally:\n    y = [\n", "x = 1\n"),
+        ("x = 1\n@a\n@b\ndef f(", "x = 1\n"),
+        ("x = 1\nelsewhere = (", "x = 1\n"),
         ("", ""),
     ],
 )

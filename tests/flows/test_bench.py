@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from finetune.tasks import Task
-from flows.bench import CONTROL, SOLUTION, Asked, Bench
+from flows.bench import CONTROL, SOLUTION, Asked, Bench, Sample
 from flows.judge import Options
+from flows.solve import _show as show_turns
+from flows.task_table import Summary, show
 from flows.tasks import Request, _all
 from registry.errors import LockedError
 from validators.execution.pool import Pool
@@ -68,6 +70,20 @@ def test_who_holds_a_file_of_results_is_not_guessed(pool: Pool, tmp_path: Path) 
         pytest.raises(LockedError, match="Another process writes to"),
     ):
         Bench(tmp_path / "out.jsonl", pool, Options(), no_tell)
+
+
+def test_passes_by_weak_proof_are_told_as_such(capsys: pytest.CaptureFixture[str]) -> None:
+    """In the table and the object of an evaluation, and in the rounds of `driftune solve`; strong ones need no word."""
+    passed = [Sample(n, "passed", proof, arm="base", task="t") for n, proof in enumerate(("strong", "weak", "weak"))]
+    report = Summary(1, 3, (*passed, Sample(3, "failed", arm="base", task="t")), (), (), None)
+    show(report, as_json=False)
+    assert "base: failed 1, passed 3 (2 passed by weak proof alone)\n" in capsys.readouterr().out
+    show(report, as_json=True)
+    assert json.loads(capsys.readouterr().out)["passed_by_proof"] == {"base": {"strong": 1, "weak": 2}}
+    show_turns(passed[:2], as_json=False)
+    assert capsys.readouterr().err == "Round 1: passed\nRound 2: passed, by weak proof alone\n"
+    show_turns(passed[:2], as_json=True)
+    assert [turn["proof"] for turn in json.loads(capsys.readouterr().out)["rounds"]] == ["strong", "weak"]
 
 
 def test_a_program_is_named_by_its_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:

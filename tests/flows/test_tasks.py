@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -11,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from finetune.bases import BaseModel, TinyBase
 from finetune.chain import Chain
+from finetune.tasks import Task
 from flows import models
+from flows.cli import app
 from flows.tasks import Request, evaluate, evaluate_tasks, tasks_of
 from registry.errors import ConfigurationError, WrongBaseError
 from registry.store import Publication, Store
@@ -56,6 +60,8 @@ def test_pass_at_1_of_what_a_model_really_writes(
         "solution": {"failed": 1, "passed": 6}, "control": {"failed": 7}, "base": {"failed": 1, "passed": 6},
     }  # fmt: skip
     assert list(said["own_solution_fails"]) == ["own/triple"]
+    assert said["passed_by_proof"] == {"solution": {"strong": 6}, "base": {"strong": 6}}
+    assert [key for key in said if f"`{key}`" not in HOW_TO.read_text(encoding="utf-8") and key != "out"] == []
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     written = {line["task"]: line for line in lines if line["arm"] == "base"}
     assert written["own/square"]["code"].strip() == prompt("square") + "    return x * x"
@@ -247,24 +253,14 @@ def test_the_recipe_for_gitchameleon(tmp_path: Path) -> None:
 def test_the_how_to_lists_every_field_and_option() -> None:
     """Every field of a task, every metric and every option stands in the how-to."""
     text = HOW_TO.read_text(encoding="utf-8")
-    fields = ["task_id", "prompt", "test", "entry_point", "canonical_solution", "library", "version", "python"]
-    options = [
-        "tasks",
-        "adapter",
-        "base",
-        "k",
-        "samples",
-        "rounds",
-        "temperature",
-        "max-tokens",
-        "timeout",
-        "seed",
-        "out",
-        "chat",
-        "json",
-    ]
-    wanted = [*fields, "requirements", "pass@k", "repair@n", "names", *(f"--{option}" for option in options)]
-    assert [name for name in wanted if f"`{name}" not in text] == []
+    table = set(re.findall(r"`([^`]+)`", "".join(re.findall(r"^\|([^|]+)\|", text, re.M))))
+    fields = {"task_id" if one.name == "id" else one.name for one in dataclasses.fields(Task)}
+    assert fields | {"pass@k", "repair@n", "names"} <= table
+    commands: Any = typer.main.get_command(app)
+    params = commands.commands["evaluate"].params
+    options = [option for one in params if one.param_type_name == "option" for option in one.opts]
+    assert "--tasks" in options
+    assert [option for option in options if not re.search(rf"{option}(?![\w-])", text)] == []
 
 
 @pytest.mark.slow

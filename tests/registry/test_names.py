@@ -147,3 +147,21 @@ def test_names_after_a_place_are_those_of_what_is_written_there() -> None:
     assert INDEX.named_after(code, len(begun)) == {"lib.shortest": True, "lib.nowhere": False, "lib.taken": True}
     assert INDEX.named_after(code, len(begun) - 4) == INDEX.named_after(code, len(begun)) | {"lib.constant": True}
     assert INDEX.named_after(code + "(", 0) == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "named"),
+    [
+        ("from lib import *\nshortest()\n", {}),
+        ("import lib\nlib.__version__\nlib.__dict__['x']\n", {}),
+        ("from lib import __version__\n", {}),
+        ("import lib.nowhere\n", {"lib.nowhere": False}),
+        ("import lib.algorithms.paths as p\nimport lib\n", {"lib.algorithms.paths": True}),
+        ("import lib as l\ndef f(l):\n    return l.nowhere\n", {}),
+        ("from lib import nowhere\nnowhere = 1\nnowhere.real\n", {"lib.nowhere": False}),
+        ("import other.nowhere\n", {}),
+    ],
+)
+def test_what_symbols_cannot_tell_of_is_not_counted(code: str, named: dict[str, bool]) -> None:
+    """Stars, dunders and names that are bound anew say nothing; a module that is imported is named."""
+    assert INDEX.named_after(code, 0) == named
