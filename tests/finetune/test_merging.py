@@ -56,8 +56,7 @@ def distance(one: dict[str, Any], other: dict[str, Any]) -> float:
     return float((apart / sum(float((other[name] ** 2).sum()) for name in other)) ** 0.5)
 
 
-@pytest.mark.parametrize("kind", [{}, {"rslora": True}])
-@pytest.mark.parametrize("weights", [(), (0.5, 2.0)])
+@pytest.mark.parametrize(("kind", "weights"), [({}, ()), ({"rslora": True}, (0.5, 2.0))])
 def test_cat_is_the_sum(
     tiny_base: BaseModel, made: Made, tmp_path: Path, kind: dict[str, bool], weights: tuple[float, ...]
 ) -> None:
