@@ -54,11 +54,11 @@ def note(log: Sequence[Mapping[str, Any]], tokens: Sequence[int]) -> str:
 
     Args:
         log: What was logged of each step: `loss`, `step`, `seconds`.
-        tokens: Tokens of each step of the training.
+        tokens: Tokens of each step in one pass over the rows; where there are few, a training takes several.
     """
     rows = log[-WINDOW:]
     seconds = sum(row["seconds"] for row in rows)
-    rate = sum(tokens[int(row["step"]) - 1] for row in rows) / max(seconds, 1e-9)
+    rate = sum(tokens[(int(row["step"]) - 1) % len(tokens)] for row in rows) / max(seconds, 1e-9)
     return f"loss {rows[-1]['loss']:.3f}, {rate:,.0f} tokens/s"
 
 

@@ -278,6 +278,13 @@ def test_gradients_may_overflow_in_float16(half: bool, stops: bool) -> None:
         watcher.on_log(SimpleNamespace(fp16=half), state, None, logs={"loss": math.nan})
 
 
+def test_speed_is_told_of_the_last_steps() -> None:
+    """Tokens of the steps that are told through their seconds, also in a second pass over few rows."""
+    log = [{"step": step, "loss": 3.0 - step / 10, "seconds": 2.0} for step in range(1, 16)]
+    assert watching.note(log[:1], [100, 300]) == "loss 2.900, 50 tokens/s"
+    assert watching.note(log, [100, 300]) == "loss 1.500, 100 tokens/s"
+
+
 def test_packed_rows_give_the_gradient_of_padded_ones(tiny_base: BaseModel, tmp_path: Path) -> None:
     """Loss and gradient of rows in few sequences are those of the same rows each for itself, up to rounding."""
     import torch
