@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from finetune import memory, watching
+from finetune.apart import keeps_rows_apart
 from finetune.bases import BaseModel
 from finetune.checkpoints import finished, last_checkpoint, room, save
 from finetune.loading import PLAIN, Loading
 from finetune.recipe import LoraSettings, Step, StepSettings
-from registry.errors import TrainingError
+from registry.errors import ConfigurationError, TrainingError
 from registry.storage import storage
 
 
@@ -129,7 +130,7 @@ def tune(
         progress: Told of each step.
 
     Raises:
-        ConfigurationError: The disk is full.
+        ConfigurationError: The disk is full, or rows are to be packed that the base doesn't keep apart.
         TrainingError: The loss is not a number or grows, a row doesn't fit into memory, or training failed.
     """
     folder, curve = work / "adapter", work / "curve.json"
@@ -161,6 +162,11 @@ def _trained(
     for count in memory.rows_at_once(settings.batch, work):
         try:
             model, tokenizer = with_new(base, lora, seed) if start is None else load_with(base, start, trainable=True)
+            if getattr(settings, "packed", False) and not keeps_rows_apart(model):
+                raise ConfigurationError(
+                    f"[train.{step.name}] packed can't be true: {base.name}, loaded as {base.loading}, lets rows in "
+                    "one sequence see each other. Set it to false"
+                )
             rows = step.encode(found, tokenizer, settings, seed)
             trainer = step.trainer(
                 model, tokenizer, rows, arguments(work, settings, seed, count, base.loading), settings
