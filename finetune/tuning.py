@@ -30,7 +30,7 @@ class Stage:
     Attributes:
         folder: The adapter: its config and weights, nothing else.
         curve: (optimiser step, loss) of each.
-        seconds: Wall time of the training, over all its starts.
+        seconds: Wall time of its steps and checkpoints, each once: without loading, and without what a kill has undone.
     """
 
     folder: Path

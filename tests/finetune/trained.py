@@ -77,7 +77,10 @@ def die(folder: Path, death: Death) -> int | None:
     )
     process = context.Process(target=_make, args=(folder, death))
     process.start()
-    process.join()
+    process.join(600)  # far longer than it takes on a busy machine
+    if process.is_alive():
+        process.kill()
+        raise AssertionError(f"The training has neither died nor ended: {death}")
     return process.exitcode
 
 
