@@ -28,7 +28,7 @@ body { margin: 0 auto; max-width: 66rem; padding: 1rem; color: var(--ink); backg
 h1 { font-size: 1.5rem; margin: .5rem 0; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
 h3 { font-size: 1rem; margin: 1.2rem 0 0; overflow-wrap: anywhere; } p { margin: .4rem 0; }
 .publish { color: var(--good); } .rejected { color: var(--bad); } .undecided { color: var(--open); }
-.soft { color: var(--soft); font-size: .9rem; } .scroll { overflow-x: auto; }
+.soft { color: var(--soft); font-size: .9rem; } .scroll { overflow-x: auto; margin: .6rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
 th, td { padding: .2rem .8rem .2rem 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { font-weight: 600; } .name { text-align: left; } .goal td { font-weight: 600; }
