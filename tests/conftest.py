@@ -70,9 +70,9 @@ def engine() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def writing(tmp_path_factory: pytest.TempPathFactory) -> BaseModel:
     """A base that can write: it knows a few functions by heart (tests/finetune/writing.py)."""
-    from tests.finetune.writing import writing_base
+    from tests.finetune.writing import chained_base
 
-    return writing_base(tmp_path_factory.mktemp("writing"))
+    return chained_base(tmp_path_factory.mktemp("writing") / "base")
 
 
 @pytest.fixture(scope="session")

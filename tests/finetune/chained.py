@@ -8,7 +8,7 @@ from typing import Any
 END = "</s>"
 
 
-def chained(steps: Mapping[str, str], special: Iterable[str] = ()) -> tuple[Any, Any]:
+def chained(steps: Mapping[str, str], special: Iterable[str] = (), context: int = 64) -> tuple[Any, Any]:
     """Model and tokenizer. Each piece is one token; after it comes what `steps` says, or the end.
 
     The layer adds nothing, so that what follows a token hangs on this token alone, by a wide margin.
@@ -20,7 +20,7 @@ def chained(steps: Mapping[str, str], special: Iterable[str] = ()) -> tuple[Any,
     size = len(tokenizer) + len(tokenizer) % 2
     config = LlamaConfig(
         vocab_size=size, hidden_size=size, intermediate_size=2, num_hidden_layers=1, num_attention_heads=1,
-        max_position_embeddings=64, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+        max_position_embeddings=context, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
     )  # fmt: skip
     model: Any = LlamaForCausalLM(config)
     with torch.no_grad():

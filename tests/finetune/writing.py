@@ -11,6 +11,7 @@ from finetune.bases import BaseModel, TinyBase
 from finetune.generation import opened
 from finetune.repair import Turn, feedback
 from registry.records import Example
+from tests.finetune.chained import chained
 from tests.finetune.lib_drift import TINY
 
 SETTINGS: Mapping[str, Any] = {
@@ -62,8 +63,26 @@ def learned() -> list[str]:
     return [*texts, WANTED + PROGRAM, WANTED + PROGRAM] * 12
 
 
+def chained_base(folder: Path) -> BaseModel:
+    """A model that writes the same without a training, as its weights are set by hand, and hangs on no rounding."""
+    from finetune import bases
+
+    steps = {opened(prompt(name)): f"\n    {body}" for name, body in BODIES.items()}
+    steps |= {opened(prompt("triple")): f"\n    {WRONG}", CORRECTED + opened(prompt("triple")): f"\n    {RIGHT}"}
+    steps |= dict.fromkeys(steps.values(), "\n\n\ndef other(x):") | {opened(WANTED): f"\n\n{PROGRAM}"}
+    model, tokenizer = chained(steps, context=512)
+    folder.mkdir(parents=True)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return bases.find("folder").prepare((), {"path": str(folder)}, folder.parent)
+
+
+CORRECTED = "# Corrected:\n\n"
+"""What stands before a prompt in `feedback`."""
+
+
 def writing_base(cache: Path) -> BaseModel:
-    """The model, made or found."""
+    """The model, trained or found."""
     texts = learned()
     return TinyBase(texts).prepare(texts, SETTINGS, cache)
 
