@@ -18,7 +18,7 @@ from flows.judge import Options
 from flows.models import Model, models
 from flows.preflight import check_sandbox, check_training
 from flows.progress import progress
-from flows.tasks import repaired, writing
+from flows.tasks import never_called, repaired, writing
 from registry.errors import ConfigurationError
 from validators.execution.pool import Pool
 
@@ -59,6 +59,8 @@ def solve(problem: Problem, *, as_json: bool) -> int:
         ConfigurationError: No such model, no sandbox, or no such file.
     """
     test = _test(problem.test)
+    if never_called(Task("task", "", test)):
+        raise ConfigurationError(f"{problem.test} defines check and never calls it: every program would pass")
     check_training()
     with ExitStack() as resources:
         tell = resources.enter_context(progress(quiet=as_json))

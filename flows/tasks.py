@@ -157,7 +157,7 @@ def tasks_of(path: Path) -> list[Task]:
     except OSError as error:
         raise ConfigurationError(f"{path} can't be read: {error.strerror or error}") from error
     for task in found:
-        if _never_called(task):
+        if never_called(task):
             raise ConfigurationError(
                 f"Task {task.id!r} of {path} is no valid task: its test defines {CHECK} and never calls it, so that "
                 "every program would pass; name the function that it is called with as entry_point"
@@ -169,7 +169,7 @@ def tasks_of(path: Path) -> list[Task]:
     return found
 
 
-def _never_called(task: Task) -> bool:
+def never_called(task: Task) -> bool:
     """Whether the test, as the sandbox runs it, defines `check` and leaves it at that."""
     tree = parsed(test_of(Program(code="", test=task.test, entry_point=task.entry_point)))
     nodes = list(ast.walk(tree)) if tree is not None else []

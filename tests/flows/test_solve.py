@@ -52,6 +52,13 @@ def test_what_is_wanted_stands_as_a_comment() -> None:
         said("caf\udce9")
 
 
+def test_a_test_that_checks_nothing_is_one_line(tmp_path: Path) -> None:
+    """One that defines `check` and never calls it would hold of every program."""
+    (tmp_path / "test.py").write_text("def check(candidate):\n    assert candidate() == 7\n")
+    with pytest.raises(ConfigurationError, match=r"test\.py defines check and never calls it"):
+        solve(Problem("Do.", test=tmp_path / "test.py"), as_json=True)
+
+
 def test_a_test_that_is_too_large_is_one_line(tmp_path: Path) -> None:
     """What would fit into no row of the sandbox is refused before a model is loaded; so is a seed out of range."""
     (tmp_path / "test.py").write_text("x = 1\n" * (1 << 20))
