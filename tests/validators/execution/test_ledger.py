@@ -81,7 +81,7 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, str(out)]
     holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert holder.stdout and holder.stdout.readline() == b"held\n"
-    with pytest.raises(LockedError, match="Another driftune judge writes to"):
+    with pytest.raises(LockedError, match="Another process writes to"):
         Ledger(out)
     holder.kill()
     holder.communicate()
