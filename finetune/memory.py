@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from registry.storage import write_file
+
 
 def rows_at_once(batch: int, work: Path) -> Iterator[int]:
     """How many of a step's rows to put into memory together: all, or what fitted before; then fewer and fewer.
@@ -17,9 +19,7 @@ def rows_at_once(batch: int, work: Path) -> Iterator[int]:
     yield rows
     while rows > 1:
         rows = next(n for n in range(rows // 2, 0, -1) if batch % n == 0)
-        part = kept.with_suffix(".part")
-        part.write_text(str(rows))
-        part.rename(kept)
+        write_file(kept, str(rows).encode(), "a training")
         _release()
         yield rows
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from finetune.copies import AT_LENGTH, Match, nearest, texts_of
+from flows.snapshots import latest_curation, rows_in
 from registry.domain import load_domain
 from registry.errors import ConfigurationError
 from registry.lake import Lake, open_lake
-from registry.records import Example, Program, SnapshotRow, Work
+from registry.records import Example, Program, Work
+from validators.parts import programs_of
 
 
 def attribute(file: Path, reference: str, limit: int, *, as_json: bool) -> None:
@@ -70,30 +72,19 @@ def training_rows(lake: Lake, domain: str = "") -> dict[str, Example]:
         ConfigurationError: There is no snapshot.
     """
     names = [domain] if domain else sorted({w.domain for w in lake.read(Work, "stage = 'curate'")})
-    curated = [
-        work
-        for name in names
-        for work in lake.read(Work, "stage = 'curate' AND domain = $domain", {"domain": name}, latest=1)
-    ]
+    curated = [work for name in names if (work := latest_curation(lake, name)) is not None]
     if not curated:
         raise ConfigurationError(f"No snapshot yet: run driftune run {domain or 'DOMAIN'} first")
-    wanted = {"snapshots": [str(work.result["snapshot"]) for work in curated]}
-    held = lake.read(SnapshotRow, "split = 'train' AND snapshot IN (SELECT unnest($snapshots))", wanted)
-    ids = {"ids": sorted({row.example for row in held})}
-    return {e.id: e for e in lake.read(Example, "id IN (SELECT unnest($ids))", ids)}
+    return {e.id: e for e in rows_in(lake, [str(work.result["snapshot"]) for work in curated], "train")}
 
 
 def row_texts(lake: Lake, rows: Iterable[Example]) -> dict[str, list[str]]:
     """Id of a row -> what it shows of itself, as `finetune.copies` compares it."""
     examples = list(rows)
-    named: set[str] = {name for e in examples for name in _parts(e).get("programs", {}).values()}
+    named = {name for e in examples for name in programs_of(e).values()}
     read = lake.read(Program, "id IN (SELECT unnest($ids))", {"ids": sorted(named)}) if named else []
     programs = {p.id: p for p in read}
     return {e.id: texts_of(e, programs) for e in examples}
-
-
-def _parts(example: Example) -> Any:
-    return example.parts
 
 
 def _by_root(found: Sequence[Match], rows: Mapping[str, Example]) -> list[tuple[Match, int]]:

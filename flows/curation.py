@@ -12,11 +12,12 @@ from flows.guard import guard_rows
 from flows.house import House
 from flows.running import verdicts
 from flows.scraping import indexed, releases, source_keys
+from flows.snapshots import latest_curation
 from flows.synthesis import candidates, changes, is_made
 from registry.errors import ConfigurationError, DriftuneError
 from registry.families import Families
 from registry.identity import sha256_of, work_key
-from registry.records import Annotation, Example, Record, Snapshot, SnapshotRow, Work
+from registry.records import Annotation, Example, Record, Snapshot, SnapshotRow
 from validators.curation.contamination import Task, tasks_of
 from validators.curation.curate import VERSION, Lot, curate
 from validators.curation.leaks import leaks
@@ -85,7 +86,7 @@ def curate_stage(house: House) -> list[Batch]:
     found = verdicts(house)
     tasks = benchmark_tasks(house)
     key = curate_key(house, examples, found, tasks)
-    latest = _latest(house)
+    latest = latest_curation(house.lake, house.domain.name)
     if latest is not None and latest.key == key:
         return []
     known = house.result(key)
@@ -139,15 +140,9 @@ def _check_leaks(rows: Sequence[Record], lot: Lot) -> None:
         raise DriftuneError(f"The snapshot would leak what is held out, so it is not written: {leak}")
 
 
-def _latest(house: House) -> Work | None:
-    """The domain's latest curation that was completed."""
-    done = house.lake.read(Work, "stage = 'curate' AND domain = $d", {"d": house.domain.name}, latest=1)
-    return done[0] if done else None
-
-
 def _parent(house: House) -> str | None:
     """The snapshot of the latest curation."""
-    latest = _latest(house)
+    latest = latest_curation(house.lake, house.domain.name)
     return str(latest.result["snapshot"]) if latest is not None else None
 
 

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows.snapshots import latest_curation
 from registry.errors import ConfigurationError, WrongBaseError
 from registry.identity import sha256_of, work_key
-from registry.records import Adapter, Record, Report, Run, Snapshot, SnapshotRow, Work
+from registry.records import Adapter, Record, Report, Run, Snapshot, SnapshotRow
 from registry.settings import Settings
 from registry.store import Publication, Store, content_hash
 
@@ -135,8 +136,7 @@ def _checked(adapters: Sequence[Adapter], name: str) -> Sequence[Adapter]:
 
 def _check_name(house: House, name: str) -> None:
     """Who subscribes to a domain doesn't get a merged adapter for its own."""
-    curated = house.lake.read(Work, "stage = 'curate' AND domain = $d", {"d": name}, latest=1)
-    if curated or Path("domains", f"{name}.toml").exists():
+    if latest_curation(house.lake, name) is not None or Path("domains", f"{name}.toml").exists():
         raise ConfigurationError(f"The merged adapter can't be called {name!r}, as a domain is: choose another name")
 
 

@@ -64,9 +64,7 @@ def solve(problem: Problem, *, as_json: bool) -> int:
     check_training()
     with ExitStack() as resources:
         tell = resources.enter_context(progress(quiet=as_json))
-        house = open_house(problem.domain, tell) if problem.domain else None
-        if house is not None:
-            resources.enter_context(closing(house))
+        house = resources.enter_context(closing(open_house(problem.domain, tell))) if problem.domain else None
         model = models(house, problem.base, problem.adapter)[-1]
         pool = resources.enter_context(Pool(1))
         check_sandbox(pool)

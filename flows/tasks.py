@@ -127,9 +127,7 @@ def evaluate_tasks(request: Request, file: Path, *, as_json: bool) -> int:
     check_training()
     with ExitStack() as resources:
         tell = resources.enter_context(progress(quiet=as_json))
-        house = open_house(request.domain, tell) if request.domain else None
-        if house is not None:
-            resources.enter_context(closing(house))
+        house = resources.enter_context(closing(open_house(request.domain, tell))) if request.domain else None
         found = models(house, request.base, request.adapter)
         pool = resources.enter_context(Pool())
         check_sandbox(pool)

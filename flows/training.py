@@ -18,9 +18,10 @@ from flows.batches import Batch
 from flows.curation import snapshot_id
 from flows.house import House, open_house
 from flows.scraping import releases, scraped
+from flows.snapshots import rows_in
 from registry.errors import ConfigurationError, TrainingError
 from registry.identity import work_key
-from registry.records import Example, Run, SnapshotRow
+from registry.records import Example, Run
 from registry.storage import write_file
 from registry.store import content_hash
 
@@ -72,9 +73,7 @@ def trial_of(house: House) -> dict[str, bool]:
 
 def rows_of(house: House, split: str) -> list[Example]:
     """The examples of one split of the latest snapshot, by id."""
-    of = {"snapshot": snapshot_id(house), "split": split}
-    wanted = sorted(r.example for r in house.lake.read(SnapshotRow, "snapshot = $snapshot AND split = $split", of))
-    return house.lake.read(Example, "id IN (SELECT unnest($ids))", {"ids": wanted}) if wanted else []
+    return rows_in(house.lake, [snapshot_id(house)], split)
 
 
 def train_stage(house: House) -> list[Batch]:

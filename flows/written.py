@@ -14,8 +14,8 @@ from flows.attribute import row_texts, training_rows
 from flows.bench import CONTROL, SOLUTION, Sample
 from flows.house import House
 from flows.scraping import indexed, releases
+from flows.snapshots import latest_curation
 from registry.names import SymbolIndex
-from registry.records import Work
 from registry.text import lines_of
 from registry.trees import parsed
 
@@ -62,10 +62,7 @@ def counted(samples: Iterable[Sample], tasks: Mapping[str, Task], house: House |
 
 def copies(samples: Iterable[Sample], tasks: Mapping[str, Task], house: House | None) -> list[Copy]:
     """The samples that copy a row of the domain's latest snapshot at length (`finetune.copies`); none without one."""
-    if house is None:
-        return []
-    of = {"d": house.domain.name}
-    if not house.lake.read(Work, "stage = 'curate' AND domain = $d", of, latest=1):
+    if house is None or latest_curation(house.lake, house.domain.name) is None:
         return []
     rows = training_rows(house.lake, house.domain.name)
     written = [one for one in samples if one.arm not in (SOLUTION, CONTROL)]
