@@ -64,7 +64,7 @@ def main() -> int:
 
 
 def measured(folder: Path) -> list[Result]:
-    """Both figures."""
+    """All three figures."""
     from finetune import quiet
     from finetune.bases import TinyBase
     from finetune.corpus import standard_library

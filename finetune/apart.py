@@ -12,7 +12,11 @@ ROW = 4
 """Tokens of a row."""
 
 CLOSE = 1e-6
-"""How far logits may be apart: what a row doesn't see counts nothing, so that sums are those of the same numbers."""
+"""How far logits may be apart: what a row doesn't see counts nothing, so that sums are those of the same numbers.
+
+Where attention reads positions they were equal to the bit (Llama, GPT-2; 32 and 16 bits); in small untrained
+models of Mamba, Mamba 2, Falcon and RecurrentGemma, 0.02 to 2.3 apart.
+"""
 
 
 def keeps_rows_apart(model: Any) -> bool:

@@ -2,7 +2,8 @@
 
 The built-in one, `tiny`, is a small Llama trained on the spot from the Python standard library and the old version of
 the domain's libraries: like any real base, it knows the API up to a cutoff. It is the same bytes for the same inputs,
-settings and thread count, also after a kill, and is kept under `DRIFTUNE_HOME/bases`.
+settings and thread count, also after a kill, and is kept under `DRIFTUNE_HOME/bases`. Other settings make a larger one
+(`finetune.sizes`), in minutes on a GPU.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from finetune import corpus
-from finetune.loading import PLAIN, Loading
+from finetune.loading import PLAIN, Loading, Machine, decide
 from registry.errors import ConfigurationError, TrainingError
 from registry.fingerprint import fingerprint
 from registry.identity import sha256_of, sha256_of_bytes
@@ -27,6 +28,9 @@ Progress = Callable[[str, int, int], None]
 VERSION = "tiny@1"
 END = "<|end|>"
 PAD = "<|pad|>"
+DEVICES = ("cpu", "cuda")
+_ADDED = ("at_once", "library", "corpus", "device")
+"""Settings that came later: at their defaults they make no other base."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class BaseModel:
         fingerprint: The hash of its weight, config, tokenizer and chat-template files.
         licences: SPDX expressions of what it was made from, sorted.
         loading: How it is put into memory here.
+        context: Tokens of the texts that it was trained on; 0 where its config says how many it takes.
     """
 
     name: str
@@ -48,6 +53,7 @@ class BaseModel:
     fingerprint: str
     licences: tuple[str, ...] = ()
     loading: Loading = PLAIN
+    context: int = 0
 
 
 class Base(Protocol):
@@ -102,6 +108,10 @@ class TinySettings:
         seed: Seed of initial weights and order.
         threads: Threads of torch.
         save_every: Steps between checkpoints.
+        at_once: Windows that are computed at once, the others of the step after them; 0 for all of it.
+        library: Windows of a step that are from the library; 0 for half of them.
+        corpus: Name of a corpus of packages (`finetune.corpus`) that is general code too; none where empty.
+        device: Where it is trained and loaded: `cpu`, in float32, or `cuda`, in bfloat16.
     """
 
     layers: int = 4
@@ -116,19 +126,30 @@ class TinySettings:
     seed: int = 0
     threads: int = 2
     save_every: int = 60
+    at_once: int = 0
+    library: int = 0
+    corpus: str = ""
+    device: str = "cpu"
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> TinySettings:
         """Settings from a mapping; what it leaves out has its default.
 
         Raises:
-            ConfigurationError: A setting is unknown.
+            ConfigurationError: A setting is unknown, there is no such device, or no window of general code is left.
         """
         known = [f.name for f in fields(cls)]
         unknown = sorted(set(settings) - set(known))
         if unknown:
             raise ConfigurationError(f"No setting {unknown[0]!r} of the base 'tiny': it takes {', '.join(known)}")
-        return cls(**settings)
+        made = cls(**settings)
+        if made.device not in DEVICES:
+            raise ConfigurationError(f"device of the base 'tiny' can't be {made.device!r}: set it to cpu or cuda")
+        if not 0 <= made.library < made.batch:
+            raise ConfigurationError(
+                f"library of the base 'tiny' can't be {made.library}: a step has {made.batch} windows"
+            )
+        return made
 
 
 class TinyBase:
@@ -142,12 +163,22 @@ class TinyBase:
         self._general = None if general is None else tuple(general)
 
     def licences(self, settings: Mapping[str, Any], cache: Path) -> tuple[str, ...]:
-        """The standard library's licence; the domain allows the library's own anyway."""
-        return (corpus.LICENCE,)
+        """The standard library's licence, and those of the packages; the domain allows the library's own anyway.
+
+        Raises:
+            ConfigurationError: There is no such corpus.
+        """
+        name = TinySettings.of(settings).corpus
+        return (corpus.LICENCE, *(corpus.about(cache, name)["licences"] if name else ()))
 
     def loading(self, settings: Mapping[str, Any], cache: Path) -> Loading:
-        """In float32 on the CPU, wherever it is."""
-        return PLAIN
+        """In float32 on the CPU, wherever it is, unless its settings name CUDA.
+
+        Raises:
+            ConfigurationError: There is no CUDA device.
+        """
+        device = TinySettings.of(settings).device
+        return PLAIN if device == "cpu" else decide({"device": device, "four_bit": False}, 0, Machine.this())
 
     def prepare(
         self, texts: Iterable[str], settings: Mapping[str, Any], cache: Path, progress: Progress | None = None
@@ -155,14 +186,16 @@ class TinyBase:
         """Train the base, go on where a killed training stopped, or find it in `cache`.
 
         Raises:
-            ConfigurationError: A setting is unknown.
+            ConfigurationError: A setting is unknown, there is no such corpus, or no CUDA device.
             TrainingError: The loss is not a number, or there is nothing to train on.
         """
         chosen = TinySettings.of(settings)
+        loading = self.loading(settings, cache)
         library = sorted(set(texts))
         general = self._general
         if general is None:
             general = tuple(file.text for file in corpus.standard_library() if not file.held_out)
+            general += tuple(file.text for file in corpus.packages(cache, chosen.corpus)) if chosen.corpus else ()
         if not library or not general:
             raise TrainingError("Nothing to train the base on: give texts of the old version and of general code")
         name = f"tiny-{_recipe_hash(chosen, general, library)[:16]}"
@@ -174,7 +207,8 @@ class TinyBase:
                 work.rename(folder)
             (folder / "checkpoint.pt").unlink(missing_ok=True)
         mark = fingerprint(folder)
-        return BaseModel(f"driftune/{name}", mark, folder, mark, self.licences(settings, cache))
+        licences = self.licences(settings, cache)
+        return BaseModel(f"driftune/{name}", mark, folder, mark, licences, loading, context=chosen.context)
 
 
 BASES: dict[str, str] = {
@@ -200,7 +234,9 @@ def find(name: str) -> Base:
 
 
 def _recipe_hash(settings: TinySettings, general: Iterable[str], library: Iterable[str]) -> str:
-    shape = {k: str(v) for k, v in asdict(settings).items() if k not in ("threads", "save_every")}
+    usual = asdict(TinySettings())
+    told = asdict(settings).items()
+    shape = {k: str(v) for k, v in told if k not in ("threads", "save_every") and (k not in _ADDED or v != usual[k])}
     inputs = [[sha256_of_bytes(text.encode()) for text in texts] for texts in (general, library)]
     return sha256_of([VERSION, shape, inputs])
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from finetune import tuning
+from finetune import tuning, warm
 from finetune.bases import BaseModel
 from finetune.corpus import SourceFile
-from finetune.recipe import LoraSettings, Step, StepSettings
-from finetune.steps import preference, sft, text
+from finetune.recipe import Lookup, LoraSettings, Step, StepSettings
+from finetune.reporting import Curves
+from finetune.steps import preference, rl, sft, text
 from finetune.tuning import Stage
+from finetune.warm import Share, Start
 from finetune.watching import Progress
 from registry.errors import ConfigurationError
 from registry.records import Example
 
-STEPS = {step.name: step for step in (text.STEP, sft.STEP, preference.STEP)}
+STEPS = {step.name: step for step in (text.STEP, sft.STEP, preference.STEP, rl.STEP)}
 """Name -> step: what a recipe may be chained of."""
 
 
@@ -76,6 +78,22 @@ class Chain:
             **{name: table for name, table in told.items() if table},
         }
 
+    @property
+    def runs_programs(self) -> bool:
+        """Whether a step is rewarded by what programs do."""
+        return any(step is rl.STEP for step, _ in self.steps)
+
+    @property
+    def fills_gaps(self) -> bool:
+        """Whether a step learns to fill gaps in, which a base must have control tokens for."""
+        mixes = [settings.mix for _, settings in self.steps if isinstance(settings, sft.SftSettings)]
+        return any(mix.fim > 0 for mix in mixes)
+
+    @property
+    def reads_docs(self) -> bool:
+        """Whether documentation stands in front of some of the prompts."""
+        return any(getattr(settings, "docs", 0.0) > 0 for _, settings in self.steps)
+
     def train(
         self,
         base: BaseModel,
@@ -83,34 +101,56 @@ class Chain:
         files: Sequence[SourceFile],
         work: Path,
         *,
+        lookup: Lookup | None = None,
+        start: Start | None = None,
         seed: int = 0,
         threads: int = 2,
         progress: Progress | None = None,
+        curves: Curves | None = None,
     ) -> dict[str, Stage]:
         """Trains all steps; what is finished is found, what was killed goes on.
 
         Args:
             base: What the adapter is for.
-            examples: Rows of the split `train`.
+            examples: Rows of the split `train`; of a warm start those that are new (`warm.new_rows`).
             files: General code, for replay.
             work: Folder of this training; each step has a folder of its name there.
+            lookup: What steps can look up beside the rows.
+            start: The adapter that the first step goes on from, made for this base; a new one is made where None.
             seed: Seed of the adapter and of all orders.
             threads: Threads of torch.
             progress: Told of each step of the optimiser.
+            curves: Where curves are written beside `work`, where TensorBoard or MLflow is installed.
 
         Returns:
-            Name -> finished step, in order: the last one's folder is the adapter.
+            Name -> finished step, in order: the last one's folder is the adapter. Of a warm start those that see
+            something of what is new: where none does, the adapter stays the one that it is.
 
         Raises:
             TrainingError: There is nothing to train on, or a step failed.
         """
         stages: dict[str, Stage] = {}
-        start = None
+        folder, at = None if start is None else start.folder, lookup or Lookup()
         for step, settings in self.steps:
+            if start is None:
+                rows: Callable[[], Sequence[Any]] = partial(step.rows, examples, files, settings, seed, at)
+            elif (share := warm.share_of(step, settings, examples, start)) is not None:
+                settings, rows = share.settings, partial(_of_change, step, share, files, start.rehearsal, seed, at)
+            else:
+                continue
             stages[step.name] = tuning.tune(
-                step, settings, base, start,
-                partial(step.rows, examples, files, settings, seed), work / step.name,
-                lora=self.lora, seed=seed, threads=threads, progress=progress,
+                step, settings, base, folder, rows, work / step.name,
+                lora=self.lora, seed=seed, threads=threads, progress=progress, curves=curves,
             )  # fmt: skip
-            start = stages[step.name].folder
+            folder = stages[step.name].folder
         return stages
+
+
+def _of_change(
+    step: Step, share: Share, files: Sequence[SourceFile], rehearsal: float, seed: int, lookup: Lookup
+) -> Sequence[Any]:
+    """What a step that goes on from an adapter sees, in order."""
+    new = step.rows(share.new, files, share.settings, seed, lookup)
+    if not share.known:
+        return new
+    return warm.mixed(new, step.rows(share.known, files, share.settings, seed, lookup), rehearsal, seed)

@@ -6,26 +6,70 @@ the call would teach that files end there.
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
+from finetune import forms
 from finetune.corpus import SourceFile, windows
 from finetune.packing import Packed
 from finetune.recipe import Row
-from finetune.scoring import closed, encode
+from finetune.retrieval import Docs
+from finetune.scoring import Encoded, Span, closed, encode
+from registry.errors import ConfigurationError
 
 REPLAY_WINDOW = 250
 """Characters in a replay row of general code."""
 
 
+class Learned(Protocol):
+    """Something to be learned after something that is shown."""
+
+    @property
+    def kind(self) -> str:
+        """What it is: calls, or a kind of rows."""
+        ...
+
+    def encode(self, tokenizer: Any, max_tokens: int) -> Encoded:
+        """What is shown and what is learned as token ids; longer than `max_tokens` where it can't be cut."""
+        ...
+
+
 @dataclass(frozen=True)
 class Completion:
-    """A text to be learned after a prompt."""
+    """A text to be learned after a prompt, which loses its beginning where both are too long.
 
+    Attributes:
+        prompt: What stands before it.
+        text: The text.
+        docs: What is put in front of the prompt, as far as there is room, is looked up here.
+    """
+
+    kind: ClassVar[str] = "calls"
     prompt: str
     text: str
+    docs: Docs | None = None
+
+    @property
+    def difficulty(self) -> tuple[int, int]:
+        """Characters that are learned, and that are shown."""
+        return len(self.text), len(self.prompt)
+
+    def encode(self, tokenizer: Any, max_tokens: int) -> Encoded:
+        """Cut where tokens end, as calls are where they are scored."""
+        span = closed(self.prompt, [self.text])[0]
+        if self.docs is not None:
+            room = max_tokens - 1 - size(tokenizer, span.prefix) - size(tokenizer, span.text)
+            front = self.docs.front(span.prefix, room, lambda text: size(tokenizer, text))
+            span = Span(front.text + span.prefix, span.text)
+        return encode(tokenizer, span, max_tokens)
+
+
+def size(tokenizer: Any, text: str) -> int:
+    """Tokens of a text."""
+    return len(forms.start(tokenizer, text))
 
 
 def replay(files: Iterable[SourceFile], count: int, rng: random.Random) -> list[Completion]:
@@ -34,10 +78,33 @@ def replay(files: Iterable[SourceFile], count: int, rng: random.Random) -> list[
     return [Completion("", piece) for piece in rng.sample(pieces, min(count, len(pieces)))]
 
 
-def encoded(rows: Iterable[Completion], tokenizer: Any, max_tokens: int) -> list[Row]:
-    """Token ids, and labels of the text alone."""
-    found = [encode(tokenizer, closed(row.prompt, [row.text])[0], max_tokens) for row in rows]
+def encoded(rows: Iterable[Learned], tokenizer: Any, max_tokens: int) -> list[Row]:
+    """Token ids, and labels of what is learned alone.
+
+    A row that can't be cut and is too long gives its place to one of its kind that isn't.
+
+    Raises:
+        ConfigurationError: All rows of a kind are too long.
+    """
+    asked = list(rows)
+    found = _whole(asked, [row.encode(tokenizer, max_tokens) for row in asked], max_tokens)
     return [{"input_ids": [*e.prefix, *e.text], "labels": [-100] * len(e.prefix) + list(e.text)} for e in found]
+
+
+def _whole(rows: Sequence[Learned], found: Sequence[Encoded], max_tokens: int) -> Iterator[Encoded]:
+    lengths: dict[str, list[int]] = {}
+    fitting: dict[str, list[Encoded]] = {}
+    for row, one in zip(rows, found, strict=True):
+        lengths.setdefault(row.kind, []).append(length := len(one.prefix) + len(one.text))
+        if length <= max_tokens:
+            fitting.setdefault(row.kind, []).append(one)
+    for kind in lengths.keys() - fitting.keys():
+        raise ConfigurationError(
+            f"No {kind} row fits into max_tokens = {max_tokens} of [train.sft]: the shortest takes {min(lengths[kind])}"
+        )
+    instead = {kind: itertools.cycle(ones) for kind, ones in fitting.items()}
+    for row, one in zip(rows, found, strict=True):
+        yield one if len(one.prefix) + len(one.text) <= max_tokens else next(instead[row.kind])
 
 
 def tokens(row: Row) -> int:

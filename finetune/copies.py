@@ -37,10 +37,14 @@ _NAME = re.compile(r"[^\W\d]\w*")
 _BINDING = re.compile(
     r"""^[ \t]*(?P<assigned>\w+(?:[ \t]*,[ \t]*\w+)*)[ \t]*(?::[^=\n]*)?=(?!=)
     | \b(?:for\s(?P<looped>[\w\s,()]{1,200}?)\sin | as\s(?P<renamed>\w+) | class\s(?P<named>\w+))\b
-    | \bdef\s(?P<defined>\w+(?:\([^)]{0,2000}\))?)
+    | \bdef\s(?P<defined>\w+(?:\((?:[^()]|\((?:[^()]|\([^()]*\))*\)){0,2000}\))?)
     | \blambda\s(?P<taken>[^:\n]{0,200}):""",
     re.MULTILINE | re.VERBOSE,
 )
+_INNER = re.compile(r"\[[^][]*\]|\{[^{}]*\}|\([^()]*\)")
+"""Brackets in a signature: annotations, and defaults that are calls, displays or lambdas."""
+_PARAMETER = re.compile(r"(?:^|[(,])\s*\*{0,2}([^\W\d]\w*)")
+"""A function's name, or one that its signature binds: not those of annotations and defaults."""
 _RESERVED = frozenset({*keyword.kwlist, *dir(builtins)})
 _BOUND = " "
 """What stands for every name that a text binds; no token is so."""
@@ -135,8 +139,7 @@ class _Text:
         """The tokens; where `free`, one sign in place of each name that the text binds, attributes excepted."""
         if not free:
             return self.tokens
-        bound = {name for found in _BINDING.finditer(self.text) for name in _NAME.findall(found[found.lastgroup or 0])}
-        bound -= _RESERVED
+        bound = {name for found in _BINDING.finditer(self.text) for name in _named(found)} - _RESERVED
         before = ["", *self.tokens]
         return [_BOUND if token in bound and last != "." else token for last, token in pairwise(before)]
 
@@ -145,6 +148,18 @@ class _Text:
         """The line of each token, from 1."""
         ends = [0, *(found.start() for found in _TOKEN.finditer(self.text))]
         return list(accumulate((self.text.count("\n", a, b) for a, b in pairwise(ends)), initial=1))[1:]
+
+
+def _named(found: re.Match[str]) -> list[str]:
+    """The names that a binding binds."""
+    text = found[found.lastgroup or 0]
+    if found.lastgroup not in ("defined", "taken"):
+        return _NAME.findall(text)
+    head, opens, signature = text.partition("(") if found.lastgroup == "defined" else ("", "", text)
+    inner = 1
+    while inner:
+        signature, inner = _INNER.subn("", signature)
+    return _PARAMETER.findall(head + opens + signature)
 
 
 @dataclass(frozen=True)

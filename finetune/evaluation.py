@@ -10,28 +10,61 @@
 | `docs` | call site, in an arm with docs | 1 where any documentation stands in front of the prompt |
 | `docs_right` | call site, in an arm with docs | 1 where that of the new call is among it |
 
+Rows of other kinds have metrics of their own (`finetune.row_metrics`).
+
 Every arm has the same window of tokens and the same prompts in it; an arm with docs has them in what a prompt leaves.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from finetune import row_metrics
+from finetune.bases import BaseModel
 from finetune.corpus import SourceFile, windows
 from finetune.retrieval import Docs
 from finetune.scoring import Scorer, Span, closed
+from registry.errors import ConfigurationError
 from registry.records import Example, Score
 
 Progress = Callable[[str, int, int], None]
 
-LESS_IS_BETTER = frozenset({"bits_new", "bits_old", "bits"})
-"""Metrics where a smaller value is better."""
+LESS_IS_BETTER = frozenset({"bits_new", "bits", *row_metrics.BITS})
+"""Metrics where a smaller value is better. Of the old call that can't be said: to forget it is what is wanted."""
+
+
+def sign(metric: str) -> int:
+    """What a difference is multiplied by so that a gain is above zero: -1 where less is better."""
+    return -1 if metric in LESS_IS_BETTER else 1
+
 
 STALE = "stale"
 ROLES = ("chosen", "rejected")
 WINDOW = 600
 """Characters in a window of general code."""
+MOST_TOKENS = 2048
+"""Tokens of docs, prompt and call where none are asked for, with a base that takes more."""
+
+
+def tokens_at_once(base: BaseModel, asked: int) -> int:
+    """Tokens of docs, prompt and call together, in every arm.
+
+    Args:
+        base: The base.
+        asked: How many are asked for; 0 for as many as the base takes, up to `MOST_TOKENS`.
+
+    Raises:
+        ConfigurationError: The base takes fewer: beyond, every arm would be as bad, and docs of no use.
+    """
+    config = json.loads((base.path / "config.json").read_text())
+    takes = int(base.context or config.get("max_position_embeddings") or config.get("n_positions") or 0)
+    if takes and asked > takes:
+        raise ConfigurationError(
+            f"[gate] window can't be {asked}: {base.name} takes {takes} tokens. Set it to that at most, or leave it out"
+        )
+    return asked or min(takes or MOST_TOKENS, MOST_TOKENS)
 
 
 def score_pairs(
@@ -68,10 +101,15 @@ def score_pairs(
 
 
 def _site(site: str, rows: list[Example], scorer: Scorer, docs: Docs | None) -> Iterator[tuple[str, str, float]]:
-    """Metric, item and value of one call site; all its alternatives are cut at the place where the first differs."""
+    """Metric, item and value of one call site; all its alternatives are cut at the place where the first differs.
+
+    None where one of them is longer than the window: what is compared must be whole.
+    """
     prefix = min((_part(row, "prompt") for row in rows), key=len)
     texts = [(_part(row, "prompt") + _part(row, role))[len(prefix) :] for role in ROLES for row in rows]
     spans = closed(prefix, texts)
+    if not scorer.fits(spans):
+        return
     if docs is not None:
         front = docs.front(prefix, scorer.room(spans), scorer.size)
         spans = [Span(front.text + span.prefix, span.text) for span in spans]

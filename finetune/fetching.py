@@ -24,9 +24,10 @@ from registry.identity import sha256_of_file
 HUB = "https://huggingface.co"
 
 _WANTED = (
-    "config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer.json",
-    "tokenizer_config.json", "*.model", "*.tiktoken", "vocab.*", "merges.txt", "special_tokens_map.json",
-    "added_tokens.json", "chat_template*", "additional_chat_templates/*.jinja", "README.md", "LICEN[SC]E*", "NOTICE*",
+    "config.json", "config.*.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json",
+    "tokenizer.json", "tokenizer.*.json", "tokenizer_config.json", "*.model", "*.tiktoken", "vocab.*", "merges.txt",
+    "special_tokens_map.json", "added_tokens.json", "chat_template*", "additional_chat_templates/*.jinja", "README.md",
+    "LICEN[SC]E*", "NOTICE*",
 )  # fmt: skip
 _UNWANTED = ("consolidated*",)
 """Weights for other programs, which some repositories hold beside those that transformers reads."""

@@ -11,7 +11,7 @@ P is what stands before a gap, S what stands after it; the model writes what is 
 Sources: Lozhkov et al., "StarCoder 2 and The Stack v2", 2024; Rozière et al., "Code Llama", 2023, and its code; Guo et
 al., "DeepSeek-Coder", 2024; Hui et al., "Qwen2.5-Coder Technical Report", 2024; the FIM requests of mistral-common. The
 family is told by the tokens that a vocabulary has, each as one id, not by a model's name. Control tokens that stand in
-code or prose are read as text.
+code or in a message are read as text in what is made here.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ Order = Literal["psm", "spm"]
 _P, _S = "\0prefix", "\0suffix"
 _ANCHOR = "☺"
 """What no tokenizer joins to what follows, as in Code Llama's own code."""
+_CUT = "\U0010fffd"
+"""Where a control token that stands in a message is cut: a sign for private use, which nobody's text has."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def gap(tokenizer: Any, prefix: str, suffix: str, order: Order = "psm", place: P
         prefix = "".join(f"# {name}\n{text}\n\n" for name, text in place.files) + prefix
     ids += [] if form.inner else path
     for number, part in enumerate(parts):
-        ids += _start(tokenizer, prefix) if part == _P else within(tokenizer, suffix) if part == _S else ()
+        ids += start(tokenizer, prefix) if part == _P else within(tokenizer, suffix) if part == _S else ()
         ids += _known(tokenizer, [part])
         ids += path if form.inner and number == 0 else []
     return ids
@@ -161,6 +163,9 @@ def answer(tokenizer: Any, middle: str) -> list[int]:
 def chat(tokenizer: Any, messages: Iterable[Mapping[str, str]]) -> list[int]:
     """The ids of a conversation in the base's own chat template, up to where it answers.
 
+    The template sees no whole control token in what is said: one that cuts thoughts out of earlier answers, where
+    `</think>` ends them, leaves them in.
+
     Args:
         tokenizer: The base's tokenizer.
         messages: `role` (system, user, assistant) and `content` of each.
@@ -172,13 +177,21 @@ def chat(tokenizer: Any, messages: Iterable[Mapping[str, str]]) -> list[int]:
 
     if not tokenizer.chat_template:
         raise ConfigurationError("The base has no chat template: choose one that was tuned to answer (often -Instruct)")
+    told = [{**message, "content": _cut(tokenizer, message["content"])} for message in messages]
     try:
-        ids: list[int] = tokenizer.apply_chat_template(
-            list(messages), add_generation_prompt=True, tokenize=True, return_dict=False, sanitize_control_tokens=True
-        )
+        text: str = tokenizer.apply_chat_template(told, add_generation_prompt=True, tokenize=False)
     except TemplateError as error:
         raise ConfigurationError(f"The base's chat template refuses the conversation: {error}") from error
-    return ids
+    first, *rest = text.split(_CUT)
+    return [*_encoded(tokenizer, first), *(n for piece in rest for n in _going_on(tokenizer, piece))]
+
+
+def _cut(tokenizer: Any, text: str) -> str:
+    """A message in which each control token is cut after its first sign.
+
+    transformers can read control tokens of messages as text, but not those of a family that the vocabulary merely has.
+    """
+    return _CUT.join(_pieces(tokenizer, text.replace(_CUT, "")))
 
 
 def stops(tokenizer: Any) -> list[int]:
@@ -194,16 +207,26 @@ def begin(tokenizer: Any) -> list[int]:
 
 def within(tokenizer: Any, text: str) -> list[int]:
     """The ids of text that goes on: without the blank that some tokenizers put before a text's first word."""
-    anchor = _encoded(tokenizer, _ANCHOR)
-    if _encoded(tokenizer, f"{_ANCHOR}a") == [*anchor, *_encoded(tokenizer, "a")]:
-        return _start(tokenizer, text)
-    return [n for piece in _pieces(tokenizer, text) for n in _encoded(tokenizer, _ANCHOR + piece)[len(anchor) :]]
+    return [n for piece in _pieces(tokenizer, text) for n in _going_on(tokenizer, piece)]
 
 
-def _start(tokenizer: Any, text: str) -> list[int]:
+@functools.lru_cache(maxsize=8)
+def _puts_a_blank(tokenizer: Any) -> bool:
+    """Whether a text's first word has other ids than the same word behind another text."""
+    return _encoded(tokenizer, f"{_ANCHOR}a") != [*_encoded(tokenizer, _ANCHOR), *_encoded(tokenizer, "a")]
+
+
+def start(tokenizer: Any, text: str) -> list[int]:
     """The ids of text that begins something."""
     first, *rest = _pieces(tokenizer, text) or [""]
-    return [*_encoded(tokenizer, first), *(n for piece in rest for n in within(tokenizer, piece))]
+    return [*_encoded(tokenizer, first), *(n for piece in rest for n in _going_on(tokenizer, piece))]
+
+
+def _going_on(tokenizer: Any, piece: str) -> list[int]:
+    """The ids of a piece of text that goes on."""
+    if not _puts_a_blank(tokenizer):
+        return _encoded(tokenizer, piece)
+    return _encoded(tokenizer, _ANCHOR + piece)[len(_encoded(tokenizer, _ANCHOR)) :]
 
 
 def _encoded(tokenizer: Any, text: str) -> list[int]:

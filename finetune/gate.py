@@ -5,14 +5,16 @@
 1. there are at least `min_families` of them (else `undecided`, whatever the figures say);
 2. the goal metric gains over `base`: its whole interval is above zero, and the sign-flip test agrees;
 3. it isn't behind `base+docs`: its mean is above that arm's, and the lower end of the difference above minus `margin`
-   (not asked where docs don't help that base; where the arm isn't built, the reason says so);
+   (not asked where docs don't help that base, which must have had them in front of half of its prompts);
 4. general code got worse by no more than `general_limit`;
 5. on families that nothing was trained on (`symbol`) the goal metric fell by no more than `unseen_limit`, and didn't
    surely fall (not asked where they are too few to tell: under `intervals.FEWEST`).
 
-All conditions must hold at once, so that no correction for several of them is due: each can only say no.
+All conditions must hold at once, so that no correction for several of them is due: each can only say no. What 2 to 4
+rest on must have been measured, else `undecided`; what is no number holds nowhere.
 
-Trying until it passes doesn't work: the n-th decision on an unchanged held-out set is made at alpha / 2^(n-1).
+Trying until it passes doesn't work: the n-th decision on a held-out set, of another adapter or asking otherwise of one,
+is made at alpha / 2^(n-1).
 """
 
 from __future__ import annotations
@@ -21,12 +23,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from finetune import intervals
-from finetune.evaluation import LESS_IS_BETTER
+from finetune.evaluation import sign
 from finetune.intervals import Estimate
 from registry.domain import GateSpec
 from registry.records import Score
 
 PUBLISH, REJECTED, UNDECIDED = "publish", "rejected", "undecided"
+SHOWN = 0.5
+"""Of fewer families' prompts, docs stood in front of too few to be a rival."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,9 @@ def decide(scores: Iterable[Score], settings: GateSpec, *, previous_decisions: i
     """Decide about one run from its scores.
 
     Args:
-        scores: Scores of the arms `base` and `adapter`, of `base+docs` where it is built, and of general code.
+        scores: Scores of the arms `base`, `base+docs` and `adapter`, and of general code.
         settings: What is asked for.
-        previous_decisions: Decisions made before on this very held-out set.
+        previous_decisions: Decisions made before this one on the same held-out set.
     """
     rows = list(scores)
     alpha = settings.alpha / 2**previous_decisions
@@ -60,15 +64,24 @@ def decide(scores: Iterable[Score], settings: GateSpec, *, previous_decisions: i
     general = general_regression(rows)
     if general is None:
         return Decision(UNDECIDED, "General code was not measured, so harm elsewhere can't be ruled out", alpha)
-    docs, docs_hold = _against_docs(rows, settings, alpha)
+    rest = _difference(rows, settings, settings.split, "base+docs", alpha)
+    if rest is None:
+        reason = "The base with the docs in its prompt was not measured, so it may do as well"
+        return Decision(UNDECIDED, reason, alpha)
+    shown = intervals.arm(rows, arm="base+docs", split=settings.split, metric="docs")
+    if shown is None or not shown.value >= SHOWN:
+        given = 0.0 if shown is None else shown.value
+        reason = f"Docs stood in front of {given:.0%} of the prompts, by family: too few to be a rival in such a window"
+        return Decision(UNDECIDED, reason, alpha)
+    docs, docs_hold = _against_docs(rows, settings, rest, alpha)
     faults = []
     if not gain.gains(alpha):
         faults.append(f"its gain in {settings.metric} on {settings.split} is not sure")
     if not docs_hold:
         faults.append("the base with the docs in its prompt does as well")
-    if general > settings.general_limit:
+    if not general <= settings.general_limit:  # no number neither
         faults.append("general code got too much worse")
-    unseen, unseen_holds = _on_unseen(rows, settings, alpha)
+    unseen, unseen_holds = _on_unseen(rows, settings)
     if not unseen_holds:
         faults.append("families that nothing was trained on got worse")
     facts = (
@@ -97,30 +110,31 @@ def describe(gain: Estimate) -> str:
     return f"{gain.value:+.2f} {ends}{p}, {gain.clusters} families"
 
 
-def _difference(rows: list[Score], settings: GateSpec, split: str, than: str, alpha: float) -> Estimate | None:
-    sign = -1 if settings.metric in LESS_IS_BETTER else 1
-    return intervals.difference(rows, split=split, metric=settings.metric, than=than, alpha=alpha, sign=sign)
+def _difference(
+    rows: list[Score], settings: GateSpec, split: str, than: str, alpha: float, better: str = "adapter"
+) -> Estimate | None:
+    """The gain of one arm over another in the goal metric; null where they weren't both measured."""
+    goal = settings.metric
+    return intervals.difference(rows, split=split, metric=goal, better=better, than=than, alpha=alpha, sign=sign(goal))
 
 
-def _on_unseen(rows: list[Score], settings: GateSpec, alpha: float) -> tuple[str, bool]:
-    """What is said of families that nothing was trained on, and whether they were harmed no more than allowed."""
-    found = _difference(rows, settings, "symbol", "base", alpha)
+def _on_unseen(rows: list[Score], settings: GateSpec) -> tuple[str, bool]:
+    """What is said of families that nothing was trained on, and whether they were harmed no more than allowed.
+
+    Always at the first decision's alpha: with less, harm would have to be surer each time that somebody tries.
+    """
+    found = _difference(rows, settings, "symbol", "base", settings.alpha)
     if found is None:
         return "not measured", True
-    if found.high is None:
+    if found.clusters < intervals.FEWEST:
         return f"{describe(found)}, too few to tell", True
-    return describe(found), found.value >= -settings.unseen_limit and found.high >= 0
+    surely_fell = found.high is not None and not found.high >= 0
+    return describe(found), found.value >= -settings.unseen_limit and not surely_fell
 
 
-def _against_docs(rows: list[Score], settings: GateSpec, alpha: float) -> tuple[str, bool]:
-    """What is said of the `base+docs` arm, and whether the adapter holds its own against it."""
-    rest = _difference(rows, settings, settings.split, "base+docs", alpha)
-    if rest is None:
-        return "not measured yet", True
-    sign = -1 if settings.metric in LESS_IS_BETTER else 1
-    help_ = intervals.difference(
-        rows, split=settings.split, metric=settings.metric, better="base+docs", than="base", alpha=alpha, sign=sign
-    )
+def _against_docs(rows: list[Score], settings: GateSpec, rest: Estimate, alpha: float) -> tuple[str, bool]:
+    """What is said of the `base+docs` arm, and whether the adapter, by `rest` above it, holds its own against it."""
+    help_ = _difference(rows, settings, settings.split, "base", alpha, better="base+docs")
     share = _shown(rows, settings.split)
     if help_ is None or help_.value <= 0:
         return f"not informative (docs don't help this base{share})", True
@@ -133,4 +147,4 @@ def _shown(rows: list[Score], split: str) -> str:
     shown, right = (intervals.arm(rows, arm="base+docs", split=split, metric=m) for m in ("docs", "docs_right"))
     if shown is None or right is None:
         return ""
-    return f", docs in front of {shown.value:.0%}, the right ones of {right.value:.0%}"
+    return f", docs in front of {shown.value:.0%} of the prompts by family, the right ones of {right.value:.0%}"

@@ -10,7 +10,7 @@ import ast
 import functools
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +26,9 @@ ENDS_OF_A_BODY = ("\nclass ", "\ndef ", "\n#", "\n@", "\nif ", "\nprint", "\nass
 
 ENDS_OF_A_PROGRAM = ("\n```",)
 """Where a whole program ends that a model goes on after."""
+
+BATCH: Mapping[str, int] = {"cpu": 16, "cuda": 128}
+"""Texts that a device writes at once."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,21 @@ class Prompt:
     ids: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True)
+class Written:
+    """What was written after a prompt.
+
+    Attributes:
+        text: It, without what stopped it.
+        ids: Its token ids: with the token that ends it, or that completes what it stops at.
+        prompt: Token ids that were shown.
+    """
+
+    text: str
+    ids: tuple[int, ...]
+    prompt: tuple[int, ...]
+
+
 class Writer:
     """Writes on after prompts, under one model.
 
@@ -90,6 +108,10 @@ class Writer:
         self.prompt_tokens = context - self.new_tokens
 
     def write(self, prompts: Sequence[Prompt], progress: Progress | None = None) -> list[str]:
+        """The text that comes after each prompt; see `written`."""
+        return [one.text for one in self.written(prompts, progress)]
+
+    def written(self, prompts: Sequence[Prompt], progress: Progress | None = None) -> list[Written]:
         """What comes after each prompt, in order, without the prompt and without what stopped it.
 
         A prompt that is too long loses its beginning. Blanks at a prompt's end are best left to the model (`opened`).
@@ -99,7 +121,7 @@ class Writer:
         """
         encoded = [self._encoded(prompt) for prompt in prompts]
         order = sorted(range(len(prompts)), key=lambda place: len(encoded[place]))
-        found: dict[int, str] = {}
+        found: dict[int, Written] = {}
         while len(found) < len(order):
             part = order[len(found) : len(found) + self.batch]
             texts = self._batch([encoded[place] for place in part], [prompts[place].seed for place in part])
@@ -110,6 +132,14 @@ class Writer:
             if progress is not None:
                 progress("write", len(found), len(order))
         return [found[place] for place in range(len(prompts))]
+
+    def room(self, text: str) -> int:
+        """Tokens that are free in front of a text."""
+        return max(0, self.prompt_tokens - len(forms.begin(self.tokenizer)) - self.size(text))
+
+    def size(self, text: str) -> int:
+        """Tokens of a text."""
+        return len(forms.start(self.tokenizer, text))
 
     def _encoded(self, prompt: Prompt) -> list[int]:
         """Token ids after the tokenizer's first token, as in training and scoring; the last that there is room for."""
@@ -122,7 +152,7 @@ class Writer:
         self.cut += len(text) > room
         return [*begin, *(list(text)[-room:] if room > 0 else [])]
 
-    def _batch(self, rows: Sequence[Sequence[int]], seeds: Sequence[int]) -> list[str] | None:
+    def _batch(self, rows: Sequence[Sequence[int]], seeds: Sequence[int]) -> list[Written] | None:
         """Texts of one batch: prompts stand right, padded on the left, so that all go on at the same place.
 
         None where memory doesn't hold them all at once.
@@ -154,7 +184,7 @@ class Writer:
                 return None
             except (RuntimeError, ValueError) as error:
                 raise TrainingError(f"The model can't write: {error}") from error
-        return [self._text(row, new) for row, new in zip(rows, made[:, width:].tolist(), strict=True)]
+        return [self._written(row, new) for row, new in zip(rows, made[:, width:].tolist(), strict=True)]
 
     def _config(self) -> Any:
         """All that decides what is written stands here: what a model's own generation config says is not taken over."""
@@ -179,10 +209,12 @@ class Writer:
     def _pad(self) -> int:
         return next((t for t in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id) if t is not None), 0)
 
-    def _text(self, prompt: Sequence[int], ids: Sequence[int]) -> str:
+    def _written(self, prompt: Sequence[int], ids: Sequence[int]) -> Written:
         size = next((place for place, token in enumerate(ids) if token in self._ends), len(ids))
         text = text_after(self.tokenizer, prompt, ids[:size])
-        return text[: min((at for stop in self.sampling.stop if (at := text.find(stop)) >= 0), default=len(text))]
+        end = min((at for stop in self.sampling.stop if (at := text.find(stop)) >= 0), default=len(text))
+        own = size if end < len(text) else size + 1  # after what it stops at the others of its batch have it padded
+        return Written(text[:end], tuple(ids[:own]), tuple(prompt))
 
 
 def ends(model: Any, tokenizer: Any) -> list[int]:
@@ -229,13 +261,18 @@ QUESTION = "Complete this Python program. Answer with all of it in one code bloc
 _BLOCK = re.compile(r"^```(?:python|py)?[ \t]*\n(.*?)(?:^```|\Z)", re.M | re.S)
 
 
-def question(tokenizer: Any, code: str, seed: int = 0) -> Prompt:
-    """A program to be completed, as a conversation in the base's own chat template.
+DOCUMENTED = "From the documentation:\n\n```python\n{docs}\n```\n\n"
+"""What stands before a question where there are docs."""
+
+
+def question(tokenizer: Any, code: str, seed: int = 0, docs: str = "") -> Prompt:
+    """A program to be completed, as a conversation in the base's own chat template, with docs before it if any.
 
     Raises:
         ConfigurationError: The base has no chat template.
     """
-    ids = forms.chat(tokenizer, [{"role": "user", "content": QUESTION.format(code=code)}])
+    said = (DOCUMENTED.format(docs=docs.strip()) if docs.strip() else "") + QUESTION.format(code=code)
+    ids = forms.chat(tokenizer, [{"role": "user", "content": said}])
     return Prompt(seed=seed, ids=tuple(ids))
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from finetune.bases import BaseModel, Progress, locked
+from finetune.checkpoints import ADAPTER_FILES
 from finetune.fetching import Source, announced_licences, check_causal, fetch, licences_of, spelled
-from finetune.loading import CHOICES, Loading, Machine, decide, weights
+from finetune.loading import CHOICES, PROCESSES, Loading, Machine, decide, weights
 from registry.errors import ConfigurationError
 from registry.fingerprint import fingerprint
 from registry.storage import storage, write_file
@@ -33,9 +34,9 @@ class _Settings:
             ConfigurationError: A setting is unknown.
         """
         known = [f.name for f in fields(cls)]
-        unknown = sorted(set(settings) - {*known, *CHOICES})
+        unknown = sorted(set(settings) - {*known, *CHOICES, PROCESSES})
         if unknown:
-            accepted = ", ".join([*known, *CHOICES])
+            accepted = ", ".join([*known, *CHOICES, PROCESSES])
             raise ConfigurationError(f"No setting {unknown[0]!r} of the base {base!r}: it takes {accepted}")
         licences = settings.get("licences", ())
         told = (licences,) if isinstance(licences, str) else licences
@@ -132,7 +133,8 @@ class FolderBase:
         """What the model is under, as its settings or the card in its folder say.
 
         Raises:
-            ConfigurationError: There is no such folder, its card can't be read, or its settings say another thing.
+            ConfigurationError: There is no such folder or an adapter in it, its card can't be read, or its settings say
+                another thing.
         """
         chosen = _chosen_folder(settings)
         return _agreed(chosen.path, chosen.licences, licences_of(_card(Path(chosen.path) / "README.md")))
@@ -174,6 +176,11 @@ def _chosen_folder(settings: Mapping[str, Any]) -> FolderSettings:
     chosen = FolderSettings.of("folder", settings)
     if not chosen.path or not Path(chosen.path).is_dir():
         raise ConfigurationError(f"No folder {chosen.path!r} for the base 'folder': set path in [train.base_settings]")
+    if (Path(chosen.path) / ADAPTER_FILES[0]).is_file():
+        raise ConfigurationError(
+            f"The base in {chosen.path} has an adapter beside it, which would be loaded with it and count as the base: "
+            f"take {ADAPTER_FILES[0]} out of that folder"
+        )
     return chosen
 
 
@@ -183,7 +190,12 @@ def _source(chosen: HubSettings) -> Source:
 
 def _place(cache: Path, chosen: HubSettings) -> Path:
     """The folder of a fetched model."""
-    return cache / re.sub(r"[^\w.-]", "--", f"hub--{chosen.repo}--{chosen.revision}")
+    return cache / in_a_path(f"hub--{chosen.repo}--{chosen.revision}")
+
+
+def in_a_path(name: str) -> str:
+    """A repository, or a revision, as it stands in a folder's name: `org/model` as `org--model`."""
+    return re.sub(r"[^\w.-]", "--", name)
 
 
 def _about(folder: Path) -> Mapping[str, Any] | None:

@@ -26,7 +26,10 @@ EXACT = 34
 """Up to this many families every pattern of signs is counted (2 to the 34th, by meeting in the middle)."""
 FLIPS = 200_000
 """Random patterns of signs above that, with a fixed seed."""
-SHARES = frozenset({"choice@1", "docs", "docs_right", "preference"})
+SHARES = frozenset(
+    {"choice@1", "docs", "docs_right", "locate@1", "preference", "pass@1_doc", "pass@1_test", "pass@1_bug", "fim_exact"}
+    | {"fim_similarity", "edit_scope", "names"}
+)
 """Metrics that are shares: over few families that nearly agree a studentised interval leaves what a share can be."""
 
 
@@ -70,6 +73,7 @@ def difference(
     than: str = "base",
     alpha: float = 0.025,
     sign: int = 1,
+    tested: bool = True,
 ) -> Estimate | None:
     """The paired difference of two arms, over the items both have; null where there are none.
 
@@ -81,11 +85,14 @@ def difference(
         than: The arm that is subtracted.
         alpha: Error allowed on each side.
         sign: -1 turns the difference around (where less is better).
+        tested: Whether the sign-flip test is made.
     """
     rows = list(scores)
     first, second = _values(rows, better, split, metric), _values(rows, than, split, metric)
     both = {i: (family, sign * (v - second[i][1])) for i, (family, v) in first.items() if i in second}
-    return _estimate(_by_family(both), len(both), alpha, metric, paired=True) if both else None
+    if not both:
+        return None
+    return _estimate(_by_family(both), len(both), alpha, metric, paired=True, tested=tested)
 
 
 def family_differences(scores: Iterable[Score], *, split: str, metric: str) -> list[float]:
@@ -107,12 +114,14 @@ def _by_family(values: Mapping[str, tuple[str, float]]) -> list[float]:
     return [sum(groups[f]) / len(groups[f]) for f in sorted(groups)]
 
 
-def _estimate(families: list[float], n: int, alpha: float, metric: str, *, paired: bool) -> Estimate:
+def _estimate(
+    families: list[float], n: int, alpha: float, metric: str, *, paired: bool, tested: bool = True
+) -> Estimate:
     low, high = interval(families, alpha)
     if metric in SHARES:
         least = -1.0 if paired else 0.0
         low, high = (None if end is None else min(max(end, least), 1.0) for end in (low, high))
-    p = sign_flip(families) if paired else None
+    p = sign_flip(families) if paired and tested else None
     return Estimate(sum(families) / len(families), low, high, p, n, len(families))
 
 
@@ -179,14 +188,18 @@ def sign_flip(values: list[float]) -> float:
     return float(_sign_flips(np.array(values, dtype=float)[:, None])[0])
 
 
-def _sign_flips(table: Array) -> Array:
-    """The one-sided p of each column, whose values differ in sign only: (families, columns)."""
+def _sign_flips(table: Array, patterns: Array | None = None) -> Array:
+    """The one-sided p of each column, whose values differ in sign only: (families, columns).
+
+    `patterns` are the random ones, (families, `FLIPS`), for a caller who asks often; they are drawn where it is None.
+    """
     import numpy as np
 
     sizes = np.abs(table[:, 0])
     totals = table.sum(axis=0) - 1e-9 * sizes.sum()
     if len(sizes) > EXACT:
-        sums = np.sort(_random_signs(len(sizes), FLIPS, seed=0).T @ sizes)
+        patterns = _random_signs(len(sizes), FLIPS, seed=0) if patterns is None else patterns
+        sums = np.sort(patterns.T @ sizes)
         return (FLIPS - np.searchsorted(sums, totals) + 1) / (FLIPS + 1)
     half = len(sizes) // 2
     left, right = np.sort(_sums(sizes[:half])), np.sort(_sums(sizes[half:]))
@@ -234,7 +247,8 @@ def accepted_when_planted(
     noise = np.array(values, dtype=float) - float(np.mean(values))
     table = effect + noise[:, None] * _random_signs(len(values), draws, seed)
     above = table[:, intervals(table, alpha)[0] > 0]
-    return sum(sign_flip(column.tolist()) <= alpha for column in above.T) / draws
+    patterns = _random_signs(len(values), FLIPS, seed=0) if len(values) > EXACT else None
+    return sum(float(_sign_flips(column[:, None], patterns)[0]) <= alpha for column in above.T) / draws
 
 
 def _random_signs(families: int, draws: int, seed: int) -> Array:

@@ -1,4 +1,8 @@
-"""Going on where memory runs out: half the rows at once, twice as often, so that a step stays a step."""
+"""Going on where memory runs out: half the rows at once, twice as often, so that a step stays a step.
+
+It learns the same up to rounding, but for the term `sft` of preferences: trl takes its mean over all tokens that are
+computed at once, and the mean of two such means weighs the tokens of the half with fewer of them more.
+"""
 
 from __future__ import annotations
 

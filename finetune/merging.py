@@ -23,9 +23,10 @@ from typing import Any
 
 from finetune import tuning
 from finetune.bases import BaseModel
-from finetune.checkpoints import ADAPTER_FILES, save
+from finetune.checkpoints import ADAPTER_FILES, room, save
 from finetune.loading import PLAIN
 from registry.errors import ConfigurationError
+from registry.storage import storage
 
 METHODS = ("cat", "svd")
 
@@ -50,19 +51,21 @@ def merge(
         rank: Of the merged one, with `svd`; 0 for the largest of theirs.
 
     Raises:
-        ConfigurationError: They can't be merged, or not so; the message says which one, and why.
+        ConfigurationError: They can't be merged, or not so (the message says which one, and why), or the disk is full.
     """
     factors = list(weights) or [1.0] * len(adapters)
     configs = [_config(path) for path in adapters]
     fault = _fault(adapters, configs, method, factors, rank)
     if fault:
         raise ConfigurationError(f"Can't merge: {fault}")
-    with tempfile.TemporaryDirectory() as scratch:
+    with storage("the merged adapter", folder), room(), tempfile.TemporaryDirectory() as scratch:
         # peft drops what belongs to other adapters by their names: one called "0" takes every layer 0 with it
         copies = [Path(scratch) / f"merged_from_{n}" for n in range(len(adapters))]
         for path, config, copy in zip(adapters, configs, copies, strict=True):
             _make_plain(path, config, copy)
         model = _together(base, copies)
+        if method == "svd":
+            _check_rank(model, rank or max(int(config["r"]) for config in configs))
         names = [copy.name for copy in copies]
         model.add_weighted_adapter(
             names, factors, "default", combination_type=method, svd_rank=rank or None, svd_full_matrices=False
@@ -93,6 +96,18 @@ def _fault(
         if config.get("rank_pattern") or config.get("alpha_pattern"):
             return f"{path} has ranks of its own for some layers (rank_pattern, alpha_pattern)"
     return ""
+
+
+def _check_rank(model: Any, rank: int) -> None:
+    """Above the narrowest layer's width peft writes fewer directions than the config says, which nobody can load."""
+    shapes = {name: weights.shape for name, weights in model.named_parameters()}
+    inputs = [shape[1] for name, shape in shapes.items() if ".lora_A." in name]
+    outputs = [shape[0] for name, shape in shapes.items() if ".lora_B." in name]
+    narrowest = min(*inputs, *outputs)
+    if rank > narrowest:
+        raise ConfigurationError(
+            f"Can't merge: rank {rank} is above {narrowest}, the width of the narrowest layer: take a lower one"
+        )
 
 
 def _config(folder: Path) -> dict[str, Any]:

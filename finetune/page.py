@@ -64,7 +64,14 @@ class Site:
 
 
 def page(
-    run: Run, rows: Sequence[Report], scores: Iterable[Score], sites: Mapping[str, Site], *, split: str, metric: str
+    run: Run,
+    rows: Sequence[Report],
+    scores: Iterable[Score],
+    sites: Mapping[str, Site],
+    *,
+    split: str,
+    metric: str,
+    further: str = "",
 ) -> str:
     """The page of one run.
 
@@ -75,6 +82,7 @@ def page(
         sites: Item of a score -> its call site; where an item has none, its family is shown without an example.
         split: The goal's split.
         metric: The goal metric.
+        further: What is said below the decision, as text.
     """
     decision, reason = (rows[0].decision, rows[0].reason) if rows else ("undecided", "Nothing was measured")
     title = f"{run.domain}: {decision}"
@@ -82,12 +90,14 @@ def page(
     parts = [
         f'<h1>{_text(run.domain)}: <span class="{_text(decision)}">{_text(decision)}</span></h1>',
         f"<p>{_text(reason)}.</p>",
+        f"<p>{_text(further)}.</p>" if further else "",
         f"<p>{_trial(run)}</p>" if run.experiment else "",
         "<h2>Gain over the base</h2>" + tables.gains(rows, (split, metric)),
         f"<h2>Arms: {_text(metric)}</h2>"
         + tables.arms([r for r in rows if r.metric == metric])
         + tables.other_differences(rows, metric),
         f"<details><summary>The arms in every metric</summary>{tables.arms(rows)}</details>",
+        "<h2>Rows of other kinds</h2>" + kinds if (kinds := tables.by_kind(rows)) else "",
         f"<h2>Wins and losses by family: {_text(metric)} on {_text(split)}</h2>" + _families(families, sites),
         f'<h2>Loss</h2><div class="curves">{_curves(run.curve)}</div>',
         "<h2>Run</h2>" + _about(run),
@@ -144,17 +154,19 @@ def _site(site: Site, arms: Mapping[str, float]) -> str:
 
 
 def _curves(curve: Iterable[Mapping[str, Any]]) -> str:
-    """The loss of each stage by step."""
+    """The loss of each stage by step; of one that is rewarded its rewards, as its loss says nothing."""
     stages: dict[str, list[tuple[float, float]]] = {}
     for point in curve:
-        stages.setdefault(str(point["stage"]), []).append((float(point["step"]), float(point["loss"])))
+        name, what = str(point["stage"]), "reward" if "reward" in point else "loss"
+        shown = f"{name}, {what}" if what == "reward" else name
+        stages.setdefault(shown, []).append((float(point["step"]), float(point[what])))
     drawn = []
     for name, points in stages.items():
-        losses = [loss for _, loss in points]
-        means = plots.running_mean(losses)
+        values = [value for _, value in points]
+        means = plots.running_mean(values)
         drawn.append(
             f"<figure><figcaption>{_text(name)}: {means[0]:.3f} to {means[-1]:.3f}</figcaption>"
-            f'<div class="soft">{max(losses):.2f}</div>{plots.curve(points)}'
-            f'<div class="soft ends"><span>{min(losses):.2f}</span><span>step {points[-1][0]:.0f}</span></div></figure>'
+            f'<div class="soft">{max(values):.2f}</div>{plots.curve(points)}'
+            f'<div class="soft ends"><span>{min(values):.2f}</span><span>step {points[-1][0]:.0f}</span></div></figure>'
         )
     return "".join(drawn) or "<p>No curve was kept.</p>"

@@ -7,7 +7,9 @@ killed goes on from its checkpoint and ends in the same bytes.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from finetune.bases import Progress, TinySettings
 
 CHECKPOINT = "checkpoint.pt"
+ENCODED = 256
+"""Texts that become tokens at once, on all cores where the tokenizer may."""
+TOKENIZED = 64 << 20
+"""Characters of texts that a tokenizer is made from; of more, each so-and-so-manyth text."""
 
 
 def train(
@@ -39,11 +45,13 @@ def train(
         ConfigurationError: The disk is full.
         TrainingError: The loss is not a number.
     """
-    from finetune.quiet import single_process, threads
+    from finetune.quiet import environment, single_process, threads
 
+    parallel = str(bool(settings.corpus)).lower()  # of hundreds of megabytes it takes minutes on one core
     with threads(settings.threads), single_process(), storage("the base", work), room():
-        tokenizer = _tokenizer(settings, general + library, work)
-        pools = [_tokens(tokenizer, texts, settings) for texts in (general, library)]
+        with environment(TOKENIZERS_PARALLELISM=parallel):
+            tokenizer = _tokenizer(settings, general + library, work)
+            pools = [_tokens(tokenizer, texts, settings) for texts in (general, library)]
         model = _fit(settings, pools, tokenizer, work, progress)
         model.save_pretrained(work)
 
@@ -65,7 +73,7 @@ def _tokenizer(settings: TinySettings, texts: list[str], work: Path) -> Any:
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
             show_progress=False,
         )
-        inner.train_from_iterator(texts, trainer=trainer)
+        inner.train_from_iterator(texts[:: 1 + sum(map(len, texts)) // TOKENIZED], trainer=trainer)
         fast = PreTrainedTokenizerFast(
             tokenizer_object=inner, eos_token=END, bos_token=END, pad_token=PAD, model_max_length=settings.context * 2
         )
@@ -81,33 +89,47 @@ def _tokens(tokenizer: Any, texts: list[str], settings: TinySettings) -> np.ndar
     """The texts in a seeded order, each ended by the end token, as one row of windows: (windows, context + 1)."""
     import numpy as np
 
-    end = tokenizer.eos_token_id
     width = settings.context + 1
     wanted = width * settings.batch * settings.steps
-    flat: list[int] = []
-    for index in np.random.default_rng(settings.seed).permutation(len(texts)):
-        flat += [*tokenizer.backend_tokenizer.encode(texts[index]).ids, end]
-        if len(flat) >= wanted:
+    order = np.random.default_rng(settings.seed).permutation(len(texts))
+    pieces: list[np.ndarray[Any, Any]] = []
+    held = 0
+    for start in range(0, len(order), ENCODED):
+        part = tokenizer.backend_tokenizer.encode_batch([texts[index] for index in order[start : start + ENCODED]])
+        for found in part:
+            if held < wanted:
+                pieces.append(np.array([*found.ids, tokenizer.eos_token_id], dtype=np.int64))
+                held += len(pieces[-1])
+        if held >= wanted:
             break
+    flat = np.concatenate(pieces)
     while len(flat) < width:
-        flat += flat
+        flat = np.concatenate([flat, flat])
     count = len(flat) // width
-    return np.array(flat[: count * width], dtype=np.int64).reshape(count, width)
+    return flat[: count * width].reshape(count, width)
 
 
 def _batches(pools: list[np.ndarray[Any, Any]], settings: TinySettings, start: int) -> Iterator[np.ndarray[Any, Any]]:
-    """The batches from step `start` on: a share of each pool's windows, in an order fixed by seed and step."""
+    """The batches from step `start` on: a share of each pool's windows, in an order fixed by seed and step.
+
+    Args:
+        pools: Windows of general code, then of the library.
+        settings: Shape, length and seed.
+        start: The first step.
+    """
     import numpy as np
 
-    share = settings.batch // len(pools)
+    @lru_cache(maxsize=4)
+    def order(number: int, turn: int) -> np.ndarray[Any, Any]:
+        return np.random.default_rng([settings.seed, number, turn]).permutation(len(pools[number]))
+
+    library = settings.library or settings.batch // 2
     for step in range(start, settings.steps):
         rows = []
-        for number, pool in enumerate(pools):
-            size = share if number else settings.batch - share * (len(pools) - 1)
+        for number, size in enumerate((settings.batch - library, library)):
             for place in range(step * size, (step + 1) * size):
-                turn, index = divmod(place, len(pool))
-                order = np.random.default_rng([settings.seed, number, turn]).permutation(len(pool))
-                rows.append(pool[order[index]])
+                turn, index = divmod(place, len(pools[number]))
+                rows.append(pools[number][order(number, turn)[index]])
         yield np.stack(rows)
 
 
@@ -121,19 +143,14 @@ def _fit(
     import torch
 
     torch.manual_seed(settings.seed)
-    model = _model(settings, tokenizer)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=0.1)
+    model = _model(settings, tokenizer).to(settings.device)
+    optimizer = _optimizer(model, settings)
     start = _restore(model, optimizer, work)
     for step, batch in enumerate(_batches(pools, settings, start), start=start):
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * _schedule(step, settings.steps)
-        loss = _loss(model, torch.from_numpy(batch))
-        if not math.isfinite(loss.item()):
+        if not _learn(model, optimizer, torch.from_numpy(batch), settings):
             raise TrainingError(f"Training the base diverged at step {step}: lower its learning_rate", step=step)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
         done = step + 1
         if done % settings.save_every == 0 and done < settings.steps:
             _save(model, optimizer, done, work)
@@ -142,12 +159,73 @@ def _fit(
     return model
 
 
-def _model(settings: TinySettings, tokenizer: Any) -> Any:
+def _optimizer(model: Any, settings: TinySettings) -> Any:
+    import torch
+
+    return torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=0.1)
+
+
+def _learn(model: Any, optimizer: Any, batch: Any, settings: TinySettings) -> bool:
+    """One step on windows (batch, context + 1), some of them at a time; whether each loss was finite."""
+    import torch
+
+    for part in batch.split(settings.at_once or len(batch)):
+        loss = _loss(model, part.to(settings.device))
+        if not math.isfinite(loss.item()):
+            return False
+        (loss * (len(part) / len(batch))).backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return True
+
+
+def speed(settings: TinySettings) -> float:
+    """Tokens a second that a base of these settings is trained on here: measured on noise, after a step to warm up.
+
+    Raises:
+        TrainingError: Memory doesn't hold it.
+    """
+    import torch
+
+    from finetune import memory
+    from finetune.quiet import single_process, threads
+
+    windows = settings.at_once or settings.batch
+    with threads(settings.threads), single_process():
+        try:
+            model = _model(settings).to(settings.device)
+            optimizer = _optimizer(model, settings)
+            noise = torch.randint(settings.vocabulary, (windows, settings.context + 1))
+            seconds = 0.0
+            for _ in range(2 if settings.device == "cpu" else 6):
+                since = time.monotonic()
+                _learn(model, optimizer, noise, settings)
+                seconds = time.monotonic() - since  # its loss waits for what CUDA has left to do
+        except (RuntimeError, MemoryError) as error:
+            if not memory.ran_out(error):
+                raise
+            said = f"Memory doesn't hold {windows} windows at once: lower at_once of the base"
+            raise TrainingError(said) from error
+    return windows * settings.context / seconds
+
+
+def parameters(settings: TinySettings) -> int:
+    """How many parameters a base of these settings has; nothing of it is made."""
+    import torch
+
+    with torch.device("meta"):
+        return sum(weight.numel() for weight in _model(settings).parameters())
+
+
+def _model(settings: TinySettings, tokenizer: Any = None) -> Any:
+    """A model with random weights; its vocabulary is what the settings ask for where there is no tokenizer."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
+    ends = {name: getattr(tokenizer, name, None) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
     return LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=len(tokenizer),
+            vocab_size=settings.vocabulary if tokenizer is None else len(tokenizer),
             hidden_size=settings.width,
             intermediate_size=settings.inner,
             num_hidden_layers=settings.layers,
@@ -155,9 +233,7 @@ def _model(settings: TinySettings, tokenizer: Any) -> Any:
             num_key_value_heads=settings.heads,
             max_position_embeddings=settings.context * 2,
             tie_word_embeddings=True,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
+            **ends,
         )
     )
 
@@ -174,7 +250,7 @@ def _loss(model: Any, batch: Any) -> Any:
     """Mean cross-entropy of the next token; bfloat16 where matrices are multiplied, which is 1.4 times faster."""
     import torch
 
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(batch.device.type, torch.bfloat16):
         hidden = model.model(input_ids=batch[:, :-1], use_cache=False).last_hidden_state
         logits = torch.nn.functional.linear(hidden, model.lm_head.weight)
     return torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), batch[:, 1:].flatten())
@@ -195,7 +271,7 @@ def _restore(model: Any, optimizer: Any, work: Path) -> int:
     path = work / CHECKPOINT
     if not path.exists():
         return 0
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, weights_only=True, map_location="cpu")
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     return int(state["done"])

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
@@ -61,6 +61,22 @@ def keep_memory() -> None:
 
 
 @contextmanager
+def one_device() -> Iterator[None]:
+    """Let a trainer use the device that its model is on, however many there are.
+
+    transformers would spread each batch over all that it sees, which trl refuses; the others are for other processes.
+    """
+    from transformers import TrainingArguments
+
+    before = TrainingArguments.n_gpu
+    TrainingArguments.n_gpu = property(lambda self: min(1, before.fget(self)))
+    try:
+        yield
+    finally:
+        TrainingArguments.n_gpu = before
+
+
+@contextmanager
 def single_process() -> Iterator[None]:
     """No network, no parallel tokenizers, no progress bars on the terminal."""
     with (
@@ -95,15 +111,22 @@ def _no_hub() -> Iterator[None]:
 
 
 @contextmanager
-def environment(**values: str) -> Iterator[None]:
-    """Set environment variables that aren't set yet; take them away again at the end."""
-    added = [name for name in values if name not in os.environ]
-    os.environ.update({name: values[name] for name in added})
+def environment(**values: str | None) -> Iterator[None]:
+    """Set environment variables, or unset those that are None, whatever they were; at the end they are so again."""
+    before = {name: os.environ.get(name) for name in values}
+    _set(values)
     try:
         yield
     finally:
-        for name in added:
+        _set(before)
+
+
+def _set(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
             os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @contextmanager

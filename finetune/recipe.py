@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
 from finetune.corpus import SourceFile
+from finetune.retrieval import Docs
 from registry.errors import ConfigurationError, TrainingError
-from registry.records import Example
+from registry.records import Example, Program, Verdict
 
-Row = Mapping[str, list[int]]
-"""A row as its trainer takes it: lists of token ids."""
+Row = Mapping[str, Any]
+"""A row as its trainer takes it: lists of token ids, and what belongs to them."""
+
+Judge = Callable[[Sequence[Program]], Sequence[Verdict]]
+"""Runs programs behind a wall: the verdict of each, in their order. A flow hands it in; no sandbox is known here."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of one table below `[train]`."""
+    """Settings of one table below `[train]`; a setting may be such a table itself."""
 
     TABLE: ClassVar[str] = ""
     SHARES: ClassVar[frozenset[str]] = frozenset()
@@ -42,6 +46,8 @@ class Settings:
     @classmethod
     def _value(cls, name: str, value: Any, default: Any) -> Any:
         """A value of the default's type."""
+        if isinstance(default, Settings) and isinstance(value, Mapping):
+            return type(default).of(value)
         if isinstance(default, float) and type(value) is int:
             value = float(value)
         if isinstance(default, tuple) and isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
@@ -49,7 +55,8 @@ class Settings:
         least = 1 if type(default) is int else 0
         number = type(default) in (int, float)
         if type(value) is not type(default) or (number and not least <= value <= (1 if name in cls.SHARES else value)):
-            like = list(default) if isinstance(default, tuple) else default
+            like = {"...": 0.1} if isinstance(default, Settings) else default
+            like = list(like) if isinstance(like, tuple) else like
             bounds = "from 0 to 1, " if name in cls.SHARES else f"at least {least}, " if number else ""
             raise ConfigurationError(
                 f"[train.{cls.TABLE}] {name} can't be {value!r}: write it {bounds}as its default is, {like!r}"
@@ -58,7 +65,13 @@ class Settings:
 
     def as_text(self) -> dict[str, Any]:
         """The settings for `Run.recipe`: numbers as text, as identities hold no floats."""
-        return {k: list(v) if isinstance(v, tuple) else str(v) for k, v in asdict(self).items()}
+        return {field.name: _as_text(getattr(self, field.name)) for field in fields(self)}
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, Settings):
+        return value.as_text()
+    return list(value) if isinstance(value, tuple) else str(value)
 
 
 @dataclass(frozen=True)
@@ -99,6 +112,33 @@ class StepSettings(Settings):
     save_every: int = 25
 
 
+def _no_programs(ids: Iterable[str]) -> Mapping[str, Program]:
+    return {}
+
+
+def _no_docs() -> Docs:
+    raise TrainingError("There is no documentation to put in front of prompts")
+
+
+def _no_sandbox(programs: Sequence[Program]) -> Sequence[Verdict]:
+    raise TrainingError("There is no sandbox to run programs in")
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """What a step can look up beside its rows; nothing is read where its settings don't ask for it.
+
+    Attributes:
+        programs: Id -> program, of those that are asked for.
+        docs: The documentation of the target version, without what is held out.
+        judge: What runs programs with the target version.
+    """
+
+    programs: Callable[[Iterable[str]], Mapping[str, Program]] = _no_programs
+    docs: Callable[[], Docs] = _no_docs
+    judge: Judge = _no_sandbox
+
+
 @dataclass(frozen=True)
 class Step:
     """One training of a chain.
@@ -106,18 +146,21 @@ class Step:
     Attributes:
         name: Its name in `[train] recipe`, and of its table.
         settings: Class of its settings.
-        rows: What it sees, in order: from examples of the split `train`, files of general code, settings and seed.
+        rows: What it sees, in order: from examples of the split `train`, files of general code, settings, seed, and
+            what it can look up.
         encode: Those rows as token ids, `batch` of them a step: from rows, tokenizer, settings and seed.
         tokens: How many tokens of an encoded row go through the model.
         trainer: A trainer of transformers: from model, tokenizer, encoded rows, training arguments and settings.
+        kinds: Kinds of the examples that it sees under its settings.
     """
 
     name: str
     settings: type[StepSettings]
-    rows: Callable[[Sequence[Example], Sequence[SourceFile], Any, int], Sequence[Any]]
+    rows: Callable[[Sequence[Example], Sequence[SourceFile], Any, int, Lookup], Sequence[Any]]
     encode: Callable[[Sequence[Any], Any, Any, int], Sequence[Row]]
     tokens: Callable[[Row], int]
     trainer: Callable[[Any, Any, Sequence[Row], dict[str, Any], Any], Any]
+    kinds: Callable[[Any], frozenset[str]]
 
 
 def parts_of(example: Example) -> Mapping[str, Any]:
@@ -136,17 +179,26 @@ def preference_rows(examples: Iterable[Example]) -> list[Example]:
     return sorted((e for e in examples if e.kind == "preference"), key=lambda e: e.id)
 
 
-def scheduled(rows: Iterable[Example], count: int, rng: random.Random) -> list[Example]:
+def scheduled(rows: Iterable[Example], count: int, rng: random.Random, kind: str = "preference") -> list[Example]:
     """`count` rows: families in proportion to the square root of their rows, each going through its rows in turn.
+
+    Rows that show no change are of the family of what they show first.
+
+    Args:
+        rows: Rows of one kind.
+        count: How many.
+        rng: What draws them.
+        kind: Their kind.
 
     Raises:
         TrainingError: There is none.
     """
     groups: dict[str, list[Example]] = {}
     for row in sorted(rows, key=lambda e: e.id):
-        groups.setdefault(row.family or row.root, []).append(row)
+        shown = row.symbols[0] if row.symbols and kind != "preference" else row.root
+        groups.setdefault(row.family or shown, []).append(row)
     if not groups and count:
-        raise TrainingError("No preference rows to train on: curation left none in the split train")
+        raise TrainingError(f"No {kind} rows to train on: curation left none in the split train")
     names = sorted(groups)
     weights = [len(groups[n]) ** 0.5 for n in names]
     turns = {n: _endless(groups[n], random.Random(rng.random())) for n in names}

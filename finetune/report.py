@@ -6,19 +6,21 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 
 from finetune import intervals
-from finetune.evaluation import LESS_IS_BETTER
+from finetune.evaluation import sign
 from finetune.gate import Decision
 from finetune.intervals import Estimate
+from finetune.row_metrics import METRICS
 from registry.records import ARMS, Report, Score
 
 DIFFERENCE = "adapter-base"
 DIFFERENCES = (("adapter", "base"), ("adapter", "base+docs"), ("base+docs", "base"), ("adapter+docs", "adapter"))
-"""Pairs of arms whose paired difference is told where both were measured: what the gate looks at, and what docs add."""
+"""Pairs of arms whose paired difference is told where both were measured: what the gate looks at, and what docs add.
+
+Of the metrics of rows the first alone, with its interval and without a test: nothing is decided by them, and each test
+more would make the others' p, adjusted for all that are shown, larger."""
 
 
-def rows(
-    scores: Iterable[Score], decision: Decision, *, run: str, domain: str, goal: str = "choice@1"
-) -> Iterator[Report]:
+def rows(scores: Iterable[Score], decision: Decision, *, run: str, domain: str) -> Iterator[Report]:
     """The report of one run.
 
     Args:
@@ -26,7 +28,6 @@ def rows(
         decision: What the gate said; repeated on each row.
         run: Id of the run.
         domain: Name of the domain.
-        goal: The goal metric: the one that an arm not built is shown for.
     """
     held = sorted(scores, key=lambda s: s.id)
     for split, metric in sorted({(s.split, s.metric) for s in held}):
@@ -34,13 +35,10 @@ def rows(
             found = intervals.arm(held, arm=arm, split=split, metric=metric, alpha=decision.alpha)
             if found is not None:
                 yield _row(found, decision, run, domain, arm, split, metric)
-        for better, than in DIFFERENCES:
+        for better, than in DIFFERENCES if metric not in METRICS else DIFFERENCES[:1]:
             gain = _difference(held, split, metric, better, than, decision.alpha)
             if gain is not None:
                 yield _row(gain, decision, run, domain, f"{better}-{than}", split, metric)
-    if not any(s.arm == "base+docs" for s in held):
-        for split in sorted({s.split for s in held if s.metric == goal}):
-            yield _row(None, decision, run, domain, "base+docs", split, goal)
 
 
 def adjusted(rows: Sequence[Report]) -> dict[str, float]:
@@ -51,31 +49,30 @@ def adjusted(rows: Sequence[Report]) -> dict[str, float]:
 
 def _difference(held: list[Score], split: str, metric: str, better: str, than: str, alpha: float) -> Estimate | None:
     """The plain difference of two arms, with the p of a gain: of a fall where less is better."""
-    less = metric in LESS_IS_BETTER
+    turned = sign(metric)
     found = intervals.difference(
-        held, split=split, metric=metric, better=better, than=than, alpha=alpha, sign=-1 if less else 1
-    )
-    if found is None or not less:
+        held, split=split, metric=metric, better=better, than=than, alpha=alpha, sign=turned,
+        tested=metric not in METRICS,
+    )  # fmt: skip
+    if found is None or turned > 0:
         return found
     low, high = (None if end is None else -end for end in (found.high, found.low))
     return dataclasses.replace(found, value=-found.value, low=low, high=high)
 
 
-def _row(
-    found: Estimate | None, decision: Decision, run: str, domain: str, arm: str, split: str, metric: str
-) -> Report:
+def _row(found: Estimate, decision: Decision, run: str, domain: str, arm: str, split: str, metric: str) -> Report:
     return Report(
         run=run,
         arm=arm,
         split=split,
         metric=metric,
         domain=domain,
-        value=None if found is None else found.value,
-        ci_low=None if found is None else found.low,
-        ci_high=None if found is None else found.high,
-        p=None if found is None else found.p,
-        n=0 if found is None else found.n,
-        clusters=0 if found is None else found.clusters,
+        value=found.value,
+        ci_low=found.low,
+        ci_high=found.high,
+        p=found.p,
+        n=found.n,
+        clusters=found.clusters,
         decision=decision.outcome,
         reason=decision.reason,
     )

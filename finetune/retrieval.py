@@ -1,9 +1,9 @@
 """Retrieval for the arms with docs: the piece of the target version's documentation that a prompt's words lead to.
 
-Documents are the public symbols of the target version (signature and first paragraph, as the library's source has
-them) and, where they are asked for, the paragraphs of its guides and changelogs, each found by the words that are shown
-of it. What is held out is cut as narrowly as can be: a block of code that holds the very call of a held-out site goes;
-signatures, prose and all other code stay, also of held-out families.
+Documents are the public symbols of the target version (public path, signature and docstring, as the library's source
+has them) and, where they are asked for, the paragraphs of its guides and changelogs. A symbol is found by the words of
+its path, signature and first paragraph. What is held out is cut as narrowly as can be: a block of code that holds the
+very call of a held-out site goes; signatures, prose and all other code stay, also of held-out families.
 
 Ranking: BM25 as Lucene has it (Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009),
 by `bm25s` (Lù, 2024, arXiv 2407.03618).
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from registry.identity import sha256_of
 from registry.names import SymbolIndex
 from registry.records import Page, Symbol
 
@@ -29,9 +30,10 @@ _WORD = re.compile(r"[^\W\d]\w*")
 _TOKEN = re.compile(r"\w+|[^\w\s'\"]")
 _MARKER = re.compile(r"^[ \t]*(?:>>>|\.\.\.)(?=\s|$)", re.MULTILINE)
 _FENCE = re.compile(r"\s*(?:```|~~~)")
-_OPENS = re.compile(
-    r"(?:^\s*\.\. (?:code-block|code|ipython|sourcecode|testcode|doctest|plot)::.*|^(?!\s*\.\. ).*::)\s*$"
-)
+_DIRECTIVES = "code-block|code|doctest|ipython|jupyter-execute|parsed-literal|plot|prompt|sourcecode|testcode|testsetup"
+_OPENS = re.compile(rf"(?:^\s*\.\. (?:{_DIRECTIVES})::.*|^(?!\s*\.\. ).*::)\s*$")
+_INDENT = 4
+"""Blanks with which Markdown begins a block of code after an empty line."""
 _OPEN, _CLOSE = frozenset("([{"), frozenset(")]}")
 
 
@@ -43,13 +45,15 @@ class Document:
         name: What it is of: a public path, or a page's path and the number of the paragraph.
         symbol: Canonical path of the symbol; empty for a paragraph of a page.
         said: What it says: the text whose words it is found by.
-        shown: How it is shown, at full length and shorter: with a docstring, and by its signature alone.
+        shown: How it is shown, the longest first: with its first paragraph, and by its signature alone.
+        whole: How it is shown where others leave room: with its whole docstring; empty where that says no more.
     """
 
     name: str
     symbol: str
     said: str
     shown: tuple[str, ...]
+    whole: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,13 +73,13 @@ class HeldOut:
     """The calls of held-out sites, and what quotes them.
 
     Args:
-        calls: Code that begins with the call, one of each site: `nx.to_numpy_array(G)`, whatever follows it.
+        calls: Code that holds the call of a site, with the name of what is called: `dict(nx.degree(G))`, `degree`.
     """
 
-    def __init__(self, calls: Iterable[str]) -> None:
+    def __init__(self, calls: Iterable[tuple[str, str]]) -> None:
         self._calls: dict[str, set[tuple[str, ...]]] = {}
-        for call in calls:
-            tokens = _call(call)
+        for code, name in calls:
+            tokens = _call(code, name)
             if tokens:
                 self._calls.setdefault(tokens[0], set()).add(tokens)
 
@@ -99,10 +103,14 @@ def _tokens(code: str) -> tuple[str, ...]:
     return tuple(t for t, after in pairwise([*found, ""]) if not (t == "," and after in _CLOSE))
 
 
-def _call(code: str) -> tuple[str, ...]:
-    """The tokens of the call that code begins with, from the function's own name on; all where it begins with none."""
+def _call(code: str, name: str) -> tuple[str, ...]:
+    """The tokens of the first call of `name` in code, from that name on; of the first call of all where there is none.
+
+    What stands around it may be other code in the docs: `dict(nx.degree(G))`, `G = nx.grid_graph(dim)`.
+    """
     tokens = _tokens(code)
-    begin = tokens.index("(") if "(" in tokens else 0
+    named = (at for at, pair in enumerate(pairwise(tokens), start=1) if pair == (name, "("))
+    begin = next(named, tokens.index("(") if "(" in tokens else 0)
     depth = 0
     for at in range(begin, len(tokens)):
         depth += (tokens[at] in _OPEN) - (tokens[at] in _CLOSE)
@@ -114,18 +122,21 @@ def _call(code: str) -> tuple[str, ...]:
 def blocks(text: str) -> Iterator[tuple[str, bool]]:
     """A text in pieces, each with whether it is a block of code; together they are the text.
 
-    Code is what stands in a fence, what is indented below `::`, and a doctest down to the next blank line.
+    Code is what stands in a fence, what is indented below `::`, and down to the next blank line a doctest or what is
+    indented as Markdown has it.
     """
     piece: list[str] = []
-    kind, margin = "", 0  # of the piece: fence, literal, doctest, or nothing for prose
+    kind, margin = "", 0  # of the piece: fence, literal, doctest, indented, or nothing for prose
+    after_blank = True
     for line in text.splitlines(keepends=True):
         width = len(line) - len(line.lstrip())
-        over = kind == "doctest" and not line.strip()
+        over = kind in ("doctest", "indented") and not line.strip()
         over |= kind == "literal" and bool(line.strip()) and width <= margin
         if over:
             yield "".join(piece), True
             piece, kind = [], ""
-        starts = "" if kind else "fence" if _FENCE.match(line) else "doctest" if line.lstrip().startswith(">>>") else ""
+        starts = "" if kind else _starts(line, after_blank)
+        after_blank = not line.strip()
         if starts:
             yield "".join(piece), False
             piece, kind = [line], starts
@@ -138,6 +149,15 @@ def blocks(text: str) -> Iterator[tuple[str, bool]]:
             yield "".join(piece), False
             piece, kind, margin = [], "literal", width
     yield "".join(piece), bool(kind)
+
+
+def _starts(line: str, after_blank: bool) -> str:
+    """The kind of a block of code that begins with a line; empty where none does."""
+    if _FENCE.match(line):
+        return "fence"
+    if line.lstrip().startswith(">>>"):
+        return "doctest"
+    return "indented" if after_blank and line.strip() and line.startswith(" " * _INDENT) else ""
 
 
 def documents(index: SymbolIndex, pages: Iterable[Page], held_out: HeldOut) -> list[Document]:
@@ -157,15 +177,29 @@ def documents(index: SymbolIndex, pages: Iterable[Page], held_out: HeldOut) -> l
 
 
 def _of_symbol(symbol: Symbol, public: str, held_out: HeldOut) -> Document:
-    body = _paragraphs(held_out.cut(symbol.doc).strip())[0].strip()
+    doc = held_out.cut(symbol.doc).strip()
+    paragraph = "\n".join(line.strip() for line in _paragraphs(doc)[0].strip().splitlines())
     signature = symbol.signature or ""
     name = public.rpartition(".")[2]
-    head = f"{name} = ...\n"
+    head, begin = f"{name} = ...\n", ""
     if signature or symbol.kind == "class":
-        head = f"{'class' if symbol.kind == 'class' else 'def'} {name}{signature}:\n    "
-    lines = "\n    ".join(line.strip() for line in body.splitlines())
-    shown = (f'{head}"""{lines}"""\n\n', f"{head}...\n\n") if body else (f"{head}...\n\n",)
-    return Document(public, symbol.path, f"{public}{signature}\n{body}", shown)
+        head, begin = f"{'class' if symbol.kind == 'class' else 'def'} {name}{signature}:\n", "    "
+    with_path, bare = f"# {public}\n{head}", f"{head}{begin}...\n\n"
+    brief = _docstring(paragraph, begin)
+    return Document(
+        public,
+        symbol.path,
+        f"{public}{signature}\n{paragraph}",
+        (*([f"{with_path}{brief}"] if paragraph else []), f"# {public}\n{bare}", bare),
+        f"{with_path}{_docstring(doc, begin)}" if doc != paragraph else "",
+    )
+
+
+def _docstring(text: str, begin: str) -> str:
+    """A docstring in source, all of its lines after the first as far in as it begins."""
+    first, *rest = text.splitlines() or [""]
+    lines = [first, *(f"{begin}{line.rstrip()}" if line.strip() else "" for line in rest)]
+    return f'{begin}"""' + "\n".join(lines) + '"""\n\n'
 
 
 def _of_page(page: Page, held_out: HeldOut) -> Iterator[Document]:
@@ -211,6 +245,12 @@ class Docs:
             self._index.index(texts, show_progress=False)
         self._known = {word for text in texts for word in text}
 
+    @property
+    def digest(self) -> str:
+        """Names what can be shown, and how much of it at once."""
+        shown = [[document.name, document.said, *document.shown, document.whole] for document in self._documents]
+        return sha256_of([shown, self._most])
+
     def best(self, prompt: str) -> list[Document]:
         """The documents that the prompt's words lead to, the best first; fewer where fewer share a word with it.
 
@@ -228,17 +268,21 @@ class Docs:
     def front(self, prompt: str, room: int, size: Callable[[str], int]) -> Front:
         """What stands in front of a prompt: the best documents that fit, the best of all nearest to the prompt.
 
+        First as many as can be; what room they leave goes to whole docstrings, the best one's first.
+
         Args:
             prompt: The prompt; only its words are looked at.
             room: Tokens that are free.
             size: Tokens of a text.
         """
         texts: list[str] = []
-        symbols: list[str] = []
+        taken: list[Document] = []
         for document in self.best(prompt):
-            for text in document.shown:
-                if size("".join([text, *texts])) <= room:
-                    texts.insert(0, text)
-                    symbols += [document.symbol] if document.symbol else []
-                    break
-        return Front("".join(texts), tuple(symbols))
+            text = next((text for text in document.shown if size("".join([text, *texts])) <= room), None)
+            if text is not None:
+                texts.insert(0, text)
+                taken.insert(0, document)
+        for place in reversed(range(len(taken))):
+            longer = [*texts[:place], taken[place].whole or texts[place], *texts[place + 1 :]]
+            texts = longer if size("".join(longer)) <= room else texts
+        return Front("".join(texts), tuple(document.symbol for document in reversed(taken) if document.symbol))

@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from finetune import plots, report
+from finetune import plots, report, row_metrics
 from finetune.evaluation import LESS_IS_BETTER
 from finetune.intervals import SHARES
 from finetune.plots import Scale
@@ -15,16 +15,46 @@ from registry.records import ARMS, Report
 
 def gains(rows: Sequence[Report], goal: tuple[str, str]) -> str:
     """The adapter's differences from the base, the goal's (split, metric) first, and how to read their p."""
-    found = _lines(rows, [report.DIFFERENCE], report.adjusted(rows), goal)
+    compared = [r for r in rows if r.metric not in row_metrics.METRICS]
+    found = _lines(compared, [report.DIFFERENCE], report.adjusted(rows), goal)
     if not found:
         return "<p>Nothing was measured.</p>"
-    less = html.escape(", ".join(sorted(LESS_IS_BETTER)))
+    less = html.escape(", ".join(sorted(LESS_IS_BETTER - {*row_metrics.METRICS})))
     told = (
         f'<p class="soft">p is one-sided, of a gain: of a fall where less is better ({less}). After Holm: what is left '
         "of it for whoever looks at every difference of this report. The gate needs no such correction, as each of its "
-        "conditions can only say no.</p>"
+        "conditions can only say no. Intervals are made at the decision's alpha a side: of 95% at the first one on a "
+        "held-out set, wider at each further one.</p>"
     )
     return _table(("split", "metric"), _DIFFERENCE, found) + told
+
+
+def by_kind(rows: Sequence[Report]) -> str:
+    """Held-out rows of other kinds than call sites: each arm's figure, and the adapter's difference from the base."""
+    found = {(r.split, r.metric, r.arm): r for r in rows if r.metric in row_metrics.METRICS}
+    lines = []
+    for split, metric in sorted({key[:2] for key in found}):
+        cells = [_figure(found.get((split, metric, arm)), ".3f") for arm in ARMS]
+        gain = found.get((split, metric, report.DIFFERENCE))
+        of = found.get((split, metric, ARMS[0])) or gain
+        lines.append(
+            _line((split, metric), (*cells, _figure(gain, "+.3f"), of.n if of else "", of.clusters if of else ""))
+        )
+    if not lines:
+        return ""
+    gaps = any(metric == "bits_fim" for _, metric, _ in found)
+    told = "Bits are bits per byte of the answer: less is better. Nothing is decided by these."
+    none = "" if gaps else " Gaps (fim) aren't measured where the base has no control tokens to fill them in."
+    return _table(("split", "metric"), (*ARMS, report.DIFFERENCE, "rows", "families"), lines) + (
+        f'<p class="soft">{told}{none}</p>'
+    )
+
+
+def _figure(row: Report | None, form: str) -> str:
+    """A value with its interval; nothing where it wasn't measured."""
+    if row is None or row.value is None:
+        return ""
+    return f'{row.value:{form}} <span class="soft">{_interval(row, form)}</span>'
 
 
 def other_differences(rows: Sequence[Report], metric: str) -> str:
@@ -36,7 +66,7 @@ def other_differences(rows: Sequence[Report], metric: str) -> str:
 
 def arms(rows: Sequence[Report]) -> str:
     """Every arm that was built: shares on a scale from 0 to 1, other metrics on one of their own."""
-    found = [r for r in rows if r.arm in ARMS and r.value is not None]
+    found = [r for r in rows if r.arm in ARMS and r.value is not None and r.metric not in row_metrics.METRICS]
     lines = []
     for r in sorted(found, key=lambda r: (r.split, r.metric, ARMS.index(r.arm))):
         scale = Scale(0, 1) if r.metric in SHARES else _scale(o for o in found if o.metric == r.metric)

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import json
 import math
+import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any, BinaryIO
 
 from packaging.version import InvalidVersion, Version
@@ -27,6 +29,9 @@ PASSED, UNAVAILABLE = "passed", "unavailable"
 SPLIT = "tasks"
 ALPHA = 0.025
 """Error allowed on each side of an interval."""
+
+GENERAL = "builtin:general"
+"""Names the tasks that driftune brings, in place of a file's path."""
 
 LINE_BYTES = 4 << 20
 """What a task's line may take: with what is written for it, it has to fit into a row of `driftune judge`."""
@@ -100,6 +105,21 @@ def read(file: BinaryIO, name: str) -> list[Task]:
     if not tasks:
         raise ConfigurationError(f"No task in {name}: write one JSON object a line, with task_id, prompt and test")
     return list(tasks.values())
+
+
+def general() -> list[Task]:
+    """The tasks that driftune brings: small functions, and texts in a form that is said, about no library."""
+    text = resources.files("finetune").joinpath("general.toml").read_text(encoding="utf-8")
+    return [
+        Task(
+            id=said["id"],
+            prompt=said["prompt"],
+            test=said["test"],
+            entry_point=said["id"].rpartition("/")[2],
+            canonical_solution=said["solution"],
+        )
+        for said in tomllib.loads(text)["task"]
+    ]
 
 
 def _object(line: bytes) -> Any:
@@ -250,6 +270,21 @@ def exact(passed: int, tasks: int) -> tuple[float, float]:
     return low, high
 
 
+def paired(won: int, lost: int, tasks: int) -> tuple[float, float]:
+    """An interval of the difference of two shares of the same tasks: wrong at most 2 x `ALPHA` a side, however few.
+
+    The exact interval of the share that the first alone passes, against that of the share that the second alone
+    passes: where no two outcomes differ a bootstrap would have no width at all.
+
+    Args:
+        won: Tasks that the first passes and the second doesn't.
+        lost: The other way round.
+        tasks: All tasks.
+    """
+    (least, most), (few, many) = exact(won, tasks), exact(lost, tasks)
+    return least - many, most - few
+
+
 def _root(rising: Callable[[float], float]) -> float:
     """Where a rising function is zero between 0 and 1."""
     low, high = 0.0, 1.0
@@ -266,6 +301,6 @@ def _at_least(passed: int, tasks: int, share: float) -> float:
     return sum(math.exp(way + n * log + (tasks - n) * rest) for n, way in enumerate(ways, passed))
 
 
-def gain(rows: Iterable[Score], metric: str) -> Estimate | None:
-    """The paired difference adapter - base over tasks, with interval and sign-flip test; null where there is none."""
-    return intervals.difference(rows, split=SPLIT, metric=metric, alpha=ALPHA)
+def gain(rows: Iterable[Score], metric: str, better: str = "adapter", than: str = "base") -> Estimate | None:
+    """The paired difference of two arms over the tasks both have, with interval and sign-flip test; else null."""
+    return intervals.difference(rows, split=SPLIT, metric=metric, better=better, than=than, alpha=ALPHA)

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune import memory, watching
+from finetune import memory, reporting, spread, watching
 from finetune.apart import keeps_rows_apart
 from finetune.bases import BaseModel
 from finetune.checkpoints import finished, last_checkpoint, room, save
 from finetune.loading import PLAIN, Loading
-from finetune.recipe import LoraSettings, Step, StepSettings
+from finetune.recipe import LoraSettings, Row, Step, StepSettings
 from registry.errors import ConfigurationError, TrainingError
-from registry.storage import storage
+from registry.storage import storage, write_file
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,15 @@ class Stage:
     Attributes:
         folder: The adapter: its config and weights, nothing else.
         curve: (optimiser step, loss) of each.
-        seconds: Wall time of its steps and checkpoints, each once: without loading, and without what a kill has undone.
+        told: What else is known of each: of `rl` its `reward`, and the share that is `held_out` of it.
+        seconds: Wall time of its steps and of the checkpoints between them, each once: without loading, and without
+            what a kill or a lack of memory has undone.
     """
 
     folder: Path
     curve: tuple[tuple[int, float], ...]
     seconds: float
+    told: tuple[Mapping[str, float], ...] = ()
 
 
 def load(base: BaseModel) -> tuple[Any, Any]:
@@ -44,17 +47,37 @@ def load(base: BaseModel) -> tuple[Any, Any]:
     Raises:
         TrainingError: They can't be loaded: files are missing or damaged, it needs code of its own, or a package.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     from finetune import quiet
 
     quiet.keep_memory()
+    tokenizer = load_tokenizer(base)
     with quiet.single_process(), quiet.no_bars(), _loadable(base):
-        tokenizer = AutoTokenizer.from_pretrained(base.path, trust_remote_code=False)
-        if tokenizer.pad_token is None:
-            tokenizer.pad_token = tokenizer.eos_token
         options = base.loading.options()
         return AutoModelForCausalLM.from_pretrained(base.path, trust_remote_code=False, **options), tokenizer
+
+
+def load_tokenizer(base: BaseModel) -> Any:
+    """The base's tokenizer alone.
+
+    Raises:
+        TrainingError: It can't be loaded, or texts begin with nothing.
+    """
+    from transformers import AutoTokenizer
+
+    from finetune import quiet
+
+    with quiet.single_process(), quiet.no_bars(), _loadable(base):
+        tokenizer = AutoTokenizer.from_pretrained(base.path, trust_remote_code=False)
+        if tokenizer.bos_token is None and tokenizer.eos_token is None:
+            raise TrainingError(
+                f"The tokenizer of {base.name} has neither a first token nor an end token, one of which texts begin "
+                f"with: set eos_token in {base.path / 'tokenizer_config.json'}, or choose another base"
+            )
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token or tokenizer.bos_token
+        return tokenizer
 
 
 @contextmanager
@@ -112,10 +135,12 @@ def tune(
     seed: int = 0,
     threads: int = 2,
     progress: watching.Progress | None = None,
+    curves: reporting.Curves | None = None,
 ) -> Stage:
     """Train an adapter, go on where a killed training stopped, or find it finished.
 
-    Where memory runs out, half as many rows are computed at once, from the last checkpoint on.
+    Where memory runs out, half as many rows are computed at once, from the last checkpoint on. Where the base is loaded
+    by several processes, each computes its part of a step's rows (`finetune.spread`).
 
     Args:
         step: What is done.
@@ -128,6 +153,7 @@ def tune(
         seed: Seed of a new adapter's weights and of the order.
         threads: Threads of torch.
         progress: Told of each step.
+        curves: Where curves are written beside `work`, where TensorBoard or MLflow is installed.
 
     Raises:
         ConfigurationError: The disk is full, or rows are to be packed that the base doesn't keep apart.
@@ -137,14 +163,16 @@ def tune(
     if not finished(folder):
         found = rows()
         work.mkdir(parents=True, exist_ok=True)
-        with _surroundings(step.name, work, threads):
-            model, log = _trained(step, settings, base, start, found, work, lora, seed, progress)
-            curve.write_text(json.dumps([[row["step"], row["loss"], row["seconds"]] for row in log]))
-            save(model, base, folder)
+        with surroundings(step.name, work, threads), reporting.written(curves, step.name) as told:
+            if base.loading.processes > 1:
+                spread.train(step, settings, base, start, found, work, lora, seed, threads, progress, told)
+            else:
+                leave(*_trained(step, settings, base, start, found, work, lora, seed, progress, told), base, work)
     for checkpoint in work.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
     steps = json.loads(curve.read_text())
-    return Stage(folder, tuple((row[0], row[1]) for row in steps), sum(sum(row[2:]) for row in steps))
+    more = tuple(dict(*row[3:]) for row in steps)
+    return Stage(folder, tuple((row[0], row[1]) for row in steps), sum(sum(row[2:3]) for row in steps), more)
 
 
 def _trained(
@@ -157,28 +185,62 @@ def _trained(
     lora: LoraSettings,
     seed: int,
     progress: watching.Progress | None,
+    told: dict[str, Any],
 ) -> tuple[Any, Sequence[Mapping[str, Any]]]:
     """The trained model, and what was logged of each step."""
     for count in memory.rows_at_once(settings.batch, work):
         try:
-            model, tokenizer = with_new(base, lora, seed) if start is None else load_with(base, start, trainable=True)
-            if getattr(settings, "packed", False) and not keeps_rows_apart(model):
-                raise ConfigurationError(
-                    f"[train.{step.name}] packed can't be true: {base.name}, loaded as {base.loading}, lets rows in "
-                    "one sequence see each other. Set it to false"
-                )
-            rows = step.encode(found, tokenizer, settings, seed)
-            trainer = step.trainer(
-                model, tokenizer, rows, arguments(work, settings, seed, count, base.loading), settings
-            )
-            sizes = [step.tokens(row) for row in rows]
-            tokens = [sum(sizes[i : i + settings.batch]) for i in range(0, len(sizes), settings.batch)]
-            return trainer.model, _run(trainer, work, watching.watch(step.name, tokens, progress))
+            how = arguments(work, settings, seed, count, base.loading) | told
+            return attempt(
+                step, settings, base, start, lambda tokenizer: step.encode(found, tokenizer, settings, seed), how,
+                lora, progress,
+            )  # fmt: skip
         except (RuntimeError, MemoryError) as error:
             if not memory.ran_out(error):
                 raise
-        model = trainer = None
-    raise TrainingError(f"Not even one row of {step.name} fits into memory: lower [train.{step.name}] max_tokens")
+    raise too_long(step.name)
+
+
+def too_long(name: str) -> TrainingError:
+    """What is said where memory doesn't hold a single row."""
+    return TrainingError(f"Not even one row of {name} fits into memory: lower [train.{name}] max_tokens")
+
+
+def attempt(
+    step: Step,
+    settings: StepSettings,
+    base: BaseModel,
+    start: Path | None,
+    encoded: Callable[[Any], Sequence[Row]],
+    how: dict[str, Any],
+    lora: LoraSettings,
+    progress: watching.Progress | None,
+) -> tuple[Any, Sequence[Mapping[str, Any]]]:
+    """Trains with as many rows at once as the training arguments say: the model, and what was logged of each step.
+
+    Raises:
+        ConfigurationError: Rows are to be packed that the base doesn't keep apart.
+        RuntimeError: There was too little memory, or another failure of torch.
+    """
+    seed, work = how["seed"], Path(how["output_dir"])
+    model, tokenizer = with_new(base, lora, seed) if start is None else load_with(base, start, trainable=True)
+    if getattr(settings, "packed", False) and not keeps_rows_apart(model):
+        raise ConfigurationError(
+            f"[train.{step.name}] packed can't be true: {base.name}, loaded as {base.loading}, lets rows in "
+            "one sequence see each other. Set it to false"
+        )
+    rows = encoded(tokenizer)
+    trainer = step.trainer(model, tokenizer, rows, how, settings)
+    sizes = [step.tokens(row) for row in rows]
+    tokens = [sum(sizes[i : i + settings.batch]) for i in range(0, len(sizes), settings.batch)]
+    return trainer.model, _run(trainer, work, watching.watch(step.name, tokens, progress))
+
+
+def leave(model: Any, log: Sequence[Mapping[str, Any]], base: BaseModel, work: Path) -> None:
+    """Writes what a finished step leaves: its curve, then the adapter."""
+    steps = [[row["step"], row["loss"], row["seconds"], watching.told(row)] for row in log]
+    write_file(work / "curve.json", json.dumps(steps).encode(), "a curve")
+    save(model, base, work / "adapter")
 
 
 def _run(trainer: Any, work: Path, watch: Any) -> Sequence[Mapping[str, Any]]:
@@ -196,7 +258,7 @@ def _run(trainer: Any, work: Path, watch: Any) -> Sequence[Mapping[str, Any]]:
 
 
 @contextmanager
-def _surroundings(name: str, work: Path, threads: int) -> Iterator[None]:
+def surroundings(name: str, work: Path, threads: int) -> Iterator[None]:
     """The surroundings of a training: threads, no network, no terminal output, and errors in our own words.
 
     Raises:
@@ -206,7 +268,10 @@ def _surroundings(name: str, work: Path, threads: int) -> Iterator[None]:
     from finetune import quiet
 
     written = storage(f"checkpoints of {name}", work)
-    with quiet.threads(threads), quiet.single_process(), quiet.logging_off(), quiet.no_bars(), written:
+    with (
+        quiet.threads(threads), quiet.single_process(), quiet.logging_off(), quiet.no_bars(), quiet.one_device(),
+        written,
+    ):  # fmt: skip
         try:
             with room():
                 yield

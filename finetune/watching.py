@@ -50,7 +50,7 @@ def check(name: str, step: int, log: Mapping[str, Any], losses: Sequence[float])
 
 
 def note(log: Sequence[Mapping[str, Any]], tokens: Sequence[int]) -> str:
-    """Loss and speed for a person: `loss 1.234, 3,456 tokens/s`.
+    """Loss, or what is earned, and speed for a person: `loss 1.234, 3,456 tokens/s`.
 
     Args:
         log: What was logged of each step: `loss`, `step`, `seconds`.
@@ -59,7 +59,13 @@ def note(log: Sequence[Mapping[str, Any]], tokens: Sequence[int]) -> str:
     rows = log[-WINDOW:]
     seconds = sum(row["seconds"] for row in rows)
     rate = sum(tokens[(int(row["step"]) - 1) % len(tokens)] for row in rows) / max(seconds, 1e-9)
-    return f"loss {rows[-1]['loss']:.3f}, {rate:,.0f} tokens/s"
+    what = "reward" if "reward" in rows[-1] else "loss"
+    return f"{what} {rows[-1][what]:.3f}, {rate:,.0f} tokens/s"
+
+
+def told(log: Mapping[str, Any]) -> dict[str, float]:
+    """What the curve says of a step beside its loss: what was earned, and how much of that holds."""
+    return {name: float(log[name]) for name in ("reward", "held_out") if name in log}
 
 
 def watch(name: str, tokens: Sequence[int], progress: Progress | None) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-from finetune.evaluation import LESS_IS_BETTER
+from finetune.evaluation import sign
 from registry.records import ARMS, Score
 
 
@@ -23,7 +23,7 @@ class Families:
         family: dict[str, str] = {}
         for s in scores:
             self._values.setdefault(s.arm, {})[s.item] = s.value
-            self._sign = -1 if s.metric in LESS_IS_BETTER else 1
+            self._sign = sign(s.metric)
             family[s.item] = s.family
         both = set(self._values.get("base", ())) & set(self._values.get("adapter", ()))
         for item in sorted(both):

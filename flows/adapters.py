@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from registry.channels import Entry, check_name
+from registry.errors import ConfigurationError
 from registry.records import Adapter
 from registry.settings import Settings
-from registry.store import CARD, Store
+from registry.store import CANDIDATE, CARD, Store
+
+if TYPE_CHECKING:
+    from flows.promotion import Promotion
 
 
 def _row(store: Store, adapter: Adapter) -> dict[str, Any]:
@@ -22,6 +27,13 @@ def _row(store: Store, adapter: Adapter) -> dict[str, Any]:
         "id": adapter.id,
         "folder": str(store.folder(adapter)),
     }
+
+
+def _moves(store: Store, adapter: Adapter) -> list[Entry]:
+    """The moves of channels to a version, with who said why."""
+    names = store.channels(adapter.domain)
+    moves = [entry for name in names for entry in store.history(adapter.domain, name)]
+    return [entry for entry in moves if entry.version == adapter.version]
 
 
 def list_adapters(*, as_json: bool) -> None:
@@ -49,7 +61,8 @@ def show_adapter(reference: str, *, as_json: bool) -> None:
     store = Store(Settings().registry_path)
     adapter = store.resolve(reference)
     if as_json:
-        print(json.dumps(_row(store, adapter) | {"files": adapter.files, "report": adapter.report}))
+        moves = [entry.__dict__ for entry in _moves(store, adapter)]
+        print(json.dumps(_row(store, adapter) | {"files": adapter.files, "report": adapter.report, "moves": moves}))
         return
     from rich.console import Console
     from rich.markdown import Markdown
@@ -57,6 +70,9 @@ def show_adapter(reference: str, *, as_json: bool) -> None:
     row = _row(store, adapter)
     text = (Path(row["folder"]) / CARD).read_text(encoding="utf-8")
     Console().print(Markdown(text.split("---\n", 2)[-1] if text.startswith("---\n") else text))
+    for entry in _moves(store, adapter):
+        by, why = (f" by {entry.by}" if entry.by else ""), (f": {entry.reason}" if entry.reason else "")
+        print(f"{entry.channel}: {entry.action} at {entry.at}{by}{why}")
     print(f"Files: {row['folder']}")
 
 
@@ -65,3 +81,68 @@ def pull_adapter(reference: str, into: Path) -> None:
     pulled = Store(Settings().registry_path).pull(reference, into)
     what = "Pulled" if pulled.changed else "Already there:"
     print(f"{what} {pulled.adapter.domain} v{pulled.adapter.version} -> {pulled.path}")
+
+
+def promote_adapter(reference: str, channel: str, why: str | None, *, as_json: bool) -> int:
+    """Moves a channel to a version where the domain's tasks allow it, or because a person says why; the exit code.
+
+    Args:
+        reference: `networkx@v3`, or `path/of/networkx.toml@v3` where the domain's file isn't in `domains/`, and
+            `path/of/networkx.toml:sci@v3` for its workload `sci`.
+        channel: The channel.
+        why: Why it moves without the tasks being asked; None where they are.
+        as_json: Print an object.
+
+    Raises:
+        ConfigurationError: There is no such version, no channel can be called so, or nobody knows what to ask.
+    """
+    from flows.annotation import account
+    from flows.mergeable import named
+    from flows.promotion import PROMOTED, Promotion
+
+    store = Store(Settings().registry_path)
+    adapter, file = named(store, reference)
+    check_name(channel)
+    if why is not None and not why.strip():
+        raise ConfigurationError('Say why nothing is asked: --force "WHY"')
+    found = Promotion(PROMOTED, why.strip()) if why is not None else _asked(store, adapter, file, channel)
+    moved = found.outcome == PROMOTED
+    if moved:
+        store.promote(adapter.domain, adapter.version, channel, reason=found.reason, by=account())
+    name = f"{adapter.domain}@v{adapter.version}"
+    if as_json:
+        print(json.dumps({"adapter": name, "channel": channel, "outcome": found.outcome, "reason": found.reason}))
+    else:
+        print(f"{channel} holds {name}" if moved else f"{channel} stays ({found.outcome})", end="")
+        print(f": {found.reason}" if found.reason else "")
+    return 0 if moved else 4
+
+
+def _asked(store: Store, adapter: Adapter, file: str, channel: str) -> Promotion:
+    """What the domain's tasks say; `candidate` moves unasked."""
+    from contextlib import closing
+
+    from flows.house import open_house
+    from flows.mergeable import mother_of
+    from flows.preflight import check
+    from flows.progress import progress
+    from flows.promotion import PROMOTED, Promotion, decided
+    from registry.lock import domain_lock
+
+    if channel == CANDIDATE:
+        return Promotion(PROMOTED, "")
+    with progress() as tell:
+        try:
+            house = open_house(mother_of(adapter, file), tell)
+        except ConfigurationError as error:
+            told = f"What {channel} hangs on stands in the domain's file, and that can't be read"
+            raise ConfigurationError(f'{told} ({error}). To move it all the same: --force "WHY"') from error
+        check(house, ["publish"])
+        own = next((each for each in house.adapters if each.domain.name == adapter.domain), None)
+        if own is None:
+            raise ConfigurationError(
+                f"{adapter.domain} is no adapter of {house.reference} any more: nobody knows what to ask. To move it "
+                'all the same: --force "WHY"'
+            )
+        with domain_lock(house.settings.root, house.owner, house.run), closing(house):
+            return decided(own, store, adapter, channel)

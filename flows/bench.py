@@ -37,7 +37,7 @@ class Sample(Result):
     """A result with what was judged: a line of `--out`.
 
     Attributes:
-        arm: base, adapter, or solution (the task's own), or control (one that does nothing).
+        arm: base, adapter, either with `+docs`, or solution (the task's own), or control (one that does nothing).
         task: Id of the task.
         sample: Which of the task's samples it is, from 0.
         turn: 0 for a sample; 1 and on for corrections of it.

@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-registry_app = typer.Typer(help="Published adapters: list, show, pull, merge.", no_args_is_help=True)
+registry_app = typer.Typer(help="Published adapters: list, show, pull, promote, merge.", no_args_is_help=True)
 app.add_typer(registry_app, name="registry")
 
 DomainArgument = Annotated[
@@ -112,7 +112,7 @@ _stage("train", "Make the base where it is missing, and train an adapter on the 
 @app.command()
 def evaluate(
     domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="A domain; with --tasks it may be left out.")] = "",
-    tasks: Annotated[Path | None, typer.Option(metavar="FILE", help="Tasks in HumanEval's form, one a line.")] = None,
+    tasks: Annotated[Path | None, typer.Option(metavar="FILE", help="Tasks, one a line; or builtin:general.")] = None,
     adapter: AdapterOption = "",
     base: BaseOption = None,
     k: Annotated[list[int] | None, typer.Option("--k", min=1, help="The k of pass@k; several may be given.")] = None,
@@ -124,6 +124,7 @@ def evaluate(
     seed: SeedOption = 0,
     out: Annotated[Path | None, typer.Option(help="File of results, appended to; what is in it is taken.")] = None,
     chat: ChatOption = False,
+    backend: Annotated[str, typer.Option(help="auto, transformers or vllm: what writes.")] = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Score base and adapter on what was held out; the gate decides. With --tasks: on your own tasks, by pass@k."""
@@ -132,7 +133,7 @@ def evaluate(
 
     ks = tuple(dict.fromkeys(k or [1]))
     request = Request(
-        tasks, domain, base, adapter, ks, samples, rounds, temperature, max_tokens, timeout, seed, out, chat
+        tasks, domain, base, adapter, ks, samples, rounds, temperature, max_tokens, timeout, seed, out, chat, backend
     )
     raise typer.Exit(score(request, as_json=as_json))
 
@@ -153,6 +154,33 @@ def experiment(
     from flows.experiments import run_experiments
 
     run_experiments(domain, seed or [], set_ or [], as_json=as_json)
+
+
+@app.command()
+def prove(
+    domain: DomainArgument,
+    base: Annotated[str, typer.Option(metavar="SIZE", help="Size of the base: tiny, 50m, 100m or 150m.")] = "100m",
+    minutes: Annotated[
+        float | None, typer.Option(min=0.01, help="Minutes that the base is trained for; 8, but for tiny.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    package: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A package whose source the base learns; all if none.")
+    ] = None,
+    phase: Annotated[
+        str, typer.Option(help="train: all but running the programs; judge: that; all: both, as far as can be.")
+    ] = "all",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of [train], as sft.steps=60.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a larger base on the spot, train and evaluate on it, never published: adapter against base+docs."""
+    from flows.prove import Request
+    from flows.prove import prove as prove_all
+
+    request = Request(domain, base, minutes, device, tuple(package or ()), tuple(set_ or ()), phase)
+    raise typer.Exit(prove_all(request, as_json=as_json))
 
 
 @app.command()
@@ -360,6 +388,19 @@ def registry_pull(
     pull_adapter(reference, into)
 
 
+@registry_app.command("promote")
+def registry_promote(
+    reference: Annotated[str, typer.Argument(metavar="REF", help="DOMAIN@vN, or the domain's file and @vN.")],
+    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="The channel to move: stable, or any name.")],
+    force: Annotated[str | None, typer.Option(metavar="WHY", help="Ask no tasks; why stands in the log.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Move a channel to a version, if the domain's tasks ([gate] tasks) allow it."""
+    from flows.adapters import promote_adapter
+
+    raise typer.Exit(promote_adapter(reference, channel, force, as_json=as_json))
+
+
 @registry_app.command("merge")
 def registry_merge(
     references: Annotated[list[str], typer.Argument(metavar="REF...", help="Adapters of different domains, one base.")],
@@ -418,6 +459,7 @@ def doctor(
 
 def main() -> None:
     """The entry point: every error one clear line, no traceback without --debug."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch reads it when it is imported: threads wait, not spin
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:

@@ -28,9 +28,9 @@ from validators.proofs import Verdicts, prove
 CURATE_PART = f"curate@{VERSION}"
 
 
-def _rejections(house: House) -> dict[str, str]:
+def rejections_of(house: House) -> dict[str, str]:
     """Id of a row that a person looked at -> why it was rejected."""
-    return rejections(house.lake.read(Annotation, "domain = $d", {"d": house.domain.name}))
+    return rejections(house.lake.read(Annotation, "domain = $d", {"d": house.owner}))
 
 
 def benchmark_tasks(house: House) -> list[Task]:
@@ -68,7 +68,7 @@ def curate_key(house: House, examples: list[Example], found: Verdicts, tasks: li
         "hub_share": str(house.domain.splits.hub_share),
         "tasks": tasks_digest(tasks),
         **house.domain.curation.as_text(),
-        "rejections": sorted(_rejections(house)),
+        "rejections": sorted(rejections_of(house)),
         "private": list(house.library.private),
         "sources": [key for release in releases(house) for key in source_keys(house, release)],
     }
@@ -107,7 +107,7 @@ def _curated(house: House, examples: list[Example], found: Verdicts, tasks: list
     old, new = releases(house)
     indexes = {release.id: indexed(house, release) for release in (old, new)}
     families = Families(changes(house), indexes[old.id], indexes[new.id])
-    rejected = _rejections(house)
+    rejected = rejections_of(house)
     looked_at = house.lake.read(Example, "id IN (SELECT unnest($ids))", {"ids": sorted(rejected)}) if rejected else []
     programs = house.programs({p for e in [*examples, *looked_at] for p in programs_of(e).values()})
     lot = Lot(
@@ -141,8 +141,8 @@ def _check_leaks(rows: Sequence[Record], lot: Lot) -> None:
 
 
 def _parent(house: House) -> str | None:
-    """The snapshot of the latest curation."""
-    latest = latest_curation(house.lake, house.domain.name)
+    """The snapshot of the latest curation; a workload's is the domain's."""
+    latest = latest_curation(house.lake, house.owner)
     return str(latest.result["snapshot"]) if latest is not None else None
 
 
@@ -154,5 +154,5 @@ def snapshot_id(house: House) -> str:
     """
     found = _parent(house)
     if found is None:
-        raise ConfigurationError(f"No snapshot yet: run driftune curate {house.domain.name} first")
+        raise ConfigurationError(f"No snapshot yet: run driftune curate {house.owner} first")
     return found

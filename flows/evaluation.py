@@ -6,32 +6,78 @@ Base and adapter, each without and with the target version's docs in front of th
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from finetune import corpus, evaluation, gate, report, retrieval, tuning
+from finetune import corpus, evaluation, gate, report, retrieval, row_metrics, row_writing, tuning, workloads
 from finetune.bases import BaseModel
-from finetune.gate import Decision
+from finetune.generation import BATCH
+from finetune.row_metrics import Measured
+from finetune.row_writing import Checks
 from finetune.scoring import Scorer
 from flows.batches import Batch
+from flows.decisions import DECIDES, decisions_before
+from flows.docs import docs_digest, docs_said, held_out, library_docs
+from flows.held import held_calls, named_families
 from flows.house import House
-from flows.scraping import indexed, releases, scraped
-from flows.training import rows_of, run_id, tuned_adapter
-from registry.errors import ConfigurationError
-from registry.identity import work_key
-from registry.lake import Lake
-from registry.records import Example, Report, Run, Score
+from flows.rehearsal import gone_on_from, unseen
+from flows.running import environment, is_said, run_programs
+from flows.scraping import indexed, releases
+from flows.training import trained, tuned_adapter
+from registry.errors import ConfigurationError, SandboxError
+from registry.identity import sha256_of, work_key
+from registry.records import Example, Program, Report, Run, Score, Verdict
+from validators.parts import measured
+from validators.scope import scope_fault
+from validators.splits import SITES
 
-EVALUATE_PART = "gate@4"
-SPLITS = ("context", "symbol", "dev")
+EVALUATE_PART = "gate@8"
+SHOWN = ("rows", "written")
+"""Settings of `[gate]` that no decision rests on: with others, nothing else is asked of an adapter."""
+WRITES, WRITTEN = 100_000_000, 16
+"""Parameters of a base that is asked to write at `auto`, and for how many rows of a kind in each split that decides."""
 GENERAL_WINDOWS = 160
 """Windows of held-out general code that each arm is scored on."""
 
 
 def evaluate_key(house: House) -> str:
     """The work key of the evaluation."""
-    settings = {name: str(value) for name, value in house.domain.gate.model_dump().items()}
-    return work_key([run_id(house)], EVALUATE_PART, settings)
+    return judgement_key(house, trained(house), EVALUATE_PART)
+
+
+def judgement_key(house: House, run: Run, part: str) -> str:
+    """The work key of the gate's decision on the very adapter that a run left, and on what its settings ask of it.
+
+    What was decided stays decided with another Python or another search for docs: an update asks nothing anew.
+
+    Args:
+        house: The domain.
+        run: The run; its id doesn't tell two adapters apart that other threads or another loading made of it.
+        part: What asks, with its version.
+    """
+    return work_key([run.id, run.adapter_sha256, docs_digest(house)], part, _settings(house))
+
+
+def _settings(house: House) -> dict[str, str]:
+    """The settings of the gate that aren't at their defaults; those of promotion ask nothing about what is held out."""
+    asked = house.domain.gate.model_dump(exclude_defaults=True, exclude={"tasks", "tasks_margin"})
+    return {name: str(value) for name, value in asked.items()}
+
+
+def question(house: House, window: int) -> str:
+    """Names what a domain asks of an adapter, however that is spelled: told apart by it, decisions are counted.
+
+    An update that lays docs out otherwise in prompts asks nothing else.
+
+    Args:
+        house: The domain.
+        window: Tokens of docs, prompt and call together, as they come to with the base.
+    """
+    settings = {name: value for name, value in _settings(house).items() if name not in SHOWN}
+    settings |= {"window": str(window)}
+    return sha256_of({"gate": settings, "docs": docs_said(house), "most": house.domain.gate.docs})
 
 
 def evaluate_stage(house: House) -> list[Batch]:
@@ -42,80 +88,157 @@ def evaluate_stage(house: House) -> list[Batch]:
 
     def run() -> int:
         since = time.monotonic()
-        decision, rows = judged(house, *tuned_adapter(house), run_id(house), can_publish=not house.experiment)
-        result = {"decision": decision.outcome, "reason": decision.reason}
+        result, rows = judged(house, *tuned_adapter(house), trained(house), can_publish=not house.experiment)
         return house.finish("evaluate", EVALUATE_PART, [key], rows, since, result)
 
     return [Batch("Evaluate base and adapter, without and with docs, on what was held out", 1, run)]
 
 
 def judged(
-    house: House, base: BaseModel, folder: Path, run: str, *, can_publish: bool
-) -> tuple[Decision, list[Score | Report]]:
+    house: House, base: BaseModel, folder: Path, run: Run, *, can_publish: bool
+) -> tuple[dict[str, str], list[Score | Report]]:
     """The gate's decision on an adapter, and what it rests on: its scores on what is held out, and its report.
 
     Args:
         house: The domain.
         base: The base that the adapter is for.
         folder: The adapter.
-        run: Id of its run.
-        can_publish: Whether a yes would publish it: then decisions before on the same held-out set count.
+        run: Its run.
+        can_publish: Whether a yes would publish it: then other decisions on the same held-out set count.
+
+    Returns:
+        `decision` and `reason`; the goal's `split` and `metric`; for decisions to come the `run`, the `adapter`, the
+        `question` and the target `version`; `not_run`, where no program that was written could be run: why not.
+
+    Raises:
+        SandboxError: A program that was written couldn't be run, though there is a sandbox: another try may do.
     """
-    scores = list(_scores(house, base, folder, run))
-    settings = house.domain.gate
-    goal = (settings.split, settings.metric)
-    held_out = {s.item for s in scores if (s.split, s.metric) == goal}
-    before = decisions_before(house.lake, house.domain.name, run, held_out, *goal) if can_publish else 0
+    asked = question(house, evaluation.tokens_at_once(base, house.domain.gate.window))
+    scores, settings = list(_scores(house, base, folder, run)), house.domain.gate
+    made = {"run": run.id, "adapter": run.adapter_sha256, "question": asked, "version": releases(house)[1].version}
+    made |= {"split": settings.split, "metric": settings.metric}
+    families = {s.family for s in scores if s.arm == "base" and s.metric == "choice@1" and s.split in DECIDES}
+    before = 0
+    if can_publish:
+        before = decisions_before(house.lake, made["adapter"], asked, families, made["version"])
     decision = gate.decide(scores, settings, previous_decisions=before)
-    rows = report.rows(scores, decision, run=run, domain=house.domain.name, goal=settings.metric)
-    return decision, [*scores, *rows]
+    rows = report.rows(scores, decision, run=run.id, domain=house.domain.name)
+    if any(score.metric in row_metrics.WRITTEN for score in scores) and (why := house.pool.available()):
+        made["not_run"] = why
+    return {**made, "decision": decision.outcome, "reason": decision.reason}, [*scores, *rows]
 
 
-def _scores(house: House, base: BaseModel, folder: Path, run: str) -> Iterator[Score]:
+def _scores(house: House, base: BaseModel, folder: Path, run: Run) -> Iterator[Score]:
+    """The scores of all arms; one model is in memory at a time."""
+    window = evaluation.tokens_at_once(base, house.domain.gate.window)
     files = list(corpus.standard_library())
-    held_out = {split: rows_of(house, split) for split in SPLITS}
-    docs = library_docs(house, [row for rows in held_out.values() for row in rows])
-    for arm, loaded in (("base", tuning.load(base)), ("adapter", tuning.load_with(base, folder))):
-        scorer = Scorer(*loaded, max_tokens=house.domain.gate.window)
-        for name, shown in ((arm, None), (f"{arm}+docs", docs)):
-            for split, rows in held_out.items():
-                yield from evaluation.score_pairs(
-                    rows, scorer, run=run, arm=name, split=split, docs=shown, progress=house.tell
-                )
-        yield from evaluation.score_general(files, scorer, run=run, arm=arm, limit=GENERAL_WINDOWS, progress=house.tell)
+    every = held_out(house)
+    rows = {split: unseen(house, gone_on_from(run), split, given) for split, given in every.items()}
+    docs, others = library_docs(house, every), _others(house, rows)
+    writing: Writing | None = None
+    for arm in ("base", "adapter"):
+        scorer = Scorer(*(tuning.load(base) if arm == "base" else tuning.load_with(base, folder)), max_tokens=window)
+        if arm == "base":  # an adapter adds parameters
+            writing = _writing(house, base, scorer.model)
+        yield from _of_model(house, scorer, arm, rows, others, writing, docs, files, run.id)
+        del scorer  # the next model takes as much memory
 
 
-def library_docs(house: House, held_out: Iterable[Example]) -> retrieval.Docs:
-    """The documentation of the target version, without the code that holds the calls of held-out sites."""
-    _, new = releases(house)
-    calls = sorted({str(row.parts["chosen"]) for row in held_out if row.kind == "preference"})
-    cut = retrieval.HeldOut(calls)
-    asked = house.domain.gate
-    pages = scraped(house, new).pages if asked.pages else ()
-    return retrieval.Docs(retrieval.documents(indexed(house, new), pages, cut), asked.docs)
+@dataclass(frozen=True)
+class Writing:
+    """What models write answers to, and what tells whether these are right.
 
-
-def decisions_before(lake: Lake, domain: str, run: str, held_out: set[str], split: str, metric: str) -> int:
-    """How many other runs of a domain, trials too, were decided on this very held-out set.
-
-    Trying until it passes doesn't work, nor does trying first and then running what passed. Trainings on shuffled rows
-    don't count: they can't be run as the domain's own, and say nothing of which settings are better.
-
-    Args:
-        lake: The lake.
-        domain: Name of the domain.
-        run: Id of the run that is decided now.
-        held_out: Items of the split that the goal metric was measured on.
-        split: The goal's split.
-        metric: The goal metric.
+    Attributes:
+        rows: For how many rows of each kind, in each split that decides: on `dev` nothing hangs.
+        batch: Texts at a time.
+        checks: What tells whether they are right.
     """
-    others = {r.run for r in lake.read(Report, "domain = $d AND run <> $r", {"d": domain, "r": run})}
-    others -= {r.id for r in lake.read(Run, "domain = $d", {"d": domain}) if r.recipe.get("shuffle")}
-    wanted = "run = $run AND split = $split AND metric = $metric AND arm = 'base'"
-    items = (
-        {s.item for s in lake.read(Score, wanted, {"run": other, "split": split, "metric": metric})} for other in others
-    )
-    return sum(found == held_out for found in items)
+
+    rows: int
+    batch: int
+    checks: Checks
+
+
+def _writing(house: House, base: BaseModel, model: Any) -> Writing | None:
+    """What models write; None where they aren't asked to, so that nothing of a sandbox is looked for."""
+    asked = house.domain.gate.written
+    rows = asked if asked != "auto" else WRITTEN if model.num_parameters() >= WRITES else 0
+    return Writing(rows, BATCH[base.loading.device], _checks(house)) if rows else None
+
+
+def _checks(house: House) -> Checks:
+    """What tells whether an answer is right; programs run at the target version, where there is a sandbox.
+
+    Raises:
+        SandboxError: There is one, and it can't hold the library: told before hours go into scores.
+    """
+    _, new = releases(house)
+    why = house.pool.available()
+    if why is not None:
+        house.tell(f"Run no program that a model writes: no sandbox: {why}", 0, 1)
+        return Checks(None, scope_fault, indexed(house, new))
+    built = environment(house, new)
+
+    def judge(programs: Sequence[Program]) -> list[Verdict]:
+        made = list(run_programs(house, built, programs))
+        if lost := next((verdict for verdict in made if not is_said(verdict)), None):
+            raise SandboxError(f"Program {lost.program} couldn't be run: {lost.detail}", program=lost.program)
+        return made
+
+    return Checks(judge, scope_fault, indexed(house, new))
+
+
+@dataclass(frozen=True)
+class Others:
+    """What is scored of held-out rows of other kinds than call sites.
+
+    Attributes:
+        rows: Split -> rows.
+        programs: Id -> program, of those that they name.
+        families: Id of a row -> the family that it counts for.
+    """
+
+    rows: Mapping[str, list[Example]]
+    programs: Mapping[str, Program]
+    families: Mapping[str, str]
+
+
+def _others(house: House, held_out: Mapping[str, list[Example]]) -> Others:
+    """Up to `[gate] rows` rows of each kind and split."""
+    drawn = {split: row_metrics.drawn(rows, house.domain.gate.rows) for split, rows in held_out.items()}
+    of_all = [row for rows in drawn.values() for row in rows]
+    named = house.programs({name for row in of_all for name in (*workloads.needed(row), measured(row))})
+    sites = {split: [row for row in rows if row.kind in SITES] for split, rows in held_out.items()}
+    called = held_calls({split: [*sites[split], *rows] for split, rows in drawn.items()}, named)
+    return Others(drawn, named, named_families(of_all, called))
+
+
+def _of_model(
+    house: House,
+    scorer: Scorer,
+    arm: str,
+    held_out: Mapping[str, list[Example]],
+    others: Others,
+    writing: Writing | None,
+    docs: retrieval.Docs,
+    files: list[corpus.SourceFile],
+    run: str,
+) -> Iterator[Score]:
+    """The scores of a model's two arms, without and with docs, and of the model on general code."""
+    for name, shown in ((arm, None), (f"{arm}+docs", docs)):
+        for split, rows in held_out.items():
+            yield from evaluation.score_pairs(
+                rows, scorer, run=run, arm=name, split=split, docs=shown, progress=house.tell
+            )
+            of = Measured(run, name, split, others.families)
+            yield from row_metrics.score_rows(others.rows[split], others.programs, scorer, of, shown, house.tell)
+            if writing is not None and split in DECIDES:
+                yield from row_writing.score_written(
+                    row_metrics.drawn(others.rows[split], writing.rows), others.programs,
+                    (scorer.model, scorer.tokenizer), of, writing.checks,
+                    window=scorer.max_tokens, docs=shown, batch=writing.batch, progress=house.tell,
+                )  # fmt: skip
+    yield from evaluation.score_general(files, scorer, run=run, arm=arm, limit=GENERAL_WINDOWS, progress=house.tell)
 
 
 def decision_of(house: House) -> dict[str, str]:
@@ -126,5 +249,5 @@ def decision_of(house: House) -> dict[str, str]:
     """
     result = house.result(evaluate_key(house))
     if result is None:
-        raise ConfigurationError(f"Nothing is evaluated yet: run driftune evaluate {house.domain.name} first")
+        raise ConfigurationError(f"Nothing is evaluated yet: run driftune evaluate {house.owner} first")
     return {name: str(result[name]) for name in ("decision", "reason")}

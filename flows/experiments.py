@@ -10,10 +10,14 @@ import contextlib
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from registry.domain import toml_value, with_table
 from registry.errors import ConfigurationError
+from registry.records import Report
+
+if TYPE_CHECKING:
+    from flows.house import House
 
 Row = Mapping[str, Any]
 
@@ -37,13 +41,18 @@ def run_experiments(reference: str, seeds: Sequence[int], settings: Sequence[str
 
     found: list[dict[str, Any]] = []
     with progress(quiet=as_json) as tell:
-        house = open_house(reference, tell)
+        house = alone(open_house(reference, tell))
         house.command = "train"
         check(house, ["train", "evaluate"])
         trials = trained_with(house.domain.train.model_dump(), seeds or [house.domain.train.seed], settings)
         with domain_lock(house.settings.root, house.domain.name, house.run), contextlib.closing(house):
-            found += [_tried(house, train) for train in trials]
+            found += [told(trial) for trial in (tried(house, train) for train in trials)]
     _show(found, as_json=as_json)
+
+
+def alone(house: House) -> House:
+    """A domain without its workloads: trials are of its own adapter, whatever the others lack."""
+    return dataclasses.replace(house, domain=with_table(house.domain, "workload", {}))
 
 
 def trained_with(own: Mapping[str, Any], seeds: Iterable[int], settings: Iterable[str]) -> list[dict[str, Any]]:
@@ -57,6 +66,26 @@ def trained_with(own: Mapping[str, Any], seeds: Iterable[int], settings: Iterabl
     Raises:
         ConfigurationError: A setting has no value, or a trial is what the domain does anyway.
     """
+    changed = changed_by(own, settings)
+    trials = [changed | {"seed": seed} for seed in dict.fromkeys(seeds)]
+    for trial in trials:
+        if _learned(trial) == _learned(own):
+            raise ConfigurationError(
+                f"Seed {trial['seed']} with these settings is the domain's own run: give another --seed, or --set"
+            )
+    return trials
+
+
+def changed_by(own: Mapping[str, Any], settings: Iterable[str]) -> dict[str, Any]:
+    """A `[train]` table with other settings.
+
+    Args:
+        own: The table.
+        settings: `key=value` or `table.key=value`; values are TOML, or plain text where they are none.
+
+    Raises:
+        ConfigurationError: A setting has no value, or there is no such table.
+    """
     changed: dict[str, Any] = {name: dict(v) if isinstance(v, Mapping) else v for name, v in own.items()}
     for setting in settings:
         name, _, text = setting.partition("=")
@@ -67,41 +96,51 @@ def trained_with(own: Mapping[str, Any], seeds: Iterable[int], settings: Iterabl
             known = ", ".join(name for name, value in changed.items() if isinstance(value, dict))
             raise ConfigurationError(f"No table {table!r} in [train]: found {known}")
         (changed[table] if dot else changed)[key if dot else table] = toml_value(text)
-    trials = [changed | {"seed": seed} for seed in dict.fromkeys(seeds)]
-    for trial in trials:
-        if _learned(trial) == _learned(own):
-            raise ConfigurationError(
-                f"Seed {trial['seed']} with these settings is the domain's own run: give another --seed, or --set"
-            )
-    return trials
+    return changed
 
 
 def _learned(train: Mapping[str, Any]) -> dict[str, Any]:
     """What a `[train]` table comes to: settings that are written at their defaults are no others."""
     from finetune.chain import STEPS, Chain
 
-    others = {name: train[name] for name in train if name not in ("lora", "price", "recipe", "threads", *STEPS)}
+    chained = ("lora", "price", "recipe", "report_to", "threads", *STEPS)
+    others = {name: train[name] for name in train if name not in chained}
+    if train["start"] == "fresh":
+        del others["rehearsal"]
     return others | Chain.of(train).as_text()
 
 
-def _tried(house: Any, train: Mapping[str, Any]) -> dict[str, Any]:
-    """Trains and evaluates with one `[train]` table: seed, decision, and the report's rows."""
-    from finetune.report import DIFFERENCE
+def tried(house: House, train: Mapping[str, Any]) -> House:
+    """Trains and evaluates with one `[train]` table, where that isn't done; the house of that trial."""
     from flows.batches import perform
-    from flows.evaluation import decision_of, evaluate_stage
-    from flows.training import run_id, train_stage
-    from registry.records import Report
+    from flows.evaluation import evaluate_stage
+    from flows.training import train_stage
 
     trial = dataclasses.replace(house, domain=with_table(house.domain, "train", train), experiment=True)
     for stage in (train_stage, evaluate_stage):
         perform(stage, trial)
-    run = run_id(trial)
-    reports = [r for r in trial.lake.read(Report, "run = $run", {"run": run}) if r.arm == DIFFERENCE]
+    return trial
+
+
+def reports_of(trial: House) -> list[Report]:
+    """What was measured of a trial for its latest decision, by split, metric and arm."""
+    from flows.evaluation import evaluate_key
+
+    return sorted(trial.made(Report, evaluate_key(trial)), key=lambda r: (r.split, r.metric, r.arm))
+
+
+def told(trial: House) -> dict[str, Any]:
+    """What came of a trial: run, seed, decision, and the gains over the base."""
+    from finetune.report import DIFFERENCE
+    from flows.evaluation import decision_of
+    from flows.training import run_id
+
     gains = [
         {"split": r.split, "metric": r.metric, "gain": r.value, "ci_low": r.ci_low, "ci_high": r.ci_high}
-        for r in sorted(reports, key=lambda r: (r.split, r.metric))
+        for r in reports_of(trial)
+        if r.arm == DIFFERENCE
     ]
-    return {"run": run, "seed": train["seed"], **decision_of(trial), "gains": gains}
+    return {"run": run_id(trial), "seed": trial.domain.train.seed, **decision_of(trial), "gains": gains}
 
 
 def _show(found: Sequence[Row], *, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flows.progress import Tell
-from registry.domain import Domain, LibrarySpec, load_domain
+from registry.domain import Domain, LibrarySpec, load_domain, workloads
 from registry.errors import ConfigurationError
 from registry.lake import Lake
 from registry.records import Program, Record, Work
@@ -45,6 +46,8 @@ class House:
         tell: Called with progress.
         accept_removals: Whether a person has said that much of what there was may go.
         experiment: Whether a training is a trial of other settings than the domain's.
+        mother: Of a workload: the domain whose snapshot it is made of, and whose lake and sandbox it uses; None for a
+            domain itself.
     """
 
     domain: Domain
@@ -55,12 +58,15 @@ class House:
     tell: Tell = _silent
     accept_removals: bool = False
     experiment: bool = False
+    mother: House | None = field(default=None, repr=False)
     _resources: ExitStack = field(default_factory=ExitStack, repr=False)
     _kept: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
     def lake(self) -> Lake:
         """The lake, its tables and catalogue made where they are missing."""
+        if self.mother is not None:
+            return self.mother.lake
         lake = Lake(self.settings.lake_url, self.settings.root, self.run)
         lake.create()
         return lake
@@ -69,6 +75,17 @@ class House:
     def library(self) -> LibrarySpec:
         """The domain's library."""
         return self.domain.library[0]
+
+    @cached_property
+    def adapters(self) -> tuple[House, ...]:
+        """The domain and its workloads: one house for each adapter that is made of the snapshot."""
+        others = (dataclasses.replace(self, domain=each, mother=self) for each in workloads(self.domain))
+        return (self, *others)
+
+    @property
+    def owner(self) -> str:
+        """Name of the domain that is run; a workload is run with its domain."""
+        return (self.mother or self).domain.name
 
     @property
     def workers(self) -> int:
@@ -83,6 +100,8 @@ class House:
     @cached_property
     def pool(self) -> Sandbox:
         """The sandbox; its servers stay warm until `close`."""
+        if self.mother is not None:
+            return self.mother.pool
         from validators.execution.pool import PRELOADABLE, Pool, load_sandbox
         from validators.execution.wall import AUTO, WALLS, Limits, choose
 
@@ -97,7 +116,10 @@ class House:
         return self._resources.enter_context(Pool(self.workers, wall=wall, limits=limits, preload=preload))
 
     def kept(self, name: Hashable, read: Callable[[], T]) -> T:
-        """What `read` gives, read once until something is written: stages ask for the same again and again."""
+        """What `read` gives, read once until something is written: stages ask for the same again and again.
+
+        A domain and its workloads share what is kept: what differs between them has the adapter's name in its own.
+        """
         if name not in self._kept:
             self._kept[name] = read()
         return cast(T, self._kept[name])

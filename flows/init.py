@@ -72,9 +72,11 @@ preload = [{packages}, "pytest"]      # imported once, then forked: leave out wh
 # min_families = 12                    # fewer held-out families than this: undecided
 # general_limit = 0.10                 # by how much general code may get worse
 # unseen_limit = 0.05                  # by how much the metric may fall on families that nothing was trained on
-# window = 256                         # tokens of docs, prompt and call; more for a base that learned from longer texts
+# window = 0                           # tokens of docs, prompt and call; 0: as many as the base takes, up to 2,048
 # docs = 2                             # pieces of documentation in a prompt, in the arms with docs
 # pages = false                        # paragraphs of guides and changelogs too, beside signatures and docstrings
+# tasks = ""                           # a team's own tasks (JSON lines): stable moves only where no fewer pass …
+# tasks_margin = 0.1                   # … by this share of them
 """
 
 

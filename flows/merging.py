@@ -8,37 +8,41 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from flows.snapshots import latest_curation
+from finetune import quiet
+from finetune.bases import BaseModel
+from flows.continuing import line, trained_on
+from flows.evaluation import EVALUATE_PART, judged, judgement_key
+from flows.house import open_house
+from flows.mergeable import (
+    Source,
+    check_adapters,
+    check_held_out,
+    check_libraries,
+    check_name,
+    check_snapshot,
+    mother_of,
+    named,
+)
+from flows.promotion import PROMOTED, promote
+from flows.publication import BESIDE, canary_texts, notices_in, published
+from flows.training import base_model
 from registry.errors import ConfigurationError, WrongBaseError
 from registry.identity import sha256_of, work_key
-from registry.records import Adapter, Record, Report, Run, Snapshot, SnapshotRow
+from registry.lock import domain_lock
+from registry.records import Adapter, Report, Run, Snapshot, SnapshotRow
 from registry.settings import Settings
-from registry.store import Publication, Store, content_hash
-
-if TYPE_CHECKING:
-    from finetune.bases import BaseModel
-    from flows.house import House
+from registry.store import CANDIDATE, STABLE, Publication, Store, content_hash, read_manifest
 
 MERGE_PART = "merge@1"
 CANARIES = 4
 """Texts of each domain whose log-probabilities a right loading must reproduce."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """An adapter that goes into a merged one, and its domain."""
-
-    adapter: Adapter
-    folder: Path
-    house: House
 
 
 def merge_adapters(
@@ -61,37 +65,48 @@ def merge_adapters(
         ConfigurationError: They can't be merged.
         WrongBaseError: They were made for different bases.
     """
-    from flows.house import open_house
     from flows.preflight import check
     from flows.progress import progress
     from flows.run import EXIT_BY_DECISION
-    from registry.lock import domain_lock
 
     store = Store(Settings().registry_path)
-    adapters = _checked([store.verify(reference) for reference in references], name)
+    asked = [named(store, reference) for reference in references]
+    check_adapters(store, [adapter for adapter, _ in asked], name, weights)
+    factors = list(weights) or [1.0] * len(asked)
+    # in whichever order they are named: the same adapters are the same trial
+    ordered = sorted(zip(asked, factors, strict=True), key=lambda pair: pair[0][0].domain)
     with progress(quiet=as_json) as tell, ExitStack() as opened:
-        houses = [opened.enter_context(closing(open_house(a.domain, tell))) for a in adapters]
-        for house in sorted(houses, key=lambda h: h.domain.name):
+        houses = [opened.enter_context(closing(open_house(mother_of(a, file), tell))) for (a, file), _ in ordered]
+        for (adapter, _), house in zip((pair for pair, _ in ordered), houses, strict=True):
+            if adapter.domain != house.domain.name:
+                raise ConfigurationError(
+                    f"Can't merge {adapter.domain}: it is the adapter of a workload of {house.domain.name}, and merged "
+                    "are adapters of domains alone"
+                )
+        for house in houses:
             check(house, ["train", "publish"])
             opened.enter_context(domain_lock(house.settings.root, house.domain.name, house.run))
-        _check_name(houses[0], name)
-        sources = [Source(a, store.folder(a), h) for a, h in zip(adapters, houses, strict=True)]
-        for source in sources:
-            _check_snapshot(source)
+        check_name(houses[0], name)
+        check_libraries(houses)
+        sources = [Source(a, store.folder(a), h) for ((a, _), _), h in zip(ordered, houses, strict=True)]
+        check_snapshot(sources)
+        check_held_out(sources)
+        opened.enter_context(quiet.threads(max(house.threads for house in houses)))
         base = _base(sources[0])
-        how = {"merged": [a.id for a in adapters], "method": method, "rank": rank, "weights": [str(w) for w in weights]}
-        folder = _merged(base, sources, how, weights)
-        found = [_judged(source, base, folder, how) for source in sources]
-        decision = next((d for d in ("rejected", "undecided") if any(f["decision"] == d for f in found)), "publish")
-        published = _publish(store, sources, base, folder, how, name, found) if decision == "publish" else None
-    _show(name, decision, found, published, as_json=as_json)
+        folder, how = _merged(base, sources, method, rank, [factor for _, factor in ordered])
+        found = _decided(sources, base, folder, how)
+        decision = str(found[-1]["decision"])
+        made = _publish(store, sources, base, folder, how, name, found) if decision == "publish" else None
+        if made is not None and any(house.domain.gate.tasks for house in houses):
+            promotion = promote(houses, store, made)
+            found.append({"domain": name, "decision": promotion.outcome, "reason": promotion.reason})
+            decision = decision if promotion.outcome == PROMOTED else CANDIDATE
+    _show(name, decision, found, made, as_json=as_json)
     return EXIT_BY_DECISION[decision]
 
 
 def _base(source: Source) -> BaseModel:
     """The base of a source's domain, if it still is what its adapter was made for."""
-    from flows.training import base_model
-
     base, adapter = base_model(source.house), source.adapter
     if base.fingerprint != adapter.fingerprint:
         raise WrongBaseError(
@@ -102,73 +117,47 @@ def _base(source: Source) -> BaseModel:
     return base
 
 
-def _merged(base: BaseModel, sources: Sequence[Source], how: Mapping[str, Any], weights: Sequence[float]) -> Path:
-    """The folder of the merged adapter, made where it isn't there."""
+def _merged(
+    base: BaseModel, sources: Sequence[Source], method: str, rank: int, factors: Sequence[float]
+) -> tuple[Path, Mapping[str, Any]]:
+    """The folder of the merged adapter, made where it isn't there, and its recipe: the adapter that it came to, too."""
     from finetune.merging import merge
 
-    folder = sources[0].house.folder("training") / f"merged-{sha256_of(dict(how))[:16]}"
+    how: dict[str, Any] = {
+        "merged": [s.adapter.id for s in sources], "method": method, "weights": [str(float(f)) for f in factors],
+    }  # fmt: skip
+    folder = sources[0].house.folder("training") / f"merged-{sha256_of(how | {'rank': rank})[:16]}"
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        merge(base, [s.folder for s in sources], folder, method=how["method"], weights=weights, rank=how["rank"])
-    return folder
+        merge(base, [s.folder for s in sources], folder, method=method, weights=factors, rank=rank)
+    rank = int(json.loads((folder / "adapter_config.json").read_bytes())["r"])
+    return folder, how | {"rank": rank, "adapter_sha256": content_hash(folder)}
 
 
-def _checked(adapters: Sequence[Adapter], name: str) -> Sequence[Adapter]:
-    """The adapters, if they can be one under that name."""
-    domains = [a.domain for a in adapters]
-    if len(set(domains)) < len(domains) or len(domains) < 2:
-        raise ConfigurationError(f"Can't merge {', '.join(domains)}: name adapters of two or more domains, one of each")
-    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", name) or name in domains:
-        raise ConfigurationError(
-            f"The merged adapter can't be called {name!r}: take lower-case letters, digits, dots and dashes, and none "
-            f"of {', '.join(domains)}"
-        )
-    for other in adapters[1:]:
-        if other.fingerprint != adapters[0].fingerprint:
-            first = adapters[0]
-            raise WrongBaseError(
-                f"{first.domain} v{first.version} was made for {first.base} with fingerprint {first.fingerprint}, "
-                f"{other.domain} v{other.version} for {other.base} with {other.fingerprint}: train both on one base",
-                wanted=first.fingerprint, found=other.fingerprint,
-            )  # fmt: skip
-    return adapters
-
-
-def _check_name(house: House, name: str) -> None:
-    """Who subscribes to a domain doesn't get a merged adapter for its own."""
-    if latest_curation(house.lake, name) is not None or Path("domains", f"{name}.toml").exists():
-        raise ConfigurationError(f"The merged adapter can't be called {name!r}, as a domain is: choose another name")
-
-
-def _check_snapshot(source: Source) -> None:
-    """What is held out now may have been trained on by an adapter of another snapshot."""
-    from flows.curation import snapshot_id
-
-    adapter = source.adapter
-    if adapter.snapshot != snapshot_id(source.house):
-        raise ConfigurationError(
-            f"{adapter.domain} v{adapter.version} was trained on another snapshot than the latest of {adapter.domain}, "
-            f"whose held-out rows it may know: run driftune run {adapter.domain}, then merge its newest version"
-        )
+def _decided(sources: Sequence[Source], base: BaseModel, folder: Path, how: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the gates say, up to the first that refuses: what the others would say is no matter, and counts as a try."""
+    found: list[dict[str, Any]] = []
+    for source in sources:
+        found.append(_judged(source, base, folder, how))
+        if found[-1]["decision"] != "publish":
+            break
+    return found
 
 
 def _judged(source: Source, base: BaseModel, folder: Path, how: Mapping[str, Any]) -> dict[str, Any]:
-    """What the gate of a domain says of the merged adapter: run, decision, reason; remembered in the lake."""
-    from flows.evaluation import EVALUATE_PART, judged
-
+    """What the gate of a domain says of the merged adapter: its work key, run, decision, reason."""
     house, since = source.house, time.monotonic()
     run = Run(
         snapshot=source.adapter.snapshot, base=base.name, base_revision=base.revision,
         recipe={**how, "experiment": True}, seed=0, domain=house.domain.name, experiment=True,
         adapter_sha256=content_hash(folder), device=base.loading.device,
     )  # fmt: skip
-    settings = {name: str(value) for name, value in house.domain.gate.model_dump().items()}
-    key = work_key([run.id], f"{MERGE_PART}+{EVALUATE_PART}", settings)
+    key = judgement_key(house, run, f"{MERGE_PART}+{EVALUATE_PART}")
     if house.result(key) is None:
-        decision, rows = judged(house, base, folder, run.id, can_publish=True)
-        result = {"run": run.id, "decision": decision.outcome, "reason": decision.reason}
+        result, rows = judged(house, base, folder, run, can_publish=True)
         house.finish("evaluate", f"{MERGE_PART}+{EVALUATE_PART}", [key], [run, *rows], since, result)
-    return {"domain": house.domain.name, **(house.result(key) or {})}
+    found = house.result(key) or {}
+    return {"domain": house.domain.name, "key": key, **{name: found[name] for name in ("run", "decision", "reason")}}
 
 
 def _publish(
@@ -181,39 +170,34 @@ def _publish(
     found: Sequence[Mapping[str, Any]],
 ) -> Adapter:
     """Publishes the merged adapter, with a snapshot of all rows that its sources were trained on: its lineage."""
-    from finetune import tuning
-    from finetune.loading import PLAIN
-    from flows.publication import notices
-    from flows.training import rows_of
-    from registry.client import canary, load_adapter
-
     since, house = time.monotonic(), sources[0].house
-    trained = {s.house.domain.name: rows_of(s.house, "train") for s in sources}
-    ids = sorted({e.id for rows in trained.values() for e in rows})
+    trained = [trained_on(s.house, line(s.house, [s.adapter.id])) for s in sources]
+    rows = {e.id: e for mine in trained for e in mine}
+    ids = sorted(rows)
     licences = sorted({licence for s in sources for licence in s.house.domain.licences})
     snapshot = Snapshot(
         domain=name, rows_sha256=sha256_of([[i, "train"] for i in ids]),
         filters={"merged": [s.adapter.snapshot for s in sources], "licences": licences},
+        counts={kind: {"train": count} for kind, count in sorted(Counter(e.kind for e in rows.values()).items())},
+        licences=dict(sorted(Counter(e.licence or "unknown" for e in rows.values()).items())),
     )  # fmt: skip
     run = Run(
         snapshot=snapshot.id, base=base.name, base_revision=base.revision, recipe=dict(how), seed=0, domain=name,
         adapter_sha256=content_hash(folder), device=base.loading.device,
     )  # fmt: skip
+    key = work_key([run.id], MERGE_PART, {})
+    known = house.result(key)
+    if known is not None and (store.root / str(known["location"])).is_dir():
+        return read_manifest(store.root / str(known["location"]))  # a channel may have been moved back since
     reason = "; ".join(f"{f['domain']}: {f['reason']}" for f in found)
     reports = [
         dataclasses.replace(row, run=run.id, domain=name, split=f"{f['domain']} {row.split}", reason=reason)
         for f in found
-        for row in house.lake.read(Report, "run = $run", {"run": f["run"]})
+        for row in house.made(Report, f["key"])  # what else was asked of it is no part of this decision
     ]
-    prompts = [
-        text
-        for rows in trained.values()
-        for text in sorted({str(e.parts["prompt"]) for e in rows if e.kind == "preference"})[:CANARIES]
-    ]
-    model, tokenizer = tuning.load_with(dataclasses.replace(base, loading=PLAIN), folder)
     about = Publication(
         domain=name,
-        library_range="; ".join(s.adapter.library_range for s in sources),
+        library_range=BESIDE.join(s.adapter.library_range for s in sources),
         base=base.name,
         base_revision=base.revision,
         fingerprint=base.fingerprint,
@@ -221,26 +205,24 @@ def _publish(
         run=run.id,
         licences=tuple(sorted({licence for s in sources for licence in s.adapter.licences})),
         reports=tuple(reports),
-        canary=canary(model, tokenizer, prompts),
-        notices={file: text for s in sources for file, text in notices(s.house).items()},
+        notices=notices_in(s.folder for s in sources),
     )
-    adapter = store.publish(folder, about)
-    load_adapter(base.path, f"{name}@v{adapter.version}", registry=store.root)
-    rows: list[Record] = [SnapshotRow(snapshot=snapshot.id, example=i, split="train") for i in ids]
-    key = work_key([run.id, adapter.id], MERGE_PART, {})
-    if house.result(key) is None:
-        result = {"location": adapter.location}
-        house.finish("publish", MERGE_PART, [key], [snapshot, *rows, run, *reports, adapter], since, result)
+    texts = [text for mine in trained for text in canary_texts(mine, CANARIES)]
+    channel = CANDIDATE if any(s.house.domain.gate.tasks for s in sources) else STABLE
+    adapter = published(store, folder, base, about, texts, channel)
+    listed = [SnapshotRow(snapshot=snapshot.id, example=i, split="train") for i in ids]
+    result = {"location": adapter.location}
+    house.finish("publish", MERGE_PART, [key], [snapshot, *listed, run, *reports, adapter], since, result)
     return adapter
 
 
-def _show(
-    name: str, decision: str, found: Sequence[Mapping[str, Any]], published: Adapter | None, *, as_json: bool
-) -> None:
-    where = f"{name}@v{published.version}" if published is not None else None
+def _show(name: str, decision: str, found: Sequence[Mapping[str, Any]], made: Adapter | None, *, as_json: bool) -> None:
+    where = f"{name}@v{made.version}" if made is not None else None
     if as_json:
-        print(json.dumps({"decision": decision, "adapter": where, "domains": list(found)}))
+        told = [{name: value for name, value in row.items() if name != "key"} for row in found]
+        print(json.dumps({"decision": decision, "adapter": where, "domains": told}))
         return
     for row in found:
         print(f"{row['domain']}: {row['reason']}")
-    print(f"Published {where}" if where else f"Not published: the gate says {decision}")
+    held = f" as {CANDIDATE} alone" if decision == CANDIDATE else ""
+    print(f"Published {where}{held}" if where else f"Not published: the gate says {decision}")

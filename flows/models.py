@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from registry.errors import ConfigurationError
+from registry.errors import ConfigurationError, RegistryError
 from registry.fingerprint import fingerprint
 from registry.identity import sha256_of
 from registry.lock import domain_lock
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from finetune.bases import BaseModel
     from flows.house import House
     from registry.records import Adapter
+
+_BUILT_IN = re.compile(r"tiny-[0-9a-f]{16}")
+"""The folder of a base that was made on the spot."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +98,21 @@ def _published(reference: str, base: Path | None) -> list[Model]:
     from registry.client import check_base, find
 
     folder, record = find(reference)
-    place = base or _base_of(record)
+    place = base or _base_of(record, "name its folder with --base")
     check_base(place, record)
     found = _in(place)
     return [Model("base", found), Model("adapter", found, folder, record)]
+
+
+def published_model(folder: Path, record: Adapter, base: BaseModel) -> Model:
+    """A published version on its base: this one if it was made for it, else one of the home folder.
+
+    Raises:
+        ConfigurationError: Its base isn't here.
+    """
+    mend = f'put its folder into {Settings().root / "bases"}, or promote by hand with --force "WHY"'
+    own = base if base.fingerprint == record.fingerprint else _in(_base_of(record, mend))
+    return Model("adapter", own, folder, record)
 
 
 def _of_last_run(house: House) -> list[Model]:
@@ -110,24 +126,35 @@ def _of_last_run(house: House) -> list[Model]:
 
 
 def _in(folder: Path) -> BaseModel:
-    """The base in a folder, put into memory as fits it and this machine."""
+    """The base in a folder, put into memory as fits it and this machine; the built-in one as it was trained."""
     from finetune import bases
+    from finetune.loading import PLAIN
 
-    return bases.find("folder").prepare((), {"path": str(folder)}, folder.parent)
+    found = bases.find("folder").prepare((), {"path": str(folder)}, folder.parent)
+    return dataclasses.replace(found, loading=PLAIN) if _BUILT_IN.fullmatch(folder.name) else found
 
 
-def _base_of(adapter: Adapter) -> Path:
-    """The base that an adapter was made for, among those of the home folder."""
-    for folder in _here(Settings().root / "bases", adapter.base):
-        if fingerprint(folder) == adapter.fingerprint:
-            return folder
+def _base_of(adapter: Adapter, mend: str) -> Path:
+    """The base that an adapter was made for, among those of the home folder; an error says what mends it."""
+    for folder in likeliest_first(Settings().root / "bases", adapter.base):
+        with contextlib.suppress(RegistryError):  # a damaged one is none that it was made for
+            if fingerprint(folder) == adapter.fingerprint:
+                return folder
     raise ConfigurationError(
         f"{adapter.domain} v{adapter.version} was made for {adapter.base} with fingerprint {adapter.fingerprint}, and "
-        "that base isn't here: name its folder with --base"
+        f"that base isn't here: {mend}"
     )
 
 
-def _here(bases: Path, name: str) -> Iterator[Path]:
-    """Folders of bases, the one of this name first: fingerprints take a while."""
+def likeliest_first(bases: Path, name: str) -> list[Path]:
+    """Folders of bases, those that are called by a name first: fingerprints take a while.
+
+    Args:
+        bases: Where they lie.
+        name: What an adapter calls its base: `tiny-…`, or a repository of the Hub, which is part of its folder's name.
+    """
+    from finetune.hub import in_a_path
+
     folders = sorted(path.parent for path in bases.glob("*/config.json") if not path.parent.name.startswith("."))
-    return iter(sorted(folders, key=lambda folder: folder.name != name.rpartition("/")[2]))
+    called = in_a_path(name)
+    return sorted(folders, key=lambda folder: called not in folder.name)

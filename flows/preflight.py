@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.bases import check_base
+from flows.bases import check_licence
+from registry.domain import readable, workloads
 from registry.errors import ConfigurationError, SandboxError
 from registry.storage import storage
 
@@ -28,15 +29,38 @@ def check(house: House, stages: Iterable[str]) -> None:
     wanted = set(stages)
     if "validate" in wanted:
         check_sandbox(house.pool)
+    _check_names(house)
     if wanted & {"train", "evaluate"}:
-        _check_training(house)
-        check_base(house)
+        for each in house.adapters:
+            _check_training(each)
+            check_licence(each)
     if "publish" in wanted:
         _check_writable("the registry", house.settings.registry_path)
+        for each in house.adapters:
+            _check_name(each)
+            _check_promotion(each)
     if house.settings.lake_url.startswith("/"):
         _check_writable("the home folder", house.settings.root)
     if "scrape" in wanted:
         _check_versions(house)
+
+
+def _check_name(house: House) -> None:
+    """Nothing of another kind is published under the domain's name."""
+    from flows.publication import check_kind
+    from registry.store import Store
+
+    check_kind(Store(house.settings.registry_path), house.domain.name, merged=False)
+
+
+def _check_promotion(house: House) -> None:
+    """The tasks that promotion hangs on can be read and run, before hours have gone into what they are asked of."""
+    if house.domain.gate.tasks:
+        from flows.promotion import promotion_tasks
+
+        promotion_tasks(house)
+        check_training()
+        check_sandbox(house.pool)
 
 
 def check_sandbox(sandbox: Sandbox) -> None:
@@ -50,12 +74,54 @@ def check_sandbox(sandbox: Sandbox) -> None:
         raise ConfigurationError(f"No sandbox: {reason}") from SandboxError(reason)
 
 
-def _check_training(house: House) -> None:
-    """The packages are there, and the recipe and its settings can be."""
-    from finetune.chain import Chain
+def _check_names(house: House) -> None:
+    """No workload's adapter is called as one of another domain's: whoever follows one would get the other."""
+    path = Path(house.reference)
+    folder = path.parent if path.suffix == ".toml" or len(path.parts) > 1 else Path("domains")
+    own, *mine = [each.domain.name for each in house.adapters]
+    taken = {file.stem: file for file in (folder / f"{name}.toml" for name in mine) if file.is_file()}
+    of_workloads: dict[str, Path] = {}
+    for file, domain in readable(folder).items():
+        if domain.name != own:
+            of_workloads |= {each.name: file for each in workloads(domain)}
+            taken[domain.name] = file
+    taken |= of_workloads
+    for name in mine:
+        if name in taken:
+            raise ConfigurationError(
+                f"The adapter of a workload would be called {name}, as that of {taken[name]} is: give the "
+                f"workload of {own} another name"
+            )
+    if own in of_workloads:
+        raise ConfigurationError(
+            f"The adapter of a workload in {of_workloads[own]} would be called {own}: give that workload another name"
+        )
 
-    Chain.of(house.domain.train.model_dump())
+
+def _check_training(house: House) -> None:
+    """The packages are there, and the recipe and its settings can be; where programs are rewarded, a sandbox too."""
+    from finetune.chain import Chain
+    from finetune.warm import check_lora
+    from flows.continuing import newest
+    from registry.store import Store
+
+    try:
+        chain, adapter = Chain.of(house.domain.train.model_dump()), newest(house)
+    except ConfigurationError as error:
+        if house.mother is None:
+            raise
+        raise ConfigurationError(f"Adapter {house.domain.name}: {error}") from error
+    if adapter is not None:
+        folder = Store(house.settings.registry_path).folder(adapter)
+        check_lora(folder, chain.lora, f"{adapter.domain}@v{adapter.version}")
     check_training()
+    if chain.fills_gaps and house.domain.train.base == "tiny":
+        raise ConfigurationError(
+            "The base tiny has no control tokens to fill gaps in: leave fim out of mix in [train.sft], or choose "
+            "another base"
+        )
+    if chain.runs_programs:
+        check_sandbox(house.pool)
 
 
 def check_training() -> None:

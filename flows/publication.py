@@ -1,35 +1,52 @@
-"""The stage `publish`: an adapter that the gate let through becomes a version, and `stable` moves to it."""
+"""The stage `publish`: an adapter that the gate let through becomes a version, and `stable` moves to it.
+
+Where promotion hangs on tasks, `candidate` moves to it instead, and `flows.promotion` decides about `stable`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import random
 import time
 import zipfile
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from email import message_from_bytes
 from pathlib import Path, PurePosixPath
 
 from packaging.version import Version
 
+from finetune import quiet, tuning
+from finetune.bases import BaseModel
 from finetune.loading import PLAIN
+from flows import continuing
+from flows.bases import replayed
 from flows.batches import Batch
 from flows.curation import snapshot_id
-from flows.evaluation import decision_of
+from flows.evaluation import decision_of, evaluate_key
 from flows.house import House
+from flows.rehearsal import gone_on_from
 from flows.scraping import releases
-from flows.training import rows_of, run_id, tuned_adapter
+from flows.training import rows_of, run_id, trained, tuned_adapter
 from registry.client import canary, load_adapter
+from registry.errors import ConfigurationError
 from registry.identity import work_key
-from registry.records import Report
-from registry.store import Publication, Store
+from registry.records import Adapter, Example, Release, Report
+from registry.store import CANDIDATE, STABLE, Publication, Store
+from scrapers.index import Index
 
 PUBLISH_PART = "store@1"
 CANARIES = 8
 """Texts whose log-probabilities a right loading must reproduce."""
-_NOTICE_BYTES = 1 << 20
+NOTICES = "notices"
+"""How the names of licence files begin that travel with an adapter."""
+BESIDE = "; "
+"""Stands between the libraries that a merged adapter speaks; that of a domain speaks one."""
 
 
 def publish_key(house: House) -> str:
     """The work key of the publication."""
-    return work_key([run_id(house)], PUBLISH_PART, {})
+    run = trained(house)
+    return work_key([run.id, run.adapter_sha256], PUBLISH_PART, {})
 
 
 def publish_stage(house: House) -> list[Batch]:
@@ -45,12 +62,9 @@ def publish_stage(house: House) -> list[Batch]:
         since = time.monotonic()
         base, folder = tuned_adapter(house)
         _, new = releases(house)
-        version = Version(new.version)
-        texts = sorted({str(e.parts["prompt"]) for e in rows_of(house, "train") if e.kind == "preference"})
-        from finetune import tuning
-
-        exact = dataclasses.replace(base, loading=PLAIN)  # a canary in 16 bits would fit nobody else's
-        model, tokenizer = tuning.load_with(exact, folder)
+        version, rows = Version(new.version), rows_of(house, "train")
+        store, before = Store(house.settings.registry_path), continuing.line(house, gone_on_from(trained(house)))
+        licences = {*(e.licence for e in rows if e.licence), *base.licences, *replayed(house)}
         about = Publication(
             domain=house.domain.name,
             library_range=f"{new.library}>={version.major}.{version.minor},<{version.major}.{version.minor + 1}",
@@ -59,36 +73,143 @@ def publish_stage(house: House) -> list[Batch]:
             fingerprint=base.fingerprint,
             snapshot=snapshot_id(house),
             run=run_id(house),
-            licences=tuple(sorted({e.licence for e in rows_of(house, "train") if e.licence} | set(base.licences))),
-            reports=tuple(house.lake.read(Report, "run = $run", {"run": run_id(house)})),
-            canary=canary(model, tokenizer, texts[:CANARIES]),
-            notices=notices(house),
+            licences=tuple(sorted(licences.union(*(a.licences for a in before)))),
+            reports=tuple(house.made(Report, evaluate_key(house))),
+            notices={**notices_in([store.folder(a) for a in before]), **notices(house)},
+            started_from=before[0].id if before else None,
         )
-        store = Store(house.settings.registry_path)
-        adapter = store.publish(folder, about)
-        load_adapter(base.path, f"{adapter.domain}@v{adapter.version}", registry=store.root)
-        return house.finish("publish", PUBLISH_PART, [key], [adapter], since, {"location": adapter.location})
+        channel = CANDIDATE if house.domain.gate.tasks else STABLE
+        with quiet.threads(house.threads):
+            adapter = published(store, folder, base, about, canary_texts(rows, CANARIES), channel)
+        result = {"location": adapter.location, "channel": channel}
+        return house.finish("publish", PUBLISH_PART, [key], [adapter], since, result)
 
     return [Batch("Publish the adapter", 1, run)]
 
 
+def published(
+    store: Store, folder: Path, base: BaseModel, about: Publication, texts: Sequence[str], channel: str = STABLE
+) -> Adapter:
+    """Publish an adapter, load it as a subscriber does, and only then move a channel to it.
+
+    Where that has pointed to it before it stays where it is now.
+
+    Args:
+        store: Where it goes.
+        folder: The adapter.
+        base: What it was made for.
+        about: What is said of it; its canary is made here.
+        texts: What the canary is made of.
+        channel: The channel.
+
+    Raises:
+        ConfigurationError: What is published under its name is of another kind, or none of the texts has two tokens, so
+            that a wrong loading couldn't be told.
+        WrongBaseError: It doesn't fit that base, or doesn't give what is stored; the channel stays where it was.
+    """
+    check_kind(store, about.domain, merged=BESIDE in about.library_range)
+    exact = dataclasses.replace(base, loading=PLAIN)  # a canary in 16 bits would fit nobody else's
+    model, tokenizer = tuning.load_with(exact, folder)
+    stored = canary(model, tokenizer, texts)
+    del model  # the next one takes as much memory
+    if not stored:
+        raise ConfigurationError(
+            f"Can't publish {about.domain}: its snapshot has no call site in train whose prompt a canary could be made "
+            f"of. Run driftune curate {about.domain} with more rows"
+        )
+    adapter = store.publish(folder, dataclasses.replace(about, canary=stored), channel=None)
+    load_adapter(base.path, f"{adapter.domain}@v{adapter.version}", registry=store.root)
+    if adapter.version not in {entry.version for entry in store.history(adapter.domain, channel)}:
+        store.promote(adapter.domain, adapter.version, channel)  # never again: a person may have rolled back from it
+    return adapter
+
+
+def check_kind(store: Store, name: str, *, merged: bool) -> None:
+    """Who follows a domain never gets a merged adapter, and who follows a merged one never that of a domain.
+
+    Args:
+        store: The registry, which may be that of many.
+        name: What is to be published under.
+        merged: Whether that is merged of several.
+
+    Raises:
+        ConfigurationError: What is published under that name is of the other kind.
+    """
+    for adapter in store.versions(name):
+        if (BESIDE in adapter.library_range) != merged:
+            kind = "a domain's own" if merged else "merged of several"
+            raise ConfigurationError(
+                f"Can't publish as {name!r}: {name} v{adapter.version} in {store.root} is {kind}, and whoever follows "
+                "it would get the other kind. Choose another name"
+            )
+
+
+def canary_texts(rows: Iterable[Example], count: int) -> list[str]:
+    """Prompts of call sites for a canary: always the same ones, but drawn, as those next to each other begin alike."""
+    found = sorted({str(e.parts["prompt"]) for e in rows if e.kind == "preference"})
+    return random.Random(0).sample(found, min(count, len(found)))
+
+
+def notices_in(folders: Iterable[Path]) -> dict[str, str]:
+    """The licence files that travel with published adapters: they do with what is made of these."""
+    return {path.name: path.read_bytes().decode() for folder in folders for path in sorted(folder.glob(f"{NOTICES}-*"))}
+
+
 def notices(house: House) -> dict[str, str]:
-    """The licence files of the library's wheels: they travel with what was made from it."""
-    notices: dict[str, str] = {}
+    """The licence files of the library's wheels: they travel with what was made from it.
+
+    Raises:
+        ConfigurationError: A wheel that was read isn't there any more, nor on the package index.
+        SourceError: It isn't there any more, and can't be fetched.
+    """
+    found: dict[str, str] = {}
     for release in releases(house):
         for artifact in release.artifacts:
-            path = house.folder("packages") / "pypi" / release.library / artifact["name"]
-            if path.suffix == ".whl" and path.is_file():
-                notices |= _licence_files(path, f"notices-{release.library}-{release.version}")
-    return notices
-
-
-def _licence_files(wheel: Path, prefix: str) -> dict[str, str]:
-    found = {}
-    with zipfile.ZipFile(wheel) as archive:
-        for member in archive.infolist():
-            name = PurePosixPath(member.filename)
-            wanted = ".dist-info" in name.parts[0] and name.name.upper().startswith(("LICEN", "COPYING", "NOTICE"))
-            if wanted and member.file_size <= _NOTICE_BYTES:
-                found[f"{prefix}-{name.name}"] = archive.read(member).decode("utf-8", "replace")
+            if artifact["kind"] == "wheel":
+                path = _wheel(house, release, artifact)
+                found |= licence_files(path, f"{NOTICES}-{release.library}-{release.version}")
     return found
+
+
+def _wheel(house: House, release: Release, artifact: Mapping[str, str]) -> Path:
+    """A wheel that was read, fetched again where it was on another machine, or removed: downloads are only a cache."""
+    folder = house.folder("packages") / "pypi" / release.library
+    path = folder / artifact["name"]
+    if not path.is_file():
+        index = Index()
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in index.files_of(release.library, release.version, house.reference):
+            if (file.filename, file.digests.get("sha256")) == (path.name, artifact["sha256"]):
+                index.download(file, folder)
+    return path
+
+
+def licence_files(wheel: Path, prefix: str) -> dict[str, str]:
+    """What a wheel holds of licences and notices: {prefix and path within its metadata: text}.
+
+    Raises:
+        ConfigurationError: It isn't there, nor on the package index.
+    """
+    if not wheel.is_file():
+        raise ConfigurationError(
+            f"No {wheel.name} in {wheel.parent}, whose licence files travel with the adapter, nor on the package "
+            "index: put it back there"
+        )
+    with zipfile.ZipFile(wheel) as archive:
+        files = {PurePosixPath(member.filename): member for member in archive.infolist() if not member.is_dir()}
+        own = {p: m for p, m in files.items() if len(p.parts) > 1 and p.parts[0].endswith(".dist-info")}
+        heads = (message_from_bytes(archive.read(m)) for p, m in own.items() if p.parts[1:] == ("METADATA",))
+        listed = {str(name) for head in heads for name in head.get_all("License-File", [])}
+        return {
+            f"{prefix}-{'--'.join(path.parts[1:])}": archive.read(member).decode("utf-8", "replace")
+            for path, member in own.items()
+            if _is_notice(path, listed)
+        }
+
+
+def _is_notice(path: PurePosixPath, listed: Collection[str]) -> bool:
+    """Whether a file of a wheel's metadata is a licence or a notice: by its folder (PEP 639), METADATA, or its name."""
+    if len(path.parts) > 2 and path.parts[1] in ("licenses", "license_files"):
+        return True
+    named = {PurePosixPath(name).name for name in listed}  # before PEP 639 their folders weren't kept
+    return path.name in named or path.name.upper().startswith(("LICEN", "COPYING", "NOTICE"))

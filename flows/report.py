@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from registry.domain import load_domain
+from flows.promotion import last_promotion
+from registry.domain import GateSpec, load_domain
 from registry.errors import ConfigurationError
 from registry.lake import Lake, open_lake
-from registry.records import Example, Report, Run, Score, SnapshotRow
+from registry.records import Example, Report, Run, Score, SnapshotRow, Work
 from registry.storage import write_file
 
 if TYPE_CHECKING:
@@ -32,18 +33,22 @@ def write_report(reference: str, run: str, out: Path | None, *, as_json: bool) -
     domain = load_domain(reference)
     lake = open_lake()
     found = _run(lake, domain.name, run)
-    rows = sorted(lake.read(Report, "run = $run", {"run": found.id}), key=lambda r: (r.split, r.metric, r.arm))
+    decided = _decided(lake, found)
+    mine, by = {"run": found.id}, decided.key if decided else ""
+    rows = sorted(lake.read(Report, "run = $run", mine, work=by), key=lambda r: (r.split, r.metric, r.arm))
     if not rows:
         raise ConfigurationError(f"The run {found.id[:12]} has no report: run driftune evaluate {domain.name} first")
     if as_json:
-        print(json.dumps(_told(found, rows)))
+        print(json.dumps(_told(found, rows) | {"promotion": last_promotion(lake, domain.name, found.id)}))
         return
     from finetune.page import page
+    from flows.summary import promotion_line
 
-    goal = domain.gate
-    wanted = {"run": found.id, "split": goal.split, "metric": goal.metric}
-    scores = lake.read(Score, "run = $run AND split = $split AND metric = $metric", wanted)
-    text = page(found, rows, scores, _sites(lake, found, scores), split=goal.split, metric=goal.metric)
+    goal = _goal(decided, domain.gate)
+    scores = lake.read(Score, "run = $run AND split = $split AND metric = $metric", {**mine, **goal}, work=by)
+    promotion = last_promotion(lake, domain.name, found.id)
+    further = promotion_line(promotion) if promotion is not None else ""
+    text = page(found, rows, scores, _sites(lake, found, scores), further=further, **goal)
     path = out or Path(f"{domain.name}-report.html")
     write_file(path, text.encode("utf-8", "replace"), "the report")
     print(f"Wrote {path}")
@@ -71,6 +76,21 @@ def _run(lake: Lake, domain: str, start: str) -> Run:
         hint = 'driftune sql "select id, seed from runs" lists them' if start else f"run driftune train {domain} first"
         raise ConfigurationError(f"{what}: {hint}")
     return found[0]
+
+
+def _decided(lake: Lake, run: Run) -> Work | None:
+    """The gate's last decision on a run; what it didn't measure is no part of it. None where that wasn't written down.
+
+    What another question had measured before is in the lake still.
+    """
+    told = "stage = 'evaluate' AND json_extract_string(result, '$.run') = $run"
+    return next(iter(lake.read(Work, told, {"run": run.id}, latest=1)), None)
+
+
+def _goal(decided: Work | None, today: GateSpec) -> dict[str, str]:
+    """The `split` and `metric` of a decision; today's, where that wasn't written down yet."""
+    goal = {"split": today.split, "metric": today.metric}
+    return {name: str(decided.result.get(name, value)) if decided else value for name, value in goal.items()}
 
 
 def _sites(lake: Lake, run: Run, scores: Iterable[Score]) -> dict[str, Site]:

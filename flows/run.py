@@ -12,8 +12,10 @@ from typing import Any
 
 from flows.house import House, open_house
 from registry.lock import domain_lock
+from registry.store import CANDIDATE
 
-EXIT_BY_DECISION = {"publish": 0, "rejected": 4, "undecided": 4}
+EXIT_BY_DECISION = {"publish": 0, "candidate": 4, "rejected": 4, "undecided": 4}
+"""What came of a run -> exit code; `candidate`: published, and kept from `stable` by the domain's tasks."""
 
 
 def run_domain(reference: str, *, as_json: bool, accept_removals: bool = False) -> int:
@@ -26,7 +28,7 @@ def run_domain(reference: str, *, as_json: bool, accept_removals: bool = False) 
     """
     from flows.preflight import check
     from flows.progress import progress
-    from flows.stages import COMMANDS, complete
+    from flows.stages import COMMANDS, complete, workload_decisions
     from flows.summary import show_summary
 
     with progress(quiet=as_json) as tell:
@@ -40,11 +42,13 @@ def run_domain(reference: str, *, as_json: bool, accept_removals: bool = False) 
                 changed = True
             else:
                 changed = False
+    others = workload_decisions(house)
     if as_json:
-        print(json.dumps({"domain": house.domain.name, "decision": decision, "run": house.run, "changed": changed}))
+        told = {"domain": house.domain.name, "decision": decision, "run": house.run, "changed": changed}
+        print(json.dumps(told | ({"workloads": others} if others else {})))
     else:
         show_summary(house, changed=changed)
-    return EXIT_BY_DECISION[decision]
+    return max(EXIT_BY_DECISION[said] for said in (decision, *others.values()))
 
 
 def _refresh(reference: str, house: House) -> str:
@@ -77,7 +81,7 @@ def run_stage(reference: str, command: str, *, accept_removals: bool = False) ->
     from flows.evaluation import decision_of
     from flows.preflight import check
     from flows.progress import progress
-    from flows.stages import COMMANDS, STAGES
+    from flows.stages import COMMANDS, STAGES, decision, workload_decisions
 
     with progress() as tell:
         house = open_house(reference, tell)
@@ -87,9 +91,13 @@ def run_stage(reference: str, command: str, *, accept_removals: bool = False) ->
             done = sum(perform(STAGES[stage], house) for stage in COMMANDS[command])
     print(f"{house.domain.name}: {command} " + (f"did {done} batches" if done else "had nothing to do"))
     if command in ("evaluate", "publish"):
-        decision = decision_of(house)["decision"]
-        print(f"Gate: {decision}")
-        return EXIT_BY_DECISION[decision]
+        found = decision(house) if command == "publish" else decision_of(house)
+        others = workload_decisions(house, command)
+        held = found["decision"] == CANDIDATE
+        print(f"Published as {CANDIDATE} alone: {found['reason']}" if held else f"Gate: {found['decision']}")
+        for name, said in others.items():
+            print(f"Gate of {name}: {said}")
+        return max(EXIT_BY_DECISION[said] for said in (found["decision"], *others.values()))
     return 0
 
 
@@ -113,12 +121,16 @@ def read_plan(house: House) -> list[dict[str, Any]]:
 
 
 def show_plan(reference: str, *, as_json: bool) -> None:
-    """Prints `read_plan`, and how the base would be loaded."""
+    """Prints `read_plan`, how each base would be loaded, and what a training on it would go on from."""
     from flows.bases import told_base
+    from flows.continuing import current, newest, told_start
 
     house = open_house(reference)
     rows = read_plan(house)
-    base = told_base(house)
+    listed = any(row["stage"] == "train" and row["batches"] is not None for row in rows)
+    find = current if listed else newest  # until it is curated, the snapshot that is trained on is yet to come
+    bases = {e.domain.name: told_base(e) | {"start": told_start(e, find(e))} for e in house.adapters}
+    base = bases[house.domain.name]
     rows = [row | base if row["stage"] == "train" else row for row in rows]
     if as_json:
         print(json.dumps(rows))
@@ -130,4 +142,6 @@ def show_plan(reference: str, *, as_json: bool) -> None:
     for row in rows:
         table.add_row(row["stage"], *("" if row[n] is None else str(row[n]) for n in ("batches", "units")), row["what"])
     Console().print(table)
-    print(f"The base: {base['base']}, {base['loading']}")
+    for name, told in bases.items():
+        which = f" of {name}" if len(bases) > 1 else ""
+        print(f"The base{which}: {told['base']}, {told['loading']}; trained {told['start']}")

@@ -6,6 +6,10 @@ from collections.abc import Iterable
 
 from registry.lake import Lake
 from registry.records import Example, SnapshotRow, Work
+from validators.splits import CONTEXT, DEV, SYMBOL
+
+HELD_OUT = (CONTEXT, SYMBOL, DEV)
+"""The splits that nothing is trained on."""
 
 
 def latest_curation(lake: Lake, domain: str) -> Work | None:

@@ -18,7 +18,8 @@ from flows.judge import Options
 from flows.models import Model, models
 from flows.preflight import check_sandbox, check_training
 from flows.progress import progress
-from flows.tasks import never_called, repaired, writing
+from flows.tasks import never_called, repaired
+from flows.writing import writing
 from registry.errors import ConfigurationError
 from validators.execution.pool import Pool
 

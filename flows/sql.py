@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from flows.completion import line_editing
+from flows.line_editing import line_editing
 from registry.errors import ConfigurationError
 from registry.lake import Lake, is_json, open_lake
 

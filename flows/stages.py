@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from importlib.metadata import version
+from typing import Any
 
-from flows.batches import Stage
+from flows.batches import Batch, Stage
 from flows.curation import CURATE_PART, benchmark_tasks, curate_stage, tasks_digest
 from flows.evaluation import EVALUATE_PART, decision_of, evaluate_stage
 from flows.house import House
+from flows.promotion import PROMOTED, promote_stage, promotion_of, promotion_tasks
+from flows.promotion import tasks_digest as promotion_digest
 from flows.publication import publish_key, publish_stage
 from flows.scraping import CHANGES_VERSION, SCRAPER_VERSION, compare_stage, scrape_stage
 from flows.synthesis import DERIVE_PART, derive_stage, mine_part, mine_stage
@@ -16,7 +20,22 @@ from flows.training import TRAIN_PART, train_stage
 from flows.validation import validate_derived_stage, validate_mined_stage
 from registry.identity import work_key
 from registry.records import Annotation, Forgotten, Work
+from registry.store import CANDIDATE
 from validators.execution.pool import HARNESS
+
+
+def _for_each(stage: Stage) -> Stage:
+    """A stage for the domain's own adapter and for those of its workloads."""
+
+    def batches(house: House) -> list[Batch]:
+        found = []
+        for each in house.adapters:
+            told = f" ({each.domain.name})" if each.mother else ""
+            found += [dataclasses.replace(batch, title=batch.title + told) for batch in stage(each)]
+        return found
+
+    return batches
+
 
 STAGES: dict[str, Stage] = {
     "scrape": scrape_stage,
@@ -26,9 +45,10 @@ STAGES: dict[str, Stage] = {
     "derive": derive_stage,
     "validate derived": validate_derived_stage,
     "curate": curate_stage,
-    "train": train_stage,
-    "evaluate": evaluate_stage,
-    "publish": publish_stage,
+    "train": _for_each(train_stage),
+    "evaluate": _for_each(evaluate_stage),
+    "publish": _for_each(publish_stage),
+    "promote": _for_each(promote_stage),
 }
 """Name -> stage; what a run does, in this order."""
 
@@ -39,7 +59,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "curate": ("curate",),
     "train": ("train",),
     "evaluate": ("evaluate",),
-    "publish": ("publish",),
+    "publish": ("publish", "promote"),
 }
 """Command -> the stages it does."""
 
@@ -56,11 +76,22 @@ def complete_key(house: House) -> str:
     inputs = sorted(d.digest for d in decided)
     domain = house.domain.model_dump_json(exclude={"sandbox": {"workers"}})  # how many work doesn't decide what is made
     told = {"domain": domain, "tasks": tasks_digest(benchmark_tasks(house))}
+    asked = [(each.domain.name, promotion_tasks(each)) for each in house.adapters]
+    told |= {f"promotion of {name}": promotion_digest(tasks) for name, tasks in asked if tasks}
     return work_key(inputs, f"refresh@{version('driftune')}", parts | told)
 
 
+def decision(house: House) -> dict[str, str]:
+    """What came of the latest run: the gate's decision and reason; or `candidate`, where `stable` didn't move to it."""
+    found = decision_of(house)
+    promotion = promotion_of(house) if found["decision"] == "publish" else None
+    if promotion is not None and promotion["outcome"] != PROMOTED:
+        return {"decision": CANDIDATE, "reason": str(promotion["reason"])}
+    return found
+
+
 def complete(house: House) -> str | None:
-    """The gate's decision of the run that did all there is to do, or None where something is left.
+    """What came of the run that did all there is to do (`decision`), or None where something is left.
 
     It must be the domain's latest run: with a setting changed and changed back, the latest snapshot is another one.
     """
@@ -68,16 +99,38 @@ def complete(house: House) -> str | None:
     if not done or done[0].key != complete_key(house):
         return None
     result = done[0].result
-    location = result.get("location")
-    if location and not (house.settings.registry_path / str(location)).is_dir():
+    places = [result.get("location"), *(each.get("location") for each in result.get("workloads", {}).values())]
+    if not all((house.settings.registry_path / str(place)).is_dir() for place in places if place):
         return None
     return str(result["decision"])
 
 
+def workload_decisions(house: House, command: str = "publish") -> dict[str, str]:
+    """Name -> what came of the adapter of each workload.
+
+    Args:
+        house: The domain.
+        command: What was done: after `evaluate` it is what the gate said alone.
+
+    Raises:
+        ConfigurationError: One of them isn't evaluated yet.
+    """
+    asked = decision_of if command == "evaluate" else decision
+    return {each.domain.name: asked(each)["decision"] for each in house.adapters[1:]}
+
+
 def finish(house: House) -> str:
-    """Remembers that everything is done; the gate's decision."""
+    """Remembers that everything is done; what came of it (`decision`)."""
     since = time.monotonic()
-    result = decision_of(house)
-    published = house.result(publish_key(house)) if result["decision"] == "publish" else None
-    house.finish("refresh", "refresh", [complete_key(house)], [], since, {**result, **dict(published or {})})
-    return result["decision"]
+    own, *others = (_outcome(each) for each in house.adapters)
+    workloads = {each.domain.name: outcome for each, outcome in zip(house.adapters[1:], others, strict=True)}
+    result = own | ({"workloads": workloads} if workloads else {})
+    house.finish("refresh", "refresh", [complete_key(house)], [], since, result)
+    return str(own["decision"])
+
+
+def _outcome(house: House) -> dict[str, Any]:
+    """What came of an adapter, and where it lies if it is published."""
+    result = decision(house)
+    published = house.result(publish_key(house)) if result["decision"] in ("publish", CANDIDATE) else None
+    return {**result, **dict(published or {})}

@@ -87,7 +87,8 @@ def show_status(domain: str | None, *, as_json: bool) -> None:
             column.justify = "right"
         for line in row["funnel"]:
             table.add_row(*(str(v) for v in line.values()))
-        console.print(table)
+        if row["funnel"]:  # a workload has its domain's
+            console.print(table)
         if row["arms"]:
             console.print(gate_table(row["arms"]))
         for adapter in row["adapters"]:

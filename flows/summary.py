@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from flows.promotion import PROMOTED, last_promotion
 from flows.render import diff, grid, interval, signed
 from flows.status import FUNNEL
 from registry.records import ARMS
+from registry.store import CANDIDATE
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -34,12 +36,15 @@ DRIFTS = """
 """Three families' pairs: those whose both sides people wrote first, of a length that is quickly read."""
 
 REPORT = """
-    SELECT arm, split, metric, value, ci_low, ci_high, n, clusters, decision, reason FROM reports
-    WHERE domain = '{domain}' AND run = (
-        SELECT arg_max(p.run, p."_at") FROM reports p JOIN runs r ON r.id = p.run
+    WITH own AS (
+        SELECT p.* FROM reports p JOIN runs r ON r.id = p.run
         WHERE p.domain = '{domain}' AND NOT coalesce(r.experiment, false)
     )
+    SELECT run, arm, split, metric, value, ci_low, ci_high, n, clusters, decision, reason FROM own
+    WHERE "_at" = (SELECT max("_at") FROM own)
 """
+"""What was written together last; what an earlier decision had measured of the same run beside it is no part of it."""
+
 ADAPTER = "SELECT location FROM adapters WHERE domain = '{domain}' ORDER BY version DESC LIMIT 1"
 
 
@@ -54,6 +59,7 @@ class Summary:
         drifts: Up to three proven drift pairs of different families: title, code_old, code_new, old_effect, detail.
         report: The latest report's rows.
         adapter: Absolute folder of the newest published version; empty where there is none.
+        promotion: What the domain's tasks said of it (`flows.promotion`); None where they weren't asked.
     """
 
     domain: str
@@ -62,6 +68,7 @@ class Summary:
     drifts: Sequence[Mapping[str, Any]]
     report: Sequence[Mapping[str, Any]]
     adapter: str
+    promotion: Mapping[str, Any] | None = None
 
 
 def read_summary(
@@ -80,13 +87,15 @@ def read_summary(
     def rows(query: str) -> list[dict[str, Any]]:
         return list(lake.query(query.format(domain=domain)).to_pylist())
 
+    report = rows(REPORT)
     return Summary(
         domain=domain,
         versions=versions,
         funnel=[row for row in rows(FUNNEL) if row["domain"] == domain] if changed else [],
         drifts=rows(DRIFTS) if changed else [],
-        report=rows(REPORT),
+        report=report,
         adapter=next((str(registry / row["location"]) for row in rows(ADAPTER)), ""),
+        promotion=last_promotion(lake, domain, report[0]["run"]) if report else None,
     )
 
 
@@ -107,6 +116,11 @@ def show_summary(house: House, *, changed: bool = True, output: TextIO | None = 
     summary = read_summary(house.lake, house.domain.name, house.library.versions, registry, changed=changed)
     for part in summary_parts(summary):
         console.print(part)
+    for each in house.adapters[1:]:
+        console.print("", _bold(f"Workload {each.domain.name}"))
+        told = read_summary(house.lake, each.domain.name, each.library.versions, registry, changed=False)
+        for part in summary_parts(told):
+            console.print(part)
 
 
 def summary_parts(summary: Summary) -> list[RenderableType]:
@@ -122,6 +136,8 @@ def summary_parts(summary: Summary) -> list[RenderableType]:
     if summary.report:
         parts += ["", _bold("What the gate saw"), gate_table(summary.report)]
         parts += ["", decision_line(summary.report[0]["decision"], summary.report[0]["reason"])]
+    if summary.promotion is not None:
+        parts.append(_line(promotion_line(summary.promotion)))
     return [*parts, "", *(_line(line) for line in closing_lines(summary))]
 
 
@@ -160,7 +176,7 @@ def gate_table(report: Sequence[Mapping[str, Any]]) -> Table:
     shown = [arm for arm in ARMS if any(arm in arms and arms[arm]["value"] is not None for arms in by.values())]
     lines = [[*of, *_line_of(arms, shown)] for of, arms in sorted(by.items()) if "adapter-base" in arms]
     heads = (arm.replace("+", "\n+") for arm in shown)  # so that a line has room in 80 columns
-    return grid(("split", "metric", *heads, "gain", "95% interval"), lines)
+    return grid(("split", "metric", *heads, "gain", "interval"), lines)
 
 
 def _line_of(arms: Mapping[str, Mapping[str, Any]], shown: Sequence[str]) -> list[Any]:
@@ -182,13 +198,23 @@ def decision_line(decision: str, reason: str) -> Text:
     return Text.assemble("The gate says ", (decision, style), why)
 
 
+def promotion_line(promotion: Mapping[str, Any]) -> str:
+    """Whether `stable` moved, and why."""
+    version = f"v{promotion['version']}"
+    if promotion["outcome"] == PROMOTED:
+        return f"stable holds {version} now: {promotion['reason']}"
+    return f"stable doesn't move to {version}, which candidate holds ({promotion['outcome']}): {promotion['reason']}"
+
+
 def closing_lines(summary: Summary) -> list[str]:
     """Where the adapter lies, and the two commands to try next."""
     if summary.adapter:
         refused = bool(summary.report) and summary.report[0]["decision"] != "publish"
         which = "This run's adapter was held back; the newest published one" if refused else "The adapter"
         first = f"{which} lies in {summary.adapter}"
-        second = f"driftune subscribe {summary.domain} --into adapters/{summary.domain} --once"
+        held = summary.promotion is not None and summary.promotion["outcome"] != PROMOTED
+        name = f"{summary.domain}@{CANDIDATE}" if held else summary.domain
+        second = f"driftune subscribe {name} --into adapters/{summary.domain} --once"
     else:
         first = "No adapter is published; what was measured stays in the lake"
         second = 'driftune sql "select * from reports"'

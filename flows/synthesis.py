@@ -47,7 +47,7 @@ def mine_part() -> str:
 def mine_key(house: House, release: Release) -> str:
     """The work key of mining one release; which of its tests are taken may depend on the other one too."""
     both, limit = releases(house), house.domain.synth.tests
-    parameters = {"domain": house.domain.name, "packages": list(packages(house)), "latest": release.id == both[1].id}
+    parameters = {"domain": house.owner, "packages": list(packages(house)), "latest": release.id == both[1].id}
     parameters |= {"private": list(house.library.private)}
     inputs = [release.digest, *source_keys(house, release)]
     if not limit:
@@ -93,7 +93,7 @@ def _materials(house: House, wanted: Iterable[Release]) -> list[Material]:
     first = changed(*(found[r.id].pages for r in both)) if limit else frozenset()
     return [
         Material(
-            domain=house.domain.name,
+            domain=house.owner,
             release=release,
             pages=found[release.id].pages,
             symbols=found[release.id].symbols,
@@ -150,7 +150,7 @@ def _derive_key(house: House, found: Mined) -> str:
     inputs = [sha256_of(sorted(r.digest for r in records)) for records in read]
     inputs.append(sha256_of([list(row) for row in ran]))
     parameters = {
-        "domain": house.domain.name,
+        "domain": house.owner,
         "private": list(house.library.private),
         **house.domain.synth.model_dump(),
     }
@@ -183,7 +183,7 @@ def _derived(house: House, found: Mined) -> Iterator[Record]:
     programs = house.programs({p for e in found.examples for p in programs_of(e).values()})
     made = derived(
         Stock(
-            domain=house.domain.name,
+            domain=house.owner,
             settings=house.domain.synth,
             private=house.library.private,
             old=old,
@@ -219,7 +219,7 @@ def _taken_back(house: House, learnt: set[str]) -> list[Change]:
 def _others(house: House) -> list[str]:
     """The key of each other domain's latest derivation."""
     derivations = "stage = 'synth' AND part = $part", {"part": DERIVE_PART}
-    domains = {work.domain for work in house.lake.read(Work, *derivations)} - {house.domain.name}
+    domains = {work.domain for work in house.lake.read(Work, *derivations)} - {house.owner}
     where, parameters = derivations
     return [
         house.lake.read(Work, f"{where} AND domain = $domain", {**parameters, "domain": name}, latest=1)[0].key

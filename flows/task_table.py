@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune import tasks as measured
+from finetune.report import DIFFERENCES
 from finetune.tasks import PASSED, UNAVAILABLE
 from flows.bench import CONTROL, SOLUTION, Sample
 from flows.written import Copy
-from registry.records import Score
+from registry.records import ARMS, Score
 
 if TYPE_CHECKING:
     from finetune.intervals import Estimate
 
-ARMS = ("base", "adapter")
-GAIN = "adapter-base"
 SHOWN = 5
 """Tasks that are named one by one, at most."""
 
@@ -36,6 +35,7 @@ class Summary:
         copies: The programs that copy a training row at length.
         out: Where the programs stand.
         cut: Prompts of which a model was shown the end only; of those that were written for now.
+        docs: Which tasks have docs in the arms with docs, or why there are no such arms; empty without a domain.
     """
 
     tasks: int
@@ -45,6 +45,7 @@ class Summary:
     copies: tuple[Copy, ...]
     out: Path | None
     cut: int = 0
+    docs: str = ""
 
     def outcomes(self) -> dict[str, dict[str, int]]:
         """Arm -> outcome -> programs, corrections too."""
@@ -80,7 +81,7 @@ def show(summary: Summary, *, as_json: bool) -> None:
         out = None if summary.out is None else str(summary.out)
         alike = [asdict(one) for one in summary.copies]
         tasks = {"own_solution_fails": broken, "passed_by_nothing": summary.idle()}
-        print(json.dumps({**told, **tasks, "copies": alike, "cut": summary.cut, "out": out}))
+        print(json.dumps({**told, **tasks, "copies": alike, "cut": summary.cut, "docs": summary.docs, "out": out}))
         return
     from rich.console import Console
 
@@ -88,10 +89,15 @@ def show(summary: Summary, *, as_json: bool) -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     metrics = list(dict.fromkeys(row["metric"] for row in rows))
-    arms = [arm for arm in (*ARMS, GAIN) if any(row["arm"] == arm for row in rows)]
-    cells = {(row["metric"], row["arm"]): _cell(row) for row in rows}
+    arms = [arm for arm in ARMS if any(row["arm"] == arm for row in rows)]
+    cells = {(row["metric"], row["arm"]): _cell(row, summary.tasks) for row in rows}
     console.print(grid(("", *arms), ([m, *(cells.get((m, arm), "") for arm in arms)] for m in metrics)))
+    gains = [[row["metric"], row["arm"].replace("-", " - "), _gain(row), row["tasks"]] for row in rows if "p" in row]
+    if gains:
+        console.print(grid(("", "difference", "paired, by task", "tasks"), gains))
     console.print(f"{summary.tasks:,} tasks, {summary.count:,} samples of each", markup=False)
+    if summary.docs:
+        console.print(summary.docs, markup=False)
     for arm, counts in summary.outcomes().items():
         said = ", ".join(f"{outcome} {count:,}" for outcome, count in counts.items())
         weak = summary.proofs().get(arm, {}).get("weak", 0)
@@ -117,15 +123,16 @@ def show(summary: Summary, *, as_json: bool) -> None:
 
 
 def _rows(summary: Summary) -> Iterator[dict[str, Any]]:
-    """A row for each metric and arm, and for the difference of arms."""
+    """A row for each metric and arm, and for the paired differences of arms."""
     for metric in sorted({s.metric for s in summary.scores}, key=_order):
         for arm in ARMS:
             found = measured.estimate(summary.scores, arm, metric)
             if found is not None:
                 yield _row(metric, arm, found)
-        gained = measured.gain(summary.scores, metric)
-        if gained is not None:
-            yield _row(metric, GAIN, gained) | {"p": gained.p}
+        for better, than in DIFFERENCES:
+            gained = measured.gain(summary.scores, metric, better, than)
+            if gained is not None:
+                yield _row(metric, f"{better}-{than}", gained) | {"p": gained.p}
 
 
 def _order(metric: str) -> tuple[str, int]:
@@ -136,14 +143,17 @@ def _order(metric: str) -> tuple[str, int]:
 
 def _row(metric: str, arm: str, found: Estimate) -> dict[str, Any]:
     ends = {"ci_low": found.low, "ci_high": found.high}
-    return {"metric": metric, "arm": arm, "value": found.value, **ends, "tasks": found.clusters}
+    return {"metric": metric, "arm": arm, "value": found.value, **ends, "n": found.n, "tasks": found.clusters}
 
 
-def _cell(row: dict[str, Any]) -> str:
-    if row["arm"] == GAIN:
-        from flows.render import interval, signed
+def _gain(row: dict[str, Any]) -> str:
+    from flows.render import interval, signed
 
-        p = "" if row["p"] is None else f", p = {row['p']:.2g}"
-        return f"{signed(row['value'])} {interval(row['ci_low'], row['ci_high'])}".strip() + p
+    p = "" if row["p"] is None else f", p = {row['p']:.2g}"
+    return f"{signed(row['value'])} {interval(row['ci_low'], row['ci_high'])}".strip() + p
+
+
+def _cell(row: dict[str, Any], tasks: int) -> str:
     ends = "" if row["ci_low"] is None else f" [{row['ci_low']:.3f}, {row['ci_high']:.3f}]"
-    return f"{row['value']:.3f}{ends}"
+    some = "" if row["tasks"] == tasks else f" ({row['tasks']} tasks)"
+    return f"{row['value']:.3f}{ends}{some}"

@@ -1,4 +1,7 @@
-"""`driftune evaluate --tasks`: anybody's tasks, written by base and adapter, each run in its own environment."""
+"""`driftune evaluate --tasks`: anybody's tasks, written by base and adapter, each run in its own environment.
+
+Where a domain is named, also with its target version's docs in front of those that are about this version.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,22 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
 from finetune import tasks as measured
-from finetune.generation import ENDS_OF_A_BODY, Prompt, Sampling, Writer, answered, end_of, nothing, opened, question
-from finetune.repair import Turn, repair, whole
+from finetune.generation import Sampling, end_of, nothing, opened
+from finetune.repair import Turn, repair
 from finetune.tasks import UNAVAILABLE, Task
+from flows.backends import TRANSFORMERS, Backend, backend
 from flows.bench import CONTROL, SOLUTION, Asked, Bench, Sample, Write
 from flows.house import open_house
 from flows.judge import Options
 from flows.models import Model, models
 from flows.preflight import check_sandbox, check_training
 from flows.progress import progress
+from flows.task_docs import NO_DOCS, TaskDocs, task_docs
 from flows.task_table import Summary, show
+from flows.writing import WITH_DOCS, writing
 from flows.written import copies, counted
 from registry.errors import ConfigurationError
 from registry.records import Program
@@ -53,6 +58,7 @@ class Request:
         timeout_s: Wall seconds that a program may take.
         seed: Seed of all draws.
         out: File of results, continued; none is kept where None.
+        backend: What writes: transformers or vllm; auto: vllm where it is installed and can.
     """
 
     tasks: Path | None = None
@@ -68,6 +74,7 @@ class Request:
     seed: int = 0
     out: Path | None = None
     chat: bool = False
+    backend: str = "auto"
 
     @property
     def count(self) -> int:
@@ -129,26 +136,30 @@ def evaluate_tasks(request: Request, file: Path, *, as_json: bool) -> int:
         tell = resources.enter_context(progress(quiet=as_json))
         house = resources.enter_context(closing(open_house(request.domain, tell))) if request.domain else None
         found = models(house, request.base, request.adapter)
+        writes = backend(request.backend, found)
         pool = resources.enter_context(Pool())
         check_sandbox(pool)
         path = request.out or Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="driftune-"))) / "out"
         bench = resources.enter_context(closing(Bench(path, pool, Options(timeout_s=request.timeout_s), tell)))
-        samples = list(_all(bench, asked, found, request))
+        docs = task_docs(house, asked)
+        samples = list(drawn_of(bench, asked, found, request, docs, writes))
         named = {task.id: task for task in asked}
         drawn = [one for one in counted(samples, named, house) if one.arm not in (SOLUTION, CONTROL)]
         alike = copies(samples, named, house)
     rows = tuple(measured.scores(drawn, request.ks, request.rounds))
-    report = Summary(len(asked), request.count, tuple(samples), rows, tuple(alike), request.out, bench.cut)
+    report = Summary(len(asked), request.count, tuple(samples), rows, tuple(alike), request.out, bench.cut, docs.told)
     show(report, as_json=as_json)
     return 3 if any(sample.outcome == UNAVAILABLE for sample in samples) else 0
 
 
 def tasks_of(path: Path) -> list[Task]:
-    """The tasks of a file, each of them one that the sandbox could judge.
+    """The tasks of a file, each of them one that the sandbox could judge; or those that driftune brings.
 
     Raises:
         ConfigurationError: It can't be read, or a line is none.
     """
+    if str(path) == measured.GENERAL:
+        return measured.general()
     try:
         with path.open("rb") as file:
             found = measured.read(file, str(path))
@@ -175,7 +186,14 @@ def never_called(task: Task) -> bool:
     return defined and not any(isinstance(node, ast.Name) and node.id == CHECK for node in nodes)
 
 
-def _all(bench: Bench, tasks: Sequence[Task], found: Iterable[Model], request: Request) -> Iterator[Sample]:
+def drawn_of(
+    bench: Bench,
+    tasks: Sequence[Task],
+    found: Iterable[Model],
+    request: Request,
+    docs: TaskDocs = NO_DOCS,
+    writes: Backend = TRANSFORMERS,
+) -> Iterator[Sample]:
     """The tasks' own solutions, programs that do nothing, then every arm's samples and corrections."""
     terms = {"timeout_s": str(request.timeout_s)}
     solved = [(task, task.canonical_solution) for task in tasks if task.canonical_solution]
@@ -185,48 +203,23 @@ def _all(bench: Bench, tasks: Sequence[Task], found: Iterable[Model], request: R
     yield from bench.results(idle, lambda asked: [one.begun + (nothing(one.task.prompt) or "\n") for one in asked])
     for model in found:
         by = {"model": model.identity(), "chat": request.chat, **request.sampling.as_text(), **terms}
-        write = writing(model, request.sampling, bench, chat=request.chat)
+        by |= {"backend": writes.name} if writes.name else {}
+        write = writing(model, request.sampling, bench, chat=request.chat, docs=docs.docs, writes=writes)
         shown = [(task, opened(task.prompt), () if request.chat else end_of(task.prompt)) for task in tasks]
-        drawn = [
-            Asked(task, model.arm, by, text, text, number, seed=request.seed, stop=stop)
-            for task, text, stop in shown
-            for number in range(request.count)
-        ]
-        yield from bench.results(drawn, write)
-        if request.rounds > 1:
-            turns = repaired(bench, [one for one in drawn if one.sample == 0], write, request.rounds)
-            yield from (sample for sample in turns if sample.turn)
-
-
-def writing(model: Model, sampling: Sampling, bench: Bench, *, chat: bool = False) -> Write:
-    """What writes under a model, which is loaded when something is first to be written.
-
-    Of a program that doesn't end with a function, the statement at its end goes that was cut off in the middle.
-    """
-    loaded = cache(model.load)
-    writer = cache(lambda stop: Writer(*loaded(), replace(sampling, stop=stop)))
-
-    def write(asked: Sequence[Asked]) -> list[str]:
-        written: dict[str, str] = {}
-        for stop in dict.fromkeys(one.stop for one in asked):
-            group = [one for one in asked if one.stop == stop]
-            made = _programs(writer(stop), group, bench, chat=chat)
-            written |= {one.id: code for one, code in zip(group, made, strict=True)}
-        return [written[one.id] if one.stop == ENDS_OF_A_BODY else whole(written[one.id]) for one in asked]
-
-    return write
-
-
-def _programs(writer: Writer, asked: Sequence[Asked], bench: Bench, *, chat: bool) -> list[str]:
-    if chat:
-        prompts = [question(writer.tokenizer, one.shown, one.own_seed) for one in asked]
-    else:
-        prompts = [Prompt(one.shown, one.own_seed) for one in asked]
-    before = writer.cut
-    texts = writer.write(prompts, lambda _title, done, total: bench.note(f"{done} of {total} written"))
-    bench.cut += writer.cut - before
-    end = answered if chat else str.__add__
-    return [end(one.begun, text) for one, text in zip(asked, texts, strict=True)]
+        arms = {model.arm: by}
+        if docs.docs is not None:
+            arms[f"{model.arm}{WITH_DOCS}"] = by | {"docs": docs.docs.digest}
+        for arm, how in arms.items():
+            drawn = [
+                Asked(task, arm, how, text, text, number, seed=request.seed, stop=stop)
+                for task, text, stop in shown
+                for number in range(request.count)
+                if arm == model.arm or task.id in docs.tasks
+            ]
+            yield from bench.results(drawn, write)
+            if request.rounds > 1:
+                turns = repaired(bench, [one for one in drawn if one.sample == 0], write, request.rounds)
+                yield from (sample for sample in turns if sample.turn)
 
 
 def repaired(bench: Bench, first: Sequence[Asked], write: Write, rounds: int) -> list[Sample]:

@@ -74,7 +74,7 @@ def _batches(house: House, wanted: dict[str, set[str]]) -> list[Batch]:
 
 def shard_key(house: House, environment_id: str, shard: list[str]) -> str:
     """The work key of some programs' runs in an environment."""
-    settings = {"domain": house.domain.name, "environment": environment_id, "policy": policy(house)}
+    settings = {"domain": house.owner, "environment": environment_id, "policy": policy(house)}
     return work_key(shard, HARNESS, settings)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from registry.records import ARMS, Adapter
@@ -27,7 +27,7 @@ running it.
 | Library | `{library_range}` |
 | Snapshot | `{snapshot}` |
 | Run | `{run}` |
-| Licences of its rows and its base | {licences} |
+{start}| Licences of its rows and its base | {licences} |
 
 It fits this base only: on another one it loads without an error and answers wrongly. `registry.client.load_adapter`
 refuses any other base.
@@ -61,7 +61,8 @@ def card(adapter: Adapter, config: Mapping[str, Any] | None = None) -> str:
         library_range=adapter.library_range,
         snapshot=adapter.snapshot,
         run=adapter.run,
-        licence=" AND ".join(adapter.licences) or "unknown",
+        start=f"| Goes on from the adapter | `{adapter.started_from}` |\n" if adapter.started_from else "",
+        licence=_all_of(adapter.licences) or "unknown",
         licences=", ".join(adapter.licences) or "unknown",
         decision=f"**{report.get('decision', 'no decision')}**: {report.get('reason', 'no report')}.",
         table=table(report.get("rows", ())),
@@ -69,19 +70,37 @@ def card(adapter: Adapter, config: Mapping[str, Any] | None = None) -> str:
     )
 
 
+def _all_of(licences: Sequence[str]) -> str:
+    """One SPDX expression that asks for all: AND binds closer than OR, so that a choice stands in brackets."""
+    several = len(licences) > 1
+    return " AND ".join(f"({e})" if several and " OR " in e.upper() else e for e in licences)
+
+
 def serving(config: Mapping[str, Any]) -> str:
     """What vLLM has to be told to serve an adapter, or that it can't; nothing where its rank isn't known."""
-    rank = max([int(config.get("r") or 0), *(config.get("rank_pattern") or {}).values()])
-    if not rank:
+    if not _rank(config):
         return ""
-    limit = next((n for n in _VLLM_RANKS if n >= rank), None)
-    if config.get("use_dora"):
-        told = "vLLM doesn't load it, as it is a DoRA adapter (its lengths of columns aren't LoRA's): peft does"
-    elif limit is None:
-        told = f"vLLM doesn't load it, as its rank, {rank}, is above {_VLLM_RANKS[-1]}: peft does"
-    else:
-        told = f"vLLM serves it with `--enable-lora --max-lora-rank {limit}`"
+    told = unserved(config) or f"vLLM serves it with `--enable-lora --max-lora-rank {rank_limit(config)}`"
     return f"\n{told}.\n"
+
+
+def unserved(config: Mapping[str, Any]) -> str:
+    """Why vLLM doesn't load an adapter; empty where it does."""
+    if config.get("use_dora"):
+        return "vLLM doesn't load it, as it is a DoRA adapter (its lengths of columns aren't LoRA's): peft does"
+    if not rank_limit(config):
+        return f"vLLM doesn't load it, as its rank, {_rank(config)}, is above {_VLLM_RANKS[-1]}: peft does"
+    return ""
+
+
+def rank_limit(config: Mapping[str, Any]) -> int:
+    """The limit of the rank that vLLM has to be started with for an adapter; 0 where none is high enough."""
+    return next((n for n in _VLLM_RANKS if n >= _rank(config)), 0)
+
+
+def _rank(config: Mapping[str, Any]) -> int:
+    """The highest rank of an adapter's matrices; 0 where it isn't known."""
+    return max(int(rank) for rank in (config.get("r") or 0, *(config.get("rank_pattern") or {}).values()))
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -89,7 +108,7 @@ def table(rows: Iterable[Mapping[str, Any]]) -> str:
     by: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
     for row in rows:
         by.setdefault((row["split"], row["metric"]), {})[row["arm"]] = row
-    head = ("split", "metric", *ARMS, "gain over base", "95% interval", "items", "families")
+    head = ("split", "metric", *ARMS, "gain over base", "interval", "items", "families")
     lines = [_line(head), _line("---" for _ in head)]
     for (split, metric), arms in by.items():
         gain = arms.get("adapter-base", {})

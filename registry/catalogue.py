@@ -270,14 +270,20 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
         """
         SELECT a.id AS adapter, a.domain, a.version, a.snapshot, s.example, s.split, e.kind, e.generator, e.licence,
                e.source_url, p.id AS page, p.url AS page_url, p.licence AS page_licence
-        FROM adapters a JOIN snapshot_rows s ON s.snapshot = a.snapshot JOIN examples e ON e.id = s.example
+        FROM (
+            WITH RECURSIVE made_of AS (
+                SELECT id, domain, version, snapshot, started_from FROM adapters
+                UNION ALL SELECT m.id, m.domain, m.version, before.snapshot, before.started_from
+                FROM made_of m JOIN adapters before ON before.id = m.started_from
+            ) FROM made_of
+        ) a JOIN snapshot_rows s ON s.snapshot = a.snapshot JOIN examples e ON e.id = s.example
         LEFT JOIN latest_pages p ON p.url = e.source_url
         """,
         {
             "adapter": "Id of the adapter",
             "domain": "Domain",
             "version": "The adapter's version",
-            "snapshot": "Id of the snapshot it was trained on",
+            "snapshot": "Id of the snapshot that it, or one that it goes on from, was trained on",
             "example": "Id of a row of it",
             "split": "The row's split",
             "kind": "The row's kind",

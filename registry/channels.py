@@ -29,6 +29,8 @@ class Entry:
         version: The adapter version it moved to.
         action: publish, promote or rollback.
         at: When, ISO 8601 in UTC.
+        reason: Why, where that was said.
+        by: The account that moved it, where that was said.
     """
 
     channel: str
@@ -36,6 +38,8 @@ class Entry:
     version: int
     action: str
     at: str
+    reason: str = ""
+    by: str = ""
 
 
 def check_name(channel: str) -> str:
@@ -72,8 +76,16 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("*") if path.is_dir()) if folder.is_dir() else []
 
 
-def append(folder: Path, channel: str, version: int, action: str) -> Entry:
+def append(folder: Path, channel: str, version: int, action: str, reason: str = "", by: str = "") -> Entry:
     """Move a channel. Whoever comes second among concurrent movers gets the next number; nothing is overwritten.
+
+    Args:
+        folder: The domain's folder of channels.
+        channel: Name of the channel.
+        version: What it moves to.
+        action: publish, promote or rollback.
+        reason: Why.
+        by: Whose doing it is.
 
     Raises:
         ConfigurationError: The folder can't be written.
@@ -85,8 +97,10 @@ def append(folder: Path, channel: str, version: int, action: str) -> Entry:
         for _ in range(_ATTEMPTS):
             past = history(folder, channel)
             number = past[-1].number + 1 if past else 1
-            entry = Entry(channel, number, version, action, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"))
-            if _create(log / f"{number:08d}.json", json.dumps(entry.__dict__, sort_keys=True).encode()):
+            now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+            entry = Entry(channel, number, version, action, now, reason, by)
+            said = {name: value for name, value in entry.__dict__.items() if value != ""}
+            if _create(log / f"{number:08d}.json", json.dumps(said, sort_keys=True).encode()):
                 return entry
     raise RegistryError(f"Channel {channel!r} at {log} is moved by others all the time: try again", retryable=True)
 

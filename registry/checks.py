@@ -61,6 +61,7 @@ _REFERENCES = (
     ("reports", "run", "runs"),
     ("adapters", "snapshot", "snapshots"),
     ("adapters", "run", "runs"),
+    ("adapters", "started_from", "adapters"),
 )
 """(view, column with an id, table it is the id of)"""
 

@@ -5,8 +5,10 @@ Later wins: the file, then the environment (`DRIFTUNE_SANDBOX__TIMEOUT_S=20`), t
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -153,7 +155,7 @@ class SplitSpec(Section):
     """What is held out.
 
     Attributes:
-        salt: Decides the draw; change it only for a new domain.
+        salt: Decides the draw; change it only for a new domain. The gate goes on counting its decisions.
         hub_share: A family called by more than this share of examples is a hub, and is never held out.
     """
 
@@ -201,13 +203,18 @@ class TrainSpec(Section):
         seed: Seed of the adapter; that of a base is one of its own settings.
         threads: CPU threads; 0 for one a core.
         price: What an hour of training costs here, in any currency, for `runs.cost`.
-        recipe: The steps of the training, each going on with the adapter of the one before; `text` is one too.
+        recipe: The steps of the training, each going on with the adapter of the one before; `text` and `rl` are others.
+        start: `fresh` makes a new adapter, `warm` goes on from the one that `stable` holds, `both` tries both, and the
+            split `dev` says which is taken.
+        rehearsal: Share of what each step of a warm start sees that the adapter was trained on before.
+        report_to: What a training's curves are written for, where it is installed: `tensorboard`, `mlflow`.
         shuffle: Prefer any form of a call over its others, drawn at each call site: for `driftune experiment` alone.
         base_settings: Settings of the base that differ from its defaults.
         lora: Settings of the adapter that differ from the defaults.
         text: Settings of continued pretraining that differ from the defaults.
         sft: Settings of supervised fine-tuning that differ from the defaults.
         preference: Settings of preference tuning that differ from the defaults.
+        rl: Settings of reinforcement that differ from the defaults.
     """
 
     base: str = "tiny"
@@ -215,12 +222,16 @@ class TrainSpec(Section):
     threads: int = Field(default=0, ge=0, le=256)
     price: float = Field(default=0.0, ge=0)
     recipe: tuple[str, ...] = ("sft", "preference")
+    report_to: tuple[Literal["tensorboard", "mlflow"], ...] = ("tensorboard", "mlflow")
+    start: Literal["fresh", "warm", "both"] = "fresh"
+    rehearsal: float = Field(default=0.25, ge=0, lt=1)
     shuffle: bool = False
     base_settings: Mapping[str, Any] = Field(default_factory=dict)
     lora: Mapping[str, Any] = Field(default_factory=dict)
     text: Mapping[str, Any] = Field(default_factory=dict)
     sft: Mapping[str, Any] = Field(default_factory=dict)
     preference: Mapping[str, Any] = Field(default_factory=dict)
+    rl: Mapping[str, Any] = Field(default_factory=dict)
 
 
 class GateSpec(Section):
@@ -234,9 +245,15 @@ class GateSpec(Section):
         margin: By how much it may fall short of the base with docs at the interval's lower end.
         general_limit: Share by which general code may get worse (0.10 is 10%).
         unseen_limit: By how much the goal metric may fall on families that nothing was trained on (`symbol`).
-        window: Tokens of docs, prompt and call together, in every arm (the tiny base learned no more than 256).
+        window: Tokens of docs, prompt and call together, in every arm; 0 for as many as the base takes, up to 2,048.
         docs: Pieces of documentation in a prompt at most, in the arms with docs.
         pages: Whether paragraphs of guides and changelogs are among these, beside signatures and docstrings.
+        tasks: File of tasks (as for `driftune evaluate --tasks`), from the current folder, that `stable` hangs on: it
+            moves only to what passes as many of them as what it holds, or as the base where it holds none.
+        tasks_margin: The share of these tasks by which it may pass fewer.
+        rows: Held-out rows of each other kind than call sites that are scored, of each split: shown, not decided on.
+        written: How many of these models write answers to, of each kind, in `context` and in `symbol`; `auto` is 16
+            with a base of 100 million parameters or more, else none.
     """
 
     metric: Literal["preference", "choice@1"] = "choice@1"
@@ -246,9 +263,32 @@ class GateSpec(Section):
     margin: float = Field(default=0.05, ge=0)
     general_limit: float = Field(default=0.10, gt=0)
     unseen_limit: float = Field(default=0.05, ge=0)
-    window: int = Field(default=256, ge=32)
+    window: int = 0
     docs: int = Field(default=2, ge=1)
     pages: bool = False
+    tasks: str = ""
+    tasks_margin: float = Field(default=0.1, gt=0, lt=1)
+    rows: int = Field(default=30, ge=0)
+    written: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+
+    @field_validator("window")
+    @classmethod
+    def _holds_a_call(cls, window: int) -> int:
+        if window and window < 32:
+            raise ValueError("a prompt and a call take 32 tokens at least; 0 is as many as the base takes")
+        return window
+
+
+class WorkloadSpec(Section):
+    """An adapter of its own, made of the domain's snapshot and published as `DOMAIN-WORKLOAD`.
+
+    Attributes:
+        train: What differs from the domain's `[train]`: another base, recipe, shares of rows.
+        gate: What differs from its `[gate]`.
+    """
+
+    train: Mapping[str, Any] = Field(default_factory=dict)
+    gate: Mapping[str, Any] = Field(default_factory=dict)
 
 
 class Domain(Section):
@@ -258,6 +298,7 @@ class Domain(Section):
         name: Its name: the file's.
         library: Its libraries.
         licences: SPDX ids that may be trained on.
+        workload: Name -> an adapter that is trained and published beside the domain's own.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)
@@ -270,6 +311,7 @@ class Domain(Section):
     guard: GuardSpec = GuardSpec()
     train: TrainSpec = TrainSpec()
     gate: GateSpec = GateSpec()
+    workload: Mapping[str, WorkloadSpec] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -319,13 +361,28 @@ def load_domain(reference: str, environment: Mapping[str, str] | None = None) ->
         domain = Domain.model_validate(data)
     except ValidationError as error:
         raise ConfigurationError(f"{path}: {_explain(error)}", path=str(path)) from error
-    if domain.train.shuffle:  # refused here, not at the gate: what is trained on noise must not get as far as that
+    try:
+        others = workloads(domain)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}", path=str(path)) from error
+    if any(
+        each.train.shuffle for each in (domain, *others)
+    ):  # refused here, not at the gate: what is trained on noise must not get as far as that
         raise ConfigurationError(
             f"{path}: train.shuffle is no setting of a domain, as what it trains must never be published: "
             f"driftune experiment {domain.name} --set shuffle=true",
             path=str(path),
         )
     return domain
+
+
+def readable(folder: Path) -> dict[Path, Domain]:
+    """The domains of a folder whose files can be read: what is wrong with others is no matter of who asks for these."""
+    found = {}
+    for path in sorted(folder.glob("*.toml")):
+        with contextlib.suppress(ConfigurationError, OSError):
+            found[path] = load_domain(str(path))
+    return found
 
 
 def with_table(domain: Domain, name: str, table: Mapping[str, Any]) -> Domain:
@@ -338,6 +395,38 @@ def with_table(domain: Domain, name: str, table: Mapping[str, Any]) -> Domain:
         return Domain.model_validate({**domain.model_dump(), name: table})
     except ValidationError as error:
         raise ConfigurationError(f"{domain.name}: {_explain(error)}") from error
+
+
+def workloads(domain: Domain) -> tuple[Domain, ...]:
+    """The domain as each of its workloads has it, under the name of its adapter, by name.
+
+    Raises:
+        ConfigurationError: A workload says something unknown, or what can't be.
+    """
+    found = []
+    for name, spec in sorted(domain.workload.items()):
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name) or re.search(r"--v\d+$", name):
+            raise ConfigurationError(
+                f"""Workload {name or '""'} of {domain.name}: this can't be its name. Take lower-case letters, """
+                "digits, dots and dashes, beginning with one of the first two, and no --v1 at the end"
+            )
+        own = domain.model_dump(exclude={"workload"})
+        train, gate = _merged(own["train"], spec.train), {**own["gate"], **spec.gate}
+        if train["base"] != own["train"]["base"]:
+            train["base_settings"] = spec.train.get("base_settings", {})
+        try:
+            found.append(Domain.model_validate({**own, "name": f"{domain.name}-{name}", "train": train, "gate": gate}))
+        except ValidationError as error:
+            raise ConfigurationError(f"Workload {name} of {domain.name}: {_explain(error)}") from error
+    return tuple(found)
+
+
+def _merged(own: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """A table with other settings, also in the tables within it."""
+    nested = {
+        name for name, value in other.items() if isinstance(value, Mapping) and isinstance(own.get(name), Mapping)
+    }
+    return {**own, **{name: {**own[name], **value} if name in nested else value for name, value in other.items()}}
 
 
 def _override(data: dict[str, Any], environment: Mapping[str, str]) -> None:
@@ -386,4 +475,6 @@ def _keys(parents: list[int | str]) -> list[str]:
         "gate": GateSpec,
     }
     names = [p for p in parents if isinstance(p, str)]
+    if names[:1] == ["workload"]:
+        return sorted(WorkloadSpec.model_fields)
     return sorted((sections[names[-1]] if names else Domain).model_fields)

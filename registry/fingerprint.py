@@ -10,11 +10,13 @@ from registry.errors import RegistryError
 from registry.identity import sha256_of, sha256_of_file
 
 _PATTERNS = (
-    "*.safetensors", "pytorch_model*.bin", "pytorch_model*.bin.index.json", "config.json", "tokenizer.json",
-    "tokenizer_config.json", "*.model", "*.tiktoken", "vocab.*", "merges.txt", "special_tokens_map.json",
-    "added_tokens.json", "chat_template*", "additional_chat_templates/*",
+    "*.safetensors", "pytorch_model*.bin", "pytorch_model*.bin.index.json", "config.json", "config.*.json",
+    "tokenizer.json", "tokenizer.*.json", "tokenizer_config.json", "*.model", "*.tiktoken", "vocab.*", "merges.txt",
+    "special_tokens_map.json", "added_tokens.json", "chat_template*", "additional_chat_templates/*",
+    "adapter_config.json",
 )  # fmt: skip
-"""What decides which numbers a base gives for a text."""
+"""What decides which numbers a base gives for a text: transformers takes files for its version (`config.4.0.0.json`)
+where there are some, and loads an adapter that lies beside a model."""
 
 _WHOLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
 """Which weights transformers reads: this one, or those that this names, or pickles where there is neither."""

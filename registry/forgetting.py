@@ -14,7 +14,7 @@ import datetime as dt
 import functools
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,7 +128,7 @@ def trace(lake: Lake, order: Order) -> Trace:
         again={table: frozenset(ids) for table, ids in again.items() if ids},
         domains=tuple(sorted(domains)),
         snapshots=snapshots,
-        adapters=tuple(a for a in lake.read(Adapter) if a.snapshot in trained),
+        adapters=tuple(_trained_on(trained, lake.read(Adapter))),
     )
 
 
@@ -239,6 +239,15 @@ def _work(lake: Lake, domains: set[str], *, compared: bool) -> set[str]:
         if (work.stage == "synth" and work.domain in domains)
         or (work.stage == "scrape" and "release" not in work.result and (compared or work.domain in domains))
     }
+
+
+def _trained_on(snapshots: set[str], adapters: Iterable[Adapter]) -> Iterator[Adapter]:
+    """The adapters that were trained on one of these snapshots, and those that go on from one of them."""
+    found: set[str] = set()
+    for adapter in sorted(adapters, key=lambda a: (a.domain, a.version)):  # what is gone on from comes before
+        if adapter.snapshot in snapshots or adapter.started_from in found:
+            found.add(adapter.id)
+            yield adapter
 
 
 def _ids(lake: Lake, record: type[Record], column: str, wanted: Iterable[str]) -> set[str]:

@@ -331,7 +331,7 @@ class Run(Record):
     adapter_sha256: str = column("Hash over the adapter's files", default="")
     device: str = column("cpu, cuda …", default="cpu", volatile=True)
     steps: int = column("Optimiser steps", default=0)
-    curve: Rows = column("[{stage, step, loss}]", default=(), volatile=True)
+    curve: Rows = column("[{stage, step, loss}]; of `rl` with `reward` and `held_out`", default=(), volatile=True)
     seconds: float = column("Wall seconds of its steps, over all starts", default=0.0, volatile=True)
     cost: float = column("Money: its hours times `price` of `[train]`", default=0.0, volatile=True)
 
@@ -346,8 +346,8 @@ class Score(Record):
 
     table: ClassVar[str] = "scores"
     run: str = key("Id of the run")
-    arm: str = key("base, base+docs, adapter, adapter+docs")
-    split: str = key("context, symbol, dev, general")
+    arm: str = key("base, base+docs, adapter, adapter+docs; on tasks the version, v3")
+    split: str = key("context, symbol, dev, general; tasks, where promotion hangs on some")
     metric: str = key("preference, choice@1, bits_new, bits_old, bits, …")
     item: str = key("Id of the example or site that was scored")
     family: str = column("Family it belongs to: the cluster")
@@ -365,8 +365,10 @@ class Report(Record):
     metric: str = key("Metric")
     domain: str = column("Domain")
     value: float | None = column("Mean over families' items; null where not measured", default=None, volatile=True)
-    ci_low: float | None = column("Lower end of the 95% interval", default=None, volatile=True)
-    ci_high: float | None = column("Upper end of the 95% interval", default=None, volatile=True)
+    ci_low: float | None = column(
+        "Lower end of the interval, made at the decision's alpha a side: 95% at the first", default=None, volatile=True
+    )
+    ci_high: float | None = column("Upper end of the interval", default=None, volatile=True)
     p: float | None = column("Of a gain: sign-flip test over families, one-sided", default=None, volatile=True)
     n: int = column("Items", default=0)
     clusters: int = column("Families", default=0)
@@ -392,6 +394,7 @@ class Adapter(Record):
     licences: tuple[str, ...] = column("SPDX expressions of rows and base", default=())
     location: str = column("Folder of the version", default="")
     signature: str | None = column("Signature over the manifest", default=None)
+    started_from: str | None = column("Id of the adapter that its training went on from; null: from none", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,6 +37,8 @@ MANIFEST = "manifest.json"
 CARD = "README.md"
 CANARY = "canary.json"
 STABLE = "stable"
+CANDIDATE = "candidate"
+"""The channel of what `stable` must not move to unasked."""
 _WEIGHTS = ("adapter_config.json", "adapter_model.safetensors")
 _VERSION = re.compile(r"v?(\d+)")
 
@@ -62,6 +64,7 @@ class Publication:
     reports: tuple[Report, ...] = ()
     canary: tuple[Mapping[str, Any], ...] = ()
     notices: Mapping[str, str] = field(default_factory=dict)
+    started_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -121,14 +124,14 @@ class Store:
         """Every move of a channel, oldest first."""
         return channels.history(self._channels(domain), channel)
 
-    def promote(self, domain: str, version: int, channel: str) -> Entry:
-        """Move a channel to a version.
+    def promote(self, domain: str, version: int, channel: str, *, reason: str = "", by: str = "") -> Entry:
+        """Move a channel to a version, and say in its log why and whose doing it is.
 
         Raises:
             ConfigurationError: There is no such version.
         """
         self.resolve(f"{domain}@v{version}")
-        return self._move(domain, channel, version, "promote")
+        return self._move(domain, channel, version, "promote", reason, by)
 
     def rollback(self, domain: str, channel: str) -> Entry:
         """Move a channel back to the version it pointed to before the present one.
@@ -214,12 +217,14 @@ class Store:
             remove_tree(part)
 
     def _published(self, folder: Path, publication: Publication) -> Adapter | None:
-        """The version that already holds these weights, of this run."""
+        """The version that already holds these weights, of this run, whole."""
         weights = {name: sha256_of_file(folder / name) for name in _WEIGHTS}
         for adapter in self.versions(publication.domain):
             held = hashes(adapter)
             if adapter.run == publication.run and all(held.get(name) == mark for name, mark in weights.items()):
-                return adapter
+                with contextlib.suppress(RegistryError):  # a damaged one is published again, as a further version
+                    verify_folder(self.folder(adapter), adapter)
+                    return adapter
         return None
 
     def _add(self, folder: Path, publication: Publication) -> Adapter:
@@ -263,11 +268,11 @@ class Store:
         write_file(part / MANIFEST, rfc8785.dumps({"id": adapter.id, "adapter": columns}))
         return adapter
 
-    def _move(self, domain: str, channel: str, version: int, action: str) -> Entry:
+    def _move(self, domain: str, channel: str, version: int, action: str, reason: str = "", by: str = "") -> Entry:
         past = self.history(domain, channel)
         if past and past[-1].version == version:
             return past[-1]
-        return channels.append(self._channels(domain), channel, version, action)
+        return channels.append(self._channels(domain), channel, version, action, reason, by)
 
     def _channels(self, domain: str) -> Path:
         return self.root / domain / "channels"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
 _DEFINED = re.compile(r"^(?:async def|def|class) (\w+)", re.MULTILINE)
@@ -78,3 +78,13 @@ class Text:
         """The text of `node`, as it stands; continuation lines keep their indentation."""
         start, end = self.span(node)
         return self.text[start:end]
+
+
+def distance(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many characters, or tokens of a list, have to be put in, taken out or replaced (Levenshtein, 1966)."""
+    row = list(range(len(other) + 1))
+    for i, token in enumerate(one, 1):
+        before, row[0] = row[0], i
+        for j, theirs in enumerate(other, 1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (token != theirs))
+    return row[-1]

@@ -1,10 +1,11 @@
-"""Looks for what is held out in what a snapshot trains on and retrieves from, with other means than driftune's own.
+"""Looks for what is held out in what a snapshot trains on, with other means than driftune's own.
 
     python scripts/leaks.py HOME [DOMAIN]      HOME: a DRIFTUNE_HOME with a finished curation
 
 It reads the catalogue and nothing else of driftune: names are taken from compiled bytecode (not from syntax trees or
-tokens, as curation and its check do), copies are found by runs of words. Pages (`text`) are what retrieval reads too.
-It prints a line for each leak and a summary, and ends with 1 where there is a leak, with 2 where there is no snapshot.
+tokens, as curation and its check do), copies are found by runs of words. What docs in prompts show is cut elsewhere
+(`finetune.retrieval`), and not looked at here. It prints a line for each leak and a summary, and ends with 1 where
+there is a leak, with 2 where there is no snapshot.
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ import duckdb
 
 COPIED = 0.8
 """A training program copies an evaluated one if they share this much of their runs of five words, and it names what is
-measured there; a page, if it has this much of the site's runs."""
+measured there; a page, if it has this much of the evaluated one's runs."""
 
 _ROWS = """
 SELECT e.id, s.split, e.kind, coalesce(e.family, ''), e.file, e.root, e.parts::VARCHAR,
-       list(p.code || chr(10) || p.test ORDER BY x.role) FILTER (p.id IS NOT NULL)
+       list(p.code || chr(10) || p.test ORDER BY x.role IN ('new', 'chosen', 'fixed', 'answer', 'after', 'original',
+            'whole') DESC, x.role) FILTER (p.id IS NOT NULL)
 FROM latest_snapshots l JOIN snapshot_rows s USING (snapshot) JOIN examples e ON e.id = s.example
 LEFT JOIN example_programs x ON x.example = e.id LEFT JOIN programs p ON p.id = x.program
 WHERE l.domain = $domain GROUP BY ALL ORDER BY e.id
@@ -38,7 +40,7 @@ WHERE l.domain = $domain GROUP BY ALL ORDER BY e.id
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the snapshot: where it is, what it is of, and all it says."""
+    """A row of the snapshot: where it is, what it is of, and all it says, of its programs the right one first."""
 
     id: str
     split: str
@@ -48,6 +50,11 @@ class Row:
     root: str
     codes: tuple[str, ...]
     prose: str
+
+    @property
+    def is_site(self) -> bool:
+        """Whether it is a call site: these say what is held out, and other rows go with them."""
+        return self.kind in ("preference", "drift") and bool(self.family)
 
 
 def rows_of(connection: duckdb.DuckDBPyConnection, domain: str) -> list[Row]:
@@ -176,29 +183,51 @@ class Search:
     def __init__(self, rows: list[Row], paths: dict[str, set[str]], methods: dict[str, set[str]]) -> None:
         self.paths = paths
         self.methods = methods
-        self.unseen = {r.family for r in rows if r.split in ("symbol", "dev") and r.family}
-        self.by_file = {(r.family, r.file) for r in rows if r.split == "context" and r.family}
+        self.unseen = {r.family for r in rows if r.split in ("symbol", "dev") and r.is_site}
+        self.by_file = {(r.family, r.file) for r in rows if r.split == "context" and r.is_site}
         self.roots = {r.root for r in rows if r.split != "train"}
         self.copied: dict[tuple[str, ...], list[int]] = defaultdict(list)
-        self.sites: list[tuple[Row, int]] = []
-        self.evaluated: dict[str, str] = {}
-        seen: set[str] = set()
-        self.words = {row.family.rpartition(".")[2] for row in rows if row.split != "train"}
-        for row in rows:
-            if row.split != "train" and row.family and row.codes:
-                self.evaluated.setdefault(row.codes[0], row.id)
-            if row.split != "train" and row.family and row.codes and row.codes[0] not in seen:
-                seen.add(row.codes[0])
+        self.evaluated: list[tuple[Row, int, set[str]]] = []
+        self.programs: dict[str, str] = {}
+        self.asked = [row for row in rows if row.split != "train" and row.codes]
+        for row in self.asked:
+            if row.codes[0] not in self.programs:
                 found = runs(row.codes[0])
-                self.sites.append((row, len(found)))
+                self.evaluated.append((row, len(found), self._measured(row)))
                 for run in found:
-                    self.copied[run].append(len(self.sites) - 1)
+                    self.copied[run].append(len(self.evaluated) - 1)
+            self.programs.setdefault(row.codes[0], row.id)
+        self.words = {name for _, _, names in self.evaluated for name in names}
+
+    def _measured(self, row: Row) -> set[str]:
+        """The last parts of the names of what a row is held out for."""
+        if row.is_site:
+            return {row.family.rpartition(".")[2]}
+        held = self.held_in(row.file)
+        return {f.rpartition(".")[2] for f in held if self._named(f, names_in(row.codes[0]), row.prose)}
+
+    def held_in(self, file: str) -> set[str]:
+        """The families that no training row of a file may name."""
+        return self.unseen | {family for family, other in self.by_file if other == file}
+
+    def mixed(self) -> Iterator[str]:
+        """One line for each root in several splits, and each program that `dev` shares with a row of another one."""
+        of_root: dict[str, set[str]] = defaultdict(set)
+        of_code: dict[str, set[str]] = defaultdict(set)
+        for row in self.asked:
+            of_root[row.root].add(row.split)
+            of_code[row.codes[0]].add(row.split)
+        for row in self.asked:
+            if len(of_root[row.root]) > 1:
+                yield f"{row.id} ({row.kind}, {row.file}) has a root in {', '.join(sorted(of_root[row.root]))}"
+            if not row.is_site and "dev" in of_code[row.codes[0]] and len(of_code[row.codes[0]]) > 1:
+                yield f"{row.id} ({row.kind}, {row.file}) has a program in {', '.join(sorted(of_code[row.codes[0]]))}"
 
     def leaks(self, row: Row) -> Iterator[str]:
         """One line for each way in which a training row gives something away."""
         if row.root in self.roots:
             yield "shares its root with an evaluation row"
-        held = self.unseen | {family for family, file in self.by_file if file == row.file}
+        held = self.held_in(row.file)
         if row.family in held:
             yield f"trains on {row.family}, which is held out"
         codes = [*row.codes, *(quoted(row.prose) if row.prose.strip() else [])]
@@ -211,8 +240,8 @@ class Search:
             if found := self._named(family, names, row.prose):
                 yield f"names {found} of {family}, which is held out"
         for code in row.codes:
-            if code in self.evaluated:
-                yield f"holds the program of {self.evaluated[code]}, which is held out"
+            if code in self.programs:
+                yield f"holds the program of {self.programs[code]}, which is held out"
         yield from self._copies(codes, row.kind == "text")
 
     def _named(self, family: str, names: set[str], prose: str) -> str:
@@ -228,12 +257,12 @@ class Search:
             if self.words.isdisjoint(re.findall(r"\w+", code)):
                 continue
             own = runs(code)
-            hits = Counter(site for run in own for site in self.copied.get(run, ()))
-            for site, count in hits.items():
-                row, whole = self.sites[site]
+            hits = Counter(place for run in own for place in self.copied.get(run, ()))
+            for place, count in hits.items():
+                row, whole, names = self.evaluated[place]
                 either = whole if is_page else whole + len(own) - count
-                if count >= COPIED * either and re.search(rf"\b{row.family.rpartition('.')[2]}\b", code):
-                    yield f"copies {row.id}, a site of {row.split}"
+                if count >= COPIED * either and any(re.search(rf"\b{name}\b", code) for name in names):
+                    yield f"copies {row.id}, a {'site' if row.is_site else row.kind} of {row.split}"
                     return
 
 
@@ -252,14 +281,17 @@ def main() -> int:
             search = Search(rows, paths, methods_of(connection, paths))
             trained = [row for row in rows if row.split == "train"]
             found = [(row, leak) for row in trained for leak in search.leaks(row)]
-            for row, leak in found:
-                print(f"{row.id} ({row.kind}, {row.file}) {leak}")
+            lines = [f"{row.id} ({row.kind}, {row.file}) {leak}" for row, leak in found] + list(search.mixed())
+            for line in lines:
+                print(line)
+            sites = sum(row.is_site for row in search.asked)
             pages = sum(row.kind == "text" for row in trained)
             print(
-                f"{domain}: {len(found)} leaks in {len(trained):,} training rows ({pages:,} of them pages); held out: "
-                f"{len(search.unseen)} families, {len(search.by_file)} files of others, {len(search.sites):,} sites"
+                f"{domain}: {len(lines)} leaks in {len(trained):,} training rows ({pages:,} of them pages); held out: "
+                f"{len(search.unseen)} families, {len(search.by_file)} files of others, {sites:,} rows of sites, "
+                f"{len(search.asked) - sites:,} of other kinds"
             )
-            status |= bool(found)
+            status |= bool(lines)
     return status
 
 

@@ -136,6 +136,16 @@ class Library:
         return found
 
     @cached_property
+    def is_functional(self) -> bool:
+        """Whether it is used through functions that take its objects, rather than through methods of these.
+
+        Functions are counted against methods: most of what a package itself offers are functions in pandas too, yet
+        what is done to a frame are its methods.
+        """
+        kinds = Counter(symbol.kind for symbol in self.index.by_path.values())
+        return kinds["function"] > kinds["method"]
+
+    @cached_property
     def of_objects(self) -> frozenset[str]:
         """Names of methods and attributes of the release's classes, and of what all objects have."""
         symbols = self.index.by_path.values()

@@ -76,6 +76,18 @@ def writing(tmp_path_factory: pytest.TempPathFactory) -> BaseModel:
 
 
 @pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The domain file and home of a finished run over a small real library, by one process; to be copied."""
+    from tests.flows.runs import driftune, small_domain
+
+    folder = tmp_path_factory.mktemp("small")
+    domain, home = small_domain(folder), folder / "home"
+    done = driftune(home, "run", str(domain), DRIFTUNE_SANDBOX__WORKERS="1")
+    assert done.returncode == 4, done.stderr + done.stdout
+    return domain, home
+
+
+@pytest.fixture(scope="session")
 def scheduled(tmp_path_factory: pytest.TempPathFactory) -> Scheduled:
     """Two scheduled runs over networkx: 20 minutes on two cores, within the time limit of the test that asks first."""
     from tests.flows.scheduled import run_twice

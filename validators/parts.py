@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from registry.catalogue import RIGHT_ROLES
 from registry.records import Example
 
 DUTIES: Mapping[str, tuple[tuple[str, int], ...]] = {
@@ -40,10 +41,10 @@ def programs_of(example: Example) -> dict[str, str]:
     return dict(sorted(parts.get("programs", {}).items()))
 
 
-def measured(site: Example) -> str:
-    """Id of the program with the call that a held-out site measures."""
-    named = programs_of(site)
-    return named.get("chosen", named.get("new", ""))
+def measured(example: Example) -> str:
+    """Id of the program that a row is about: with a site's new call, what a bug is mended to, a test's answer."""
+    named = programs_of(example)
+    return next((named[role] for role in RIGHT_ROLES if role in named), "")
 
 
 def quoted(example: Example) -> str:

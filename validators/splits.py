@@ -13,9 +13,12 @@ A hub (a family that a large share of examples calls, as `nx.Graph`) is never he
 nothing to train on. Only families with proven call sites are drawn: one that has none can't be evaluated, and holding
 it out would cost training rows for nothing.
 
-What would leak is left out of training (rule `held-out`): rows of any kind that name a family of `symbol` or `dev`;
-rows that stand in a held-out file of a family and name the family; rows that share their `root` with a held-out row, or
-with an example that a held-out row was cut from (one that names the family: a host that a call is planted in doesn't).
+What would leak is left out of training: rows of any kind that name a family of `symbol` or `dev`; rows that stand in a
+held-out file of a family and name the family; rows that share their `root` with a held-out row, or with an example that
+a held-out row was cut from (one that names the family: a host that a call is planted in doesn't); rows that copy a
+held-out site. Those that ask for something (tests, bugs, gaps and so on: all but call sites and texts) are evaluated on
+instead, all of a root in one split: the strictest of those that its rows belong to. Where that can't be, as other rows
+of the root stand elsewhere, they are in no split (rule `held-out`).
 """
 
 from __future__ import annotations
@@ -31,7 +34,10 @@ EVALUATION = (SYMBOL, DEV, CONTEXT)
 """Splits that are evaluated on, the strictest first: what a root's rows are drawn to where their families differ."""
 
 SITES = ("drift", "preference")
-"""Kinds whose rows are call sites of a family: only these are put into evaluation splits."""
+"""Kinds whose rows are call sites of a family: these decide what is held out."""
+
+CONTEXT_ONLY = ("text",)
+"""Kinds that ask for nothing: what is held out is cut from them, and nothing is evaluated on them."""
 
 MEASURED, STALE = "preference", "stale"
 """The kind that the metrics are computed on, and its `bug_kind` where the rejected form is the old one."""
@@ -166,31 +172,41 @@ class Assignment:
     left_out: Mapping[str, str]
 
 
+def is_task(example: Example) -> bool:
+    """Whether a row asks for something, and is no call site: held out, it goes where its families, or its root, do."""
+    return example.kind not in (*SITES, *CONTEXT_ONLY)
+
+
 def assign(
     examples: Iterable[Example],
     naming: Mapping[str, frozenset[str]],
     drawn: Plan,
     roots: Mapping[str, str] | None = None,
+    copied: Mapping[str, frozenset[str]] | None = None,
 ) -> Assignment:
-    """Puts each row into its split, or leaves it out of training.
+    """Puts each row into its split, or into none.
 
     Args:
         examples: Rows that may be trained on.
         naming: Example id -> the families its programs and symbols name.
         drawn: What is held out.
         roots: Example id -> root, of all examples that rows may have been made from; of the rows themselves where None.
+        copied: Example id -> the held-out sites (ids) that its program copies, for rows that are none themselves.
     """
     rows = sorted(examples, key=lambda e: e.id)
     sites = {e.id: drawn.of_site(e) for e in rows if is_site(e)}
-    of_root = _held_roots(rows, sites, naming, roots if roots is not None else {e.id: e.root for e in rows})
+    beside = _beside(rows, sites, naming, roots if roots is not None else {e.id: e.root for e in rows})
+    copied = copied or {}
     split: dict[str, str] = {}
     left_out: dict[str, str] = {}
     for e in rows:
-        own, root = sites.get(e.id, TRAIN), of_root.get(e.root, TRAIN)
-        if own != root:
+        own, root = sites.get(e.id, TRAIN), strictest(sites[site] for site in beside.get(e.root, ()))
+        if e.id in copied:
+            left_out[e.id] = f"It copies {min(copied[e.id])}, a site of {sites[min(copied[e.id])]}"
+        elif own != root:
             left_out[e.id] = f"Shares its root with a row of {root}"
-        elif own == TRAIN and (why := _leak(e, naming.get(e.id, frozenset()), drawn)):
-            left_out[e.id] = why
+        elif own == TRAIN and (held := _held(e, naming.get(e.id, frozenset()), drawn)):
+            left_out[e.id] = held[0].why
         else:
             split[e.id] = own
     trained = {e.family for e in rows if e.kind == MEASURED and split.get(e.id) == TRAIN}
@@ -198,28 +214,76 @@ def assign(
         if split.get(e.id) == CONTEXT and e.family not in trained:
             del split[e.id]
             left_out[e.id] = f"A site of {e.family}, of which no other is left to train on"
+    by_root: dict[str, list[Example]] = {}
+    for e in rows:
+        by_root.setdefault(e.root, []).append(e)
+    for root, members in sorted(by_root.items()):
+        tasks = [e for e in members if e.id in left_out and is_task(e)]
+        held = [one for e in tasks for one in _held(e, naming.get(e.id, frozenset()), drawn)]
+        near = beside.get(root, set()).union(*(copied.get(e.id, ()) for e in tasks))
+        where = strictest([*(one.split for one in held), *(sites[site] for site in near)])
+        why = _apart({sites[site] for site in near}, where, {split[e.id] for e in members if e.id in split})
+        if where == CONTEXT and not (near.isdisjoint(left_out) and all(one.family in trained for one in held)):
+            why = "no other site of its family is left to train on"
+        for e in tasks:
+            if why:
+                left_out[e.id] += f"; {why}"
+            else:
+                del left_out[e.id]
+                split[e.id] = where
     return Assignment(split, left_out)
 
 
-def _held_roots(
+def strictest(splits: Iterable[str]) -> str:
+    """The first of `EVALUATION` among splits; train where there is none."""
+    return min((split for split in splits if split != TRAIN), key=EVALUATION.index, default=TRAIN)
+
+
+def _apart(near: set[str], where: str, there: set[str]) -> str:
+    """Why rows can't be evaluated on in a split, empty where they can.
+
+    Args:
+        near: Splits of the held-out sites that they are like, or were cut from them.
+        where: The split.
+        there: Splits that other rows of their root stand in.
+    """
+    if others := sorted(there - {where}):
+        return f"other rows of its root stand in {others[0]}"
+    if DEV in near | {where} and near - {where}:  # tuning would see what others are evaluated on
+        return f"beside what is held out for {where}, it shows what is for {min(near - {where})}"
+    return ""
+
+
+def _beside(
     rows: Iterable[Example], sites: Mapping[str, str], naming: Mapping[str, frozenset[str]], roots: Mapping[str, str]
-) -> dict[str, str]:
-    """Root -> the strictest evaluation split that a row of it, or one cut from a row of it, is in."""
-    held: dict[str, str] = {}
+) -> dict[str, set[str]]:
+    """Root -> the held-out sites (ids) that are of it, or were cut from a row of it."""
+    beside: dict[str, set[str]] = {}
     for e in rows:
-        split = sites.get(e.id, TRAIN)
-        if split != TRAIN:
+        if sites.get(e.id, TRAIN) != TRAIN:
             cut_from = (p for p in e.parents if p in roots and (p not in naming or e.family in naming[p]))
             for root in (e.root, *(roots[p] for p in cut_from)):
-                held[root] = min(split, held.get(root, split), key=EVALUATION.index)
-    return held
+                beside.setdefault(root, set()).add(e.id)
+    return beside
 
 
-def _leak(example: Example, named: frozenset[str], drawn: Plan) -> str:
-    """Why a training row would give away what is held out, empty where it doesn't."""
+@dataclass(frozen=True)
+class _Held:
+    """A family that a row names and that is held out there: for which split, and in words why it isn't trained on."""
+
+    family: str
+    split: str
+    why: str
+
+
+def _held(example: Example, named: frozenset[str], drawn: Plan) -> list[_Held]:
+    """What a row would give away of what is held out, if it were trained on."""
+    found = []
     for family in sorted(named):
         if family in drawn.unseen:
-            return f"Names {family}, a family of {drawn.families[family]}"
-        if (family, example.file) in drawn.files:
-            return f"Names {family} in {example.file}, where its call sites are held out for context"
-    return ""
+            of = drawn.families[family]
+            found.append(_Held(family, of, f"Names {family}, a family of {of}"))
+        elif (family, example.file) in drawn.files:
+            why = f"Names {family} in {example.file}, where its call sites are held out for context"
+            found.append(_Held(family, CONTEXT, why))
+    return found

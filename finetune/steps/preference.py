@@ -1,27 +1,39 @@
-"""Preference tuning by trl's DPO: the new call over the old one, a mutant, or an invented name."""
+"""Preference tuning by trl's DPO: the new call over the old one, a mutant, or an invented name.
+
+SimPO (Meng et al., "SimPO: Simple Preference Optimization with a Reference-Free Reward", 2024, arXiv:2405.14734) is
+-log sigmoid(beta / |chosen| log p(chosen) - beta / |rejected| log p(rejected) - margin): no model to start from is held
+against. trl's DPO gives it as the loss `sigmoid_norm`, which takes means over tokens, where the log-probabilities under
+the reference are said to be margin / beta for each token chosen, and 0 for the rejected: then none are computed.
+"""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from finetune.corpus import SourceFile
 from finetune.evaluation import STALE
-from finetune.recipe import Row, Step, StepSettings, batched, parts_of, preference_rows, scheduled
-from finetune.scoring import closed, encode
+from finetune.recipe import Lookup, Row, Step, StepSettings, batched, parts_of, preference_rows, scheduled
+from finetune.scoring import closed, encode_all
 from registry.errors import ConfigurationError
 from registry.records import Example
 
 KEEPS = "sft"
 """The loss that keeps the new call likely: without it a model learns to find everything unlikely."""
 
+SIMPO = "simpo"
+"""The loss without a reference."""
+
+SIMPO_BETA = 2.0
+"""Beta where it isn't set and the loss is SimPO's: a reward is a mean over tokens there, and not a sum. From 2.0 on."""
+
 LOSSES = (
     "sigmoid", "sft", "hinge", "ipo", "nca_pair", "bco_pair", "sppo_hard", "aot", "aot_unpaired", "apo_zero",
-    "apo_down", "discopop", "sigmoid_norm",
+    "apo_down", "discopop", "sigmoid_norm", SIMPO,
 )  # fmt: skip
-"""Losses of trl's DPO, but for those that need smoothed labels (`exo_pair`, `robust`)."""
+"""Losses of trl's DPO, but for those that need smoothed labels (`exo_pair`, `robust`); and SimPO's."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +41,9 @@ class PreferenceSettings(StepSettings):
     """Preference tuning.
 
     Attributes:
-        beta: How strongly the tuned model is held to the one it starts from.
-        loss: Loss types of trl, added up; `sft` must be one of them.
+        beta: How strongly the tuned model is held to the one it starts from; in SimPO, how much rewards count.
+        margin: SimPO's: by how much the reward of what is chosen should be above the other one's.
+        loss: Loss types of trl, added up; `sft` must be one of them. `simpo` stands beside no other.
         stale: Share of pairs that are new over old; the others are new over a mutant or an invented name.
     """
 
@@ -39,6 +52,7 @@ class PreferenceSettings(StepSettings):
     learning_rate: float = 2e-3
     batch: int = 8
     beta: float = 0.1
+    margin: float = 1.0
     loss: tuple[str, ...] = ("sigmoid", KEEPS)
     stale: float = 0.5
 
@@ -50,6 +64,8 @@ class PreferenceSettings(StepSettings):
             ConfigurationError: A setting is unknown or can't be, a loss is unknown, or `sft` is none of the losses.
         """
         made = super().of(given)
+        if SIMPO in made.loss and "beta" not in given:
+            made = replace(made, beta=SIMPO_BETA)
         unknown = [name for name in made.loss if name not in LOSSES]
         if unknown:
             raise ConfigurationError(f"No loss {unknown[0]!r} in [train.preference]: it takes {', '.join(LOSSES)}")
@@ -58,6 +74,13 @@ class PreferenceSettings(StepSettings):
                 f"[train.preference] loss can't be {list(made.loss)}: without {KEEPS!r} the model forgets how to write "
                 f"code at all. Add it: {[*made.loss, KEEPS]}"
             )
+        if SIMPO in made.loss and set(made.loss) != {SIMPO, KEEPS}:
+            raise ConfigurationError(
+                f"[train.preference] loss can't be {list(made.loss)}: {SIMPO!r} knows no model that the others compare "
+                f"with. Write {[SIMPO, KEEPS]}"
+            )
+        if SIMPO in made.loss and not made.beta:
+            raise ConfigurationError(f"[train.preference] beta can't be 0 with {SIMPO!r}: write 2.0 or more")
         return made
 
 
@@ -71,7 +94,11 @@ class Pair:
 
 
 def rows(
-    examples: Iterable[Example], _files: Iterable[SourceFile], settings: PreferenceSettings, seed: int
+    examples: Iterable[Example],
+    _files: Iterable[SourceFile],
+    settings: PreferenceSettings,
+    seed: int,
+    _lookup: Lookup | None = None,
 ) -> list[Pair]:
     """What preference tuning sees, in order: new over old, and new over a mutant or an invented name.
 
@@ -97,9 +124,9 @@ def _encode(found: Sequence[Pair], tokenizer: Any, settings: PreferenceSettings,
 
 
 def _encoded(row: Pair, tokenizer: Any, max_tokens: int) -> Row:
-    chosen, rejected = (encode(tokenizer, span, max_tokens) for span in closed(row.prompt, [row.chosen, row.rejected]))
-    shorter = chosen.prefix if len(chosen.prefix) < len(rejected.prefix) else rejected.prefix
-    return {"prompt_ids": list(shorter), "chosen_ids": list(chosen.text), "rejected_ids": list(rejected.text)}
+    spans = closed(row.prompt, [row.chosen, row.rejected])
+    chosen, rejected = encode_all(tokenizer, spans[0].prefix, [span.text for span in spans], max_tokens)
+    return {"prompt_ids": list(chosen.prefix), "chosen_ids": list(chosen.text), "rejected_ids": list(rejected.text)}
 
 
 def _tokens(row: Row) -> int:
@@ -118,14 +145,27 @@ def _trainer(
         def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
             return dataset
 
-    return Tokenized(
+    simpo = SIMPO in settings.loss
+    trainer = Tokenized(
         model=model,
         args=DPOConfig(
-            **arguments, beta=settings.beta, loss_type=list(settings.loss), max_length=settings.max_tokens * 2
+            **arguments,
+            beta=settings.beta,
+            loss_type=["sigmoid_norm" if loss == SIMPO else loss for loss in settings.loss],
+            max_length=settings.max_tokens * 2,
         ),
-        train_dataset=Dataset.from_list(list(made)),
+        train_dataset=Dataset.from_list([_without_reference(row, settings) for row in made] if simpo else list(made)),
         processing_class=tokenizer,
     )
+    trainer.precompute_ref_logps = simpo  # said to the trainer alone: told by its arguments it would compute them
+    return trainer
 
 
-STEP = Step("preference", PreferenceSettings, rows, _encode, _tokens, _trainer)
+def _without_reference(row: Row, settings: PreferenceSettings) -> dict[str, Any]:
+    """A row with log-probabilities under a reference that make trl's loss SimPO's."""
+    return {
+        **row, "ref_chosen_logps": settings.margin / settings.beta * len(row["chosen_ids"]), "ref_rejected_logps": 0.0
+    }  # fmt: skip
+
+
+STEP = Step("preference", PreferenceSettings, rows, _encode, _tokens, _trainer, lambda _: frozenset({"preference"}))

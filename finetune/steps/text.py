@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from finetune import completions
 from finetune.completions import Completion, replay
 from finetune.corpus import SourceFile, windows
-from finetune.recipe import Row, Step, StepSettings, parts_of
+from finetune.recipe import Lookup, Row, Step, StepSettings, parts_of
 from registry.errors import TrainingError
 from registry.records import Example
 
@@ -37,7 +37,11 @@ class TextSettings(StepSettings):
 
 
 def rows(
-    examples: Iterable[Example], files: Iterable[SourceFile], settings: TextSettings, seed: int
+    examples: Iterable[Example],
+    files: Iterable[SourceFile],
+    settings: TextSettings,
+    seed: int,
+    _lookup: Lookup | None = None,
 ) -> list[Completion]:
     """What the step sees, in order: pieces of the texts, dependencies first, with general code among them.
 
@@ -84,4 +88,4 @@ def _trainer(model: Any, tokenizer: Any, made: Sequence[Row], arguments: dict[st
     return completions.trainer(model, tokenizer, made, arguments, settings.max_tokens, packed=settings.packed)
 
 
-STEP = Step("text", TextSettings, rows, _encode, completions.tokens, _trainer)
+STEP = Step("text", TextSettings, rows, _encode, completions.tokens, _trainer, lambda _: frozenset({"text"}))

@@ -221,7 +221,8 @@ class Drift:
 
     def site_rows(self) -> Iterator[Program | Example]:
         """`preference` rows of call sites, and a `drift` row for each old form that `rows` has none of."""
-        more: Iterable[Site] = settled(self.probes, self.bench.run(self.releases[1], (p.program for p in self.probes)))
+        told = self.bench.run(self.releases[1], (program for probe in self.probes for program in probe.programs))
+        more: Iterable[Site] = settled(self.probes, told)
         sites = runnable(self.sites.limited([*self.found, *more]), self.bench, self.releases[0])
         yield from self.sites.rows(sites, self.domain, self.releases)
         updates = self.sites.updates(sites, given_up(sites, self.bench, self.releases))

@@ -118,11 +118,15 @@ class Mutator:
             yield f"{parts[0]}.{parts[-1]}", right.call
 
     def _received(self, right: Written) -> Iterator[tuple[str, cst.Call]]:
-        """A function as a method of its first argument (`G.shortest_path(0)`), a method as a function (`pd.bfill`)."""
+        """A function as a method of its first argument (`G.shortest_path(0)`), a method as a function (`nx.degree_of`).
+
+        The latter only where functions are what a library has most of: nobody writes `pd.tolist(array)`.
+        """
         owner, _, last = right.function.rpartition(".")
         arguments, root = right.call.args, right.path.partition(".")[0]
         if self.index.by_path[right.path].kind == "method":
-            if owner in right.objects and right.module is not None and not self._exists(root, last):
+            whole = right.module is not None and self.library.is_functional
+            if whole and owner in right.objects and not self._exists(root, last):
                 given = cst.Arg(cst.Name(owner))
                 yield f"{right.module}.{last}", with_arguments(right.call, [given, *arguments])
         elif arguments and owner and last.islower() and last not in self.library.of_objects:

@@ -9,7 +9,7 @@ came out.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from registry.names import SymbolIndex
@@ -38,15 +38,27 @@ class Probe:
     Attributes:
         site: The site; its test holds placeholders.
         checks: Its checks.
+        receiver: The variable that its call is a method of; empty where it is of none.
     """
 
     site: Site
     checks: tuple[Check, ...]
+    receiver: str = ""
 
     @property
     def program(self) -> Program:
         """What is run, at the new release."""
         return self.site.program()
+
+    @property
+    def idle(self) -> Program | None:
+        """The same with the receiver in the place of its call: where that gives as much, the call does nothing."""
+        return self.site.program(self.site.text(self.receiver)) if self.receiver else None
+
+    @property
+    def programs(self) -> list[Program]:
+        """All that is run."""
+        return [self.program, *([self.idle] if self.idle is not None else [])]
 
 
 @dataclass(frozen=True)
@@ -90,15 +102,17 @@ class Cutting:
 
 
 def settled(probes: Iterable[Probe], verdicts: Mapping[str, Verdict]) -> Iterator[Site]:
-    """The sites of probes with the values that their runs told.
+    """The sites of probes with the values that their runs told, without calls that do nothing to what they stand on.
 
     Args:
         probes: What was run at the new release.
         verdicts: Id of a probe's program -> its verdict.
     """
     for probe in probes:
-        verdict = verdicts.get(probe.program.id)
+        verdict, idle = (verdicts.get(p.id) if p is not None else None for p in (probe.program, probe.idle))
         test = recorded(probe.checks, values_of(verdict)) if verdict is not None else None
+        if verdict is not None and idle is not None and values_of(idle) == values_of(verdict):
+            continue  # a gap filled where there is none
         untrue = probe.site.operator == "varied" and test is not None and "== False" in test  # what held holds no more
         if test is not None and not untrue and "is None" not in test and "== None" not in test:
             yield replace(probe.site, test=test).numbered()
@@ -283,7 +297,15 @@ class Planter:
             test=probing(cutting.checks),
             operator="planted",
         )
-        return Probe(site, cutting.checks)
+        return Probe(site, cutting.checks, _receiver(site.call, names))
+
+
+def _receiver(call: str, names: Collection[str]) -> str:
+    """The one of some variables that a call is a method of, through others (`df.groupby(level=0).bfill()`), or none."""
+    node: ast.expr = ast.parse(call, mode="eval").body
+    while isinstance(node, (ast.Call, ast.Attribute)):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) and node.id in names else ""
 
 
 def _distinct(hosts: Iterable[Piece]) -> list[Piece]:

@@ -5,19 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from registry.text import distance
+
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 def edit_distance(code: str, edits: Iterable[tuple[int, int, str]]) -> int:
     """Tokens put in, taken out or replaced by edits of a text (Levenshtein over words and signs); blanks count 1."""
     return sum(max(1, distance(_TOKEN.findall(code[a:b]), _TOKEN.findall(text))) for a, b, text in edits)
-
-
-def distance(one: list[str], other: list[str]) -> int:
-    """The Levenshtein distance of two lists of tokens."""
-    row = list(range(len(other) + 1))
-    for i, token in enumerate(one, 1):
-        before, row[0] = row[0], i
-        for j, theirs in enumerate(other, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (token != theirs))
-    return row[-1]

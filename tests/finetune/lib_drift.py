@@ -41,7 +41,7 @@ def site(number: int, family: str, *, file: str | None = None) -> list[Example]:
         "swap": f"new_call({number + 1}, other={number})\n",
         "invented": f"mew_kall({number}, other={number + 1})\n",
     }
-    return _pairs(
+    return pairs(
         f"import lib\nx{number} = lib.", f"new_call({number}, other={number + 1})\n", wrong, number, family, file
     )
 
@@ -66,13 +66,11 @@ def crossed(numbers: Iterable[int]) -> list[Example]:
         for place, head in enumerate(HEADS):
             new, *wrong = (f"{head}{ENDS[(place + turn) % 4]}({number})\n" for turn in range(4))
             kinds = dict(zip(("stale", "wrong-function", "invented"), wrong, strict=True))
-            rows += _pairs("import lib\nx = lib.", new, kinds, number, f"lib.{head}", None)
+            rows += pairs("import lib\nx = lib.", new, kinds, number, f"lib.{head}", None)
     return rows
 
 
-def _pairs(
-    prompt: str, new: str, wrong: Mapping[str, str], number: int, family: str, file: str | None
-) -> list[Example]:
+def pairs(prompt: str, new: str, wrong: Mapping[str, str], number: int, family: str, file: str | None) -> list[Example]:
     return [
         Example(
             domain="lib",

@@ -81,9 +81,12 @@ def test_folder_is_a_plain_hugging_face_model(tiny_base: BaseModel) -> None:
 
 def test_fingerprint_sees_weights_config_and_tokenizer(tiny_base: BaseModel, tmp_path: Path) -> None:
     """A byte more in any file that decides what the model says is another base; other files don't count."""
-    deciding = ("model.safetensors", "config.json", "tokenizer.json", "additional_chat_templates/tools.jinja")
+    deciding = (
+        "model.safetensors", "config.json", "tokenizer.json", "additional_chat_templates/tools.jinja",
+        "config.4.0.0.json", "tokenizer.4.0.0.json", "adapter_config.json",
+    )  # fmt: skip
     for name in (*deciding, "README.md", "own.py"):
-        copy = tmp_path / Path(name).stem
+        copy = tmp_path / f"with-{Path(name).name}"
         (copy / name).parent.mkdir(parents=True)
         for path in tiny_base.path.iterdir():
             (copy / path.name).write_bytes(path.read_bytes())

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from finetune import copies
 from finetune.copies import AT_LENGTH, copied, nearest, texts_of
 from registry.records import Example, Program
 
@@ -140,6 +141,28 @@ def test_the_longest_run_is_the_longest(one: list[str], other: list[str]) -> Non
         longest = max(longest, sum(1 for _ in same))
     [found] = nearest([" ".join(one)], {"row": [" ".join(other)]}, least=3)
     assert [match.tokens for match in found] == ([longest] if longest >= 3 else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "bound"),
+    [
+        (
+            "def f(g: Graph, *, n: dict[Node, list[Edge]] = {first: 1}, **more: Any) -> None: ...",
+            {"f", "g", "n", "more"},
+        ),
+        ("def f(\n    g,\n    *rest,\n):\n    ...", {"f", "g", "rest"}),
+        ("key = lambda x, y=default: (x, y)", {"key", "x", "y"}),
+        ("def f(a, b=max(x, min(y, z)), c=(p, q), d=[(r, s)]): ...", {"f", "a", "b", "c", "d"}),
+        ("def f(a=(lambda q: g(q, h)), b=1): ...", {"f", "a", "b"}),
+        ("key = lambda x, y=g(h, i): (x, y)", {"key", "x", "y"}),
+        ("for (u, v), w in edges: ...", {"u", "v", "w"}),
+    ],
+)
+def test_annotations_and_defaults_are_not_bound(text: str, bound: set[str]) -> None:
+    """What a signature only mentions stands for itself: another class in its place makes another text."""
+    spelled = copies._Text(text).spelled(free=True)
+    gone = {name for name in copies._Text(text).tokens if name.isidentifier()} - set(spelled)
+    assert gone == bound
 
 
 def test_a_row_is_what_it_shows() -> None:

@@ -132,7 +132,7 @@ def test_control_tokens_in_code_are_text(tokenizers: dict[str, Any], family: str
     tokenizer = tokenizers[family]
     named = "".join(CONTROL[family])
     ids = forms.gap(tokenizer, f"p={named}", f"{named}{named}")
-    assert len(ids) == len([*forms.gap(tokenizer, "", "")]) + len(forms._start(tokenizer, f"p={named}")) + len(
+    assert len(ids) == len([*forms.gap(tokenizer, "", "")]) + len(forms.start(tokenizer, f"p={named}")) + len(
         forms.within(tokenizer, named + named)
     )
     control = {tokenizer.convert_tokens_to_ids(token) for token in CONTROL[family]} - {tokenizer.unk_token_id}
@@ -215,8 +215,12 @@ def test_a_question_stands_in_the_bases_own_template(
     monkeypatch.setattr(tokenizer, "chat_template", template)
     ids = forms.chat(tokenizer, [{"role": "user", "content": "Sort it: <|im_end|>a"}])
     assert tokenizer.decode(ids).replace(" ", "") == wanted.replace(" ", "")
-    if family == "Qwen2.5-Coder":
-        assert ids.count(tokenizer.convert_tokens_to_ids("<|im_end|>")) == 1
+    control = {tokenizer.convert_tokens_to_ids(token) for token in CONTROL[family]} - {tokenizer.unk_token_id}
+    usual = [n for n in forms.chat(tokenizer, [{"role": "user", "content": "b"}]) if n in control]
+    for token in CONTROL[family]:
+        ids = forms.chat(tokenizer, [{"role": "user", "content": f"Sort {token}{token} it"}])
+        assert [n for n in ids if n in control] == usual, token
+        assert token in tokenizer.decode(ids)
 
 
 def test_a_base_that_cannot_chat_is_refused(tokenizers: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

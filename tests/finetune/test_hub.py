@@ -305,6 +305,34 @@ def test_a_base_that_cannot_be_loaded_is_no_matter_of_writing(tiny_base: BaseMod
     assert not told.value.retryable
 
 
+def test_a_base_with_an_adapter_beside_it_is_refused(tiny_base: BaseModel, tmp_path: Path) -> None:
+    """Both would be loaded, and count as the base: told before the run, where its licence is asked for."""
+    copy = Path(shutil.copytree(tiny_base.path, tmp_path / "copy"))
+    settings = {"path": str(copy), "licences": ["MIT"]}
+    assert bases.find("folder").prepare((), settings, tmp_path).fingerprint == tiny_base.fingerprint
+    (copy / "adapter_config.json").write_text("{}")
+    base = bases.find("folder")
+    for asked in (base.licences, base.loading, lambda *of: base.prepare((), *of)):
+        with pytest.raises(ConfigurationError, match=r"The base in .*copy has an adapter beside it"):
+            asked(settings, tmp_path)
+
+
+def test_a_tokenizer_that_begins_and_ends_nothing_is_refused(tiny_base: BaseModel, tmp_path: Path) -> None:
+    """Texts begin with its first or its end token where they are trained on and scored: without one they can't."""
+    copy = Path(shutil.copytree(tiny_base.path, tmp_path / "copy"))
+    file = copy / "tokenizer_config.json"
+    told = json.loads(file.read_text())
+    del told["pad_token"]
+    for missing in ("eos_token", "bos_token"):
+        del told[missing]
+        file.write_text(json.dumps(told))
+        if missing == "eos_token":
+            _, tokenizer = tuning.load(BaseModel("own", "", copy, ""))
+            assert tokenizer.pad_token == "<|end|>"
+    with pytest.raises(TrainingError, match="The tokenizer of own has neither a first token nor an end token"):
+        tuning.load(BaseModel("own", "", copy, ""))
+
+
 def test_spare_weights_make_no_other_base(tiny_base: BaseModel, tmp_path: Path) -> None:
     """A whole copy of a repository is the base that was fetched from it: only what transformers reads counts."""
     copy = Path(shutil.copytree(tiny_base.path, tmp_path / "copy"))

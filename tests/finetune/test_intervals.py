@@ -64,6 +64,18 @@ def test_sign_flip_of_many_families_is_sampled_near_the_exact_value(monkeypatch:
     assert intervals.sign_flip(values) == pytest.approx(exact, abs=0.002)
 
 
+def test_patterns_are_drawn_once_for_many_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The share of planted effects that are seen is the same as where each is tested by itself."""
+    monkeypatch.setattr(intervals, "EXACT", 5)
+    monkeypatch.setattr(intervals, "FLIPS", 5000)
+    values = seen(20, mean=0.2)
+    signs = np.random.default_rng(0).integers(0, 2, size=(20, 40)) * 2.0 - 1.0
+    table = 0.2 + (np.array(values) - np.mean(values))[:, None] * signs
+    above = [column.tolist() for column in table.T if (intervals.interval(column.tolist())[0] or 0) > 0]
+    alone = sum(intervals.sign_flip(column) <= 0.025 for column in above) / 40
+    assert intervals.accepted_when_planted(values, 0.2, draws=40) == alone > 0
+
+
 def test_families_that_agree_exactly_have_no_spread() -> None:
     """Where every family gains the same, the interval is that value, and nothing is divided by zero."""
     assert intervals.interval([0.25] * 12) == (0.25, 0.25)

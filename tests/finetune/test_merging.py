@@ -88,6 +88,26 @@ def best(change: dict[str, Any], rank: int) -> float:
     return float((sum(s[rank:].sum() for s in squares) / sum(s.sum() for s in squares)) ** 0.5)
 
 
+def test_a_rank_above_the_narrowest_layer_is_refused(tiny_base: BaseModel, made: Made, tmp_path: Path) -> None:
+    """Nothing has more directions than its width, here 32: said as a rank, or that of the largest adapter."""
+    two = [made("one", 1, 4), made("two", 2, 40)]
+    for rank, said in ((33, 33), (0, 40)):
+        with pytest.raises(ConfigurationError, match=f"Can't merge: rank {said} is above 32, the width of the narrow"):
+            merge(tiny_base, two, tmp_path / "merged", method="svd", rank=rank)
+    assert not (tmp_path / "merged").exists()
+    assert merge(tiny_base, two, tmp_path / "merged", method="svd", rank=32) == 32
+    tuning.load_with(tiny_base, tmp_path / "merged")
+
+
+def test_where_it_cannot_be_written_is_told(tiny_base: BaseModel, made: Made, tmp_path: Path) -> None:
+    """One line names the place and what to do."""
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        ConfigurationError, match=r"Can't write the merged adapter at .*file/merged: A part of its path"
+    ):
+        merge(tiny_base, [made("one", 1), made("two", 2)], tmp_path / "file" / "merged")
+
+
 def test_one_with_nothing_is_itself(tiny_base: BaseModel, made: Made, tmp_path: Path) -> None:
     """An adapter of weight 1 beside one of weight 0 gives itself."""
     one, other = made("one", 1, 4, rslora=True), made("two", 2, 4)

@@ -12,8 +12,8 @@ from registry.names import SymbolIndex
 from registry.records import Page, Symbol
 from tests.finetune.lib_drift import site
 
-CALL = 'lib.shortest_tree(G, "a", weight=None), key=len)'
-"""A held-out call with what follows it in its statement."""
+CALL = 'sorted(lib.shortest_tree(G, "a", weight=None), key=len)', "shortest_tree"
+"""A held-out call with what stands around it in its statement, and what is called."""
 
 
 def symbol(path: str, doc: str, signature: str = "(G)", kind: str = "function") -> Symbol:
@@ -27,7 +27,7 @@ def page(text: str, kind: str = "guide", title: str = "Trees") -> Page:
 
 
 def said(found: list[Document]) -> str:
-    return "\n".join("\n".join((d.said, *d.shown)) for d in found)
+    return "\n".join("\n".join((d.said, *d.shown, d.whole)) for d in found)
 
 
 def squeezed(text: str) -> str:
@@ -43,6 +43,8 @@ def squeezed(text: str) -> str:
         ("```python\nf(1)\n\ng(2)\n```\nMore.\n", ["```python\nf(1)\n\ng(2)\n```\n"]),
         (".. note::\n\n   Prose of a note.\n\nMore.\n", []),
         ("Parameters\n----------\nG : graph\n    A graph, as ``f(G)`` takes it.\n", []),
+        (".. jupyter-execute::\n   :hide-output:\n\n   f(1)\n\nMore.\n", ["   :hide-output:\n\n   f(1)\n\n"]),
+        ("Prose:\n\n    f(1)\n\n    g(2)\n\nMore.\n", ["    f(1)\n", "    g(2)\n"]),
         (">>> f(1)", [">>> f(1)"]),
         ("", []),
     ],
@@ -60,6 +62,9 @@ PLANTED = [
     "::\n\n    G = lib.Graph()\n\n    t = lib.shortest_tree( G,'a',weight = None )\n",
     '```python\nfrom lib import shortest_tree\nprint(shortest_tree(G, "a", weight=None))\n```\n',
     '.. code-block:: python\n\n   x = lib.trees.shortest_tree(G, "a", weight=None)\n',
+    '.. jupyter-execute::\n\n   lib.shortest_tree(G, "a", weight=None)\n',
+    '.. parsed-literal::\n\n   lib.shortest_tree(G, "a", weight=None) **grows**\n',
+    'As Markdown has it:\n\n    t = lib.shortest_tree(G, "a", weight=None)\n',
 ]
 
 
@@ -103,20 +108,31 @@ DOCS = [
 
 
 def test_a_symbol_is_shown_as_source_has_it() -> None:
-    """Signature and first paragraph as a definition, or the signature alone; classes and attributes by their forms."""
+    """A definition under its public path, with its first paragraph or without, at last without the path."""
     index = SymbolIndex(
         [
-            symbol("lib.f", "Finds\na tree.\n\nMore."),
+            symbol("lib.f", "Finds\na tree.\n\nMore:\n\n  of it"),
             symbol("lib.C", "A class.", "(a)", "class"),
-            Symbol(release="r", path="lib.x", kind="attribute", doc="A value."),
+            Symbol(release="r", path="lib.x", kind="attribute", doc="A value.\n\nIt stays."),
             symbol("lib.z", ""),
         ]
     )
-    assert {d.name: d.shown for d in documents(index, [], HeldOut([]))} == {
-        "lib.C": ('class C(a):\n    """A class."""\n\n', "class C(a):\n    ...\n\n"),
-        "lib.f": ('def f(G):\n    """Finds\n    a tree."""\n\n', "def f(G):\n    ...\n\n"),
-        "lib.x": ('x = ...\n"""A value."""\n\n', "x = ...\n...\n\n"),
-        "lib.z": ("def z(G):\n    ...\n\n",),
+    found = documents(index, [], HeldOut([]))
+    assert {d.name: d.shown for d in found} == {
+        "lib.C": (
+            '# lib.C\nclass C(a):\n    """A class."""\n\n', "# lib.C\nclass C(a):\n    ...\n\n",
+            "class C(a):\n    ...\n\n",
+        ),
+        "lib.f": (
+            '# lib.f\ndef f(G):\n    """Finds\n    a tree."""\n\n', "# lib.f\ndef f(G):\n    ...\n\n",
+            "def f(G):\n    ...\n\n",
+        ),
+        "lib.x": ('# lib.x\nx = ...\n"""A value."""\n\n', "# lib.x\nx = ...\n...\n\n", "x = ...\n...\n\n"),
+        "lib.z": ("# lib.z\ndef z(G):\n    ...\n\n", "def z(G):\n    ...\n\n"),
+    }  # fmt: skip
+    assert {d.name: d.whole for d in found if d.whole} == {
+        "lib.f": '# lib.f\ndef f(G):\n    """Finds\n    a tree.\n\n    More:\n\n      of it"""\n\n',
+        "lib.x": '# lib.x\nx = ...\n"""A value.\n\nIt stays."""\n\n',
     }
 
 
@@ -136,14 +152,30 @@ def test_names_are_found_by_their_parts() -> None:
 def test_what_does_not_fit_is_its_signature_or_nothing() -> None:
     """Room decides: both documents with the best one last, the best alone, its signature alone, nothing."""
     docs = Docs(DOCS[:2])
-    (best, short), (other, _) = (d.shown for d in DOCS[:2])
+    (best, short, bare), (other, *_) = (d.shown for d in DOCS[:2])
     prompt = "# finds the shortest tree, counts\n"
-    assert docs.front(prompt, 1000, len).text == other + best
-    assert docs.front(prompt, 1000, len).symbols == ("lib.f", "lib.g")
+    room = len(other + best)
+    assert docs.front(prompt, room, len).text == other + best
+    assert docs.front(prompt, room, len).symbols == ("lib.f", "lib.g")
     assert docs.front(prompt, len(best), len).text == best
-    assert Docs(DOCS[:1]).front(prompt, len(best) - 1, len).text == short
+    for fits in (short, bare):
+        assert Docs(DOCS[:1]).front(prompt, len(fits), len).text == fits
     assert docs.front(prompt, 3, len).text == ""
-    compile(docs.front(prompt, 1000, len).text, "front", "exec")
+    compile(docs.front(prompt, room, len).text, "front", "exec")
+
+
+def test_whole_docstrings_have_the_room_that_is_left() -> None:
+    """They push no other document out, and the best one's comes first."""
+    found = [document("lib.f", "Finds trees.\n\nIn time."), document("lib.g", "Counts trees.\n\nIn order.")]
+    docs = Docs(found)
+    prompt = "# finds trees\n"
+    best, other = found
+    both = other.shown[0] + best.shown[0]
+    assert docs.front(prompt, len(both), len).text == both
+    room = len(other.shown[0] + best.whole)
+    assert docs.front(prompt, room, len).text == other.shown[0] + best.whole
+    assert docs.front(prompt, room + 100, len).text == other.whole + best.whole
+    compile(other.whole + best.whole, "front", "exec")
 
 
 def test_docs_stand_in_front_of_the_same_prompt(tiny_base: BaseModel) -> None:

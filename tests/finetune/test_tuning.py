@@ -26,7 +26,7 @@ from finetune.corpus import SourceFile
 from finetune.recipe import LoraSettings
 from finetune.scoring import Scorer
 from finetune.steps import preference, sft, text
-from finetune.steps.preference import PreferenceSettings
+from finetune.steps.preference import Pair, PreferenceSettings
 from finetune.steps.sft import SftSettings
 from finetune.steps.text import TextSettings
 from registry.errors import ConfigurationError, TrainingError
@@ -229,6 +229,63 @@ def test_out_of_memory_goes_on_with_half_the_rows(tiny_base: BaseModel, tmp_path
     assert [loss for _, loss in stage.curve] == pytest.approx([loss for _, loss in short.curve], abs=0.05)
 
 
+def test_halves_learn_preferences_nearly_as_whole_steps_do(tiny_base: BaseModel, tmp_path: Path) -> None:
+    """As many steps, with losses that differ by how the term `sft` weighs its tokens, but do differ, and no more."""
+    chain = small(recipe=["preference"], preference={"steps": 6})
+    whole = train(tiny_base, tmp_path / "whole", chain)["preference"]
+    kept = tmp_path / "halves" / "preference" / "rows_at_once"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("4")  # as where eight didn't fit before
+    halves = train(tiny_base, tmp_path / "halves", chain)["preference"]
+    assert [step for step, _ in halves.curve] == [step for step, _ in whole.curve]
+    assert [loss for _, loss in halves.curve] == pytest.approx([loss for _, loss in whole.curve], abs=0.1)
+    assert halves.curve != whole.curve
+
+
+@pytest.mark.parametrize("margin", [0.0, 1.5])
+def test_simpo_is_the_papers_loss(tiny_base: BaseModel, tmp_path: Path, margin: float) -> None:
+    """Of rows of unlike lengths: -log sigmoid of the difference of mean log-probabilities times beta, less the margin.
+
+    Meng et al., 2024, equation 6; and beside it the SFT term, the mean over all tokens chosen.
+    """
+    import torch
+
+    settings = PreferenceSettings.of({"loss": ["simpo", "sft"], "margin": margin, "max_tokens": 64})
+    assert settings.beta == 2.0
+    model, tokenizer = tuning.with_new(tiny_base, LoraSettings(rank=4), 0)
+    pairs = [Pair("import lib\nx = lib.", f"new_call({n})\n" * (1 + n), "old_call(1, 2)\n" * (3 - n)) for n in range(3)]
+    made = preference.STEP.encode(pairs, tokenizer, settings, 0)
+    arguments = tuning.arguments(tmp_path, settings, 0, 8) | {"bf16": False}
+    with quiet.logging_off():
+        trainer = preference.STEP.trainer(model, tokenizer, made, arguments, settings)
+    batch = trainer.data_collator([trainer.train_dataset[place] for place in range(3)])
+    with torch.no_grad():
+        loss = float(trainer.compute_loss(model, batch))
+
+    def summed(row: Any, role: str) -> float:
+        ids = torch.tensor([row["prompt_ids"] + row[role]])
+        with torch.no_grad():
+            logs = torch.log_softmax(model(ids).logits[0, :-1].float(), -1).gather(1, ids[0, 1:, None])
+        return float(logs[-len(row[role]) :].sum())
+
+    expected, chosen, tokens = 0.0, 0.0, 0
+    for row in made:
+        new, old = summed(row, "chosen_ids"), summed(row, "rejected_ids")
+        reward = 2.0 * new / len(row["chosen_ids"]) - 2.0 * old / len(row["rejected_ids"])
+        expected += math.log1p(math.exp(margin - reward)) / len(made)
+        chosen, tokens = chosen - new, tokens + len(row["chosen_ids"])
+    assert loss == pytest.approx(expected + chosen / tokens, rel=1e-4)
+
+
+def test_simpo_learns_preferences(tiny_base: BaseModel, tmp_path: Path) -> None:
+    """A training by it makes its loss fall, goes on from another step's adapter, and leaves an adapter that is one."""
+    chain = small(sft={"steps": 4}, preference={"steps": 16, "loss": ["simpo", "sft"]})
+    stage = train(tiny_base, tmp_path, chain)["preference"]
+    losses = [loss for _, loss in stage.curve]
+    assert sum(losses[-4:]) < 0.95 * sum(losses[:4])
+    _is_an_adapter_only(stage.folder, tiny_base)
+
+
 def test_a_row_that_does_not_fit_is_told(tiny_base: BaseModel, tmp_path: Path) -> None:
     """Where not even one row fits, the error says which setting to lower; what was tried is not tried again."""
     with _memory_for(0), pytest.raises(TrainingError, match=r"Not even one row of sft .* \[train\.sft\] max_tokens"):
@@ -426,7 +483,10 @@ def test_nothing_to_train_on_is_said() -> None:
         ({"sft": {"steps": "many"}}, "steps can't be 'many'"),
         ({"sft": {"replay": 1.5}}, "replay can't be 1.5: write it from 0 to 1"),
         ({"preference": {"loss": ["sigmoid"]}}, r"without 'sft' the model .* Add it: \['sigmoid', 'sft'\]"),
-        ({"preference": {"loss": ["simpo", "sft"]}}, "No loss 'simpo' in .*: it takes sigmoid, sft, hinge"),
+        ({"preference": {"loss": ["kto", "sft"]}}, "No loss 'kto' in .*: it takes sigmoid, sft, hinge"),
+        ({"preference": {"loss": ["simpo", "sigmoid", "sft"]}}, r"knows no model .* Write \['simpo', 'sft'\]"),
+        ({"preference": {"loss": ["simpo"]}}, r"without 'sft' the model .* Add it: \['simpo', 'sft'\]"),
+        ({"preference": {"loss": ["simpo", "sft"], "beta": 0}}, r"beta can't be 0 with 'simpo': write 2.0 or more"),
     ],
 )
 def test_a_recipe_that_can_not_be_is_the_users_error(changed: dict[str, Any], said: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flows.bases import check_base
+from flows.bases import check_licence, replayed
 from flows.house import House, open_house
 from flows.run import show_plan
 from flows.training import base_model
@@ -40,22 +40,40 @@ def model(folder: Path, licence: str) -> str:
 def test_a_base_under_a_listed_licence_is_taken(licence: str, tmp_path: Path) -> None:
     """However the licence is spelled; the built-in base too."""
     with house(tmp_path, TABLE + model(tmp_path, licence)) as opened:
-        check_base(opened)
+        check_licence(opened)
     with house(tmp_path, TABLE) as opened:
-        check_base(opened)
+        check_licence(opened)
 
 
 def test_a_base_under_another_licence_is_refused_until_the_domain_lists_it(tmp_path: Path) -> None:
     """One line names base, licence and file; adding the licence there is enough."""
     table = model(tmp_path, "bigcode-openrail-m")
     with house(tmp_path, TABLE + table) as opened, pytest.raises(ConfigurationError) as told:
-        check_base(opened)
+        check_licence(opened)
     assert str(told.value) == (
         f"The base {tmp_path} is under bigcode-openrail-m, which isn't on the list of {tmp_path}/lib.toml: add it to "
         "licences there, or choose another base"
     )
-    with house(tmp_path, 'licences = ["MIT", "bigcode-openrail-m"]\n' + TABLE + table) as opened:
-        check_base(opened)
+    with house(tmp_path, 'licences = ["MIT", "PSF-2.0", "bigcode-openrail-m"]\n' + TABLE + table) as opened:
+        check_licence(opened)
+
+
+def test_general_code_that_is_replayed_has_a_licence_too(tmp_path: Path) -> None:
+    """It is trained on whatever the base: the list has to have it, unless no step replays any."""
+    table = 'licences = ["MIT"]\n' + TABLE + model(tmp_path, "mit")
+    with house(tmp_path, table) as opened, pytest.raises(ConfigurationError) as told:
+        check_licence(opened)
+    assert str(told.value) == (
+        f"The general code that is replayed is under PSF-2.0, which isn't on the list of {tmp_path}/lib.toml: add it "
+        "to licences there, or set replay = 0 for each step"
+    )
+    with house(tmp_path, table + "[train.sft]\nreplay = 0\n") as opened:
+        check_licence(opened)
+        assert replayed(opened) == ()
+    with house(tmp_path, table.replace("[train]", '[train]\nrecipe = ["preference"]')) as opened:
+        assert replayed(opened) == ()
+    with house(tmp_path, TABLE + model(tmp_path, "mit")) as opened:
+        assert replayed(opened) == ("PSF-2.0",)
 
 
 def test_a_base_of_unknown_licence_is_refused_until_it_is_said(tmp_path: Path) -> None:
@@ -63,9 +81,9 @@ def test_a_base_of_unknown_licence_is_refused_until_it_is_said(tmp_path: Path) -
     table = model(tmp_path, "mit")
     (tmp_path / "README.md").unlink()
     with house(tmp_path, TABLE + table) as opened, pytest.raises(ConfigurationError, match="No licence of the base"):
-        check_base(opened)
+        check_licence(opened)
     with house(tmp_path, TABLE + table + 'licences = ["MIT"]\n') as opened:
-        check_base(opened)
+        check_licence(opened)
 
 
 class Moving(Repo):
@@ -106,4 +124,4 @@ def test_a_setting_that_cannot_be_is_told_before_the_run(tmp_path: Path) -> None
     """A wrong dtype is refused with what it may be, before anything is fetched or made."""
     table = model(tmp_path, "mit") + 'dtype = "int8"\n'
     with house(tmp_path, TABLE + table) as opened, pytest.raises(ConfigurationError, match="can't be 'int8'"):
-        check_base(opened)
+        check_licence(opened)

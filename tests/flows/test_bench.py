@@ -15,7 +15,7 @@ from flows.bench import CONTROL, SOLUTION, Asked, Bench, Sample
 from flows.judge import Options
 from flows.solve import _show as show_turns
 from flows.task_table import Summary, show
-from flows.tasks import Request, _all
+from flows.tasks import Request, drawn_of
 from registry.errors import LockedError
 from validators.execution.pool import Pool
 
@@ -40,7 +40,7 @@ def no_tell(_title: str, _done: int, _total: int, _note: str = "", /) -> None:
 def controls(pool: Pool, path: Path) -> dict[tuple[str, str], str]:
     """(arm, task) -> outcome of what is run of tasks without a model."""
     with closing(Bench(path, pool, Options(timeout_s=10), no_tell)) as bench:
-        return {(one.arm, one.task): one.outcome for one in _all(bench, TASKS, [], Request())}
+        return {(one.arm, one.task): one.outcome for one in drawn_of(bench, TASKS, [], Request())}
 
 
 def test_tasks_that_nothing_passes_are_seen(pool: Pool, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import statistics
 import subprocess
@@ -20,6 +21,8 @@ COMMANDS = [
     "train",
     "evaluate",
     "publish",
+    "experiment",
+    "prove",
     "status",
     "judge",
     "solve",
@@ -68,3 +71,20 @@ def test_an_unknown_option_is_the_users_error() -> None:
     done = subprocess.run([sys.executable, "-m", "flows.cli", "run", "x", "--nope"], capture_output=True, text=True)
     assert done.returncode == 2
     assert "--nope" in done.stderr
+
+
+def test_threads_wait_where_they_have_nothing_to_do() -> None:
+    """What torch reads when it is imported says that they don't spin, unless a person says otherwise."""
+    code = """
+import os, sys, flows.cli
+sys.argv = ["driftune", "--help"]
+try:
+    flows.cli.main()
+finally:
+    print(os.environ["OMP_WAIT_POLICY"])
+"""
+    cases: list[tuple[dict[str, str], str]] = [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")]
+    for told, wanted in cases:
+        environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | told
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[-1] == wanted

@@ -10,8 +10,9 @@ import pytest
 from flows.derivation import Mined
 from flows.house import House
 from flows.scraping import compare_key, scrape_key
-from flows.synthesis import _derive_key
-from registry.domain import Domain
+from flows.synthesis import _derive_key, changes, derive_key, mine_key
+from flows.validation import shard_key
+from registry.domain import Domain, WorkloadSpec
 from registry.records import Change, Release, Symbol
 from registry.settings import Settings
 from synth.migrated.behaviour import FOUND
@@ -63,3 +64,17 @@ def test_the_key_is_of_all_that_is_read_and_of_nothing_that_is_written(house: Ho
     compare(house, GONE, Change(old=OLD.id, new=NEW.id, symbol="lib.g", kind="removed"))
     keys.append(key(house))
     assert len(set(keys)) == 3
+
+
+def test_a_workload_reads_what_was_made_for_its_domain(house: House) -> None:
+    """What mining, running and deriving left has one key, whoever asks first; so both know the same changes."""
+    domain = house.domain.model_copy(update={"workload": {"w": WorkloadSpec()}})
+    for first in (0, 1):
+        asked = House(domain, house.settings).adapters[first]
+        assert (asked.domain.name, asked.owner) == (("d", "d-w")[first], "d")
+        assert derive_key(asked) == derive_key(house)
+        assert mine_key(asked, NEW) == mine_key(house, NEW)
+        assert shard_key(asked, "e", ["p"]) == shard_key(house, "e", ["p"])
+    learnt = with_replacements([GONE], {Rule("rename", "lib.f", "lib.k", GONE.id, "lib.f"): "p"})
+    house.finish("synth", "derive", [derive_key(house)], learnt, time.monotonic())
+    assert changes(House(domain, house.settings).adapters[1]) == changes(house) == list(learnt)

@@ -42,7 +42,7 @@ def test_a_trial_may_have_another_recipe() -> None:
         (0, "lora.rank=16", "the domain's own run"),
         (0, "price=2.5", "the domain's own run"),
         (0, "text.steps=3", "the domain's own run"),
-        (0, 'recipe=["preference", "rl"]', "No step 'rl' for .* found text, sft, preference"),
+        (0, 'recipe=["preference", "ppo"]', "No step 'ppo' for .* found text, sft, preference"),
         (0, "lora.r=8", "No setting 'r' in .*: it takes rank, alpha, rslora, dora"),
         (0, 'preference.loss=["sigmoid"]', "without 'sft'"),
         (0, "dpo.steps=3", "No table 'dpo' in .* found base_settings, lora, text, sft, preference"),

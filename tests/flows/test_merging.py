@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from finetune.bases import BaseModel, TinyBase
 from flows.house import House, open_house
 from flows.merging import merge_adapters
 from flows.scraping import scrape_key
+from flows.stages import complete_key
 from registry.client import load_adapter
 from registry.errors import ConfigurationError, WrongBaseError
 from registry.identity import sha256_of
@@ -23,6 +24,7 @@ from registry.records import Example, Page, Release, Run, Snapshot, SnapshotRow,
 from registry.store import Publication, Store
 from tests.finetune.lib_drift import OLD, TINY, general, sites
 from tests.finetune.trained import small, train
+from tests.finetune.writing import task, write_tasks
 
 TABLE = """\
 [[library]]
@@ -38,14 +40,17 @@ licences = ["MIT"]
 metric = "preference"
 general_limit = 10
 """
-DOMAINS = ("lib", "other")
+DOMAINS = {"lib": "MIT", "other": "BSD-3-Clause"}
+"""Domain -> the licence of its rows."""
 
 
 def rows(domain: str, split: str) -> list[Example]:
     """Call sites of a domain: six families to train on, fourteen others that are held out."""
     found = sites(6, 6) if split == "train" else sites(32, 2)[36 * 3 :]
     return [
-        dataclasses.replace(e, domain=domain, family=f"{domain}{e.family}", root=f"{domain}{e.root}", licence="MIT")
+        dataclasses.replace(
+            e, domain=domain, family=f"{domain}{e.family}", root=f"{domain}{e.root}", licence=DOMAINS[domain]
+        )
         for e in found
     ]
 
@@ -61,7 +66,9 @@ def furnish(domain: str, base: BaseModel) -> str:
     Path("domains", f"{domain}.toml").write_text(TABLE.format(name=domain, path=base.path))
     with opened(domain) as house:
         for version in ("1", "2"):
-            release = Release(library=domain, version=version, artifact_sha256=domain + version, licence="MIT")
+            release = Release(
+                library=domain, version=version, artifact_sha256=domain + version, licence=DOMAINS[domain]
+            )
             page = Page(release=release.id, url=f"pypi://{domain}", content_hash="h", kind="guide", path="guide.md")
             symbol = Symbol(release=release.id, path="lib.new_call", kind="function", signature="(a, *, other)")
             key = scrape_key(house, house.library.source[0], version)
@@ -74,13 +81,15 @@ def furnish(domain: str, base: BaseModel) -> str:
         listed = [SnapshotRow(snapshot=snapshot.id, example=e.id, split=s) for s, found in kept.items() for e in found]
         house.append([e for found in kept.values() for e in found])
         house.append([snapshot, *listed, work])
+        house.finish("refresh", "refresh", [complete_key(house)], [], time.monotonic(), {"decision": "publish"})
         return snapshot.id
 
 
 def publication(domain: str, base: BaseModel, snapshot: str) -> Publication:
     return Publication(
         domain=domain, library_range=f"{domain}>=2,<3", base=base.name, base_revision=base.revision,
-        fingerprint=base.fingerprint, snapshot=snapshot, run=domain, licences=("MIT",),
+        fingerprint=base.fingerprint, snapshot=snapshot, run=domain, licences=(DOMAINS[domain],),
+        notices={f"notices-{domain}-2-LICENSE": f"of {domain}\r\n"},
     )  # fmt: skip
 
 
@@ -101,9 +110,14 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         yield store
 
 
-def merged(capsys: pytest.CaptureFixture[str], name: str, weights: tuple[float, ...]) -> tuple[int, dict[str, Any]]:
+def merged(
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    weights: tuple[float, ...],
+    references: Sequence[str] = ("lib@stable", "other@v1"),
+) -> tuple[int, dict[str, Any]]:
     """The exit code, and what a program reads."""
-    code = merge_adapters(["lib@stable", "other@v1"], name, "cat", 0, weights, as_json=True)
+    code = merge_adapters(references, name, "cat", 0, weights, as_json=True)
     told: dict[str, Any] = json.loads(capsys.readouterr().out)
     return code, told
 
@@ -117,30 +131,76 @@ def test_what_both_gates_let_through_is_published(furnished: Store, capsys: pyte
     adapter = furnished.verify("both@stable")
     assert adapter.library_range == "lib>=2,<3; other>=2,<3"
     assert {row["split"].partition(" ")[0] for row in adapter.report["rows"]} == set(DOMAINS)
+    assert adapter.licences == ("BSD-3-Clause", "MIT")
+    for domain in DOMAINS:
+        notice = furnished.folder(adapter) / f"notices-{domain}-2-LICENSE"
+        assert notice.read_bytes() == f"of {domain}\r\n".encode()
     card = (furnished.folder(adapter) / "README.md").read_text()
     assert "`--enable-lora --max-lora-rank 16`" in card
     with opened("lib") as house:
         held = house.lake.read(SnapshotRow, "snapshot = $s", {"s": adapter.snapshot})
         assert {row.example for row in held} == {e.id for d in DOMAINS for e in rows(d, "train")}
-        lineage = house.lake.query("SELECT DISTINCT licence FROM lineage WHERE domain = 'both'").to_pylist()
-        assert lineage == [{"licence": "MIT"}]
+        lineage = house.lake.query("SELECT DISTINCT licence FROM lineage WHERE domain = 'both' ORDER BY 1").to_pylist()
+        assert lineage == [{"licence": "BSD-3-Clause"}, {"licence": "MIT"}]
+        [snapshot] = house.lake.read(Snapshot, "domain = 'both'")
+        each = {DOMAINS[d]: len({e.id for e in rows(d, "train")}) for d in DOMAINS}
+        assert (snapshot.licences, snapshot.counts) == (each, {"preference": {"train": sum(each.values())}})
         trials = house.lake.read(Run, "experiment")
         assert {run.domain for run in trials} == set(DOMAINS)
         before = house.lake.fingerprint()
         base = house.domain.train.base_settings["path"]
     assert load_adapter(base, "both@stable", registry=furnished.root)
-    assert merged(capsys, "both", (0.5, 0.5)) == (code, told)
+    file = str(Path("domains", "other.toml").absolute())
+    for named in (("lib@stable", "other@v1"), ("other@v1", "lib@stable"), (f"{file}@v1", "lib")):
+        assert merged(capsys, "both", (0.5, 0.5), named) == (code, told), "however they are named, it is the same trial"
     with opened("lib") as house:
         assert house.lake.fingerprint() == before
+    about = Publication(
+        domain="both", library_range=adapter.library_range, base=adapter.base, base_revision=adapter.base_revision,
+        fingerprint=adapter.fingerprint, snapshot=adapter.snapshot, run="later",
+    )  # fmt: skip
+    later = furnished.publish(furnished.folder(adapter), about)
+    assert merged(capsys, "both", (0.5, 0.5)) == (code, told)
+    assert furnished.channels("both") == {"stable": later.version}, "what a person has moved since stays"
+
+
+@pytest.mark.slow
+def test_the_tasks_of_one_domain_hold_a_merged_adapter_back(
+    furnished: Store, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """What both gates let through stays on candidate where a domain's tasks can't tell: stable never moves unasked."""
+    file = Path("domains", "lib.toml")
+    before = file.read_text()
+    file.write_text(f'{before}tasks = "{write_tasks(tmp_path / "tasks.jsonl", [task("double")])}"\n')
+    try:
+        with opened("lib") as house:
+            house.finish("refresh", "refresh", [complete_key(house)], [], time.monotonic(), {"decision": "publish"})
+        code, told = merged(capsys, "held", (0.5, 0.5))
+    finally:
+        file.write_text(before)
+        with opened("lib") as house:
+            house.finish("refresh", "refresh", [complete_key(house)], [], time.monotonic(), {"decision": "publish"})
+    assert (code, told["decision"], told["adapter"]) == (4, "candidate", "held@v1")
+    assert told["domains"][-1]["decision"] == "undecided"
+    assert "tasks that neither passes can't tell" in told["domains"][-1]["reason"]
+    assert furnished.channels("held") == {"candidate": 1}
 
 
 @pytest.mark.slow
 def test_what_a_gate_refuses_is_not_published(furnished: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    """A sum that comes to nothing gains nothing in either domain: refused with the reasons, and not published."""
+    """A sum that comes to nothing gains nothing: the first domain refuses with its reason, and nothing is published."""
+    training = furnished.root.parent / "training"
+    before = set(training.glob("merged-*"))
     code, told = merged(capsys, "nothing", (0.0, 0.0))
     assert (code, told["decision"], told["adapter"]) == (4, "rejected", None)
-    assert all("is not sure" in domain["reason"] for domain in told["domains"])
+    [asked] = told["domains"]
+    assert asked["domain"] == "lib", "the other one has nothing to say any more, and spends no try"
+    assert "is not sure" in asked["reason"]
     assert "nothing" not in furnished.domains()
+    [folder] = set(training.glob("merged-*")) - before
+    (folder / "adapter_config.json").write_text((folder / "adapter_config.json").read_text() + " ")
+    _, again = merged(capsys, "nothing", (0.0, 0.0))
+    assert again["domains"][0]["run"] != asked["run"], "a verdict is of the very bytes that were judged"
 
 
 @pytest.mark.slow
@@ -170,3 +230,7 @@ def test_what_cannot_be_one_is_refused(furnished: Store) -> None:
     furnished.publish(furnished.folder(adapter), stale, channel=None)
     with pytest.raises(ConfigurationError, match="other v2 was trained on another snapshot than the latest of other"):
         merging("lib", "other@v2")
+    file = Path("domains", "other.toml")
+    file.write_text('licences = ["MIT", "PSF-2.0"]\n' + file.read_text())
+    with pytest.raises(ConfigurationError, match=r"other isn't as its file.* are now: run driftune run other first"):
+        merging("lib", "other@v1")

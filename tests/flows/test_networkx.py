@@ -100,8 +100,8 @@ def test_general_code_is_at_most_ten_percent_worse(scheduled: Scheduled) -> None
 
 
 def test_the_gate_is_honest_on_the_stored_scores(scheduled: Scheduled) -> None:
-    """It accepts at most 3% of 2,000 draws with signs flipped by family, and 80% with a gain of 0.15 planted."""
+    """It accepts at most 3% of 2,000 draws with signs flipped by family, and 80% of 1,000 with 0.15 planted."""
     lake = Lake(str(scheduled.home / "lake"), scheduled.home)
     found = intervals.family_differences(lake.read(Score), split="context", metric="choice@1")
     assert intervals.accepted_by_chance(found, draws=2000) <= 0.03
-    assert intervals.accepted_when_planted(found, 0.15) >= 0.80
+    assert intervals.accepted_when_planted(found, 0.15, draws=1000) >= 0.80  # of 100 draws, 8 more or less are chance

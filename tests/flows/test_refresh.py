@@ -21,25 +21,21 @@ from flows.synthesis import candidates
 from registry.identity import sha256_of_bytes
 from registry.lake import Lake
 from registry.records import Verdict
-from tests.flows.runs import driftune, kill_when, query, small_domain, start
+from tests.flows.runs import driftune, kill_when, query, start
 from validators.parts import programs_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-ONE, FOUR = ({"DRIFTUNE_SANDBOX__WORKERS": str(n)} for n in (1, 4))
+FOUR = {"DRIFTUNE_SANDBOX__WORKERS": "4"}
 """Processes that generate and validate."""
 
 COUNTS = "select (select count(*) from examples) e, (select count(*) from verdicts) v, (select count(*) from runs) r"
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def finished(small_run: tuple[Path, Path]) -> tuple[Path, Path]:
     """The domain file and home of an undisturbed run by one process."""
-    folder = tmp_path_factory.mktemp("small")
-    domain, home = small_domain(folder), folder / "home"
-    done = driftune(home, "run", str(domain), **ONE)
-    assert done.returncode == 4, done.stderr + done.stdout
-    return domain, home
+    return small_run
 
 
 def files(home: Path, table: str) -> int:

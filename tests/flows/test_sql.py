@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from flows.completion import Words
+from flows.line_editing import Words
 from flows.sql import run_sql
 from registry.errors import ConfigurationError
 from registry.lake import Lake

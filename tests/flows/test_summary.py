@@ -73,6 +73,7 @@ def test_summary_shows_all_that_a_run_leaves() -> None:
         "The gate says publish: choice@1 gains", "The adapter lies in /somewhere/networkx/v1",
     ):  # fmt: skip
         assert text in shown
+    assert "95%" not in shown  # at a further decision on a held-out set intervals are wider
     assert [line.split()[0] for line in closing_lines(SUMMARY)[2:]] == ["driftune", "driftune"]
     assert "base+docs" not in shown.split("What the gate saw")[1].split("The gate says")[0]
 

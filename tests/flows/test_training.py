@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import dataclasses
+import gc
 import json
+import platform
 import shutil
+import time
+import weakref
 from collections.abc import Iterator
 from contextlib import closing
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from finetune.bases import TinyBase
+from finetune import completions, tuning
+from finetune.bases import BaseModel, TinyBase
 from flows.batches import perform
+from flows.curation import snapshot_id
+from flows.evaluation import EVALUATE_PART, decision_of, evaluate_key, evaluate_stage
 from flows.house import House, open_house
-from flows.training import base_model, run_id, train_key, train_stage, tuned_adapter
-from registry.errors import TrainingError
+from flows.publication import publish_key
+from flows.scraping import scrape_key
+from flows.training import base_model, run_id, train_key, train_stage, trained, tuned_adapter
+from registry.domain import with_table
+from registry.errors import ConfigurationError, TrainingError
 from registry.identity import sha256_of
-from registry.records import Snapshot, SnapshotRow, Work
+from registry.records import ARMS, Release, Score, Snapshot, SnapshotRow, Symbol, Work
 from registry.settings import Settings
+from registry.storage import write_file
 from tests.finetune.lib_drift import OLD, TINY, sites
+from tests.finetune.proven import proven
 
 TABLE = """\
 [[library]]
@@ -66,43 +81,72 @@ def other(house: House) -> None:
 
 
 def test_what_was_trained_is_no_adapter_of_a_base_that_came_since(house: House) -> None:
-    """With other files in the base's folder its adapter isn't given out, killed before its end or finished."""
+    """With other files in the base's folder the adapter of a finished training isn't given out."""
+    perform(train_stage, house)
+    began = base_model(house).fingerprint
+    config = Path(house.domain.train.base_settings["path"]) / "tokenizer_config.json"
+    kept = config.read_text()
+    for there in (True, False):
+        other(house)
+        with pytest.raises(TrainingError, match=f"was done on {began}: put that one back, or set another .train. seed"):
+            tuned_adapter(house)
+        config.write_text(kept)
+        assert tuned_adapter(house)[1].is_dir()
+        if there:
+            shutil.rmtree(house.folder("training"))  # the lake still knows
+    other(house)
+    house.domain = with_table(house.domain, "train", house.domain.train.model_dump() | {"seed": 1})
+    perform(train_stage, house)
+    assert tuned_adapter(house)[1].is_dir(), "what the refusal says to do helps"
 
-    def stop(_title: str, done: int, _total: int, _note: str = "", /) -> None:
+
+def test_half_a_training_is_begun_anew_where_it_would_go_on_as_another(house: House) -> None:
+    """After an update, on another machine or base no half is trained in another way: running again finishes it."""
+    begun = house.folder("training") / train_key(house)[:16] / "begun.json"
+    told: list[str] = []
+
+    def stop(title: str, done: int, _total: int, _note: str = "", /) -> None:
+        told.append(title)
         if done == 1:
             raise KeyboardInterrupt
 
     house.tell = stop
     with pytest.raises(KeyboardInterrupt):
         perform(train_stage, house)
+    now = json.loads(begun.read_text())
+    (begun.parent / "half").touch()
+    begun.write_text(json.dumps(now | {"base": "f", "loading": "bfloat16 on cuda", "torch": "torch 0.1"}))
+    with pytest.raises(KeyboardInterrupt):
+        perform(train_stage, house)
+    assert "Train anew, as half of it was trained with another base, loading, torch" in told
+    assert json.loads(begun.read_text()) == now
+    assert not (begun.parent / "half").exists()
+    (begun.parent / "half").touch()
+    begun.write_text(json.dumps(now | {"general": "general code 0"}))
     house.tell = lambda *_: None
-    began = base_model(house).fingerprint
-    config = Path(house.domain.train.base_settings["path"]) / "tokenizer_config.json"
-    kept = config.read_text()
-    other(house)
-    for finished in (False, True):
-        with pytest.raises(TrainingError, match=f"has fingerprint .*was begun on {began}: put that one back"):
-            tuned_adapter(house) if finished else perform(train_stage, house)
-        config.write_text(kept)
-        perform(train_stage, house)
-        assert tuned_adapter(house)[1].is_dir()
-        other(house)
-        shutil.rmtree(house.folder("training"))  # the lake still knows
-
-
-def test_half_a_training_goes_on_as_it_was_loaded(house: House) -> None:
-    """Where another machine, or an update, would load the base in another way, the second half isn't trained so."""
-    begun = house.folder("training") / train_key(house)[:16] / "begun.json"
-    begun.parent.mkdir(parents=True)
-    mark = base_model(house).fingerprint
-    begun.write_text(json.dumps({"base": mark, "loading": "bfloat16 on cuda"}))
-    with pytest.raises(TrainingError, match=r"begun with bfloat16 on cuda.*go on with float32 on the CPU"):
-        perform(train_stage, house)
-    begun.unlink()
     perform(train_stage, house)
-    assert json.loads(begun.read_text())["base"] == mark
-    begun.write_text(json.dumps({"base": mark, "loading": "bfloat16 on cuda"}))
+    assert (begun.parent / "half").exists(), "nothing is replayed here: general code is no matter"
+    assert now["torch"] == f"torch {metadata.version('torch')}"
+    begun.write_text(json.dumps(now | {"loading": "bfloat16 on cuda"}))
     assert tuned_adapter(house)[1].is_dir()  # finished: how it is loaded from now on changes nothing of it
+
+
+def test_half_a_training_is_of_the_general_code_that_it_replays(house: House) -> None:
+    """Another Python brings another standard library."""
+    replaying = with_sft(house, replay=0.5)
+    begun = replaying.folder("training") / train_key(replaying)[:16] / "begun.json"
+    mark = base_model(house).fingerprint
+    write_file(begun, json.dumps({"base": mark, "general": "general code 0"}).encode(), "a training")
+    perform(train_stage, replaying)
+    assert json.loads(begun.read_text())["general"] != "general code 0"
+
+
+def test_a_window_that_the_base_does_not_take_is_told_before_the_training(house: House) -> None:
+    """Not after hours of it, and each night again."""
+    wide = dataclasses.replace(house, domain=with_table(house.domain, "gate", {"window": 1 << 20}))
+    with pytest.raises(ConfigurationError, match=r"\[gate\] window can't be 1048576"):
+        perform(train_stage, wide)
+    assert not list(house.folder("training").rglob("*"))
 
 
 def test_only_what_the_gate_judged_is_given_out(house: House) -> None:
@@ -116,3 +160,118 @@ def test_only_what_the_gate_judged_is_given_out(house: House) -> None:
         tuned_adapter(house)
     weights.write_bytes(kept)
     assert tuned_adapter(house)[1] == folder
+
+
+def scrape(house: House) -> None:
+    """Writes down that both releases are scraped."""
+    for version in house.library.versions:
+        release = Release(library="lib", version=version, artifact_sha256=version, licence="MIT")
+        symbol = Symbol(release=release.id, path="lib.new_call", kind="function", signature="(a, *, other)")
+        key = scrape_key(house, house.library.source[0], version)
+        house.finish("scrape", "pypi@1", [key], [release, symbol], time.monotonic(), {"release": release.id})
+
+
+def test_what_else_a_run_left_is_evaluated_before_it_is_published(house: House) -> None:
+    """Loaded in another way, the same run leaves another adapter: the gate's yes to the first says nothing of it."""
+    scrape(house)
+    perform(train_stage, house)
+    said = {"decision": "publish", "reason": "Better than its base"}
+    house.finish("evaluate", EVALUATE_PART, [evaluate_key(house)], [], time.monotonic(), said)
+    assert evaluate_stage(house) == []
+    loaded = {**house.domain.train.base_settings, "dtype": "bfloat16"}
+    table = {**house.domain.train.model_dump(), "base_settings": loaded}
+    other = dataclasses.replace(house, domain=with_table(house.domain, "train", table))
+    perform(train_stage, other)
+    assert run_id(other) == run_id(house)
+    assert trained(other).adapter_sha256 != trained(house).adapter_sha256
+    assert len(evaluate_stage(other)) == 1
+    assert publish_key(other) != publish_key(house)
+
+
+def test_other_docs_are_another_evaluation(house: House) -> None:
+    """What is shown in prompts decides what the gate sees: with other modules kept from it, it is asked anew."""
+    scrape(house)
+    perform(train_stage, house)
+    private = house.library.model_copy(update={"private": ("lib.core",)})
+    other = dataclasses.replace(house, domain=house.domain.model_copy(update={"library": (private,)}))
+    assert evaluate_key(other) != evaluate_key(house)
+
+
+def test_an_update_asks_nothing_anew(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was decided stays decided with another Python: what a run calls finished is no error in `publish`."""
+    scrape(house)
+    perform(train_stage, house)
+    said = {"decision": "rejected", "reason": "Rejected"}
+    house.finish("evaluate", EVALUATE_PART, [evaluate_key(house)], [], time.monotonic(), said)
+    monkeypatch.setattr(platform, "python_version", lambda: "3.11.99")
+    assert evaluate_stage(house) == []
+    assert decision_of(house) == said
+
+
+def test_one_model_is_in_memory_at_a_time(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All arms are scored though the base is gone when the adapter is loaded; the decision says what was asked."""
+    scrape(house)
+    held_out = sites(4, 1)[2 * 3 :]
+    listed = [SnapshotRow(snapshot=snapshot_id(house), example=row.id, split="context") for row in held_out]
+    house.append([*held_out, *listed])
+    perform(train_stage, house)
+    loaded: list[weakref.ref[Any]] = []
+    load = tuning.load
+
+    def loading(base: BaseModel) -> tuple[Any, Any]:
+        gc.collect()
+        assert [model for model in loaded if model() is not None] == []
+        model, tokenizer = load(base)
+        loaded.append(weakref.ref(model))
+        return model, tokenizer
+
+    monkeypatch.setattr(tuning, "load", loading)
+    perform(evaluate_stage, house)
+    assert len(loaded) == 2
+    assert {score.arm for score in house.lake.read(Score, "metric = 'choice@1'")} == set(ARMS)
+    result = house.result(evaluate_key(house)) or {}
+    assert result["adapter"] == trained(house).adapter_sha256
+    assert (result["run"], result["decision"]) == (run_id(house), "undecided")
+
+
+def with_sft(house: House, **settings: Any) -> House:
+    """The same with other settings of `[train.sft]`."""
+    train = house.domain.train
+    return dataclasses.replace(
+        house, domain=with_table(house.domain, "train", {**train.model_dump(), "sft": {**train.sft, **settings}})
+    )
+
+
+def test_docs_in_prompts_are_of_the_training(house: House) -> None:
+    """Other documentation is another training where some of it is trained on, and no other where none is."""
+    scrape(house)
+    plain, docs = house, with_sft(house, docs=0.5)
+    keys = []
+    for one in (plain, docs):
+        more = dataclasses.replace(one, domain=with_table(one.domain, "gate", {"docs": 3}))
+        keys.append((train_key(one), train_key(more)))
+    assert keys[0][0] == keys[0][1]
+    assert len({*keys[0], *keys[1]}) == 3
+
+
+def test_rows_of_every_kind_and_docs_are_trained_on(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs and documentation come from the lake; of the documentation what is held out is cut."""
+    scrape(house)
+    rows = proven(2)
+    made = [*rows.examples, *rows.programs.values()]
+    house.append(
+        [*made, *(SnapshotRow(snapshot=snapshot_id(house), example=r.id, split="train") for r in rows.examples)]
+    )
+    seen: list[Any] = []
+    encoded = completions.encoded
+
+    def seeing(tasks: Any, tokenizer: Any, max_tokens: int) -> Any:
+        seen.extend(tasks)
+        return encoded(tasks, tokenizer, max_tokens)
+
+    monkeypatch.setattr(completions, "encoded", seeing)
+    mixed = with_sft(house, batch=8, steps=1, max_tokens=200, mix={"bug": 0.25, "edit": 0.25}, docs=1.0)
+    perform(train_stage, mixed)
+    assert sorted(task.kind for task in seen) == ["bug"] * 2 + ["calls"] * 4 + ["edit"] * 2
+    assert all(task.docs.best("new_call") for task in seen)
+    assert trained(mixed).recipe["sft"]["mix"] == {"edit": "0.25", "bug": "0.25"}

@@ -341,7 +341,7 @@ def test_the_latest_snapshot_is_that_of_the_latest_curation(lake: Lake) -> None:
 
 
 def test_lineage_goes_from_an_adapter_to_pages_and_licences(lake: Lake) -> None:
-    """Each row that an adapter was trained on stands with its page and licence."""
+    """Each row that an adapter was trained on stands with its page and licence, those too of what it goes on from."""
     bench = Bench()
     example = bench.example("text", {})
     snapshot = bench.write(lake)
@@ -352,6 +352,11 @@ def test_lineage_goes_from_an_adapter_to_pages_and_licences(lake: Lake) -> None:
     lake.append([adapter])
     (row,) = rows(lake, "SELECT * FROM lineage")
     assert (row["adapter"], row["example"], row["licence"], row["page"]) == (adapter.id, example.id, "MIT", PAGE.id)
+    later = dataclasses.replace(adapter, version=2, snapshot="nothing of its own", started_from=adapter.id)
+    lake.append([later, dataclasses.replace(later, version=3, started_from=later.id)])
+    found = rows(lake, "SELECT version, example, snapshot FROM lineage ORDER BY version")
+    assert found == [{"version": n, "example": example.id, "snapshot": snapshot.id} for n in (1, 2, 3)]
+    assert len(rows(lake, "FROM lineage_as_of(now()::TIMESTAMP)")) == 3
 
 
 def test_spend_sums_work(lake: Lake) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from registry.client import canary, check_base, load_adapter, mean_logprob
+from registry.client import TOLERANCE, canary, check_base, load_adapter, mean_logprob
 from registry.errors import ConfigurationError, RegistryError, WrongBaseError
 from registry.fingerprint import fingerprint
 from registry.store import Publication, Store
@@ -174,6 +174,21 @@ def test_wrong_base_is_refused(made: tuple[Store, Path], tmp_path: Path, way: st
             with_plain_peft(other, adapter)
 
 
+def test_a_base_whose_tokenizer_is_not_fetched_yet_is_told(made: tuple[Store, Path], tmp_path: Path) -> None:
+    """In the Hub's cache lies what was asked for: the right base is one only when its tokenizer was loaded too."""
+    store, base = made
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for path in base.iterdir():
+        if not path.name.startswith("tokenizer"):
+            shutil.copyfile(path, copy / path.name)
+    with pytest.raises(WrongBaseError, match=r"No tokenizer is there, .*: load the base's first"):
+        check_base(copy, store.resolve("networkx"))
+    for path in base.glob("tokenizer*"):
+        shutil.copyfile(path, copy / path.name)
+    check_base(copy, store.resolve("networkx"))
+
+
 def test_added_chat_template_is_refused(made: tuple[Store, Path], tmp_path: Path) -> None:
     """Another chat template makes other prompts."""
     store, base = made
@@ -204,6 +219,29 @@ def test_model_in_bfloat16_is_within_its_tolerance(made: tuple[Store, Path]) -> 
     store, base = made
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16)
     assert load_adapter(model, "networkx", registry=store.root)
+
+
+def test_quantised_model_is_within_its_tolerance(made: tuple[Store, Path]) -> None:
+    """Weights of few bits in float32 aren't taken for another base; those of another model still are."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    store, base = made
+    for scale, fits in ((1.0, True), (3.0, False)):
+        model = AutoModelForCausalLM.from_pretrained(base)
+        model.is_quantized = True  # as transformers' quantizers leave it
+        with torch.no_grad():
+            for name, weight in model.named_parameters():
+                if "proj" in name:
+                    step = weight.abs().amax(dim=1, keepdim=True) / 7  # sixteen levels a row
+                    weight.copy_((weight / step).round() * step * scale)
+        if fits:
+            loaded = load_adapter(model, "networkx", registry=store.root)
+            stored = json.loads((store.folder(store.resolve("networkx")) / "canary.json").read_text())
+            assert max(abs(mean_logprob(loaded, r["ids"]) - r["logprob"]) for r in stored) > TOLERANCE["float32"]
+        else:
+            with pytest.raises(WrongBaseError, match="quantised weights and float32"):
+                load_adapter(model, "networkx", registry=store.root)
 
 
 def test_model_without_files_is_refused(made: tuple[Store, Path]) -> None:

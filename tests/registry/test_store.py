@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import multiprocessing
 from pathlib import Path
@@ -58,6 +59,23 @@ def published(tmp_path: Path, run: str = "run-1", weights: bytes = b"weights") -
     store = Store(tmp_path / "registry")
     store.publish(adapter_folder(tmp_path / run, weights), publication(run))
     return store
+
+
+@pytest.mark.parametrize(
+    ("licences", "named"),
+    [
+        (("MIT OR Apache-2.0",), "MIT OR Apache-2.0"),
+        (("BSD-3-Clause", "MIT"), "BSD-3-Clause AND MIT"),
+        (("BSD-3-Clause", "MIT OR Apache-2.0"), "BSD-3-Clause AND (MIT OR Apache-2.0)"),
+        ((), "unknown"),
+    ],
+)
+def test_the_card_names_all_licences_in_one_expression(tmp_path: Path, licences: tuple[str, ...], named: str) -> None:
+    """A choice that one of them leaves is no choice among all."""
+    store = Store(tmp_path / "registry")
+    about = dataclasses.replace(publication(), licences=licences)
+    adapter = store.publish(adapter_folder(tmp_path / "one"), about)
+    assert f"\nlicense_name: {named}\n" in (store.folder(adapter) / "README.md").read_text()
 
 
 def test_published_version_is_whole_and_stable_points_to_it(tmp_path: Path) -> None:
@@ -118,7 +136,8 @@ def test_card_shows_the_arms_side_by_side() -> None:
          "ci_low": value - 0.1, "ci_high": value + 0.1}
         for arm, value in arms.items()
     ]  # fmt: skip
-    [_, _, line] = table(rows).splitlines()
+    [head, _, line] = table(rows).splitlines()
+    assert "| interval |" in head  # of 95% at the first decision on a held-out set alone
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells == [
         "context", "choice@1", "0.200", "0.300", "0.500", "0.550", "+0.300", "[+0.200, +0.400]", "90", "30"

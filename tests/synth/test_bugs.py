@@ -10,8 +10,9 @@ import pytest
 
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Program
+from registry.text import distance
 from synth.bugs import NAMES, SEVERAL, SYNTAX, mutate
-from synth.mutated.difficulty import distance, edit_distance
+from synth.mutated.difficulty import edit_distance
 from synth.mutated.slips import comments
 from synth.mutated.taxonomy import MISTAKES
 from synth.vocabulary import Library

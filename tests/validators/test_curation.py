@@ -228,11 +228,9 @@ def test_what_is_asked_names_no_held_out_function() -> None:
         text: bench.test(f"import lib\nr = lib.other({1000 + len(text)})\n", texts={"prompt": text}).id
         for text in (f"As in the docs of `lib.{UNSEEN}`.", "As in the docs of others.", fenced)
     }
-    removed, split, _ = bench.curate()
-    first, second, third = asking.values()
-    assert removed[first].rule == "held-out"
-    assert second in split
-    assert third in split  # a method of that name, in code: what that means is read in the row's programs
+    _, split, _ = bench.curate()
+    # in code, a method of that name: what it means is read in the row's programs
+    assert [split[name] for name in asking.values()] == [SYMBOL, TRAIN, TRAIN]
     assert not list(leaks(split, bench.examples, bench.programs, FAMILIES))
 
 
@@ -240,7 +238,7 @@ def test_what_is_asked_names_no_held_out_function() -> None:
 
 
 def test_rules_come_in_order_and_only_the_first_is_named() -> None:
-    """Of several reasons a row is removed for the first: outdated, proof, licence, duplicate, held-out."""
+    """Of several reasons a row is removed for the first: outdated, proof, licence, duplicate."""
     bench = Bench()
     bench.site(UNSEEN, "lib/tests/b.py")
     code = f"import lib\nr = lib.{UNSEEN}(5)\n"
@@ -254,10 +252,10 @@ def test_rules_come_in_order_and_only_the_first_is_named() -> None:
     bench.verdicts |= {(p, OLD): v for (p, _), v in bench.verdicts.items()}
     scouted = (_parts(rows["outdated"])["programs"]["answer"], NEW)
     bench.verdicts[scouted] = replace(bench.verdicts[scouted], outcome="error")
-    removed, _, _ = bench.curate()
+    removed, split, _ = bench.curate()
     found = {rule: removed[row.id].rule for rule, row in rows.items()}
     assert found == {rule: rule for rule in rows}
-    assert [removed[name].rule for name in same] == ["held-out", "duplicate"]
+    assert (split[same[0]], removed[same[1]].rule) == (SYMBOL, "duplicate")
 
 
 def test_old_rows_do_not_enter_where_they_still_hold_either() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from registry.records import Example
 from tests.validators.test_curation import FAMILIES, UNSEEN, Bench, full
 from validators.curation.leaks import leaks
+from validators.splits import SYMBOL
 
 
 def parts_of(example: Example) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def test_further_tasks_leave_the_splits_as_they_are() -> None:
 
 
 def test_what_quotes_a_held_out_name_stays_out() -> None:
-    """A gap that quotes a held-out definition, or its file's name, is left out; the check for leaks finds it too."""
+    """A gap that quotes a held-out definition, or its file's name, isn't trained on; the check for leaks finds it."""
     bench = full()
     for argument, name, module in (("1000", UNSEEN, "core"), ("3000", "another", UNSEEN), ("2000", "other", "core")):
         answer = bench.run(f"import lib\nr = lib.other({argument})\n", "passed")
@@ -55,8 +56,8 @@ def test_what_quotes_a_held_out_name_stays_out() -> None:
         empty = bench.run("import lib\nr = lib.other()\n", "error")
         bench.add("fim", {"whole": answer, "empty": empty}, texts=gap | {"context": [quoted]})
     *told, clean = list(bench.examples.values())[-3:]
-    removed, splits, _ = bench.curate()
-    assert all(removed[row.id].rule == "held-out" for row in told)
+    _, splits, _ = bench.curate()
+    assert [splits[row.id] for row in told] == [SYMBOL, SYMBOL]
     assert splits[clean.id] == "train"
     back = splits | {row.id: "train" for row in told}
     found = list(leaks(back, bench.examples, bench.programs, FAMILIES))

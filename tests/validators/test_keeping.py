@@ -14,7 +14,8 @@ from validators.curation.copies import Copies
 from validators.curation.curate import CUT, Lot, curate
 from validators.curation.forms import Forms
 from validators.curation.leaks import leaks
-from validators.splits import CONTEXT, SYMBOL, TRAIN
+from validators.parts import measured
+from validators.splits import CONTEXT, DEV, SYMBOL, TRAIN
 
 SECRET = "AKIA" + "IOSFODNN7EXAMPL3"
 TASK = "def task(values):\n    return [abs(v - 3) ** 2 for v in values if v not in {7, 8, 9} and v != 11]\n"
@@ -121,13 +122,36 @@ def test_copies_of_held_out_sites_are_not_trained_on() -> None:
     page = bench.text(f"A page.\n\n```python\n{renamed}\n```\n\nMore of {SEEN}.\n", file="docs/page.md")
     other = bench.test(f"import lib\n{steps}r = lib.other(7)\n", file="lib/tests/far.py")
     removed, split, cut = curated(lot(bench))
-    assert [removed[c.id].rule for c in copies] == ["held-out", "held-out"]
-    assert removed[copies[0].id].detail.endswith("a site of context")
+    assert [split[c.id] for c in copies] == [CONTEXT, SYMBOL]
     assert removed[page.id].rule == "held-out"
     assert split[other.id] == TRAIN
     assert site.id in split
     assert not list(leaks(split, bench.examples | cut, bench.programs, FAMILIES))
     assert {e.releases[-1] for e in copies} == {NEW}
+
+
+def test_nothing_is_evaluated_on_that_is_trained_on_elsewhere() -> None:
+    """Of rows of other kinds, those that a training row or page has nearly the same are left out of evaluation."""
+    bench = full()
+    steps = "".join(f"x{n} = lib.other({n}, {n * n})\n" for n in range(12))
+    split = curated(lot(bench))[1]
+    file = next(e.file for e in bench.examples.values() if split[e.id] == CONTEXT and e.family == f"lib.{SEEN}")
+    code = "import lib\n{}{} = lib." + SEEN + "({})\nr = {}\n"
+    elsewhere = bench.test(code.format(steps, "a", 700, "a"), file="lib/tests/elsewhere.py")
+    copied = bench.test(code.format(steps, "b", 701, "b"), file=file)
+    loops = "".join(f"for y{n} in range({n + 100}):\n    lib.other(str(y{n}), k={n})\n" for n in range(12))
+    paged = bench.test(code.format(loops, "c", 702, "c"), file=file)
+    alone = bench.test(code.format("", "d", 703, "[d, *(n for n in range(9) if n % 2)]"), file=file)
+    bench.text(f"A page.\n\n```python\n{bench.programs[measured(paged)].code}```\n", file="docs/page.md")
+    removed, split, cut = curated(lot(bench))
+    assert [split.get(e.id) for e in (elsewhere, copied, paged, alone)] == [TRAIN, None, None, CONTEXT]
+    assert removed[copied.id].detail == f"{elsewhere.id}, which is trained on, copies it"
+    assert not list(leaks(split, bench.examples | cut, bench.programs, FAMILIES))
+    unseen = next(e for e in bench.examples.values() if split.get(e.id) == SYMBOL and e.kind == "test")
+    same = bench.add("fim", {"whole": measured(unseen)})
+    for where, told in ((TRAIN, "which is held out"), (DEV, "tuning sees dev alone")):
+        found = list(leaks(split | {same.id: where}, bench.examples | cut, bench.programs, FAMILIES))
+        assert any(line.startswith(same.id) and line.endswith(told) for line in found)
 
 
 def test_the_program_of_a_held_out_method_is_not_trained_on() -> None:
@@ -145,7 +169,9 @@ def test_the_program_of_a_held_out_method_is_not_trained_on() -> None:
         bench.test("import lib\nr = lib.f().push(3)\n"),
     ]
     copies = Copies([held], bench.programs, Forms(bench.programs))
-    assert copies.of_rows([*same, alike, *others]) == dict.fromkeys((e.id for e in (*same, alike)), held.id)
+    assert copies.of_rows([*same, alike, *others]) == dict.fromkeys(
+        (e.id for e in (*same, alike)), frozenset({held.id})
+    )
     splits = {held.id: SYMBOL, **{e.id: TRAIN for e in others}}
     assert not list(leaks(splits, bench.examples, bench.programs, FAMILIES))
     found = list(leaks(splits | {e.id: TRAIN for e in same}, bench.examples, bench.programs, FAMILIES))

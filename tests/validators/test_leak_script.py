@@ -11,17 +11,18 @@ from registry.lake import Lake
 from registry.records import Example, Snapshot, SnapshotRow, Work
 from tests.validators.test_curation import CHANGES, NEW, OLD, SEEN, TUNING, UNSEEN, Bench, full, symbols
 from validators.curation.curate import curate
-from validators.splits import CONTEXT, TRAIN
+from validators.parts import measured
+from validators.splits import CONTEXT, DEV, SYMBOL, TRAIN
 
 ROOT = Path(__file__).parents[2]
 
 
-def search(home: Path, bench: Bench, planted: list[Example]) -> tuple[int, str]:
-    """The script's exit status and words on a home with the bench's curation, and these rows planted into training."""
+def search(home: Path, bench: Bench, planted: list[Example], split: str = TRAIN) -> tuple[int, str]:
+    """The script's exit status and words on a home with the bench's curation, and these rows planted into a split."""
     rows = list(curate(bench.lot(), "key"))
     snapshot = next(r for r in rows if isinstance(r, Snapshot))
     examples = {e.id: e for e in (*bench.examples.values(), *planted, *(r for r in rows if isinstance(r, Example)))}
-    rows += [SnapshotRow(snapshot=snapshot.id, example=e.id, split=TRAIN) for e in planted]
+    rows += [SnapshotRow(snapshot=snapshot.id, example=e.id, split=split) for e in planted]
     done = Work(key="key", stage="curate", domain="d", part="curate", outputs=1, result={"snapshot": snapshot.id})
     known = [*symbols(OLD), *symbols(NEW), *CHANGES]
     lake = Lake(str(home / "lake"), home)
@@ -55,6 +56,7 @@ def test_what_is_planted_is_found(tmp_path: Path) -> None:
     more = Bench()
     more.programs = bench.programs
     bench.site("Tree", "lib/tests/tree.py")
+    task = next(e for e in bench.examples.values() if split.get(e.id) == CONTEXT and e.kind == "test")
     text = f"{held.parts['prompt']}{held.parts['chosen']}\n"
     planted = {
         more.test(f"from lib.core import {UNSEEN} as f\nr = f(1)\n").id: UNSEEN,
@@ -69,6 +71,7 @@ def test_what_is_planted_is_found(tmp_path: Path) -> None:
         more.text("A page.\n\n>>> tree = grown()\n>>> tree.prune(3).size\n").id: "calls prune",
         more.test(f"{text}r = r\n", file="lib/tests/elsewhere.py").id: "copies",
         more.test("r = 1\n", root=held.root).id: "shares its root",
+        more.add("locate", {"original": measured(task)}, file="lib/tests/elsewhere.py").id: "holds the program",
     }
     status, said = search(tmp_path, bench, list(more.examples.values()))
     lines = said.splitlines()
@@ -76,3 +79,19 @@ def test_what_is_planted_is_found(tmp_path: Path) -> None:
     for name, what in planted.items():
         assert any(line.startswith(name) and what in line for line in lines), (name, what, said)
     assert all(line.partition(" ")[0] in planted for line in lines[:-1])
+
+
+def test_what_stands_in_two_evaluation_splits_is_found(tmp_path: Path) -> None:
+    """A root in two splits is a leak, and so is a program of `dev`, which tuning sees, in another one."""
+    bench, more = full(), Bench()
+    split = {r.example: r.split for r in curate(bench.lot(), "key") if isinstance(r, SnapshotRow)}
+    unseen = [e for e in bench.examples.values() if split.get(e.id) == SYMBOL and e.kind == "test"]
+    planted = [
+        more.add("fim", {"whole": measured(unseen[0])}),
+        more.add("fim", {"whole": bench.run("r = 1\n", "passed")}, root=unseen[1].root),
+    ]
+    status, said = search(tmp_path, bench, planted, DEV)
+    lines = said.splitlines()
+    assert status == 1
+    assert any(line.startswith(planted[0].id) and line.endswith("has a program in dev, symbol") for line in lines)
+    assert any(line.startswith(planted[1].id) and line.endswith("has a root in dev, symbol") for line in lines)

@@ -15,6 +15,7 @@ from registry.records import Example, Page, Program
 from scrapers.changes import find_changes
 from scrapers.pypi import PyPISource
 from validators.curation.leaks import leaks
+from validators.parts import measured
 from validators.references import Reader
 from validators.splits import CONTEXT, DEV, SYMBOL, TRAIN, Assignment, assign, hubs, plan
 
@@ -31,9 +32,14 @@ class Library:
     families: Families
 
     def assigned(self, salt: str = "driftune") -> Assignment:
-        tests = {e.id: self.naming[e.id] for e in self.examples.values() if e.kind == "test"}
-        drawn = plan(salt, self.examples.values(), hubs(tests, 0.1))
-        return assign(self.examples.values(), self.naming, drawn)
+        tests = [e for e in self.examples.values() if e.kind == "test"]
+        drawn = plan(salt, self.examples.values(), hubs({e.id: self.naming[e.id] for e in tests}, 0.1))
+        sites: dict[str, set[str]] = {}
+        for e in self.examples.values():
+            if e.kind != "test" and drawn.of_site(e) != TRAIN:
+                sites.setdefault(measured(e), set()).add(e.id)
+        copied = {e.id: frozenset(sites[measured(e)]) for e in tests if measured(e) in sites}
+        return assign(self.examples.values(), self.naming, drawn, copied=copied)
 
     def sites(self, split: dict[str, str], where: str) -> Counter[str]:
         return Counter(

@@ -120,20 +120,60 @@ def test_assignment_leaks_nothing(rows: list[tuple[str, str, int, set[str]]], hu
         if s == TRAIN:
             assert not naming[i] & unseen
             assert not {(f, examples[i].file) for f in naming[i]} & held
-        else:
-            assert examples[i].kind == "preference"
+        elif examples[i].kind == "preference":
             assert examples[i].family not in hub
+        elif s == CONTEXT:
+            assert not naming[i] & drawn.unseen
     assert all(len(s) == 1 for s in roots.values())
 
 
-def test_only_call_sites_are_evaluated_on() -> None:
-    """Rows of other kinds that name an unseen family are left out, not put into its split."""
-    family = next(f"f{i}" for i in range(99) if family_split("salt", f"f{i}") == SYMBOL)
-    rows = [site(family, "a.py"), row("test", None, "b.py", "r1"), row("drift", family, "c.py", "r2")]
-    naming = {e.id: frozenset({family}) for e in rows}
-    assigned = assign(rows, naming, plan("salt", rows))
-    assert assigned.split == {rows[0].id: SYMBOL, rows[2].id: SYMBOL}
-    assert family in assigned.left_out[rows[1].id]
+def test_rows_of_every_kind_are_evaluated_on() -> None:
+    """A row goes to the split of the strictest family that it names; a text, and a pair of another family, to none."""
+    of = {s: next(f"f{i}" for i in range(99) if family_split("salt", f"f{i}") == s) for s in (SYMBOL, DEV, TRAIN)}
+    places = enumerate((family, file) for family in of.values() for file in ("a.py", "b.py"))
+    sites = [site(family, file, number=n) for n, (family, file) in places]
+    drawn = plan("salt", sites)
+    [(_, file)] = drawn.files
+    other = ({"a.py", "b.py"} - {file}).pop()
+    cases = [
+        (row("test", None, file, "r1"), SYMBOL, {of[SYMBOL], of[DEV], of[TRAIN]}),
+        (row("bug", None, file, "r2"), DEV, {of[DEV], of[TRAIN]}),
+        (row("fim", None, file, "r3"), CONTEXT, {of[TRAIN]}),
+        (row("fim", None, other, "r4", 1), TRAIN, {of[TRAIN]}),
+        (row("text", None, file, "r5"), "", {of[SYMBOL]}),
+        (row("preference", of[TRAIN], other, "r6", 9), "", {of[TRAIN], of[SYMBOL]}),
+    ]
+    naming = {e.id: frozenset(families) for e, _, families in cases}
+    naming |= {e.id: frozenset({e.family or ""}) for e in sites}
+    assigned = assign([*sites, *(e for e, _, _ in cases)], naming, drawn)
+    assert [assigned.split.get(e.id, "") for e, _, _ in cases] == [where for _, where, _ in cases]
+    assert [e.id in assigned.left_out for e, _, _ in cases] == [not where for _, where, _ in cases]
+
+
+def test_one_root_is_evaluated_on_in_one_split() -> None:
+    """Rows of a root go to its strictest split together, and to none where others of the root train."""
+    of = {s: next(f"f{i}" for i in range(99) if family_split("salt", f"f{i}") == s) for s in (SYMBOL, DEV)}
+    sites = [site(family, "a.py", number=n) for n, family in enumerate(of.values())]
+    whole = [row("test", None, "c.py", "one"), row("bug", None, "c.py", "one")]
+    part = [row("test", None, "c.py", "two", 1), row("fim", None, "c.py", "two", 1)]
+    naming = {e.id: frozenset({of[s]}) for e, s in zip([*sites, *whole], (SYMBOL, DEV, SYMBOL, DEV), strict=True)}
+    naming |= {part[0].id: frozenset(), part[1].id: frozenset({of[SYMBOL]})}
+    assigned = assign([*sites, *whole, *part], naming, plan("salt", sites))
+    assert [assigned.split[e.id] for e in whole] == [SYMBOL, SYMBOL]
+    assert assigned.split[part[0].id] == TRAIN
+    assert assigned.left_out[part[1].id].endswith("other rows of its root stand in train")
+
+
+def test_tuning_sees_nothing_of_what_others_are_evaluated_on() -> None:
+    """A row that holds a site of `dev` is evaluated on in `dev`, and in no split where it holds one of `symbol` too."""
+    of = {s: next(f"f{i}" for i in range(99) if family_split("salt", f"f{i}") == s) for s in (SYMBOL, DEV)}
+    sites = {s: site(family, "a.py", number=n) for n, (s, family) in enumerate(of.items())}
+    copies = [row("test", None, "c.py", f"r{n}", n) for n in range(2)]
+    naming = {e.id: frozenset({e.family}) if e.family else frozenset[str]() for e in [*sites.values(), *copies]}
+    copied = {copies[0].id: frozenset({sites[DEV].id}), copies[1].id: frozenset(e.id for e in sites.values())}
+    assigned = assign([*sites.values(), *copies], naming, plan("salt", sites.values()), copied=copied)
+    assert assigned.split[copies[0].id] == DEV
+    assert copies[1].id in assigned.left_out
 
 
 def test_rows_of_one_root_go_to_the_strictest_split() -> None:
@@ -176,8 +216,8 @@ def test_what_can_not_be_measured_is_not_held_out() -> None:
     assert [(family, e.file) for e in held] == list(drawn.files)
 
 
-def test_example_that_a_held_out_row_was_cut_from_is_left_out() -> None:
-    """A site is cut out of a test that names its family: that test, and all of its root, does not train then."""
+def test_example_that_a_held_out_row_was_cut_from_goes_with_it() -> None:
+    """A site is cut out of a test that names its family: that test, and all of its root, is held out with it then."""
     family = next(f"f{i}" for i in range(99) if family_split("salt", f"f{i}") == SYMBOL)
     test, mutant, host = (
         row("test", None, "a.py", "test"),
@@ -190,5 +230,7 @@ def test_example_that_a_held_out_row_was_cut_from_is_left_out() -> None:
     )
     naming: dict[str, frozenset[str]] = {test.id: frozenset({family}), mutant.id: frozenset(), host.id: frozenset()}
     assigned = assign([test, mutant, host, cut, planted], naming, plan("salt", [cut, planted]))
-    assert assigned.split == {cut.id: SYMBOL, planted.id: SYMBOL, host.id: TRAIN}
-    assert assign([mutant, cut], {}, plan("salt", [cut]), {test.id: "test"}).split == {cut.id: SYMBOL}
+    told = dict.fromkeys((cut.id, planted.id, test.id, mutant.id), SYMBOL)
+    assert assigned.split == told | {host.id: TRAIN}
+    alone = assign([mutant, cut], {}, plan("salt", [cut]), {test.id: "test"})
+    assert alone.split == {cut.id: SYMBOL, mutant.id: SYMBOL}

@@ -18,7 +18,7 @@ from registry.names import SymbolIndex
 from registry.records import Example, Program, Removal, Snapshot, SnapshotRow
 from registry.text import defined_in
 from validators.curation.contamination import Benchmarks, Task
-from validators.curation.copies import Copies
+from validators.curation.copies import Copies, last
 from validators.curation.cutting import Cutter
 from validators.curation.duplicates import duplicates
 from validators.curation.forms import Forms
@@ -27,13 +27,13 @@ from validators.curation.limits import above_cap, above_share, tokens
 from validators.curation.near import near_duplicates
 from validators.curation.private import Privacy
 from validators.curation.rejected import REJECTED, alike, rejected_rows
-from validators.parts import answers, programs_of, quoted, shown
+from validators.parts import answers, measured, programs_of, quoted, shown
 from validators.proofs import Verdicts, prove
 from validators.references import Reader
 from validators.snapshot import freeze
-from validators.splits import TRAIN, Plan, assign, hubs, is_site, plan
+from validators.splits import DEV, TRAIN, Plan, assign, hubs, is_site, is_task, plan
 
-VERSION = "17"
+VERSION = "18"
 """Goes up when the same rows could come to another snapshot."""
 
 CUT = "cut"
@@ -131,14 +131,19 @@ def curate(lot: Lot, curation: str, parent: str | None = None) -> Iterator[Remov
     reader = Reader(lot.families, tuple(lot.indexes[name] for name in sorted(lot.indexes)))
     naming = _naming(sieve.rows, lot, reader)
     drawn = _plan(sieve.rows, lot, naming)
-    copies = _copied(sieve, lot, drawn, forms)
+    held = {e.id: e for e in sieve.rows.values() if is_site(e) and drawn.of_site(e) != TRAIN}
+    copies = Copies(held.values(), lot.programs, forms)
+    copied = _copied(sieve, held, copies)
     cut = _cut(sieve, Cutter(lot.families, reader), drawn, copies, privacy)
     naming |= {e.id: frozenset() for e in cut}
-    assigned = assign([*sieve.rows.values(), *cut], naming, drawn, {e.id: e.root for e in given.values()})
+    roots = {e.id: e.root for e in given.values()}
+    assigned = assign([*sieve.rows.values(), *cut], naming, drawn, roots, copied)
     for name, why in assigned.left_out.items():
         if name in sieve.rows:
             sieve.remove(sieve.rows[name], "held-out", why)
     _limit(sieve, lot, assigned.split)
+    rows = sieve.rows | {e.id: e for e in cut}
+    _shown(sieve, rows, assigned.split, _names(naming, copied, held, drawn), lot, forms)
     yield from (sieve.out[name] for name in sorted(sieve.out))
     yield from cut
     rows = sieve.rows | {e.id: e for e in cut}
@@ -271,15 +276,56 @@ def _plan(rows: Mapping[str, Example], lot: Lot, naming: Mapping[str, frozenset[
     return plan(spec.salt, sites, hubs(others, spec.hub_share))
 
 
-def _copied(sieve: _Sieve, lot: Lot, drawn: Plan, forms: Forms) -> Copies:
-    """Removes rows to train on that copy a held-out site, whatever they name and wherever they stand."""
-    held = {e.id: e for e in sieve.rows.values() if is_site(e) and drawn.of_site(e) != TRAIN}
-    copies = Copies(held.values(), lot.programs, forms)
+def _copied(sieve: _Sieve, held: Mapping[str, Example], copies: Copies) -> dict[str, frozenset[str]]:
+    """Id of each row that copies held-out sites, whatever it names and wherever it stands -> these sites' ids."""
     roots = {e.root for e in held.values()}
-    others = [e for e in sieve.rows.values() if e.id not in held and e.root not in roots]
-    for name, site in copies.of_rows(others).items():
-        sieve.remove(sieve.rows[name], "held-out", f"It copies {site}, a site of {drawn.of_site(held[site])}")
-    return copies
+    return copies.of_rows(e for e in sieve.rows.values() if e.id not in held and e.root not in roots)
+
+
+def _names(
+    naming: Mapping[str, frozenset[str]], copied: Mapping[str, frozenset[str]], held: Mapping[str, Example], drawn: Plan
+) -> dict[str, frozenset[str]]:
+    """Id of a row -> last parts of the names of what is held out in it: of families, and of sites that it copies."""
+    files = {family for family, _ in drawn.files}
+    found = {}
+    for name, families in naming.items():
+        sites = [held[site] for site in copied.get(name, ())]
+        of_sites = (last(path) for e in sites for path in (e.family, *e.symbols[:1]))
+        found[name] = frozenset({*(last(f) for f in families & (drawn.unseen | files)), *of_sites})
+    return found
+
+
+def _shown(
+    sieve: _Sieve,
+    rows: Mapping[str, Example],
+    split: Mapping[str, str],
+    names: Mapping[str, frozenset[str]],
+    lot: Lot,
+    forms: Forms,
+) -> None:
+    """Removes what would be evaluated on and is no call site, where what is trained or tuned on shows it.
+
+    That is: where a row to train on has the same program or nearly, or where rows of `dev` and of another split have
+    the same. Of sites the training row goes, as they are few; of these rows there are enough.
+    """
+    evaluated = [rows[name] for name, where in sorted(split.items()) if where != TRAIN and name in rows]
+    tasks = {e.id: e for e in evaluated if is_task(e)}
+    splits: dict[str, set[str]] = {}
+    for e in evaluated:
+        splits.setdefault(measured(e), set()).add(split[e.id])
+    copies = Copies(tasks.values(), lot.programs, forms, names)
+    train = [e for name, e in rows.items() if split.get(name) == TRAIN]
+    copied_by: dict[str, str] = {}  # by program: of several rows with one, all go
+    for name, copied in sorted(copies.of_rows(train).items()):
+        copied_by |= {measured(tasks[one]): name for one in copied}
+    for e in train:
+        texts = [str(e.parts["text"])] if e.kind == "text" else []
+        copied_by |= {measured(task): e.id for text in texts for task in copies.in_text(text)}
+    for task in tasks.values():
+        if (copy := copied_by.get(measured(task))) is not None:
+            sieve.remove(task, "held-out", f"{copy}, which is trained on, copies it")
+        elif DEV in (found := splits[measured(task)]) and len(found) > 1:
+            sieve.remove(task, "held-out", f"Its program stands in {' and '.join(sorted(found))}")
 
 
 def _cut(sieve: _Sieve, cutter: Cutter, drawn: Plan, copies: Copies, privacy: Privacy) -> list[Example]:
@@ -293,7 +339,7 @@ def _cut(sieve: _Sieve, cutter: Cutter, drawn: Plan, copies: Copies, privacy: Pr
         text = str(parts.get("text", ""))
         told = cutter.mentions(text) | cutter.called(text)
         named = {f for f in told if f in drawn.unseen or (f, example.file) in drawn.files}
-        held = named | copies.in_text(text)
+        held = named | {e.family or "" for e in copies.in_text(text)}
         rest = privacy.masked(cutter.cut(text, frozenset(held)) if held else text)
         if rest == text:
             continue

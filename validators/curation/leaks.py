@@ -9,13 +9,13 @@ import functools
 import io
 import re
 import tokenize
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from registry.catalogue import RIGHT_ROLES
 from registry.families import Families, Family
 from registry.records import Example, Program
 from validators.parts import measured, programs_of, shown
-from validators.splits import CONTEXT, DEV, SITES, SYMBOL, TRAIN
+from validators.splits import CONTEXT, DEV, SITES, SYMBOL, TRAIN, is_task
 
 _WORD = re.compile(r"[^\W\d]\w*")
 _CHAIN = re.compile(r"[^\W\d]\w*(?:\s*\.\s*[^\W\d]\w*)*")
@@ -38,32 +38,73 @@ def leaks(
         programs: Program id -> program.
         families: The families of the domain's releases.
     """
+    return (line for _, line in leaking(splits, examples, programs, families))
+
+
+def leaking(
+    splits: Mapping[str, str],
+    examples: Mapping[str, Example],
+    programs: Mapping[str, Program],
+    families: Families,
+) -> Iterator[tuple[str, str]]:
+    """Id of a training row that leaks, and the line that says how; no id where it is no single row's.
+
+    Args:
+        splits: Example id -> split.
+        examples: Example id -> example, for every row.
+        programs: Program id -> program.
+        families: The families of the domain's releases.
+    """
     sites = [(examples[i], s) for i, s in sorted(splits.items()) if examples[i].kind in SITES and examples[i].family]
     unseen = {e.family or "" for e, s in sites if s in (SYMBOL, DEV)}
     by_file: dict[str, set[str]] = {}
     for e, s in sites:
         if s == CONTEXT:
             by_file.setdefault(e.file, set()).add(e.family or "")
-    yield from _shared_roots(splits, examples)
-    evaluated = {measured(e): e.id for e, s in sites if s != TRAIN}
+    yield from (("", line) for line in (*_shared_roots(splits, examples), *_shown_to_tuning(splits, examples)))
+    evaluated = {measured(examples[i]): i for i, s in sorted(splits.items()) if s != TRAIN}
     held_out = sorted(unseen.union(*by_file.values()))
     for family in held_out:
         if family not in families.by_name:
-            yield f"{family} is held out, and no such family is known: what names it can't be looked for"
+            yield "", f"{family} is held out, and no such family is known: what names it can't be looked for"
     looks = {f: _Look(families.by_name[f]) for f in held_out if f in families.by_name}
     for name, split in sorted(splits.items()):
         if split != TRAIN:
             continue
         example = examples[name]
         held = unseen | by_file.get(example.file, set())
-        for site in sorted({evaluated[p] for p in _right(example) if p in evaluated}):
-            yield f"{name} holds the program of {site}, which is held out"
+        for other in sorted({evaluated[p] for p in _right(example) if p in evaluated}):
+            yield name, f"{name} holds the program of {other}, which is held out"
         if example.family in held:
-            yield f"{name} trains on {example.family}, which is held out"
+            yield name, f"{name} trains on {example.family}, which is held out"
         texts = _Texts(example, programs)
         for family in sorted(held & looks.keys()):
             if word := looks[family].found(texts):
-                yield f"{name} ({example.kind}, {example.file}) names {word} of {family}, which is held out"
+                yield name, f"{name} ({example.kind}, {example.file}) names {word} of {family}, which is held out"
+
+
+def named_families(
+    rows: Iterable[Example], programs: Mapping[str, Program], names: Iterable[str], families: Families
+) -> frozenset[str]:
+    """Which of some families rows are of, or name in their programs or texts.
+
+    Args:
+        rows: The rows.
+        programs: Program id -> program, of theirs.
+        names: The families that are looked for; of one that isn't known, only what is of it is found.
+        families: The families of the domain's releases.
+    """
+    left = {name: _Look(families.by_name[name]) if name in families.by_name else None for name in names}
+    found: set[str] = set()
+    for row in rows:
+        if not left:
+            break
+        texts = _Texts(row, programs)
+        here = {name for name, look in left.items() if row.family == name or (look is not None and look.found(texts))}
+        found |= here
+        for name in here:
+            del left[name]
+    return frozenset(found)
 
 
 def _right(example: Example) -> list[str]:
@@ -78,6 +119,19 @@ def _shared_roots(splits: Mapping[str, str], examples: Mapping[str, Example]) ->
     for root, found in sorted(of_root.items()):
         if len(found) > 1:
             yield f"Rows of root {root} stand in {', '.join(sorted(found))}"
+
+
+def _shown_to_tuning(splits: Mapping[str, str], examples: Mapping[str, Example]) -> Iterator[str]:
+    """Rows that are no call sites with the program of a row in another split, where one of the two splits is dev."""
+    of_program: dict[str, dict[str, str]] = {}
+    for name, split in sorted(splits.items()):
+        if split != TRAIN and programs_of(examples[name]):
+            of_program.setdefault(measured(examples[name]), {})[split] = name
+    for name, split in sorted(splits.items()):
+        others = of_program.get(measured(examples[name]), {}) if split != TRAIN and is_task(examples[name]) else {}
+        for other in sorted(others.keys() - {split}):
+            if DEV in (split, other):
+                yield f"{name} of {split} holds the program of {others[other]} of {other}: tuning sees dev alone"
 
 
 class _Texts:

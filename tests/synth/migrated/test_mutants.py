@@ -72,6 +72,21 @@ def test_a_wrong_call_has_its_reasons(path: str, right: str, wanted: set[str]) -
     assert made == wanted
 
 
+def test_methods_are_taken_for_functions_only_where_functions_are_most() -> None:
+    """A library of methods gets no `lib.fill(G, limit=1)`; its functions are taken for methods all the same."""
+    methods = [function(f"lib.Graph.{name}", "self", kind="method") for name in "abcdefghijk"]
+    mutator = Mutator(SymbolIndex([*NEW.by_path.values(), *methods]), OLD)
+
+    def made(path: str, right: str) -> set[str]:
+        call = parsed_call(right)
+        assert call is not None
+        written = Written(path, right.partition("(")[0], call, {"G"}, "lib")
+        return {w.kind for seed in range(40) for w in mutator.mutants(written, random.Random(seed))}
+
+    assert "wrong-receiver" not in made("lib.Graph.fill", "G.fill(limit=1)")
+    assert "wrong-receiver" in made("lib.core_number", "lib.core_number(G)")
+
+
 @pytest.mark.parametrize(
     ("path", "text", "fits"),
     [

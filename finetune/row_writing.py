@@ -1,0 +1,147 @@
+"""What a model writes for held-out rows: greedily, a text for each, in the base's own form (`finetune.workloads`).
+
+| metric | item | value |
+|---|---|---|
+| `pass@1_doc`, `pass@1_test`, `pass@1_bug` | row of that kind | 1 where what was written passes the row's test |
+| `fim_exact` | `fim` row | 1 where the gap is filled with the very text that stood there, but for blanks at its ends |
+| `fim_similarity` | `fim` row | how near the two texts are: 1 - Levenshtein distance / length of the longer one |
+| `edit_scope` | `edit` row | 1 where something was edited, and nothing outside the instruction's lines |
+| `names` | program with names of the library | share of these names that the version has |
+
+Of an answer the first code block is the program, or all of it where it has none, whatever stands around it; one
+that doesn't parse names nothing. Where programs can't be run there is no `pass@1`. A row is left out where its question
+doesn't fit beside `TOKENS` tokens of an answer (half of the window, if that is less), or where its own answer takes
+more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from finetune import row_metrics, workloads
+from finetune.bases import Progress
+from finetune.generation import Prompt, Sampling, Writer, answered
+from finetune.recipe import Judge, parts_of
+from finetune.retrieval import Docs
+from finetune.row_metrics import Measured
+from finetune.tasks import PASSED
+from registry.names import SymbolIndex
+from registry.records import Example, Program, Score
+from registry.text import distance
+from registry.trees import parsed
+
+ANSWERS: Mapping[str, str] = {"doc": "answer", "test": "answer", "bug": "fixed"}
+"""Kind -> role of the program whose test what is written must pass."""
+KINDS = (*ANSWERS, "edit", "fim")
+TOKENS = 256
+"""Tokens of an answer at most."""
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What tells whether what was written is right; a flow hands it in.
+
+    Attributes:
+        judge: Runs programs at the target version, and says of each how it ended; None where nothing can run them.
+        scope_fault: Takes the code before, the code after, and the lines that may change; why the edit reaches outside
+            them, empty where it doesn't.
+        index: The symbols of the target version.
+    """
+
+    judge: Judge | None
+    scope_fault: Callable[[str, str, Sequence[Sequence[int]]], str]
+    index: SymbolIndex
+
+
+def score_written(
+    rows: Sequence[Example],
+    programs: Mapping[str, Program],
+    loaded: tuple[Any, Any],
+    of: Measured,
+    checks: Checks,
+    *,
+    window: int,
+    docs: Docs | None = None,
+    batch: int = 16,
+    progress: Progress | None = None,
+) -> Iterator[Score]:
+    """Have rows of one split written under one arm, and score what was written.
+
+    Args:
+        rows: Rows; those of other kinds than `KINDS` are left out, and gaps where the base knows none.
+        programs: Id -> program, of those that the rows name.
+        loaded: The arm's model and its tokenizer.
+        of: What is measured.
+        checks: What tells whether it is right.
+        window: Tokens of docs, question and answer together.
+        docs: What stands in front of a question is looked up here; nothing does where None.
+        batch: Texts at a time.
+        progress: Told of what is written.
+    """
+    gaps = row_metrics.fills_gaps(loaded[1])
+    asked = [row for row in rows if row.kind in KINDS and (gaps or row.kind != "fim")]
+    # nothing stops a text but its end: "\n```" stands at the beginning of a program too, where something is said before
+    writer = Writer(*loaded, Sampling(min(TOKENS, window // 2)), batch=batch)
+    writer.prompt_tokens = min(writer.prompt_tokens, window - writer.new_tokens)
+    tasks = {row.id: workloads.asked(row, programs) for row in asked}
+    prompts = {name: ids for name, task in tasks.items() if (ids := _shown(task, writer, docs))}
+    texts = writer.write([Prompt(ids=tuple(ids)) for ids in prompts.values()], progress)
+    written = dict(zip(prompts, texts, strict=True))
+    yield from _scored([row for row in asked if row.id in written], programs, written, of, checks)
+
+
+def _shown(task: workloads.Request | workloads.Gap, writer: Writer, docs: Docs | None) -> list[int]:
+    """The ids that a model goes on after, with docs where there is room for them; none where the task has no room."""
+    said, answer = (task.prefix, task.middle) if isinstance(task, workloads.Gap) else (task.question, task.answer)
+    ids = task.prompt(writer.tokenizer)
+    if len(ids) > writer.prompt_tokens or writer.size(answer) >= writer.new_tokens:
+        return []
+    if docs is None:
+        return ids
+    front = docs.front(said, writer.prompt_tokens - len(ids), writer.size).text
+    longer = task.prompt(writer.tokenizer, front)
+    return longer if len(longer) <= writer.prompt_tokens else ids
+
+
+def _scored(
+    rows: Sequence[Example], programs: Mapping[str, Program], written: Mapping[str, str], of: Measured, checks: Checks
+) -> Iterator[Score]:
+    codes = {row.id: _code(written[row.id]) for row in rows if row.kind != "fim"}
+    tested = [row for row in rows if row.kind in ANSWERS] if checks.judge else []
+    own = [replace(_program(row, ANSWERS[row.kind], programs), code=codes[row.id]) for row in tested]
+    outcomes = {verdict.program: verdict.outcome for verdict in (checks.judge(own) if checks.judge and own else ())}
+    for row, program in zip(tested, own, strict=True):
+        yield of.score(row, f"pass@1_{row.kind}", float(outcomes[program.id] == PASSED))
+    for row in rows:
+        if row.kind == "fim":
+            middle, filled = str(parts_of(row)["middle"]).strip(), written[row.id].strip()
+            yield of.score(row, "fim_exact", float(middle == filled))
+            yield of.score(row, "fim_similarity", similarity(middle, filled))
+            continue
+        if row.kind == "edit":  # what is shown, and what is answered, has no blank lines around it
+            before = _program(row, "before", programs).code.strip()
+            fault = checks.scope_fault(f"{before}\n", f"{codes[row.id].strip()}\n", parts_of(row)["scope"])
+            yield of.score(row, "edit_scope", float(not fault))
+        if names := checks.index.named_after(codes[row.id], 0):
+            yield of.score(row, "names", sum(names.values()) / len(names))
+
+
+def _code(text: str) -> str:
+    """The program of an answer; bases that aren't tuned to answer close a fence that they never opened."""
+    before, _, after = text.partition("\n```")
+    closed = after[:1] in ("", "\n") and before.strip() and parsed(before) is not None
+    return before if closed else answered("", text)
+
+
+def _program(row: Example, role: str, programs: Mapping[str, Program]) -> Program:
+    return programs[parts_of(row)["programs"][role]]
+
+
+def similarity(one: str, other: str) -> float:
+    """1 for equal texts, 0 for texts that share nothing.
+
+    Source: edit similarity as in Ding et al., CrossCodeEval, 2023, section 3.
+    """
+    return 1 - distance(one, other) / max(len(one), len(other), 1)

@@ -1,0 +1,1 @@
+"""LoRA, as the stand-in has it."""
