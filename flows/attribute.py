@@ -10,7 +10,7 @@ from typing import Any
 
 from finetune.copies import AT_LENGTH, Match, nearest, texts_of
 from flows.snapshots import latest_curation, rows_in
-from registry.domain import load_domain
+from registry.domain_files import load_domain
 from registry.errors import ConfigurationError
 from registry.lake import Lake, open_lake
 from registry.records import Example, Program, Work

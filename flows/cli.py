@@ -12,6 +12,18 @@ from typing import Annotated
 
 import typer
 
+from flows.cli_lake import lake_app
+from flows.cli_options import (
+    AcceptOption,
+    AdapterOption,
+    BaseOption,
+    ChatOption,
+    DomainArgument,
+    JsonOption,
+    SeedOption,
+)
+from flows.cli_registry import registry_app, subscribe
+
 _INTERRUPTED = 130
 
 app = typer.Typer(
@@ -22,20 +34,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-registry_app = typer.Typer(help="Published adapters: list, show, pull, promote, merge.", no_args_is_help=True)
+app.add_typer(lake_app)
 app.add_typer(registry_app, name="registry")
-
-DomainArgument = Annotated[
-    str, typer.Argument(metavar="DOMAIN", help="A name in domains/, or the path of a domain file.")
-]
-AcceptOption = Annotated[
-    bool, typer.Option("--accept-removals", help="Go on where much of what there was is gone, and a run would ask.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
-AdapterOption = Annotated[str, typer.Option(metavar="REF", help="DOMAIN@CHANNEL, DOMAIN@vN, or an adapter's folder.")]
-ChatOption = Annotated[bool, typer.Option("--chat", help="Ask in the base's chat template, if it was tuned to answer.")]
-SeedOption = Annotated[int, typer.Option(min=0, max=2**53 - 1, help="Seed of what is drawn.")]
-BaseOption = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder of a base, in the Hub's layout.")]
 
 
 @app.callback()
@@ -245,188 +245,7 @@ def solve(
     raise typer.Exit(find(problem, as_json=as_json))
 
 
-@app.command()
-def sql(
-    query: Annotated[str | None, typer.Argument(help="One query; a shell where none is given.")] = None,
-    format: Annotated[str, typer.Option("--format", help="table, csv, json or parquet.")] = "table",
-) -> None:
-    """Query the lake's views: funnel, proofs, lineage, drift, spend, examples, verdicts …"""
-    from flows.sql import run_sql
-
-    run_sql(query, format)
-
-
-@app.command()
-def show(
-    identifier: Annotated[str, typer.Argument(metavar="ID", help="Id of any record, or the start of one.")],
-    as_json: JsonOption = False,
-) -> None:
-    """Any record, with what it comes from."""
-    from flows.show import show_record
-
-    show_record(identifier, as_json=as_json)
-
-
-GraceOption = Annotated[
-    float, typer.Option("--grace", min=0, help="Hours for which replaced files are kept for queries that run.")
-]
-
-
-@app.command()
-def compact(
-    grace: GraceOption = 12,
-    alone: Annotated[bool, typer.Option("--alone", help="No run writes now: needed for a lake on s3://.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Merge the lake's small files, beside readers and writers; the replaced ones stay until gc."""
-    from flows.care import compact_lake
-
-    compact_lake(grace, alone=alone, as_json=as_json)
-
-
-@app.command()
-def gc(
-    grace: GraceOption = 12,
-    dry: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Remove the lake's files that nothing refers to: replaced and half-written ones."""
-    from flows.care import collect_garbage
-
-    collect_garbage(grace, dry=dry, as_json=as_json)
-
-
-@app.command()
-def check(
-    shift: Annotated[
-        float, typer.Option(min=0, max=1, help="Part of a snapshot that may have changed its kind since the last.")
-    ] = 0.2,
-    as_json: JsonOption = False,
-) -> None:
-    """Hold the lake against what must be true: ids, references, proofs, licences, shift; exits with 3 if it isn't."""
-    from flows.care import check_lake
-
-    raise typer.Exit(check_lake(shift, as_json=as_json))
-
-
-@app.command()
-def forget(
-    what: Annotated[
-        str, typer.Argument(metavar="[SOURCE|LICENCE]", help="Address of a page, or of what is above it; or SPDX id.")
-    ] = "",
-    dry: Annotated[bool, typer.Option("--dry-run", help="Only say what would go, and what holds some of it.")] = False,
-    alone: Annotated[bool, typer.Option("--alone", help="No run writes now: needed for a lake on s3://.")] = False,
-    listed: Annotated[bool, typer.Option("--list", help="Show what was forgotten.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Take what came from a source, or stands under a licence, out of the lake for good; refreshes leave it out."""
-    from flows import forgetting
-
-    if listed:
-        forgetting.show_forgotten(as_json=as_json)
-    else:
-        forgetting.forget_source(what, dry=dry, alone=alone, as_json=as_json)
-
-
-@app.command()
-def attribute(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What a model wrote; - for standard input.")],
-    domain: Annotated[str, typer.Option(help="Look among this domain's rows alone.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="Rows to show, at most.")] = 5,
-    as_json: JsonOption = False,
-) -> None:
-    """The training rows that an output is nearest to, with page and licence; whether it copies one at length."""
-    from flows.attribute import attribute as show_nearest
-
-    show_nearest(file, domain, limit, as_json=as_json)
-
-
-@app.command()
-def annotate(
-    identifier: Annotated[str, typer.Argument(metavar="[ID]", help="Id of an example, or the start of one.")] = "",
-    reject: Annotated[str | None, typer.Option(metavar="WHY", help="Keep it out, and what says the same.")] = None,
-    undo: Annotated[bool, typer.Option("--undo", help="Take a rejection back.")] = False,
-    listed: Annotated[bool, typer.Option("--list", help="Show what is rejected, by whom and why.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """A person's judgement on a row: it outranks the pipeline and survives refreshes."""
-    from flows import annotation
-
-    if listed:
-        annotation.show_annotations(as_json=as_json)
-    else:
-        annotation.annotate(identifier, reject=reject, undo=undo)
-
-
-@registry_app.command("list")
-def registry_list(as_json: JsonOption = False) -> None:
-    """Published versions and where the channels stand."""
-    from flows.adapters import list_adapters
-
-    list_adapters(as_json=as_json)
-
-
-@registry_app.command("show")
-def registry_show(
-    reference: Annotated[str, typer.Argument(metavar="REF", help="DOMAIN, DOMAIN@CHANNEL or DOMAIN@vN.")],
-    as_json: JsonOption = False,
-) -> None:
-    """One version: its manifest and card."""
-    from flows.adapters import show_adapter
-
-    show_adapter(reference, as_json=as_json)
-
-
-@registry_app.command("pull")
-def registry_pull(
-    reference: Annotated[str, typer.Argument(metavar="REF", help="DOMAIN, DOMAIN@CHANNEL or DOMAIN@vN.")],
-    into: Annotated[Path, typer.Option("--into", help="Folder for the adapter's files.")],
-) -> None:
-    """Copy a version's files into a folder, every byte checked."""
-    from flows.adapters import pull_adapter
-
-    pull_adapter(reference, into)
-
-
-@registry_app.command("promote")
-def registry_promote(
-    reference: Annotated[str, typer.Argument(metavar="REF", help="DOMAIN@vN, or the domain's file and @vN.")],
-    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="The channel to move: stable, or any name.")],
-    force: Annotated[str | None, typer.Option(metavar="WHY", help="Ask no tasks; why stands in the log.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Move a channel to a version, if the domain's tasks ([gate] tasks) allow it."""
-    from flows.adapters import promote_adapter
-
-    raise typer.Exit(promote_adapter(reference, channel, force, as_json=as_json))
-
-
-@registry_app.command("merge")
-def registry_merge(
-    references: Annotated[list[str], typer.Argument(metavar="REF...", help="Adapters of different domains, one base.")],
-    into: Annotated[str, typer.Option("--into", metavar="NAME", help="What the merged one is published under.")],
-    method: Annotated[str, typer.Option(help="cat: exact, ranks add up; svd: at a rank of its own.")] = "cat",
-    rank: Annotated[int, typer.Option(min=0, help="With svd: its rank; that of the largest where not given.")] = 0,
-    weight: Annotated[list[float] | None, typer.Option(help="What each is multiplied by, in order; 1 if none.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """One adapter of several, for a user of several libraries; published if the gate of each domain says so."""
-    from flows.merging import merge_adapters
-
-    raise typer.Exit(merge_adapters(references, into, method, rank, weight or [], as_json=as_json))
-
-
-@app.command()
-def subscribe(
-    domain: Annotated[str, typer.Argument(metavar="DOMAIN[@CHANNEL]", help="What to follow; channel stable if none.")],
-    into: Annotated[Path, typer.Option("--into", help="Folder that always holds the newest version.")],
-    once: Annotated[bool, typer.Option("--once", help="Look once, then end.")] = False,
-    every: Annotated[float, typer.Option("--every", min=1, help="Seconds between looks.")] = 60.0,
-) -> None:
-    """Keep a folder at the newest adapter; it is switched atomically, and untouched when nothing is new."""
-    from flows.subscribe import subscribe as follow
-
-    follow(domain, into, once=once, every=every)
+app.command()(subscribe)
 
 
 @app.command()

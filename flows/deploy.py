@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.server import Server, die_with_parent, prefect_server
-from registry.domain import domain_path, load_domain
+from registry.domain_files import domain_path, load_domain
 from registry.errors import ConfigurationError
 from registry.settings import Settings
 

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from registry.domain import toml_value, with_table
+from registry.domain_files import toml_value, with_table
 from registry.errors import ConfigurationError
 from registry.records import Report
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flows.progress import Tell
-from registry.domain import Domain, LibrarySpec, load_domain, workloads
+from registry.domain import Domain, LibrarySpec
+from registry.domain_files import load_domain, workloads
 from registry.errors import ConfigurationError
 from registry.lake import Lake
 from registry.records import Program, Record, Work

@@ -20,7 +20,7 @@ from flows.publication import check_kind
 from flows.snapshots import latest_curation
 from flows.stages import complete
 from flows.training import rows_of
-from registry.domain import load_domain, readable, workloads
+from registry.domain_files import load_domain, readable, workloads
 from registry.errors import ConfigurationError, WrongBaseError
 from registry.records import Adapter, Example, Program
 from registry.store import Store

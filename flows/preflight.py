@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.bases import check_licence
-from registry.domain import readable, workloads
+from registry.domain_files import readable, workloads
 from registry.errors import ConfigurationError, SandboxError
 from registry.storage import storage
 

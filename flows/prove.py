@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from registry.domain import with_table
+from registry.domain_files import with_table
 from registry.errors import ConfigurationError
 from registry.storage import write_file
 

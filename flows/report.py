@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.promotion import last_promotion
-from registry.domain import GateSpec, load_domain
+from registry.domain import GateSpec
+from registry.domain_files import load_domain
 from registry.errors import ConfigurationError
 from registry.lake import Lake, open_lake
 from registry.records import Example, Report, Run, Score, SnapshotRow, Work

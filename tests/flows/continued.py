@@ -15,7 +15,7 @@ from flows.house import House
 from flows.publication import publish_stage
 from flows.scraping import releases, scrape_key
 from flows.training import train_stage
-from registry.domain import with_table
+from registry.domain_files import with_table
 from registry.identity import sha256_of
 from registry.records import Adapter, Example, Page, Release, Snapshot, SnapshotRow, Work
 from registry.store import Store

@@ -17,7 +17,7 @@ from flows.curation import snapshot_id
 from flows.evaluation import evaluate_key, evaluate_stage
 from flows.house import House, open_house
 from flows.training import train_stage
-from registry.domain import with_table
+from registry.domain_files import with_table
 from registry.errors import SandboxError
 from registry.identity import sha256_of
 from registry.records import ARMS, Score, Snapshot, SnapshotRow, Work

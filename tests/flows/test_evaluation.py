@@ -17,7 +17,7 @@ from flows.docs import library_docs
 from flows.evaluation import question
 from flows.house import House, open_house
 from flows.scraping import scrape_key
-from registry.domain import with_table
+from registry.domain_files import with_table
 from registry.lake import Lake
 from registry.records import Example, Page, Program, Release, Run, Score, Symbol, Work
 from registry.settings import Settings

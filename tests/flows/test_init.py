@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.init import import_names, init_domain
-from registry.domain import load_domain
+from registry.domain_files import load_domain
 from registry.errors import ConfigurationError
 from scrapers.index import Index, compare_versions, pick_wheel
 

@@ -38,7 +38,8 @@ from flows.scraping import scrape_key
 from flows.stages import complete, complete_key, decision, finish
 from flows.summary import promotion_line, show_summary
 from flows.training import run_id, train_key
-from registry.domain import GateSpec, with_table
+from registry.domain import GateSpec
+from registry.domain_files import with_table
 from registry.errors import ConfigurationError, SandboxError
 from registry.records import Release, Report, Run, Score, Snapshot
 from registry.settings import Settings

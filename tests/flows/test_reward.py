@@ -16,7 +16,7 @@ from flows.house import House, open_house
 from flows.preflight import check
 from flows.scraping import scrape_key
 from flows.training import train_key, train_stage, trained
-from registry.domain import with_table
+from registry.domain_files import with_table
 from registry.errors import ConfigurationError
 from registry.identity import sha256_of
 from registry.records import Release, Snapshot, SnapshotRow, Work

@@ -26,7 +26,7 @@ from flows.house import House, open_house
 from flows.publication import publish_key
 from flows.scraping import scrape_key
 from flows.training import base_model, run_id, train_key, train_stage, trained, tuned_adapter
-from registry.domain import with_table
+from registry.domain_files import with_table
 from registry.errors import ConfigurationError, TrainingError
 from registry.identity import sha256_of
 from registry.records import ARMS, Release, Score, Snapshot, SnapshotRow, Symbol, Work

@@ -22,7 +22,8 @@ from flows.preflight import check
 from flows.run import show_plan
 from flows.stages import STAGES, complete, finish, workload_decisions
 from flows.training import train_key, trained
-from registry.domain import Domain, load_domain, with_table, workloads
+from registry.domain import Domain
+from registry.domain_files import load_domain, with_table, workloads
 from registry.errors import ConfigurationError
 from registry.records import Snapshot, SnapshotRow, Work
 from registry.settings import Settings

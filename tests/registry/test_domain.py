@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from registry.domain import LibrarySpec, load_domain, with_table
+from registry.domain import LibrarySpec
+from registry.domain_files import load_domain, with_table
 from registry.errors import ConfigurationError
 
 SHIPPED = sorted(Path(__file__).parents[2].glob("domains/*.toml"))

@@ -1,0 +1,20 @@
+"""Arguments and options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DomainArgument = Annotated[
+    str, typer.Argument(metavar="DOMAIN", help="A name in domains/, or the path of a domain file.")
+]
+AcceptOption = Annotated[
+    bool, typer.Option("--accept-removals", help="Go on where much of what there was is gone, and a run would ask.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+AdapterOption = Annotated[str, typer.Option(metavar="REF", help="DOMAIN@CHANNEL, DOMAIN@vN, or an adapter's folder.")]
+ChatOption = Annotated[bool, typer.Option("--chat", help="Ask in the base's chat template, if it was tuned to answer.")]
+SeedOption = Annotated[int, typer.Option(min=0, max=2**53 - 1, help="Seed of what is drawn.")]
+BaseOption = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder of a base, in the Hub's layout.")]

@@ -1,0 +1,82 @@
+"""Commands on published adapters: `driftune registry …`, and `subscribe`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli_options import JsonOption
+
+registry_app = typer.Typer(help="Published adapters: list, show, pull, promote, merge.", no_args_is_help=True)
+
+
+@registry_app.command("list")
+def registry_list(as_json: JsonOption = False) -> None:
+    """Published versions and where the channels stand."""
+    from flows.adapters import list_adapters
+
+    list_adapters(as_json=as_json)
+
+
+@registry_app.command("show")
+def registry_show(
+    reference: Annotated[str, typer.Argument(metavar="REF", help="DOMAIN, DOMAIN@CHANNEL or DOMAIN@vN.")],
+    as_json: JsonOption = False,
+) -> None:
+    """One version: its manifest and card."""
+    from flows.adapters import show_adapter
+
+    show_adapter(reference, as_json=as_json)
+
+
+@registry_app.command("pull")
+def registry_pull(
+    reference: Annotated[str, typer.Argument(metavar="REF", help="DOMAIN, DOMAIN@CHANNEL or DOMAIN@vN.")],
+    into: Annotated[Path, typer.Option("--into", help="Folder for the adapter's files.")],
+) -> None:
+    """Copy a version's files into a folder, every byte checked."""
+    from flows.adapters import pull_adapter
+
+    pull_adapter(reference, into)
+
+
+@registry_app.command("promote")
+def registry_promote(
+    reference: Annotated[str, typer.Argument(metavar="REF", help="DOMAIN@vN, or the domain's file and @vN.")],
+    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="The channel to move: stable, or any name.")],
+    force: Annotated[str | None, typer.Option(metavar="WHY", help="Ask no tasks; why stands in the log.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Move a channel to a version, if the domain's tasks ([gate] tasks) allow it."""
+    from flows.adapters import promote_adapter
+
+    raise typer.Exit(promote_adapter(reference, channel, force, as_json=as_json))
+
+
+@registry_app.command("merge")
+def registry_merge(
+    references: Annotated[list[str], typer.Argument(metavar="REF...", help="Adapters of different domains, one base.")],
+    into: Annotated[str, typer.Option("--into", metavar="NAME", help="What the merged one is published under.")],
+    method: Annotated[str, typer.Option(help="cat: exact, ranks add up; svd: at a rank of its own.")] = "cat",
+    rank: Annotated[int, typer.Option(min=0, help="With svd: its rank; that of the largest where not given.")] = 0,
+    weight: Annotated[list[float] | None, typer.Option(help="What each is multiplied by, in order; 1 if none.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """One adapter of several, for a user of several libraries; published if the gate of each domain says so."""
+    from flows.merging import merge_adapters
+
+    raise typer.Exit(merge_adapters(references, into, method, rank, weight or [], as_json=as_json))
+
+
+def subscribe(
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN[@CHANNEL]", help="What to follow; channel stable if none.")],
+    into: Annotated[Path, typer.Option("--into", help="Folder that always holds the newest version.")],
+    once: Annotated[bool, typer.Option("--once", help="Look once, then end.")] = False,
+    every: Annotated[float, typer.Option("--every", min=1, help="Seconds between looks.")] = 60.0,
+) -> None:
+    """Keep a folder at the newest adapter; it is switched atomically, and untouched when nothing is new."""
+    from flows.subscribe import subscribe as follow
+
+    follow(domain, into, once=once, every=every)
