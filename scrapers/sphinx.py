@@ -1,4 +1,4 @@
-"""Source `sphinx`: the HTML of a built Sphinx site, a folder or an address, as Markdown pages and API entries.
+"""Format `sphinx`: a page of a built Sphinx site as Markdown and API entries; source `sphinx`: a site of such pages.
 
 In a domain file: `location` (folder or URL), optionally `licence` (SPDX; else it is looked for on the site's own
 licence page) and `url` (the public address of a site that is read from a folder).
@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import copy
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ from registry.errors import ConfigurationError
 from registry.identity import sha256_of, sha256_of_bytes
 from registry.records import Page, Release, Symbol
 from registry.trees import parse
+from scrapers.documents import Document, Entry, Parsed
 from scrapers.index import normalised_name, parsed_version
 from scrapers.licences import Licence, normalised, recognised
+from scrapers.markdown import as_markdown, flat_text, to_markdown
 from scrapers.notes import deprecation_of
-from scrapers.sites import Document, SiteLimits, read_site
+from scrapers.sites import SiteLimits, read_site
 from scrapers.sources import Scraped
 from scrapers.texts import cleaned
 
@@ -31,8 +33,30 @@ _KINDS = {
 }  # fmt: skip
 """Classes that Sphinx gives an API entry -> kind of Symbol."""
 
-_CLUTTER = "script, style, nav, footer, .headerlink, .sphinxsidebar, .related, .toctree-wrapper, .viewcode-link, svg"
 _CHANGES = re.compile(r"(?i)^(changes?|changelogs?|history|news|release[-_ ]?notes?|whats-?new.*|.*migrat.*)$")
+
+
+class Sphinx:
+    """Reads the pages of a Sphinx site, whatever its theme."""
+
+    version = "1"
+    indexes: tuple[str, ...] = ()
+
+    def pages(self, indexes: Mapping[str, bytes]) -> list[str]:
+        """None are named: links are followed."""
+        return []
+
+    def facts(self, indexes: Mapping[str, bytes]) -> Mapping[str, Any]:
+        """None are needed."""
+        return {}
+
+    def parse(self, document: Document, facts: Any) -> Parsed:
+        """The main part of a page as Markdown, and its API entries."""
+        main = _main(document.html)
+        text = to_markdown(main)
+        entries = tuple(_entry(term, kind) for term, kind in _entries(main))
+        kind = _kind(document.path, bool(entries))
+        return Parsed(title=_title(main, document.path), kind=kind, markdown=text, entries=entries)
 
 
 class SphinxSource:
@@ -51,9 +75,11 @@ class SphinxSource:
         if not location:
             raise ConfigurationError(f"Source 'sphinx' of {library} has no location: set it to a folder or a URL")
         name, number = normalised_name(library), str(parsed_version(version))
-        documents = read_site(location, cache / "sphinx" / name / number, self._limits)
-        address = str(spec.get("url") or (location if "://" in location else f"sphinx://{name}/{number}"))
-        return read_documents(documents, name, number, address, _stated(spec))
+        address = str(spec.get("url") or (location if "://" in location else f"sphinx://{name}/{number}")).rstrip("/")
+        read = read_site(location, cache / "sphinx" / name / number, self._limits)
+        documents = [Document(d.path, f"{address}/{d.path}", d.html) for d in read]
+        etags = {d.path: d.etag for d in read}
+        return read_documents(documents, name, number, _stated(spec), etags)
 
 
 def _stated(spec: Mapping[str, Any]) -> Licence | None:
@@ -69,13 +95,20 @@ def _stated(spec: Mapping[str, Any]) -> Licence | None:
 
 
 def read_documents(
-    documents: Sequence[Document], library: str, version: str, address: str, licence: Licence | None = None
+    documents: Iterable[Document], library: str, version: str, licence: Licence | None, etags: Mapping[str, str | None]
 ) -> Scraped:
-    """The release, pages and symbols of a site's HTML pages."""
-    soups = [(d, _main(d.html)) for d in documents]
-    licence = licence or _found_licence(soups)
-    texts = [(d, to_markdown(main)) for d, main in soups]
-    site = sha256_of([[d.path, sha256_of_bytes(text.encode())] for d, text in texts])
+    """The release, pages and symbols of a site's HTML pages.
+
+    Args:
+        documents: The pages.
+        library: Name of the distribution.
+        version: Its version.
+        licence: What the domain file states; None to look for it on the site's own licence page.
+        etags: Path of a page -> the validator that the server gave.
+    """
+    parsed = [(d, Sphinx().parse(d, None)) for d in documents]
+    licence = licence or _found_licence(parsed)
+    site = sha256_of([[d.path, sha256_of_bytes(p.markdown.encode())] for d, p in parsed])
     release = Release(
         library=library,
         version=version,
@@ -86,75 +119,33 @@ def read_documents(
     )
     pages: list[Page] = []
     symbols: dict[str, Symbol] = {}
-    for (document, main), (_, text) in zip(soups, texts, strict=True):
-        entries = list(_entries(main))
+    for document, found in parsed:
         page = Page(
             release=release.id,
-            url=f"{address.rstrip('/')}/{document.path}",
-            content_hash=sha256_of_bytes(text.encode()),
-            kind=_kind(document.path, bool(entries)),
+            url=document.url,
+            content_hash=sha256_of_bytes(found.markdown.encode()),
+            kind=found.kind,
             path=document.path,
-            title=_title(main, document.path),
-            markdown=text,
-            etag=document.etag,
+            title=found.title,
+            markdown=found.markdown,
+            etag=etags.get(document.path),
             licence=licence.expression,
         )
         pages.append(page)
-        for term, kind in entries:
-            symbol = _symbol(term, kind, release.id, page.id)
-            symbols.setdefault(symbol.path, symbol)
+        for entry in found.entries:
+            symbols.setdefault(entry.path, entry.symbol(release.id, page.id))
     ordered = tuple(symbols[path] for path in sorted(symbols))
     return Scraped(release=release, pages=tuple(sorted(pages, key=lambda p: p.url)), symbols=ordered)
 
 
-def to_markdown(main: Any) -> str:
-    """A page's main part as Markdown: ATX headings, fenced code with its language, signatures as code.
-
-    Args:
-        main: The BeautifulSoup element; it is left as it was.
-    """
-    return _markdown(copy.copy(main))
-
-
-def _markdown(element: Any) -> str:
-    """The same, of an element that may be changed."""
-    from bs4 import BeautifulSoup
-    from markdownify import MarkdownConverter
-
-    new = BeautifulSoup("", "lxml").new_tag
-    for clutter in element.select(_CLUTTER):
-        clutter.decompose()
-    for term in element.select("dt.sig"):
-        signature, paragraph = new("code"), new("p")
-        signature.string = _flat(term)
-        paragraph.append(signature)
-        term.replace_with(paragraph)
-    for block in element.select("div[class*=highlight-] pre"):
-        block.string = block.get_text()
-    if element.name == "dd":
-        element.name = "div"
-    text = MarkdownConverter(
-        heading_style="ATX",
-        strip=["a", "img"],
-        bullets="-",
-        code_language_callback=_language,
-        escape_misc=False,
-        escape_underscores=False,
-        escape_asterisks=False,
-    ).convert_soup(element)
-    return cleaned(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n")
-
-
-def _language(block: Any) -> str:
-    """The language of a code block, from the class that Sphinx gives what it stands in."""
-    for parent in block.parents:
-        for name in parent.get("class") or []:
-            if name.startswith("highlight-"):
-                language = name.removeprefix("highlight-")
-                return {"default": "python", "pycon": "pycon", "python3": "python", "none": "", "text": ""}.get(
-                    language, language
-                )
-    return ""
+def _found_licence(parsed: Iterable[tuple[Document, Parsed]]) -> Licence:
+    """The licence that the site's own licence page gives the text of."""
+    for document, page in parsed:
+        is_licence = re.fullmatch(r"(?i)(.*/)?(licen[cs]es?|copying)(/index)?\.html?", document.path)
+        if is_licence and (ids := sorted(recognised(page.markdown))):
+            evidence = {"source": document.path, "text": " ".join(page.markdown.split())[:120]}
+            return Licence(normalised(" AND ".join(ids)), (evidence,))
+    return Licence(None)
 
 
 def _main(html: str) -> Any:
@@ -178,24 +169,7 @@ def _title(main: Any, path: str) -> str:
     heading = main.find("h1")
     if heading is None:
         return path.rpartition("/")[2].partition(".")[0]
-    return cleaned(_flat(heading))[:200]
-
-
-def _flat(element: Any) -> str:
-    """The element's text on one line, without the link to itself."""
-    text = "".join(str(s) for s in element.strings if not s.find_parent(class_=["headerlink", "viewcode-link"]))
-    return " ".join(text.replace("¶", "").split())
-
-
-def _found_licence(soups: Sequence[tuple[Document, Any]]) -> Licence:
-    """The licence that the site's own licence page gives the text of."""
-    for document, main in soups:
-        if re.fullmatch(r"(?i)(.*/)?(licen[cs]es?|copying)(/index)?\.html?", document.path):
-            text = main.get_text(" ")
-            if ids := sorted(recognised(text)):
-                evidence = {"source": document.path, "text": " ".join(text.split())[:120]}
-                return Licence(normalised(" AND ".join(ids)), (evidence,))
-    return Licence(None)
+    return cleaned(flat_text(heading))[:200]
 
 
 def _entries(main: Any) -> Iterator[tuple[Any, str]]:
@@ -207,18 +181,16 @@ def _entries(main: Any) -> Iterator[tuple[Any, str]]:
             yield term, kind
 
 
-def _symbol(term: Any, kind: str, release: str, page: str) -> Symbol:
+def _entry(term: Any, kind: str) -> Entry:
     body = term.find_next_sibling("dd")
     signature = _signature(term) if kind in {"function", "class", "method"} else None
-    return Symbol(
-        release=release,
+    return Entry(
         path=str(term["id"]),
         kind=kind,
         signature=signature,
         parameters=parameters_in(signature) if signature else (),
         doc=_own_text(body) if body is not None else "",
         deprecated=_deprecated(body),
-        page=page,
     )
 
 
@@ -228,7 +200,7 @@ def _own_text(body: Any) -> str:
     for inner in own.select("dl.py"):
         if not inner.decomposed and inner.select_one("dt.sig[id]"):
             inner.decompose()
-    return _markdown(own).strip()
+    return as_markdown(own).strip()
 
 
 def _deprecated(body: Any) -> str | None:
@@ -245,7 +217,7 @@ def _deprecated(body: Any) -> str | None:
 
 def _signature(term: Any) -> str | None:
     """The signature as source text: from the first parenthesis to the last, with what is returned."""
-    flat = _flat(term).replace("→", "->").replace("[source]", "").strip()
+    flat = flat_text(term).replace("→", "->").replace("[source]", "").strip()
     opened = flat.find("(")
     return cleaned(flat[opened:].strip()) if opened >= 0 else None
 
