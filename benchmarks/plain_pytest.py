@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from benchmarks.competitors import interpreter_with
 from scrapers.archives import unpack
+from scrapers.index import Index
 from scrapers.pypi import PyPISource
 
 PREFIX = "suite_"
@@ -124,7 +125,7 @@ def suite_of(library: str, version: str, cache: Path) -> Suite:
     if root.is_dir():
         return Suite(root)
     files = cache / "files"
-    for row in PyPISource().fetch(library, version, files):
+    for row in PyPISource().fetch(Index(), library, version, files):
         folder = unpack(files / row["name"], files / "unpacked" / row["sha256"])
         if row["kind"] == "sdist":
             (folder,) = (p for p in folder.iterdir() if p.is_dir())

@@ -23,6 +23,7 @@ from registry.records import Program, Record, Work
 from registry.settings import Settings
 
 if TYPE_CHECKING:
+    from scrapers.index import Index
     from validators.execution.pool import Sandbox
 
 
@@ -76,6 +77,13 @@ class House:
     def library(self) -> LibrarySpec:
         """The domain's library."""
         return self.domain.library[0]
+
+    @cached_property
+    def index(self) -> Index:
+        """The package index that the library and what stands beside it come from."""
+        from scrapers.index import index_of
+
+        return index_of(source.model_dump() for source in self.library.source)
 
     @cached_property
     def adapters(self) -> tuple[House, ...]:

@@ -152,11 +152,11 @@ def _check_writable(what: str, folder: Path) -> None:
 
 def _check_versions(house: House) -> None:
     """Both versions are on the index with a wheel for this Python; what was read already is not asked for."""
-    from scrapers.index import Index, pick_wheel
+    from scrapers.index import pick_wheel
 
     if not any(source.kind == "pypi" for source in house.library.source):
         return
-    index = Index()
+    index = house.index
     known = house.folder("packages") / "pypi" / house.library.name
     where = f"domains/{house.domain.name}.toml"
     for version in house.library.versions:

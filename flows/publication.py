@@ -32,7 +32,6 @@ from registry.errors import ConfigurationError
 from registry.identity import work_key
 from registry.records import Adapter, Example, Release, Report
 from registry.store import CANDIDATE, STABLE, Publication, Store
-from scrapers.index import Index
 
 PUBLISH_PART = "store@1"
 CANARIES = 8
@@ -176,7 +175,7 @@ def _wheel(house: House, release: Release, artifact: Mapping[str, str]) -> Path:
     folder = house.folder("packages") / "pypi" / release.library
     path = folder / artifact["name"]
     if not path.is_file():
-        index = Index()
+        index = house.index
         folder.mkdir(parents=True, exist_ok=True)
         for file in index.files_of(release.library, release.version, house.reference):
             if (file.filename, file.digests.get("sha256")) == (path.name, artifact["sha256"]):

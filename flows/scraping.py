@@ -26,7 +26,9 @@ SCRAPER_VERSION = "1"
 
 def scrape_key(house: House, source: SourceSpec, version: str) -> str:
     """The work key of one source at one version: what is published under a version never changes."""
-    spec = {"url": None} | source.model_dump(exclude_none=True)  # new settings leave the keys of others as they were
+    spec = {"url": None} | source.model_dump(
+        exclude={"credentials"}, exclude_none=True
+    )  # new settings leave the keys of others as they were
     parameters = {"library": house.library.name, "version": version, "source": spec}
     return work_key([], f"{source.kind}@{SCRAPER_VERSION}", parameters)
 

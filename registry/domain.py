@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from registry.credentials import FORMS, has_login, is_reference
+
 PERMISSIVE = (
     "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "HPND", "ISC", "MIT", "MIT-0",
     "PSF-2.0", "Python-2.0", "Unlicense", "Zlib",
@@ -29,12 +31,38 @@ class SourceSpec(Section):
         url: The public address of a site that is read from a folder.
         location: URL or folder of a site; `{version}` is replaced.
         licence: SPDX expression of a site that does not say its own.
+        index: Address of the package index that `pypi` reads; pip's own where there is none.
+        credentials: Where the login of a private index or site is found: `env:TOKEN` (a bearer token),
+            `env:USER:PASSWORD` (basic; these are names of environment variables), or `netrc`.
     """
 
     kind: str = "pypi"
     url: str | None = None
     location: str | None = None
     licence: str | None = None
+    index: str | None = None
+    credentials: str | None = None
+
+    @field_validator("url", "location", "index")
+    @classmethod
+    def _without_login(cls, url: str | None) -> str | None:
+        if url and has_login(url):
+            raise ValueError(f"an address here holds no user and password: credentials say where these are: {FORMS}")
+        return url
+
+    @field_validator("index")
+    @classmethod
+    def _is_address(cls, index: str | None) -> str | None:
+        if index is not None and not index.startswith(("https://", "http://")):
+            raise ValueError("an index is an address: https://…/simple/")
+        return index
+
+    @field_validator("credentials")
+    @classmethod
+    def _names_where(cls, credentials: str | None) -> str | None:
+        if credentials is not None and not is_reference(credentials):
+            raise ValueError(f"say where they are found, not what they are: {FORMS}")
+        return credentials
 
 
 class LibrarySpec(Section):

@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from registry.credentials import without_login
 from registry.domain import (
     CurationSpec,
     Domain,
@@ -170,7 +171,8 @@ def _explain(error: ValidationError) -> str:
         hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(known)}"
         return f"Unknown key {where!r}: {hint}"
     message = first["msg"].removeprefix("Value error, ")
-    return f"{where or 'the file'}: {message}" + ("" if first["type"] == "missing" else f" (found {first['input']!r})")
+    unseen = first["type"] == "missing" or "credentials" in first["loc"]  # where a person may have put a secret
+    return f"{where or 'the file'}: {message}" + ("" if unseen else f" (found {without_login(repr(first['input']))})")
 
 
 def _keys(parents: list[int | str]) -> list[str]:

@@ -6,13 +6,14 @@ import configparser
 import os
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from registry.credentials import Credentials, find_credentials
 from registry.errors import ConfigurationError, SourceError
-from registry.identity import sha256_of_file
+from registry.identity import sha256_of, sha256_of_file
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -59,11 +60,19 @@ class Index:
     Args:
         url: Its address; by default `PIP_INDEX_URL`, else `index-url` of pip's configuration, else what pypi-simple
             knows.
+        credentials: Where its login is found (`registry.credentials`), looked up when it is asked; without, it is that
+            of the address or of netrc, as pip has it.
     """
 
-    def __init__(self, url: str | None = None) -> None:
+    def __init__(self, url: str | None = None, credentials: str | None = None) -> None:
+        self._own, self._credentials = url is not None, credentials
         self._url = url or configured_url()
         self._pages: dict[str, tuple[DistributionPackage, ...]] = {}
+
+    @property
+    def mark(self) -> str:
+        """What tells files of this index from those of others of the same name; empty for the configured one."""
+        return f"-{sha256_of(self._url)[:8]}" if self._own else ""
 
     def files(self, library: str) -> tuple[DistributionPackage, ...]:
         """Every file of a library, as the index lists them.
@@ -76,13 +85,13 @@ class Index:
 
         name = normalised_name(library)
         if name not in self._pages:
-            with self._client() as client, _translated(f"package index, asked for {name}"):
+            with self._client() as client, _translated(f"package index, asked for {name}", self._own):
                 try:
                     self._pages[name] = tuple(client.get_project_page(name, timeout=TIMEOUT).packages)
                 except NoSuchProjectError as e:
                     raise ConfigurationError(
                         f"No library {library!r} on the package index: check its name in the domain file, "
-                        "or set PIP_INDEX_URL to an index that has it",
+                        + ("and the index there" if self._own else "or set PIP_INDEX_URL to an index that has it"),
                         library=library,
                     ) from e
         return self._pages[name]
@@ -129,7 +138,7 @@ class Index:
         if path.is_file() and (known := sha256_of_file(path)) == wanted:
             return path, known
         part = folder / f"{file.filename}.{os.getpid()}.part"
-        with self._client() as client, _translated(f"download of {file.filename}"):
+        with self._client() as client, _translated(f"download of {file.filename}", self._own):
             try:
                 client.download_package(file, part, verify=True, timeout=TIMEOUT)
             except (DigestMismatchError, NoDigestsError) as e:
@@ -149,8 +158,36 @@ class Index:
             certificates = os.environ.get("PIP_CERT")
             if certificates and not os.environ.get("REQUESTS_CA_BUNDLE"):
                 session.verify = certificates
+            login = find_credentials(self._credentials, self._url or "")
+            if login is not None:
+                session.auth = _sent_by(login)
             with PyPISimple(self._url, session=session) if self._url else PyPISimple(session=session) as client:
                 yield client
+
+
+def index_of(sources: Iterable[Mapping[str, Any]]) -> Index:
+    """The index that the packages of a domain come from: that of its first source `pypi`.
+
+    Raises:
+        ConfigurationError: It has credentials, and no index that they are for.
+    """
+    spec = next((s for s in sources if s.get("kind") == "pypi"), {})
+    url, where = spec.get("index"), spec.get("credentials")
+    if where and not url:
+        raise ConfigurationError("Credentials of a source pypi are for an index of its own: set index beside them")
+    return Index(url, where)
+
+
+def _sent_by(credentials: Credentials) -> Any:
+    """As requests takes it: nothing is sent to another origin that the index points to, also not what netrc has."""
+    from requests.auth import AuthBase
+
+    class Login(AuthBase):
+        def __call__(self, request: Any) -> Any:
+            request.headers.update(credentials.headers(request.url))
+            return request
+
+    return Login()
 
 
 def pick_wheel(files: Sequence[DistributionPackage], library: str, version: str) -> DistributionPackage:
@@ -262,7 +299,7 @@ def _around(found: list[Version], wanted: Version) -> str:
 
 
 @contextmanager
-def _translated(what: str) -> Iterator[None]:
+def _translated(what: str, own: bool = False) -> Iterator[None]:
     """What requests and urllib3 raise becomes one SourceError that says what to do."""
     import requests
     import urllib3
@@ -271,9 +308,14 @@ def _translated(what: str) -> Iterator[None]:
         yield
     except requests.HTTPError as e:
         status = e.response.status_code if e.response is not None else 0
+        if status in {401, 403}:
+            at = "credentials of the source" if own else "login in PIP_INDEX_URL or netrc"
+            raise SourceError(f"The {what} answered {status}: check the {at}", status=status) from e
         again = status >= 500 or status in {408, 429}
         raise SourceError(f"The {what} answered {status}: try again later", status=status, retryable=again) from e
     except (requests.RequestException, urllib3.exceptions.HTTPError) as e:
         raise SourceError(
-            f"The {what} failed ({type(e).__name__}): check the network, PIP_INDEX_URL and PIP_CERT", retryable=True
+            f"The {what} failed ({type(e).__name__}): check the network, "
+            f"{'the index in the domain file' if own else 'PIP_INDEX_URL'} and PIP_CERT",
+            retryable=True,
         ) from e

@@ -14,7 +14,7 @@ from registry.errors import SourceError
 from registry.identity import sha256_of_file
 from registry.records import Page, Release
 from scrapers.archives import unpack
-from scrapers.index import Index, normalised_name, parsed_version, pick_sdist, pick_wheel
+from scrapers.index import Index, index_of, normalised_name, parsed_version, pick_sdist, pick_wheel
 from scrapers.licences import Licence, release_licence
 from scrapers.pages import Artifact, licence_texts, sdist_pages, text_page, wheel_pages
 from scrapers.sources import Scraped
@@ -29,42 +29,40 @@ class PyPISource:
     """Reads releases of a library from a package index.
 
     Args:
-        index: The index; by default the configured one.
+        index: The index; by default that of the source's table, else the configured one.
     """
 
     def __init__(self, index: Index | None = None) -> None:
-        self._index = index or Index()
+        self._index = index
 
     def scrape(self, spec: Mapping[str, Any], library: str, version: str, cache: Path) -> Scraped:
         """Reads one release; `spec` may name `where` a person sets versions (for errors)."""
         name, number = normalised_name(library), str(parsed_version(version))
         files = cache / "pypi" / name
-        fetched = self.fetch(name, number, files, str(spec.get("where", "the domain file")))
+        index = self._index or index_of([{"kind": "pypi", **spec}])
+        fetched = self.fetch(index, name, number, files, str(spec.get("where", "the domain file")))
         return _read(name, number, fetched, files)
 
-    def versions(self, library: str) -> list[str]:
-        """The versions there are, oldest first."""
-        return self._index.versions(library)
-
-    def fetch(self, library: str, version: str, folder: Path, where: str = "the domain file") -> Fetched:
+    def fetch(self, index: Index, library: str, version: str, folder: Path, where: str = "the domain file") -> Fetched:
         """Downloads the wheel that fits this Python, and the sdist; what `folder` has already is not asked for again.
 
         Args:
+            index: Where from.
             library: Name of the distribution.
             version: Version.
             folder: Where the files go; a manifest beside them is written last.
             where: Where a person sets versions, for errors.
         """
         python = "".join(platform.python_version_tuple()[:2])
-        manifest = folder / f"{version}-cp{python}.json"
+        manifest = folder / f"{version}-cp{python}{index.mark}.json"
         if (fetched := _known(manifest)) is not None:
             return fetched
-        files = self._index.files_of(library, version, where)
+        files = index.files_of(library, version, where)
         chosen = [("wheel", pick_wheel(files, library, version)), ("sdist", pick_sdist(files))]
         fetched = []
         for kind, file in chosen:
             if file is not None:
-                path, digest = self._index.download(file, folder)
+                path, digest = index.download(file, folder)
                 when = file.upload_time.isoformat() if file.upload_time else None
                 python_range = file.requires_python
                 row = {"name": path.name, "sha256": digest, "kind": kind, "released_at": when}

@@ -74,9 +74,12 @@ def test_aliases_are_what_people_write(networkx_new: Scraped) -> None:
     )
 
 
-def test_scraping_again_is_the_same_without_network(cache: Path, networkx_old: Scraped) -> None:
+def test_scraping_again_is_the_same_without_network(
+    cache: Path, networkx_old: Scraped, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A second scrape reads what is on disk: no index is asked, and every id and digest is the same."""
-    again = PyPISource(Index("http://127.0.0.1:9/simple/")).scrape({}, "NetworkX", OLD, cache)
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple/")
+    again = PyPISource().scrape({}, "NetworkX", OLD, cache)
     assert again.release.digest == networkx_old.release.digest
     assert [p.digest for p in again.pages] == [p.digest for p in networkx_old.pages]
     assert [s.digest for s in again.symbols] == [s.digest for s in networkx_old.symbols]

@@ -1,0 +1,92 @@
+"""A package index of a test's own, on loopback: PEP 691, with yanked files, wanted Pythons, and perhaps a login."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from tests.scrapers.conftest import write_wheel
+
+
+@dataclass
+class OwnIndex:
+    """What the index has; it can be added to while it is asked.
+
+    Attributes:
+        folder: Where wheels are made.
+        login: The `Authorization` that it wants; None where anybody may ask.
+        down: Whether it answers every request with 503.
+        asked: (path, Authorization) of every request.
+    """
+
+    folder: Path
+    login: str | None = None
+    down: bool = False
+    url: str = ""
+    asked: list[tuple[str, str | None]] = field(default_factory=list)
+    files: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+
+    def add(self, name: str, version: str, files: Mapping[str, str], metadata: str = "", **listed: Any) -> None:
+        """Adds a wheel; `listed` goes into its entry, as `yanked=True` or `requires_python=">=3.99"`."""
+        wheel = write_wheel(self.folder, name, version, files, metadata)
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        entry = {"filename": wheel.name, "url": f"/files/{wheel.name}", "hashes": {"sha256": digest}}
+        entry |= {key.replace("_", "-"): value for key, value in listed.items()}
+        self.files.setdefault(name, {})[wheel.name] = entry
+
+
+@contextmanager
+def own_index(folder: Path, login: str | None = None) -> Iterator[OwnIndex]:
+    """Serves an index until the block ends."""
+    index = OwnIndex(folder, login)
+    handler = type("Handler", (_Handler,), {"index": index})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    index.url = f"http://127.0.0.1:{server.server_address[1]}/simple/"
+    try:
+        yield index
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    index: OwnIndex
+
+    def do_GET(self) -> None:
+        sent = self.headers.get("Authorization")
+        self.index.asked.append((self.path, sent))
+        if self.index.down:
+            self.send_error(503)
+        elif self.index.login is not None and sent != self.index.login:
+            self.send_error(401, f"Not with {sent}")  # as careless servers do
+        else:
+            self._answer(*self.path.strip("/").split("/"))
+
+    def _answer(self, kind: str, *rest: str) -> None:
+        name = unquote(rest[0]) if rest else ""
+        if kind == "simple" and name in self.index.files:
+            listing = {"meta": {"api-version": "1.0"}, "name": name, "files": list(self.index.files[name].values())}
+            self._send(json.dumps(listing).encode(), "application/vnd.pypi.simple.v1+json")
+        elif kind == "files" and any(name in files for files in self.index.files.values()):
+            self._send((self.index.folder / name).read_bytes(), "application/octet-stream")
+        else:
+            self.send_error(404)
+
+    def _send(self, body: bytes, kind: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
