@@ -8,11 +8,11 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from flows.house import House
 from registry.errors import GuardError
-from registry.records import Example, Record, Removal, SnapshotRow, Symbol
-from scrapers.sources import Scraped
+from registry.records import Example, Page, Record, Removal, SnapshotRow, Symbol
 from validators.curation.rejected import REJECTED
 
 FEW = 20
@@ -25,41 +25,59 @@ HARDLY_ANY = 200
 """Characters: of what documents a library there is more; a few pages that ask to sign in have less."""
 
 
-def guard_release(house: House, old: Scraped, new: Scraped) -> None:
-    """Compares what a source gave for two versions.
+@dataclass(frozen=True)
+class Extent:
+    """How much there is of what was scraped.
+
+    Attributes:
+        symbols: The names of each symbol.
+        characters: Characters of text.
+    """
+
+    symbols: tuple[frozenset[str], ...]
+    characters: int
+
+    @classmethod
+    def of(cls, pages: Iterable[Page], symbols: Iterable[Symbol]) -> Extent:
+        """That of pages and symbols."""
+        return cls(tuple(map(_names, symbols)), sum(len(page.markdown) for page in pages))
+
+
+def guard_release(house: House, where: str, old: Extent, new: Extent, known: Iterable[Symbol] = ()) -> None:
+    """Compares what a source gave for two versions, or for one of them at two times.
 
     Args:
         house: The domain, with the share that may go.
-        old: The older version.
-        new: The newer one.
+        where: The two, in words.
+        old: The older.
+        new: The newer.
+        known: What other sources know of the newer: that has not gone.
 
     Raises:
         GuardError: Too many symbols have no successor of their name, or too much of the text is gone.
     """
-    known = {name for symbol in new.symbols for name in _names(symbol)}
-    stayed = sum(not known.isdisjoint(_names(symbol)) for symbol in old.symbols)
-    where = f"{new.release.library} {old.release.version} -> {new.release.version}"
+    names = frozenset().union(*new.symbols, *map(_names, known))
+    stayed = sum(not names.isdisjoint(symbol) for symbol in old.symbols)
     _allow(house, f"Of the symbols of {where}", len(old.symbols), stayed, FEW)
-    before, after = (sum(len(page.markdown) for page in side.pages) for side in (old, new))
-    _allow(house, f"Of the characters of text of {where}", before, after, FEW_CHARACTERS)
+    _allow(house, f"Of the characters of text of {where}", old.characters, new.characters, FEW_CHARACTERS)
 
 
-def guard_first(house: House, found: Scraped) -> None:
+def guard_first(house: House, where: str, found: Extent) -> None:
     """Looks at what a source gave, where nothing is known of another version to compare it with.
 
     Args:
         house: The domain.
+        where: Library and version.
         found: What it gave, what is to be forgotten too.
 
     Raises:
         GuardError: It has no symbol, or hardly any text.
     """
-    characters = sum(len(page.markdown) for page in found.pages)
-    if house.accept_removals or (found.symbols and characters >= HARDLY_ANY):
+    if house.accept_removals or (found.symbols and found.characters >= HARDLY_ANY):
         return
     raise GuardError(
-        f"{found.release.library} {found.release.version} has {len(found.symbols):,} symbols and {characters:,}"
-        f" characters of text (asked about without symbols, and below {HARDLY_ANY:,} characters): {_hint(house)}",
+        f"{where} has {len(found.symbols):,} symbols and {found.characters:,} characters of text (asked about without"
+        f" symbols, and below {HARDLY_ANY:,} characters): {_hint(house)}",
         after=len(found.symbols),
     )
 
@@ -103,8 +121,8 @@ def _kinds(house: House, parent: str | None, examples: Mapping[str, Example], re
     )
 
 
-def _names(symbol: Symbol) -> set[str]:
-    return {symbol.path, *symbol.aliases}
+def _names(symbol: Symbol) -> frozenset[str]:
+    return frozenset((symbol.path, *symbol.aliases))
 
 
 def _allow(house: House, what: str, before: int, after: int, few: int) -> None:

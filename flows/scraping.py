@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from flows.batches import Batch
-from flows.guard import guard_first, guard_release
+from flows.guard import Extent, guard_first, guard_release
 from flows.house import House, R
 from registry.domain import SourceSpec
 from registry.errors import ConfigurationError
@@ -14,6 +15,7 @@ from registry.forgetting import orders
 from registry.identity import work_key
 from registry.names import SymbolIndex
 from registry.records import Change, Page, Record, Release, Symbol
+from scrapers.binding import beside
 from scrapers.changes import find_changes
 from scrapers.sources import Scraped, get_source
 
@@ -26,11 +28,18 @@ SCRAPER_VERSION = "1"
 
 def scrape_key(house: House, source: SourceSpec, version: str) -> str:
     """The work key of one source at one version: what is published under a version never changes."""
-    spec = {"url": None} | source.model_dump(
-        exclude={"credentials"}, exclude_none=True
-    )  # new settings leave the keys of others as they were
-    parameters = {"library": house.library.name, "version": version, "source": spec}
+    excluded = {"credentials"}
+    spec = {"url": None} | source.model_dump(exclude=excluded, exclude_none=True)  # new settings leave others' keys
+    parameters: dict[str, Any] = {"library": house.library.name, "version": version, "source": spec}
+    before = [scrape_key(house, each, version) for each in _before(house, source)]
+    if before:
+        parameters["beside"] = before
     return work_key([], f"{source.kind}@{SCRAPER_VERSION}", parameters)
+
+
+def _before(house: House, source: SourceSpec) -> tuple[SourceSpec, ...]:
+    """The sources that stand before one in the domain's file: what they say of a symbol counts first."""
+    return house.library.source[: house.library.source.index(source)]
 
 
 def releases(house: House) -> tuple[Release, Release]:
@@ -64,8 +73,12 @@ def symbols(house: House, release: Release) -> list[Symbol]:
 
 def _found(house: House, record: type[R], release: Release) -> list[R]:
     """The records of a kind that the works of a release's sources made of it, by id; not kept: pages are much text."""
-    made = (house.lake.read(record, "release = $id", {"id": release.id}, work=k) for k in source_keys(house, release))
-    found = {row.id: row for rows in made for row in rows}
+    return _merged(house, record, source_keys(house, release))
+
+
+def _merged(house: House, record: type[R], keys: Iterable[str]) -> list[R]:
+    """The records of a kind that works made, by id: what a later one says of the same outranks an earlier one."""
+    found = {row.id: row for key in keys for row in house.lake.read(record, work=key)}
     return [found[name] for name in sorted(found)]
 
 
@@ -102,12 +115,30 @@ def _scraping(house: House, source: SourceSpec, version: str, key: str) -> Calla
         spec = source.model_dump(exclude_none=True)
         given = get_source(source.kind).scrape(spec, house.library.name, version, house.folder("packages"))
         found = _without_forgotten(house, given)
+        first, known = _known(house, source, version)
+        if first is not None:
+            given, found = (beside(each, first, SymbolIndex(known)) for each in (given, found))
         _guard(house, source, version, given, found)
-        rows: list[Record] = [found.release, *found.pages, *found.symbols]
+        rows: list[Record] = [*(() if first else (found.release,)), *found.pages, *found.symbols]
         part = f"{source.kind}@{SCRAPER_VERSION}"
         return house.finish("scrape", part, [key], rows, since, {"release": found.release.id})
 
     return run
+
+
+def _known(house: House, source: SourceSpec, version: str) -> tuple[Release | None, list[Symbol]]:
+    """The release, and its symbols, as the sources before one gave them; no release where it is the first.
+
+    Raises:
+        ConfigurationError: The first isn't scraped yet.
+    """
+    before = _before(house, source)
+    if not before:
+        return None, []
+    made = house.made(Release, scrape_key(house, before[0], version))
+    if not made:
+        raise ConfigurationError(f"{house.library.name} {version} isn't scraped yet from its first source")
+    return made[0], _merged(house, Symbol, [scrape_key(house, each, version) for each in before])
 
 
 def _without_forgotten(house: House, found: Scraped) -> Scraped:
@@ -124,12 +155,17 @@ def _without_forgotten(house: House, found: Scraped) -> Scraped:
 def _guard(house: House, source: SourceSpec, version: str, given: Scraped, found: Scraped) -> None:
     """Compares what a source gave with what it gave for the other version; the first is looked at by itself."""
     old, new = house.library.versions
-    known = house.made(Release, scrape_key(house, source, old if version == new else new))
-    if not known:
-        guard_first(house, given)
+    name, other = house.library.name, old if version == new else new
+    key = scrape_key(house, source, other)
+    if house.result(key) is None:
+        if not _before(house, source):
+            guard_first(house, f"{name} {version}", Extent.of(given.pages, given.symbols))
         return
-    other = scraped(house, known[0])
-    guard_release(house, *((other, found) if version == new else (found, other)))
+    held = Extent.of(house.made(Page, key), house.made(Symbol, key))
+    sides = Extent.of(found.pages, found.symbols), held
+    before, after = reversed(sides) if version == new else sides
+    _, known = _known(house, source, new)
+    guard_release(house, f"{name} {old} -> {new}", before, after, known)
 
 
 def compare_key(house: House) -> str:

@@ -1,0 +1,80 @@
+"""Sources beside the first: their pages and symbols are of the same release, and one symbol stays one."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from flows.batches import perform
+from flows.house import House, open_house
+from flows.scraping import releases, scrape_key, scrape_stage, scraped, source_keys
+from registry.records import Page, Release, Symbol
+
+ENTRY = '<dl class="py function"><dt class="sig" id="lib.{0}"><span>lib.{0}</span>(x, y)</dt><dd><p>{1}</p></dd></dl>'
+DOMAIN = """
+licences = ["MIT"]
+[[library]]
+name = "lib"
+versions = ["1.0", "2.0"]
+[[library.source]]
+kind = "pypi"
+[[library.source]]
+kind = "sphinx"
+location = "{folder}/{{version}}"
+licence = "MIT"
+"""
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+    """A package scraped at two versions, with a documentation site beside it that nobody has read yet."""
+    monkeypatch.setenv("DRIFTUNE_HOME", str(tmp_path / "home"))
+    (tmp_path / "lib.toml").write_text(DOMAIN.format(folder=tmp_path))
+    made = open_house(str(tmp_path / "lib.toml"))
+    for version in made.library.versions:
+        release = Release(library="lib", version=version, artifact_sha256=version * 16)
+        page = Page(release=release.id, url="pypi://lib/a", content_hash="0", kind="source", path="a", markdown="a = 1")
+        known = [
+            Symbol(release=release.id, path="lib.core.f", kind="function", aliases=("lib.f",), signature="(x)",
+                   doc="From the package.", page=page.id),
+            Symbol(release=release.id, path="lib.core.g", kind="function", aliases=("lib.g",), signature="(x)", line=7,
+                   page=page.id),
+        ]  # fmt: skip
+        key = scrape_key(made, made.library.source[0], version)
+        made.finish("scrape", "pypi@1", [key], [release, page, *known], time.monotonic(), {"release": release.id})
+        (tmp_path / version).mkdir()
+        text = "".join(ENTRY.format(name, f"{name} from the site.") for name in "fgh") + "<p>some words</p>" * 30
+        (tmp_path / version / "api.html").write_text(f"<div role='main'><h1>API</h1>{text}</div>")
+    return made
+
+
+def test_a_further_source_is_of_the_first_ones_release(house: House) -> None:
+    """What a site adds hangs on the package's release; the package's signature and text win where it has any."""
+    assert perform(scrape_stage, house) == 2
+    opened = open_house(house.reference)
+    release = releases(opened)[1]
+    assert len(opened.lake.read(Release)) == 2
+    found = scraped(opened, release)
+    [site] = [page for page in found.pages if page.path == "api.html"]
+    assert {page.release for page in found.pages} == {release.id}
+    said = {symbol.path: (symbol.signature, symbol.doc, symbol.page == site.id) for symbol in found.symbols}
+    assert said == {
+        "lib.core.f": ("(x)", "From the package.", False),
+        "lib.core.g": ("(x)", "g from the site.", True),
+        "lib.h": ("(x, y)", "h from the site.", True),
+    }
+    current = opened.lake.read(Symbol, "release = $id", {"id": release.id})
+    assert current == sorted(found.symbols, key=lambda symbol: symbol.id)
+
+
+def test_a_package_alone_keeps_its_keys(house: House) -> None:
+    """A source beside it changes nothing of what a package's own work is known by: homes aren't made anew."""
+    alone = house.domain.library[0].model_copy(update={"source": house.library.source[:1]})
+    other = House(house.domain.model_copy(update={"library": (alone,)}), house.settings)
+    release = releases(house)[0]
+    assert source_keys(other, release) == source_keys(house, release)[:1]
+    networkx = open_house("networkx")
+    key = scrape_key(networkx, networkx.library.source[0], "2.8.8")
+    assert key == "fa7578847062ae3e264e154eecb6334fb8972b48bdec0dca9caf1932fbdc188a"
