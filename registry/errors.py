@@ -5,6 +5,7 @@ DriftuneError
 │   └── LockedError        another run holds the domain                                        (exit 2)
 ├── GuardError             a run would remove much of what there was: a person must say so         (exit 1)
 ├── SourceError            a documentation source or package index
+├── WebError               an address of the web that can't be read, or may not be
 ├── GeneratorError         a generator of examples
 ├── SandboxError           the sandbox or an environment
 ├── TrainingError          a base model, a training run, an evaluation
@@ -57,6 +58,10 @@ class GuardError(DriftuneError):
 
 class SourceError(DriftuneError):
     """A documentation source or a package index failed."""
+
+
+class WebError(DriftuneError):
+    """An address of the web can't be read, or may not be: `values["outcome"]` says which, as an Answer's does."""
 
 
 class GeneratorError(DriftuneError):

@@ -1,0 +1,98 @@
+"""The client: a session on the web."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from registry.errors import ConfigurationError
+from registry.web.addresses import GuardedBackend, Resolve, look_up
+from registry.web.answers import Access, Answer, WebLimits
+from registry.web.credentials import PRINTABLE, sendable
+from registry.web.pacing import Clock, Lanes, Sleep
+from registry.web.robots import ROBOTS_BYTES, Robots
+from registry.web.transport import pool
+from registry.web.trip import Session, Trip
+
+
+class Web:
+    """A session on the web; an async context manager. See `registry.web` for what it guarantees.
+
+    Args:
+        access: Who may be asked.
+        limits: How much, how long, how often.
+        resolve: Looks a host name up.
+        sleep: Waits; for tests.
+        clock: Monotonic seconds; for tests.
+    """
+
+    def __init__(
+        self,
+        access: Access | None = None,
+        limits: WebLimits | None = None,
+        *,
+        resolve: Resolve = look_up,
+        sleep: Sleep = asyncio.sleep,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self.access, self.limits = access or Access(), limits or WebLimits()
+        self._private = self.access.networks()
+        self._resolve, self._sleep = resolve, sleep
+        self._lanes = Lanes(self.limits, sleep, clock)
+        self._robots = Robots(self._robots_txt, self.limits.delay_s)
+        self._session: Session | None = None
+
+    @property
+    def received(self) -> int:
+        """Bytes of all responses so far."""
+        return self._open().received
+
+    async def __aenter__(self) -> Self:
+        connections = pool(self.access, GuardedBackend(self._private, self._resolve))
+        self._session = Session(self.access, self.limits, self._private, connections, self._lanes, self._sleep)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        session, self._session = self._open(), None
+        await session.pool.aclose()
+
+    async def get(self, url: str, *, etag: str | None = None, last_modified: str | None = None) -> Answer:
+        """Ask for an address.
+
+        Args:
+            url: An `http` or `https` one.
+            etag: Of what is known of it: where it is unchanged, nothing is sent again.
+            last_modified: Likewise.
+
+        Raises:
+            ConfigurationError: The session isn't open, or a credential can't be made.
+        """
+        known = {"If-None-Match": etag, "If-Modified-Since": last_modified}
+        headers = {name: value for name, value in known.items() if value and PRINTABLE.fullmatch(value)}
+        return await Trip(self._open(), url, headers, self._robots).get()
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
+        """Send a body to an address, once: no redirects, no robots.txt, no second attempt.
+
+        Args:
+            url: An `http` or `https` one.
+            body: The bytes.
+            headers: Such as content type and signature; they go to that address only.
+
+        Raises:
+            ConfigurationError: The session isn't open, or a header can't be sent.
+        """
+        return await Trip(self._open(), url, sendable(headers or {})).post(body)
+
+    async def _robots_txt(self, url: str) -> Answer:
+        return await Trip(self._open(), url, {}, room=ROBOTS_BYTES, cut=True).get()
+
+    def _open(self) -> Session:
+        if self._session is None:
+            raise ConfigurationError("The session isn't open: write `async with Web(…) as web:`")
+        return self._session

@@ -1,0 +1,80 @@
+"""When a host may be asked: turns, pauses, and how long to wait before trying again."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from random import uniform
+
+from registry.web.answers import WebLimits
+
+Sleep = Callable[[float], Awaitable[object]]
+Clock = Callable[[], float]
+
+_FIRST_S = 0.5
+_SECONDS = re.compile(r"[0-9]{1,12}")
+
+
+@dataclass
+class _Lane:
+    """One host: who is being served, and from when on the next may start."""
+
+    gate: asyncio.Semaphore
+    free_at: float = 0.0
+
+
+class Lanes:
+    """Turns at hosts: so many at the same time, so far apart.
+
+    Args:
+        limits: `per_host` and `pause_s` are read.
+        sleep: Waits.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, limits: WebLimits, sleep: Sleep, clock: Clock) -> None:
+        self._limits, self._sleep, self._clock = limits, sleep, clock
+        self._lanes: dict[str, _Lane] = {}
+
+    @asynccontextmanager
+    async def turn(self, host: str, pause: float = 0.0) -> AsyncIterator[None]:
+        """A turn at a host, `pause` seconds or more after the last one began."""
+        lane = self._lane(host)
+        async with lane.gate:
+            now = self._clock()
+            start = max(now, lane.free_at)
+            lane.free_at = start + max(pause, self._limits.pause_s)
+            if start > now:
+                await self._sleep(start - now)
+            yield
+
+    def hold(self, host: str, seconds: float) -> None:
+        """Let nobody begin a turn at a host for a while, as it has asked for."""
+        lane = self._lane(host)
+        lane.free_at = max(lane.free_at, self._clock() + seconds)
+
+    def _lane(self, host: str) -> _Lane:
+        if host not in self._lanes:
+            self._lanes[host] = _Lane(asyncio.Semaphore(self._limits.per_host))
+        return self._lanes[host]
+
+
+def backoff(attempt: int, longest: float) -> float:
+    """Seconds before the next attempt: doubling, each between half and one and a half of its mean."""
+    return min(_FIRST_S * 2.0 ** (attempt - 1) * uniform(0.5, 1.5), longest)
+
+
+def asked_wait(retry_after: str | None) -> float | None:
+    """The seconds that a `Retry-After` asks for (a number or a date), null where it says nothing that can be read."""
+    text = (retry_after or "").strip()
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    try:
+        return max(parsedate_to_datetime(text).timestamp() - time.time(), 0.0)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
