@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from registry.lake import Lake
-from registry.records import Run, Score, Work
-from validators.splits import CONTEXT, SYMBOL
+from registry.records import Example, Run, Score, SnapshotRow, Work
+from validators.splits import CONTEXT, MEASURED, SYMBOL
 
 DECIDES = (CONTEXT, SYMBOL)
 """The splits that a decision rests on: together they are the held-out set, whichever of them has the goal."""
 
 
-def decisions_before(lake: Lake, adapter: str, question: str, families: set[str], version: str) -> int:
+def decisions_before(lake: Lake, adapter: str, question: str, families: set[str], version: str, snapshot: str) -> int:
     """How many other decisions were made on a held-out set: of other adapters, trials too, or asking otherwise of one.
 
     Trying until it passes doesn't work, nor does trying first and then running what passed, nor asking again with other
@@ -23,7 +23,7 @@ def decisions_before(lake: Lake, adapter: str, question: str, families: set[str]
     update asks nothing anew. Two held-out sets are the same where they ask about the same target version and share at
     least half of the smaller one's families, whatever their domains are called: what is asked is whether an adapter
     knows these changes, and another draw of their call sites (`[splits] salt`, other settings of `[synth]`) is another
-    look at it.
+    look at it, also by an adapter that was decided on before: what it was trained on may have stayed as it was.
     The next release is a new question though most families stay: others are served, by other adapters. Trainings on
     shuffled rows don't count: they can't be run as the domain's own, and say nothing of which settings are better.
 
@@ -33,6 +33,7 @@ def decisions_before(lake: Lake, adapter: str, question: str, families: set[str]
         question: What is asked of it.
         families: The families of the held-out set's call sites.
         version: The target version.
+        snapshot: Id of the snapshot whose rows are held out.
     """
     held_out: dict[str, set[str]] = {}
     splits = " OR ".join(f"split = '{split}'" for split in DECIDES)
@@ -40,11 +41,33 @@ def decisions_before(lake: Lake, adapter: str, question: str, families: set[str]
         held_out.setdefault(score.run, set()).add(score.family)
     shared = {run: len(found & families) for run, found in held_out.items()}
     same = {run for run, found in held_out.items() if 2 * shared[run] >= min(len(found), len(families)) > 0}
-    same -= {run.id for run in lake.read(Run) if run.recipe.get("shuffle")}
+    runs = lake.read(Run)
+    same -= {run.id for run in runs if run.recipe.get("shuffle")}
+    of = {run.id: run.snapshot for run in runs}
     made = [one for one in _made(lake) if one["run"] in same and one["version"] in ("", version)]
     first = {one["adapter"]: one["question"] for one in reversed(made) if one["question"]}
-    looks = dict.fromkeys((one["adapter"], one["question"] or first.get(one["adapter"], question)) for one in made)
-    return sum(1 for _ in itertools.takewhile(lambda look: look != (adapter, question), looks))
+    sites = _sites(lake, {snapshot, *(of.get(one["run"], "") for one in made)})
+    looks = dict.fromkeys(
+        (one["adapter"], one["question"] or first.get(one["adapter"], question), sites.get(of.get(one["run"], "")))
+        for one in made
+    )
+    this = (adapter, question, sites.get(snapshot))
+    return sum(1 for _ in itertools.takewhile(lambda look: look != this, looks))
+
+
+def _sites(lake: Lake, snapshots: Collection[str]) -> Mapping[str, frozenset[str]]:
+    """Snapshot -> ids of its rows that decisions rest on; nothing is read where all decisions are on one snapshot."""
+    if len(snapshots) < 2:
+        return {}
+    splits = " OR ".join(f"split = '{split}'" for split in DECIDES)
+    listed = lake.read(SnapshotRow, f"snapshot IN (SELECT unnest($of)) AND ({splits})", {"of": sorted(snapshots)})
+    ids = {"ids": sorted({row.example for row in listed}), "kind": MEASURED}
+    measured = {row.id for row in lake.read(Example, "kind = $kind AND id IN (SELECT unnest($ids))", ids)}
+    found: dict[str, set[str]] = {}
+    for row in listed:
+        if row.example in measured:
+            found.setdefault(row.snapshot, set()).add(f"{row.split} {row.example}")
+    return {snapshot: frozenset(rows) for snapshot, rows in found.items()}
 
 
 def _made(lake: Lake) -> Iterator[dict[str, str]]:

@@ -120,7 +120,7 @@ def judged(
     families = {s.family for s in scores if s.arm == "base" and s.metric == "choice@1" and s.split in DECIDES}
     before = 0
     if can_publish:
-        before = decisions_before(house.lake, made["adapter"], asked, families, made["version"])
+        before = decisions_before(house.lake, made["adapter"], asked, families, made["version"], run.snapshot)
     decision = gate.decide(scores, settings, previous_decisions=before)
     rows = report.rows(scores, decision, run=run.id, domain=house.domain.name)
     if any(score.metric in row_metrics.WRITTEN for score in scores) and (why := house.pool.available()):

@@ -20,6 +20,7 @@ from finetune.bases import BaseModel
 from flows.continuing import line, trained_on
 from flows.evaluation import EVALUATE_PART, judged, judgement_key
 from flows.house import open_house
+from flows.making import base_model
 from flows.mergeable import (
     Source,
     check_adapters,
@@ -32,7 +33,6 @@ from flows.mergeable import (
 )
 from flows.promotion import PROMOTED, promote
 from flows.publication import BESIDE, canary_texts, notices_in, published
-from flows.training import base_model
 from registry.errors import ConfigurationError, WrongBaseError
 from registry.identity import sha256_of, work_key
 from registry.lock import domain_lock

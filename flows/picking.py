@@ -29,14 +29,18 @@ class Tuned:
     """A finished training.
 
     Attributes:
+        key: Names it (`flows.lessons`).
         start: How it started: fresh or warm.
         folder: The adapter.
         stages: Name -> step; none where nothing was new to the adapter that it goes on from, which it is then.
+        again: Whether an earlier run is of it already, which its time is told of.
     """
 
+    key: str
     start: str
     folder: Path
     stages: Mapping[str, Stage]
+    again: bool
 
 
 @dataclass(frozen=True)

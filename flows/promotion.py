@@ -23,10 +23,11 @@ from flows.bench import CONTROL, SOLUTION, Bench, Sample
 from flows.evaluation import decision_of
 from flows.house import House
 from flows.judge import Options
+from flows.making import base_model
 from flows.models import Model, published_model
 from flows.publication import publish_key
 from flows.tasks import Request, drawn_of, tasks_of
-from flows.training import base_model, run_id
+from flows.training import run_id
 from registry.errors import ConfigurationError, SandboxError
 from registry.identity import sha256_of, work_key
 from registry.lake import Lake

@@ -16,9 +16,9 @@ from prefect.utilities.annotations import quote
 from flows.batches import Batch
 from flows.deploy import end_with_deployment
 from flows.house import House, open_house
+from flows.making import start_base
 from flows.preflight import check
 from flows.stages import BASE_AFTER, COMMANDS, STAGES, complete, finish
-from flows.training import start_base
 from registry.errors import DriftuneError
 from registry.lock import domain_lock
 

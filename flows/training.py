@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -13,35 +11,33 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from finetune import bases, corpus, shuffling
+from finetune import corpus
 from finetune.bases import BaseModel
-from finetune.chain import Chain
 from finetune.corpus import SourceFile
 from finetune.evaluation import tokens_at_once
-from finetune.exercises import EXERCISES_PART
 from finetune.recipe import Lookup
 from finetune.reporting import Curves
 from finetune.retrieval import Docs
 from finetune.tuning import Stage
-from finetune.warm import Start, check_lora, new_rows
 from flows import continuing, picking
-from flows.bases import check_licence, replayed
+from flows.bases import replayed
 from flows.batches import Batch
-from flows.continuing import BOTH, FRESH, WARM
-from flows.curation import rejections_of, snapshot_id
-from flows.docs import docs_digest, held_out, library_docs
-from flows.house import House, open_house
+from flows.continuing import FRESH, WARM
+from flows.curation import snapshot_id
+from flows.docs import held_out, library_docs
+from flows.house import House
+from flows.lessons import Lesson, chain_of, done_before, lessons, start_of
+from flows.making import base_model
 from flows.picking import Tuned
-from flows.rehearsal import rehearsed, unseen
-from flows.running import environment, policy, run_programs
-from flows.scraping import releases, scraped
+from flows.rehearsal import unseen
+from flows.running import environment, run_programs
+from flows.scraping import releases
 from flows.snapshots import rows_in
 from registry.errors import ConfigurationError, TrainingError
 from registry.identity import sha256_of, sha256_of_bytes, work_key
-from registry.records import Adapter, Example, Program, Run, Verdict
+from registry.records import Example, Program, Run, Verdict
 from registry.storage import remove_tree, write_file
-from registry.store import Store, content_hash
-from validators.execution.pool import HARNESS
+from registry.store import content_hash
 from validators.splits import DEV
 
 TRAIN_PART = "recipe@3"
@@ -49,62 +45,19 @@ COMPUTES = ("torch", "transformers", "trl", "peft")
 """Packages whose version decides the bytes that a training ends in."""
 
 
-def base_model(house: House, adapter: Adapter | None = None) -> BaseModel:
-    """The domain's base: found in the cache, or made from the old release (a minute's work, or several).
+def trainings(house: House) -> tuple[Lesson, ...]:
+    """The trainings that the domain asks for on its latest snapshot.
 
-    Args:
-        house: The domain.
-        adapter: What a training goes on from, whose base it stays; what the latest snapshot's does where None.
+    Raises:
+        ConfigurationError: There is no snapshot yet, or the recipe can't be.
     """
-    check_licence(house)
-    train = house.domain.train
-    settings = {"threads": 1, **train.base_settings} if train.base == "tiny" else train.base_settings
-    texts = _texts(house, adapter or continuing.current(house))
-    base = bases.find(train.base).prepare(texts, settings, house.folder("bases"), house.tell)
-    check_licence(house)  # of what came: a branch may have moved since its card was read
-    return base
-
-
-def _texts(house: House, adapter: Adapter | None) -> Iterator[str]:
-    """What a base that is made on the spot learns of the old release; read where a base asks for it."""
-    old = continuing.known_release(house, adapter) or releases(house)[0]
-    yield from (p.markdown for p in scraped(house, old).pages if p.kind in ("source", "test", "guide"))
-
-
-def start_base(house: House, reference: str) -> None:
-    """Starts making the base in a process of its own, beside synthesis and validation.
-
-    It ends when the house is closed or this process dies, and holds the base's lock until then: `base_model` waits
-    for it, and goes on from its checkpoint where it was killed.
-    """
-    command = [sys.executable, "-m", "flows.training", reference]
-    quiet = subprocess.DEVNULL
-    house.while_open(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet))
+    return lessons(house, TRAIN_PART)
 
 
 def train_key(house: House) -> str:
-    """The work key of the training: the snapshot, what names the base, and what of the recipe isn't at its default.
-
-    Where it goes on from an adapter, that one too, and what of its rows it may see again.
-    """
-    train = house.domain.train
-    settings = {name: repr(value) for name, value in sorted(train.base_settings.items())}
-    base = {"base": train.base, "base_settings": settings, "threads": house.threads}
-    chain = _chain(house)
-    docs = {"docs": docs_digest(house)} if chain.reads_docs else {}
-    asked = {"harness": HARNESS, "policy": policy(house), "exercises": EXERCISES_PART}
-    judged = asked if chain.runs_programs else {}
-    recipe = {**chain.changed(), **docs, **judged, **trial_of(house), **_start_of(house)}
-    return work_key([snapshot_id(house)], TRAIN_PART, {**base, **recipe}, train.seed)
-
-
-def _start_of(house: House) -> dict[str, Any]:
-    """What tells a training that goes on from an adapter from one afresh."""
-    train, adapter = house.domain.train, continuing.current(house)
-    if adapter is None:
-        return {}
-    told = {"start": train.start, "from": adapter.id, "rehearsal": str(train.rehearsal)}
-    return {**told, "rejections": sorted(rejections_of(house))}
+    """The work key of the run: the snapshot, and the trainings that it is of, which others may have been of before."""
+    keys = [lesson.key for lesson in trainings(house)]
+    return work_key([snapshot_id(house), *keys], TRAIN_PART, trial_of(house))
 
 
 def trial_of(house: House) -> dict[str, Any]:
@@ -120,7 +73,7 @@ def rows_of(house: House, split: str) -> list[Example]:
 
 
 def train_stage(house: House) -> list[Batch]:
-    """One batch: the base where it is missing, then the steps of the recipe."""
+    """One batch: the base where it is missing, then the steps of the recipe; or the adapter of the same training."""
     key = train_key(house)
     if house.result(key) is not None:
         return []
@@ -128,13 +81,44 @@ def train_stage(house: House) -> list[Batch]:
     def run() -> int:
         since = time.monotonic()
         base, tuned = _tune(house)
+        trained = _checked(house, tuned)
         run, *rest = _runs(house, base, tuned)
         left = {"run": run.id, "base": base.fingerprint, "base_settings": continuing.base_digest(house)}
         left |= {"base_release": continuing.base_release(house), "start": str(run.recipe.get("start", FRESH))}
-        return house.finish("train", TRAIN_PART, [key], [run, *rest], since, left)
+        return house.finish("train", TRAIN_PART, [key], [run, *rest], since, {**left, "trained": trained})
 
     start = "" if house.domain.train.start == FRESH else f", {continuing.told_start(house, continuing.current(house))}"
-    return [Batch(f"Train an adapter on {house.domain.train.base}{start}", 1, run)]
+    known = all(lesson.key in done_before(house) for lesson in trainings(house))
+    what = "Take the adapter of the same training" if known else "Train an adapter"
+    return [Batch(f"{what} on {house.domain.train.base}{start}", 1, run)]
+
+
+def _checked(house: House, tuned: Sequence[Tuned]) -> dict[str, str]:
+    """Key of each training -> hash of the adapter that it left.
+
+    Raises:
+        TrainingError: One that was trained before isn't what it was then.
+    """
+    found = {one.key: content_hash(one.folder) for one in tuned}
+    for one in tuned:
+        if one.again:
+            known = done_before(house)[one.key].result
+            _check(one.folder, found[one.key], str(known["trained"][one.key]), str(known["run"]))
+    return found
+
+
+def _check(folder: Path, found: str, wanted: str, run: str) -> None:
+    """Holds the adapter that lies in a folder against what a run left there.
+
+    Raises:
+        TrainingError: It is another one.
+    """
+    if found != wanted:
+        raise TrainingError(
+            f"The adapter in {folder} isn't the one that run {run} trained (SHA-256 {found}, not {wanted}): put that "
+            "one back, or set another [train] seed to train anew",
+            wanted=wanted, found=found,
+        )  # fmt: skip
 
 
 def _runs(house: House, base: BaseModel, tuned: Sequence[Tuned]) -> list[Any]:
@@ -152,8 +136,8 @@ def _runs(house: House, base: BaseModel, tuned: Sequence[Tuned]) -> list[Any]:
 def _run(house: House, base: BaseModel, tuned: Tuned, told: Mapping[str, Any] | None = None) -> Run:
     """What a training was."""
     curve = [row for name, stage in tuned.stages.items() for row in _curve(name, stage)]
-    seconds = sum(stage.seconds for stage in tuned.stages.values())
-    recipe = _chain(house).as_text() | trial_of(house)  # adopting what was tried is another run, decided anew
+    seconds = 0.0 if tuned.again else sum(stage.seconds for stage in tuned.stages.values())
+    recipe = chain_of(house).as_text() | trial_of(house)  # adopting what was tried is another run, decided anew
     adapter = continuing.current(house)
     if adapter is not None:
         warm = {"from": adapter.id, "rehearsal": str(house.domain.train.rehearsal)} if tuned.start == WARM else {}
@@ -182,61 +166,35 @@ def _curve(name: str, stage: Stage) -> Iterator[dict[str, Any]]:
         yield {"stage": name, "step": step, "loss": loss, **more}
 
 
-def _chain(house: House) -> Chain:
-    return Chain.of(house.domain.train.model_dump())
-
-
 def _tune(house: House) -> tuple[BaseModel, list[Tuned]]:
     """Base and adapters, one for each start that is tried; what is finished is found, what was killed goes on.
 
     Once it is known which of two was taken, that one alone.
     """
-    work = house.folder("training") / train_key(house)[:16]
-    adapter, base = continuing.current(house), base_model(house)
-    if adapter is not None:
-        continuing.check_fits(adapter, base.fingerprint)
+    base = base_model(house)
+    for lesson in trainings(house):
+        if lesson.adapter is not None:
+            continuing.check_fits(lesson.adapter, base.fingerprint)
     tokens_at_once(base, house.domain.gate.window)  # refused before the training, not after it
     files = list(corpus.standard_library())
-    _hold(house, base, files, work / "begun.json")
-    rows = rows_of(house, "train")
-    rows = shuffling.shuffled(rows, house.domain.train.seed) if house.domain.train.shuffle else rows
-    done = house.result(train_key(house)) or {}
-    both = adapter is not None and house.domain.train.start == BOTH
-    lookup = Lookup(house.programs, partial(_docs, house), partial(_judge, house))
-    tuned = []
-    for name in (FRESH, WARM) if both else (WARM if adapter is not None else FRESH,):
-        if name != done.get("start", name):
-            continue
-        seen, start = (rows, None) if adapter is None or name == FRESH else _warm(house, adapter, rows)
-        stages = _chain(house).train(
-            base, seen, files, work / name if both else work, start=start, lookup=lookup,
-            seed=house.domain.train.seed, threads=house.threads, progress=house.tell, curves=_curves(house),
-        )  # fmt: skip
-        folder = list(stages.values())[-1].folder if stages else start.folder if start is not None else work
-        tuned.append(Tuned(name, folder, stages))
-    return base, tuned
+    taken = (house.result(train_key(house)) or {}).get("start")
+    asked = [lesson for lesson in trainings(house) if taken in (None, lesson.start)]
+    return base, [_tuned(house, base, lesson, files) for lesson in asked]
 
 
-def _warm(house: House, adapter: Adapter, rows: Sequence[Example]) -> tuple[list[Example], Start]:
-    """Rows that are new to an adapter, and what a training goes on from.
-
-    Raises:
-        ConfigurationError: `[train.lora]` isn't what the adapter was made with.
-        RegistryError: The adapter is damaged.
-    """
-    store, name = Store(house.settings.registry_path), f"{adapter.domain}@v{adapter.version}"
-    folder = store.folder(store.verify(name))
-    check_lora(folder, _chain(house).lora, name)
-    known = continuing.trained_on(house, continuing.line(house, [adapter.id]))
-    again = rehearsed(house, known, snapshot_id(house))
-    return new_rows(rows, known), Start(folder, again, house.domain.train.rehearsal)
-
-
-def _curves(house: House) -> Curves:
-    """Where this training's curves go, for those who look at them in TensorBoard or MLflow."""
-    return Curves(
-        house.domain.train.report_to, house.settings.root / "curves", house.domain.name, train_key(house)[:16]
-    )
+def _tuned(house: House, base: BaseModel, lesson: Lesson, files: Sequence[SourceFile]) -> Tuned:
+    """One training: finished, gone on with, or found."""
+    work, start = lesson.folder(house), start_of(house, lesson)
+    again = _hold(house, base, lesson, files, work / "begun.json")
+    train = house.domain.train
+    stages = chain_of(house).train(
+        base, lesson.rows, files, work, start=start,
+        lookup=Lookup(house.programs, partial(_docs, house), partial(_judge, house)),
+        seed=train.seed, threads=house.threads, progress=house.tell,
+        curves=Curves(train.report_to, house.settings.root / "curves", house.domain.name, work.name),
+    )  # fmt: skip
+    folder = list(stages.values())[-1].folder if stages else start.folder if start is not None else work
+    return Tuned(lesson.key, lesson.start, folder, stages, again)
 
 
 def _docs(house: House) -> Docs:
@@ -250,26 +208,29 @@ def _judge(house: House, programs: Sequence[Program]) -> list[Verdict]:
     return list(run_programs(house, environment(house, new), programs))
 
 
-def _hold(house: House, base: BaseModel, files: Iterable[SourceFile], begun: Path) -> None:
+def _hold(house: House, base: BaseModel, lesson: Lesson, files: Iterable[SourceFile], begun: Path) -> bool:
     """Writes down what a training begins on; half of one that was begun on anything else is begun anew.
 
     Settings name a base; what is in its folder, and how this machine loads it, may be another thing the next time.
     Neither do they name the general code or what computes: with others, half a training would end in other bytes.
 
+    Returns:
+        Whether it was finished before, and what it left is here.
+
     Raises:
         TrainingError: It is finished, and the base isn't the one that it was trained on: its adapter isn't given away.
     """
-    done = house.result(train_key(house))
-    known = json.loads(begun.read_text()) if begun.is_file() else {}
-    trained_on = str((done or {}).get("base", base.fingerprint))
+    trained_on = str((house.result(train_key(house)) or {}).get("base", base.fingerprint))
     if trained_on != base.fingerprint:
         raise TrainingError(
             f"The base {base.name} has fingerprint {base.fingerprint} now, but the training in {begun.parent} was "
             f"done on {trained_on}: put that one back, or set another [train] seed to train on this one",
             wanted=trained_on, found=base.fingerprint,
         )  # fmt: skip
-    if done is not None and known:
-        return
+    known = json.loads(begun.read_text()) if begun.is_file() else {}
+    before = done_before(house).get(lesson.key)
+    if known and before is not None and before.result["base"] == base.fingerprint:
+        return True
     now = {"base": base.fingerprint, "loading": str(base.loading)}
     now |= {package: f"{package} {version(package)}" for package in COMPUTES}
     if replayed(house):
@@ -280,6 +241,7 @@ def _hold(house: House, base: BaseModel, files: Iterable[SourceFile], begun: Pat
         remove_tree(begun.parent)
     if others or not known:
         write_file(begun, json.dumps(now).encode(), "a training")
+    return False
 
 
 def _digest(files: Iterable[SourceFile]) -> str:
@@ -297,12 +259,8 @@ def tuned_adapter(house: House) -> tuple[BaseModel, Path]:
     folder = tuned[0].folder
     found = content_hash(folder)
     for run in _own(house):
-        if run.adapter_sha256 not in ("", found):
-            raise TrainingError(
-                f"The adapter in {folder} isn't the one that run {run.id} trained (SHA-256 {found}, not "
-                f"{run.adapter_sha256}): put that one back, or set another [train] seed to train anew",
-                wanted=run.adapter_sha256, found=found,
-            )  # fmt: skip
+        if run.adapter_sha256:
+            _check(folder, found, run.adapter_sha256, run.id)
     return base, folder
 
 
@@ -334,21 +292,3 @@ def run_id(house: House) -> str:
         ConfigurationError: Nothing is trained yet.
     """
     return trained(house).id
-
-
-def _main(reference: str) -> None:
-    """Makes a domain's base, and ends when the process that started this one has gone."""
-    import os
-    import threading
-
-    def watch() -> None:
-        sys.stdin.buffer.read()  # ends when the other end of the pipe is closed, however that came about
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-    house = open_house(reference)
-    base_model(house, continuing.newest(house))
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1])

@@ -12,8 +12,8 @@ import pytest
 
 from flows.bases import check_licence, replayed
 from flows.house import House, open_house
+from flows.making import base_model
 from flows.run import show_plan
-from flows.training import base_model
 from registry.errors import ConfigurationError
 from registry.settings import Settings
 from tests.finetune.hub_server import Repo, serving

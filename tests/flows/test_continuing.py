@@ -16,11 +16,12 @@ from flows.batches import perform
 from flows.curation import snapshot_id
 from flows.experiments import trained_with
 from flows.house import House, open_house
+from flows.making import base_model
 from flows.preflight import check
 from flows.rehearsal import rehearsed, unseen
 from flows.scraping import compare_key, releases
 from flows.stages import STAGES
-from flows.training import base_model, rows_of, train_key, train_stage, trained, tuned_adapter
+from flows.training import rows_of, train_key, train_stage, trained, tuned_adapter
 from registry.errors import ConfigurationError
 from registry.records import Adapter, Annotation, Change, Example, Forgotten, Program, Run, Snapshot, Verdict
 from registry.settings import Settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from flows.house import House, open_house
 from flows.scraping import scrape_key
 from registry.domain_files import with_table
 from registry.lake import Lake
-from registry.records import Example, Page, Program, Release, Run, Score, Symbol, Work
+from registry.records import Example, Page, Program, Release, Run, Score, SnapshotRow, Symbol, Work
 from registry.settings import Settings
 from validators.splits import plan
 
@@ -42,11 +43,12 @@ def decide(
     families: set[str] = FAMILIES,
     site: str = "",
     version: str = "2",
+    snapshot: str = "s",
     **run: Any,
 ) -> str:
     """Writes down a decision on the adapter of a run; the run's id. Without a question it is as it was once written."""
     given: dict[str, Any] = {"recipe": {}, "domain": "lib", "adapter_sha256": f"adapter {seed}", **run}
-    of = Run(snapshot="s", base="b", base_revision="r", seed=seed, **given)
+    of = Run(snapshot=snapshot, base="b", base_revision="r", seed=seed, **given)
     scores = [
         Score(run=of.id, arm="base", split=split, metric="choice@1", item=family + site, family=family, value=0.0)
         for family, split in zip(sorted(families), ("context", "symbol") * len(families), strict=False)
@@ -61,10 +63,16 @@ def decide(
 
 
 def counted(
-    lake: Lake, *, adapter: str = "adapter 0", question: str = "q", families: set[str] = FAMILIES, version: str = "2"
+    lake: Lake,
+    *,
+    adapter: str = "adapter 0",
+    question: str = "q",
+    families: set[str] = FAMILIES,
+    version: str = "2",
+    snapshot: str = "s",
 ) -> int:
     """Decisions before that on an adapter."""
-    return decisions_before(lake, adapter, question, families, version)
+    return decisions_before(lake, adapter, question, families, version, snapshot)
 
 
 def test_other_adapters_count_trials_too(lake: Lake) -> None:
@@ -88,6 +96,32 @@ def test_the_same_adapter_counts_once(lake: Lake) -> None:
         decide(lake, 1, adapter_sha256="same", recipe={"experiment": mark})
     assert counted(lake) == 1
     assert counted(lake, adapter="same") == 0
+
+
+def held_out(lake: Lake, snapshot: str, files: Mapping[str, str], kind: str = "preference") -> None:
+    """A snapshot with a row held out of each file, in its split."""
+    for file, split in files.items():
+        row = Example(
+            domain="lib", kind=kind, releases=("1", "2"), parts={"n": file}, file=file, root=file, generator="test",
+            generator_version="1",
+        )  # fmt: skip
+        lake.append([row, SnapshotRow(snapshot=snapshot, example=row.id, split=split)])
+
+
+def test_the_same_adapter_on_other_held_out_rows_is_another_decision(lake: Lake) -> None:
+    """What it was trained on may stay while other call sites are drawn; rows that nothing rests on are no matter."""
+    held_out(lake, "s", {"a.py": "context", "b.py": "symbol"})
+    held_out(lake, "fim", {"a.py": "context", "b.py": "symbol", "d.py": "dev"})
+    held_out(lake, "fim", {"e.py": "context"}, kind="fim")
+    held_out(lake, "other", {"a.py": "context", "c.py": "symbol"})
+    held_out(lake, "moved", {"a.py": "symbol", "b.py": "context"})
+    decide(lake, 0)
+    assert {s: counted(lake, snapshot=s) for s in ("s", "fim", "other", "moved")} == {
+        "s": 0, "fim": 0, "other": 1, "moved": 1,
+    }  # fmt: skip
+    decide(lake, 0, snapshot="other")
+    assert [counted(lake, snapshot=s) for s in ("fim", "other", "moved")] == [0, 1, 2]
+    assert counted(lake, adapter="adapter 1", snapshot="other") == 2
 
 
 def test_asking_otherwise_counts(lake: Lake) -> None:

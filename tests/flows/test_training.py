@@ -9,7 +9,7 @@ import platform
 import shutil
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from importlib import metadata
 from pathlib import Path
@@ -23,13 +23,14 @@ from flows.batches import perform
 from flows.curation import snapshot_id
 from flows.evaluation import EVALUATE_PART, decision_of, evaluate_key, evaluate_stage
 from flows.house import House, open_house
+from flows.making import base_model
 from flows.publication import publish_key
 from flows.scraping import scrape_key
-from flows.training import base_model, run_id, train_key, train_stage, trained, tuned_adapter
+from flows.training import run_id, train_stage, trained, trainings, tuned_adapter
 from registry.domain_files import with_table
 from registry.errors import ConfigurationError, TrainingError
 from registry.identity import sha256_of
-from registry.records import ARMS, Release, Score, Snapshot, SnapshotRow, Symbol, Work
+from registry.records import ARMS, Example, Release, Score, Snapshot, SnapshotRow, Symbol, Work
 from registry.settings import Settings
 from registry.storage import write_file
 from tests.finetune.lib_drift import OLD, TINY, sites
@@ -102,7 +103,7 @@ def test_what_was_trained_is_no_adapter_of_a_base_that_came_since(house: House) 
 
 def test_half_a_training_is_begun_anew_where_it_would_go_on_as_another(house: House) -> None:
     """After an update, on another machine or base no half is trained in another way: running again finishes it."""
-    begun = house.folder("training") / train_key(house)[:16] / "begun.json"
+    begun = trainings(house)[0].folder(house) / "begun.json"
     told: list[str] = []
 
     def stop(title: str, done: int, _total: int, _note: str = "", /) -> None:
@@ -134,11 +135,52 @@ def test_half_a_training_is_begun_anew_where_it_would_go_on_as_another(house: Ho
 def test_half_a_training_is_of_the_general_code_that_it_replays(house: House) -> None:
     """Another Python brings another standard library."""
     replaying = with_sft(house, replay=0.5)
-    begun = replaying.folder("training") / train_key(replaying)[:16] / "begun.json"
+    begun = trainings(replaying)[0].folder(replaying) / "begun.json"
     mark = base_model(house).fingerprint
     write_file(begun, json.dumps({"base": mark, "general": "general code 0"}).encode(), "a training")
     perform(train_stage, replaying)
     assert json.loads(begun.read_text())["general"] != "general code 0"
+
+
+def curate(house: House, train: Sequence[Example], context: Sequence[Example]) -> None:
+    """A later snapshot."""
+    splits = {row.id: "train" for row in train} | {row.id: "context" for row in context}
+    snapshot = Snapshot(domain="lib", rows_sha256=sha256_of(splits), filters={})
+    listed = [SnapshotRow(snapshot=snapshot.id, example=row, split=split) for row, split in splits.items()]
+    house.append([*train, *context, *listed, snapshot])
+    house.finish("curate", "curate@1", [snapshot.id], [], time.monotonic(), {"snapshot": snapshot.id})
+
+
+def test_the_same_rows_are_not_trained_on_again_where_others_are_held_out(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The later snapshot has a run of its own, of the adapter that there is and at no cost, and is decided anew."""
+    scrape(house)
+    priced = house.domain.train.model_dump() | {"price": 1000.0}
+    house = dataclasses.replace(house, domain=with_table(house.domain, "train", priced))
+    rows, others = sites(2, 1), sites(4, 1)[2 * 3 :]
+    perform(train_stage, house)
+    first, asked = trained(house), evaluate_key(house)
+    assert first.cost > 0
+    told: list[str] = []
+    house.tell = lambda title, *_: told.append(title)
+    monkeypatch.setattr("flows.training.version", lambda _: "0.1")  # an update trains nothing anew either
+    curate(house, [dataclasses.replace(row, source_url="moved.html", licence="ISC") for row in rows], others)
+    assert train_stage(house)[0].title == "Take the adapter of the same training on folder"
+    weights = tuned_adapter(house)[1] / "adapter_model.safetensors"
+    kept = weights.read_bytes()
+    weights.write_bytes(kept[:-1] + b"\x01")
+    with pytest.raises(TrainingError, match=f"isn't the one that run {first.id} trained"):
+        perform(train_stage, house)
+    weights.write_bytes(kept)
+    perform(train_stage, house)
+    again = trained(house)
+    assert (again.adapter_sha256, again.seconds, again.cost) == (first.adapter_sha256, 0, 0)
+    assert again.id != first.id and again.snapshot == snapshot_id(house)
+    assert evaluate_key(house) != asked and len(evaluate_stage(house)) == 1
+    assert train_stage(house) == [] and set(told) == {"Take the adapter of the same training on folder"}
+    curate(house, rows[:-1], others)
+    assert train_stage(house)[0].title == "Train an adapter on folder"
 
 
 def test_a_window_that_the_base_does_not_take_is_told_before_the_training(house: House) -> None:
@@ -249,7 +291,7 @@ def test_docs_in_prompts_are_of_the_training(house: House) -> None:
     keys = []
     for one in (plain, docs):
         more = dataclasses.replace(one, domain=with_table(one.domain, "gate", {"docs": 3}))
-        keys.append((train_key(one), train_key(more)))
+        keys.append((trainings(one)[0].key, trainings(more)[0].key))
     assert keys[0][0] == keys[0][1]
     assert len({*keys[0], *keys[1]}) == 3
 
