@@ -9,21 +9,20 @@ Guarantees:
 * What robots.txt forbids is not asked for; where it can't be read, nothing is (a 4xx but 429 means that there is none).
 * Bodies, headers, time, redirects, attempts and the session's bytes are bounded, and so is memory: a body needs its
   limit, not what it would decompress to.
-* What opens a host goes to that host, port and scheme only (or its https), and not after a redirect has left it. It is
-  in no Answer, detail, log, error or `repr`; where a server sends it back, it is masked.
+* What opens a site goes to its scheme, host and port only, and no more after a redirect has left these. It is in no
+  Answer, detail, log, error or `repr`; where a server sends it back, it is masked.
 * Whatever a server does is an `Answer`; only misuse raises (`ConfigurationError`). No connection outlives the session.
 * No cookies, no environment proxies, no `.netrc`, no cache.
 
 Non-guarantees:
 * Through `Access.proxy` the proxy looks names up and connects: only addresses written as numbers are vetted then.
-* Credentials for an `http` address travel in the clear, as that was asked for.
 * A public address may forward to a private one by itself, and a public name may be taken over.
 * A look-up by the system can't be interrupted: its thread may outlive the time limit, by the resolver's own.
 * `received` counts headers and bodies, not TLS or the framing of chunks.
 * The body is what came: its charset, its type and its claims are the reader's to judge.
 """
 
-from registry.web.answers import Access, Answer, Credential, Outcome, WebLimits
+from registry.web.answers import Access, Answer, Outcome, WebLimits
 from registry.web.client import Web
 
-__all__ = ["Access", "Answer", "Credential", "Outcome", "Web", "WebLimits"]
+__all__ = ["Access", "Answer", "Outcome", "Web", "WebLimits"]

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 import httpx
 
+from registry.credentials import Credentials
 from registry.errors import ConfigurationError, WebError
 
 Outcome = Literal[
     "ok", "unchanged", "missing", "refused", "forbidden", "too-large", "too-slow", "too-many-redirects", "failed"
 ]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Credential = Callable[[], Mapping[str, str]]
-"""Makes the headers that open a host, when they are needed; what it returns is kept nowhere."""
 
 _SHOWN = 300
 
@@ -28,14 +26,14 @@ class Access:
     Attributes:
         hosts: Hosts (`name` for any port, `name:port`) that a redirect may lead to, besides the host it starts from.
         private: Addresses and networks that may be asked although they aren't public: `127.0.0.1`, `10.1.0.0/16`.
-        proxy: `http://host:port` of a proxy that everything goes through. It looks names up by itself.
-        credentials: By host (or `name:port`), what makes the headers that open it.
+        proxy: `http://host:port` of a proxy without a login that everything goes through. It looks names up by itself.
+        credentials: What opens origins, each its own.
     """
 
     hosts: tuple[str, ...] = ()
     private: tuple[str, ...] = ()
     proxy: str | None = None
-    credentials: Mapping[str, Credential] = field(default_factory=dict, repr=False)
+    credentials: tuple[Credentials, ...] = ()
 
     def networks(self) -> tuple[Network, ...]:
         """The private networks that may be asked.

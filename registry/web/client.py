@@ -11,7 +11,7 @@ from typing import Self
 from registry.errors import ConfigurationError
 from registry.web.addresses import GuardedBackend, Resolve, look_up
 from registry.web.answers import Access, Answer, WebLimits
-from registry.web.credentials import PRINTABLE, sendable
+from registry.web.headers import PRINTABLE, sendable
 from registry.web.pacing import Clock, Lanes, Sleep
 from registry.web.robots import ROBOTS_BYTES, Robots
 from registry.web.transport import pool
@@ -70,7 +70,7 @@ class Web:
             last_modified: Likewise.
 
         Raises:
-            ConfigurationError: The session isn't open, or a credential can't be made.
+            ConfigurationError: The session isn't open.
         """
         known = {"If-None-Match": etag, "If-Modified-Since": last_modified}
         headers = {name: value for name, value in known.items() if value and PRINTABLE.fullmatch(value)}

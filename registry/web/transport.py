@@ -13,7 +13,6 @@ import httpx
 from registry.errors import ConfigurationError, WebError
 from registry.web.addresses import GuardedBackend
 from registry.web.answers import Access, Outcome, fault, shown
-from registry.web.credentials import opening
 
 _KEPT_S = 5.0
 """Seconds that an idle connection is kept: servers close theirs after 5 to 75."""
@@ -62,10 +61,8 @@ def pool(access: Access, backend: GuardedBackend) -> httpcore.AsyncConnectionPoo
             ssl_context=context, max_connections=None, keepalive_expiry=_KEPT_S, network_backend=backend
         )
     proxy = _proxy(access.proxy)
-    opened = opening(proxy, access.credentials)
     return httpcore.AsyncHTTPProxy(
         proxy_url=httpcore.URL(scheme="http", host=proxy.raw_host, port=proxy.port, target="/"),
-        proxy_headers=[(name, value) for name, value in opened.items()],
         ssl_context=context,
         max_connections=None,
         keepalive_expiry=_KEPT_S,
@@ -84,7 +81,5 @@ def _proxy(text: str) -> httpx.URL:
     except httpx.InvalidURL as error:
         raise ConfigurationError(f"No address of a proxy: {shown(text)!r}. Write http://host:port") from error
     if proxy.scheme != "http" or not proxy.host or "@" in text:
-        raise ConfigurationError(
-            "The proxy's address can't be read: write http://host:port; what opens it goes into credentials"
-        )
+        raise ConfigurationError("The proxy's address can't be used: write http://host:port, without a login")
     return proxy

@@ -13,7 +13,7 @@ from registry.errors import WebError
 from registry.web.addresses import checked, may_lead, port_of, without_user
 from registry.web.answers import Access, Answer, Network, Outcome, Reply, WebLimits, fault, shown
 from registry.web.bodies import ENCODINGS, read
-from registry.web.credentials import PRINTABLE, Mask, opening
+from registry.web.headers import PRINTABLE, Mask
 from registry.web.pacing import Lanes, Sleep, asked_wait, backoff
 from registry.web.robots import AGENT, Robots
 from registry.web.transport import FAILURES, translated
@@ -110,7 +110,7 @@ class Trip:
             if str(target) in seen:
                 raise fault("too-many-redirects", f"The redirects go in a circle, back to {shown(str(target))}")
             seen.add(str(target))
-            if not _same_origin(start, target):
+            if target.netloc != start.netloc or target.scheme != start.scheme:
                 opened = {}  # once left, nothing opens it again: another host chose where it goes on
         raise fault("too-many-redirects", f"More than {self._limits.redirects} redirects, the limit")
 
@@ -187,7 +187,7 @@ class Trip:
         self._session.received += received
 
     def _opened(self, target: httpx.URL) -> dict[str, str]:
-        headers = opening(target, self._session.access.credentials)
+        headers = {k: v for found in self._session.access.credentials for k, v in found.headers(str(target)).items()}
         self._mask = Mask(headers)
         return headers
 
@@ -243,9 +243,3 @@ def _judge(reply: Reply, *, asked: bool, redirects: bool = True) -> None:
         raise fault("missing", f"The server answered {status}: there is no such page")
     wait = asked_wait(reply.headers.get("retry-after"))
     raise fault("failed", f"The server answered {status}{_SAYS.get(status, '')}", again=status in _AGAIN, wait=wait)
-
-
-def _same_origin(start: httpx.URL, target: httpx.URL) -> bool:
-    """Whether two addresses are of one origin, or the second is that over https."""
-    before, after = (start.scheme, port_of(start)), (target.scheme, port_of(target))
-    return start.host == target.host and (before == after or (before, after) == (("http", 80), ("https", 443)))

@@ -1,4 +1,4 @@
-"""What opens a host: sent to it, kept out of everything that is told."""
+"""What is sent along: headers that can be, and what of them is kept out of everything that is told."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ import binascii
 import re
 from collections.abc import Mapping
 
-import httpx
-
 from registry.errors import ConfigurationError
-from registry.web.addresses import port_of
-from registry.web.answers import Credential, shown
+from registry.web.answers import shown
 
 PRINTABLE = re.compile(r"[\x20-\x7e]{1,2000}")
 """A header's value that can be sent as it is."""
@@ -21,17 +18,6 @@ _OURS = frozenset({"host", "connection", "content-length", "transfer-encoding", 
 """Headers that the client writes by itself."""
 _SHORTEST = 4
 """Characters from which on a text is masked: a shorter one stands in every page."""
-
-
-def opening(url: httpx.URL, credentials: Mapping[str, Credential]) -> dict[str, str]:
-    """The headers that open an address, none where no credential is known for its host.
-
-    Raises:
-        ConfigurationError: They can't be made or sent.
-    """
-    known = {host.lower(): made for host, made in credentials.items()}
-    made = known.get(f"{url.host}:{port_of(url)}") or known.get(url.host)
-    return sendable(made()) if made is not None else {}
 
 
 def sendable(headers: Mapping[str, str]) -> dict[str, str]:
