@@ -52,11 +52,12 @@ def init(
     versions: Annotated[
         tuple[str, str] | None, typer.Option(help="Old and new version; the two newest lines where not given.")
     ] = None,
+    track: Annotated[bool, typer.Option("--track", help="Go from release to release by itself.")] = False,
 ) -> None:
     """Write domains/LIBRARY.toml, commented."""
     from flows.init import init_domain
 
-    path = init_domain(library, versions)
+    path = init_domain(library, versions, track=track)
     print(f"Wrote {path}. Next: driftune run {path.stem}")
 
 

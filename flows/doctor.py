@@ -13,9 +13,13 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from registry.errors import ConfigurationError
 from registry.settings import Settings
+
+if TYPE_CHECKING:
+    from registry.domain import SourceSpec
 
 PACKAGES = ("flows", "scrapers", "synth", "validators", "finetune", "registry")
 """The import names of driftune. Another distribution that owns one of them would be imported in its place."""
@@ -51,6 +55,7 @@ def findings(settings: Settings | None = None) -> list[Finding]:
         _python, _names, _walls, _pythons, _training, _gpu, _loading, _engine, _llm,
         lambda: _places(settings),
         lambda: _disk(settings),
+        lambda: domains_here(settings),
     )  # fmt: skip
     return [finding for check in checks for finding in check()]
 
@@ -231,3 +236,33 @@ def _disk(settings: Settings) -> Iterator[Finding]:
     enough = free >= DISK_GB
     advice = "" if enough else f"Free some, or set DRIFTUNE_HOME to a disk with {DISK_GB:.0f} GB free"
     yield Finding("disk", "ok" if enough else "missing", f"{free:.1f} GB free at {there}", advice)
+
+
+def domains_here(settings: Settings) -> Iterator[Finding]:
+    """The domains here that track their library or need a login."""
+    from flows.tracking import standings
+    from registry.domain_files import readable
+    from registry.lake import Lake
+
+    found = list(readable(Path("domains")).values())
+    lake = any(d.library[0].track for d in found) and (settings.root / "driftune.duckdb").is_file()
+    known = standings(Lake(settings.lake_url, settings.root)) if lake else {}
+    for domain in found:
+        if domain.library[0].track:
+            told = known[domain.name].line() if domain.name in known else "nothing has run yet"
+            yield Finding(f"tracked: {domain.name}", "ok", told)
+        for source in domain.library[0].source:
+            if source.credentials:
+                yield _login(domain.name, source)
+
+
+def _login(domain: str, source: SourceSpec) -> Finding:
+    """Whether what a source's credentials name is there."""
+    from registry.credentials import find_credentials
+
+    part, url = f"login: {domain}", (source.index or source.location or "")
+    try:
+        find_credentials(source.credentials, url.replace("{version}", "0"))
+    except ConfigurationError as error:
+        return Finding(part, "broken", f"{source.credentials} for {url}", str(error))
+    return Finding(part, "ok", f"{source.credentials} for {url}")

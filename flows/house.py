@@ -23,6 +23,7 @@ from registry.records import Program, Record, Work
 from registry.settings import Settings
 
 if TYPE_CHECKING:
+    from flows.tracking import Tracked
     from scrapers.index import Index
     from validators.execution.pool import Sandbox
 
@@ -48,6 +49,7 @@ class House:
         tell: Called with progress.
         accept_removals: Whether a person has said that much of what there was may go.
         experiment: Whether a training is a trial of other settings than the domain's.
+        tracked: Where a domain stands that follows its library's releases; None where a person has set the versions.
         mother: Of a workload: the domain whose snapshot it is made of, and whose lake and sandbox it uses; None for a
             domain itself.
     """
@@ -60,6 +62,7 @@ class House:
     tell: Tell = _silent
     accept_removals: bool = False
     experiment: bool = False
+    tracked: Tracked | None = None
     mother: House | None = field(default=None, repr=False)
     _resources: ExitStack = field(default_factory=ExitStack, repr=False)
     _kept: dict[Hashable, Any] = field(default_factory=dict, repr=False)
@@ -210,8 +213,16 @@ class House:
         return self.append([*rows, *done]) - len(done)
 
 
-def open_house(reference: str, tell: Tell = _silent, settings: Settings | None = None) -> House:
+def open_house(
+    reference: str, tell: Tell = _silent, settings: Settings | None = None, *, moving: bool = False
+) -> House:
     """The house of a domain, by its name or the path of its file.
+
+    Args:
+        reference: Name or path.
+        tell: Called with progress.
+        settings: Locations; the environment's where None.
+        moving: Whether a domain that tracks its library is to go to the newest release (`flows.tracking`).
 
     Raises:
         ConfigurationError: The domain file or a location is wrong.
@@ -219,4 +230,10 @@ def open_house(reference: str, tell: Tell = _silent, settings: Settings | None =
     house = House(load_domain(reference), settings or Settings(), reference, tell=tell)
     if house.settings.root.is_file():
         raise ConfigurationError(f"DRIFTUNE_HOME {house.settings.root} is a file: set it to a folder")
+    if house.library.track is not None:
+        from flows.tracking import follow
+
+        house.tracked = follow(house, moving=moving)
+        library = house.library.at(house.tracked.versions)
+        house.domain = house.domain.model_copy(update={"library": (library,)})
     return house

@@ -12,16 +12,14 @@ from registry.errors import ConfigurationError
 from registry.storage import write_file
 
 if TYPE_CHECKING:
-    from packaging.version import Version
-
     from scrapers.index import Index
 
 TEMPLATE = """\
-# {library} {old} -> {new}. Written by driftune init; what is commented out is the default.
+# {library} {story}. Written by driftune init; what is commented out is the default.
 
 [[library]]
 name = "{library}"                     # as on the package index
-versions = ["{old}", "{new}"]          # old, new
+{versions}
 packages = [{packages}]                # import names
 # private = []                         # modules that it keeps to itself though no underscore says so, as "pandas.core"
 requirements = [                       # what stands beside it, at both versions, each pinned as name==version:
@@ -80,29 +78,48 @@ preload = [{packages}, "pytest"]      # imported once, then forked: leave out wh
 """
 
 
-def init_domain(library: str, versions: tuple[str, str] | None = None, folder: Path | None = None) -> Path:
+GIVEN = 'versions = ["{old}", "{new}"]          # old, new'
+TRACKED = """\
+track = "latest"                       # goes to each new release by itself; "lines": to the newest of each line
+since = "{old}"                        # the first old version; the first new one is the newest that there is
+# keep = 2                             # over how many of the releases that it came to the pair reaches
+# prereleases = false                  # whether they count"""
+
+
+def init_domain(
+    library: str, versions: tuple[str, str] | None = None, folder: Path | None = None, *, track: bool = False
+) -> Path:
     """Writes the domain file of a library; its path.
 
     Args:
         library: Name of the distribution.
         versions: Old and new version; where None, the newest of the two newest lines (`3.5`, `3.6`) that have a wheel
-            for this Python.
+            for this Python and weren't yanked.
         folder: Where domain files lie; `domains` where None.
+        track: Whether it goes from release to release by itself, beginning with these versions.
 
     Raises:
-        ConfigurationError: There is such a file, or the index has no such library, version or wheel.
+        ConfigurationError: There is such a file, or the index has no such library, version or wheel; or versions are
+            named for a library that is tracked.
     """
     from scrapers.index import Index, normalised_name
+    from scrapers.offered import newest_lines
 
     name = normalised_name(library)
     path = (folder or Path("domains")) / f"{name}.toml"
     if path.exists():
         raise ConfigurationError(f"There is a domain file {path} already: change it, or remove it first")
+    if track and versions:
+        raise ConfigurationError("Give either --versions or --track: a tracked library goes to its newest release")
     index = Index()
     old, new = _checked(index, name, versions, path) if versions else newest_lines(index, name)
     packages = ", ".join(f'"{p}"' for p in import_names(index, name, new))
     text = TEMPLATE.format(
-        library=name, old=old, new=new, packages=packages, pytest=f"pytest=={_newest(index, 'pytest')}"
+        library=name,
+        story=f"from {old} on, release by release" if track else f"{old} -> {new}",
+        versions=(TRACKED if track else GIVEN).format(old=old, new=new),
+        packages=packages,
+        pytest=f"pytest=={_newest(index, 'pytest')}",
     )
     write_file(path, _aligned(text).encode(), "the domain file")
     return path
@@ -143,44 +160,10 @@ def _checked(index: Index, name: str, versions: tuple[str, str], path: Path) -> 
     return str(parsed_version(old)), str(parsed_version(new))
 
 
-def newest_lines(index: Index, name: str) -> tuple[str, str]:
-    """The newest releases of the two newest lines (major.minor) that have a wheel for this Python.
-
-    Raises:
-        ConfigurationError: There is no such library, or it has fewer than two lines.
-    """
-    found: list[Version] = []
-    for version in reversed(_stable(index, name)):
-        if all(version.release[:2] != other.release[:2] for other in found) and _has_wheel(index, name, version):
-            found.append(version)
-        if len(found) == 2:
-            return str(found[1]), str(found[0])
-    only = f"found {found[0]} alone" if found else "found none"
-    raise ConfigurationError(
-        f"Two releases of {name} with a wheel for this Python are needed, {only}: name them with --versions OLD NEW"
-    )
-
-
-def _stable(index: Index, name: str) -> list[Version]:
-    """The versions that are no pre-release, oldest first."""
-    from scrapers.index import parsed_version
-
-    return [v for v in map(parsed_version, index.versions(name)) if not v.is_prerelease]
-
-
-def _has_wheel(index: Index, name: str, version: Version) -> bool:
-    from scrapers.index import pick_wheel
-
-    try:
-        pick_wheel(index.files_of(name, str(version)), name, str(version))
-    except ConfigurationError:
-        return False
-    return True
-
-
 def _newest(index: Index, name: str) -> str:
     """The newest release with a wheel for this Python."""
-    for version in reversed(_stable(index, name)):
-        if _has_wheel(index, name, version):
-            return str(version)
+    from scrapers.offered import offered
+
+    for version in offered(index, name):
+        return str(version)
     raise ConfigurationError(f"The package index has no wheel of {name} for this Python: check PIP_INDEX_URL")

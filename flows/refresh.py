@@ -19,6 +19,7 @@ from flows.house import House, open_house
 from flows.making import start_base
 from flows.preflight import check
 from flows.stages import BASE_AFTER, COMMANDS, STAGES, complete, finish
+from flows.tracking import end, remember
 from registry.errors import DriftuneError
 from registry.lock import domain_lock
 
@@ -84,10 +85,15 @@ def refresh(domain: str) -> str:
     if prepared is not None:
         return _refresh(prepared, domain)
     end_with_deployment()
-    house = open_house(domain)
+    house = open_house(domain, moving=True)
     check(house, COMMANDS)
     with domain_lock(house.settings.root, house.domain.name, house.run):
-        return complete(house) or _refresh(house, domain)
+        remember(house)
+        found = complete(house)
+        if found is None:
+            return _refresh(house, domain)
+        end(house)
+        return found
 
 
 def _refresh(house: House, reference: str) -> str:

@@ -30,21 +30,25 @@ def run_domain(reference: str, *, as_json: bool, accept_removals: bool = False) 
     from flows.progress import progress
     from flows.stages import COMMANDS, complete, workload_decisions
     from flows.summary import show_summary
+    from flows.tracking import end, remember
 
     with progress(quiet=as_json) as tell:
-        house = open_house(reference, tell)
+        house = open_house(reference, tell, moving=True)
         house.accept_removals = accept_removals
         check(house, COMMANDS)
         with domain_lock(house.settings.root, house.domain.name, house.run):
+            remember(house)
             decision = complete(house)
             if decision is None:
                 decision = _refresh(reference, house)
                 changed = True
             else:
+                end(house)
                 changed = False
     others = workload_decisions(house)
     if as_json:
         told = {"domain": house.domain.name, "decision": decision, "run": house.run, "changed": changed}
+        told |= {"versions": house.library.versions} if house.tracked else {}
         print(json.dumps(told | ({"workloads": others} if others else {})))
     else:
         show_summary(house, changed=changed)
@@ -82,13 +86,20 @@ def run_stage(reference: str, command: str, *, accept_removals: bool = False) ->
     from flows.preflight import check
     from flows.progress import progress
     from flows.stages import COMMANDS, STAGES, decision, workload_decisions
+    from flows.tracking import end, remember
 
     with progress() as tell:
-        house = open_house(reference, tell)
+        house = open_house(reference, tell, moving=command == "scrape")
         house.command, house.accept_removals = command, accept_removals
         check(house, [command])
         with domain_lock(house.settings.root, house.domain.name, house.run), contextlib.closing(house):
+            if command == "scrape":
+                remember(house)
             done = sum(perform(STAGES[stage], house) for stage in COMMANDS[command])
+            if command == "publish":
+                end(house)
+    if house.tracked is not None:
+        print(f"{house.library.name} {house.tracked.line()}")
     print(f"{house.domain.name}: {command} " + (f"did {done} batches" if done else "had nothing to do"))
     if command in ("evaluate", "publish"):
         found = decision(house) if command == "publish" else decision_of(house)
@@ -124,14 +135,18 @@ def show_plan(reference: str, *, as_json: bool) -> None:
     """Prints `read_plan`, how each base would be loaded, and what a training on it would go on from."""
     from flows.bases import told_base
     from flows.continuing import current, newest, told_start
+    from flows.tracking import last_cost, told_cost
 
-    house = open_house(reference)
+    house = open_house(reference, moving=True)
     rows = read_plan(house)
     listed = any(row["stage"] == "train" and row["batches"] is not None for row in rows)
     find = current if listed else newest  # until it is curated, the snapshot that is trained on is yet to come
     bases = {e.domain.name: told_base(e) | {"start": told_start(e, find(e))} for e in house.adapters}
     base = bases[house.domain.name]
     rows = [row | base if row["stage"] == "train" else row for row in rows]
+    if house.tracked is not None:
+        told_versions = {"versions": house.library.versions, "tracked": house.tracked.line()}
+        rows = [row | told_versions if row["stage"] == "scrape" else row for row in rows]
     if as_json:
         print(json.dumps(rows))
         return
@@ -142,6 +157,9 @@ def show_plan(reference: str, *, as_json: bool) -> None:
     for row in rows:
         table.add_row(row["stage"], *("" if row[n] is None else str(row[n]) for n in ("batches", "units")), row["what"])
     Console().print(table)
+    if house.tracked is not None:
+        print(f"{house.library.name} {house.tracked.line()}")
+        print(told_cost(last_cost(house)))
     for name, told in bases.items():
         which = f" of {name}" if len(bases) > 1 else ""
         print(f"The base{which}: {told['base']}, {told['loading']}; trained {told['start']}")

@@ -16,6 +16,7 @@ from flows.promotion import tasks_digest as promotion_digest
 from flows.publication import publish_key, publish_stage
 from flows.scraping import CHANGES_VERSION, SCRAPER_VERSION, compare_stage, scrape_stage
 from flows.synthesis import DERIVE_PART, derive_stage, mine_part, mine_stage
+from flows.tracking import end
 from flows.training import TRAIN_PART, train_stage
 from flows.validation import validate_derived_stage, validate_mined_stage
 from registry.identity import work_key
@@ -125,6 +126,7 @@ def finish(house: House) -> str:
     own, *others = (_outcome(each) for each in house.adapters)
     workloads = {each.domain.name: outcome for each, outcome in zip(house.adapters[1:], others, strict=True)}
     result = own | ({"workloads": workloads} if workloads else {})
+    end(house)
     house.finish("refresh", "refresh", [complete_key(house)], [], since, result)
     return str(own["decision"])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from flows.tracking import standings
 from registry.errors import ConfigurationError
 from registry.lake import open_lake
 from registry.records import ARMS
@@ -45,11 +46,13 @@ def read_status(domain: str | None) -> list[dict[str, Any]]:
     funnel = lake.query(FUNNEL).to_pylist()
     decisions = {row["domain"]: row for row in lake.query(DECISIONS).to_pylist()}
     adapters = lake.query(ADAPTERS).to_pylist()
+    tracked = standings(lake)
     return [
         {
             "domain": name,
             "last_run": row["run"],
             "finished": row["finished"].isoformat(timespec="seconds"),
+            "tracked": tracked[name].line() if name in tracked else None,
             "decision": decisions.get(name, {}).get("decision"),
             "reason": decisions.get(name, {}).get("reason"),
             "arms": [
@@ -82,6 +85,8 @@ def show_status(domain: str | None, *, as_json: bool) -> None:
     for row in rows:
         decision = f", gate: {row['decision']}" if row["decision"] else ""
         console.print(f"[bold]{row['domain']}[/bold]  last run {row['last_run']}, {row['finished']}{decision}")
+        if row["tracked"]:
+            console.print(f"Tracked: {row['tracked']}", highlight=False)
         table = Table("kind", "version", "generated", "ran", "proven", "strong", "kept", "in_snapshot")
         for column in table.columns[2:]:
             column.justify = "right"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from flows.promotion import PROMOTED, last_promotion
 from flows.render import diff, grid, interval, signed
 from flows.status import FUNNEL
+from flows.tracking import standings
 from registry.records import ARMS
 from registry.store import CANDIDATE
 
@@ -112,6 +113,9 @@ def show_summary(house: House, *, changed: bool = True, output: TextIO | None = 
     console = Console(file=output or sys.stdout, highlight=False)
     if not changed:
         console.print(f"Nothing to do: everything is as the last run left it (driftune status {house.domain.name})")
+    if house.tracked is not None:
+        line = standings(house.lake)[house.owner].line()
+        console.print(_line(f"{house.library.name} {line}" + (f"; {house.tracked.note}" if house.tracked.note else "")))
     registry = house.settings.registry_path
     summary = read_summary(house.lake, house.domain.name, house.library.versions, registry, changed=changed)
     for part in summary_parts(summary):

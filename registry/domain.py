@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -65,12 +65,23 @@ class SourceSpec(Section):
         return credentials
 
 
+UNKNOWN = ("", "")
+"""The versions of a library that is tracked, in its file: which they are, a run finds out."""
+
+
 class LibrarySpec(Section):
     """A library at two versions.
 
     Attributes:
         name: Name on the package index.
-        versions: Old and new version.
+        versions: Old and new version; left out where `track` says which they are.
+        track: Instead of versions: `latest` follows every release that the package index has, `lines` the newest of
+            every line (3.5, 3.6), where a patch takes the place of the release before it.
+        keep: With `track`: over how many of the releases that it came to the pair reaches; 2 is the last one and the
+            newest.
+        since: With `track`: the first old version; the newest of the line before the newest one's where there is none.
+        prereleases: With `track`: whether pre-releases count. Those that were yanked, or that have no wheel for this
+            Python, never do.
         packages: Import names; the library's name where empty.
         private: Modules that it keeps to itself though no underscore says so (`pandas.core`): no task names them; its
             own source and guides, which are read as they are, may.
@@ -80,7 +91,11 @@ class LibrarySpec(Section):
     """
 
     name: str
-    versions: tuple[str, str]
+    versions: tuple[str, str] = UNKNOWN
+    track: Literal["latest", "lines"] | None = None
+    keep: int = Field(default=2, ge=2, le=20)
+    since: str | None = None
+    prereleases: bool = False
     packages: tuple[str, ...] = ()
     private: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
@@ -96,25 +111,52 @@ class LibrarySpec(Section):
         """The pinned packages beside it at a version."""
         return (*self.requirements, *self.pins.get(version, ()))
 
+    def at(self, versions: tuple[str, str]) -> LibrarySpec:
+        """This library as if a person had set these versions: what a run over a tracked one works with."""
+        pins = {v: self.pins[p] for v in versions for p in self.pins if Version(p) == Version(v)}
+        own = {"versions": versions, "pins": pins}
+        return self.model_copy(update={"track": None, "keep": 2, "since": None, "prereleases": False, **own})
+
     @field_validator("pins")
     @classmethod
     def _of_its_versions(cls, pins: Mapping[str, tuple[str, ...]], info: ValidationInfo) -> Mapping[str, Any]:
-        versions = info.data.get("versions", ())
+        versions = info.data.get("versions", UNKNOWN)
         for version in pins:
-            if versions and version not in versions:
+            if versions == UNKNOWN:
+                _checked(version)
+            elif version not in versions:
                 raise ValueError(f"{version!r} is none of the versions {', '.join(versions)}")
         return pins
+
+    @field_validator("since")
+    @classmethod
+    def _is_version(cls, since: str | None) -> str | None:
+        return since if since is None else str(_checked(since))
 
     @field_validator("versions")
     @classmethod
     def _ordered(cls, versions: tuple[str, str]) -> tuple[str, str]:
-        try:
-            old, new = map(Version, versions)
-        except InvalidVersion as error:
-            raise ValueError(f"{error}; write versions as on the package index") from None
+        if versions == UNKNOWN:
+            return versions
+        old, new = map(_checked, versions)
         if old >= new:
             raise ValueError(f"the old version must come first, found {versions[0]} before {versions[1]}")
         return versions
+
+    @model_validator(mode="after")
+    def _given_or_tracked(self) -> Self:
+        if (self.versions == UNKNOWN) == (self.track is None):
+            raise ValueError('set either versions = ["OLD", "NEW"] or track = "latest"')
+        if self.track is None and (self.since or self.prereleases or self.keep != 2):
+            raise ValueError('keep, since and prereleases are for track = "latest": leave them out beside versions')
+        return self
+
+
+def _checked(version: str) -> Version:
+    try:
+        return Version(version)
+    except InvalidVersion as error:
+        raise ValueError(f"{error}; write versions as on the package index") from None
 
 
 class SynthSpec(Section):

@@ -171,7 +171,8 @@ def _explain(error: ValidationError) -> str:
         hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(known)}"
         return f"Unknown key {where!r}: {hint}"
     message = first["msg"].removeprefix("Value error, ")
-    unseen = first["type"] == "missing" or "credentials" in first["loc"]  # where a person may have put a secret
+    table = first["type"] == "missing" or isinstance(first["input"], dict)
+    unseen = table or "credentials" in first["loc"]  # where a person may have put a secret
     return f"{where or 'the file'}: {message}" + ("" if unseen else f" (found {without_login(repr(first['input']))})")
 
 
