@@ -10,7 +10,7 @@ from registry.channels import Entry, check_name
 from registry.errors import ConfigurationError
 from registry.records import Adapter
 from registry.settings import Settings
-from registry.store import CANDIDATE, CARD, Store
+from registry.store import CANDIDATE, CARD, STABLE, Store
 
 if TYPE_CHECKING:
     from flows.promotion import Promotion
@@ -116,6 +116,37 @@ def promote_adapter(reference: str, channel: str, why: str | None, *, as_json: b
         print(f"{channel} holds {name}" if moved else f"{channel} stays ({found.outcome})", end="")
         print(f": {found.reason}" if found.reason else "")
     return 0 if moved else 4
+
+
+def rollback_channel(reference: str, to: str, why: str, *, as_json: bool) -> None:
+    """Moves a channel back to a version that it held before, and says so.
+
+    Args:
+        reference: `networkx` or `networkx@candidate`; the channel is `stable` where none is named.
+        to: `v3` or `networkx@v3`; the version that it held before the present one where empty.
+        why: Why, for the channel's log; may be empty.
+        as_json: Print an object.
+
+    Raises:
+        ConfigurationError: There is no such channel, or it held no such version before.
+        RegistryError: The version that it would go back to is damaged.
+    """
+    from flows.annotation import account
+
+    store = Store(Settings().registry_path)
+    domain, _, channel = reference.partition("@")
+    channel = check_name(channel or STABLE)
+    version = store.resolve(to if "@" in to else f"{domain}@{to}") if to else None
+    if version is not None and version.domain != domain:
+        raise ConfigurationError(f"Can't move {domain}@{channel} to {to}: name a version of {domain}, as v1")
+    was = store.channels(domain).get(channel)
+    number = version.version if version is not None else None
+    entry = store.rollback(domain, channel, number, reason=why.strip(), by=account())
+    if as_json:
+        told = {"adapter": f"{domain}@v{entry.version}", "channel": channel, "was": f"{domain}@v{was}"}
+        print(json.dumps(told | {"reason": entry.reason, "by": entry.by, "at": entry.at}))
+    else:
+        print(f"{channel} holds {domain}@v{entry.version} again, and no more v{was}")
 
 
 def _asked(store: Store, adapter: Adapter, file: str, channel: str) -> Promotion:

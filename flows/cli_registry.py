@@ -9,7 +9,7 @@ import typer
 
 from flows.cli_options import JsonOption
 
-registry_app = typer.Typer(help="Published adapters: list, show, pull, promote, merge.", no_args_is_help=True)
+registry_app = typer.Typer(help="Published adapters: list, show, pull, promote, rollback, merge.", no_args_is_help=True)
 
 
 @registry_app.command("list")
@@ -53,6 +53,19 @@ def registry_promote(
     from flows.adapters import promote_adapter
 
     raise typer.Exit(promote_adapter(reference, channel, force, as_json=as_json))
+
+
+@registry_app.command("rollback")
+def registry_rollback(
+    reference: Annotated[str, typer.Argument(metavar="DOMAIN[@CHANNEL]", help="The channel; stable if none.")],
+    to: Annotated[str, typer.Option("--to", metavar="REF", help="A version it held; the one before if none.")] = "",
+    why: Annotated[str, typer.Option("--why", metavar="WHY", help="Why; it stands in the channel's log.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Move a channel back to a version that it held before; the next run doesn't undo that."""
+    from flows.adapters import rollback_channel
+
+    rollback_channel(reference, to, why, as_json=as_json)
 
 
 @registry_app.command("merge")

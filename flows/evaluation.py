@@ -166,6 +166,25 @@ def _writing(house: House, base: BaseModel, model: Any) -> Writing | None:
     return Writing(rows, BATCH[base.loading.device], _checks(house)) if rows else None
 
 
+def told_written(house: House, *, counted: bool) -> str:
+    """What an evaluation has models write, for a person.
+
+    Args:
+        house: The domain.
+        counted: Whether the latest snapshot is the one that is evaluated on: then the texts are counted.
+    """
+    asked = house.domain.gate.written
+    if not asked:
+        return "nothing ([gate] written = 0)"
+    rows = WRITTEN if asked == "auto" else asked
+    told = f"for up to {rows} rows of each kind in {' and '.join(DECIDES)}, by both models, without and with docs"
+    if counted:
+        held = held_out(house)
+        drawn = [row for split in DECIDES for row in row_metrics.drawn(held[split], rows)]
+        told += f": {4 * sum(row.kind in row_writing.KINDS for row in drawn):,} texts at most"
+    return told if asked != "auto" else f"{told}, if the base has {WRITES // 10**6} million parameters or more"
+
+
 def _checks(house: House) -> Checks:
     """What tells whether an answer is right; programs run at the target version, where there is a sandbox.
 

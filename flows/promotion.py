@@ -73,6 +73,19 @@ def tasks_digest(tasks: Sequence[Task]) -> str:
     return sha256_of([[task.row(task.id, task.prompt), task.canonical_solution] for task in tasks])
 
 
+def told_tasks(house: House) -> str:
+    """What is asked before `stable` moves, for a person.
+
+    Raises:
+        ConfigurationError: The tasks can't be read.
+    """
+    gate = house.domain.gate
+    if not gate.tasks:
+        return f"nothing: {STABLE} moves to what the gate lets through"
+    count = len(promotion_tasks(house))
+    return f"{count} tasks of {gate.tasks}, of which the new version may pass {gate.tasks_margin:.0%} fewer"
+
+
 def promote_key(house: House) -> str:
     """The work key of the decision whether `stable` moves: the very adapter, the tasks, and the margin."""
     asked = [publish_key(house), tasks_digest(promotion_tasks(house))]

@@ -132,9 +132,11 @@ def read_plan(house: House) -> list[dict[str, Any]]:
 
 
 def show_plan(reference: str, *, as_json: bool) -> None:
-    """Prints `read_plan`, how each base would be loaded, and what a training on it would go on from."""
+    """Prints `read_plan`, how each base would be loaded, what a training goes on from, and what is asked of it then."""
     from flows.bases import told_base
     from flows.continuing import current, newest, told_start
+    from flows.evaluation import told_written
+    from flows.promotion import told_tasks
     from flows.tracking import last_cost, told_cost
 
     house = open_house(reference, moving=True)
@@ -142,13 +144,15 @@ def show_plan(reference: str, *, as_json: bool) -> None:
     listed = any(row["stage"] == "train" and row["batches"] is not None for row in rows)
     find = current if listed else newest  # until it is curated, the snapshot that is trained on is yet to come
     bases = {e.domain.name: told_base(e) | {"start": told_start(e, find(e))} for e in house.adapters}
-    base = bases[house.domain.name]
-    rows = [row | base if row["stage"] == "train" else row for row in rows]
+    written = {e.domain.name: told_written(e, counted=listed) for e in house.adapters}
+    tasks = {e.domain.name: told_tasks(e) for e in house.adapters}
+    own = house.domain.name
+    more: dict[str, dict[str, Any]] = {"train": dict(bases[own]), "evaluate": {"written": written[own]}}
+    more["promote"] = {"tasks": tasks[own]}
     if house.tracked is not None:
-        told_versions = {"versions": house.library.versions, "tracked": house.tracked.line()}
-        rows = [row | told_versions if row["stage"] == "scrape" else row for row in rows]
+        more["scrape"] = {"versions": house.library.versions, "tracked": house.tracked.line()}
     if as_json:
-        print(json.dumps(rows))
+        print(json.dumps([row | more.get(row["stage"], {}) for row in rows]))
         return
     from rich.console import Console
     from rich.table import Table
@@ -163,3 +167,5 @@ def show_plan(reference: str, *, as_json: bool) -> None:
     for name, told in bases.items():
         which = f" of {name}" if len(bases) > 1 else ""
         print(f"The base{which}: {told['base']}, {told['loading']}; trained {told['start']}")
+        print(f"Written in the evaluation{which}: {written[name]}")
+        print(f"Asked before stable moves{which}: {tasks[name]}")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from flows.tracking import standings
 from registry.errors import ConfigurationError
 from registry.lake import open_lake
 from registry.records import ARMS
+from registry.settings import Settings
+from registry.store import Store
 
 FUNNEL = """
     SELECT domain, kind, version, sum(generated)::BIGINT AS generated, sum(ran)::BIGINT AS ran,
@@ -29,14 +33,14 @@ ADAPTERS = "SELECT domain, version, location FROM adapters ORDER BY domain, vers
 
 
 def read_status(domain: str | None) -> list[dict[str, Any]]:
-    """Funnel, last run, last decision with its arms, and versions of one domain, or of all that the lake knows.
+    """Funnel, last run, last decision with its arms, versions and channels of one domain, or of all the lake knows.
 
     Raises:
         ConfigurationError: The lake knows no such domain.
     """
     from flows.summary import REPORT
 
-    lake = open_lake()
+    lake, store = open_lake(), Store(Settings().registry_path)
     runs = {row["domain"]: row for row in lake.query(LAST_RUN).to_pylist()}
     if domain is not None and domain not in runs:
         known = ", ".join(runs) or "none"
@@ -62,6 +66,7 @@ def read_status(domain: str | None) -> list[dict[str, Any]]:
             ],
             "funnel": [{k: v for k, v in f.items() if k != "domain"} for f in funnel if f["domain"] == name],
             "adapters": [{"version": a["version"], "location": a["location"]} for a in adapters if a["domain"] == name],
+            "channels": [dataclasses.asdict(store.history(name, channel)[-1]) for channel in store.channels(name)],
         }
         for name, row in runs.items()
         if domain in (None, name)
@@ -98,3 +103,11 @@ def show_status(domain: str | None, *, as_json: bool) -> None:
             console.print(gate_table(row["arms"]))
         for adapter in row["adapters"]:
             console.print(f"v{adapter['version']}  {adapter['location']}", highlight=False)
+        for move in row["channels"]:
+            console.print(_held(move), highlight=False, markup=False)
+
+
+def _held(move: Mapping[str, Any]) -> str:
+    """What a channel holds, since when and why, as its last move says."""
+    by, why = (f" by {move['by']}" if move["by"] else ""), (f": {move['reason']}" if move["reason"] else "")
+    return f"{move['channel']} holds v{move['version']} ({move['action']} at {move['at']}{by}{why})"

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from registry.storage import storage
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VERSION = re.compile(r"v?\d+")
 _ATTEMPTS = 1000
+ROLLBACK = "rollback"
+"""The action that takes moves back."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,21 @@ def history(folder: Path, channel: str) -> list[Entry]:
         except (OSError, ValueError, TypeError) as error:
             raise RegistryError(f"Broken entry {path} of channel {channel!r}: {error}", path=str(path)) from error
     return entries
+
+
+def line(past: Iterable[Entry]) -> list[int]:
+    """The versions that a channel came to where it is by, oldest first: without those that it was rolled back from.
+
+    Args:
+        past: Its moves, oldest first.
+    """
+    found: list[int] = []
+    for entry in past:
+        if entry.action == ROLLBACK and entry.version in found:
+            del found[len(found) - found[::-1].index(entry.version) :]
+        elif found[-1:] != [entry.version]:
+            found.append(entry.version)
+    return found
 
 
 def names(folder: Path) -> list[str]:

@@ -133,17 +133,40 @@ class Store:
         self.resolve(f"{domain}@v{version}")
         return self._move(domain, channel, version, "promote", reason, by)
 
-    def rollback(self, domain: str, channel: str) -> Entry:
-        """Move a channel back to the version it pointed to before the present one.
+    def rollback(self, domain: str, channel: str, to: int | None = None, *, reason: str = "", by: str = "") -> Entry:
+        """Move a channel back to a version that it pointed to before the present one, and say why and by whom.
+
+        A second one goes further back: what was rolled back from is not gone back to.
+
+        Args:
+            domain: The domain.
+            channel: The channel.
+            to: The version; the one before the present one where None.
+            reason: Why.
+            by: Whose doing it is.
 
         Raises:
-            ConfigurationError: It never pointed to another.
+            ConfigurationError: There is no such channel, or it pointed to no such version before.
+            RegistryError: That version is damaged.
         """
         past = self.history(domain, channel)
-        older = [entry.version for entry in past if entry.version != past[-1].version]
-        if not older:
-            raise ConfigurationError(f"Channel {domain}@{channel} has no earlier version to go back to")
-        return self._move(domain, channel, older[-1], "rollback")
+        if not past:
+            raise ConfigurationError(self._unknown(f"{domain}@{channel}", domain, self._numbers(domain)))
+        *before, now = channels.line(past)
+        if not before:
+            raise ConfigurationError(
+                f"Channel {domain}@{channel} holds v{now} and has held nothing before that it could go back to. To "
+                f"move it to any version: driftune registry promote {domain}@vN {channel}"
+            )
+        if to is not None and to not in before:
+            held = ", ".join(f"v{version}" for version in dict.fromkeys(before))
+            raise ConfigurationError(
+                f"Channel {domain}@{channel}, which holds v{now}, can't go back to v{to}: it has held {held} before. "
+                f"To move it to any version: driftune registry promote {domain}@vN {channel}"
+            )
+        version = before[-1] if to is None else to
+        self.verify(f"{domain}@v{version}")
+        return self._move(domain, channel, version, channels.ROLLBACK, reason, by)
 
     def resolve(self, ref: str) -> Adapter:
         """The adapter that `networkx`, `networkx@stable`, `networkx@v3` or `networkx@3` means.
@@ -276,6 +299,9 @@ class Store:
 
     def _channels(self, domain: str) -> Path:
         return self.root / domain / "channels"
+
+    def _numbers(self, domain: str) -> list[int]:
+        return [adapter.version for adapter in self.versions(domain)]
 
     def _unknown(self, ref: str, domain: str, versions: Iterable[int]) -> str:
         if not versions:

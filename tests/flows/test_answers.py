@@ -11,10 +11,11 @@ import pytest
 
 from finetune.bases import TinyBase
 from finetune.row_metrics import WRITTEN
+from finetune.row_writing import KINDS
 from flows import evaluation
 from flows.batches import perform
 from flows.curation import snapshot_id
-from flows.evaluation import evaluate_key, evaluate_stage
+from flows.evaluation import evaluate_key, evaluate_stage, told_written
 from flows.house import House, open_house
 from flows.training import train_stage
 from registry.domain_files import with_table
@@ -79,6 +80,9 @@ def test_what_is_written_is_run_in_the_sandbox(house: House) -> None:
         metric: set(ARMS) for metric in (*RUN, "edit_scope")
     }
     assert {s.value for s in house.lake.read(Score) if s.metric in RUN} == {0.0}
+    told = "for up to 1 rows of each kind in context and symbol, by both models, without and with docs"
+    assert told_written(house, counted=False) == told
+    assert told_written(house, counted=True) == f"{told}: {4 * len(KINDS)} texts at most"
     assert "not_run" not in (house.result(evaluate_key(house)) or {})
 
 

@@ -114,10 +114,15 @@ def test_the_plan_tells_how_the_base_is_loaded(tmp_path: Path, capsys: pytest.Ca
         patch.setenv("DRIFTUNE_HOME", str(tmp_path / "home"))
         show_plan(str(path), as_json=False)
         told = f"{tmp_path}, bfloat16 on the CPU, attention as transformers chooses, no gradient checkpointing"
-        assert f"The base: {told}" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert f"The base: {told}" in said
         show_plan(str(path), as_json=True)
-        [row] = [r for r in json.loads(capsys.readouterr().out) if r["stage"] == "train"]
+        rows = {r["stage"]: r for r in json.loads(capsys.readouterr().out)}
+        row = rows["train"]
     assert f"{row['base']}, {row['loading']}" == told
+    assert f"Written in the evaluation: {rows['evaluate']['written']}" in said
+    assert rows["evaluate"]["written"].endswith("docs, if the base has 100 million parameters or more")
+    assert rows["promote"]["tasks"] == "nothing: stable moves to what the gate lets through"
 
 
 def test_a_setting_that_cannot_be_is_told_before_the_run(tmp_path: Path) -> None:

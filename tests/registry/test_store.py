@@ -212,6 +212,43 @@ def test_channel_entries_are_never_overwritten(tmp_path: Path) -> None:
     ]
 
 
+def test_rolling_back_again_goes_further_back(tmp_path: Path) -> None:
+    """What was rolled back from is not gone back to; what was moved on to since is."""
+    store = published(tmp_path)
+    for number in (2, 3):
+        store.publish(adapter_folder(tmp_path / f"run-{number}", bytes([number])), publication(f"run-{number}"))
+    moved = [store.rollback("networkx", "stable").version for _ in range(2)]
+    assert moved == [2, 1]
+    with pytest.raises(ConfigurationError, match="holds v1 and has held nothing before"):
+        store.rollback("networkx", "stable")
+    store.promote("networkx", 3, "stable")
+    assert store.rollback("networkx", "stable", reason="worse", by="ann").version == 1
+    assert dataclasses.asdict(store.history("networkx", "stable")[-1]).items() >= {
+        ("number", 7), ("action", "rollback"), ("reason", "worse"), ("by", "ann"),
+    }  # fmt: skip
+
+
+def test_a_rollback_goes_to_what_the_channel_held_and_is_whole(tmp_path: Path) -> None:
+    """A version that it never held, that is damaged, or no channel at all: refused, and nothing moves."""
+    store = published(tmp_path)
+    for number in (2, 3):
+        store.publish(adapter_folder(tmp_path / f"run-{number}", bytes([number])), publication(f"run-{number}"))
+    store.promote("networkx", 3, "candidate")
+    for channel, to, told in (
+        ("candidate", None, "held nothing before"),
+        ("stable", 3, "can't go back to v3: it has held v1, v2 before"),
+        ("canary", None, r"networkx has v1, v2, v3; channels: candidate \(v3\), stable \(v3\)"),
+    ):
+        with pytest.raises(ConfigurationError, match=told):
+            store.rollback("networkx", channel, to)
+    weights = tmp_path / "registry" / "networkx" / "v1" / "adapter_model.safetensors"
+    weights.write_bytes(b"other")
+    with pytest.raises(RegistryError, match="v1 is damaged"):
+        store.rollback("networkx", "stable", 1)
+    assert store.channels("networkx") == {"candidate": 3, "stable": 3}
+    assert store.rollback("networkx", "stable").version == 2
+
+
 @pytest.mark.parametrize("name", ["", "v3", "3", "a/b", "../x", "-x"])
 def test_channel_names_that_could_be_taken_for_something_else_are_refused(tmp_path: Path, name: str) -> None:
     """A channel can't be called like a version or a path."""
