@@ -1,63 +1,431 @@
-"""A part of an HTML page as Markdown: ATX headings, fenced code with its language, API signatures as code."""
+"""A part of an HTML page as Markdown, in one pass: ATX headings, fenced code letter by letter, tables, lists.
+
+Own code because what matters here is what general converters lose: blank lines, prompts and indentation of code
+blocks, line numbers beside them, tabs. It takes time in proportion to the page: no recursion, and what is nested
+deeper than people write is written as if it were not nested.
+"""
 
 from __future__ import annotations
 
-import copy
 import re
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
 
+from scrapers.markup import Element, classes, has_clutter, is_element, main_of, string_of, tree_of
 from scrapers.texts import cleaned
 
-_CLUTTER = "script, style, nav, footer, .headerlink, .sphinxsidebar, .related, .toctree-wrapper, .viewcode-link, svg"
+SKIPPED_CLASSES = frozenset(
+    [
+        "headerlink",
+        "viewcode-link",
+        "sphinxsidebar",
+        "related",
+        "toctree-wrapper",
+        "copybtn",
+        "onlyprint",
+        "prev-next-area",
+        "prev-next-footer",
+        "bd-header-article",
+        "bd-footer-article",
+        "bd-sidebar-primary",
+        "bd-sidebar-secondary",
+        "bd-footer",
+        "rst-footer-buttons",
+        "wy-breadcrumbs",
+        "toc-drawer",
+        "back-to-top",
+        "content-icon-container",
+        "related-pages",
+        "bottom-of-page",
+        "sphinx-tabs-tablist",
+        "linenos",
+        "linenodiv",
+        "skip-link",
+    ]
+)
+"""Classes of what themes put around and into the text."""
+
+_SKIPPED_TAGS = frozenset(
+    ["script", "style", "nav", "footer", "svg", "button", "input", "noscript", "template", "iframe", "head", "title"]
+)
+_BLOCKS = frozenset(
+    [
+        "p",
+        "div",
+        "section",
+        "article",
+        "main",
+        "header",
+        "aside",
+        "figure",
+        "figcaption",
+        "address",
+        "fieldset",
+        "form",
+        "details",
+        "dl",
+        "thead",
+        "tbody",
+        "tfoot",
+        "body",
+        "html",
+        "center",
+        "hr",
+        "label",
+        "option",
+    ]
+)
+_MARKS = {"em": "*", "i": "*", "cite": "*", "strong": "**", "b": "**"}
+_CODE = frozenset(["code", "tt", "kbd", "samp"])
+_TITLES = frozenset({"admonition-title", "rubric", "topic-title", "sidebar-title", "caption-text", "sd-tab-label"})
+_TABLE_OF_CODE = frozenset({"highlighttable", "rouge-table"})
+
+_MOST_FRAMES = 40
+"""Lists, definitions, tables and entries in each other; people's pages have 12 at most."""
+_MOST_MARKS = 6
+"""Emphasis and code in each other."""
+
+Closing = Callable[[], None]
+Opened = Closing | Literal[False] | None
+"""What an element's opening gives: what ends it, None where nothing does, False where all of it is written."""
+
+
+@dataclass
+class Frame:
+    """What is being written of an element that its closing puts together.
+
+    Attributes:
+        kind: What it is.
+        blocks: (kind, text) of what is written already; `inner` is what belongs to another API entry.
+    """
+
+    kind: str
+    blocks: list[tuple[str, str]] = field(default_factory=list)
+
+    def text(self, *, own: bool = False) -> str:
+        """All blocks as one text; `own` leaves out what is `inner`."""
+        parts: list[str] = []
+        before = ""
+        for kind, text in self.blocks:
+            if own and kind == "inner":
+                continue
+            if parts:
+                parts.append("\n" if self.kind == "li" and kind == "list" and before == "text" else "\n\n")
+            parts.append(text)
+            before = kind
+        return "".join(parts)
 
 
 def to_markdown(element: Any) -> str:
-    """The Markdown of a BeautifulSoup element, which is left as it was."""
-    return as_markdown(copy.copy(element))
+    """The Markdown of an element, of lxml or of BeautifulSoup; it is left as it was."""
+    tree = element if is_element(element) else main_of(tree_of(str(element))[0])
+    return Writer().write(tree)
 
 
-def as_markdown(element: Any) -> str:
-    """The same, of an element that may be changed."""
-    from bs4 import BeautifulSoup
-    from markdownify import MarkdownConverter
+class Writer:
+    """Writes one element; a subclass knows what a kind of site has beyond HTML.
 
-    new = BeautifulSoup("", "lxml").new_tag
-    for clutter in element.select(_CLUTTER):
-        clutter.decompose()
-    for term in element.select("dt.sig"):
-        signature, paragraph = new("code"), new("p")
-        signature.string = flat_text(term)
-        paragraph.append(signature)
-        term.replace_with(paragraph)
-    for block in element.select("div[class*=highlight-] pre"):
-        block.string = block.get_text()
-    if element.name == "dd":
-        element.name = "div"
-    text = MarkdownConverter(
-        heading_style="ATX",
-        strip=["a", "img"],
-        bullets="-",
-        code_language_callback=_language,
-        escape_misc=False,
-        escape_underscores=False,
-        escape_asterisks=False,
-    ).convert_soup(element)
-    return cleaned(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n")
+    Attributes:
+        title: The text of the first heading of the first level.
+    """
+
+    def __init__(self) -> None:
+        self.title = ""
+        self.frames = [Frame("page")]
+        self._line: list[str] = []
+        self._lines = 0
+        self._marks = 0
+        self._tabs: dict[str, str] = {}
+
+    def write(self, element: Element) -> str:
+        """The Markdown of an element and all below it."""
+        left: list[Any] = [element]
+        while left:
+            step = left.pop()
+            if isinstance(step, partial):
+                step()
+                continue
+            if step.tail and step is not element:
+                left.append(partial(self._line.append, step.tail))
+            if not isinstance(step.tag, str) or self.skips(step):
+                continue
+            closing = self.open(step)
+            if closing is False:
+                continue
+            if closing is not None:
+                left.append(partial(closing))
+            if step.text:
+                self._line.append(step.text)
+            left.extend(reversed(step))
+        self.flush()
+        return cleaned(self.frames[0].text().strip("\n") + "\n")
+
+    def skips(self, element: Element) -> bool:
+        """Whether an element is none of the page's text."""
+        if element.tag in _SKIPPED_TAGS:
+            return True
+        names = element.get("class")
+        return bool(names) and not SKIPPED_CLASSES.isdisjoint(names.split())
+
+    # ------------------------------------------------------------------------------------------------ what is written
+
+    def flush(self, before: str = "", after: str = "") -> str:
+        """Ends a line of text: what stood in it becomes a block."""
+        text = " ".join("".join(self._line).split())
+        self._line.clear()
+        self._lines += 1
+        if text:
+            if text.startswith(("```", "~~~")):
+                text = f"\\{text}"  # no fence: it would take in all that follows
+            self.add(f"{before}{text}{after}")
+        return text
+
+    def add(self, text: str, kind: str = "text") -> None:
+        """Adds a block to what is being written."""
+        self.frames[-1].blocks.append((kind, text))
+
+    def inline(self, text: str) -> None:
+        """Adds text to the line that is being written."""
+        self._line.append(text)
+
+    def framed(self, frame: Frame, closing: Callable[[Frame], None]) -> Closing:
+        """Begins a frame; what comes back ends it, and gives it to `closing`."""
+        self.flush()
+        if len(self.frames) >= _MOST_FRAMES:
+            return self._end
+        self.frames.append(frame)
+
+        def close() -> None:
+            self.flush()
+            self.frames.pop()
+            closing(frame)
+
+        return close
+
+    def _end(self) -> None:
+        self.flush()
+
+    # --------------------------------------------------------------------------------------------- what elements mean
+
+    def open(self, element: Element) -> Opened:
+        """Begins an element; what ends it, None where nothing does, False where all of it is written."""
+        tag = element.tag
+        if tag in _MARKS or tag in _CODE:
+            return self._marked(_MARKS.get(tag, "`"))
+        if tag == "span":
+            return self.open_span(element)
+        if opening := getattr(self, f"open_{tag}", None):
+            found: Opened = opening(element)
+            return found
+        if len(tag) == 2 and tag[0] == "h" and tag[1] in "123456":
+            self.flush()
+            return partial(self._heading, int(tag[1]))
+        if tag in _BLOCKS:
+            return self.open_block(element)
+        if tag == "br":
+            self._line.append(" ")
+        return None
+
+    def open_block(self, element: Element) -> Opened:
+        """Begins a block that is only text."""
+        self.flush()
+        if not _TITLES.isdisjoint(classes(element)):
+            return self._title
+        if label := self._tabs.get(element.get("aria-labelledby") or ""):
+            self.add(f"**{label}**")
+        elif element.get("role") == "tablist":
+            self._tabs |= {b.get("id"): " ".join(string_of(b).split()) for b in element if b.get("id")}
+            return False
+        return self._end
+
+    def open_span(self, element: Element) -> Opened:
+        """Begins a span of text."""
+        if element.get("class") == "caption-text":
+            self.flush()
+            return self._title
+        return None
+
+    def _title(self) -> None:
+        self.flush("**", "**")
+
+    def _heading(self, level: int) -> None:
+        text = self.flush("#" * level + " ")
+        if level == 1 and not self.title:
+            self.title = text
+
+    def _marked(self, mark: str) -> Closing | None:
+        if self._marks >= _MOST_MARKS:
+            return None
+        self._marks += 1
+        return partial(self._close_mark, mark, self._lines, len(self._line))
+
+    def _close_mark(self, mark: str, line: int, start: int) -> None:
+        self._marks -= 1
+        if line != self._lines:  # a block began within it
+            return
+        inner = "".join(self._line[start:])
+        text = inner.strip()
+        if not text:
+            return
+        around = mark
+        if mark == "`" and mark in text:
+            around = "`" * (1 + max(map(len, re.findall("`+", text))))
+            text = f" {text} " if text[0] == "`" or text[-1] == "`" else text
+        lead, trail = inner[: len(inner) - len(inner.lstrip())], inner[len(inner.rstrip()) :]
+        self._line[start:] = [f"{lead}{around}{text}{around}{trail}"]
+
+    def open_summary(self, element: Element) -> Opened:
+        """Begins the line that a folded part shows."""
+        self.flush()
+        return self._title
+
+    def open_blockquote(self, element: Element) -> Opened:
+        """Begins a quotation; docutils makes one of all that is indented, code too, which stays as it is."""
+        if element.find(".//pre") is not None:
+            return self.open_block(element)
+        return self.framed(Frame("quote"), lambda frame: self.add(indented(frame.text(), "> ", "> ")))
+
+    def open_ul(self, element: Element) -> Opened:
+        """Begins a list."""
+        return self.framed(Frame("list"), self._close_list)
+
+    open_ol = open_ul
+
+    def _close_list(self, frame: Frame) -> None:
+        separator = "\n\n" if any("\n\n" in text for _, text in frame.blocks) else "\n"
+        if text := separator.join(text for _, text in frame.blocks):
+            self.add(text, "list")
+
+    def open_li(self, element: Element) -> Opened:
+        """Begins an item of a list."""
+        parent = element.getparent()
+        numbered = parent is not None and parent.tag == "ol"
+        return self.framed(Frame("li"), partial(self.close_li, "1. " if numbered else "- "))
+
+    def close_li(self, mark: str, frame: Frame) -> None:
+        """Ends an item of a list."""
+        mark = mark if mark == "- " else f"{len(self.frames[-1].blocks) + 1}. "
+        if text := frame.text():
+            self.add(indented(text, mark, " " * len(mark)), "item")
+
+    def open_dt(self, element: Element) -> Opened:
+        """Begins a term."""
+        self.flush()
+        return self._end
+
+    def open_dd(self, element: Element) -> Opened:
+        """Begins what is said of a term."""
+        return self.framed(Frame("dd"), self.close_dd)
+
+    def close_dd(self, frame: Frame) -> None:
+        """Ends what is said of a term."""
+        if text := frame.text():
+            self.add(indented(text, ":   ", "    "))
+
+    def open_table(self, element: Element) -> Opened:
+        """Begins a table; one that holds code or tables is a layout, and only what is in its cells is written."""
+        names = classes(element)
+        if (
+            not _TABLE_OF_CODE.isdisjoint(names)
+            or "field-list" in names
+            or element.find(".//table") is not None
+            or element.find(".//pre") is not None
+        ):
+            return self.open_block(element)
+        return self.framed(Frame("table"), self._close_table)
+
+    def _close_table(self, frame: Frame) -> None:
+        rows = [text for kind, text in frame.blocks if kind == "row"]
+        for kind, text in frame.blocks:
+            if kind != "row":
+                self.add(text, kind)
+        if rows:
+            width = len(re.findall(r"(?<!\\)\|", rows[0])) - 1
+            self.add("\n".join([rows[0], "|" + " --- |" * width, *rows[1:]]))
+
+    def open_tr(self, element: Element) -> Opened:
+        """Begins a row of a table."""
+        if self.frames[-1].kind != "table":
+            return self.open_block(element)
+        return self.framed(Frame("row"), self._close_row)
+
+    def _close_row(self, frame: Frame) -> None:
+        if frame.blocks:
+            self.add("| " + " | ".join(text for _, text in frame.blocks) + " |", "row")
+
+    def open_td(self, element: Element) -> Opened:
+        """Begins a cell of a table."""
+        if self.frames[-1].kind != "row":
+            return self.open_block(element)
+        return self.framed(Frame("cell"), self._close_cell)
+
+    open_th = open_td
+
+    def _close_cell(self, frame: Frame) -> None:
+        self.add(" ".join(frame.text().split()).replace("|", "\\|"), "cell")
+
+    def open_caption(self, element: Element) -> Opened:
+        """Begins the caption of a table."""
+        self.flush()
+        return self._title
+
+    def open_pre(self, element: Element) -> Opened:
+        """Writes a block of code, or of what a program put out."""
+        self.flush()
+        code = code_of(element)
+        if code.strip():
+            marks = "`" * max(3, 1 + max(map(len, re.findall(r"(?m)^ *(`{3,})", code)), default=0))
+            self.add(f"{marks}{language_of(element, code)}\n{code}\n{marks}", "code")
+        return False
 
 
-def flat_text(element: Any) -> str:
-    """The element's text on one line, without the link to itself."""
-    text = "".join(str(s) for s in element.strings if not s.find_parent(class_=["headerlink", "viewcode-link"]))
-    return " ".join(text.replace("¶", "").split())
+def code_of(element: Element) -> str:
+    """The text of a `pre` without line numbers; lines, blank ones too, and their indentation as they are."""
+    return cleaned("".join(_unnumbered(element)) if has_clutter(element) else string_of(element)).strip("\n")
 
 
-def _language(block: Any) -> str:
-    """The language of a code block, from the class that Sphinx gives what it stands in."""
-    for parent in block.parents:
-        for name in parent.get("class") or []:
-            if name.startswith("highlight-"):
-                language = name.removeprefix("highlight-")
-                return {"default": "python", "pycon": "pycon", "python3": "python", "none": "", "text": ""}.get(
-                    language, language
-                )
-    return ""
+def _unnumbered(element: Element) -> list[str]:
+    parts: list[str] = []
+    left: list[Any] = [element]
+    while left:
+        step = left.pop()
+        if isinstance(step, str):
+            parts.append(step)
+            continue
+        if step.tail and step is not element:
+            left.append(step.tail)
+        if isinstance(step.tag, str) and step.tag not in _SKIPPED_TAGS and "linenos" not in classes(step):
+            parts.append(step.text or "")
+            left.extend(reversed(step))
+    return parts
+
+
+_LANGUAGES = {"default": "python", "python3": "python", "none": "", "pycon3": "pycon"}
+
+
+def language_of(element: Element, code: str) -> str:
+    """The language of a block: `pycon` where it has prompts, `output` where it is what a notebook's cell put out."""
+    language = ""
+    around = element
+    for _ in range(6):
+        around = around.getparent() if around is not None else None
+        names = classes(around) if around is not None else []
+        if any(name in {"output_area", "cell_output", "nboutput"} for name in names):
+            return "output"
+        if not language:
+            language = next((n.partition("-")[2] for n in names if n.startswith(("highlight-", "language-"))), "")
+    inner = element.find("code")
+    if not language and inner is not None:
+        language = next((n.partition("-")[2] for n in classes(inner) if n.startswith("language-")), "")
+    language = language if re.fullmatch(r"[\w.+#-]{1,30}", language) else ""
+    if code.lstrip().startswith(">>>") and language in {"", "default", "python", "python3", "py", "pycon3"}:
+        return "pycon"
+    return _LANGUAGES.get(language, language)
+
+
+def indented(text: str, first: str, others: str) -> str:
+    """The text with something before its first line, and before each other line that is not empty."""
+    lines = text.split("\n")
+    return "\n".join([first + lines[0], *(others + line if line else line for line in lines[1:])])

@@ -6,32 +6,22 @@ licence page) and `url` (the public address of a site that is read from a folder
 
 from __future__ import annotations
 
-import ast
-import copy
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from registry.errors import ConfigurationError
 from registry.identity import sha256_of, sha256_of_bytes
 from registry.records import Page, Release, Symbol
-from registry.trees import parse
-from scrapers.documents import Document, Entry, Parsed
+from scrapers.api_writer import SphinxWriter
+from scrapers.documents import Document, Parsed
 from scrapers.index import normalised_name, parsed_version
+from scrapers.inventory import NAME, objects_of, pages_of, read_inventory
 from scrapers.licences import Licence, normalised, recognised
-from scrapers.markdown import as_markdown, flat_text, to_markdown
-from scrapers.notes import deprecation_of
+from scrapers.markup import main_of, tree_of
 from scrapers.sites import SiteLimits, read_site
 from scrapers.sources import Scraped
-from scrapers.texts import cleaned
-
-_KINDS = {
-    "function": "function", "decorator": "function", "class": "class", "exception": "class", "method": "method",
-    "classmethod": "method", "staticmethod": "method", "attribute": "attribute", "property": "attribute",
-    "data": "attribute", "module": "module",
-}  # fmt: skip
-"""Classes that Sphinx gives an API entry -> kind of Symbol."""
 
 _CHANGES = re.compile(r"(?i)^(changes?|changelogs?|history|news|release[-_ ]?notes?|whats-?new.*|.*migrat.*)$")
 
@@ -39,24 +29,42 @@ _CHANGES = re.compile(r"(?i)^(changes?|changelogs?|history|news|release[-_ ]?not
 class Sphinx:
     """Reads the pages of a Sphinx site, whatever its theme."""
 
-    version = "1"
-    indexes: tuple[str, ...] = ()
+    version = "2"
+    indexes: tuple[str, ...] = (NAME,)
 
     def pages(self, indexes: Mapping[str, bytes]) -> list[str]:
-        """None are named: links are followed."""
-        return []
+        """The pages that the site's inventory names; none where it has no inventory.
+
+        Raises:
+            SourceError: The inventory can't be read.
+        """
+        return pages_of(read_inventory(indexes[NAME])) if NAME in indexes else []
 
     def facts(self, indexes: Mapping[str, bytes]) -> Mapping[str, Any]:
-        """None are needed."""
-        return {}
+        """The Python names that the inventory has for a page: `[[anchor, name, role, priority] …]`.
+
+        Raises:
+            SourceError: The inventory can't be read.
+        """
+        return dict(objects_of(read_inventory(indexes[NAME]))) if NAME in indexes else {}
 
     def parse(self, document: Document, facts: Any) -> Parsed:
         """The main part of a page as Markdown, and its API entries."""
-        main = _main(document.html)
-        text = to_markdown(main)
-        entries = tuple(_entry(term, kind) for term, kind in _entries(main))
+        root, whole = tree_of(document.html)
+        writer = SphinxWriter(facts or [])
+        text = writer.write(main_of(root))
+        entries = writer.entries()
+        title = writer.title or document.path.rpartition("/")[2].partition(".")[0]
+        fault = None if whole else "too-deep"
         kind = _kind(document.path, bool(entries))
-        return Parsed(title=_title(main, document.path), kind=kind, markdown=text, entries=entries)
+        return Parsed(title=title[:200], kind=kind, markdown=text, entries=entries, fault=fault)
+
+
+def _kind(path: str, has_entries: bool) -> str:
+    stem = path.rpartition("/")[2].partition(".")[0]
+    if any(_CHANGES.match(part) for part in [*path.split("/")[:-1], stem]):
+        return "changelog"
+    return "api" if has_entries else "guide"
 
 
 class SphinxSource:
@@ -146,101 +154,3 @@ def _found_licence(parsed: Iterable[tuple[Document, Parsed]]) -> Licence:
             evidence = {"source": document.path, "text": " ".join(page.markdown.split())[:120]}
             return Licence(normalised(" AND ".join(ids)), (evidence,))
     return Licence(None)
-
-
-def _main(html: str) -> Any:
-    from bs4 import BeautifulSoup
-
-    soup = BeautifulSoup(html, "lxml")
-    for selector in ('[role="main"]', "main", "article", "div.body", "body"):
-        if found := soup.select_one(selector):
-            return found
-    return soup
-
-
-def _kind(path: str, has_entries: bool) -> str:
-    stem = path.rpartition("/")[2].partition(".")[0]
-    if any(_CHANGES.match(part) for part in [*path.split("/")[:-1], stem]):
-        return "changelog"
-    return "api" if has_entries else "guide"
-
-
-def _title(main: Any, path: str) -> str:
-    heading = main.find("h1")
-    if heading is None:
-        return path.rpartition("/")[2].partition(".")[0]
-    return cleaned(flat_text(heading))[:200]
-
-
-def _entries(main: Any) -> Iterator[tuple[Any, str]]:
-    """The API entries of a page: the `dt` of each, and its kind."""
-    for term in main.select("dl.py > dt.sig[id], dl.function > dt[id], dl.class > dt[id], dl.method > dt[id]"):
-        names = term.parent.get("class") or []
-        kind = next((_KINDS[n] for n in names if n in _KINDS), None)
-        if kind:
-            yield term, kind
-
-
-def _entry(term: Any, kind: str) -> Entry:
-    body = term.find_next_sibling("dd")
-    signature = _signature(term) if kind in {"function", "class", "method"} else None
-    return Entry(
-        path=str(term["id"]),
-        kind=kind,
-        signature=signature,
-        parameters=parameters_in(signature) if signature else (),
-        doc=_own_text(body) if body is not None else "",
-        deprecated=_deprecated(body),
-    )
-
-
-def _own_text(body: Any) -> str:
-    """An entry's text as Markdown, without the entries inside it."""
-    own = copy.copy(body)
-    for inner in own.select("dl.py"):
-        if not inner.decomposed and inner.select_one("dt.sig[id]"):
-            inner.decompose()
-    return as_markdown(own).strip()
-
-
-def _deprecated(body: Any) -> str | None:
-    if body is None:
-        return None
-    for note in body.select("div.deprecated"):
-        label = note.select_one(".versionmodified")
-        first = label.find_next_sibling() if label is not None else None
-        about_parameter = first is not None and first.name == "em"
-        if note.find_parent("dd") is body and not about_parameter:
-            return cleaned(" ".join(note.get_text(" ").split()))
-    return deprecation_of(body.get_text()[:200].strip(), "")
-
-
-def _signature(term: Any) -> str | None:
-    """The signature as source text: from the first parenthesis to the last, with what is returned."""
-    flat = flat_text(term).replace("→", "->").replace("[source]", "").strip()
-    opened = flat.find("(")
-    return cleaned(flat[opened:].strip()) if opened >= 0 else None
-
-
-def parameters_in(signature: str) -> list[dict[str, Any]]:
-    """`[{name, kind, default}]` of a signature as text, kinds as griffe gives them; none where it is no Python."""
-    text = re.sub(r"<(?:class|function|module) '?([\w.]+)[^<>]*>", r"\1", signature)
-    text = re.sub(r"<[^<>]*>", "...", text.partition(" -> ")[0])
-    try:
-        function = parse(f"def f{text}: pass").body[0]
-    except SyntaxError:
-        return []
-    if not isinstance(function, ast.FunctionDef):
-        return []
-    a = function.args
-    positional = [*((p, "positional-only") for p in a.posonlyargs), *((p, "positional or keyword") for p in a.args)]
-    defaults: list[ast.expr | None] = [*[None] * (len(positional) - len(a.defaults)), *a.defaults]
-    rows = [_row(p, kind, default) for (p, kind), default in zip(positional, defaults, strict=True)]
-    rows += [{"name": a.vararg.arg, "kind": "variadic positional", "default": "()"}] if a.vararg else []
-    rows += [_row(p, "keyword-only", d) for p, d in zip(a.kwonlyargs, a.kw_defaults, strict=True)]
-    rows += [{"name": a.kwarg.arg, "kind": "variadic keyword", "default": "{}"}] if a.kwarg else []
-    return rows
-
-
-def _row(parameter: ast.arg, kind: str, default: ast.expr | None) -> dict[str, Any]:
-    return {"name": parameter.arg, "kind": kind, "default": None if default is None else ast.unparse(default)}

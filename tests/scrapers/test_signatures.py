@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from scrapers.entries import parameters_in
 from scrapers.signatures import signature_detail
-from scrapers.sphinx import parameters_in
 
 
 @pytest.mark.parametrize(

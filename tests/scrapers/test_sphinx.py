@@ -57,7 +57,9 @@ def test_signatures_docs_and_deprecations_are_read(attrs: Scraped) -> None:
     assert define.signature.startswith("(maybe_cls=None, *, these=None")
     assert define.parameters[1] == {"name": "these", "kind": "keyword-only", "default": "None"}
     assert define.doc.startswith("Define an `attrs` class.")
-    assert "Use attrs.validators.get_disabled() instead" in (symbols["attr.get_run_validators"].deprecated or "")
+    validators = symbols["attr.get_run_validators"]
+    assert "Use `attrs.validators.get_disabled()` instead" in (validators.deprecated or "")
+    assert ".. deprecated:: 21.3.0\n   It will not be removed" in validators.doc
     assert symbols["attr.ib"].deprecated is None
     assert [s.path for s in attrs.symbols if s.signature not in {None, "()"} and not s.parameters] == []
 

@@ -1,0 +1,167 @@
+"""What an API entry of a built site says in its head: signature, parameters, where the object is defined."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from registry.trees import parse
+from scrapers.markup import Element, classes, string_of
+from scrapers.texts import cleaned
+
+KINDS = {
+    "function": "function", "decorator": "function", "class": "class", "exception": "class", "method": "method",
+    "classmethod": "method", "staticmethod": "method", "decoratormethod": "method", "attribute": "attribute",
+    "property": "attribute", "data": "attribute", "type": "attribute", "module": "module",
+}  # fmt: skip
+"""Classes that Sphinx gives an API entry -> kind of Symbol."""
+
+CALLABLE = frozenset({"function", "class", "method"})
+
+_LINKS = frozenset({"headerlink", "viewcode-link"})
+_BRACKETS = {"[": "\1", "]": "\2"}
+"""Around type parameters; annotations' brackets are none of these."""
+_DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+def kind_of(listing: Element) -> str | None:
+    """The kind of the Python objects that a `dl` lists; None where it lists something else."""
+    names = classes(listing)
+    if names and (names[0] == "py" or names[0] in KINDS):  # before Sphinx 4 without the domain's name
+        return next((KINDS[name] for name in names if name in KINDS), None)
+    return None
+
+
+def head_of(term: Element) -> str:
+    """The whole head of an entry on one line: `class lib.C(a, *, b=1)`."""
+    return " ".join(_text(term).split())
+
+
+def signature_of(term: Element) -> str | None:
+    """The signature as source text, `(a, *, b=1) -> int`; None where the entry has none.
+
+    Type parameters and links are left out; blanks within a default stay as they are.
+    """
+    flat = _text(term, frozenset({"sig-prename", "sig-name", "descclassname", "descname"}))
+    opened = flat.find("(")
+    if opened < 0:
+        return None
+    text = re.sub(r"\s*\n\s*", " ", flat[opened:])  # one parameter a line, where a signature is long
+    return cleaned(re.sub(r"(?:,? )?\)( ->|$)", r")\1", re.sub(r"^\( ", "(", text)).strip())
+
+
+def _text(term: Element, without: frozenset[str] = frozenset()) -> str:
+    """The text of a term without links to sources and to itself, type parameters, and those classes."""
+    parts: list[str] = []
+    left: list[Any] = [term]
+    skipped = _LINKS | without
+    while left:
+        step = left.pop()
+        if isinstance(step, str):
+            parts.append(step)
+            continue
+        if step.tail and step is not term:
+            left.append(step.tail)
+        names = classes(step) if isinstance(step.tag, str) else _LINKS
+        if not skipped.isdisjoint(names):
+            continue
+        if without and "sig-paren" in names and string_of(step) in _BRACKETS:
+            parts.append(_BRACKETS[string_of(step)])
+            continue
+        parts.append(step.text or "")
+        left.extend(reversed(step))
+    text = re.sub("\1[^\1\2]*\2", "", "".join(parts))
+    return re.sub(r"\[source\]\s*$", "", text.replace("→", "->").replace("¶", "").strip()).strip()
+
+
+def canonical_of(
+    term: Element, documented: str, names: Sequence[tuple[str, int]], owner: tuple[str, str]
+) -> str | None:
+    """The path at which an object is defined; where nothing says it, the one it is documented under.
+
+    Args:
+        term: The head of the entry.
+        documented: The path that it is documented under; None comes back where it is no dotted name.
+        names: Its (name, priority) in the inventory: `:canonical:` gives one of priority -1.
+        owner: The path that the entry around it is documented under, and its canonical one.
+    """
+    if not _DOTTED.fullmatch(documented):
+        return None
+    for link in term.iter("a"):
+        linked = any("viewcode-link" in classes(inner) for inner in link)
+        if linked and (path := _from_link(link.get("href") or "", documented)):
+            return path
+    other = next((name for name, priority in names if priority < 0 and _DOTTED.fullmatch(name)), None)
+    around, canonical = owner
+    if other is None and around and documented.startswith(f"{around}."):
+        return canonical + documented[len(around) :]
+    return other or documented
+
+
+def _from_link(href: str, documented: str) -> str | None:
+    try:
+        parts = urlsplit(href)
+    except ValueError:
+        return None
+    _, found, module = unquote(parts.path).rpartition("_modules/")
+    name = unquote(parts.fragment)
+    if found and module.endswith((".html", "/")):  # sphinx.ext.viewcode
+        path = module.removesuffix("index.html").removesuffix(".html").strip("/").replace("/", ".") + f".{name}"
+        same = documented == name or documented.endswith(f".{name}")
+        return path if same and _DOTTED.fullmatch(path) else None
+    root, _, last = documented.partition(".")[0], "", documented.rpartition(".")[2]
+    file = re.search(rf"/({re.escape(root)}(?:/\w+)*)\.py$", unquote(parts.path))  # sphinx.ext.linkcode
+    if file is None or not last[:1].isalpha() or documented.count(".") > 1:
+        return None  # of a method the file alone says nothing: it may be a base's
+    return f"{file.group(1).replace('/', '.').removesuffix('.__init__')}.{last}"
+
+
+def target_of(link: Element) -> str:
+    """The dotted path that a cross reference leads to; empty where it leads to none."""
+    fragment = unquote((link.get("href") or "").partition("#")[2]).removeprefix("module-")
+    return fragment if _DOTTED.fullmatch(fragment) else ""
+
+
+def parameters_in(signature: str) -> list[dict[str, Any]]:
+    """`[{name, kind, default}]` of a signature as text, kinds as griffe gives them; none where it is no Python."""
+    function = next(filter(None, map(_function, _readings(signature))), None)
+    if function is None:
+        return []
+    a = function.args
+    positional = [*((p, "positional-only") for p in a.posonlyargs), *((p, "positional or keyword") for p in a.args)]
+    defaults: list[ast.expr | None] = [*[None] * (len(positional) - len(a.defaults)), *a.defaults]
+    rows = [_row(p, kind, default) for (p, kind), default in zip(positional, defaults, strict=True)]
+    rows += [{"name": a.vararg.arg, "kind": "variadic positional", "default": "()"}] if a.vararg else []
+    rows += [_row(p, "keyword-only", d) for p, d in zip(a.kwonlyargs, a.kw_defaults, strict=True)]
+    rows += [{"name": a.kwarg.arg, "kind": "variadic keyword", "default": "{}"}] if a.kwarg else []
+    return rows
+
+
+def _readings(signature: str) -> list[str]:
+    """A signature as it stands, without what it returns, with objects' reprs as names, without optional brackets."""
+    plain = signature.partition(" -> ")[0]
+    named = re.sub(r"<(?:class|function|module) '?([\w.]+)[^<>]*>", r"\1", plain)
+    for _ in range(3):  # reprs within reprs
+        named = re.sub(r"<[^<>]*>", "...", named)
+    optional = re.sub(r"\[?,? *([^\W\d]\w*) *\]+", r", \1=...", re.sub(r"\[ *,", ",[", named)).replace(",[", ",")
+    return [signature, plain, named, optional]
+
+
+def _function(signature: str) -> ast.FunctionDef | None:
+    try:
+        body = parse(f"def f{signature}: pass").body
+    except SyntaxError:
+        return None
+    return body[0] if len(body) == 1 and isinstance(body[0], ast.FunctionDef) else None
+
+
+def _row(parameter: ast.arg, kind: str, default: ast.expr | None) -> dict[str, Any]:
+    return {"name": parameter.arg, "kind": kind, "default": None if default is None else ast.unparse(default)}
+
+
+def with_docs(parameters: Sequence[Mapping[str, Any]], docs: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The parameters, each with what the page says of it as `doc`, where it says something."""
+    return [{**p, "doc": docs[p["name"]]} if docs.get(p["name"]) else dict(p) for p in parameters]

@@ -1,0 +1,173 @@
+"""The index that Sphinx and mkdocstrings put beside a site: `objects.inv`, names -> pages and anchors.
+
+Guarantees: no more than the limits is unpacked or kept, a line is read in time that grows with its length, and any
+bytes give an Inventory or a SourceError. What a row points at lies within the site.
+Own code, not sphobjinv, which unpacks without a limit and takes quadratic time for a line of blanks; the benchmark
+holds what is read here against what sphobjinv reads.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from registry.errors import SourceError
+
+NAME = "objects.inv"
+
+_ROW = re.compile(
+    r"(?P<name>\S.*?)\s(?P<domain>[^\s:]{1,40}):(?P<role>\S{1,40})\s(?P<priority>-?\d{1,9})\s(?P<uri>\S*)\s"
+)
+_LONGEST = 4000
+"""Characters of a line."""
+
+
+@dataclass(frozen=True)
+class InventoryLimits:
+    """How much is read: bytes as received, bytes unpacked, rows."""
+
+    packed: int = 16 << 20
+    unpacked: int = 128 << 20
+    rows: int = 500_000
+
+
+@dataclass(frozen=True)
+class Row:
+    """One name.
+
+    Attributes:
+        name: As it is written in cross references.
+        role: Domain and role, such as `py:function` and `std:doc`.
+        priority: Sphinx's; -1 is another name of an object.
+        path: Path of the page within the site.
+        anchor: Where on the page; empty for the page itself.
+    """
+
+    name: str
+    role: str
+    priority: int
+    path: str
+    anchor: str
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What an index says.
+
+    Attributes:
+        project: Of what.
+        version: At which version; empty where it doesn't say.
+        rows: The names, in order of the file.
+        unread: Lines that are no row, or that point out of the site.
+    """
+
+    project: str
+    version: str
+    rows: tuple[Row, ...]
+    unread: tuple[str, ...] = ()
+
+
+def read_inventory(data: bytes, limits: InventoryLimits | None = None) -> Inventory:
+    """Reads `objects.inv`, version 1 or 2.
+
+    Raises:
+        SourceError: It is none, larger than the limits, or broken; its `values` have what could be read, as `read`.
+    """
+    bounds = limits or InventoryLimits()
+    if len(data) > bounds.packed:
+        raise SourceError(f"{NAME} has {len(data)} bytes: at most {bounds.packed} are read", read=None)
+    head, body = _split(data)
+    text, fault = (body, None) if head[0] == 1 else _unpacked(body, bounds)
+    lines = text.decode("utf-8", "replace").split("\n")
+    if fault:
+        lines = lines[:-1]  # the last one may be cut off
+    rows: list[Row] = []
+    unread: list[str] = []
+    for line in filter(str.strip, lines):
+        row = (_old_row if head[0] == 1 else _row)(line) if len(line) <= _LONGEST else None
+        if row is None:
+            unread.append(line[:200])
+        else:
+            rows.append(row)
+        if len(rows) + len(unread) > bounds.rows:
+            fault = f"has more than {bounds.rows} rows"
+            break
+    found = Inventory(head[1], head[2], tuple(rows), tuple(unread))
+    if fault:
+        raise SourceError(f"{NAME} {fault}: {len(rows)} names could be read. Build the site anew", read=found)
+    return found
+
+
+def _split(data: bytes) -> tuple[tuple[int, str, str], bytes]:
+    """(version of the format, project, its version), and what follows the head."""
+    lines = data.split(b"\n", 4)
+    first = re.fullmatch(rb"# Sphinx inventory version ([12])\s*", lines[0])
+    count = 3 if first and first.group(1) == b"1" else 4
+    if first is None or len(lines) < count:
+        raise SourceError(f"{NAME} doesn't begin as Sphinx's index does: build the site with Sphinx", read=None)
+    project, version = (line.partition(b":")[2].decode("utf-8", "replace").strip()[:200] for line in lines[1:3])
+    return (int(first.group(1)), project, version), b"\n".join(lines[count:])
+
+
+def _unpacked(data: bytes, limits: InventoryLimits) -> tuple[bytes, str | None]:
+    """What can be unpacked, and what is wrong with the rest."""
+    unpacker = zlib.decompressobj()
+    text = bytearray()
+    try:
+        for at in range(0, len(data), 1 << 16):  # an error then loses no more than one piece
+            text += unpacker.decompress(data[at : at + (1 << 16)], limits.unpacked + 1 - len(text))
+            if len(text) > limits.unpacked:
+                return bytes(text[: limits.unpacked]), f"unpacks to more than {limits.unpacked} bytes"
+    except zlib.error:
+        return bytes(text), "is broken"
+    return bytes(text), None if unpacker.eof else "is cut off"
+
+
+def _row(line: str) -> Row | None:
+    match = _ROW.match(line)
+    if match is None:
+        return None
+    name, uri = match["name"], match["uri"]
+    uri = uri[:-1] + name if uri.endswith("$") else uri
+    return _within(name, f"{match['domain']}:{match['role']}", int(match["priority"]), uri)
+
+
+def _old_row(line: str) -> Row | None:
+    parts = line.split()
+    if len(parts) != 3:
+        return None
+    name, role, uri = parts
+    anchor = f"module-{name}" if role == "mod" else name
+    return _within(name, f"py:{'module' if role == 'mod' else role}", 1, f"{uri}#{anchor}")
+
+
+def _within(name: str, role: str, priority: int, uri: str) -> Row | None:
+    """A row, where its address lies within the site."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return None
+    path = unquote(parts.path)
+    steps = path.split("/")
+    outside = parts.scheme or parts.netloc or path.startswith("/") or ".." in steps or "\\" in path or "\0" in path
+    return None if outside else Row(name, role, priority, path, unquote(parts.fragment))
+
+
+def pages_of(inventory: Inventory) -> list[str]:
+    """The paths of the site's pages, as its documents are named, in order; of the objects where no document is."""
+    named = [r.path for r in inventory.rows if r.role == "std:doc"] or [r.path for r in inventory.rows]
+    return list(dict.fromkeys(named))
+
+
+def objects_of(inventory: Inventory) -> Iterator[tuple[str, list[list[str | int]]]]:
+    """(path of a page, [[anchor, name, role, priority] …]) of the Python objects; a folder's page is its index."""
+    found: dict[str, list[list[str | int]]] = {}
+    for row in inventory.rows:
+        if row.role.startswith("py:"):
+            path = f"{row.path}index.html" if not row.path or row.path.endswith("/") else row.path
+            found.setdefault(path, []).append([row.anchor, row.name, row.role, row.priority])
+    for path in sorted(found):
+        yield path, sorted(found[path], key=str)
