@@ -34,6 +34,7 @@ _SPECIAL = tuple(
 _GLOBAL_V6 = ipaddress.ip_network("2000::/3")
 """All else of IPv6 is unassigned, local, multicast, or wraps an IPv4 address: mapped, compatible, NAT64."""
 
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _NUMBER = re.compile(r"(0x[0-9a-f]*|[0-9]+)$", re.IGNORECASE)
 _QUAD = re.compile(r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){3}$")
 _STEERING = re.compile(r"[\x00-\x20\x7f\\]")
@@ -63,15 +64,15 @@ def checked(url: str, private: Iterable[Network]) -> httpx.URL:
         raise fault("refused", f"{without_user(url)} has credentials in it, which are never sent")
     host = _plain_host(found)
     _check_literal(host, tuple(private))
-    return found.copy_with(host=host, fragment=None)
+    return found.copy_with(host=host, fragment=None, raw_path=found.raw_path)
 
 
 def _plain_host(url: httpx.URL) -> str:
     """The host as it is compared and connected to: lower case, IDNA, without the dot of the root."""
     host = url.raw_host.decode("ascii").lower().removesuffix(".")
     labels = host.split(".")
-    if not host or (":" not in host and any(not 0 < len(label) < 64 for label in labels)) or len(host) > 253:
-        raise fault("refused", f"{shown(host)!r} is no name of a host")
+    if ":" not in host and (len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels)):
+        raise fault("refused", f"{without_user(str(url))} can't be read: {shown(host)!r} is no name of a host")
     if url.port is not None and not 0 < url.port < 65_536:
         raise fault("refused", f"{url.port} is no port")
     if ":" not in host and _NUMBER.match(labels[-1]) and not _QUAD.match(host):

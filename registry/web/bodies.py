@@ -13,6 +13,8 @@ from registry.web.answers import Reply, fault, shown
 ENCODINGS = "gzip"
 """What is offered to servers; zlib can stop in the middle of a chunk, and documentation needs no other decoder."""
 
+_MEMBERS = 1_000
+"""Parts that a compressed body may have: writers that cut bodies make one of each 64 KiB."""
 _STEP = 1 << 16
 _DRAINED = 1 << 16
 """Bytes read and dropped of a response whose body isn't wanted, so that its connection can be used again."""
@@ -66,7 +68,7 @@ class _Body:
         if names and names != ["identity"] and names not in (["gzip"], ["x-gzip"]):
             raise fault("failed", f"The body is encoded as {shown(encoding)!r}, and only {ENCODINGS} was asked for")
         self._packed = bool(names) and names != ["identity"]
-        self._member = zlib.decompressobj(31)
+        self._member, self._members = zlib.decompressobj(31), 1
 
     def take(self, chunk: bytes) -> bool:
         """Add a chunk; whether more is wanted."""
@@ -91,7 +93,7 @@ class _Body:
             if self._member.eof:
                 if not data.strip(b"\0"):
                     return True  # padding, as tape drives wrote it
-                self._member = zlib.decompressobj(31)
+                self._next_member()
             try:
                 plain = self._member.decompress(data, _STEP)
             except zlib.error as error:
@@ -100,6 +102,11 @@ class _Body:
                 return False
             data = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
         return True
+
+    def _next_member(self) -> None:
+        self._member, self._members = zlib.decompressobj(31), self._members + 1
+        if self._members > _MEMBERS:
+            raise fault("too-large", f"More than {_MEMBERS} compressed parts, the limit, came")
 
     def _keep(self, plain: bytes) -> bool:
         self._kept += plain[: self._room - len(self._kept) + 1]

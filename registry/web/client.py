@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from registry.errors import ConfigurationError
 from registry.web.addresses import GuardedBackend, Resolve, look_up
 from registry.web.answers import Access, Answer, WebLimits
 from registry.web.headers import PRINTABLE, sendable
@@ -39,27 +38,26 @@ class Web:
         clock: Clock = time.monotonic,
     ) -> None:
         self.access, self.limits = access or Access(), limits or WebLimits()
-        self._private = self.access.networks()
-        self._resolve, self._sleep = resolve, sleep
-        self._lanes = Lanes(self.limits, sleep, clock)
+        self._session = Session(
+            self.access, self.limits, self.access.networks(), Lanes(self.limits, sleep, clock), sleep
+        )
+        self._backend = GuardedBackend(self._session.private, resolve)
         self._robots = Robots(self._robots_txt, self.limits.delay_s)
-        self._session: Session | None = None
 
     @property
     def received(self) -> int:
         """Bytes of all responses so far."""
-        return self._open().received
+        return self._session.received
 
     async def __aenter__(self) -> Self:
-        connections = pool(self.access, GuardedBackend(self._private, self._resolve))
-        self._session = Session(self.access, self.limits, self._private, connections, self._lanes, self._sleep)
+        self._session.pool = pool(self.access, self._backend)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        session, self._session = self._open(), None
-        await session.pool.aclose()
+        connections, self._session.pool = self._session.connected(), None
+        await connections.aclose()
 
     async def get(self, url: str, *, etag: str | None = None, last_modified: str | None = None) -> Answer:
         """Ask for an address.
@@ -74,7 +72,7 @@ class Web:
         """
         known = {"If-None-Match": etag, "If-Modified-Since": last_modified}
         headers = {name: value for name, value in known.items() if value and PRINTABLE.fullmatch(value)}
-        return await Trip(self._open(), url, headers, self._robots).get()
+        return await Trip(self._session, url, headers, self._robots).get()
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
         """Send a body to an address, once: no redirects, no robots.txt, no second attempt.
@@ -87,12 +85,7 @@ class Web:
         Raises:
             ConfigurationError: The session isn't open, or a header can't be sent.
         """
-        return await Trip(self._open(), url, sendable(headers or {})).post(body)
+        return await Trip(self._session, url, sendable(headers or {})).post(body)
 
     async def _robots_txt(self, url: str) -> Answer:
-        return await Trip(self._open(), url, {}, room=ROBOTS_BYTES, cut=True).get()
-
-    def _open(self) -> Session:
-        if self._session is None:
-            raise ConfigurationError("The session isn't open: write `async with Web(…) as web:`")
-        return self._session
+        return await Trip(self._session, url, {}, room=ROBOTS_BYTES, cut=True).get()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -42,11 +43,17 @@ FAILURES = tuple(meaning.kind for meaning in _MEANINGS)
 
 def translated(error: Exception) -> WebError:
     """What a transport's error means, in our own words."""
-    cause = error.__cause__
-    if isinstance(error, ssl.SSLError) or isinstance(cause, ssl.SSLError):
-        return fault("failed", f"TLS fails ({type(cause or error).__name__}): see whether its certificate is trusted")
+    if any(isinstance(cause, ssl.SSLError) for cause in _causes(error)):
+        return fault("failed", "TLS fails: see whether the server has a certificate of that name that is trusted here")
     meaning = next(found for found in _MEANINGS if isinstance(error, found.kind))
     return fault(meaning.outcome, meaning.words, again=meaning.again)
+
+
+def _causes(error: object) -> Iterator[BaseException]:
+    """An error and what it was made of: the pool cuts the chain of causes off, but the first argument is one, too."""
+    while isinstance(error, BaseException):
+        yield error
+        error = error.__cause__ or next(iter(error.args), None)
 
 
 def pool(access: Access, backend: GuardedBackend) -> httpcore.AsyncConnectionPool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import httpcore
 import httpx
 
-from registry.errors import WebError
+from registry.errors import ConfigurationError, WebError
 from registry.web.addresses import checked, may_lead, port_of, without_user
 from registry.web.answers import Access, Answer, Network, Outcome, Reply, WebLimits, fault, shown
 from registry.web.bodies import ENCODINGS, read
@@ -40,10 +40,20 @@ class Session:
     access: Access
     limits: WebLimits
     private: tuple[Network, ...]
-    pool: httpcore.AsyncConnectionPool
     lanes: Lanes
     sleep: Sleep
+    pool: httpcore.AsyncConnectionPool | None = None
     received: int = 0
+
+    def connected(self) -> httpcore.AsyncConnectionPool:
+        """The connections.
+
+        Raises:
+            ConfigurationError: There are none yet, or no more.
+        """
+        if self.pool is None:
+            raise ConfigurationError("The session isn't open: write `async with Web(…) as web:`")
+        return self.pool
 
 
 class Trip:
@@ -68,7 +78,7 @@ class Trip:
         room: int | None = None,
         cut: bool = False,
     ) -> None:
-        self._session, self._limits = session, session.limits
+        self._session, self._limits, self._pool = session, session.limits, session.connected()
         self._url, self._at = url, without_user(url)
         self._headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": ENCODINGS, **headers}
         self._asked = bool(headers)
@@ -161,22 +171,20 @@ class Trip:
     async def _exchange(
         self, method: str, target: httpx.URL, opened: Mapping[str, str], content: bytes | None
     ) -> Reply:
-        left = self._limits.total_bytes - self._session.received
-        if left <= 0:
-            raise fault("too-large", f"This session has had its {self._limits.total_bytes} bytes")
         self._status = None
+        self._count(0)
         url = httpcore.URL(scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path)
         headers = {"Host": target.netloc.decode("ascii"), **self._headers, **opened}
         extensions = {"timeout": {"connect": self._limits.connect_s}}
         try:
             async with (
                 asyncio.timeout(self._limits.seconds),
-                self._session.pool.stream(
+                self._pool.stream(
                     method, url, headers=list(headers.items()), content=content, extensions=extensions
                 ) as response,
             ):
                 self._status = response.status
-                return await read(response, min(self._room, left), self._count, cut=self._cut)
+                return await read(response, self._room, self._count, cut=self._cut)
         except TimeoutError as error:
             raise fault("too-slow", f"Not done within {self._limits.seconds:g} s, the limit of a request") from error
         except FAILURES as error:
@@ -185,6 +193,8 @@ class Trip:
     def _count(self, received: int) -> None:
         self._received += received
         self._session.received += received
+        if self._session.received > self._limits.total_bytes:
+            raise fault("too-large", f"This session has had its {self._limits.total_bytes} bytes")
 
     def _opened(self, target: httpx.URL) -> dict[str, str]:
         headers = {k: v for found in self._session.access.credentials for k, v in found.headers(str(target)).items()}

@@ -46,6 +46,7 @@ class Case:
         reply: Raw bytes, or what makes them, all at once or bit by bit (then the connection is closed).
         says: Part of the Answer's detail.
         host: The name that must be asked by; any where empty.
+        path: Its address on the site; one that ends in `*` stands for all that begin so.
         linked: Whether the site's first page links to it.
     """
 
@@ -60,6 +61,11 @@ class Case:
     @property
     def target(self) -> str:
         return self.path or f"/{self.name}"
+
+    @property
+    def link(self) -> str:
+        """An address that it answers at."""
+        return self.target.replace("*", "0.html")
 
 
 @dataclass
@@ -113,7 +119,7 @@ class HostileSite:
 
     def at(self, case: Case) -> str:
         """A case's address."""
-        return f"http://{case.host or HERE}:{self.port}{case.target}"
+        return f"http://{case.host or HERE}:{self.port}{case.link}"
 
     def asked(self, path: str) -> list[Request]:
         """The requests for a path."""
@@ -155,6 +161,13 @@ class HostileSite:
             self._open.discard(task)
             writer.close()
 
+    def _case(self, request: Request) -> Case | None:
+        exact = self._table.get((request.host, request.path)) or self._table.get(("", request.path))
+        begins = (
+            c for (_, target), c in self._table.items() if target[-1] == "*" and request.path.startswith(target[:-1])
+        )
+        return exact or next(begins, None)
+
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         first, *lines = head.strip().split("\r\n")
@@ -162,14 +175,16 @@ class HostileSite:
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         request = Request(first.split()[0], first.split()[1], headers, body)
         self.requests.append(request)
-        case = self._table.get((request.host, request.path)) or self._table.get(("", request.path))
+        case = self._case(request)
         reply = b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n" if case is None else case.reply
         made = reply if isinstance(reply, bytes) else reply(request, self)
         if isinstance(made, bytes):
             writer.write(made)
             await writer.drain()
-            return b"Connection: close" not in made[:500]
+            return bool(made) and b"Connection: close" not in made[:500]
         async for chunk in made:
+            if reader.at_eof():  # the client has gone: a server that says nothing wouldn't see it otherwise
+                break
             writer.write(chunk)
             await writer.drain()
         return False

@@ -1,0 +1,60 @@
+"""robots.txt of many kinds, each on a host of its own: what it forbids isn't asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from registry.web import Access, Web
+from tests.hostile_site.asking import Asked, ask_all
+from tests.hostile_site.cases import NAMES, ROBOTS, text
+from tests.hostile_site.replies import page
+from tests.hostile_site.server import HERE, Case, HostileSite
+
+ASKED = tuple(case for case in ROBOTS if case.outcome)
+
+
+@pytest.fixture(scope="module")
+def asked() -> Iterator[Asked]:
+    with HostileSite(ROBOTS, NAMES) as site:
+        yield ask_all(site, ROBOTS, 2.0)
+
+
+@pytest.mark.parametrize("case", ASKED, ids=lambda case: case.name)
+def test_a_host_is_asked_for_what_it_allows(asked: Asked, case: Case) -> None:
+    """What is forbidden is an answer that says so, and no request."""
+    answer = asked.answers[case.name]
+    requests = [request for request in asked.site.requests if (request.host, request.path) == (case.host, case.target)]
+    assert answer.outcome == case.outcome and case.says in answer.detail, answer
+    assert len(requests) == (case.outcome == "ok")
+
+
+def test_robots_txt_reaches_no_private_address(asked: Asked) -> None:
+    """Its redirects are vetted as those of a page are, and nothing stays open."""
+    assert asked.site.trapped == 0 and asked.left == 0
+
+
+def test_a_crawl_delay_is_kept() -> None:
+    """Requests to the host begin that far apart."""
+    now, starts = 0.0, list[float]()
+
+    async def wait(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    def served(request: object, site: HostileSite) -> bytes:
+        starts.append(now)
+        return page()
+
+    async def ask(site: HostileSite) -> None:
+        async with Web(Access(private=(HERE,)), sleep=wait, clock=lambda: now) as web:
+            for _ in range(4):
+                assert (await web.get(f"{site.url}/page")).outcome == "ok"
+
+    cases = (Case("robots", "", text("User-agent: *\nCrawl-delay: 2.5"), path="/robots.txt"), Case("page", "", served))
+    with HostileSite(cases) as site:
+        asyncio.run(ask(site))
+    assert [round(after - before, 3) for before, after in itertools.pairwise(starts)] == [2.5] * 3
