@@ -72,6 +72,7 @@ def page(
     split: str,
     metric: str,
     further: str = "",
+    about: Mapping[str, str] | None = None,
 ) -> str:
     """The page of one run.
 
@@ -83,6 +84,7 @@ def page(
         split: The goal's split.
         metric: The goal metric.
         further: What is said below the decision, as text.
+        about: What else is known of the run, name -> text.
     """
     decision, reason = (rows[0].decision, rows[0].reason) if rows else ("undecided", "Nothing was measured")
     title = f"{run.domain}: {decision}"
@@ -100,7 +102,7 @@ def page(
         "<h2>Rows of other kinds</h2>" + kinds if (kinds := tables.by_kind(rows)) else "",
         f"<h2>Wins and losses by family: {_text(metric)} on {_text(split)}</h2>" + _families(families, sites),
         f'<h2>Loss</h2><div class="curves">{_curves(run.curve)}</div>',
-        "<h2>Run</h2>" + _about(run),
+        "<h2>Run</h2>" + _about(run, about or {}),
     ]
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{_text(title)}</title>'
@@ -119,10 +121,15 @@ def _trial(run: Run) -> str:
     return "A trial of other settings: never published."
 
 
-def _about(run: Run) -> str:
+def _about(run: Run, further: Mapping[str, str]) -> str:
     about = [("run", run.id), ("snapshot", run.snapshot), ("base", f"{run.base} {run.base_revision}")]
     about += [("seed", str(run.seed)), ("device", run.device), ("steps", f"{run.steps:,} in {run.seconds:,.0f} s")]
-    return "<dl>" + "".join(f'<dt class="soft">{k}</dt><dd><code>{_text(v)}</code></dd>' for k, v in about) + "</dl>"
+    about += [("cost", f"{run.cost:,.2f}"), *further.items()]
+    return (
+        "<dl>"
+        + "".join(f'<dt class="soft">{_text(k)}</dt><dd><code>{_text(v)}</code></dd>' for k, v in about)
+        + "</dl>"
+    )
 
 
 def _families(families: Families, sites: Mapping[str, Site]) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows.continuing import FRESH
 from flows.promotion import last_promotion
 from registry.domain import GateSpec
 from registry.domain_files import load_domain
 from registry.errors import ConfigurationError
 from registry.lake import Lake, open_lake
-from registry.records import Example, Report, Run, Score, SnapshotRow, Work
+from registry.records import Adapter, Example, Report, Run, Score, SnapshotRow, Work
 from registry.storage import write_file
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def write_report(reference: str, run: str, out: Path | None, *, as_json: bool) -
     if not rows:
         raise ConfigurationError(f"The run {found.id[:12]} has no report: run driftune evaluate {domain.name} first")
     if as_json:
-        print(json.dumps(_told(found, rows) | {"promotion": last_promotion(lake, domain.name, found.id)}))
+        told = _told(found, rows) | _began(lake, found)
+        print(json.dumps(told | {"promotion": last_promotion(lake, domain.name, found.id)}))
         return
     from finetune.page import page
     from flows.summary import promotion_line
@@ -49,7 +51,9 @@ def write_report(reference: str, run: str, out: Path | None, *, as_json: bool) -
     scores = lake.read(Score, "run = $run AND split = $split AND metric = $metric", {**mine, **goal}, work=by)
     promotion = last_promotion(lake, domain.name, found.id)
     further = promotion_line(promotion) if promotion is not None else ""
-    text = page(found, rows, scores, _sites(lake, found, scores), further=further, **goal)
+    about = {"started": started(_began(lake, found)), "evaluation": f"{decided.seconds:,.0f} s" if decided else ""}
+    about = {name: said for name, said in about.items() if said}
+    text = page(found, rows, scores, _sites(lake, found, scores), further=further, about=about, **goal)
     path = out or Path(f"{domain.name}-report.html")
     write_file(path, text.encode("utf-8", "replace"), "the report")
     print(f"Wrote {path}")
@@ -64,6 +68,38 @@ def _told(run: Run, rows: Sequence[Report]) -> dict[str, Any]:
     told = [{name: getattr(row, name) for name in columns} | {"p_holm": holm.get(row.id)} for row in rows]
     head = {"run": run.id, "experiment": run.experiment, "seed": run.seed}
     return {**head, "decision": rows[0].decision, "reason": rows[0].reason, "rows": told}
+
+
+def _began(lake: Lake, run: Run) -> dict[str, Any]:
+    """What a run began with and what it took: `start`, `started_from`, `dev`, `metric`, `merged`; `seconds`, `cost`."""
+    ids = [str(i) for i in (run.recipe.get("from"), *run.recipe.get("merged", ())) if i]
+    named = {a.id: f"{a.domain}@v{a.version}" for a in lake.read(Adapter, "id IN (SELECT unnest($ids))", {"ids": ids})}
+    names = [named.get(i, i) for i in ids]
+    began: dict[str, Any] = {
+        "start": str(run.recipe.get("start", FRESH)),
+        "started_from": None,
+        "merged": None,
+        "dev": None,
+    }
+    began |= {"merged": names} if run.recipe.get("merged") else {"started_from": names[0] if names else None}
+    told = {name: run.recipe[name] for name in ("dev", "metric", "rehearsal") if name in run.recipe}
+    return began | told | {"device": run.device, "steps": run.steps, "seconds": run.seconds, "cost": run.cost}
+
+
+def started(began: Mapping[str, Any]) -> str:
+    """How a run began, for a person.
+
+    Args:
+        began: As `driftune report --json` tells it.
+    """
+    if began["merged"]:
+        return f"merged of {', '.join(began['merged'])}"
+    name = began["started_from"]
+    said = f"on from {name}, rehearsing {float(began['rehearsal']):.0%} of earlier rows" if name else "afresh"
+    if not began["dev"]:
+        return said
+    values = ", ".join(f"{start} {value or 'not measured'}" for start, value in began["dev"].items())
+    return f"{said}; both starts were tried, and dev has {began['metric']} {values}"
 
 
 def _run(lake: Lake, domain: str, start: str) -> Run:

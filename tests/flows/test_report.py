@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from flows.house import open_house
-from flows.report import write_report
+from flows.report import started, write_report
 from flows.summary import read_summary
-from registry.records import Report, Run, Score
+from registry.records import Adapter, Report, Run, Score
 
 TABLE = '[[library]]\nname = "lib"\nversions = ["1", "2"]\n'
 
@@ -67,3 +67,35 @@ def test_what_an_earlier_decision_measured_beside_is_no_part_of_a_later_one(
     write_report(str(path), "", None, as_json=True)
     told = json.loads(capsys.readouterr().out)
     assert (told["decision"], [row["arm"] for row in told["rows"]]) == ("undecided", ["adapter"])
+
+
+def test_report_says_what_a_run_goes_on_from_and_what_it_cost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The adapter by its name, what `dev` said of both starts, seconds and money; as a page and as an object."""
+    monkeypatch.setenv("DRIFTUNE_HOME", str(tmp_path / "home"))
+    path = tmp_path / "lib.toml"
+    path.write_text(TABLE)
+    first = Adapter(
+        domain="lib", version=1, files=[], library_range="", base="b", base_revision="r", fingerprint="f", snapshot="s",
+        run="r",
+    )  # fmt: skip
+    warm = {"start": "warm", "from": first.id, "rehearsal": "0.25", "metric": "choice@1"}
+    recipe = {**warm, "dev": {"fresh": None, "warm": "0.7000"}}
+    run = Run(snapshot="s", base="b", base_revision="r", recipe=recipe, seed=0, domain="lib", seconds=7200.0, cost=5.5)
+    of = {"run": run.id, "split": "context", "metric": "choice@1"}
+    row = Report(arm="adapter-base", domain="lib", value=0.1, decision="publish", reason="r", **of)
+    with closing(open_house(str(path))) as house:
+        house.append([run, first])
+        house.finish("evaluate", "gate@8", ["k"], [row], time.monotonic() - 90, of)
+    write_report(str(path), "", tmp_path / "page.html", as_json=False)
+    page = (tmp_path / "page.html").read_text()
+    begun = "on from lib@v1, rehearsing 25% of earlier rows; both starts were tried"
+    for said in (f"{begun}, and dev has choice@1 fresh not measured, warm 0.7000", "0 in 7,200 s", "5.50", "90 s"):
+        assert f"{said}</code>" in page
+    capsys.readouterr()
+    write_report(str(path), "", None, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["start"], told["started_from"], told["cost"]) == ("warm", "lib@v1", 5.5)
+    assert started({"merged": None, "started_from": None, "dev": None}) == "afresh"
+    assert started({"merged": ["lib@v1", "x@v2"], "started_from": None}) == "merged of lib@v1, x@v2"
