@@ -3,7 +3,8 @@
 Documents are the public symbols of the target version (public path, signature and docstring, as the library's source
 has them) and, where they are asked for, the paragraphs of its guides and changelogs. A symbol is found by the words of
 its path, signature and first paragraph. What is held out is cut as narrowly as can be: a block of code that holds the
-very call of a held-out site goes; signatures, prose and all other code stay, also of held-out families.
+very call of a held-out site goes; signatures, prose and all other code stay, also of held-out families. What addresses
+a model instead of a reader (`registry.injection`) is in none: it would stand in a prompt.
 
 Ranking: BM25 as Lucene has it (Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009),
 by `bm25s` (Lù, 2024, arXiv 2407.03618).
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from registry.identity import sha256_of
+from registry.injection import cut
 from registry.names import SymbolIndex
 from registry.records import Page, Symbol
 
@@ -177,7 +179,7 @@ def documents(index: SymbolIndex, pages: Iterable[Page], held_out: HeldOut) -> l
 
 
 def _of_symbol(symbol: Symbol, public: str, held_out: HeldOut) -> Document:
-    doc = held_out.cut(symbol.doc).strip()
+    doc = held_out.cut(cut(symbol.doc)[0]).strip()
     paragraph = "\n".join(line.strip() for line in _paragraphs(doc)[0].strip().splitlines())
     signature = symbol.signature or ""
     name = public.rpartition(".")[2]
@@ -204,7 +206,7 @@ def _docstring(text: str, begin: str) -> str:
 
 def _of_page(page: Page, held_out: HeldOut) -> Iterator[Document]:
     title = page.title or page.path
-    for number, text in enumerate(_paragraphs(held_out.cut(page.markdown))):
+    for number, text in enumerate(_paragraphs(held_out.cut(cut(page.markdown)[0]))):
         if _WORD.search(text):
             comment = "".join(f"# {line.strip()}\n" for line in (title, *text.strip().splitlines()))
             yield Document(f"{page.path}#{number}", "", f"{title}\n{text.strip()}", (comment + "\n",))

@@ -34,7 +34,8 @@ def base_model(house: House, adapter: Adapter | None = None) -> BaseModel:
 def _texts(house: House, adapter: Adapter | None) -> Iterator[str]:
     """What a base that is made on the spot learns of the old release; read where a base asks for it."""
     old = continuing.known_release(house, adapter) or releases(house)[0]
-    yield from (p.markdown for p in scraped(house, old).pages if p.kind in ("source", "test", "guide"))
+    pages = (p for p in scraped(house, old).pages if p.kind in ("source", "test", "guide"))
+    yield from (p.markdown for p in pages if not (p.injections and p.kind != "guide"))  # of guides they are cut
 
 
 def start_base(house: House, reference: str) -> None:

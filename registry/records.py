@@ -29,9 +29,13 @@ Rows = Sequence[Mapping[str, Any]]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def column(doc: str, *, identity: bool = False, volatile: bool = False, **options: Any) -> Any:
-    """A dataclass field with its documentation; `options` go to `dataclasses.field`."""
-    return field(metadata={"doc": doc, "identity": identity, "volatile": volatile}, **options)
+def column(doc: str, *, identity: bool = False, volatile: bool = False, later: bool = False, **options: Any) -> Any:
+    """A dataclass field with its documentation; `options` go to `dataclasses.field`.
+
+    One that came `later` is in the digest only where it says something (none of its values is "nothing" but its
+    default): rows that were written before it keep the digest that all hangs on.
+    """
+    return field(metadata={"doc": doc, "identity": identity, "volatile": volatile, "later": later}, **options)
 
 
 def key(doc: str) -> Any:
@@ -53,7 +57,8 @@ class Record:
     @property
     def digest(self) -> str:
         """SHA-256 over all columns that are not volatile: changes when the content does; computed once."""
-        return self._hash("_digest", stable_columns(type(self)))
+        silent = {name for name in later_columns(type(self)) if not getattr(self, name)}
+        return self._hash("_digest", tuple(n for n in stable_columns(type(self)) if n not in silent))
 
     def hashed(self, identifier: str, digest: str) -> Self:
         """This record, with the hashes that were written beside it: computing them again takes longer than reading."""
@@ -98,6 +103,12 @@ def stable_columns(record: type[Record]) -> tuple[str, ...]:
     return tuple(f.name for f in dataclasses.fields(record) if not f.metadata["volatile"])
 
 
+@per_record
+def later_columns(record: type[Record]) -> tuple[str, ...]:
+    """The names of the fields that are in the digest only where they say something."""
+    return tuple(f.name for f in dataclasses.fields(record) if f.metadata["later"])
+
+
 # ------------------------------------------------------------------------------------------------ what is scraped
 
 
@@ -131,6 +142,11 @@ class Page(Record):
     etag: str | None = column("Validator the server gave", default=None, volatile=True)
     fetched_at: dt.datetime | None = column("When it was fetched", default=None, volatile=True)
     licence: str | None = column("SPDX expression, null where unknown", default=None)
+    injections: Rows = column(
+        "Passages that address a model or a tool: [{rule, text}]; cut from the text, but not from source and tests",
+        default=(),
+        later=True,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

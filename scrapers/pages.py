@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from registry.identity import sha256_of_bytes
+from registry.injection import screened
 from registry.records import Page
 from scrapers.licences import Licence, file_licence, is_licence_file, recognised
 from scrapers.namespaces import is_test_module
@@ -72,6 +73,7 @@ def sdist_pages(sdist: Artifact, release: str, licence: Licence, known: set[str]
 
 def text_page(text: str, name: str, kind: str, url: str, release: str, licence: str | None) -> Page:
     """A page of a text that is no file of its own, such as the description in a wheel's metadata."""
+    text, injections = screened(text, source=kind in {"source", "test"})
     return Page(
         release=release,
         url=url,
@@ -81,6 +83,7 @@ def text_page(text: str, name: str, kind: str, url: str, release: str, licence: 
         title=_title(text, PurePosixPath(name), kind),
         markdown=text,
         licence=licence,
+        injections=injections,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from registry.errors import ConfigurationError
 from registry.identity import sha256_of, sha256_of_bytes
+from registry.injection import screened
 from registry.records import Page, Release, Symbol
 from scrapers.api_writer import SphinxWriter
 from scrapers.documents import Document, Parsed
@@ -128,16 +129,18 @@ def read_documents(
     pages: list[Page] = []
     symbols: dict[str, Symbol] = {}
     for document, found in parsed:
+        text, injections = screened(found.markdown)
         page = Page(
             release=release.id,
             url=document.url,
-            content_hash=sha256_of_bytes(found.markdown.encode()),
+            content_hash=sha256_of_bytes(text.encode()),
             kind=found.kind,
             path=document.path,
             title=found.title,
-            markdown=found.markdown,
+            markdown=text,
             etag=etags.get(document.path),
             licence=licence.expression,
+            injections=injections,
         )
         pages.append(page)
         for entry in found.entries:

@@ -38,6 +38,13 @@ def test_times_and_durations_are_in_neither() -> None:
     assert (later.id, later.digest) == (page.id, page.digest)
 
 
+def test_column_that_came_later_changes_no_digest_where_it_says_nothing() -> None:
+    """A page without injections has the digest that it had before there was the column; with some it has another."""
+    page = Page(release="r", url="u", content_hash="h", kind="guide", path="p")
+    assert page.digest == "23488a9476dbbc6638c16f9aa75b1d2eb12cde4be2193ba16bda20cfc7b713fc"
+    assert dataclasses.replace(page, injections=[{"rule": "turn", "text": "x"}]).digest != page.digest
+
+
 def test_records_of_two_tables_never_share_an_id() -> None:
     """The table's name is part of the hash."""
     assert len({sha256_of([r.table, {}]) for r in RECORDS}) == len(RECORDS)

@@ -1,8 +1,8 @@
 """The curation of a domain: every row gets into the snapshot, or is a Removal with its rule.
 
 Rules in order, the first that applies: `rejected` (by a person), `outdated` (a row of an older release), the proof's
-(`registry.catalogue.PROOF_RULES`), `licence`, `private`, `contaminated`, `too-long`, `duplicate`, `near-duplicate`,
-`held-out`, `cap`, `mix`.
+(`registry.catalogue.PROOF_RULES`), `licence`, `private`, `injection`, `contaminated`, `too-long`, `duplicate`,
+`near-duplicate`, `held-out`, `cap`, `mix`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from validators.curation.copies import Copies, last
 from validators.curation.cutting import Cutter
 from validators.curation.duplicates import duplicates
 from validators.curation.forms import Forms
+from validators.curation.injected import injected
 from validators.curation.licences import LicenceGate
 from validators.curation.limits import above_cap, above_share, tokens
 from validators.curation.near import near_duplicates
@@ -33,7 +34,7 @@ from validators.references import Reader
 from validators.snapshot import freeze
 from validators.splits import DEV, TRAIN, Plan, assign, hubs, is_site, is_task, plan
 
-VERSION = "18"
+VERSION = "19"
 """Goes up when the same rows could come to another snapshot."""
 
 CUT = "cut"
@@ -118,6 +119,7 @@ def curate(lot: Lot, curation: str, parent: str | None = None) -> Iterator[Remov
     _prove(sieve, lot)
     _licence(sieve, lot)
     privacy = _private(sieve, lot)
+    _injected(sieve, lot)
     _contaminated(sieve, lot, forms)
     _too_long(sieve, lot)
     for name, kept in duplicates(sieve.rows.values(), lot.programs, lot.current).items():
@@ -190,6 +192,13 @@ def _private(sieve: _Sieve, lot: Lot) -> Privacy:
             reasons[example.id] = f"It holds {barred[0].what}"
     sieve.remove_whole(reasons, "private")
     return privacy
+
+
+def _injected(sieve: _Sieve, lot: Lot) -> None:
+    """Removes rows with a passage that addresses a model: who reads the row in a prompt would be told what to do."""
+    known: dict[str, str] = {}
+    reasons = {e.id: why for e in sieve.rows.values() if (why := injected(_texts(e, lot.programs), known))}
+    sieve.remove_whole(reasons, "injection")
 
 
 def _texts(example: Example, programs: Mapping[str, Program]) -> list[str]:
