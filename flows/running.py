@@ -8,6 +8,7 @@ from flows.house import House
 from flows.scraping import releases
 from registry.errors import SandboxError
 from registry.records import Program, Release, Verdict
+from scrapers.relay import Relay
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.pool import HARNESS
 
@@ -21,7 +22,8 @@ def environment(house: House, release: Release) -> BuiltEnvironment:
     folder = house.folder("packages") / "pypi" / release.library
     found = [folder / name for name in wheels if (folder / name).is_file()]
     wanted = [f"{release.library}=={release.version}", *house.library.beside(release.version)]
-    return house.pool.build(wanted, cache=house.folder("sandbox"), wheels=found)
+    own: dict[str, Relay] = {"relay": Relay(house.index)} if house.index.mark else {}
+    return house.pool.build(wanted, cache=house.folder("sandbox"), wheels=found, **own)
 
 
 def verdicts(house: House) -> dict[tuple[str, str], Verdict]:

@@ -149,6 +149,20 @@ class Index:
         part.replace(path)
         return path, digest
 
+    def metadata(self, file: DistributionPackage) -> bytes:
+        """The core metadata that the index has beside a wheel.
+
+        Raises:
+            SourceError: It can't be had, or its digest is not what the index says.
+        """
+        from pypi_simple import DigestMismatchError, NoMetadataError
+
+        with self._client() as client, _translated(f"metadata of {file.filename}", self._own):
+            try:
+                return bytes(client.get_package_metadata_bytes(file, timeout=TIMEOUT))
+            except (DigestMismatchError, NoMetadataError) as e:
+                raise SourceError(f"The metadata of {file.filename} is not what the package index says: {e}") from e
+
     @contextmanager
     def _client(self) -> Iterator[PyPISimple]:
         import requests

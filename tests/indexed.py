@@ -6,8 +6,9 @@ import hashlib
 import http.server
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,14 @@ class OwnIndex:
     Attributes:
         folder: Where wheels are made.
         login: The `Authorization` that it wants; None where anybody may ask.
+        held_s: Seconds that it lets a file be waited for.
         down: Whether it answers every request with 503.
         asked: (path, Authorization) of every request.
     """
 
     folder: Path
     login: str | None = None
+    held_s: float = 0.0
     down: bool = False
     url: str = ""
     asked: list[tuple[str, str | None]] = field(default_factory=list)
@@ -36,11 +39,20 @@ class OwnIndex:
 
     def add(self, name: str, version: str, files: Mapping[str, str], metadata: str = "", **listed: Any) -> None:
         """Adds a wheel; `listed` goes into its entry, as `yanked=True` or `requires_python=">=3.99"`."""
-        wheel = write_wheel(self.folder, name, version, files, metadata)
+        wheel = write_wheel(self.folder, name, version, {**files, **_installable(name, version)}, metadata)
         digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
         entry = {"filename": wheel.name, "url": f"/files/{wheel.name}", "hashes": {"sha256": digest}}
         entry |= {key.replace("_", "-"): value for key, value in listed.items()}
         self.files.setdefault(name, {})[wheel.name] = entry
+
+
+def _installable(name: str, version: str) -> dict[str, str]:
+    """What pip wants of a wheel beside its metadata."""
+    info = f"{name}-{version}.dist-info"
+    return {
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": "",
+    }
 
 
 @contextmanager
@@ -77,6 +89,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             listing = {"meta": {"api-version": "1.0"}, "name": name, "files": list(self.index.files[name].values())}
             self._send(json.dumps(listing).encode(), "application/vnd.pypi.simple.v1+json")
         elif kind == "files" and any(name in files for files in self.index.files.values()):
+            time.sleep(self.index.held_s)
             self._send((self.index.folder / name).read_bytes(), "application/octet-stream")
         else:
             self.send_error(404)
@@ -86,7 +99,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        with suppress(ConnectionError):
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
         pass

@@ -20,6 +20,7 @@ from registry.domain_files import load_domain
 from registry.errors import ConfigurationError, SourceError
 from registry.lake import Lake
 from registry.settings import Settings
+from tests.flows.runs import driftune, kill_when, start
 from tests.indexed import OwnIndex, own_index
 
 DOMAIN = """\
@@ -166,6 +167,26 @@ def test_a_pair_that_nothing_was_made_of_gives_way(followed: Followed) -> None:
     remember(followed.open())
     followed.offer("1.4")
     assert followed.run() == ("1.2", "1.4")
+
+
+@pytest.mark.slow
+def test_a_killed_process_leaves_a_pair_that_the_next_one_takes_or_passes(followed: Followed) -> None:
+    """SIGKILL while the new release is downloaded: the same command takes it up, or a newer one that came meanwhile."""
+    home = followed.settings.root
+    end(followed.begin())
+    for version, meanwhile, pair in (("1.3", "", "1.2 -> 1.3"), ("1.4", "1.5", "1.3 -> 1.5")):
+        followed.offer(version)
+        moves = len(list((home / "lake" / "work").glob("2*.parquet"))) + 1
+        followed.index.held_s = 60
+        run = start(home, "scrape", str(followed.file))
+        kill_when(run, lambda n=moves: len(list((home / "lake" / "work").glob("2*.parquet"))) == n)
+        followed.index.held_s = 0
+        if meanwhile:
+            followed.offer(meanwhile)
+        done = driftune(home, "scrape", str(followed.file))
+        assert done.returncode == 0, done.stderr
+        assert pair in done.stdout
+        end(followed.open())
 
 
 def test_the_order_of_kills_doesn_t_show_in_the_lake(followed: Followed, tmp_path: Path) -> None:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from registry.errors import ConfigurationError, SourceError
+from registry.records import Program
+from scrapers.index import Index, index_of
 from scrapers.pypi import PyPISource
+from scrapers.relay import Relay
 from tests.indexed import OwnIndex, own_index
+from validators.execution.pool import Pool
 
 SECRET = "s3cr3t-4711"
 
@@ -75,3 +83,69 @@ def test_credentials_without_an_index_are_refused(tmp_path: Path) -> None:
     """A login is for an index that the domain names, not for whatever one pip has."""
     with pytest.raises(ConfigurationError, match="set index beside them"):
         PyPISource().scrape({"credentials": "env:LIB_TOKEN"}, "lib", "1.0", tmp_path)
+
+
+def listed(address: str, library: str) -> tuple[int, str]:
+    answer = httpx.get(f"{address}{library}/", trust_env=False)
+    return answer.status_code, answer.text
+
+
+def test_the_relay_hands_on_what_pip_needs_and_no_login(
+    private: OwnIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pip gets listings with what it chooses by, and files, without a login; another address gets nothing."""
+    monkeypatch.setenv("LIB_TOKEN", SECRET)
+    private.add("lib", "1.1", {"lib.py": ""}, requires_python=">=3.8,<4", yanked='It has "faults"')
+    with Relay(index_of([{"kind": "pypi", **spec(private)}]), Index(private.url)).served() as address:
+        status, page = listed(address, "lib")
+        assert status == 200
+        assert 'data-requires-python="&gt;=3.8,&lt;4"' in page
+        assert 'data-yanked="It has &quot;faults&quot;"' in page
+        link = re.search(r'href="([^"#]+/lib-1.0-py3-none-any.whl)#sha256=(\w+)"', page)
+        assert link is not None
+        wheel = httpx.get(httpx.URL(address).join(link[1]), trust_env=False).content
+        assert hashlib.sha256(wheel).hexdigest() == link[2]
+        base = address.rsplit("/", 3)[0]
+        for path in ("/simple/lib/", "/wrong/simple/lib/", link[1].replace("files/lib", "files/..%2Flib")):
+            assert httpx.get(f"{base}{path}", trust_env=False).status_code == 404
+        assert SECRET not in page + address
+
+
+def test_what_the_own_index_lists_comes_from_nowhere_else(private: OwnIndex, tmp_path: Path) -> None:
+    """A public package of the same name is never seen; what the own index lacks comes from the other one."""
+    with own_index(tmp_path) as public:
+        public.add("lib", "99.0", {"lib.py": "evil = 1\n"})
+        public.add("beside", "1.0", {"beside.py": ""})
+        private.login = None
+        relay = Relay(Index(private.url), Index(public.url))
+        with relay.served() as address:
+            assert "99.0" not in listed(address, "lib")[1]
+            assert "beside-1.0" in listed(address, "beside")[1]
+            assert listed(address, "nowhere")[0] == 404
+        private.login = "Bearer other"
+        with Relay(Index(private.url), Index(public.url)).served() as address:
+            assert listed(address, "lib")[0] == 502
+        private.down = True
+        with Relay(Index(private.url), Index(public.url)).served() as address:
+            assert listed(address, "beside")[0] == 502
+
+
+def test_an_environment_is_built_of_private_packages(
+    private: OwnIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A private package and its private dependency are installed; the token is in no file and no program."""
+    monkeypatch.setenv("LIB_TOKEN", SECRET)
+    private.add("lib", "2.0", {"lib.py": "import beneath\n"}, "Requires-Dist: beneath>=1\n")
+    private.add("beneath", "1.0", {"beneath.py": "there = 7\n"})
+    relay = Relay(index_of([{"kind": "pypi", **spec(private)}]))
+    with Pool(1) as pool:
+        where = pool.build(["lib==2.0"], tmp_path / "cache", relay=relay)
+        looks = "import os, lib\nassert lib.beneath.there == 7\nassert '4711' not in str(dict(os.environ))\n"
+        (verdict,) = pool.run(where, [Program(code=looks, test="")], attempts=1)
+        assert verdict.outcome == "passed", verdict.detail
+        shutil.rmtree(tmp_path / "cache" / "wheels")
+        shutil.rmtree(where.root)
+        pool.build(["lib==2.0"], tmp_path / "cache", relay=relay)
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.is_file())
+    assert SECRET.encode() not in kept
+    assert b"/simple/" not in kept

@@ -18,7 +18,7 @@ from registry.records import Environment
 from validators.execution import interpreters
 from validators.execution.cache import DONE, Lease, scratch, size_of, used, write
 from validators.execution.interpreters import Interpreter
-from validators.execution.resolution import Wheel, environment_name, held, last_lines, resolve
+from validators.execution.resolution import Relay, Wheel, environment_name, held, last_lines, resolve
 from validators.execution.wall import ENV, Bind, Limits, Wall
 from validators.execution.worker import FONTS
 
@@ -58,6 +58,7 @@ def build(
     wall: Wall,
     python: str | None = None,
     wheels: Iterable[Path] = (),
+    relay: Relay | None = None,
     limits: Limits | None = None,
     label: str = "",
 ) -> BuiltEnvironment:
@@ -69,6 +70,7 @@ def build(
         wall: What it is built behind.
         python: Version of its interpreter, `3.11` or `3.11.7`; by default the running one.
         wheels: Files of already verified wheels; a requirement that one satisfies by name is taken from it.
+        relay: Where the others come from, if not from the index that pip is configured for.
         limits: What programs may use in it; part of its identity.
         label: A name for people; by default the requirements.
 
@@ -79,7 +81,7 @@ def build(
     interpreter = wall.interpreter(python)
     cache = cache.absolute()  # walls are started elsewhere
     with _written_to(cache):
-        found = resolve(requirements, cache, interpreter, wheels=given)
+        found = resolve(requirements, cache, interpreter, wheels=given, relay=relay)
     record = Environment(
         python=interpreter.version,
         requirements=tuple(sorted(w.requirement for w in found)),
@@ -91,7 +93,7 @@ def build(
     for _ in range(3):
         if leased is not None:
             return BuiltEnvironment(record, root, limits, interpreter, *leased)
-        with _written_to(cache), held(found, cache, interpreter, wheels=given) as files:
+        with _written_to(cache), held(found, cache, interpreter, wheels=given, relay=relay) as files:
             _install(found, files, root, wall, interpreter)
         leased = _lease(root)
     raise SandboxError(f"The environment {root} is removed again and again: is its cache full?", retryable=True)

@@ -29,6 +29,7 @@ from validators.execution.attempts import Attempt, Setting, attempt
 from validators.execution.entry import test_of
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.halves import Halves, attempt_apart, divide
+from validators.execution.resolution import Relay
 from validators.execution.rewrite import NotRewritable, Rewritten, rewrite
 from validators.execution.server import ServerDiedError
 from validators.execution.wall import AUTO, WALLS, Limits, Wall, choose
@@ -60,9 +61,13 @@ class Sandbox(Protocol):
         *,
         python: str | None = None,
         wheels: Iterable[Path] = (),
+        relay: Relay | None = None,
         label: str = "",
     ) -> BuiltEnvironment:
-        """An environment with these requirements, from the cache where it is there."""
+        """An environment with these requirements, from the cache where it is there.
+
+        `relay` is given where a domain has a package index of its own.
+        """
 
     def run(
         self,
@@ -153,11 +158,19 @@ class Pool:
         *,
         python: str | None = None,
         wheels: Iterable[Path] = (),
+        relay: Relay | None = None,
         label: str = "",
     ) -> BuiltEnvironment:
         """As `environments.build`, with the pool's limits."""
         return environments.build(
-            requirements, cache, wall=self.wall, python=python, wheels=wheels, limits=self.limits, label=label
+            requirements,
+            cache,
+            wall=self.wall,
+            python=python,
+            wheels=wheels,
+            relay=relay,
+            limits=self.limits,
+            label=label,
         )
 
     def run(

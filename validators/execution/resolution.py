@@ -11,9 +11,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
@@ -24,6 +25,18 @@ from validators.execution.cache import Lease, scratch, write
 from validators.execution.interpreters import Interpreter
 
 RESOLVE_S = 900.0
+
+
+class Relay(Protocol):
+    """Where pip is sent in place of the index that it is configured for."""
+
+    @property
+    def mark(self) -> str:
+        """Tells what was resolved here from what was resolved elsewhere."""
+
+    def served(self) -> AbstractContextManager[str]:
+        """The address of an index that wants no login, on this machine, until the block ends."""
+
 
 _PIP = "\n".join(
     [
@@ -54,7 +67,12 @@ class Wheel:
 
 
 def resolve(
-    requirements: Sequence[str], cache: Path, interpreter: Interpreter, *, wheels: Iterable[Path] = ()
+    requirements: Sequence[str],
+    cache: Path,
+    interpreter: Interpreter,
+    *,
+    wheels: Iterable[Path] = (),
+    relay: Relay | None = None,
 ) -> list[Wheel]:
     """The wheels that satisfy `requirements`: those of the lock, where it was asked before.
 
@@ -63,6 +81,7 @@ def resolve(
         cache: Folder of wheels and locks.
         interpreter: What they are for: its version and platform choose the files, and decide markers.
         wheels: Files of already verified wheels; a requirement that one satisfies by name is taken from it.
+        relay: Where the others come from, if not from the index that pip is configured for.
 
     Raises:
         SandboxError: No set of wheels satisfies them.
@@ -70,13 +89,14 @@ def resolve(
     given: dict[str, Path] = {parse_wheel_filename(p.name)[0]: p for p in wheels}
     wanted = sorted(requirements)
     asked = [interpreter.version, interpreter.platform, wanted, sorted(sha256_of_file(p) for p in given.values())]
+    asked += [relay.mark] if relay is not None else []
     lock = cache / "resolutions" / f"{sha256_of(asked)[:32]}.json"
     known = read_lock(lock)
     if known is not None:
         os.utime(lock)
         return known
     arguments = [str(given.get(_name_of(r), r)) for r in wanted]
-    found = _download(arguments, wanted, cache, interpreter) if wanted else []
+    found = _download(arguments, wanted, cache, interpreter, relay) if wanted else []
     rows = [{"name": w.name, "sha256": w.sha256} for w in found]
     write(lock, json.dumps({"environment": environment_name(interpreter, found), "wheels": rows}, indent=1))
     return found
@@ -98,7 +118,12 @@ def read_lock(lock: Path) -> list[Wheel] | None:
 
 @contextmanager
 def held(
-    wanted: Sequence[Wheel], cache: Path, interpreter: Interpreter, *, wheels: Iterable[Path] = ()
+    wanted: Sequence[Wheel],
+    cache: Path,
+    interpreter: Interpreter,
+    *,
+    wheels: Iterable[Path] = (),
+    relay: Relay | None = None,
 ) -> Iterator[list[Path]]:
     """The files of these wheels, which nobody removes meanwhile; those that aren't there are fetched by their hashes.
 
@@ -111,7 +136,7 @@ def held(
             _keep(path, cache, copy=True)
         missing = [w for w in missing if not _hold(w, cache, leases)]
         if missing:
-            _fetch(missing, cache, interpreter)
+            _fetch(missing, cache, interpreter, relay)
         if any(not _hold(w, cache, leases) for w in missing):
             raise SandboxError(f"The wheels in {cache} were removed while they were used", retryable=True)
         yield [w.path(cache) for w in wanted]
@@ -126,20 +151,21 @@ def _hold(wheel: Wheel, cache: Path, leases: ExitStack) -> bool:
     return True
 
 
-def _fetch(wheels: Sequence[Wheel], cache: Path, interpreter: Interpreter) -> None:
+def _fetch(wheels: Sequence[Wheel], cache: Path, interpreter: Interpreter, relay: Relay | None) -> None:
     with scratch(cache) as folder:
         lock = folder / "lock.txt"
         lock.write_text("\n".join(w.requirement for w in wheels), encoding="utf-8")
         arguments = ["--no-deps", "--require-hashes", "--requirement", str(lock)]
-        _download(arguments, [w.name for w in wheels], cache, interpreter)
+        _download(arguments, [w.name for w in wheels], cache, interpreter, relay)
 
 
-def _download(arguments: Sequence[str], wanted: Sequence[str], cache: Path, interpreter: Interpreter) -> list[Wheel]:
-    with scratch(cache) as folder:
+def _download(
+    arguments: Sequence[str], wanted: Sequence[str], cache: Path, interpreter: Interpreter, relay: Relay | None
+) -> list[Wheel]:
+    with scratch(cache) as folder, _variables(relay) as variables:
         command = [*_pip(interpreter), "--only-binary=:all:", "--no-input", "--quiet"]
         command += ["--disable-pip-version-check", "--dest", str(folder), *arguments]
         named = ", ".join(wanted)
-        variables = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}  # ours, not the target's
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=RESOLVE_S, check=False, env=variables, errors="replace"
@@ -153,6 +179,19 @@ def _download(arguments: Sequence[str], wanted: Sequence[str], cache: Path, inte
                 retryable="No matching distribution" not in done.stderr,
             )
         return [_keep(path, cache) for path in sorted(folder.glob("*.whl"))]
+
+
+@contextmanager
+def _variables(relay: Relay | None) -> Iterator[dict[str, str]]:
+    """Pip's environment: ours, not the target's; with a relay it knows of no index, login or proxy but that."""
+    ours = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    if relay is None:
+        yield ours
+        return
+    ours = {k: v for k, v in ours.items() if not k.startswith("PIP_")}
+    with relay.served() as address:
+        only = {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": address, "PIP_NO_CACHE_DIR": "1", "NETRC": os.devnull}
+        yield ours | only | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
 
 def _pip(interpreter: Interpreter) -> list[str]:
