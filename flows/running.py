@@ -22,8 +22,8 @@ def environment(house: House, release: Release) -> BuiltEnvironment:
     folder = house.folder("packages") / "pypi" / release.library
     found = [folder / name for name in wheels if (folder / name).is_file()]
     wanted = [f"{release.library}=={release.version}", *house.library.beside(release.version)]
-    own: dict[str, Relay] = {"relay": Relay(house.index)} if house.index.mark else {}
-    return house.pool.build(wanted, cache=house.folder("sandbox"), wheels=found, **own)
+    relay = Relay(house.index) if house.index.mark else None
+    return house.pool.build(wanted, cache=house.folder("sandbox"), wheels=found, relay=relay)
 
 
 def verdicts(house: House) -> dict[tuple[str, str], Verdict]:
