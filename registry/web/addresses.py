@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import re
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
 import httpcore
 import httpx
@@ -37,7 +37,7 @@ _GLOBAL_V6 = ipaddress.ip_network("2000::/3")
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _NUMBER = re.compile(r"(0x[0-9a-f]*|[0-9]+)$", re.IGNORECASE)
 _QUAD = re.compile(r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){3}$")
-_STEERING = re.compile(r"[\x00-\x20\x7f\\]")
+_STEERING = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
 async def look_up(host: str, port: int) -> Sequence[str]:
@@ -123,13 +123,12 @@ def port_of(url: httpx.URL) -> int:
     return url.port or PORTS[url.scheme]
 
 
-def may_lead(start: httpx.URL, target: httpx.URL, hosts: Iterable[str]) -> bool:
+def may_lead(start: httpx.URL, target: httpx.URL, hosts: Collection[tuple[str, int | None]]) -> bool:
     """Whether a redirect may lead to an address: the same host at its port, 80 or 443, or one of `hosts`."""
-    port = port_of(target)
-    if target.host == start.host and (port == port_of(start) or port in PORTS.values()):
+    host, port = target.raw_host.decode("ascii"), port_of(target)
+    if target.raw_host == start.raw_host and (port == port_of(start) or port in PORTS.values()):
         return True
-    wanted = {host.lower() for host in hosts}
-    return target.host in wanted or f"{target.host}:{port}" in wanted
+    return (host, port) in hosts or (host, None) in hosts
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 import httpx
@@ -16,6 +16,7 @@ Outcome = Literal[
 ]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_MAY_BE_NONE = ("redirects", "wait_s", "delay_s", "pause_s")
 _SHOWN = 300
 
 
@@ -35,6 +36,14 @@ class Access:
     proxy: str | None = None
     credentials: tuple[Credentials, ...] = ()
 
+    def allowed(self) -> frozenset[tuple[str, int | None]]:
+        """Names and ports of `hosts`, in the form that addresses have; any port is null.
+
+        Raises:
+            ConfigurationError: One is no host.
+        """
+        return frozenset(_host(text) for text in self.hosts)
+
     def networks(self) -> tuple[Network, ...]:
         """The private networks that may be asked.
 
@@ -49,6 +58,17 @@ class Access:
             ) from error
 
 
+def _host(text: str) -> tuple[str, int | None]:
+    try:
+        url = httpx.URL(f"http://{text}/")
+    except httpx.InvalidURL as error:
+        raise ConfigurationError(f"{shown(text)!r} is no host: write hosts as docs.example.org or its :port") from error
+    if not url.host or url.userinfo or url.path != "/":
+        raise ConfigurationError(f"{shown(text)!r} is no host: write hosts as docs.example.org or its :port")
+    port = text.rpartition(":")[2]
+    return url.raw_host.decode("ascii").lower().removesuffix("."), int(port) if port.isdecimal() else None
+
+
 @dataclass(frozen=True)
 class WebLimits:
     """How much is taken, how long is waited, how often is asked.
@@ -56,10 +76,12 @@ class WebLimits:
     Attributes:
         body_bytes: Bytes of one body, as sent and after decompression.
         total_bytes: Bytes of all answers of a session.
+        total_seconds: Seconds of a session; after these nothing is asked for.
         seconds: Of one request, from connecting to the last byte; waiting for a turn is not counted.
         connect_s: Seconds for connecting alone.
         redirects: Redirects followed for one address.
         attempts: Requests for one address where trying again can help.
+        faults: Addresses of a host in a row that are too slow, or broken after all attempts, until it is left alone.
         wait_s: Longest wait between two attempts; a server that asks for more is not asked again.
         delay_s: Longest crawl-delay that is kept to; a site that asks for more is left alone.
         per_host: Requests to one host at the same time.
@@ -68,21 +90,23 @@ class WebLimits:
 
     body_bytes: int = 16 << 20
     total_bytes: int = 1 << 30
+    total_seconds: float = 12 * 3600.0
     seconds: float = 60.0
     connect_s: float = 10.0
     redirects: int = 5
     attempts: int = 4
+    faults: int = 25
     wait_s: float = 60.0
     delay_s: float = 30.0
     per_host: int = 4
     pause_s: float = 0.02
 
     def __post_init__(self) -> None:
-        counts = (self.body_bytes, self.total_bytes, self.seconds, self.connect_s, self.attempts, self.per_host)
-        if any(not value > 0 for value in counts) or min(self.redirects, self.wait_s, self.delay_s, self.pause_s) < 0:
-            raise ConfigurationError(
-                f"{self} can't be: redirects, wait_s, delay_s and pause_s are 0 or more, all others above 0"
-            )
+        for name, value in asdict(self).items():
+            if not (value >= 0 if name in _MAY_BE_NONE else value > 0):
+                raise ConfigurationError(
+                    f"{name} can't be {value}: {', '.join(_MAY_BE_NONE)} are 0 or more, all others above 0"
+                )
 
 
 @dataclass(frozen=True)

@@ -38,10 +38,10 @@ class Web:
         clock: Clock = time.monotonic,
     ) -> None:
         self.access, self.limits = access or Access(), limits or WebLimits()
-        self._session = Session(
-            self.access, self.limits, self.access.networks(), Lanes(self.limits, sleep, clock), sleep
-        )
-        self._backend = GuardedBackend(self._session.private, resolve)
+        private, hosts = self.access.networks(), self.access.allowed()
+        lanes = Lanes(self.limits, sleep, clock)
+        self._session = Session(self.access, self.limits, private, hosts, lanes, sleep)
+        self._backend = GuardedBackend(private, resolve)
         self._robots = Robots(self._robots_txt, self.limits.delay_s)
 
     @property

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from random import uniform
 
-from registry.web.answers import WebLimits
+from registry.web.answers import WebLimits, fault, shown
 
 Sleep = Callable[[float], Awaitable[object]]
 Clock = Callable[[], float]
@@ -22,17 +22,18 @@ _SECONDS = re.compile(r"[0-9]{1,12}")
 
 @dataclass
 class _Lane:
-    """One host: who is being served, and from when on the next may start."""
+    """One host: who is being served, from when on the next may start, and how often in a row it has failed."""
 
     gate: asyncio.Semaphore
     free_at: float = 0.0
+    faults: int = 0
 
 
 class Lanes:
     """Turns at hosts: so many at the same time, so far apart.
 
     Args:
-        limits: `per_host` and `pause_s` are read.
+        limits: `per_host`, `pause_s`, `faults` and `total_seconds` are read.
         sleep: Waits.
         clock: Monotonic seconds.
     """
@@ -40,18 +41,36 @@ class Lanes:
     def __init__(self, limits: WebLimits, sleep: Sleep, clock: Clock) -> None:
         self._limits, self._sleep, self._clock = limits, sleep, clock
         self._lanes: dict[str, _Lane] = {}
+        self._began = clock()
 
     @asynccontextmanager
     async def turn(self, host: str, pause: float = 0.0) -> AsyncIterator[None]:
-        """A turn at a host, `pause` seconds or more after the last one began."""
+        """A turn at a host, `pause` seconds or more after the last one began.
+
+        Raises:
+            WebError: To ask has become pointless: the session's time is over (`too-slow`), or the host has failed too
+                often (`failed`).
+        """
         lane = self._lane(host)
         async with lane.gate:
+            self._check(host, lane)
             now = self._clock()
             start = max(now, lane.free_at)
             lane.free_at = start + max(pause, self._limits.pause_s)
             if start > now:
                 await self._sleep(start - now)
             yield
+
+    def _check(self, host: str, lane: _Lane) -> None:
+        if self._clock() - self._began > self._limits.total_seconds:
+            raise fault("too-slow", f"This session has had its {self._limits.total_seconds:g} s")
+        if lane.faults >= self._limits.faults:
+            raise fault("failed", f"{shown(host)} has failed {lane.faults} times in a row, and is left alone")
+
+    def learn(self, host: str, *, failed: bool) -> None:
+        """What has come of an address of a host."""
+        lane = self._lane(host)
+        lane.faults = lane.faults + 1 if failed else 0
 
     def hold(self, host: str, seconds: float) -> None:
         """Let nobody begin a turn at a host for a while, as it has asked for."""

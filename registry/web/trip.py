@@ -40,6 +40,7 @@ class Session:
     access: Access
     limits: WebLimits
     private: tuple[Network, ...]
+    hosts: frozenset[tuple[str, int | None]]
     lanes: Lanes
     sleep: Sleep
     pool: httpcore.AsyncConnectionPool | None = None
@@ -79,7 +80,8 @@ class Trip:
         cut: bool = False,
     ) -> None:
         self._session, self._limits, self._pool = session, session.limits, session.connected()
-        self._url, self._at = url, without_user(url)
+        self._url = url
+        self._told_url = self._at = without_user(url)
         self._headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": ENCODINGS, **headers}
         self._asked = bool(headers)
         self._robots = robots
@@ -98,7 +100,7 @@ class Trip:
     async def post(self, body: bytes) -> Answer:
         """Send a body there, once."""
         try:
-            target = checked(self._url, self._session.private)
+            target = self._start()
             self._at = str(target)
             async with self._session.lanes.turn(target.host):
                 reply = await self._exchange("POST", target, self._opened(target), body)
@@ -108,7 +110,7 @@ class Trip:
             return self._fault(error)
 
     async def _followed(self) -> Reply:
-        start = target = checked(self._url, self._session.private)
+        start = target = self._start()
         opened, seen = self._opened(start), {str(start)}
         for _ in range(self._limits.redirects + 1):
             self._at = str(target)
@@ -124,6 +126,11 @@ class Trip:
                 opened = {}  # once left, nothing opens it again: another host chose where it goes on
         raise fault("too-many-redirects", f"More than {self._limits.redirects} redirects, the limit")
 
+    def _start(self) -> httpx.URL:
+        found = checked(self._url, self._session.private)
+        self._told_url = self._url
+        return found
+
     def _next(self, start: httpx.URL, target: httpx.URL, location: str) -> httpx.URL:
         try:
             found = checked(str(target.join(location)), self._session.private)
@@ -131,7 +138,7 @@ class Trip:
             raise fault("refused", f"It redirects to {without_user(location)}, which can't be read") from error
         except WebError as error:
             raise fault("refused", f"It redirects to where nothing may be asked: {error}") from error
-        if not may_lead(start, found, self._session.access.hosts):
+        if not may_lead(start, found, self._session.hosts):
             raise fault(
                 "refused",
                 f"It redirects to {shown(str(found))}: add {found.host}:{port_of(found)} to hosts where it may",
@@ -146,6 +153,8 @@ class Trip:
                 return await self._once(target, opened)
             except WebError as error:
                 if not error.retryable or attempt >= self._limits.attempts:
+                    if error.retryable or error.values["outcome"] == "too-slow":
+                        self._session.lanes.learn(target.host, failed=True)
                     raise
                 await self._wait(target, error, attempt)
             attempt += 1
@@ -157,6 +166,7 @@ class Trip:
         elif asked <= longest:
             self._session.lanes.hold(target.host, asked)
         else:
+            self._session.lanes.learn(target.host, failed=True)
             raise fault(
                 "failed", f"{error}; it wants to be left alone for {asked:.0f} s, and {longest:.0f} are waited at most"
             ) from error
@@ -165,6 +175,8 @@ class Trip:
         pause = await self._robots.delay(target) if self._robots is not None else 0.0
         async with self._session.lanes.turn(target.host, pause):
             reply = await self._exchange("GET", target, opened, None)
+        if reply.status not in _AGAIN:
+            self._session.lanes.learn(target.host, failed=False)
         _judge(reply, asked=self._asked)
         return reply
 
@@ -229,7 +241,7 @@ class Trip:
         """An answer, without what opened the host."""
         mask = self._mask.text
         return Answer(
-            url=mask(without_user(self._url)),
+            url=mask(self._told_url),
             final_url=mask(self._at),
             status=status,
             outcome=outcome,

@@ -41,7 +41,7 @@ async def _ask_all(site: HostileSite, cases: list[Case], seconds: float) -> Aske
         await asyncio.sleep(0)
 
     access = Access(hosts=FRIENDS, private=(HERE,))
-    limits = WebLimits(body_bytes=LIMIT, seconds=seconds, per_host=24, pause_s=0, attempts=3)
+    limits = WebLimits(body_bytes=LIMIT, seconds=seconds, per_host=24, pause_s=0, attempts=3, faults=len(cases))
     before = _open_files()
     async with Web(access, limits, resolve=site.resolve, sleep=wait) as web:
         found = await asyncio.gather(*(web.get(site.at(case)) for case in cases))

@@ -81,9 +81,9 @@ class HostileSite:
         trapped: Connections to the address where nobody may go.
     """
 
-    cases: Iterable[Case]
-    names: dict[str, Sequence[Sequence[str]]] = field(default_factory=dict)
-    requests: list[Request] = field(default_factory=list)
+    cases: Iterable[Case] = field(repr=False)
+    names: dict[str, Sequence[Sequence[str]]] = field(default_factory=dict, repr=False)
+    requests: list[Request] = field(default_factory=list, repr=False)
     trapped: int = 0
     looked_up: Counter[str] = field(default_factory=Counter)
     port: int = 0

@@ -288,6 +288,47 @@ def test_a_session_has_an_end_of_bytes(site: HostileSite) -> None:
     assert 100_000 < received < 190_000 and "session" in found[-1].detail
 
 
+def test_a_host_that_only_fails_is_left_alone(site: HostileSite) -> None:
+    """After so many addresses in a row no more are asked for; one that answers, if only with a 404, starts anew."""
+    clock, limits = Clock(), WebLimits(attempts=2, faults=3)
+
+    async def use(web: Web) -> list[Answer]:
+        return [await web.get(f"{site.url}/{name}") for name in ["broken", "broken", "no", *["broken"] * 5]]
+
+    before = len(site.asked("/broken"))
+    found = during(site, use, limits=limits, sleep=clock.sleep, clock=clock)
+    assert len(site.asked("/broken")) - before == 2 * 5
+    assert ["left alone" in answer.detail for answer in found] == [False] * 6 + [True] * 2
+    assert {answer.outcome for answer in found} == {"failed", "missing"}
+
+
+def test_a_session_has_an_end_of_time(site: HostileSite) -> None:
+    """Then nothing is asked for any more, and the answer says so."""
+    clock, limits = Clock(), WebLimits(total_seconds=10, pause_s=4)
+
+    async def use(web: Web) -> list[Answer]:
+        return [await web.get(f"{site.url}/plain") for _ in range(5)]
+
+    found = during(site, use, limits=limits, sleep=clock.sleep, clock=clock)
+    assert [answer.outcome for answer in found] == ["ok"] * 3 + ["too-slow"] * 2 and "session" in found[-1].detail
+
+
+@pytest.mark.parametrize("host", ["good.test", "GOOD.test.", "good.test:{port}"])
+def test_a_redirect_leads_to_hosts_that_are_named(site: HostileSite, host: str) -> None:
+    """However the name is written; with a port, to that port alone."""
+    access = Access(hosts=(host.format(port=site.port),), private=(HERE,))
+    assert asked(site, "/to/friend", access).final_url == f"http://good.test:{site.port}/echo"
+    elsewhere = Access(hosts=("good.test:81", "bad.test"), private=(HERE,))
+    assert asked(site, "/to/friend", elsewhere).outcome == "refused"
+
+
+def test_a_long_address_is_told_as_it_was_asked_for(site: HostileSite) -> None:
+    """It is cut in details only: an answer is found by its address."""
+    url = f"{site.url}/{'long' * 500}"
+    found = during(site, lambda web: web.get(url))
+    assert found.outcome == "missing" and found.url == found.final_url == url
+
+
 def test_a_bomb_needs_no_more_memory_than_the_limit(site: HostileSite) -> None:
     """A body that would unpack to gigabytes costs its limit, and a little."""
     limits = WebLimits(body_bytes=4 << 20)
@@ -350,5 +391,7 @@ def test_only_misuse_raises(site: HostileSite) -> None:
         asyncio.run(Web().get(site.url))
     with pytest.raises(ConfigurationError, match="No address or network"):
         Web(Access(private=("localhost",)))
-    with pytest.raises(ConfigurationError, match="above 0"):
+    with pytest.raises(ConfigurationError, match="is no host"):
+        Web(Access(hosts=("http://docs.test/",)))
+    with pytest.raises(ConfigurationError, match="attempts can't be 0"):
         WebLimits(attempts=0)
