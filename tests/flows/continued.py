@@ -17,7 +17,7 @@ from flows.scraping import releases, scrape_key
 from flows.training import train_stage
 from registry.domain_files import with_table
 from registry.identity import sha256_of
-from registry.records import Adapter, Example, Page, Release, Snapshot, SnapshotRow, Work
+from registry.records import Adapter, Example, Page, Release, Snapshot, SnapshotRow, Symbol, Work
 from registry.store import Store
 from tests.finetune.lib_drift import OLD, TINY
 from tests.flows.test_publication import wheel
@@ -61,7 +61,8 @@ def scrape(house: House) -> None:
             made = Release(library="lib", version=version, artifact_sha256=version, licence="MIT", artifacts=artifacts)
             text = "".join(OLD).replace("old_call", f"call_of_{version}")
             page = Page(release=made.id, url=name, content_hash=version, kind="source", path="lib.py", markdown=text)
-            house.finish("scrape", "pypi@1", [key], [made, page], time.monotonic(), {"release": made.id})
+            symbol = Symbol(release=made.id, path="lib.new_call", kind="function", signature="(a, *, other)")
+            house.finish("scrape", "pypi@1", [key], [made, page, symbol], time.monotonic(), {"release": made.id})
 
 
 def curate(house: House, **splits: Sequence[Example]) -> str:
