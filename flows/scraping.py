@@ -22,7 +22,7 @@ from scrapers.sources import Scraped, get_source
 CHANGES_VERSION = "1"
 """Goes up when the same releases give other changes."""
 
-SCRAPER_VERSION = "1"
+SCRAPER_VERSION = "2"
 """Goes up when what a scrape gives for the same bytes changes."""
 
 

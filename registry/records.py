@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Self, TypeVar, cast
 
 from registry.identity import sha256_of
 
-SCHEMA = 3
+SCHEMA = 4
 """The version of the persisted schemas, written into every Parquet file."""
 
 Object = Mapping[str, Any]
@@ -125,6 +125,7 @@ class Release(Record):
     requires_python: str | None = column("Requires-Python", default=None)
     licence: str | None = column("SPDX expression, null where unknown", default=None)
     licence_evidence: Rows = column("Where the licence was found: [{source, text}]", default=())
+    changelog_url: str | None = column("Where it says that its changelog is (Project-URL); not fetched", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,10 @@ _CHANGES = re.compile(
     r"(?i)^(change(s|log|logs)?|history|news|release(s|[-_ ]?notes?|[-_]?\d.*)?|what'?s[-_ ]?new.*|.*migrat.*"
     r"|deprecations?|upgrad.*|v?\d+(\.\d+)+.*)(\.(rst|md|txt))?$"
 )
+_LOG = re.compile(r"(?i)^(change(s|log|logs)?|history|news|release[-_]?notes?)\.(rst|md|txt)$")
+"""What a changelog is called inside a package, where other text files are data."""
+_LOGS = {"changelog", "changelogs", "changes", "history", "news", "release-notes", "release_notes", "releases"}
+"""Folders beside `docs` that hold a file a release."""
 _SKIPPED = {"_templates", "_static", "_build", "node_modules", ".github", "requirements"}
 
 
@@ -41,14 +45,16 @@ class Artifact:
 
 
 def wheel_pages(wheel: Artifact, release: str, licence: Licence) -> list[Page]:
-    """Every Python module of a wheel as a page of kind `source` or `test`, sorted by path."""
+    """Every Python module of a wheel as a page of kind `source` or `test`, and changelogs in it, sorted by path."""
     vendored = _vendored(wheel.folder)
     pages = []
     for path in _files(wheel.folder):
-        if path.parts[0].endswith((".dist-info", ".data", ".libs")) or path.suffix not in {".py", ".pyi"}:
+        if path.parts[0].endswith((".dist-info", ".data", ".libs")):
             continue
-        kind = "test" if _is_test(path) else "source"
-        pages.append(_page(wheel, path, kind, release, licence, vendored))
+        if path.suffix in {".py", ".pyi"}:
+            pages.append(_page(wheel, path, "test" if _is_test(path) else "source", release, licence, vendored))
+        elif _is_log_of_package(wheel.folder, path):
+            pages.append(_page(wheel, path, "changelog", release, licence, vendored))
     return pages
 
 
@@ -64,7 +70,7 @@ def sdist_pages(sdist: Artifact, release: str, licence: Licence, known: set[str]
     vendored = _vendored(sdist.folder)
     pages = []
     for path in _files(sdist.folder):
-        kind = _kind_in_sdist(path)
+        kind = _kind_in_sdist(path) or ("changelog" if _is_log_of_package(sdist.folder, path) else None)
         inside = path.relative_to("src") if path.parts[0] == "src" else path
         if kind and inside.as_posix() not in known:
             pages.append(_page(sdist, path, kind, release, licence, vendored))
@@ -107,10 +113,23 @@ def _kind_in_sdist(path: PurePosixPath) -> str | None:
         return None
     if len(path.parts) == 1:
         return "guide" if _README.match(path.name) else "changelog" if _CHANGES.match(path.name) else None
+    if path.suffix in {".rst", ".md"} and len(path.parts) == 2 and path.parts[0].lower() in _LOGS:
+        return "changelog" if _CHANGES.match(path.name) else None
     if path.suffix not in {".rst", ".md"} or not _DOCS.intersection(path.parts):
         return None
     inner = path.parts[min(i for i, p in enumerate(path.parts) if p in _DOCS) + 1 :]
     return "changelog" if any(_CHANGES.match(p) for p in inner) else "guide"
+
+
+def is_readme(path: str) -> bool:
+    """Whether a page is a project's README."""
+    return _README.match(path) is not None
+
+
+def _is_log_of_package(folder: Path, path: PurePosixPath) -> bool:
+    """Whether a file is a changelog beside the modules of a package of its own: not of one that it ships."""
+    inside = path.parts[1:] if path.parts[0] == "src" else path.parts
+    return len(inside) == 2 and bool(_LOG.match(path.name)) and (folder / path.parent / "__init__.py").is_file()
 
 
 def _is_test(path: PurePosixPath) -> bool:

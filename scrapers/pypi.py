@@ -6,20 +6,24 @@ import email.parser
 import email.policy
 import json
 import platform
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from registry.credentials import without_login
 from registry.errors import SourceError
 from registry.identity import sha256_of_file
 from registry.records import Page, Release
 from scrapers.archives import unpack
 from scrapers.index import Index, index_of, normalised_name, parsed_version, pick_sdist, pick_wheel
 from scrapers.licences import Licence, release_licence
-from scrapers.pages import Artifact, licence_texts, sdist_pages, text_page, wheel_pages
+from scrapers.pages import Artifact, is_readme, licence_texts, sdist_pages, text_page, wheel_pages
 from scrapers.sources import Scraped
 from scrapers.symbols import find_symbols
 from scrapers.texts import cleaned
+
+_CHANGELOGS = {"changelog", "changes", "whatsnew", "history", "releasenotes"}
 
 Fetched = list[dict[str, Any]]
 """The artifacts of a release: `[{name, sha256, kind, released_at}]`, the wheel first."""
@@ -95,9 +99,10 @@ def _read(library: str, version: str, fetched: Fetched, folder: Path) -> Scraped
     pages = wheel_pages(wheel, release.id, licence)
     if sdist:
         pages += sdist_pages(sdist, release.id, licence, {p.path for p in pages})
-    elif description.strip():
+    if description.strip() and not any(is_readme(p.path) for p in pages):
+        name = "README.md" if "markdown" in " ".join(metadata.get("description-content-type", [])) else "README.rst"
         url = f"{wheel.prefix}/METADATA"
-        pages.append(text_page(description, "README.rst", "guide", url, release.id, licence.expression))
+        pages.append(text_page(description, name, "guide", url, release.id, licence.expression))
     symbols = find_symbols(release.id, pages)
     return Scraped(release=release, pages=_sorted(pages), symbols=tuple(symbols))
 
@@ -121,7 +126,18 @@ def _release(
         requires_python=next(iter(metadata.get("requires-python", [])), None),
         licence=licence.expression,
         licence_evidence=list(licence.evidence),
+        changelog_url=_changelog_url(metadata.get("project-url", [])),
     )
+
+
+def _changelog_url(urls: Iterable[str]) -> str | None:
+    """The address that a project gives for its changelog, by the labels of PEP 753."""
+    for label, _, url in (text.partition(",") for text in urls):
+        address = without_login(url.strip())
+        plain = re.sub(r"[\W_]", "", label).lower()
+        if plain in _CHANGELOGS and address.startswith(("https://", "http://")) and len(address) <= 500:
+            return address
+    return None
 
 
 def _unpacked(fetched: Fetched, kind: str, folder: Path, library: str, version: str) -> Artifact | None:

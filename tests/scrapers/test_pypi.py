@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import tarfile
 from collections import Counter
 from pathlib import Path
 
@@ -128,6 +130,35 @@ def test_wheel_without_sdist_gives_its_description(tmp_path: Path, serve) -> Non
     assert pages["lib/_vendor/x.py"].licence is None
     assert "é" in pages["lib/odd.py"].markdown
     assert [s.path for s in found.symbols] == ["lib", "lib.f", "lib.odd", "lib.odd.name"]
+
+
+def test_changelogs_and_readmes_are_found_where_projects_keep_them(tmp_path: Path, serve) -> None:
+    """A changelog inside the package or in a folder of its own counts, not a shipped one's; README falls back."""
+    wheel = write_wheel(
+        tmp_path, "lib", "1.0",
+        {"lib/__init__.py": "", "lib/CHANGELOG.md": "# Changes\n", "lib/data/news.txt": "", "lib/other.md": ""},
+        "Project-URL: Release Notes, https://me:word@lib.example/changes\n"
+        "Description-Content-Type: text/markdown\n\n# Lib\n",
+    )  # fmt: skip
+    sdist = tmp_path / "lib-1.0.tar.gz"
+    texts = {
+        "src/lib/__init__.py": "", "src/lib/CHANGELOG.md": "# Changes\n", "changes/1.0.rst": "1.0\n===\n",
+        "changes/12.feature.rst": "new", "changes/README.rst": "how to", "subprojects/other-1/Changelog.rst": "no",
+        "docs/use.rst": "Use\n===\n", "PKG-INFO": "Name: lib\n",
+    }  # fmt: skip
+    with tarfile.open(sdist, "w:gz") as archive:
+        for name, text in texts.items():
+            info = tarfile.TarInfo(f"lib-1.0/{name}")
+            info.size = len(text)
+            archive.addfile(info, io.BytesIO(text.encode()))
+    write_index(tmp_path, "lib", {f: sha256_of_file(f) for f in (wheel, sdist)})
+    found = PyPISource(Index(serve(tmp_path).url + "/simple/")).scrape({}, "lib", "1.0", tmp_path / "cache")
+    prose = {(p.kind, p.path) for p in found.pages if p.kind in ("guide", "changelog")}
+    assert prose == {
+        ("changelog", "lib/CHANGELOG.md"), ("changelog", "changes/1.0.rst"), ("guide", "docs/use.rst"),
+        ("guide", "README.md"),
+    }  # fmt: skip
+    assert found.release.changelog_url == "https://***@lib.example/changes"
 
 
 @pytest.mark.parametrize(("library", "version"), [("networkx", "2.9"), ("driftune-no-such-library", NEW)])
