@@ -7,8 +7,8 @@ Guarantees:
 * A redirect leads to the same host (its own port, 80 or 443) or to one of `Access.hosts`, and is vetted as the first
   address was. `post` follows none.
 * What robots.txt forbids is not asked for; where it can't be read, nothing is (a 4xx but 429 means that there is none).
-* Bodies, headers, time, redirects, attempts and the session's bytes are bounded, and so is memory: a body needs its
-  limit, not what it would decompress to.
+* Bodies, headers, redirects, attempts, the time of a request, and a session's bytes and time are bounded, and so is
+  memory: a body needs its limit, not what it would decompress to. A host that only fails is left alone.
 * What opens a site goes to its scheme, host and port only, and no more after a redirect has left these. It is in no
   Answer, detail, log, error or `repr`; where a server sends it back, it is masked.
 * Whatever a server does is an `Answer`; only misuse raises (`ConfigurationError`). No connection outlives the session.
@@ -18,6 +18,7 @@ Non-guarantees:
 * Through `Access.proxy` the proxy looks names up and connects: only addresses written as numbers are vetted then.
 * A public address may forward to a private one by itself, and a public name may be taken over.
 * A look-up by the system can't be interrupted: its thread may outlive the time limit, by the resolver's own.
+* httpcore's own debug log, where somebody turns it on, has the headers of responses, with all that a server sends back.
 * `received` counts headers and bodies, not TLS or the framing of chunks.
 * The body is what came: its charset, its type and its claims are the reader's to judge.
 """

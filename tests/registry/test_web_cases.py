@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
 
 from registry.web.pacing import asked_wait
 from tests.hostile_site.asking import Asked, ask_all
 from tests.hostile_site.cases import LIMIT, NAMES, PAGES, SECONDS, WAY
-from tests.hostile_site.server import Case, HostileSite
+from tests.hostile_site.server import Case, HostileSite, Reply, Request
 
 CASES = (*WAY, *PAGES)
 
@@ -57,6 +58,37 @@ def test_nothing_is_asked_for_more_often_than_allowed(asked: Asked) -> None:
     assert len(asked.site.asked("/broken")) == 3 and len(asked.site.asked("/busy/year")) == 1
     assert len(asked.site.asked("/to/endless")) == 6 and len(asked.site.asked("/locked")) == 1
     assert 0 < max(asked.waits) <= 60
+
+
+def test_any_bytes_are_an_answer() -> None:
+    """Responses with bytes changed, cut out, put in and doubled: no exception, nothing outside, nothing open."""
+    seeds = [case.reply for case in CASES if isinstance(case.reply, bytes) and 20 < len(case.reply) < 3_000]
+    cases = [Case(f"{n}", "any", _broken_off(mutated(random.Random(n), seeds))) for n in range(150)]
+    with HostileSite(cases) as site:
+        asked = ask_all(site, cases, 5.0)
+    assert {answer.outcome for answer in asked.answers.values()} >= {"ok", "failed"}
+    assert (len(asked.answers), asked.left, site.trapped) == (150, 0, 0)
+
+
+def _broken_off(reply: bytes) -> Reply:
+    """The bytes, and the end of the connection."""
+
+    async def made(request: Request, site: HostileSite) -> AsyncIterator[bytes]:
+        yield reply
+
+    return made
+
+
+def mutated(rng: random.Random, seeds: Sequence[bytes]) -> bytes:
+    """One of the responses, with one to six changes."""
+    data = bytearray(rng.choice(seeds))
+    for _ in range(rng.randint(1, 6)):
+        at, end = sorted(rng.randrange(len(data) + 1) for _ in range(2))
+        piece = rng.choice(
+            [data[at:end], rng.randbytes(3), b"\r\n", b"\r\n\r\n", b"Content-Length: 5\r\n", b"\r\nLocation: "]
+        )
+        data[at : rng.choice([at, at + 1, min(end, at + 20)])] = piece
+    return bytes(data)
 
 
 @pytest.mark.parametrize(

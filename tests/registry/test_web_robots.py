@@ -5,10 +5,16 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from registry.web import Access, Web
+from registry.errors import WebError
+from registry.web import Access, Answer, Web
+from registry.web.addresses import checked
+from registry.web.robots import Robots
 from tests.hostile_site.asking import Asked, ask_all
 from tests.hostile_site.cases import NAMES, ROBOTS, text
 from tests.hostile_site.replies import page
@@ -20,7 +26,7 @@ ASKED = tuple(case for case in ROBOTS if case.outcome)
 @pytest.fixture(scope="module")
 def asked() -> Iterator[Asked]:
     with HostileSite(ROBOTS, NAMES) as site:
-        yield ask_all(site, ROBOTS, 2.0)
+        yield ask_all(site, ROBOTS, 1.5)
 
 
 @pytest.mark.parametrize("case", ASKED, ids=lambda case: case.name)
@@ -30,6 +36,29 @@ def test_a_host_is_asked_for_what_it_allows(asked: Asked, case: Case) -> None:
     requests = [request for request in asked.site.requests if (request.host, request.path) == (case.host, case.target)]
     assert answer.outcome == case.outcome and case.says in answer.detail, answer
     assert len(requests) == (case.outcome == "ok")
+
+
+FIELDS = ["User-agent: ", "user agent", "Disallow: ", "Allow:", "Crawl-delay: ", "Sitemap: ", "", "x: ", "#"]
+VALUES = ["*", "driftune", "/*", "/$", "//[", "/%", "/%e9*$", "1e999", "5"]
+LINE = st.tuples(st.sampled_from(FIELDS), st.one_of(st.text(max_size=20), st.sampled_from(VALUES))).map("".join)
+
+
+@settings(max_examples=60)
+@given(st.lists(LINE, max_size=12).map("\n".join), st.text(max_size=20))
+def test_any_robots_txt_is_read(words: str, path: str) -> None:
+    """Whatever it says, the answer is yes, with a delay that is kept, or no."""
+    answer = Answer("", "", 200, "ok", body=words.encode("utf-8", "replace"))
+
+    async def served(url: str) -> Answer:
+        return answer
+
+    async def ask() -> None:
+        try:
+            assert 0 <= await Robots(served, 30.0).delay(checked(f"http://docs.test/{quote(path)}", ())) <= 30
+        except WebError as error:
+            assert error.values["outcome"] == "forbidden"
+
+    asyncio.run(ask())
 
 
 def test_robots_txt_reaches_no_private_address(asked: Asked) -> None:
