@@ -58,10 +58,14 @@ def _firsts(newest_first: Iterator[Version]) -> Iterator[Version]:
     if newest is None:
         return
     yield newest
-    others = list(newest_first)
-    other = next((v for v in others if line_of(v) != line_of(newest)), others[0] if others else None)
-    if other is not None:
-        yield other
+    second = None
+    for version in newest_first:
+        if line_of(version) != line_of(newest):
+            yield version
+            return
+        second = second or version
+    if second is not None:
+        yield second
 
 
 def line_of(version: Version) -> tuple[int, ...]:
