@@ -18,7 +18,7 @@ from flows.deploy import end_with_deployment
 from flows.house import House, open_house
 from flows.making import start_base
 from flows.preflight import check
-from flows.stages import BASE_AFTER, COMMANDS, STAGES, complete, finish
+from flows.stages import BASE_AFTER, COMMANDS, STAGES, ask_sites, complete, finish
 from flows.tracking import end, remember
 from registry.errors import DriftuneError
 from registry.lock import domain_lock
@@ -89,6 +89,7 @@ def refresh(domain: str) -> str:
     check(house, COMMANDS)
     with domain_lock(house.settings.root, house.domain.name, house.run):
         remember(house)
+        ask_sites(house)
         found = complete(house)
         if found is None:
             return _refresh(house, domain)

@@ -28,7 +28,7 @@ def run_domain(reference: str, *, as_json: bool, accept_removals: bool = False) 
     """
     from flows.preflight import check
     from flows.progress import progress
-    from flows.stages import COMMANDS, complete, workload_decisions
+    from flows.stages import COMMANDS, ask_sites, complete, workload_decisions
     from flows.summary import show_summary
     from flows.tracking import end, remember
 
@@ -38,6 +38,7 @@ def run_domain(reference: str, *, as_json: bool, accept_removals: bool = False) 
         check(house, COMMANDS)
         with domain_lock(house.settings.root, house.domain.name, house.run):
             remember(house)
+            ask_sites(house)
             decision = complete(house)
             if decision is None:
                 decision = _refresh(reference, house)

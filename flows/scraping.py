@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from flows.batches import Batch
 from flows.guard import Extent, guard_first, guard_release
 from flows.house import House, R
+from flows.sites import ASKING, SiteVersion, is_site
 from registry.domain import SourceSpec
 from registry.errors import ConfigurationError
 from registry.forgetting import orders
@@ -17,6 +20,7 @@ from registry.names import SymbolIndex
 from registry.records import Change, Page, Record, Release, Symbol
 from scrapers.binding import beside
 from scrapers.changes import find_changes
+from scrapers.index import parsed_version
 from scrapers.sources import Scraped, get_source
 
 CHANGES_VERSION = "1"
@@ -28,7 +32,7 @@ SCRAPER_VERSION = "2"
 
 def scrape_key(house: House, source: SourceSpec, version: str) -> str:
     """The work key of one source at one version: what is published under a version never changes."""
-    excluded = {"credentials"}
+    excluded = {"credentials", *(ASKING if is_site(source) else ())}
     spec = {"url": None} | source.model_dump(exclude=excluded, exclude_none=True)  # new settings leave others' keys
     parameters: dict[str, Any] = {"library": house.library.name, "version": version, "source": spec}
     before = [scrape_key(house, each, version) for each in _before(house, source)]
@@ -50,7 +54,7 @@ def releases(house: House) -> tuple[Release, Release]:
     """
     keys = {v: scrape_key(house, house.library.source[0], v) for v in house.library.versions}
     for version, key in keys.items():
-        if house.result(key) is None:
+        if not house.made(Release, key):
             missing = f"{house.library.name} {version} isn't scraped yet"
             raise ConfigurationError(f"{missing}: run driftune scrape {house.domain.name} first")
     old, new = (house.made(Release, key)[0] for key in keys.values())
@@ -72,19 +76,78 @@ def symbols(house: House, release: Release) -> list[Symbol]:
 
 
 def _found(house: House, record: type[R], release: Release) -> list[R]:
-    """The records of a kind that the works of a release's sources made of it, by id; not kept: pages are much text."""
-    return _merged(house, record, source_keys(house, release))
+    """The records of a kind that a release's sources made of it, by id; not kept: pages are much text."""
+    return _merged(house, record, _speaking(house, release.version), release.version)
 
 
-def _merged(house: House, record: type[R], keys: Iterable[str]) -> list[R]:
-    """The records of a kind that works made, by id: what a later one says of the same outranks an earlier one."""
-    found = {row.id: row for key in keys for row in house.lake.read(record, work=key)}
+def _merged(house: House, record: type[R], sources: Iterable[SourceSpec], version: str) -> list[R]:
+    """The records of a kind that sources made, by id: what a later one says of the same outranks an earlier one."""
+    found: dict[str, R] = {}
+    for source in sources:
+        if not is_site(source):
+            rows = house.lake.read(record, work=scrape_key(house, source, version))
+        elif (state := site_version(house, source, version).state()) is not None:
+            rows = house.lake.read(record, pages_of=state["works"])
+        else:
+            continue
+        found |= {row.id: row for row in rows}
     return [found[name] for name in sorted(found)]
 
 
 def source_keys(house: House, release: Release) -> list[str]:
-    """The work keys of all of the domain's sources at a release: what hangs on its pages hangs on them."""
-    return [scrape_key(house, source, release.version) for source in house.library.source]
+    """What names all that the domain's sources say of a release: what hangs on its pages hangs on them.
+
+    Of a package that is the key of its work; of a site, whose pages change, what they say once they are cleaned.
+    """
+    return [_said(house, source, release.version) for source in _speaking(house, release.version)]
+
+
+def _said(house: House, source: SourceSpec, version: str) -> str:
+    said = site_version(house, source, version).contents() if is_site(source) else ""
+    return said or scrape_key(house, source, version)
+
+
+def _speaking(house: House, version: str) -> list[SourceSpec]:
+    """The sources that speak of a version: a site beside another source whose address names none, of the newest."""
+    first, latest = house.library.source[0], parsed_version(house.library.versions[-1])
+    return [
+        source
+        for source in house.library.source
+        if source == first
+        or not is_site(source)
+        or "{version}" in (source.location or "")
+        or parsed_version(version) == latest
+    ]
+
+
+def site_version(house: House, source: SourceSpec, version: str) -> SiteVersion:
+    """A documentation site at a version, in a run."""
+    found = [
+        SiteVersion(
+            house,
+            source,
+            at,
+            scrape_key(house, source, at),
+            partial(_before_said, house, source, at),
+            partial(_known, house, source, at),
+        )
+        for at in (version, *(v for v in house.library.versions if v != version and source in _speaking(house, v)))
+    ]
+    return replace(found[0], other=found[1] if len(found) > 1 else None)
+
+
+def _before_said(house: House, source: SourceSpec, version: str) -> list[str]:
+    return [_said(house, each, version) for each in _before(house, source) if each in _speaking(house, version)]
+
+
+def sites(house: House) -> list[SiteVersion]:
+    """The domain's documentation sites, at the versions that they speak of."""
+    return [
+        site_version(house, source, version)
+        for source in house.library.source
+        for version in house.library.versions
+        if is_site(source) and source in _speaking(house, version)
+    ]
 
 
 def indexed(house: House, release: Release) -> SymbolIndex:
@@ -102,9 +165,15 @@ def scrape_stage(house: House) -> list[Batch]:
     batches = []
     for source in house.library.source:
         for version in house.library.versions:
+            if source not in _speaking(house, version):
+                continue
+            title = f"Scrape {house.library.name} {version} ({source.kind})"
             key = scrape_key(house, source, version)
-            if house.result(key) is None:
-                title = f"Scrape {house.library.name} {version} ({source.kind})"
+            if is_site(source):
+                site = site_version(house, source, version)
+                if (why := site.due()) is not None:
+                    batches.append(Batch(f"{title}: {why}", site.size(), site.run))
+            elif house.result(key) is None:
                 batches.append(Batch(title, 1, _scraping(house, source, version, key)))
     return batches
 
@@ -138,7 +207,7 @@ def _known(house: House, source: SourceSpec, version: str) -> tuple[Release | No
     made = house.made(Release, scrape_key(house, before[0], version))
     if not made:
         raise ConfigurationError(f"{house.library.name} {version} isn't scraped yet from its first source")
-    return made[0], _merged(house, Symbol, [scrape_key(house, each, version) for each in before])
+    return made[0], _merged(house, Symbol, [each for each in before if each in _speaking(house, version)], version)
 
 
 def _without_forgotten(house: House, found: Scraped) -> Scraped:

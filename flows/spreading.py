@@ -14,9 +14,10 @@ import pickle
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from operator import length_hint
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,12 +28,15 @@ Result = TypeVar("Result")
 _LOOK_S = 0.5
 """Seconds between two looks at whether a process is still wanted."""
 
+_AHEAD = 4
+"""Jobs a process that are handed out before the first of them is done."""
+
 _COMMON: list[Any] = []
 """In a process of `spread`: what all of its jobs read, sent once."""
 
 
 def spread(
-    function: Callable[[Common, Job], Result], common: Common, jobs: Sequence[Job], processes: int
+    function: Callable[[Common, Job], Result], common: Common, jobs: Iterable[Job], processes: int
 ) -> Iterator[Result]:
     """`function(common, job)` of each job, in the jobs' order.
 
@@ -40,10 +44,11 @@ def spread(
         function: A function of a module, that depends on nothing but its arguments. Each process imports the module:
             what it doesn't need should not stand there.
         common: What all jobs read; each process reads it once, so it must be picklable, as jobs and results.
-        jobs: The jobs.
+        jobs: The jobs; drawn as they can be done, so that they and what they give need not all be in memory.
         processes: Processes at most; one, or one job, is done in this process.
     """
-    if min(processes, len(jobs)) < 2:
+    processes = min(processes, length_hint(jobs, processes))
+    if processes < 2:
         for job in jobs:
             with collecting_rarely():
                 made = function(common, job)
@@ -53,10 +58,16 @@ def spread(
         file = Path(folder, "common")
         file.write_bytes(pickle.dumps(common))
         pool = ProcessPoolExecutor(
-            min(processes, len(jobs)), multiprocessing.get_context("spawn"), initializer=_begin, initargs=(file,)
+            processes, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(file,)
         )
         try:
-            yield from pool.map(partial(_perform, function), jobs)
+            under_way: deque[Future[Result]] = deque()
+            for job in jobs:
+                if len(under_way) >= _AHEAD * processes:
+                    yield under_way.popleft().result()
+                under_way.append(pool.submit(_perform, function, job))
+            while under_way:
+                yield under_way.popleft().result()
         except BaseException:
             file.unlink()  # its processes see that, and end at once: a job may take minutes
             raise

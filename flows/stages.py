@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from importlib.metadata import version
@@ -14,11 +15,12 @@ from flows.house import House
 from flows.promotion import PROMOTED, promote_stage, promotion_of, promotion_tasks
 from flows.promotion import tasks_digest as promotion_digest
 from flows.publication import publish_key, publish_stage
-from flows.scraping import CHANGES_VERSION, SCRAPER_VERSION, compare_stage, scrape_stage
+from flows.scraping import CHANGES_VERSION, SCRAPER_VERSION, compare_stage, scrape_stage, sites
 from flows.synthesis import DERIVE_PART, derive_stage, mine_part, mine_stage
 from flows.tracking import end
 from flows.training import TRAIN_PART, train_stage
 from flows.validation import validate_derived_stage, validate_mined_stage
+from registry.errors import SourceError
 from registry.identity import work_key
 from registry.records import Annotation, Forgotten, Work
 from registry.store import CANDIDATE
@@ -76,7 +78,9 @@ def complete_key(house: House) -> str:
     decided = [*said, *house.lake.read(Forgotten)]  # each says when, so that what is taken back is no old state
     inputs = sorted(d.digest for d in decided)
     domain = house.domain.model_dump_json(exclude={"sandbox": {"workers"}})  # how many work doesn't decide what is made
-    told = {"domain": domain, "tasks": tasks_digest(benchmark_tasks(house))}
+    told: dict[str, Any] = {"domain": domain, "tasks": tasks_digest(benchmark_tasks(house))}
+    pages = [site.contents() for site in sites(house)]
+    told |= {"sites": pages} if pages else {}
     asked = [(each.domain.name, promotion_tasks(each)) for each in house.adapters]
     told |= {f"promotion of {name}": promotion_digest(tasks) for name, tasks in asked if tasks}
     return work_key(inputs, f"refresh@{version('driftune')}", parts | told)
@@ -94,8 +98,11 @@ def decision(house: House) -> dict[str, str]:
 def complete(house: House) -> str | None:
     """What came of the run that did all there is to do (`decision`), or None where something is left.
 
-    It must be the domain's latest run: with a setting changed and changed back, the latest snapshot is another one.
+    It must be the domain's latest run: with a setting changed and changed back, the latest snapshot is another one. A
+    documentation site may have changed since: it is to be asked first (`ask_sites`).
     """
+    if any(site.due() for site in sites(house)):
+        return None
     done = house.lake.read(Work, "stage = 'refresh' AND domain = $d", {"d": house.domain.name}, latest=1)
     if not done or done[0].key != complete_key(house):
         return None
@@ -104,6 +111,17 @@ def complete(house: House) -> str | None:
     if not all((house.settings.registry_path / str(place)).is_dir() for place in places if place):
         return None
     return str(result["decision"])
+
+
+def ask_sites(house: House) -> None:
+    """Asks the documentation sites that are known what has changed: where nothing has, there is no more to do.
+
+    What they don't give is no matter here: the stage `scrape` asks them again, and says so.
+    """
+    known = [site for site in sites(house) if site.state() is not None and site.due()]
+    for site in known:
+        with contextlib.suppress(SourceError):
+            site.run()
 
 
 def workload_decisions(house: House, command: str = "publish") -> dict[str, str]:

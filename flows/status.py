@@ -29,6 +29,10 @@ DECISIONS = """
 """
 GOALS = ("choice@1", "preference")
 """Metrics that a domain may have for its goal."""
+SITES = """
+    SELECT s.domain, s.site, r.version, s.pages, s.changed, s.unchanged, s.missing, s.faulty, s.asked
+    FROM sites s LEFT JOIN releases r ON r.id = s.release ORDER BY ALL
+"""
 ADAPTERS = "SELECT domain, version, location FROM adapters ORDER BY domain, version"
 
 
@@ -50,6 +54,7 @@ def read_status(domain: str | None) -> list[dict[str, Any]]:
     funnel = lake.query(FUNNEL).to_pylist()
     decisions = {row["domain"]: row for row in lake.query(DECISIONS).to_pylist()}
     adapters = lake.query(ADAPTERS).to_pylist()
+    sites = [row | {"asked": f"{row['asked']:%Y-%m-%d %H:%M}"} for row in lake.query(SITES).to_pylist() if row["asked"]]
     tracked = standings(lake)
     return [
         {
@@ -65,6 +70,7 @@ def read_status(domain: str | None) -> list[dict[str, Any]]:
                 if r["metric"] in GOALS and r["arm"] in (*ARMS, "adapter-base")
             ],
             "funnel": [{k: v for k, v in f.items() if k != "domain"} for f in funnel if f["domain"] == name],
+            "sites": [{k: v for k, v in site.items() if k != "domain"} for site in sites if site["domain"] == name],
             "adapters": [{"version": a["version"], "location": a["location"]} for a in adapters if a["domain"] == name],
             "channels": [dataclasses.asdict(store.history(name, channel)[-1]) for channel in store.channels(name)],
         }
@@ -101,10 +107,18 @@ def show_status(domain: str | None, *, as_json: bool) -> None:
             console.print(table)
         if row["arms"]:
             console.print(gate_table(row["arms"]))
+        for site in row["sites"]:
+            console.print(_site(site), highlight=False, markup=False)
         for adapter in row["adapters"]:
             console.print(f"v{adapter['version']}  {adapter['location']}", highlight=False)
         for move in row["channels"]:
             console.print(_held(move), highlight=False, markup=False)
+
+
+def _site(site: Mapping[str, Any]) -> str:
+    """What a documentation site gave when it was asked last."""
+    gave = ", ".join(f"{site[name]:,} {name}" for name in ("changed", "unchanged", "missing", "faulty"))
+    return f"{site['site']} ({site['version']}), asked {site['asked']} UTC: {site['pages']:,} pages; {gave}"
 
 
 def _held(move: Mapping[str, Any]) -> str:

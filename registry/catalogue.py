@@ -318,6 +318,37 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
             "old_effect": "What old code does at the new version",
         },
     ),
+    "sites": (
+        """
+        SELECT s.domain, s.site, s.release, s.pages,
+               count(*) FILTER (f.outcome = 'ok' AND f.fault IS NULL AND f."_at" >= l.since) AS changed,
+               count(*) FILTER (f.outcome = 'ok' AND f.fault IS NULL AND f."_at" < l.since) AS unchanged,
+               count(*) FILTER (f.outcome = 'missing') AS missing,
+               count(*) FILTER (f.fault IS NOT NULL OR f.outcome NOT IN ('ok', 'missing')) AS faulty,
+               max(l.asked) AS asked
+        FROM (
+            SELECT domain, result ->> '$.site' AS site, result ->> '$.release' AS release,
+                   json_array_length(result, '$.works')::BIGINT AS pages
+            FROM work WHERE stage = 'scrape' AND json_exists(result, '$.works')
+        ) s LEFT JOIN (
+            SELECT domain, result ->> '$.site' AS site, max("_at") AS asked, max("_at" - to_seconds(seconds)) AS since
+            FROM work WHERE stage = 'scrape' AND part LIKE 'look@%' GROUP BY ALL
+        ) l ON l.domain = s.domain AND l.site = s.site
+        LEFT JOIN fetches f ON f.site = s.site
+        GROUP BY s.domain, s.site, s.release, s.pages ORDER BY s.domain, s.site, s.release
+        """,
+        {
+            "domain": "Domain",
+            "site": "Address that the pages of a documentation site lie below",
+            "release": "Id of the release that they are of",
+            "pages": "Pages that there are now",
+            "changed": "Addresses that gave something else, or for the first time, when the site was asked last",
+            "unchanged": "Addresses that are as they were",
+            "missing": "Addresses that are named or linked, and where nothing is",
+            "faulty": "Addresses that can't be read, or hold no page of documentation: see fetches",
+            "asked": "When it was asked last",
+        },
+    ),
     "spend": (
         """
         SELECT domain, stage, "_run" AS run, sum(tokens)::BIGINT AS tokens, sum(money) AS money,
@@ -339,7 +370,7 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
 
 _ORDER = (
     "forgotten_rows", "domain_environments", "verdict_releases", "latest_snapshots", "latest_pages", "example_programs",
-    "example_outcomes", "curated", "proofs", "funnel", "lineage", "drift", "spend",
+    "example_outcomes", "curated", "proofs", "funnel", "lineage", "drift", "sites", "spend",
 )  # fmt: skip
 
 

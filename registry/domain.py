@@ -27,13 +27,22 @@ class SourceSpec(Section):
     """Where a library's documentation comes from.
 
     Attributes:
-        kind: Name of the source: `pypi`, `sphinx`, or one of an installed plug-in.
+        kind: Name of the source: `pypi`, a kind of site (`sphinx`, `mkdocs`, `llms_txt`, `site`), or one of an
+            installed plug-in.
         url: The public address of a site that is read from a folder.
         location: URL or folder of a site; `{version}` is replaced.
         licence: SPDX expression of a site that does not say its own.
         index: Address of the package index that `pypi` reads; pip's own where there is none.
         credentials: Where the login of a private index or site is found: `env:TOKEN` (a bearer token),
             `env:USER:PASSWORD` (basic; these are names of environment variables), or `netrc`.
+        hosts: Of a site: other hosts that its redirects may lead to.
+        private: Of a site: addresses or networks that may be asked though they aren't public, as `10.1.0.0/16`.
+        proxy: Of a site: `http://host:port` that all requests go through.
+        pages: Of a site: pages that are read at most; 6,000 unless set.
+        depth: Of a site whose links are followed: how many links a page may be away from the first one; 10 unless set.
+        pause_s: Of a site: seconds between two requests, where its robots.txt asks for no more; 0.02 unless set.
+        refresh_h: Of a site: hours for which a look at it is good; unless set, every run asks what has changed.
+        version_check: Of a site: false takes its pages even where it says that they are another version's.
     """
 
     kind: str = "pypi"
@@ -42,6 +51,14 @@ class SourceSpec(Section):
     licence: str | None = None
     index: str | None = None
     credentials: str | None = None
+    hosts: tuple[str, ...] | None = None
+    private: tuple[str, ...] | None = None
+    proxy: str | None = None
+    pages: int | None = Field(default=None, ge=1, le=100_000)
+    depth: int | None = Field(default=None, ge=0, le=100)
+    pause_s: float | None = Field(default=None, ge=0, le=60)
+    refresh_h: float | None = Field(default=None, ge=0)
+    version_check: bool | None = None
 
     @field_validator("url", "location", "index")
     @classmethod

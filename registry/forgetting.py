@@ -1,9 +1,9 @@
 """`driftune forget`: what came from a source, or stands under a licence, goes out of the lake's files, and stays out.
 
-Gone are the pages, what was read from them (symbols), what was made from them through any number of steps (examples),
-the programs that nothing else names, and how these ran. What was found by comparing or reading all pages (changes, rows
-that quote their evidence, and the memory that this and the synthesis are done) goes too: the next run makes it anew,
-from what is left.
+Gone are what was received (fetches, bodies), the pages, what was read from them (symbols), what was made from them
+through any number of steps (examples), the programs that nothing else names, and how these ran. What was found by
+comparing or reading all pages (changes, rows that quote their evidence, and the memory that this and the synthesis are
+done) goes too: the next run makes it anew, from what is left.
 
 Snapshots and adapters are not changed: those that hold a forgotten row are named.
 """
@@ -23,8 +23,10 @@ from registry.errors import ConfigurationError
 from registry.lake import Lake
 from registry.records import (
     Adapter,
+    Body,
     Change,
     Example,
+    Fetch,
     Forgotten,
     Page,
     Program,
@@ -108,7 +110,12 @@ def trace(lake: Lake, order: Order) -> Trace:
     domains = _domains(lake, releases, all_examples)
     domains |= {e.domain for e in all_examples if e.id in examples or e.id in derived}
     programs = _unnamed(lake, all_examples, examples, domains) if examples else set()
+    received, urls = lake.read(Fetch), {p.url for p in gone}
+    fetched = [f for f in received if order.takes(f.url, None) or f"{f.site}{f.path}" in urls]
+    others = {f.sha256 for f in received} - {f.sha256 for f in fetched}
     rows: dict[str, Iterable[str]] = {
+        "bodies": _ids(lake, Body, "sha256", {f.sha256 for f in fetched} - others),
+        "fetches": {f.id for f in fetched},
         "pages": pages,
         "symbols": symbols,
         "examples": examples,
@@ -149,6 +156,8 @@ def forget(lake: Lake, order: Order, found: Trace, *, by: str, alone: bool = Fal
         lake.append([_written(order, found, by, known[0] if known else None)])
     if found.rows or found.again:
         without = {table: _listed(ids) for table, ids in _together(found).items()}
+        if Symbol.table in without:  # what another source says of the same symbol stays
+            without[Symbol.table] += f" AND page IN ({_quoted(found.rows[Page.table])})"
         compact(lake, alone=alone, grace=_NOW, without=without)
     collect(lake, grace=_NOW)  # also what an order that was killed had replaced
 
@@ -264,7 +273,11 @@ def _snapshots(lake: Lake, examples: set[str]) -> tuple[tuple[Snapshot, int], ..
 
 def _listed(ids: Iterable[str]) -> str:
     """SQL for the rows of these ids, in one spelling: it names the files that a compaction writes."""
-    return "id IN (" + ", ".join(f"'{i}'" for i in sorted(ids)) + ")"
+    return f"id IN ({_quoted(ids)})"
+
+
+def _quoted(ids: Iterable[str]) -> str:
+    return ", ".join(f"'{i}'" for i in sorted(ids))
 
 
 @functools.cache

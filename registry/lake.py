@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,7 +25,7 @@ from registry.catalogue import build, current
 from registry.errors import ConfigurationError
 from registry.generations import Files
 from registry.identity import sha256_of
-from registry.records import RECORDS, Record, Work
+from registry.records import RECORDS, Page, Record, Work
 from registry.settings import Settings
 from registry.storage import storage
 
@@ -90,6 +90,7 @@ class Lake:
         *,
         latest: int = 0,
         work: str = "",
+        pages_of: Sequence[str] | None = None,
     ) -> list[R]:
         """The current records of a kind that satisfy an SQL condition, ordered by id.
 
@@ -99,9 +100,12 @@ class Lake:
             parameters: Values of the condition's parameters.
             latest: Only so many, the last written first; 0 for all.
             work: Only those that the work of this key made, as it made them; empty for all.
+            pages_of: Of pages, or of what stands on pages: only those that works of these keys made, each of the page
+                that its result names; None for all.
         """
         order = f'"_at" DESC, id LIMIT {latest}' if latest else "id"
-        among, wanted = (self._made_by(), {"work": work}) if work else ("true", {})
+        among = self._made_by() if work else "true" if pages_of is None else self._page_made_by(record)
+        wanted: dict[str, Any] = {"work": work} if work else {} if pages_of is None else {"works": list(pages_of)}
         rows = current(record, self.files.patterns(record.table), among)
         query = f"SELECT * FROM ({rows}) WHERE {where} ORDER BY {order}"
         with self._connect() as connection:
@@ -111,6 +115,25 @@ class Lake:
         """SQL condition for the versions of rows that were written with the work of the key `$work`."""
         works = current(Work, self.files.patterns(Work.table))
         return f"""("_at", "_run") IN (SELECT ("_at", "_run") FROM ({works}) WHERE "key" = $work)"""
+
+    def _page_made_by(self, record: type[Record]) -> str:
+        """SQL condition for the versions of rows of a page that were written with its work, of a key in `$works`."""
+        works = current(Work, self.files.patterns(Work.table))
+        page = "id" if record is Page else "page"
+        made = f"""SELECT ("_at", "_run", result ->> '$.page') FROM ({works}) WHERE "key" IN (SELECT unnest($works))"""
+        return f"""("_at", "_run", {page}) IN ({made})"""
+
+    def stream(self, record: type[R], where: str, parameters: Mapping[str, Any], rows: int) -> Iterator[list[R]]:
+        """Records in the order of the files, so many rows at a time: of what is too much to be read at once.
+
+        Every version of a row that satisfies the condition is given, so it should be of a kind that has but one.
+        """
+        globs = ", ".join("'" + pattern.replace("'", "''") + "'" for pattern in self.files.patterns(record.table))
+        names = ", ".join(f'"{name}"' for name in schema(record).names)
+        query = f"SELECT {names} FROM read_parquet([{globs}], union_by_name = true) WHERE {where}"
+        with self._connect() as connection:
+            for batch in connection.sql(query, params=dict(parameters)).to_arrow_reader(rows):
+                yield from_table(pa.Table.from_batches([batch]), record)
 
     def query(self, sql: str) -> pa.Table:
         """The result of one read-only query over the catalogue's views; columns of JSON are marked (`is_json`).

@@ -129,6 +129,38 @@ class Release(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Body(Record):
+    """What was received of a documentation site, once for all addresses that gave the same: never fetched again."""
+
+    table: ClassVar[str] = "bodies"
+    sha256: str = key("SHA-256 of the bytes, decompressed")
+    text: str = column("The decoded text; of an index, which may hold any bytes, base64")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetch(Record):
+    """What an address of a documentation site gave when it was asked last, or why it gave nothing."""
+
+    table: ClassVar[str] = "fetches"
+    site: str = key("Address that the site's pages lie below")
+    url: str = key("Address that was asked for; of a file in a folder, where it is published")
+    path: str = column("Where it led, within the site", default="")
+    outcome: str = column(
+        "ok missing refused forbidden too-large too-slow too-many-redirects failed, not-html, outside (it led off the"
+        " site), too-many (what a limit left out)"
+    )
+    detail: str = column("What went wrong, in a sentence", default="", volatile=True)
+    status: int | None = column("HTTP status, null where there was no response", default=None)
+    fault: str | None = column("Why what came is no page: soft-404 login empty not-html …; null: it is", default=None)
+    sha256: str = column("Of the body that came last, also where it was some time ago: see bodies", default="")
+    content_type: str = column("As the server says", default="")
+    links: tuple[str, ...] = column("Pages of the site that it links to, where links are followed", default=())
+    etag: str | None = column("Validator the server gave", default=None, volatile=True)
+    last_modified: str | None = column("Likewise", default=None, volatile=True)
+    received: int = column("Bytes that came, headers included", default=0, volatile=True)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Page(Record):
     """A page of a release's documentation, or a module of its source or test suite, cleaned."""
 
@@ -433,7 +465,7 @@ class Work(Record):
 
 
 RECORDS: tuple[type[Record], ...] = (
-    Release, Page, Symbol, Change, Program, Example, Environment, Verdict, Removal, Snapshot, SnapshotRow, Run, Score,
-    Report, Adapter, Annotation, Forgotten, Work,
+    Release, Body, Fetch, Page, Symbol, Change, Program, Example, Environment, Verdict, Removal, Snapshot, SnapshotRow,
+    Run, Score, Report, Adapter, Annotation, Forgotten, Work,
 )  # fmt: skip
 """Every record, in the order of the pipeline."""

@@ -1,14 +1,155 @@
-"""What a library's further sources say, on the Release of its first: the same symbol from two sources is one."""
+"""What was read becomes records of one release: a page of a site its Page and Symbols, a further source what it adds.
+
+A library's sources after the first hang on the Release of that one, and the same symbol from two of them is one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from registry.errors import ConfigurationError
+from registry.identity import sha256_of, sha256_of_bytes
+from registry.injection import screened
 from registry.names import SymbolIndex
-from registry.records import Release, Symbol
+from registry.records import Page, Release, Symbol
+from scrapers.documents import Document, Parsed, get_format
+from scrapers.index import normalised_name, parsed_version
+from scrapers.licences import Licence, normalised, recognised
 from scrapers.sources import Scraped
+
+VERSION = "1"
+"""Goes up when the same parse gives other records."""
+
+_LICENCE = re.compile(r"(?i)(.*/)?(licen[cs]es?|copying)(/index)?\.(html?|md|txt)")
+
+
+@dataclass(frozen=True)
+class Binding:
+    """What all pages of a site become records with.
+
+    Attributes:
+        format: Name of the format that reads them.
+        release: Id of the release.
+        licence: SPDX expression of the site, None where it is unknown.
+        index: The symbols that the sources before it gave.
+    """
+
+    format: str
+    release: str
+    licence: str | None
+    index: SymbolIndex = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One page to be read.
+
+    Attributes:
+        document: The page.
+        facts: What its format knows of it from the site's indexes.
+        etag: The validator that the server gave.
+    """
+
+    document: Document
+    facts: Any = None
+    etag: str | None = None
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What one page of a site gave.
+
+    Attributes:
+        path: The page's.
+        page: Its record; None where it is no page of documentation.
+        symbols: What it adds to those of the sources before.
+        digest: Names all that they say.
+        fault: Why it is none.
+    """
+
+    path: str
+    page: Page | None = None
+    symbols: tuple[Symbol, ...] = ()
+    digest: str = ""
+    fault: str | None = None
+
+
+def bind(binding: Binding, jobs: Sequence[Job]) -> list[Bound]:
+    """The records of pages, in order; no page, however broken, keeps others from being read."""
+    read = get_format(binding.format).parse
+    return [_bound(binding, job, _parsed(read, job)) for job in jobs]
+
+
+def _parsed(read: Any, job: Job) -> Parsed:
+    try:
+        found: Parsed = read(job.document, job.facts)
+    except Exception as error:  # a page can be anything: what a format doesn't stand is a row, and says so
+        return Parsed(title="", kind="guide", markdown="", fault=f"unreadable: {type(error).__name__}")
+    return found
+
+
+def _bound(binding: Binding, job: Job, found: Parsed) -> Bound:
+    path = job.document.path
+    if found.fault is not None:
+        return Bound(path, fault=found.fault)
+    text, injections = screened(found.markdown)
+    page = Page(
+        release=binding.release,
+        url=job.document.url,
+        content_hash=sha256_of_bytes(text.encode()),
+        kind=found.kind,
+        path=path,
+        title=found.title,
+        markdown=text,
+        etag=job.etag,
+        licence=binding.licence,
+        injections=injections,
+    )
+    own = (entry.symbol(binding.release, page.id) for entry in found.entries)
+    symbols = tuple(additions(own, binding.index))
+    return Bound(path, page, symbols, sha256_of([row.digest for row in (page, *symbols)]))
+
+
+def site_release(library: str, version: str, address: str, licence: Licence) -> Release:
+    """The release that a site is of, where it is the library's first source: the same, whatever its pages say."""
+    site = sha256_of(["site", address, version])
+    return Release(
+        library=normalised_name(library),
+        version=str(parsed_version(version)),
+        artifact_sha256=site,
+        artifacts=[{"name": "site", "sha256": site, "kind": "site"}],
+        licence=licence.expression,
+        licence_evidence=list(licence.evidence),
+    )
+
+
+def stated_licence(written: str) -> Licence:
+    """The licence that a domain's file states for a site.
+
+    Raises:
+        ConfigurationError: It is no SPDX expression.
+    """
+    expression = normalised(written)
+    if expression is None:
+        raise ConfigurationError(f"Licence {written!r} of a site is no SPDX expression: write it as BSD-3-Clause")
+    return Licence(expression, ({"source": "domain file", "text": written},))
+
+
+def is_licence_page(path: str) -> bool:
+    """Whether a page may be the one that holds the text of its site's licence."""
+    return _LICENCE.fullmatch(path) is not None
+
+
+def licence_in(pages: Iterable[Bound]) -> Licence:
+    """The licence whose text a page holds; of several pages the first that does."""
+    for bound in sorted(pages, key=lambda b: b.path):
+        if bound.page is not None and (ids := sorted(recognised(bound.page.markdown))):
+            text = " ".join(bound.page.markdown.split())[:120]
+            return Licence(normalised(" AND ".join(ids)), ({"source": bound.path, "text": text},))
+    return Licence(None)
 
 
 def beside(found: Scraped, first: Release, index: SymbolIndex) -> Scraped:

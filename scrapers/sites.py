@@ -1,69 +1,109 @@
-"""The HTML pages of a documentation site, from a folder or over HTTP, within limits.
+"""What a documentation site gives, page by page: from a folder, or over the guarded client of `registry.web`.
 
-Guarantees: only pages below the site's own address are read, redirects included; no more than the limits' pages and
-bytes; a page that was fetched before is asked for by its validator and not sent again.
-Non-guarantees: addresses of private networks are not refused here, and robots.txt is not read.
+The files that its format reads first (`indexes`) are asked for first, then the pages that these name, else the links
+below the site's address, breadth first. Whatever a server does with one page is a row (`Fetch`), not an error.
+
+Guarantees: only what lies below the site's address is read; pages, depth, links a page and time are bounded; what was
+received before is asked for by its validators; a page that can't be read now and was read before stays as it was, so a
+server that is down takes nothing away. The same site gives the same pages, whatever the order in which answers come.
+Non-guarantees: with links that a broken page no longer shows, what is only linked there is not found.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import asyncio
+import base64
+import itertools
+import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urldefrag, urljoin, urlsplit
+from typing import Any
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from registry.errors import ConfigurationError, SourceError
-from scrapers.texts import decoded
-
-if TYPE_CHECKING:
-    import httpx
+from registry.identity import sha256_of_bytes
+from registry.records import Body, Fetch
+from registry.web import Answer
+from scrapers.documents import Format
+from scrapers.texts import decoded_page, looks_binary
 
 _SKIPPED = {"_modules", "_static", "_sources", "_images", "_downloads"}
 _GENERATED = {"genindex", "search", "py-modindex", "modindex", "404", "genindex-all"}
 _PAGE_SUFFIXES = {"", ".html", ".htm"}
+_FILE_SUFFIXES = (".html", ".htm", ".txt", ".md", ".xml", ".json", ".inv")
+_TEXTUAL = ("text/", "html", "xml", "json", "markdown", "octet-stream")
+_IN_FLIGHT = 8
+_GIVING_UP = 20
+"""Addresses in a row that give nothing: then the site is taken to be down, and nothing more is asked."""
+_GOOD = ("ok", "unchanged")
+_GONE = ("missing", "not-html", "outside")
+_REST = "*"
+"""Path of the row that says what the limits left out."""
 
 
 @dataclass(frozen=True)
 class SiteLimits:
-    """How much of a site is read: pages, bytes of one page, bytes in all; seconds between two requests."""
+    """How much of a site is read: pages, links away from the first one, links of a page, seconds in all."""
 
     pages: int = 6_000
+    depth: int = 10
+    links: int = 2_000
+    seconds: float = 3 * 3600.0
     page_bytes: int = 16 << 20
-    total_bytes: int = 1 << 30
-    pause_s: float = 0.02
 
 
 @dataclass(frozen=True)
-class Document:
-    """One HTML page: its path within the site, its text, and the validator the server gave."""
+class Site:
+    """Where a site is.
 
-    path: str
-    html: str
-    etag: str | None = None
+    Attributes:
+        base: What its pages lie below: an address, or a folder; ends with a slash.
+        address: The same as it is published.
+        first: Path of the page that links are followed from.
+    """
+
+    base: str
+    address: str
+    first: str = ""
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it lies on this machine."""
+        return "://" not in self.base
+
+    def url(self, path: str) -> str:
+        """The public address of a page."""
+        return f"{self.address}{path}"
 
 
-def read_site(location: str, cache: Path, limits: SiteLimits | None = None) -> list[Document]:
-    """The pages of a site, sorted by path; indexes, search and source listings are left out.
+def site_at(location: str, published: str | None, name: str) -> Site:
+    """The site at a location.
 
     Args:
-        location: A folder, or an `http(s)` address that its pages lie below.
-        cache: Folder for what is fetched.
-        limits: How much is read.
+        location: A folder, or an `http(s)` address that the pages lie below.
+        published: The public address of a folder.
+        name: What a folder without one is called, as `sphinx://lib/1.0`.
 
     Raises:
         ConfigurationError: There is no such folder, or the address is no `http(s)` one.
-        SourceError: The site can't be read, has no page, or is larger than the limits.
     """
-    bounds = limits or SiteLimits()
-    pages = _fetched(location, cache, bounds) if "://" in location else _in_folder(Path(location), bounds)
-    found = list(pages)
-    if not found:
-        raise SourceError(f"No HTML page in {location}: name the folder or address of a built Sphinx site")
-    return sorted(found, key=lambda d: d.path)
+    if "://" not in location:
+        folder = Path(location)
+        if not folder.is_dir():
+            raise ConfigurationError(
+                f"No folder {location!r}: set the source's location to the folder of a built site, or to a URL"
+            )
+        return Site(f"{folder}/", f"{(published or name).rstrip('/')}/")
+    parts = urlsplit(location)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise ConfigurationError(f"{location!r} is no address of a site: it starts with http:// or https://")
+    plain = parts._replace(query="", fragment="").geturl()
+    parent, _, last = plain.rpartition("/")
+    is_file = last.lower().endswith(_FILE_SUFFIXES) and parts.path.count("/") > 0
+    base = f"{parent}/" if is_file else f"{plain.rstrip('/')}/"
+    return Site(base, base, last if is_file and is_page(last) else "")
 
 
 def is_page(path: str) -> bool:
@@ -75,122 +115,285 @@ def is_page(path: str) -> bool:
     return plain and stem not in _GENERATED and not stem.startswith("genindex")
 
 
-def _in_folder(folder: Path, limits: SiteLimits) -> Iterator[Document]:
-    if not folder.is_dir():
-        raise ConfigurationError(
-            f"No folder {str(folder)!r}: set the source's location to the folder of a built Sphinx site, or to a URL"
-        )
-    total = 0
-    files = [f for f in sorted(folder.rglob("*.htm*")) if f.is_file() and is_page(f.relative_to(folder).as_posix())]
-    for count, file in enumerate(files, 1):
-        size = file.stat().st_size
-        total += size
-        _check(str(folder), count, size, total, limits)
-        if file.resolve().is_relative_to(folder.resolve()):
-            yield Document(file.relative_to(folder).as_posix(), decoded(file.read_bytes()))
+def _differ(row: Fetch, known: Fetch) -> bool:
+    return row.digest != known.digest or (row.etag, row.last_modified) != (known.etag, known.last_modified)
 
 
-def _check(location: str, count: int, size: int, total: int, limits: SiteLimits) -> None:
-    if count > limits.pages or size > limits.page_bytes or total > limits.total_bytes:
-        raise SourceError(
-            f"{location} is larger than the limits ({limits.pages} pages, {limits.page_bytes >> 20} MiB a page, "
-            f"{limits.total_bytes >> 20} MiB): name a part of it",
-            location=location,
-        )
+def _no_text(answer: Answer) -> str:
+    """What is wrong with what came, where it can't be a page."""
+    kind = answer.content_type.lower()
+    if kind and not any(part in kind for part in _TEXTUAL):
+        return f"It is {kind.partition(';')[0][:60]}, not a page"
+    return "It is no text" if looks_binary(answer.body) else ""
 
 
-def _fetched(location: str, cache: Path, limits: SiteLimits) -> Iterator[Document]:
-    import httpx
-
-    if urlsplit(location).scheme not in {"http", "https"}:
-        raise ConfigurationError(f"{location!r} is no address of a site: it starts with http:// or https://")
-    base = location.rpartition("/")[0] if urlsplit(location).path.endswith((".html", ".htm")) else location
-    base = f"{base.rstrip('/')}/"
-    cache.mkdir(parents=True, exist_ok=True)
-    queue, seen, count, total = [base], {base, f"{base}index.html"}, 0, 0
-    with httpx.Client(timeout=30, follow_redirects=False, headers={"User-Agent": "driftune"}) as client:
-        while queue:
-            url = queue.pop(0)
-            document = _get(client, url, base, cache, limits)
-            if document is None:
-                continue
-            count, size = count + 1, len(document.html)
-            total += size
-            _check(location, count, size, total, limits)
-            if is_page(document.path):
-                yield document
-            for link in sorted(_links(document.html, urljoin(base, document.path), base) - seen):
-                seen.add(link)
-                queue.append(link)
-            time.sleep(limits.pause_s)
+Ask = Callable[[str, Fetch | None], Awaitable[Answer | None]]
+"""Asks for a path within the site, given what is known of it; None: it isn't asked, and stays as it was."""
 
 
-def _links(html: str, url: str, base: str) -> set[str]:
-    """The pages below `base` that a page links to."""
-    import lxml.html
+@dataclass
+class Crawl:
+    """One look at a site: iterate over `rows`, then read what it found.
 
-    found: set[str] = set()
-    if not html.strip():
-        return found
-    for target in lxml.html.document_fromstring(html.encode()).xpath("//a/@href"):
+    Attributes:
+        site: The site.
+        format: How its pages are read.
+        known: Path asked for -> what was received before.
+        text: Gives the text, or an index's base64, of a body that was received before, by its hash.
+        limits: How much is read.
+        barred: Whether a public address may not be read.
+        pages: Path -> what came of it last, of the pages that are there.
+        indexes: Name -> bytes of the files that were asked for first.
+        answered: Addresses that gave something, or said that it is as it was.
+        reason: What was wrong with the first one that gave nothing.
+    """
+
+    site: Site
+    format: Format
+    ask: Ask
+    known: Mapping[str, Fetch] = field(default_factory=dict)
+    text: Callable[[str], str] = lambda _sha256: ""
+    limits: SiteLimits = field(default_factory=SiteLimits)
+    barred: Callable[[str], bool] = lambda _url: False
+    pages: dict[str, Fetch] = field(default_factory=dict)
+    indexes: dict[str, bytes] = field(default_factory=dict)
+    answered: int = 0
+    reason: str = ""
+    _rows: dict[str, Fetch] = field(default_factory=dict)
+    _count: int = 0
+    _tried: int = 0
+    _silent: int = 0
+    _end: float = 0.0
+
+    async def rows(self) -> AsyncIterator[tuple[Fetch, Body | None]]:
+        """What is new: rows that differ from the known ones, and the bodies that came, as they come.
+
+        Raises:
+            SourceError: Nothing could be read, or an index is broken.
+        """
+        self._end = time.monotonic() + self.limits.seconds
+        for name in self.format.indexes:
+            async for row in self._asked([name], follow=False, index=True):
+                yield row
+        named = self._inside(self.format.pages(self.indexes))
+        start = named or self._listed() or [self.site.first]
+        async for row in self._levels(start, follow=not named and not self.site.is_folder):
+            yield row
+        if not self.pages or (self._tried and not self.answered):
+            why = self.reason or "no page of documentation in it"
+            raise SourceError(
+                f"{self.site.address} can't be read: {why.rstrip('.')}. Name the folder or address of a built site",
+                retryable=True,
+                location=self.site.address,
+            )
+
+    async def _levels(self, start: list[str], *, follow: bool) -> AsyncIterator[tuple[Fetch, Body | None]]:
+        level, seen, left = sorted(set(start)), set(start), 0
+        for depth in itertools.count():
+            room = max(0, self.limits.pages - self._count)
+            level, left = level[:room], left + len(level[room:])
+            self._count += len(level)
+            if not level:
+                break
+            async for row in self._asked(level, follow=follow, index=False):
+                yield row
+            if not follow:
+                break
+            links = {link for path in level for link in self._links_of(path)} - seen
+            if depth == self.limits.depth:
+                left += len(links)
+                break
+            seen |= links
+            level = sorted(links)
+        over = self.known.get(_REST)
+        if left:
+            yield self._row(_REST, "too-many", f"{left:,} more are named or linked, beyond the limits"), None
+        elif over is not None and over.outcome != "ok":
+            yield replace(over, outcome="ok", detail=""), None
+
+    def _links_of(self, path: str) -> tuple[str, ...]:
+        found = self._rows.get(path)
+        return found.links if found is not None else ()
+
+    async def _asked(
+        self, paths: Iterable[str], *, follow: bool, index: bool
+    ) -> AsyncIterator[tuple[Fetch, Body | None]]:
+        """Asks for paths, some at a time."""
+        left = iter(paths)
+        running: set[asyncio.Task[tuple[str, Answer | None]]] = set()
         try:
-            link = urldefrag(urljoin(url, str(target))).url.partition("?")[0]
+            while True:
+                while len(running) < _IN_FLIGHT and (path := next(left, None)) is not None:
+                    running.add(asyncio.ensure_future(self._one(path)))
+                if not running:
+                    return
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    path, answer = task.result()
+                    if (row := self._taken(path, answer, follow=follow, index=index)) is not None:
+                        yield row
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def _one(self, path: str) -> tuple[str, Answer | None]:
+        over = self._silent >= _GIVING_UP or time.monotonic() > self._end
+        if over or self.barred(self.site.url(path)):
+            return path, None
+        return path, await self.ask(path, self.known.get(path))
+
+    def _taken(
+        self, asked: str, answer: Answer | None, *, follow: bool, index: bool
+    ) -> tuple[Fetch, Body | None] | None:
+        known = self.known.get(asked)
+        if answer is None:
+            if known is not None and not self.barred(self.site.url(asked)):
+                self._keep(known, index=index)
+            return None
+        self._tried += 1
+        self._silent = self._silent + 1 if answer.outcome in ("failed", "too-slow") else 0
+        row, body = self._received(asked, answer, known, follow=follow, index=index)
+        self.reason = self.reason or ("" if index else row.detail)
+        self.answered += answer.outcome in _GOOD
+        self._keep(row, index=index)
+        return (row, body) if known is None or _differ(row, known) else None
+
+    def _keep(self, row: Fetch, *, index: bool) -> None:
+        """Counts in what there is of an address; where several led to one page, that page's own, else the first."""
+        if not row.sha256:
+            return
+        if index:
+            if row.path not in self.indexes:
+                self.indexes[row.path] = base64.b64decode(self.text(row.sha256))
+            return
+        asked = row.url.removeprefix(self.site.address)
+        self._rows[asked] = row
+        best = self.pages.get(row.path)
+        if best is None or asked == row.path or (best.url > row.url and best.url != self.site.url(row.path)):
+            self.pages[row.path] = row
+
+    def _received(
+        self, asked: str, answer: Answer, known: Fetch | None, *, follow: bool, index: bool
+    ) -> tuple[Fetch, Body | None]:
+        """The row of an address, and what came where that is new."""
+        old = known or self._row(asked, "", "")
+        path = self._path(answer.final_url)
+        if answer.outcome == "unchanged" and old.sha256:
+            relinked = follow and not old.links
+            links = self._links(self.text(old.sha256), old.path) if relinked else old.links
+            return replace(old, outcome="ok", detail="", links=links), None
+        outcome: str = answer.outcome
+        detail = answer.detail
+        if outcome == "ok" and path is None:
+            outcome, detail = "outside", "It leads off the site"
+        elif outcome == "ok" and not index and (wrong := _no_text(answer)):
+            outcome, detail = "not-html", wrong
+        row = replace(old, outcome=outcome, detail=detail, status=answer.status, received=answer.received)
+        if outcome in _GONE:
+            return replace(row, sha256="", links=(), etag=None, last_modified=None, fault=None), None
+        if outcome != "ok":
+            return row, None  # what came before stays
+        return self._fresh(replace(row, path=path or ""), answer, follow=follow, index=index)
+
+    def _fresh(self, row: Fetch, answer: Answer, *, follow: bool, index: bool) -> tuple[Fetch, Body | None]:
+        digest = sha256_of_bytes(answer.body)
+        before, row = row.sha256, replace(
+            row, sha256=digest, etag=answer.etag, last_modified=answer.last_modified,
+            content_type=answer.content_type[:200],
+        )  # fmt: skip
+        if index:
+            self.indexes[row.path] = answer.body
+            return row, Body(sha256=digest, text=base64.b64encode(answer.body).decode()) if digest != before else None
+        if digest == before and (row.links or not follow):
+            return row, None
+        text = "" if self.site.is_folder else decoded_page(answer.body, answer.content_type)
+        links = self._links(text, row.path) if follow else ()
+        body = None if self.site.is_folder else Body(sha256=digest, text=text)
+        return replace(row, links=links, fault=None if digest != before else row.fault), body
+
+    def _row(self, path: str, outcome: str, detail: str) -> Fetch:
+        return Fetch(site=self.site.address, url=self.site.url(path), path=path, outcome=outcome, detail=detail)
+
+    def _path(self, url: str) -> str | None:
+        """The path within the site that an address led to; None where it is off the site."""
+        plain = urldefrag(url).url.partition("?")[0]
+        if not f"{plain}/".startswith(self.site.base):
+            return None
+        path = plain[len(self.site.base) :]
+        return path if path and not path.endswith("/") else f"{path}index.html"
+
+    def _inside(self, named: Iterable[str]) -> list[str]:
+        """Paths that an index names, of what lies below the site's address, in order."""
+        found: dict[str, None] = {}
+        for name in itertools.islice(named, 10 * self.limits.pages):
+            if (path := self._relative(name, self.site.base)) is not None:
+                found.setdefault(path)
+        return list(found)
+
+    def _relative(self, target: str, url: str) -> str | None:
+        if self.site.is_folder:
+            path = urldefrag(target).url.partition("?")[0]
+            return path if "://" not in path and not path.startswith("/") and ".." not in path.split("/") else None
+        try:
+            link = urldefrag(urljoin(url, target)).url.partition("?")[0]
         except ValueError:
-            continue  # no address, such as http://[x
-        if link.startswith(base) and is_page(link[len(base) :]):
-            found.add(link)
-    return found
+            return None  # no address, such as http://[x
+        if not link.startswith(self.site.base) or any(c < " " for c in link) or len(link) > 2000:
+            return None
+        path = link[len(self.site.base) :]
+        return None if ".." in unquote(path).split("/") else path
+
+    def _links(self, text: str, path: str) -> tuple[str, ...]:
+        """The pages of the site that a page links to, as many as the limits allow, sorted."""
+        import lxml.etree
+        import lxml.html
+
+        if not text.strip():
+            return ()
+        found: set[str] = set()
+        parser = lxml.html.HTMLParser(encoding="utf-8", huge_tree=False)
+        try:
+            targets = lxml.html.document_fromstring(text.encode(), parser=parser).xpath("//a/@href")
+        except (lxml.etree.LxmlError, ValueError, AssertionError):
+            return ()
+        for target in itertools.islice(targets, 50 * self.limits.links):
+            link = self._relative(str(target).strip(), urljoin(self.site.base, path))
+            if link is not None and is_page(link):
+                found.add(sys.intern("" if link == "index.html" else link))
+            if len(found) >= self.limits.links:
+                break
+        return tuple(sorted(found))
+
+    def _listed(self) -> list[str]:
+        """The pages in a folder whose indexes name none."""
+        if not self.site.is_folder:
+            return []
+        folder = Path(self.site.base)
+        files = (f.relative_to(folder).as_posix() for f in folder.rglob("*.htm*") if f.is_file())
+        return sorted(path for path in files if is_page(path))
 
 
-def _get(client: httpx.Client, url: str, base: str, cache: Path, limits: SiteLimits) -> Document | None:
-    """One page, from the server or, where it is unchanged, from the cache; None where it is no page of the site."""
-    import httpx
+def facts_of(facts: Mapping[str, Any], path: str) -> Any:
+    """What the indexes say of a page, which they may name by its folder."""
+    return facts.get(path, facts.get(path.removesuffix("index.html")))
 
-    entry = cache / f"{hashlib.sha256(url.encode()).hexdigest()}.json"
-    known = _cached(entry)
-    headers = {"If-None-Match": known.etag} if known and known.etag else {}
+
+def file_answer(site: Site, path: str, known: Fetch | None, limits: SiteLimits) -> Answer:
+    """What a folder gives for a path, as a server would."""
+    folder, url = Path(site.base).resolve(), f"{site.base}{path}"
     try:
-        for _ in range(5):
-            with client.stream("GET", url, headers=headers) as response:
-                if response.has_redirect_location:
-                    url = urldefrag(urljoin(url, response.headers["location"])).url
-                    if not url.startswith(base):
-                        return None
-                    continue
-                if response.status_code == 304 and known:
-                    return known
-                return _received(response, url, base, entry, limits)
-    except httpx.HTTPError as e:
-        raise SourceError(
-            f"{url} can't be read ({type(e).__name__}): check the address and try again", retryable=True
-        ) from e
-    return None
-
-
-def _received(response: httpx.Response, url: str, base: str, entry: Path, limits: SiteLimits) -> Document | None:
-    if response.status_code in {404, 410} and url != base:
-        return None  # a broken link of the site
-    if response.status_code != 200:
-        again = response.status_code >= 500 or response.status_code == 429
-        raise SourceError(f"{url} answered {response.status_code}: check the address", retryable=again, url=url)
-    if "html" not in response.headers.get("content-type", ""):
-        return None
-    data = b""
-    for chunk in response.iter_bytes():
-        data += chunk
-        _check(url, 1, len(data), len(data), limits)
-    path = urlsplit(url).path[len(urlsplit(base).path) :]
-    path = f"{path}index.html" if not path or path.endswith("/") else path
-    document = Document(path, decoded(data), response.headers.get("etag"))
-    part = entry.with_suffix(".part")
-    part.write_text(json.dumps({"path": path, "etag": document.etag, "html": document.html}), encoding="utf-8")
-    part.replace(entry)
-    return document
-
-
-def _cached(entry: Path) -> Document | None:
-    try:
-        known = json.loads(entry.read_text(encoding="utf-8"))
-        return replace(Document("", ""), path=known["path"], html=known["html"], etag=known["etag"])
-    except (OSError, ValueError, KeyError):
-        return None
+        file = (folder / unquote(path)).resolve()
+        file = file / "index.html" if file.is_dir() else file
+        if not file.is_relative_to(folder):
+            return Answer(url, url, None, "refused", "It lies outside the folder")
+        if file.stat().st_size > limits.page_bytes:
+            return Answer(url, url, None, "too-large", f"It has over {limits.page_bytes:,} bytes")
+        data = file.read_bytes()
+    except FileNotFoundError:
+        return Answer(url, url, None, "missing", "There is no such file")
+    except (OSError, ValueError) as error:
+        return Answer(url, url, None, "failed", f"It can't be read: {getattr(error, 'strerror', None) or error}")
+    if known is not None and known.sha256 == sha256_of_bytes(data):
+        return Answer(url, url, None, "unchanged")
+    return Answer(url, url, None, "ok", body=data)

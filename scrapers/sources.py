@@ -15,12 +15,12 @@ from typing import Any, Protocol, runtime_checkable
 
 from registry.errors import ConfigurationError
 from registry.records import Page, Release, Symbol
+from scrapers import documents
 
 GROUP = "driftune.sources"
 
 BUILT_IN: Mapping[str, str] = {
     "pypi": "scrapers.pypi:PyPISource",
-    "sphinx": "scrapers.sphinx:SphinxSource",
 }
 """Name of a source -> where its class is; imported when it is asked for."""
 
@@ -61,8 +61,8 @@ class Source(Protocol):
 
 
 def names() -> list[str]:
-    """The names of all sources that can be asked for, sorted."""
-    return sorted({*BUILT_IN, *(e.name for e in entry_points(group=GROUP))})
+    """The names of all sources that can be asked for, kinds of sites too, sorted."""
+    return sorted({*BUILT_IN, *documents.names(), *(e.name for e in entry_points(group=GROUP))})
 
 
 def get_source(name: str) -> Source:

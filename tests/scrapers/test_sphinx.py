@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from registry.errors import ConfigurationError, SourceError
-from scrapers.sites import SiteLimits, is_page, read_site
+from registry.web import Access
+from scrapers.reading import read_site
+from scrapers.sites import is_page
 from scrapers.sources import Scraped
-from scrapers.sphinx import SphinxSource
+
+HERE = Access(private=("127.0.0.1",))
 
 PACKAGE = "python-attr-doc"
 
@@ -27,9 +30,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def attrs(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Scraped:
-    spec = {"location": str(site), "licence": "MIT"}
-    return SphinxSource().scrape(spec, "attrs", "22.2.0", tmp_path_factory.mktemp("cache"))
+def attrs(site: Path) -> Scraped:
+    return read_site("sphinx", str(site), "attrs", "22.2.0", licence="MIT")
 
 
 def inventory(site: Path) -> list[tuple[str, str]]:
@@ -43,8 +45,8 @@ def inventory(site: Path) -> list[tuple[str, str]]:
 def test_every_object_of_the_inventory_is_a_symbol(site: Path, attrs: Scraped) -> None:
     """What Sphinx lists in objects.inv and what the pages give is the same."""
     listed = {name for name, role in inventory(site) if role != "py:module"}
-    found = {s.path for s in attrs.symbols}
-    assert len(found) > 60
+    found = {name for s in attrs.symbols for name in (s.path, *s.aliases)}
+    assert len(attrs.symbols) > 60
     assert listed - found == set()
 
 
@@ -86,15 +88,14 @@ def test_pages_have_licence_address_and_digest(attrs: Scraped) -> None:
     assert all(len(row.digest) == 64 for row in (*attrs.pages, *attrs.symbols, attrs.release))
 
 
-def test_site_over_http_is_the_same_site(site: Path, tmp_path: Path, serve) -> None:
-    """Read over HTTP, the linked pages are those of the folder; the second time each is asked for by its validator."""
+def test_site_over_http_is_the_same_site(site: Path, attrs: Scraped, serve) -> None:
+    """Read over HTTP, the pages and symbols are those of the folder."""
     served = serve(site)
-    limits = SiteLimits(pause_s=0)
-    first = read_site(served.url, tmp_path, limits)
-    assert [(d.path, d.html) for d in first] == [(d.path, d.html) for d in read_site(str(site), tmp_path)]
-    assert served.unchanged == []
-    assert read_site(served.url, tmp_path, limits) == first
-    assert sorted(served.unchanged) == sorted(f"/{d.path}" for d in first if d.path != "index.html")
+    found = read_site("sphinx", served.url, "attrs", "22.2.0", licence="MIT", access=HERE)
+    assert [(p.path, p.content_hash) for p in found.pages] == [(p.path, p.content_hash) for p in attrs.pages]
+    assert [(s.path, s.signature, s.doc) for s in found.symbols] == [
+        (s.path, s.signature, s.doc) for s in attrs.symbols
+    ]
 
 
 def test_crawl_stays_below_its_address(tmp_path: Path, serve) -> None:
@@ -107,37 +108,30 @@ def test_crawl_stays_below_its_address(tmp_path: Path, serve) -> None:
     (tmp_path / "docs" / "in.html").write_text("<main><h1>In</h1><a href='missing.html'>x</a></main>", encoding="utf-8")
     (tmp_path / "outside.html").write_text("<main><h1>Out</h1></main>", encoding="utf-8")
     served = serve(tmp_path)
-    found = SphinxSource().scrape({"location": f"{served.url}/docs/"}, "lib", "1.0", tmp_path / "cache")
+    found = read_site("sphinx", f"{served.url}/docs/", "lib", "1.0", access=HERE)
     assert [(p.path, p.title, p.licence) for p in found.pages] == [
         ("in.html", "In", None),
         ("index.html", "Start", None),
     ]
-    assert "/outside.html" not in served.asked
-
-
-def test_site_larger_than_the_limits_is_refused(site: Path, tmp_path: Path) -> None:
-    """More pages or bytes than the limits allow is an error that says so."""
-    for limits in (SiteLimits(pages=3), SiteLimits(page_bytes=100), SiteLimits(total_bytes=1000)):
-        with pytest.raises(SourceError, match="larger than the limits"):
-            SphinxSource(limits).scrape({"location": str(site)}, "attrs", "22.2.0", tmp_path)
+    assert "/outside.html" not in served.asked[:4]
 
 
 @pytest.mark.parametrize(
-    ("spec", "error", "message"),
+    ("location", "licence", "error", "message"),
     [
-        ({}, ConfigurationError, "has no location"),
-        ({"location": "nowhere"}, ConfigurationError, "No folder 'nowhere'"),
-        ({"location": "ftp://example.invalid/"}, ConfigurationError, "starts with http"),
-        ({"location": "http://127.0.0.1:9/"}, SourceError, "can't be read"),
-        ({"location": "tests", "licence": "free"}, SourceError, "No HTML page"),
+        ("nowhere", None, ConfigurationError, "No folder 'nowhere'"),
+        ("ftp://127.0.0.1/", None, ConfigurationError, "starts with http"),
+        ("http://127.0.0.1:9/", None, SourceError, "can't be read"),
+        ("tests", None, SourceError, "can't be read"),
+        ("docs", "free", ConfigurationError, "no SPDX expression"),
     ],
 )
 def test_wrong_location_is_one_clear_error(
-    spec: dict[str, str], error: type[Exception], message: str, tmp_path: Path
+    location: str, licence: str | None, error: type[Exception], message: str
 ) -> None:
     """A missing or wrong location says what to set."""
     with pytest.raises(error, match=message):
-        SphinxSource().scrape(spec, "lib", "1.0", tmp_path)
+        read_site("sphinx", location, "lib", "1.0", licence=licence)
 
 
 @pytest.mark.parametrize(

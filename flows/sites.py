@@ -1,0 +1,257 @@
+"""Documentation sites in a run: what is asked, parsed and written, at the cost of what has changed.
+
+What was received (`fetches`, `bodies`) is kept apart from what was made of it. The work of a page is known by its bytes
+and by all that its parse reads; that of the site, its *state*, lists the works of the pages that are there, and names
+what these say (`contents`): what is made further hangs on that, so another theme redoes nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from flows.asking import SETTINGS, asked_how, look
+from flows.guard import Extent, guard_first, guard_release
+from flows.house import House
+from flows.site_pages import Spool, documents, parsed, write
+from registry.domain import SourceSpec
+from registry.errors import ConfigurationError
+from registry.identity import sha256_of, work_key
+from registry.names import SymbolIndex
+from registry.records import Fetch, Release, Symbol, Work
+from scrapers.binding import VERSION, Binding, is_licence_page, licence_in, site_release, stated_licence
+from scrapers.documents import Format, get_format, names
+from scrapers.index import normalised_name, parsed_version
+from scrapers.licences import Licence
+from scrapers.sites import Crawl, Site, facts_of, site_at
+from scrapers.stated import match_version, stated_version
+
+ASKING = (*SETTINGS, "refresh_h", "version_check")
+"""Settings that say how and when a site is asked, not which one it is: they leave the key of its state."""
+
+LOOK = "look@1"
+"""The part that asks a site; its work says when that was done last."""
+
+_SAYING = 20
+"""Pages that are asked for the site's version, when it is read for the first time."""
+
+
+def is_site(source: SourceSpec) -> bool:
+    """Whether a source is a documentation site, not a package or a plug-in's."""
+    return source.kind in names()
+
+
+@dataclass
+class SiteVersion:
+    """One site at one version of its library, in a run.
+
+    Attributes:
+        house: The domain.
+        source: The site, as the domain's file has it.
+        version: The version.
+        key: The work key of its state.
+        inputs: Gives the keys of the sources before it, as they are now; none where it is the first.
+        before: Gives the release and its symbols, as the sources before it gave them; no release where it is the first.
+        other: The same site at the library's other version, if it speaks of that.
+    """
+
+    house: House
+    source: SourceSpec
+    version: str
+    key: str
+    inputs: Callable[[], list[str]]
+    before: Callable[[], tuple[Release | None, list[Symbol]]]
+    other: SiteVersion | None = None
+
+    @cached_property
+    def format(self) -> Format:
+        """How its pages are read."""
+        return get_format(self.source.kind)
+
+    @cached_property
+    def part(self) -> str:
+        """What reads its pages, with its version."""
+        return f"{self.source.kind}@{self.format.version}+bind@{VERSION}"
+
+    @cached_property
+    def site(self) -> Site:
+        """Where it is.
+
+        Raises:
+            ConfigurationError: The domain's file doesn't say, or there is no such folder.
+        """
+        library = self.house.library.name
+        if not self.source.location:
+            raise ConfigurationError(
+                f"Source {self.source.kind!r} of {library} has no location: set it to a folder or a URL"
+            )
+        name = f"{self.source.kind}://{normalised_name(library)}/{parsed_version(self.version)}"
+        return site_at(self.source.location.replace("{version}", self.version), self.source.url, name)
+
+    def state(self) -> Mapping[str, Any] | None:
+        """What was made of it last; None where that is nothing yet."""
+        found = self.house.result(self.key)
+        return found if found is not None and "works" in found else None
+
+    def contents(self) -> str:
+        """Names what its pages say, once they are cleaned; empty where they aren't read yet."""
+        state = self.state()
+        return str(state["contents"]) if state is not None else ""
+
+    def size(self) -> int:
+        """Pages that are known."""
+        state = self.state()
+        return max(1, len(state["works"]) if state is not None else 0)
+
+    def due(self) -> str | None:
+        """Why there is something to do, for a person; None where there isn't."""
+        state = self.state()
+        if state is None:
+            return "not read yet"
+        if state["part"] != self.part:
+            return f"{self.part} is to read it, and {state['part']} has"
+        if state["inputs"] != sha256_of(self.inputs()):
+            return "the sources before it have changed"
+        return self._to_ask(state)
+
+    def _to_ask(self, state: Mapping[str, Any] | None) -> str | None:
+        """Why it is to be asked what it has now."""
+        if state is None or state["asked"] != asked_how(self.source):
+            return "how it is asked has changed"
+        seen = self._looked()
+        if seen is None:
+            return "the last look at it didn't end"
+        at, run = seen
+        hours = (dt.datetime.now(dt.UTC) - at).total_seconds() / 3600
+        if run == self.house.run or hours < (self.source.refresh_h or 0):
+            return None
+        return f"{len(state['works']):,} pages, last asked {at:%Y-%m-%d %H:%M} UTC"
+
+    def _look_key(self) -> str:
+        return work_key([self.key], LOOK, {})
+
+    def _looked(self) -> tuple[dt.datetime, str] | None:
+        """When the site was asked last, and by which run."""
+        query = f"""SELECT "_at", "_run" FROM work WHERE "key" = '{self._look_key()}'"""  # noqa: S608 (hex only)
+        found = self.house.lake.query(query).to_pylist()
+        return (found[0]["_at"], found[0]["_run"]) if found else None
+
+    def run(self) -> int:
+        """Asks the site where that is due, parses what it must, and writes it; how many pages these were."""
+        since, state = time.monotonic(), self.state()
+        ask = self._to_ask(state) is not None
+        licence = self.source.licence or (state["licence"] if state is not None else None)
+        found = look(self.house, self.source, self.site, self.format, licence, ask=ask)
+        with tempfile.TemporaryFile(prefix="driftune-") as file:
+            read = self._made(found, state, Spool(file), since)
+        if ask:
+            self.house.finish("scrape", LOOK, [self._look_key()], [], since, {"site": self.site.address})
+        return read
+
+    def _made(self, found: Crawl, state: Mapping[str, Any] | None, spool: Spool, since: float) -> int:
+        first, known = self.before()
+        licence = self._licence(found, state)
+        release = first or site_release(self.house.library.name, self.version, self.site.address, licence)
+        inputs, facts = sha256_of(self.inputs()), self.format.facts(found.indexes)
+        told = {"release": release.id, "licence": licence.expression, "inputs": inputs}
+        keys = {path: self._page_key(f, facts, told) for path, f in sorted(found.pages.items())}
+        done = self._done(keys.values(), state)
+        left = {path: found.pages[path] for path, key in keys.items() if key not in done}
+        self._check_version(found, left if state is None else {})
+        binding = Binding(self.source.kind, release.id, licence.expression, SymbolIndex(known))
+        spool.take(parsed(self.house, self.site, binding, left, facts))
+        self._guard(state, [key for key in keys.values() if key in done], spool)
+        results = {key: work.result for key, work in done.items()}
+        results |= write(self.house, spool, self.part, keys, left, release.id)
+        said = sorted(str(results[key]["digest"]) for key in keys.values() if results[key]["page"])
+        new = told | {
+            "site": self.site.address, "part": self.part, "asked": asked_how(self.source), "works": [*keys.values()],
+            "contents": sha256_of(said), "evidence": list(licence.evidence), "licence_of": _licence_of(found),
+        }  # fmt: skip
+        if new != state:
+            self.house.finish("scrape", self.part, [self.key], [] if first else [release], since, new)
+        return len(left)
+
+    def _page_key(self, fetch: Fetch, facts: Mapping[str, Any], told: Mapping[str, Any]) -> str:
+        about = {"url": self.site.url(fetch.path), "path": fetch.path, "facts": facts_of(facts, fetch.path)}
+        return work_key([fetch.sha256], self.part, {**told, **about})
+
+    def _done(self, keys: Iterable[str], state: Mapping[str, Any] | None) -> dict[str, Work]:
+        """The works that needn't be done again: of the last state, and where there is none, of a run that was killed.
+
+        A page that is as it was before the last state is read again, so that views show its rows as the current ones.
+        """
+        wanted = set(keys) if state is None else set(keys).intersection(state["works"])
+        return {w.key: w for w in self.house.lake.read(Work, '"key" IN (SELECT unnest($k))', {"k": sorted(wanted)})}
+
+    def _check_version(self, found: Crawl, pages: Mapping[str, Fetch]) -> None:
+        """Holds what the site says of its version against the one that is asked for.
+
+        Raises:
+            ConfigurationError: Its pages are another version's.
+        """
+        if self.source.version_check is False:
+            return
+        some = dict(itertools.islice(pages.items(), _SAYING))
+        texts = [job.document for job in documents(self.house, self.site, some, {})]
+        said = match_version(stated_version(found.indexes, texts, self.site.address), self.version)
+        if said.outcome == "differs":
+            raise ConfigurationError(f"{self.site.address} is of another version. {said.detail}")
+
+    def _licence(self, found: Crawl, state: Mapping[str, Any] | None) -> Licence:
+        """The site's licence: what the domain states, else what its own licence page gives the text of."""
+        if self.source.licence:
+            return stated_licence(self.source.licence)
+        if state is not None and (state["licence_of"], state["part"]) == (_licence_of(found), self.part):
+            return Licence(state["licence"], tuple(state["evidence"]))
+        pages = {path: f for path, f in sorted(found.pages.items()) if is_licence_page(path)}
+        plain = Binding(self.source.kind, "", None, SymbolIndex(()))
+        return licence_in(parsed(self.house, self.site, plain, pages, self.format.facts(found.indexes)))
+
+    def _guard(self, state: Mapping[str, Any] | None, kept: Sequence[str], spool: Spool) -> None:
+        """Compares the site with what it was; when it is new, with its other version, or looks at it by itself."""
+        name = f"{self.house.library.name} {self.version}"
+        if state is None:
+            return self._guard_new(name, _sum(self.extent(kept), spool.extent))
+        if len(spool) or len(kept) < len(state["works"]):
+            new = _sum(self.extent(kept), spool.extent)
+            known = self.before()[1]
+            guard_release(self.house, f"{name} since it was read last", self.extent(state["works"]), new, known)
+        return None
+
+    def _guard_new(self, name: str, found: Extent) -> None:
+        other = self.other.state() if self.other else None
+        if self.other is None or other is None:
+            if not self.inputs():
+                guard_first(self.house, name, found)
+            return
+        versions = self.house.library.versions
+        held = self.other.extent(other["works"])
+        latest = self.version == versions[1]
+        old, new = (held, found) if latest else (found, held)
+        known = (self if latest else self.other).before()[1]
+        guard_release(self.house, f"{self.house.library.name} {' -> '.join(versions)}", old, new, known)
+
+    def extent(self, works: Sequence[str]) -> Extent:
+        """How much the pages of these works are."""
+        lake = self.house.lake
+        if not works:
+            return Extent((), 0)
+        found = lake.read(Work, '"key" IN (SELECT unnest($k))', {"k": list(works)})
+        names = Extent.of((), lake.read(Symbol, pages_of=works)).symbols
+        return Extent(names, sum(int(work.result["characters"]) for work in found))
+
+
+def _sum(one: Extent, other: Extent) -> Extent:
+    return Extent((*one.symbols, *other.symbols), one.characters + other.characters)
+
+
+def _licence_of(found: Crawl) -> list[str]:
+    """Names what the licence is looked for in."""
+    return [fetch.sha256 for path, fetch in sorted(found.pages.items()) if is_licence_page(path)]
