@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.doctor import Finding, clashes, findings, show_findings
+from flows.doctor import Finding, clashes, domains_here, findings, show_findings
 from registry.settings import Settings
 
 
@@ -98,3 +98,20 @@ def test_looking_leaves_nothing_behind(tmp_path: Path) -> None:
     """Looking writes nothing, not even the home folder."""
     findings(Settings(home=tmp_path / "home"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_login_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a domain that reads behind a login, the variable that isn't set is broken; set, it is ok and not shown."""
+    (tmp_path / "domains").mkdir()
+    source = 'index = "https://packages.example/simple/"\ncredentials = "env:OUR_TOKEN"'
+    text = f'[[library]]\nname = "lib"\nversions = ["1", "2"]\n[[library.source]]\n{source}\n'
+    (tmp_path / "domains" / "lib.toml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OUR_TOKEN", raising=False)
+    (missing,) = domains_here(Settings(home=tmp_path))
+    assert (missing.part, missing.level) == ("login: lib", "broken")
+    assert "OUR_TOKEN" in missing.advice
+    monkeypatch.setenv("OUR_TOKEN", "s3cr3t-4711")
+    (there,) = domains_here(Settings(home=tmp_path))
+    assert there.level == "ok"
+    assert "s3cr3t" not in str(there)
