@@ -86,6 +86,7 @@ def run_stage(reference: str, command: str, *, accept_removals: bool = False) ->
     from flows.evaluation import decision_of
     from flows.preflight import check
     from flows.progress import progress
+    from flows.scraping import site_warnings
     from flows.stages import COMMANDS, STAGES, decision, workload_decisions
     from flows.tracking import end, remember
 
@@ -101,6 +102,8 @@ def run_stage(reference: str, command: str, *, accept_removals: bool = False) ->
                 end(house)
     if house.tracked is not None:
         print(f"{house.library.name} {house.tracked.line()}")
+    for warning in site_warnings(house) if command == "scrape" else ():
+        print(warning)
     print(f"{house.domain.name}: {command} " + (f"did {done} batches" if done else "had nothing to do"))
     if command in ("evaluate", "publish"):
         found = decision(house) if command == "publish" else decision_of(house)

@@ -150,6 +150,11 @@ def sites(house: House) -> list[SiteVersion]:
     ]
 
 
+def site_warnings(house: House) -> list[str]:
+    """What a person should know of the versions that the domain's sites say they are of."""
+    return [told for told in (site.warning() for site in sites(house)) if told]
+
+
 def indexed(house: House, release: Release) -> SymbolIndex:
     """The symbols of a release, as everything names them that works on the domain."""
     return house.kept(("index", release.id), lambda: SymbolIndex(symbols(house, release), house.library.private))

@@ -30,7 +30,7 @@ from scrapers.documents import Format, get_format, names
 from scrapers.index import normalised_name, parsed_version
 from scrapers.licences import Licence
 from scrapers.sites import Crawl, Site, facts_of, site_at
-from scrapers.stated import match_version, stated_version
+from scrapers.stated import DIFFERS, UNKNOWN, match_version, stated_version
 
 ASKING = (*SETTINGS, "refresh_h", "version_check")
 """Settings that say how and when a site is asked, not which one it is: they leave the key of its state."""
@@ -39,7 +39,7 @@ LOOK = "look@1"
 """The part that asks a site; its work says when that was done last."""
 
 _SAYING = 20
-"""Pages that are asked for the site's version, when it is read for the first time."""
+"""Pages among the new ones that are asked for the site's version."""
 
 
 def is_site(source: SourceSpec) -> bool:
@@ -118,6 +118,9 @@ class SiteVersion:
             return f"{self.part} is to read it, and {state['part']} has"
         if state["inputs"] != sha256_of(self.inputs()):
             return "the sources before it have changed"
+        version = state.get("version", {})
+        if version.get("outcome") == DIFFERS and version["taken"] != (self.source.version_check is False):
+            return "version_check has changed"
         return self._to_ask(state)
 
     def _to_ask(self, state: Mapping[str, Any] | None) -> str | None:
@@ -163,7 +166,9 @@ class SiteVersion:
         keys = {path: self._page_key(f, facts, told) for path, f in sorted(found.pages.items())}
         done = self._done(keys.values(), state)
         left = {path: found.pages[path] for path, key in keys.items() if key not in done}
-        self._check_version(found, left if state is None else {})
+        version = self._version(found, left, state)
+        if version["outcome"] == DIFFERS and not version["taken"]:
+            return self._left_out(first, state, {**told, "version": version}, since)
         binding = Binding(self.source.kind, release.id, licence.expression, SymbolIndex(known))
         spool.take(parsed(self.house, self.site, binding, left, facts))
         self._guard(state, [key for key in keys.values() if key in done], spool)
@@ -173,6 +178,7 @@ class SiteVersion:
         new = told | {
             "site": self.site.address, "part": self.part, "asked": asked_how(self.source), "works": [*keys.values()],
             "contents": sha256_of(said), "evidence": list(licence.evidence), "licence_of": _licence_of(found),
+            "version": version,
         }  # fmt: skip
         if new != state:
             self.house.finish("scrape", self.part, [self.key], [] if first else [release], since, new)
@@ -190,19 +196,47 @@ class SiteVersion:
         wanted = set(keys) if state is None else set(keys).intersection(state["works"])
         return {w.key: w for w in self.house.lake.read(Work, '"key" IN (SELECT unnest($k))', {"k": sorted(wanted)})}
 
-    def _check_version(self, found: Crawl, pages: Mapping[str, Fetch]) -> None:
-        """Holds what the site says of its version against the one that is asked for.
-
-        Raises:
-            ConfigurationError: Its pages are another version's.
-        """
-        if self.source.version_check is False:
-            return
+    def _version(self, found: Crawl, pages: Mapping[str, Fetch], state: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        """What the site says of its version, held against the one that is asked for, and whether that matters."""
         some = dict(itertools.islice(pages.items(), _SAYING))
         texts = [job.document for job in documents(self.house, self.site, some, {})]
         said = match_version(stated_version(found.indexes, texts, self.site.address), self.version)
-        if said.outcome == "differs":
-            raise ConfigurationError(f"{self.site.address} is of another version. {said.detail}")
+        told: dict[str, Any] = {
+            "outcome": said.outcome,
+            "detail": said.detail,
+            "taken": self.source.version_check is False,
+        }
+        known = state.get("version", told) if state is not None else told
+        # Few pages may say nothing, where all of them did: what they said then still holds.
+        return {**known, "taken": told["taken"]} if said.outcome == UNKNOWN else told
+
+    def _left_out(
+        self, first: Release | None, state: Mapping[str, Any] | None, told: Mapping[str, Any], since: float
+    ) -> int:
+        """Takes none of the site's pages, as they are another version's; what there was of the right one stays.
+
+        Raises:
+            ConfigurationError: There is nothing else that the release could be read from.
+        """
+        known = state if state is not None and not _is_wrong(state) else None
+        if first is None and known is None:
+            raise ConfigurationError(f"{self.site.address} is of another version. {told['version']['detail']}")
+        none = {"works": [], "contents": sha256_of([]), "evidence": [], "licence_of": [], **told}
+        now = {"site": self.site.address, "part": self.part, "asked": asked_how(self.source)}
+        new = {**(known or none), **now, "inputs": told["inputs"], "version": told["version"]}
+        if new != state:
+            self.house.finish("scrape", self.part, [self.key], [], since, new)
+        return 0
+
+    def warning(self) -> str:
+        """What a person should know of the version that the site says it is of; empty where that is the right one."""
+        version = (self.state() or {}).get("version", {})
+        where, outcome = f"{self.house.library.name} {self.version}, {self.source.kind}", version.get("outcome")
+        if outcome == DIFFERS and not version["taken"]:
+            return f"Not read: {self.site.address} ({where}). {version['detail']}"
+        if outcome == DIFFERS:
+            return f"Read all the same, as version_check is false: {self.site.address} ({where}). {version['detail']}"
+        return f"Read: {self.site.address} ({where}). {version['detail']}" if outcome == UNKNOWN else ""
 
     def _licence(self, found: Crawl, state: Mapping[str, Any] | None) -> Licence:
         """The site's licence: what the domain states, else what its own licence page gives the text of."""
@@ -217,7 +251,7 @@ class SiteVersion:
     def _guard(self, state: Mapping[str, Any] | None, kept: Sequence[str], spool: Spool) -> None:
         """Compares the site with what it was; when it is new, with its other version, or looks at it by itself."""
         name = f"{self.house.library.name} {self.version}"
-        if state is None:
+        if state is None or not state["works"]:
             return self._guard_new(name, _sum(self.extent(kept), spool.extent))
         if len(spool) or len(kept) < len(state["works"]):
             new = _sum(self.extent(kept), spool.extent)
@@ -227,7 +261,7 @@ class SiteVersion:
 
     def _guard_new(self, name: str, found: Extent) -> None:
         other = self.other.state() if self.other else None
-        if self.other is None or other is None:
+        if self.other is None or other is None or not other["works"]:
             if not self.inputs():
                 guard_first(self.house, name, found)
             return
@@ -250,6 +284,12 @@ class SiteVersion:
 
 def _sum(one: Extent, other: Extent) -> Extent:
     return Extent((*one.symbols, *other.symbols), one.characters + other.characters)
+
+
+def _is_wrong(state: Mapping[str, Any]) -> bool:
+    """Whether pages were taken that are another version's."""
+    version = state.get("version", {})
+    return version.get("outcome") == DIFFERS and bool(version["taken"])
 
 
 def _licence_of(found: Crawl) -> list[str]:

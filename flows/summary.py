@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from flows.promotion import PROMOTED, last_promotion
 from flows.render import diff, grid, interval, signed
+from flows.scraping import site_warnings
 from flows.status import FUNNEL
 from flows.tracking import standings
 from registry.records import ARMS
@@ -116,6 +117,8 @@ def show_summary(house: House, *, changed: bool = True, output: TextIO | None = 
     if house.tracked is not None:
         line = standings(house.lake)[house.owner].line()
         console.print(_line(f"{house.library.name} {line}" + (f"; {house.tracked.note}" if house.tracked.note else "")))
+    for warning in site_warnings(house):
+        console.print(_warned(warning))
     registry = house.settings.registry_path
     summary = read_summary(house.lake, house.domain.name, house.library.versions, registry, changed=changed)
     for part in summary_parts(summary):
@@ -153,6 +156,12 @@ def _bold(text: str) -> Text:
     from rich.text import Text
 
     return Text(text, "bold")
+
+
+def _warned(text: str) -> Text:
+    from rich.text import Text
+
+    return Text(text, "yellow", overflow="fold")
 
 
 def _line(text: str) -> Text:

@@ -320,7 +320,7 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "sites": (
         """
-        SELECT s.domain, s.site, s.release, s.pages,
+        SELECT s.domain, s.site, s.release, s.pages, s.version, s.said,
                count(*) FILTER (f.outcome = 'ok' AND f.fault IS NULL AND f."_at" >= l.since) AS changed,
                count(*) FILTER (f.outcome = 'ok' AND f.fault IS NULL AND f."_at" < l.since) AS unchanged,
                count(*) FILTER (f.outcome = 'missing') AS missing,
@@ -328,20 +328,24 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
                max(l.asked) AS asked
         FROM (
             SELECT domain, result ->> '$.site' AS site, result ->> '$.release' AS release,
-                   json_array_length(result, '$.works')::BIGINT AS pages
+                   json_array_length(result, '$.works')::BIGINT AS pages,
+                   result ->> '$.version.outcome' AS version, result ->> '$.version.detail' AS said
             FROM work WHERE stage = 'scrape' AND json_exists(result, '$.works')
         ) s LEFT JOIN (
             SELECT domain, result ->> '$.site' AS site, max("_at") AS asked, max("_at" - to_seconds(seconds)) AS since
             FROM work WHERE stage = 'scrape' AND part LIKE 'look@%' GROUP BY ALL
         ) l ON l.domain = s.domain AND l.site = s.site
         LEFT JOIN fetches f ON f.site = s.site
-        GROUP BY s.domain, s.site, s.release, s.pages ORDER BY s.domain, s.site, s.release
+        GROUP BY ALL ORDER BY s.domain, s.site, s.release
         """,
         {
             "domain": "Domain",
             "site": "Address that the pages of a documentation site lie below",
             "release": "Id of the release that they are of",
             "pages": "Pages that there are now",
+            "version": "Whether it says that it is of the version it is read for: agrees, unknown; differs: its pages"
+            " are left out, unless version_check is false",
+            "said": "What it says, in a sentence",
             "changed": "Addresses that gave something else, or for the first time, when the site was asked last",
             "unchanged": "Addresses that are as they were",
             "missing": "Addresses that are named or linked, and where nothing is",

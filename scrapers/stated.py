@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 from packaging.version import InvalidVersion, Version
@@ -28,6 +28,8 @@ INDEXES = ("objects.inv", "_static/documentation_options.js", "_static/switcher.
 
 WORDS = frozenset({"stable", "latest", "current", "dev", "devel", "development", "main", "master", "nightly", "head"})
 """What addresses say in place of a version."""
+
+AGREES, DIFFERS, UNKNOWN = "agrees", "differs", "unknown"
 
 _PAGES, _HEAD, _JSON, _LONG = 20, 1 << 16, 1 << 20, 40
 """Pages looked at; characters of each; bytes of a switcher; characters of a version."""
@@ -66,7 +68,7 @@ class Match:
         detail: One line for a person.
     """
 
-    outcome: Literal["agrees", "differs", "unknown"]
+    outcome: str
     detail: str
 
 
@@ -102,13 +104,13 @@ def match_version(stated: Stated, wanted: str) -> Match:
     """
     if stated.version is None:
         told = f"its address says {stated.word}, not which version that is" if stated.word else "it doesn't say"
-        return Match("unknown", f"Whether the site documents {wanted} isn't known: {told}")
+        return Match(UNKNOWN, f"Whether the site documents {wanted} isn't known: {told}")
     where = next(row["source"] for row in stated.evidence)
     asked, said = Version(wanted), Version(stated.version)
     if _plain(asked) == _plain(said) or _is_line_of(said, asked):
-        return Match("agrees", f"The site says that it documents {stated.version} ({where})")
+        return Match(AGREES, f"The site says that it documents {stated.version} ({where})")
     return Match(
-        "differs",
+        DIFFERS,
         f"Asked for {wanted}, the site says {stated.version} ({where}): many sites show only the latest. Name the "
         'address of that version (location = "…/{version}/"), or set version_check = false',
     )
