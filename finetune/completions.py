@@ -78,27 +78,37 @@ def replay(files: Iterable[SourceFile], count: int, rng: random.Random) -> list[
     return [Completion("", piece) for piece in rng.sample(pieces, min(count, len(pieces)))]
 
 
-def encoded(rows: Iterable[Learned], tokenizer: Any, max_tokens: int) -> list[Row]:
+def encoded(rows: Iterable[Learned], tokenizer: Any, max_tokens: int, *, any_kind: bool = False) -> list[Row]:
     """Token ids, and labels of what is learned alone.
 
     A row that can't be cut and is too long gives its place to one of its kind that isn't.
 
+    Args:
+        rows: What is learned.
+        tokenizer: The base's tokenizer.
+        max_tokens: Tokens of a row.
+        any_kind: Where all rows of a kind are too long, those of others take their places.
+
     Raises:
-        ConfigurationError: All rows of a kind are too long.
+        ConfigurationError: All rows of a kind are too long, or, with `any_kind`, all rows.
     """
     asked = list(rows)
-    found = _whole(asked, [row.encode(tokenizer, max_tokens) for row in asked], max_tokens)
+    found = _whole(asked, [row.encode(tokenizer, max_tokens) for row in asked], max_tokens, any_kind=any_kind)
     return [{"input_ids": [*e.prefix, *e.text], "labels": [-100] * len(e.prefix) + list(e.text)} for e in found]
 
 
-def _whole(rows: Sequence[Learned], found: Sequence[Encoded], max_tokens: int) -> Iterator[Encoded]:
+def _whole(rows: Sequence[Learned], found: Sequence[Encoded], max_tokens: int, *, any_kind: bool) -> Iterator[Encoded]:
     lengths: dict[str, list[int]] = {}
     fitting: dict[str, list[Encoded]] = {}
     for row, one in zip(rows, found, strict=True):
         lengths.setdefault(row.kind, []).append(length := len(one.prefix) + len(one.text))
         if length <= max_tokens:
             fitting.setdefault(row.kind, []).append(one)
-    for kind in lengths.keys() - fitting.keys():
+    others = [one for kind in sorted(fitting) for one in fitting[kind]] if any_kind else []
+    for kind in sorted(lengths.keys() - fitting.keys()):
+        if others:
+            fitting[kind] = others
+            continue
         raise ConfigurationError(
             f"No {kind} row fits into max_tokens = {max_tokens} of [train.sft]: the shortest takes {min(lengths[kind])}"
         )

@@ -7,7 +7,9 @@
 3. it isn't behind `base+docs`: its mean is above that arm's, and the lower end of the difference above minus `margin`
    (not asked where docs don't help that base, which must have had them in front of half of its prompts);
 4. general code got worse by no more than `general_limit`;
-5. on families that nothing was trained on (`symbol`) the goal metric fell by no more than `unseen_limit`, and didn't
+5. answers to held-out rows of other kinds (programs, mended bugs, edits …) got less likely by no more than `rows_limit`
+   (not asked where none are scored);
+6. on families that nothing was trained on (`symbol`) the goal metric fell by no more than `unseen_limit`, and didn't
    surely fall (not asked where they are too few to tell: under `intervals.FEWEST`).
 
 All conditions must hold at once, so that no correction for several of them is due: each can only say no. What 2 to 4
@@ -25,10 +27,13 @@ from dataclasses import dataclass
 from finetune import intervals
 from finetune.evaluation import sign
 from finetune.intervals import Estimate
+from finetune.row_metrics import BITS
 from registry.domain import GateSpec
 from registry.records import Score
 
 PUBLISH, REJECTED, UNDECIDED = "publish", "rejected", "undecided"
+SPLITS = ("context", "symbol")
+"""What is held out and tuning doesn't see."""
 SHOWN = 0.5
 """Of fewer families' prompts, docs stood in front of too few to be a rival."""
 
@@ -81,12 +86,17 @@ def decide(scores: Iterable[Score], settings: GateSpec, *, previous_decisions: i
         faults.append("the base with the docs in its prompt does as well")
     if not general <= settings.general_limit:  # no number neither
         faults.append("general code got too much worse")
+    others = rows_regression(rows)
+    if others is not None and not others <= settings.rows_limit:
+        faults.append("rows of other kinds got too much worse")
+    told = "" if others is None else f"rows of other kinds {others:+.1%} (limit {settings.rows_limit:+.0%}); "
     unseen, unseen_holds = _on_unseen(rows, settings)
     if not unseen_holds:
         faults.append("families that nothing was trained on got worse")
     facts = (
         f"{settings.metric} on {settings.split} {describe(gain)}; on families never trained on: {unseen}; "
-        f"general code {general:+.1%} bits per byte (limit {settings.general_limit:+.0%}); base+docs: {docs}"
+        f"general code {general:+.1%} bits per byte (limit {settings.general_limit:+.0%}); "
+        f"{told}base+docs: {docs}"
     )
     if previous_decisions:
         facts += f"; decision {previous_decisions + 1} on this held-out set, at {alpha:.4g} a side"
@@ -101,6 +111,20 @@ def general_regression(scores: Iterable[Score]) -> float | None:
     base = intervals.arm(rows, arm="base", split="general", metric="bits")
     adapter = intervals.arm(rows, arm="adapter", split="general", metric="bits")
     return None if base is None or adapter is None else adapter.value / base.value - 1
+
+
+def rows_regression(scores: Iterable[Score]) -> float | None:
+    """The share by which bits per byte of answers grew, over the kinds of rows on held-out splits; null for none.
+
+    Each kind counts the same on each split, however many rows it has there.
+    """
+    rows = list(scores)
+    means = {
+        name: [intervals.arm(rows, arm=name, split=split, metric=metric) for split in SPLITS for metric in BITS]
+        for name in ("base", "adapter")
+    }
+    both = [(base, own) for base, own in zip(means["base"], means["adapter"], strict=True) if base and own]
+    return sum(own.value for _, own in both) / sum(base.value for base, _ in both) - 1 if both else None
 
 
 def describe(gain: Estimate) -> str:

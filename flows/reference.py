@@ -57,7 +57,9 @@ def _of_train(kind: type[Settings]) -> Iterator[str]:
     """The section of a table below `[train]`, and of those within it."""
     defaults = {f.name: f.default for f in dataclasses.fields(kind)}
     inner = {name: default for name, default in defaults.items() if isinstance(default, Settings)}
-    yield _section(f"`[train.{kind.TABLE}]`", kind, defaults | {name: {} for name in inner})
+    yield _section(
+        f"`[train.{kind.TABLE}]`", kind, defaults | {n: dataclasses.asdict(given) for n, given in inner.items()}
+    )
     for default in inner.values():
         yield from _of_train(type(default))
 
@@ -91,6 +93,8 @@ def _toml(value: Any) -> str:
     listed = isinstance(value, tuple)
     if value is None or (listed and any(isinstance(one, domain.Section) for one in value)):
         return ""
+    if isinstance(value, dict) and value:
+        return f"`{{ {', '.join(f'{name} = {json.dumps(one)}' for name, one in value.items() if one)} }}`"
     return f"`{json.dumps(list(value) if listed else value)}`"
 
 

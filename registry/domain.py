@@ -321,13 +321,14 @@ class GateSpec(Section):
         margin: By how much it may fall short of the base with docs at the interval's lower end.
         general_limit: Share by which general code may get worse (0.10 is 10%).
         unseen_limit: By how much the goal metric may fall on families that nothing was trained on (`symbol`).
+        rows_limit: Share by which bits per byte of answers to held-out rows of other kinds may grow.
         window: Tokens of docs, prompt and call together, in every arm; 0 for as many as the base takes, up to 2,048.
         docs: Pieces of documentation in a prompt at most, in the arms with docs.
         pages: Whether paragraphs of guides and changelogs are among these, beside signatures and docstrings.
         tasks: File of tasks (as for `driftune evaluate --tasks`), from the current folder, that `stable` hangs on: it
             moves only to what passes as many of them as what it holds, or as the base where it holds none.
         tasks_margin: The share of these tasks by which it may pass fewer.
-        rows: Held-out rows of each other kind than call sites that are scored, of each split: shown, not decided on.
+        rows: Held-out rows of each other kind than call sites that are scored, of each split.
         written: How many of these models write answers to, of each kind, in `context` and in `symbol`; `auto` is 16
             with a base of 100 million parameters or more, else none.
     """
@@ -339,6 +340,7 @@ class GateSpec(Section):
     margin: float = Field(default=0.05, ge=0)
     general_limit: float = Field(default=0.10, gt=0)
     unseen_limit: float = Field(default=0.05, ge=0)
+    rows_limit: float = Field(default=0.05, ge=0)
     window: int = 0
     docs: int = Field(default=2, ge=1)
     pages: bool = False

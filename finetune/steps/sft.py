@@ -71,6 +71,10 @@ class Mix(Settings):
         return {kind: str(share) for kind, share in self.shares.items()}
 
 
+MIX = Mix(doc=0.08, test=0.14, drift=0.03, edit=0.07, bug=0.1, syntax=0.03, locate=0.03)
+"""The mix where a domain says none: kinds of which a snapshot has no rows, or none short enough, are left out."""
+
+
 @dataclass(frozen=True)
 class SftSettings(StepSettings):
     """Supervised fine-tuning.
@@ -86,9 +90,11 @@ class SftSettings(StepSettings):
 
     TABLE: ClassVar[str] = "sft"
     SHARES: ClassVar[frozenset[str]] = frozenset({"replay", "docs"})
+    steps: int = 250
+    max_tokens: int = 256
     replay: float = 0.15
     packed: bool = False
-    mix: Mix = Mix()
+    mix: Mix = MIX
     docs: float = 0.0
     curriculum: bool = False
 
@@ -134,8 +140,11 @@ def rows(
     """
     lookup = lookup or Lookup()
     rng = random.Random(seed)
-    total, general, counts = settings.batch * settings.steps, *_counts(settings)
     pool = list(examples)
+    if settings.mix == MIX:
+        there = {example.kind for example in pool}
+        settings = replace(settings, mix=Mix(**{k: share for k, share in MIX.shares.items() if k in there}))
+    total, general, counts = settings.batch * settings.steps, *_counts(settings)
     most = max(counts, key=lambda kind: counts[kind])
     picked = {kind: scheduled(_of(kind, pool), count, rng, _row(kind)) for kind, count in counts.items()}
     code = replay(files, general, rng)
@@ -211,7 +220,7 @@ def _easy_first(drawn: Sequence[Example], tasks: Sequence[Task], code: Sequence[
 
 
 def _encode(found: Sequence[Task], tokenizer: Any, settings: SftSettings, seed: int) -> list[Row]:
-    made = completions.encoded(found, tokenizer, settings.max_tokens)
+    made = completions.encoded(found, tokenizer, settings.max_tokens, any_kind=settings.mix == MIX)
     return [made[place] for place in batched([completions.tokens(row) for row in made], settings.batch, seed)]
 
 

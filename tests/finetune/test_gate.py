@@ -57,6 +57,24 @@ def _score(arm: str, split: str, metric: str, item: str, family: str, value: flo
     return Score(run="run", arm=arm, split=split, metric=metric, item=item, family=family, value=value)
 
 
+@pytest.mark.parametrize(
+    ("worse", "outcome"),
+    [({"bug": 0.1, "doc": -0.02}, PUBLISH), ({"bug": 0.1, "doc": 0.03}, REJECTED), ({"bug": math.nan}, REJECTED)],
+)
+def test_rows_of_other_kinds_may_not_get_much_worse(worse: dict[str, float], outcome: str) -> None:
+    """Each kind counts the same, however many rows it has; where none is scored, nothing is asked."""
+    rows = scores()
+    for kind, count in (("bug", 3), ("doc", 30)):
+        for number in range(count if kind in worse else 0):
+            for arm, value in (("base", 2.0), ("adapter", 2.0 * (1 + worse[kind]))):
+                rows.append(_score(arm, "symbol", f"bits_{kind}", f"{kind}{number}", f"r{number}", value))
+    decision = gate.decide(rows, SETTINGS)
+    assert decision.outcome == outcome
+    assert ("rows of other kinds got too much worse" in decision.reason) == (outcome == REJECTED)
+    assert "(limit +5%); base+docs" in decision.reason
+    assert "of other kinds" not in gate.decide(scores(), SETTINGS).reason
+
+
 def test_sure_gain_is_published_and_the_reason_says_what_was_not_measured() -> None:
     """A gain with its interval above zero, at little harm, is published."""
     decision = gate.decide(scores(), SETTINGS)

@@ -189,14 +189,29 @@ def test_shares_that_can_not_be_are_the_users_error(given: dict[str, Any], said:
         Chain.of({**SMALL, "sft": given})
 
 
+def test_the_default_mix_takes_what_there_is() -> None:
+    """Kinds without rows, or with none short enough, leave their places to others; a mix that is told doesn't."""
+    rows = proven()
+    there = [e for e in rows.examples if e.kind in ("doc", "bug")]
+    found = sft.rows([*sites(4, 4), *there], general(), settings(), 0, rows.lookup)
+    kinds = Counter("general" if isinstance(row, Completion) and not row.prompt else row.kind for row in found)
+    assert kinds == {"calls": 67, "doc": 8, "bug": 10, "general": 15}
+    long = [Request("bug", "Fix it", "x" * 400), Request("doc", "Write it", "y = 1")]
+    short, taken = completions.encoded(long, pieces_of(["x"]), 100, any_kind=True)
+    assert short == taken
+    with pytest.raises(ConfigurationError, match="No bug row fits into max_tokens = 100"):
+        completions.encoded(long, pieces_of(["x"]), 100)
+
+
 def test_shares_of_nothing_make_no_other_training() -> None:
-    """A mix that is written out as none is the default; one that is something is remembered without floats."""
+    """A setting that is written out at its default is none; a mix that is something is remembered without floats."""
 
     def chain(**given: Any) -> Chain:
         return Chain.of({"recipe": ["sft"], "sft": given})
 
-    assert chain(mix={"bug": 0}, docs=0, curriculum=False).changed() == {"recipe": ["sft"]}
+    assert chain(mix=sft.MIX.shares, docs=0, curriculum=False).changed() == {"recipe": ["sft"]}
     assert chain(mix={"bug": 0.1, "fim": 0}).changed()["sft"] == {"mix": {"bug": "0.1"}}
+    assert chain(mix={}).changed()["sft"] == {"mix": {}}
     assert [chain(docs=share).reads_docs for share in (0.0, 0.1)] == [False, True]
 
 

@@ -307,9 +307,9 @@ def test_rows_of_every_kind_and_docs_are_trained_on(house: House, monkeypatch: p
     seen: list[Any] = []
     encoded = completions.encoded
 
-    def seeing(tasks: Any, tokenizer: Any, max_tokens: int) -> Any:
+    def seeing(tasks: Any, *others: Any, **settings: Any) -> Any:
         seen.extend(tasks)
-        return encoded(tasks, tokenizer, max_tokens)
+        return encoded(tasks, *others, **settings)
 
     monkeypatch.setattr(completions, "encoded", seeing)
     mixed = with_sft(house, batch=8, steps=1, max_tokens=200, mix={"bug": 0.25, "edit": 0.25}, docs=1.0)
