@@ -141,6 +141,7 @@ def show_plan(reference: str, *, as_json: bool) -> None:
     from flows.continuing import current, newest, told_start
     from flows.evaluation import told_written
     from flows.promotion import told_tasks
+    from flows.scraping import sites
     from flows.tracking import last_cost, told_cost
 
     house = open_house(reference, moving=True)
@@ -155,6 +156,9 @@ def show_plan(reference: str, *, as_json: bool) -> None:
     more["promote"] = {"tasks": tasks[own]}
     if house.tracked is not None:
         more["scrape"] = {"versions": house.library.versions, "tracked": house.tracked.line()}
+    asked = [f"{site.site.address} ({site.version}) {site.plan()}" for site in sites(house)]
+    if asked:
+        more.setdefault("scrape", {})["sites"] = asked
     if as_json:
         print(json.dumps([row | more.get(row["stage"], {}) for row in rows]))
         return
@@ -168,6 +172,8 @@ def show_plan(reference: str, *, as_json: bool) -> None:
     if house.tracked is not None:
         print(f"{house.library.name} {house.tracked.line()}")
         print(told_cost(last_cost(house)))
+    for line in asked:
+        print(line)
     for name, told in bases.items():
         which = f" of {name}" if len(bases) > 1 else ""
         print(f"The base{which}: {told['base']}, {told['loading']}; trained {told['start']}")

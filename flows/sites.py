@@ -123,6 +123,16 @@ class SiteVersion:
             return "version_check has changed"
         return self._to_ask(state)
 
+    def plan(self) -> str:
+        """What a run would do with it now, and why, for a person; nothing is asked for that."""
+        state, why = self.state(), self.due()
+        if state is None or why is None:
+            return "is asked for all of its pages: not read yet" if state is None else "is left alone: asked lately"
+        to_ask, count = self._to_ask(state), f"{len(state['works']):,} pages"
+        if why == to_ask:
+            return f"is asked what has changed of {count}, and that is parsed: {why}"
+        return f"has {count} that are parsed again{', and is asked what has changed' if to_ask else ''}: {why}"
+
     def _to_ask(self, state: Mapping[str, Any] | None) -> str | None:
         """Why it is to be asked what it has now."""
         if state is None or state["asked"] != asked_how(self.source):
@@ -134,7 +144,7 @@ class SiteVersion:
         hours = (dt.datetime.now(dt.UTC) - at).total_seconds() / 3600
         if run == self.house.run or hours < (self.source.refresh_h or 0):
             return None
-        return f"{len(state['works']):,} pages, last asked {at:%Y-%m-%d %H:%M} UTC"
+        return f"last asked {at:%Y-%m-%d %H:%M} UTC"
 
     def _look_key(self) -> str:
         return work_key([self.key], LOOK, {})
