@@ -146,8 +146,8 @@ class Fetch(Record):
     url: str = key("Address that was asked for; of a file in a folder, where it is published")
     path: str = column("Where it led, within the site", default="")
     outcome: str = column(
-        "ok missing refused forbidden too-large too-slow too-many-redirects failed, not-html, outside (it led off the"
-        " site), too-many (what a limit left out)"
+        "ok missing refused forbidden too-large too-slow too-many-redirects failed, not-html, broken (an index),"
+        " outside (it led off the site), too-many (what the limits left out)"
     )
     detail: str = column("What went wrong, in a sentence", default="", volatile=True)
     status: int | None = column("HTTP status, null where there was no response", default=None)

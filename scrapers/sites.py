@@ -35,8 +35,6 @@ _PAGE_SUFFIXES = {"", ".html", ".htm"}
 _FILE_SUFFIXES = (".html", ".htm", ".txt", ".md", ".xml", ".json", ".inv")
 _TEXTUAL = ("text/", "html", "xml", "json", "markdown", "octet-stream")
 _IN_FLIGHT = 8
-_GIVING_UP = 20
-"""Addresses in a row that give nothing: then the site is taken to be down, and nothing more is asked."""
 _GOOD = ("ok", "unchanged")
 _GONE = ("missing", "not-html", "outside")
 _REST = "*"
@@ -45,13 +43,23 @@ _REST = "*"
 
 @dataclass(frozen=True)
 class SiteLimits:
-    """How much of a site is read: pages, links away from the first one, links of a page, seconds in all."""
+    """How much of a site is read.
+
+    Attributes:
+        pages: Pages at most.
+        depth: Links that a page may be away from the first one.
+        links: Links of a page.
+        seconds: For asking all of them.
+        page_bytes: Bytes of a file in a folder.
+        silent: Addresses in a row that give nothing: then the site is taken to be down, and nothing more is asked.
+    """
 
     pages: int = 6_000
     depth: int = 10
     links: int = 2_000
     seconds: float = 3 * 3600.0
     page_bytes: int = 16 << 20
+    silent: int = 20
 
 
 @dataclass(frozen=True)
@@ -169,7 +177,7 @@ class Crawl:
         """What is new: rows that differ from the known ones, and the bodies that came, as they come.
 
         Raises:
-            SourceError: Nothing could be read, or an index is broken.
+            SourceError: Nothing could be read.
         """
         self._end = time.monotonic() + self.limits.seconds
         for name in self.format.indexes:
@@ -238,7 +246,7 @@ class Crawl:
             await asyncio.gather(*running, return_exceptions=True)
 
     async def _one(self, path: str) -> tuple[str, Answer | None]:
-        over = self._silent >= _GIVING_UP or time.monotonic() > self._end
+        over = self._silent >= self.limits.silent or time.monotonic() > self._end
         if over or self.barred(self.site.url(path)):
             return path, None
         return path, await self.ask(path, self.known.get(path))
@@ -294,7 +302,19 @@ class Crawl:
             return replace(row, sha256="", links=(), etag=None, last_modified=None, fault=None), None
         if outcome != "ok":
             return row, None  # what came before stays
+        if index and (broken := self._broken(path or "", answer.body)):
+            return replace(row, outcome="broken", detail=broken), None
         return self._fresh(replace(row, path=path or ""), answer, follow=follow, index=index)
+
+    def _broken(self, path: str, data: bytes) -> str:
+        """Why an index can't be used; empty where it can."""
+        with_it = {**self.indexes, path: data}
+        try:
+            self.format.pages(with_it)
+            self.format.facts(with_it)
+        except SourceError as error:
+            return str(error)[:500]
+        return ""
 
     def _fresh(self, row: Fetch, answer: Answer, *, follow: bool, index: bool) -> tuple[Fetch, Body | None]:
         digest = sha256_of_bytes(answer.body)
