@@ -49,13 +49,13 @@ class _Listing(Frame):
     Attributes:
         objects: Their kind.
         terms: Heads whose text hasn't been read.
-        heads: Further signatures of these.
+        heads: Further heads of the last of these, with their signatures.
         owner: (path as documented, canonical path) of the first of them.
     """
 
     objects: str = ""
     terms: list[_Term] = field(default_factory=list)
-    heads: list[str] = field(default_factory=list)
+    heads: list[tuple[str, str | None]] = field(default_factory=list)
     owner: tuple[str, str] = ("", "")
 
 
@@ -133,7 +133,8 @@ class SphinxWriter(Writer):
         if anchor := element.get("id"):
             self._begin(listing, element, anchor)
         elif listing.terms:  # an overload
-            listing.heads.append(head_of(element))
+            signature = signature_of(element, listing.objects) if listing.objects in CALLABLE else None
+            listing.heads.append((head_of(element), signature))
         return False
 
     def _begin(self, listing: _Listing, element: Element, anchor: str) -> None:
@@ -143,7 +144,7 @@ class SphinxWriter(Writer):
         path = canonical_of(element, documented, names, owner)
         if path is None:
             return  # no name that Python has
-        signature = signature_of(element) if listing.objects in CALLABLE else None
+        signature = signature_of(element, listing.objects) if listing.objects in CALLABLE else None
         aliases = sorted({documented, *(name for name, _ in names)} - {path}, key=lambda name: (len(name), name))
         entry = Entry(
             path=path,
@@ -168,11 +169,12 @@ class SphinxWriter(Writer):
         if text := body.text():
             self.add(text)
         own = body.text(own=True)
-        doc = "\n\n".join([*(f"`{head}`" for head in listing.heads), *([own] if own else [])])
+        doc = "\n\n".join([*(f"`{head}`" for head, _ in listing.heads), *([own] if own else [])])
         deprecated = body.deprecated or deprecation_of(own.partition("\n\n")[0], "")
         for term in listing.terms:
-            parameters = with_docs(term.entry.parameters, body.docs)
-            self._entries[term.place] = replace(term.entry, doc=doc, deprecated=deprecated, parameters=parameters)
+            entry = _fullest(term.entry, [s for _, s in listing.heads if s and term is listing.terms[-1]])
+            parameters = with_docs(entry.parameters, body.docs)
+            self._entries[term.place] = replace(entry, doc=doc, deprecated=deprecated, parameters=parameters)
         listing.terms, listing.heads = [], []
 
     def _body(self) -> _Body | None:
@@ -249,19 +251,15 @@ class SphinxWriter(Writer):
             return False
         if "classifier" in names:
             self.inline(" : ")
-        self._module(element)
         return super().open_span(element)
 
-    def open_block(self, element: Element) -> Opened:
-        """Begins a block that is only text."""
-        self._module(element)
-        return super().open_block(element)
-
-    def _module(self, element: Element) -> None:
+    def open(self, element: Element) -> Opened:
+        """Begins an element; a module's anchor can be on any."""
         anchor = element.get("id") or ""
         if anchor.startswith("module-") and (not self._names or anchor in self._names):
             for name, _ in self._names.get(anchor, [(anchor.removeprefix("module-"), 1)]):
                 self._modules[name] = None
+        return super().open(element)
 
     def open_a(self, element: Element) -> Opened:
         """Begins a link; a reference to an API object is written as the path of the object."""
@@ -277,3 +275,12 @@ class SphinxWriter(Writer):
         else:
             self.inline(f"`{text}` (`{target}`)")
         return False
+
+
+def _fullest(entry: Entry, overloads: Iterable[str]) -> Entry:
+    """The entry with the one of its signatures that has most parameters: that is nearest to the function's own."""
+    for signature in overloads:
+        parameters = parameters_in(signature)
+        if len(parameters) > len(entry.parameters):
+            entry = replace(entry, signature=signature, parameters=parameters)
+    return entry

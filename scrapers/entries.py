@@ -37,20 +37,35 @@ def kind_of(listing: Element) -> str | None:
 
 def head_of(term: Element) -> str:
     """The whole head of an entry on one line: `class lib.C(a, *, b=1)`."""
-    return " ".join(_text(term).split())
+    return cleaned(_one_line(_text(term)))
 
 
-def signature_of(term: Element) -> str | None:
+def signature_of(term: Element, kind: str) -> str | None:
     """The signature as source text, `(a, *, b=1) -> int`; None where the entry has none.
 
-    Type parameters and links are left out; blanks within a default stay as they are.
+    Type parameters and links are left out; blanks within a default stay as they are. A method has its first parameter,
+    which Sphinx leaves out, as it has in the source.
     """
     flat = _text(term, frozenset({"sig-prename", "sig-name", "descclassname", "descname"}))
     opened = flat.find("(")
     if opened < 0:
         return None
-    text = re.sub(r"\s*\n\s*", " ", flat[opened:])  # one parameter a line, where a signature is long
-    return cleaned(re.sub(r"(?:,? )?\)( ->|$)", r")\1", re.sub(r"^\( ", "(", text)).strip())
+    text = cleaned(_one_line(flat[opened:]))
+    return _with_first(text, term) if kind == "method" else text
+
+
+def _one_line(text: str) -> str:
+    """A head on one line: Sphinx writes one parameter a line where it is long. Blanks within a default stay."""
+    text = re.sub(r"(?<=[(\[])\s*\n\s*|,?\s*\n\s*(?=[)\]])", "", text.replace("\xa0", " "))
+    return re.sub(r"\s*\n\s*", " ", text).strip()
+
+
+def _with_first(signature: str, term: Element) -> str:
+    properties = " ".join(string_of(e) for e in term.iter("em", "span") if "property" in classes(e)).split()
+    first = "" if "static" in properties else "cls" if "classmethod" in properties else "self"
+    if not first or re.match(r"\(\s*(self|cls)\b", signature):
+        return signature
+    return f"({first}{'' if signature.startswith('()') else ', '}{signature[1:]}"
 
 
 def _text(term: Element, without: frozenset[str] = frozenset()) -> str:
@@ -141,13 +156,14 @@ def parameters_in(signature: str) -> list[dict[str, Any]]:
 
 
 def _readings(signature: str) -> list[str]:
-    """A signature as it stands, without what it returns, with objects' reprs as names, without optional brackets."""
+    """A signature as it stands, without what it returns, with objects' reprs as names, `(a[, b])` as `(a, b=...)`."""
     plain = signature.partition(" -> ")[0]
-    named = re.sub(r"<(?:class|function|module) '?([\w.]+)[^<>]*>", r"\1", plain)
+    named = re.sub(r"<(?:class|(?:built-in )?function|module) '?([\w.]+)[^<>]*>", r"\1", plain)
     for _ in range(3):  # reprs within reprs
         named = re.sub(r"<[^<>]*>", "...", named)
-    optional = re.sub(r"\[?,? *([^\W\d]\w*) *\]+", r", \1=...", re.sub(r"\[ *,", ",[", named)).replace(",[", ",")
-    return [signature, plain, named, optional]
+    given, bracket, optional = named.partition("[")
+    optional = re.sub(r"(^|[,( ])([^\W\d]\w*)(?=\s*[,)])", r"\1\2=...", re.sub(r"[\[\]]", "", optional))
+    return [signature, plain, named, given + optional] if bracket else [signature, plain, named]
 
 
 def _function(signature: str) -> ast.FunctionDef | None:

@@ -274,6 +274,10 @@ class Writer:
             around = "`" * (1 + max(map(len, re.findall("`+", text))))
             text = f" {text} " if text[0] == "`" or text[-1] == "`" else text
         lead, trail = inner[: len(inner) - len(inner.lstrip())], inner[len(inner.rstrip()) :]
+        before = self._line[start - 1] if start and not lead else ""
+        if mark == "*" and before.endswith("*") and not before.endswith("**"):  # `*a**b*` would be something else
+            self._line[start - 1 :] = [before[:-1], f"{text}*{trail}"]
+            return
         self._line[start:] = [f"{lead}{around}{text}{around}{trail}"]
 
     def open_summary(self, element: Element) -> Opened:

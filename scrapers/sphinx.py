@@ -12,6 +12,8 @@ from scrapers.inventory import NAME, objects_of, pages_of, read_inventory
 from scrapers.markup import main_of, tree_of
 
 _CHANGES = re.compile(r"(?i)^(changes?|changelogs?|history|news|release[-_ ]?notes?|whats-?new.*|.*migrat.*)$")
+_HEAD = '<dt class="sig'
+_LISTED = re.compile(r"</?d[ld]>")
 
 
 class Sphinx:
@@ -38,7 +40,7 @@ class Sphinx:
 
     def parse(self, document: Document, facts: Any) -> Parsed:
         """The main part of a page as Markdown, and its API entries."""
-        root, whole = tree_of(document.html)
+        root, whole = tree_of(_with_flat_heads(document.html))
         writer = SphinxWriter(facts or [])
         text = writer.write(main_of(root))
         entries = writer.entries()
@@ -46,6 +48,16 @@ class Sphinx:
         fault = None if whole else "too-deep"
         kind = _kind(document.path, bool(entries))
         return Parsed(title=title[:200], kind=kind, markdown=text, entries=entries, fault=fault)
+
+
+def _with_flat_heads(html: str) -> str:
+    """The page with each head of an entry in one piece: a parser ends it at the list that a long signature is."""
+    first, *parts = html.split(_HEAD)
+    flat = []
+    for part in parts:
+        head, end, rest = part.partition("</dt>")
+        flat.append(_HEAD + (_LISTED.sub("", head) if end else head) + end + rest)
+    return first + "".join(flat)
 
 
 def _kind(path: str, has_entries: bool) -> str:

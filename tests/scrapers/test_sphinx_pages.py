@@ -1,0 +1,153 @@
+"""Pages that a real Sphinx made of `sphinx_pages/source`; a slow test builds them anew and holds them against these."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from scrapers.documents import Document, Entry, Parsed
+from scrapers.sphinx import Sphinx
+
+PAGES = Path(__file__).parent / "sphinx_pages"
+THEMES = ("alabaster", "classic", "furo", "pydata_sphinx_theme", "sphinx_book_theme", "sphinx_rtd_theme")
+
+
+def parsed(page: str, theme: str = "alabaster", folder: Path = PAGES) -> Parsed:
+    facts = Sphinx().facts({"objects.inv": (PAGES / "alabaster" / "objects.inv").read_bytes()})
+    html = (folder / theme / page).read_text(encoding="utf-8")
+    return Sphinx().parse(Document(page, f"https://docs.example/{page}", html), facts.get(page))
+
+
+@pytest.fixture(scope="module")
+def entries() -> dict[str, Entry]:
+    return {entry.path: entry for entry in parsed("api.html").entries}
+
+
+@pytest.mark.parametrize("theme", THEMES[1:])
+def test_a_page_is_the_same_in_every_theme(theme: str) -> None:
+    """What a theme puts around a page, and how it marks code, changes nothing."""
+    assert parsed("guide.html", theme) == parsed("guide.html")
+
+
+def test_code_is_told_from_output_and_kept_as_it_is() -> None:
+    """Blocks of any form have their language, and their text letter by letter."""
+    markdown = parsed("guide.html").markdown
+    for block in (
+        "```pycon\n>>> x = [1,\n...      2]\n```\n\n```pycon\n>>> x\n[1, 2]\n```",
+        "```python\nif x:\n\n    y  =  1\n\n\nz = 2\n```",
+        '```pycon\n>>> a = """b\n...\n... c"""\n>>> print(a)\nb\n\nc\n```',
+        "**The caption**\n\n```python\ndef f():\n    return 1\n```",
+        "1. In a list:\n\n   ```python\n   g(1)\n\n   g(2)\n\n   * no item\n   ```",
+        "**Note**\n\nIn a note:\n\n```pycon\n>>> note = '''```\n... fence\n... ```'''\n```",
+        "In a quotation:\n\n```pycon\n>>> 1 +  1\n2\n```",
+        "**Shell**\n\n```console\n$ run\n```",
+        "**Old**\n\n```pycon\n>>> old = 1\n```\n\n**New**\n\n```pycon\n>>> new = 1\n```",
+        "| Name | Means |\n| --- | --- |\n| a | one |\n| b | `\\|` |",
+        ".. deprecated:: 1.2\n\n.. versionremoved:: 1.3\n   The old way.",
+    ):
+        assert block in markdown
+
+
+def test_cells_of_a_notebook_are_told_from_what_they_put_out() -> None:
+    """MyST-NB's cells are code, what was stored with them is output."""
+    markdown = parsed("notebook.html").markdown
+    assert "```python\nx = 1\n\nx + 1\n```\n\n```output\n2\n```" in markdown
+    assert '```python\nprint("a\\n\\nb")\n```\n\n```output\na\n\nb\n```' in markdown
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "signature"),
+    [
+        ("lib", "module", None),
+        ("lib.LIMIT", "attribute", None),
+        ("lib.area", "function", "(shape: str, *, unit: str = 'm') -> float"),
+        (
+            "lib.Shape",
+            "class",
+            "(side: int | None = None, *points: tuple[int, ...], name: str = 'a  b', **more)",
+        ),
+        ("lib.Shape.area", "attribute", None),
+        ("lib.Shape.inherited", "method", "(self, a, *, b=None)"),
+        ("lib.Shape.unit", "method", "(cls, scale=1.5) -> Shape"),
+        ("lib.Shape.parse", "method", "(text, /, sep=' -> ', *, strict=False)"),
+        ("lib.Shape.moved", "method", "(self, by, missing=<object object>)"),
+        ("lib.ShapeError", "class", None),
+        (
+            "lib.long",
+            "function",
+            "(a_rather_long_name=None, another_long_name=(1, 2), *, the_third_long_name='x', "
+            "the_last_one: bool = False)",
+        ),
+        ("lib._extra.first", "function", "(items: list[T], default: T | None = None) -> T"),
+        ("lib.extra.Table.put", "method", "(self, row[, at])"),
+        ("lib.extra.Table.set", "method", "(self, row, at)"),
+        ("lib.extra.Table.size", "attribute", None),
+    ],
+)
+def test_entry_has_its_kind_and_signature(
+    entries: dict[str, Entry], path: str, kind: str, signature: str | None
+) -> None:
+    """Every form of entry that autodoc and people write is read."""
+    assert (entries[path].kind, entries[path].signature) == (kind, signature)
+
+
+def test_entries_are_those_of_the_page(entries: dict[str, Entry]) -> None:
+    """Nothing else is one: not what is kept out of the index, not another language's."""
+    assert len(entries) == 16
+    assert not any("hidden" in path or path == "lib.f" for path in entries)
+
+
+def test_alias_is_mapped_to_the_canonical_path(entries: dict[str, Entry]) -> None:
+    """`:canonical:` and the link to the source say where an object is defined."""
+    assert entries["lib._extra.first"].aliases == ("lib.extra.first",)
+
+
+def test_parameters_have_defaults_and_docs(entries: dict[str, Entry]) -> None:
+    """Field lists become the parameters' docs; the parameters of overloads are those of the fullest."""
+    shape, unit = entries["lib.area"].parameters
+    assert shape["doc"] == "What is measured.\n\n.. versionchanged:: 1.2\n   Names are taken too."
+    assert (unit["name"], unit["default"], unit["doc"].partition("\n")[0]) == ("unit", "'m'", "In which unit.")
+    assert entries["lib.long"].parameters[1] == {
+        "name": "another_long_name", "kind": "positional or keyword", "default": "(1, 2)",
+        "doc": "the second, of two lines",
+    }  # fmt: skip
+    assert entries["lib.Shape.scaled"].parameters[1]["doc"] == "By how much, as in:\n\n```python\n2.5\n```"
+    assert [p["default"] for p in entries["lib.Shape.moved"].parameters] == [None, None, "..."]
+    assert [(p["name"], p["default"]) for p in entries["lib.extra.Table.put"].parameters][1:] == [
+        ("row", None),
+        ("at", "..."),
+    ]
+
+
+def test_notes_on_versions_are_directives(entries: dict[str, Entry]) -> None:
+    """A note has its kind, version and text; that on a parameter says nothing of the function."""
+    assert entries["lib.Shape"].doc.startswith("A shape.\n\n.. versionadded:: 1.1\n\n```pycon\n")
+    assert entries["lib.Shape.moved"].deprecated == "Use `lib.Shape.scaled()` instead."
+    assert entries["lib.area"].deprecated is None
+    assert ".. deprecated:: 1.1\n         It is always metres." in entries["lib.area"].doc
+
+
+def test_class_has_only_its_own_text(entries: dict[str, Entry]) -> None:
+    """What stands in an entry of a member is not said again by its class."""
+    assert "Moves it" not in entries["lib.Shape"].doc
+    assert "Moves it" in parsed("api.html").markdown
+
+
+def test_references_are_paths_of_symbols(entries: dict[str, Entry]) -> None:
+    """A link to an API object is its path; where the text is another, both stand there."""
+    assert "Measured by `lib.area()`, made by `lib.Shape`, kept in `lib.LIMIT`" in parsed("api.html").markdown
+    assert entries["lib.Shape.moved"].doc.startswith(
+        "Moves it; see `lib.Shape.scaled()` and `the shape` (`lib.Shape`)."
+    )
+
+
+def test_examples_are_recovered_letter_by_letter(entries: dict[str, Entry]) -> None:
+    """What the docstring has as example is what the entry has, but for doctest's marks, which Sphinx leaves out."""
+    source = (PAGES / "source" / "lib.py").read_text(encoding="utf-8")
+    examples = source.partition("Examples\n    --------\n")[2].partition('    """')[0]
+    blocks = [textwrap.dedent(block).strip("\n") for block in examples.split("\n\n")]
+    blocks = [block.replace("<BLANKLINE>", "").replace("\\\\", "\\") for block in blocks]
+    assert len(blocks) == 2
+    assert all(f"```pycon\n{block}\n```" in entries["lib.area"].doc for block in blocks)
