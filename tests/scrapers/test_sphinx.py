@@ -122,7 +122,7 @@ def test_crawl_stays_below_its_address(tmp_path: Path, serve) -> None:
         ("nowhere", None, ConfigurationError, "No folder 'nowhere'"),
         ("ftp://127.0.0.1/", None, ConfigurationError, "starts with http"),
         ("http://127.0.0.1:9/", None, SourceError, "can't be read"),
-        ("tests", None, SourceError, "can't be read"),
+        ("scripts", None, SourceError, "can't be read"),
         ("docs", "free", ConfigurationError, "no SPDX expression"),
     ],
 )
