@@ -9,7 +9,7 @@ settings and thread count, also after a kill, and is kept under `DRIFTUNE_HOME/b
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import EntryPoint, entry_points
@@ -18,12 +18,10 @@ from typing import Any, Protocol
 
 from finetune import corpus
 from finetune.loading import PLAIN, Loading, Machine, decide
+from finetune.watching import Progress
 from registry.errors import ConfigurationError, TrainingError
 from registry.fingerprint import fingerprint
 from registry.identity import sha256_of, sha256_of_bytes
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, steps done, and steps in all."""
 
 VERSION = "tiny@1"
 END = "<|end|>"

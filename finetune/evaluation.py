@@ -18,7 +18,7 @@ Every arm has the same window of tokens and the same prompts in it; an arm with 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from finetune import row_metrics
@@ -26,10 +26,9 @@ from finetune.bases import BaseModel
 from finetune.corpus import SourceFile, windows
 from finetune.retrieval import Docs
 from finetune.scoring import Scorer, Span, closed
+from finetune.watching import Progress
 from registry.errors import ConfigurationError
 from registry.records import Example, Score
-
-Progress = Callable[[str, int, int], None]
 
 LESS_IS_BETTER = frozenset({"bits_new", "bits", *row_metrics.BITS})
 """Metrics where a smaller value is better. Of the old call that can't be said: to forget it is what is wanted."""

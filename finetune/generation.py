@@ -10,16 +10,15 @@ import ast
 import functools
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from finetune import forms
+from finetune.watching import Progress
 from registry.errors import TrainingError
 from registry.trees import parsed
-
-Progress = Callable[[str, int, int], None]
 
 ENDS_OF_A_BODY = ("\nclass ", "\ndef ", "\n#", "\n@", "\nif ", "\nprint", "\nassert ", "\n```")
 """What begins after a function's body: there a completion ends. After Chen et al. 2021, section 2.1."""

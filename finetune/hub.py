@@ -12,10 +12,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
-from finetune.bases import BaseModel, Progress, locked
+from finetune.bases import BaseModel, locked
 from finetune.checkpoints import ADAPTER_FILES
 from finetune.fetching import Source, announced_licences, check_causal, fetch, licences_of, spelled
 from finetune.loading import CHOICES, PROCESSES, Loading, Machine, decide, weights
+from finetune.watching import Progress
 from registry.errors import ConfigurationError
 from registry.fingerprint import fingerprint
 from registry.storage import storage, write_file

@@ -20,7 +20,8 @@ from registry.storage import storage
 if TYPE_CHECKING:
     import numpy as np
 
-    from finetune.bases import Progress, TinySettings
+    from finetune.bases import TinySettings
+    from finetune.watching import Progress
 
 CHECKPOINT = "checkpoint.pt"
 ENCODED = 256

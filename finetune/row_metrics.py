@@ -21,10 +21,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from finetune import forms, workloads
-from finetune.bases import Progress
 from finetune.recipe import parts_of
 from finetune.retrieval import Docs
 from finetune.scoring import Encoded, Scorer
+from finetune.watching import Progress
 from registry.errors import ConfigurationError
 from registry.records import Example, Program, Score
 from registry.text import lines_of

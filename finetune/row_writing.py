@@ -21,12 +21,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from finetune import row_metrics, workloads
-from finetune.bases import Progress
 from finetune.generation import Prompt, Sampling, Writer, answered
 from finetune.recipe import Judge, parts_of
 from finetune.retrieval import Docs
 from finetune.row_metrics import Measured
 from finetune.tasks import PASSED
+from finetune.watching import Progress
 from registry.names import SymbolIndex
 from registry.records import Example, Program, Score
 from registry.text import distance

@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from finetune import memory
-from finetune.recipe import LoraSettings, Step, StepSettings
+from finetune.job import Job
+from finetune.recipe import LoraSettings
 from finetune.watching import Progress
 from registry.errors import ConfigurationError, DriftuneError, TrainingError
 from registry.storage import write_file
 
 if TYPE_CHECKING:
-    from finetune.bases import BaseModel
+    pass
 
 MARK = "driftune: "
 """What a line of a process begins with that is for the one which started it."""
@@ -36,19 +37,7 @@ LOG = "processes.log"
 """What processes say beside, in a step's folder until it is finished."""
 
 
-def train(
-    step: Step,
-    settings: StepSettings,
-    base: BaseModel,
-    start: Path | None,
-    found: Sequence[Any],
-    work: Path,
-    lora: LoraSettings,
-    seed: int,
-    threads: int,
-    progress: Progress | None,
-    told: Mapping[str, Any],
-) -> None:
+def train(job: Job, found: Sequence[Any]) -> None:
     """Trains as `tuning.tune` does, with as many processes as the base is loaded by; leaves curve and adapter.
 
     Raises:
@@ -57,16 +46,17 @@ def train(
     """
     from finetune import tuning
 
+    step, settings, base, work = job.step, job.settings, job.base, job.work
     count = base.loading.processes
     if settings.batch % count:
         raise ConfigurationError(
             f"[train.{step.name}] batch can't be {settings.batch}: each of {count} processes has as many rows of it. "
             f"Set it to a multiple of {count}, or processes in [train.base_settings] to a divisor of it"
         )
-    rows = step.encode(found, tuning.load_tokenizer(base), settings, seed)
-    job = {
-        "step": step.name, "settings": asdict(settings), "lora": asdict(lora),
-        "base": asdict(replace(base, path=base.path.absolute())), "start": start and str(start.absolute()),
+    rows = step.encode(found, tuning.load_tokenizer(base), settings, job.seed)
+    told = {
+        "step": step.name, "settings": asdict(settings), "lora": asdict(job.lora),
+        "base": asdict(replace(base, path=base.path.absolute())), "start": job.start and str(job.start.absolute()),
     }  # fmt: skip
     try:
         write_file(work / "rows.json", json.dumps(list(rows)).encode(), "rows")
@@ -75,10 +65,10 @@ def train(
             f"The step {step.name} trains in one process only: leave processes out of [train.base_settings]"
         ) from error
     for own in memory.rows_at_once(settings.batch // count, work):
-        how = tuning.arguments(work.absolute(), settings, seed, own, base.loading) | dict(told)
+        how = tuning.arguments(work.absolute(), settings, job.seed, own, base.loading) | dict(job.told)
         how |= {"gradient_accumulation_steps": settings.batch // (own * count), "ddp_find_unused_parameters": False}
-        write_file(work / "job.json", json.dumps(job | {"how": how}, default=str).encode(), "a job")
-        if _ran(step.name, work, count, max(1, threads // count), progress):
+        write_file(work / "job.json", json.dumps(told | {"how": how}, default=str).encode(), "a job")
+        if _ran(step.name, work, count, max(1, job.threads // count), job.progress):
             for name in ("rows.json", "job.json", LOG):
                 (work / name).unlink()
             return
@@ -138,19 +128,20 @@ def main(path: Path) -> None:
     from finetune.loading import Loading
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    job, work = json.loads(path.read_text()), path.parent
-    told = job["base"]
-    base = BaseModel(**{**told, "path": Path(told["path"]), "loading": Loading(**told["loading"])})
-    step = STEPS[job["step"]]
+    told, work = json.loads(path.read_text()), path.parent
+    kept = told["base"]
+    base = BaseModel(**{**kept, "path": Path(kept["path"]), "loading": Loading(**kept["loading"])})
+    step, start = STEPS[told["step"]], told["start"] and Path(told["start"])
     first = os.environ["RANK"] == "0"
+    job = Job(
+        step, step.settings.of(told["settings"]), base, start, work, LoraSettings(**told["lora"]), told["how"]["seed"],
+        int(os.environ["OMP_NUM_THREADS"]), _step if first else None,
+    )  # fmt: skip
     try:
-        with tuning.surroundings(step.name, work, int(os.environ["OMP_NUM_THREADS"])):
+        with tuning.surroundings(step.name, work, job.threads):
             try:
-                model, log = tuning.attempt(
-                    step, step.settings.of(job["settings"]), base, job["start"] and Path(job["start"]),
-                    lambda _tokenizer: json.loads((work / "rows.json").read_text()), job["how"],
-                    LoraSettings(**job["lora"]), _step if first else None,
-                )  # fmt: skip
+                encoded = json.loads((work / "rows.json").read_text())
+                model, log = tuning.attempt(job, lambda _tokenizer: encoded, told["how"])
             except (RuntimeError, MemoryError) as error:
                 if memory.ran_out(error):
                     _fail("memory", str(error))

@@ -17,6 +17,7 @@ from finetune import memory, reporting, spread, watching
 from finetune.apart import keeps_rows_apart
 from finetune.bases import BaseModel
 from finetune.checkpoints import finished, last_checkpoint, room, save
+from finetune.job import Job
 from finetune.loading import PLAIN, Loading
 from finetune.recipe import LoraSettings, Row, Step, StepSettings
 from registry.errors import ConfigurationError, TrainingError
@@ -164,10 +165,11 @@ def tune(
         found = rows()
         work.mkdir(parents=True, exist_ok=True)
         with surroundings(step.name, work, threads), reporting.written(curves, step.name) as told:
+            job = Job(step, settings, base, start, work, lora, seed, threads, progress, told)
             if base.loading.processes > 1:
-                spread.train(step, settings, base, start, found, work, lora, seed, threads, progress, told)
+                spread.train(job, found)
             else:
-                leave(*_trained(step, settings, base, start, found, work, lora, seed, progress, told), base, work)
+                leave(*_trained(job, found), base, work)
     for checkpoint in work.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
     steps = json.loads(curve.read_text())
@@ -175,30 +177,16 @@ def tune(
     return Stage(folder, tuple((row[0], row[1]) for row in steps), sum(sum(row[2:3]) for row in steps), more)
 
 
-def _trained(
-    step: Step,
-    settings: StepSettings,
-    base: BaseModel,
-    start: Path | None,
-    found: Sequence[Any],
-    work: Path,
-    lora: LoraSettings,
-    seed: int,
-    progress: watching.Progress | None,
-    told: dict[str, Any],
-) -> tuple[Any, Sequence[Mapping[str, Any]]]:
+def _trained(job: Job, found: Sequence[Any]) -> tuple[Any, Sequence[Mapping[str, Any]]]:
     """The trained model, and what was logged of each step."""
-    for count in memory.rows_at_once(settings.batch, work):
+    for count in memory.rows_at_once(job.settings.batch, job.work):
         try:
-            how = arguments(work, settings, seed, count, base.loading) | told
-            return attempt(
-                step, settings, base, start, lambda tokenizer: step.encode(found, tokenizer, settings, seed), how,
-                lora, progress,
-            )  # fmt: skip
+            how = arguments(job.work, job.settings, job.seed, count, job.base.loading) | dict(job.told)
+            return attempt(job, lambda tokenizer: job.step.encode(found, tokenizer, job.settings, job.seed), how)
         except (RuntimeError, MemoryError) as error:
             if not memory.ran_out(error):
                 raise
-    raise too_long(step.name)
+    raise too_long(job.step.name)
 
 
 def too_long(name: str) -> TrainingError:
@@ -207,14 +195,7 @@ def too_long(name: str) -> TrainingError:
 
 
 def attempt(
-    step: Step,
-    settings: StepSettings,
-    base: BaseModel,
-    start: Path | None,
-    encoded: Callable[[Any], Sequence[Row]],
-    how: dict[str, Any],
-    lora: LoraSettings,
-    progress: watching.Progress | None,
+    job: Job, encoded: Callable[[Any], Sequence[Row]], how: dict[str, Any]
 ) -> tuple[Any, Sequence[Mapping[str, Any]]]:
     """Trains with as many rows at once as the training arguments say: the model, and what was logged of each step.
 
@@ -222,8 +203,11 @@ def attempt(
         ConfigurationError: Rows are to be packed that the base doesn't keep apart.
         RuntimeError: There was too little memory, or another failure of torch.
     """
-    seed, work = how["seed"], Path(how["output_dir"])
-    model, tokenizer = with_new(base, lora, seed) if start is None else load_with(base, start, trainable=True)
+    step, settings, base = job.step, job.settings, job.base
+    if job.start is None:
+        model, tokenizer = with_new(base, job.lora, job.seed)
+    else:
+        model, tokenizer = load_with(base, job.start, trainable=True)
     if getattr(settings, "packed", False) and not keeps_rows_apart(model):
         raise ConfigurationError(
             f"[train.{step.name}] packed can't be true: {base.name}, loaded as {base.loading}, lets rows in "
@@ -233,7 +217,7 @@ def attempt(
     trainer = step.trainer(model, tokenizer, rows, how, settings)
     sizes = [step.tokens(row) for row in rows]
     tokens = [sum(sizes[i : i + settings.batch]) for i in range(0, len(sizes), settings.batch)]
-    return trainer.model, _run(trainer, work, watching.watch(step.name, tokens, progress))
+    return trainer.model, _run(trainer, job.work, watching.watch(step.name, tokens, job.progress))
 
 
 def leave(model: Any, log: Sequence[Mapping[str, Any]], base: BaseModel, work: Path) -> None:

@@ -94,7 +94,9 @@ def _rows(
     needs = [f"{house.library.name}=={new.version}", *house.library.beside(new.version)]
     told: list[Any] = [row.parts for row in rows]
     prompts = [Prompt(_shown(str(parts["prompt"]), docs, writer)) for parts in told]
-    texts = writer.write(prompts, lambda _title, done, total: house.tell(f"Write calls: {arm}, {split}", done, total))
+    texts = writer.write(
+        prompts, lambda _title, done, total, _note="": house.tell(f"Write calls: {arm}, {split}", done, total)
+    )
     for row, parts, text in zip(rows, told, texts, strict=True):
         program = programs[_program(row)]
         code = completed(str(parts["prompt"]), text, str(parts["suffix"]))

@@ -71,7 +71,7 @@ def _programs(writer: Writer, asked: Sequence[Asked], fronts: Sequence[str], ben
     else:
         prompts = [Prompt(front + one.shown, one.own_seed) for one, front in pairs]
     before = writer.cut
-    texts = writer.write(prompts, lambda _title, done, total: bench.note(f"{done} of {total} written"))
+    texts = writer.write(prompts, lambda _title, done, total, _note="": bench.note(f"{done} of {total} written"))
     bench.cut += writer.cut - before
     end = answered if chat else str.__add__
     return [end(one.begun, text) for one, text in zip(asked, texts, strict=True)]
