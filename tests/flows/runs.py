@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 ROOT = Path(__file__).parent.parent.parent
 
 SMALL = """\
@@ -96,6 +98,13 @@ def query(home: Path, sql: str) -> list[dict[str, Any]]:
     assert done.returncode == 0, done.stderr
     rows: list[dict[str, Any]] = json.loads(done.stdout)
     return rows
+
+
+def all_that_is_kept(folder: Path) -> str:
+    """Everything below a folder as text: the rows of tables as they read, other files byte by byte."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+    tables = [str(pq.read_table(path).to_pylist()) for path in files if path.suffix == ".parquet"]
+    return "".join([*tables, *(path.read_bytes().decode("latin-1") for path in files)])
 
 
 def kill_when(process: subprocess.Popen[str], ready: Callable[[], bool], seconds: float = 600) -> None:

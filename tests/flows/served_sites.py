@@ -24,6 +24,7 @@ class ServedSite:
         asked: Paths that were asked for, in order.
         sent: Bytes of bodies and headers that were sent.
         status: Path -> status that it is answered with instead.
+        login: The `Authorization` that it wants and repeats on each page, if any.
         validators: Whether ETags are sent and looked at.
         stop_after: Requests after which the next ones wait until `go` is set; 0 for none.
     """
@@ -33,6 +34,7 @@ class ServedSite:
     asked: list[str] = field(default_factory=list)
     sent: int = 0
     status: dict[str, int] = field(default_factory=dict)
+    login: str = ""
     validators: bool = True
     stop_after: int = 0
     go: threading.Event = field(default_factory=threading.Event)
@@ -74,7 +76,10 @@ def serving(site: ServedSite) -> Iterator[ServedSite]:
                 site.go.wait(60)
             if path in site.status or path not in site.pages:
                 return self._answer(site.status.get(path, 404))
-            body = site.pages[path].encode()
+            if site.login and self.headers.get("Authorization") != site.login:
+                return self._answer(401)
+            told = f"<p>You are {site.login.split()[1]}</p></div>" if site.login else "</div>"
+            body = site.pages[path].replace("</div>", told).encode()
             tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"' if site.validators else ""
             if tag and self.headers.get("If-None-Match") == tag:
                 return self._answer(304, tag=tag)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.runs import driftune, query
+from tests.flows.runs import all_that_is_kept, driftune, query
 from tests.indexed import OwnIndex, own_index
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -77,7 +77,8 @@ def test_a_planted_secret_is_found_nowhere(private: OwnIndex, tmp_path: Path) ->
     ran = "select distinct p.code from verdicts v join programs p on v.program = p.id where v.outcome = 'passed'"
     assert any("lib.add(2, 3)" in row["code"] for row in query(home, ran))
     told = "".join(d.stdout + d.stderr for d in done)
-    kept = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file() and not path.is_symlink())
+    kept = all_that_is_kept(home)
+    assert "lib.add(2, 3)" in kept
     for secret in (SECRET, SENT, base64.b64encode(SECRET.encode()).decode()):
         assert secret not in told
-        assert secret.encode() not in kept
+        assert secret not in kept

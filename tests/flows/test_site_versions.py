@@ -13,6 +13,7 @@ from flows.house import House, open_house
 from flows.scraping import releases, scrape_stage, scraped, site_warnings, symbols
 from flows.summary import show_summary
 from registry.errors import ConfigurationError
+from tests.flows.runs import all_that_is_kept
 from tests.flows.served_sites import ServedSite, serving
 from tests.indexed import own_index
 
@@ -133,6 +134,23 @@ def test_a_site_that_says_no_version_is_taken_and_that_is_said(documented: Docum
     house = documented.scrape()
     assert "lib.g2" in names(house)
     assert "Whether the site documents 2.0 isn't known: it doesn't say" in told(house)
+
+
+def test_a_login_that_a_site_repeats_is_nowhere_in_the_home(
+    documented: Documented, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docs behind a token that every page shows: they are read, and the token is in no file of the home."""
+    monkeypatch.setenv("DOCS_TOKEN", "pl4nted-s3cret-9d2c")
+    documented.site.login = "Bearer pl4nted-s3cret-9d2c"
+    documented.show("2.0")
+    documented.set('credentials = "env:DOCS_TOKEN"')
+    house = documented.scrape()
+    pages = [p.markdown for p in scraped(house, releases(house)[1]).pages if p.url.startswith("http")]
+    assert len(pages) >= 3
+    assert all("You are ***" in text for text in pages)
+    kept = all_that_is_kept(tmp_path / "home")
+    assert "You are ***" in kept
+    assert "pl4nted" not in kept
 
 
 def test_a_site_alone_of_another_version_is_an_error(documented: Documented) -> None:
