@@ -16,6 +16,9 @@ from registry.records import Symbol
 
 BUILT_IN: Mapping[str, str] = {
     "sphinx": "scrapers.sphinx:Sphinx",
+    "mkdocs": "scrapers.mkdocs:MkDocs",
+    "llms_txt": "scrapers.llms_txt:LlmsTxt",
+    "site": "scrapers.site:AnySite",
 }
 """Name of a format -> where its class is; imported when it is asked for."""
 

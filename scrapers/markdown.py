@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Literal
 
 from scrapers.markup import Element, classes, has_clutter, is_element, main_of, string_of, tree_of
+from scrapers.rubbish import is_unseen
 from scrapers.texts import cleaned
 
 SKIPPED_CLASSES = frozenset(
@@ -163,11 +164,11 @@ class Writer:
         return cleaned(self.frames[0].text().strip("\n") + "\n")
 
     def skips(self, element: Element) -> bool:
-        """Whether an element is none of the page's text."""
+        """Whether an element is none of the page's text, or hidden from who reads it."""
         if element.tag in _SKIPPED_TAGS:
             return True
         names = element.get("class")
-        return bool(names) and not SKIPPED_CLASSES.isdisjoint(names.split())
+        return (bool(names) and not SKIPPED_CLASSES.isdisjoint(names.split())) or is_unseen(element)
 
     # ------------------------------------------------------------------------------------------------ what is written
 
@@ -378,11 +379,15 @@ class Writer:
     def open_pre(self, element: Element) -> Opened:
         """Writes a block of code, or of what a program put out."""
         self.flush()
-        code = code_of(element)
+        code = self.code(element)
         if code.strip():
             marks = "`" * max(3, 1 + max(map(len, re.findall(r"(?m)^ *(`{3,})", code)), default=0))
             self.add(f"{marks}{language_of(element, code)}\n{code}\n{marks}", "code")
         return False
+
+    def code(self, element: Element) -> str:
+        """The text of a block of code."""
+        return code_of(element)
 
 
 def code_of(element: Element) -> str:
@@ -406,12 +411,15 @@ def _unnumbered(element: Element) -> list[str]:
     return parts
 
 
+_NAMING = ("highlight-source-", "highlight-", "language-", "lang-")
+"""What classes begin with that name a block's language."""
+
 _LANGUAGES = {"default": "python", "python3": "python", "none": "", "pycon3": "pycon"}
 
 
 def language_of(element: Element, code: str) -> str:
     """The language of a block: `pycon` where it has prompts, `output` where it is what a notebook's cell put out."""
-    language = ""
+    language = _named_by(classes(element))
     around = element
     for _ in range(6):
         around = around.getparent() if around is not None else None
@@ -419,14 +427,19 @@ def language_of(element: Element, code: str) -> str:
         if any(name in {"output_area", "cell_output", "nboutput"} for name in names):
             return "output"
         if not language:
-            language = next((n.partition("-")[2] for n in names if n.startswith(("highlight-", "language-"))), "")
+            language = _named_by(names)
     inner = element.find("code")
     if not language and inner is not None:
-        language = next((n.partition("-")[2] for n in classes(inner) if n.startswith("language-")), "")
+        language = _named_by(classes(inner))
     language = language if re.fullmatch(r"[\w.+#-]{1,30}", language) else ""
     if code.lstrip().startswith(">>>") and language in {"", "default", "python", "python3", "py", "pycon3"}:
         return "pycon"
     return _LANGUAGES.get(language, language)
+
+
+def _named_by(names: list[str]) -> str:
+    """The language that one of an element's classes names; empty where none does."""
+    return next((name[len(p) :] for name in names for p in _NAMING if name.startswith(p)), "")
 
 
 def indented(text: str, first: str, others: str) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from scrapers.api_writer import SphinxWriter
+from scrapers.content import kind_of_page
 from scrapers.documents import Document, Parsed
 from scrapers.inventory import NAME, objects_of, pages_of, read_inventory
 from scrapers.markup import main_of, tree_of
+from scrapers.rubbish import fault_of
 
-_CHANGES = re.compile(r"(?i)^(changes?|changelogs?|history|news|release[-_ ]?notes?|whats-?new.*|.*migrat.*)$")
 _HEAD = '<dt class="sig'
 _LISTED = re.compile(r"</?d[ld]>")
 
@@ -19,7 +20,7 @@ _LISTED = re.compile(r"</?d[ld]>")
 class Sphinx:
     """Reads the pages of a Sphinx site, whatever its theme."""
 
-    version = "2"
+    version = "4"
     indexes: tuple[str, ...] = (NAME,)
 
     def pages(self, indexes: Mapping[str, bytes]) -> list[str]:
@@ -45,8 +46,8 @@ class Sphinx:
         text = writer.write(main_of(root))
         entries = writer.entries()
         title = writer.title or document.path.rpartition("/")[2].partition(".")[0]
-        fault = None if whole else "too-deep"
-        kind = _kind(document.path, bool(entries))
+        fault = fault_of(root, text) if whole else "too-deep"
+        kind = kind_of_page(document.path, bool(entries))
         return Parsed(title=title[:200], kind=kind, markdown=text, entries=entries, fault=fault)
 
 
@@ -58,10 +59,3 @@ def _with_flat_heads(html: str) -> str:
         head, end, rest = part.partition("</dt>")
         flat.append(_HEAD + (_LISTED.sub("", head) if end else head) + end + rest)
     return first + "".join(flat)
-
-
-def _kind(path: str, has_entries: bool) -> str:
-    stem = path.rpartition("/")[2].partition(".")[0]
-    if any(_CHANGES.match(part) for part in [*path.split("/")[:-1], stem]):
-        return "changelog"
-    return "api" if has_entries else "guide"

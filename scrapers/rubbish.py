@@ -1,0 +1,185 @@
+"""What of a page is not its text: what themes put around it, what nobody sees; and pages that are none at all.
+
+Precision before recall: a page that says something is never taken for a fault. A page *about* logging in, cookies or
+missing pages has text of its own; one that asks for a password, or that only says that there is no such page, has not.
+What was measured stands in docs/explanation/pages.md.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from lxml import etree
+
+from scrapers.markup import Element, classes, string_of
+
+AROUND = frozenset({
+    "visually-hidden", "sr-only", "screen-reader-text", "skip-link", "skipToContent", "cookie-banner", "cookie-consent",
+    "cookie-notice", "cc-window", "md-consent", "md-feedback", "md-content__button", "md-source-file", "md-dialog",
+    "feedback", "feedback-widget", "page-feedback", "helpful", "was-this-helpful", "edit-this-page", "edit-page",
+    "edit-link", "edit-page-link", "theme-edit-this-page", "theme-last-updated", "last-updated", "version-picker",
+    "version-switcher", "version-switcher__container", "version-selector", "rst-versions", "breadcrumb", "breadcrumbs",
+    "theme-doc-breadcrumbs", "theme-doc-version-badge", "theme-doc-version-banner", "theme-doc-toc-mobile",
+    "theme-doc-footer", "pagination", "pagination-nav", "prev-next", "table-of-contents", "on-this-page", "VPLocalNav",
+    "VPDocFooter", "VPDocAside", "VPDocAsideOutline", "VPSidebar", "VPNav", "VPFooter", "VPSkipLink", "header-anchor",
+    "hash-link", "anchor-link", "announcement", "announcement-bar", "theme-announcement-bar", "carbonads", "ethical-ad",
+    "ethical-rtd", "ethical-sidebar", "ea-placement", "adsbygoogle", "ad-banner", "advertisement", "share-buttons",
+    "social-share", "newsletter", "linenos", "linenodiv", "line-numbers-wrapper", "giscus", "disqus_thread", "md-tags",
+})  # fmt: skip
+"""Classes and ids, of which each is a word of its own, of what stands around a page's text."""
+
+_ROLES = frozenset({"navigation", "search", "banner", "contentinfo", "dialog", "alertdialog", "tooltip", "menu"})
+_UNSEEN = re.compile(
+    r"display:none|visibility:(?:hidden|collapse)|opacity:0(?:\.0+)?(?:;|$)|font-size:0(?:px|em|rem|%|pt)?(?:;|$)"
+    r"|(?:left|top|right|text-indent):-\d{4,}(?:px|em)|clip:rect\(0|clip-path:inset\(100%"
+    r"|(?:max-)?(?:height|width):0(?:px)?(?:;|$)"
+)
+_WHITE = re.compile(
+    r"(?:^|;)color:(?:white|#fff|#ffffff|transparent|rgba?\(255,255,255(?:,[\d.]+)?\)|rgba\([\d,]+,0\))(?:;|$|!)"
+)
+_NO_COLOUR = re.compile(r"background(?:-color)?:(?:white|#fff|#ffffff|transparent)(?:;|$)")
+_PANELS = frozenset({"tabpanel"})
+"""Roles of what is hidden until somebody asks for it: the other tabs."""
+
+_LONG = 120
+"""Words that a page which is none never has."""
+
+_ABSENT = re.compile(
+    r"(?i)(?:error )?404(?: error)?(?:\W+(?:page )?not found)?|(?:\W*404\W+)?(?:page|file|document) (?:was )?not found"
+    r"|not found|(?:oops|sorry)\W.{0,40}(?:not found|doesn.t exist|can.t be found)"
+    r"|(?:this |the )?page (?:does not|doesn.t) exist"
+)
+_VISITOR = re.compile(
+    r"(?i)page (?:that )?you(?:.re| are| were| have)? (?:looking|requested|trying|asked)"
+    r"|what you(?:.re| are| were) looking|could(?:n.t| not) find (?:the|that|this|what)"
+    r"|(?:page|url|address) (?:was|could) not (?:be )?found"
+    r"|no longer exists|may have (?:been )?(?:moved|removed|deleted)|(?:go|take me|return|back) (?:to )?(?:the )?home"
+    r"|broken link|check the url"
+)
+_LOGIN = re.compile(
+    r"(?i)(?:please )?(?:log ?in|sign ?in|sign on|log on|single sign-on|authentication required|unauthorized)\b.{0,60}"
+)
+_ERROR = re.compile(
+    r"(?i)(?:error )?(?:50[0234]|403|429)\b.{0,60}|bad gateway|service (?:temporarily )?unavailable|gateway time-?out"
+    r"|access denied|internal server error|attention required!.{0,40}|just a moment\W*|checking your browser.{0,40}"
+    r"|forbidden|too many requests|error: the requested url could not be retrieved|web application firewall.{0,40}"
+    r"|ddos protection.{0,40}"
+)
+_PARKED = re.compile(
+    r"(?i)domain (?:name )?(?:is|may be) (?:for sale|available for purchase)|buy this domain|parked (?:free|domain)"
+    r"|this domain (?:is|has been) (?:parked|registered at)|default web page for this server|welcome to nginx!"
+    r"|apache2? default page"
+)
+_SCRIPTED = re.compile(
+    r"(?i)enable javascript|javascript (?:is|must be) (?:disabled|enabled|required)|requires javascript"
+    r"|javascript to run"
+)
+_WORD = re.compile(r"[^\W_]+")
+_TITLE, _REFRESH, _PASSWORD, _SCRIPT = (
+    etree.XPath(path)
+    for path in (
+        "string(//title)",
+        "string(//meta[translate(@http-equiv, 'REFSH', 'refsh') = 'refresh']/@content)",
+        "boolean(//input[@type = 'password'])",
+        "boolean(//script)",
+    )
+)
+
+
+def is_unseen(element: Element) -> bool:
+    """Whether an element says that nobody is to see it; tabs that open on a click are no such elements."""
+    if element.get("role") in _PANELS:
+        return False
+    if element.get("hidden") is not None or element.get("aria-hidden") == "true":
+        return True
+    style = element.get("style")
+    if not style:
+        return False
+    plain = "".join(style.lower().split())
+    return bool(_UNSEEN.search(plain)) or (bool(_WHITE.search(plain)) and not _on_colour(element, plain))
+
+
+def _on_colour(element: Element, style: str) -> bool:
+    """Whether white text stands on something, as far as the page itself says."""
+    around: Any = element
+    for _ in range(8):
+        if "background" in style:
+            return not _NO_COLOUR.search(style)
+        around = around.getparent() if around is not None else None
+        style = "".join(((around.get("style") or "") if around is not None else "").lower().split())
+    return False
+
+
+def is_around(element: Element) -> bool:
+    """Whether an element is what a theme puts around the text of a page."""
+    names = classes(element)
+    if (names and not AROUND.isdisjoint(names)) or element.get("id") in AROUND:
+        return True
+    return element.get("role") in _ROLES or element.get("aria-modal") == "true"
+
+
+def fault_of(root: Element, markdown: str) -> str | None:
+    """Why a page is none of documentation, as `name: evidence`; None where it is one.
+
+    Names: `redirect soft-404 login error-page parked scripted empty`.
+
+    Args:
+        root: The tree of the whole page.
+        markdown: The text that was found in it.
+    """
+    said = markdown[: 20 * _LONG]
+    if len(_WORD.findall(said)) > _LONG or "```" in said:
+        return None
+    heading, rest = _heading(said)
+    title = " ".join(str(_TITLE(root)).split())[:200]
+    titles = [t for t in (heading, title, *re.split(r" [-–—|·:] ", title)) if t]
+    words = len(_WORD.findall(rest))
+    found = _told(root, titles, rest, words) or _silent(root, said)
+    return found[:300] if found else None
+
+
+def _told(root: Element, titles: list[str], rest: str, words: int) -> str | None:
+    """What the little that a page says makes of it."""
+    if target := str(_REFRESH(root)).strip():
+        return f"redirect: it leads to {target.partition('=')[2] or target}" if words < 40 else None
+    if (named := _named(_ABSENT, titles)) and (words < 4 or _VISITOR.search(rest)):
+        return f"soft-404: it says {named!r}"
+    if _PASSWORD(root) and (words < 40 or _named(_LOGIN, titles)):
+        return f"login: it asks for a password ({titles[0] if titles else 'no title'})"
+    if (named := _named(_ERROR, titles)) and words < 60 and not re.search(r"[.(]\w+\(|`", rest):
+        return f"error-page: it says {named!r}"
+    if parked := _PARKED.search(" ".join([*titles, rest])):
+        return f"parked: it says {parked[0]!r}"
+    return None
+
+
+def _silent(root: Element, said: str) -> str | None:
+    """What is wrong with a page that says nothing."""
+    if len(_WORD.findall(said)) > 12:
+        return None
+    whole = string_of(root)[:20_000]
+    if (hint := _SCRIPTED.search(whole)) or (not said.strip() and _SCRIPT(root)):
+        return f"scripted: it has no text without its scripts{f' ({hint[0]!r})' if hint else ''}"
+    return None if said.strip() else "empty: it has no text"
+
+
+def _named(pattern: re.Pattern[str], titles: list[str]) -> str | None:
+    return next((t for t in titles if pattern.fullmatch(t.strip(" .!#*"))), None)
+
+
+def _heading(markdown: str) -> tuple[str, str]:
+    """The first heading, and what else there is."""
+    first, _, rest = markdown.lstrip().partition("\n")
+    return (first.lstrip("# ").strip(), rest) if first.startswith("#") else ("", markdown)
+
+
+def same_as_absent(markdown: str, absent: str) -> bool:
+    """Whether a page says what the site says of a page that surely isn't there: the same words, paths apart.
+
+    Args:
+        markdown: The page's text.
+        absent: The text that came for a path that nobody has.
+    """
+    one, other = ([w for w in re.findall(r"\S+", text) if "/" not in w] for text in (markdown, absent))
+    return one == other
