@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import subprocess
 import zlib
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from registry.web import Access
 from scrapers.reading import read_site
 from scrapers.sites import is_page
 from scrapers.sources import Scraped
+from tests.scrapers.debian import unpacked
 
 HERE = Access(private=("127.0.0.1",))
 
@@ -20,12 +20,7 @@ PACKAGE = "python-attr-doc"
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real Sphinx site: Debian's package of attrs' documentation, downloaded and unpacked, not installed."""
-    folder = tmp_path_factory.mktemp("site")
-    download = ["apt-get", "download", PACKAGE]
-    if subprocess.run(download, cwd=folder, capture_output=True).returncode:
-        subprocess.run(["apt-get", "update"], check=True, capture_output=True)
-        subprocess.run(download, cwd=folder, check=True, capture_output=True)
-    subprocess.run(["dpkg-deb", "-x", str(next(folder.glob("*.deb"))), str(folder)], check=True, capture_output=True)
+    folder = unpacked(PACKAGE, tmp_path_factory.mktemp("site"))
     return folder / "usr" / "share" / "doc" / PACKAGE / "html"
 
 
