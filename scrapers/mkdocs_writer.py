@@ -89,7 +89,7 @@ class MkDocsWriter(Writer):
         elif "tabbed-labels" in names:
             return False
         elif "doc-object" in names and (kind := next((_OBJECTS[n] for n in names if n in _OBJECTS), None)):
-            return self.framed(_Object("object", objects=kind), self._close_object)
+            return self._open_object(_Object("object", objects=kind), element)
         elif "admonition" in names:
             return self.framed(Frame("note"), partial(self._close_note, names))
         opened = self.open_block(element)
@@ -171,6 +171,13 @@ class MkDocsWriter(Writer):
             self.add(text, "head")
         self.title = self.title or writer.title
         return False
+
+    def _open_object(self, body: _Object, element: Element) -> Opened:
+        opened = self.framed(body, self._close_object)
+        anchor = element.find("a[@id]")
+        if anchor is not None and not any("doc-heading" in classes(inner) for inner in element):
+            self._begin(body, anchor)  # shown without a heading
+        return opened
 
     def _begin(self, body: _Object, heading: Element) -> None:
         path = heading.get("id") or ""
