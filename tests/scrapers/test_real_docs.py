@@ -18,8 +18,8 @@ from scrapers.texts import decoded
 from tests.scrapers.debian import unpacked
 
 PACKAGES = ("python-pandas-doc", "python-werkzeug-doc", "python-jinja2-doc", "python-click-doc", "python-attr-doc")
-AROUND = re.compile(r"(?im)^(?:edit this page|edit on github|was this (?:page )?helpful.*|skip to (?:main )?content|built with .*)$")
-    r"(?i)edit this page|edit on github|was this (?:page )?helpful|skip to (?:main )?content|built with"
+AROUND = re.compile(
+    r"(?im)^(?:edit this page|edit on github|was this (?:page )?helpful.*|skip to (?:main )?content|built with .*)$"
 )
 
 
