@@ -22,9 +22,9 @@ _MAIN = tuple(
     )
 )
 _ATTRIBUTE = r"""[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>]*+))?+"""
-_TAG = re.compile(rf"(<[a-zA-Z][^\s/>]*+)((?:{_ATTRIBUTE})*+)")
+_TAG = re.compile(rf"(<[a-zA-Z][^\s/>]*+)((?:{_ATTRIBUTE})*+)", re.ASCII)
 """The beginning of an element as HTML's tokenizer takes it; every letter of a page is looked at once."""
-_ATTRIBUTES = re.compile(_ATTRIBUTE)
+_ATTRIBUTES = re.compile(_ATTRIBUTE, re.ASCII)
 _MOST_ATTRIBUTES = 200
 """Of an element; the parser takes quadratic time for them, 20 s for 50,000. People write 20."""
 _STRING = etree.XPath("string()")

@@ -27,6 +27,7 @@ from registry.identity import sha256_of_bytes
 from registry.records import Body, Fetch
 from registry.web import Answer
 from scrapers.documents import Format
+from scrapers.markup import tree_of
 from scrapers.texts import decoded_page, looks_binary
 
 _SKIPPED = {"_modules", "_static", "_sources", "_images", "_downloads"}
@@ -247,9 +248,12 @@ class Crawl:
 
     async def _one(self, path: str) -> tuple[str, Answer | None]:
         over = self._silent >= self.limits.silent or time.monotonic() > self._end
-        if over or self.barred(self.site.url(path)):
+        url, known = self.site.url(path), self.known.get(path)
+        if self.barred(url) or (over and known is not None):
             return path, None
-        return path, await self.ask(path, self.known.get(path))
+        if over:
+            return path, Answer(url, url, None, "failed", "It was not asked for: the site is down, or its time is over")
+        return path, await self.ask(path, known)
 
     def _taken(
         self, asked: str, answer: Answer | None, *, follow: bool, index: bool
@@ -366,17 +370,10 @@ class Crawl:
 
     def _links(self, text: str, path: str) -> tuple[str, ...]:
         """The pages of the site that a page links to, as many as the limits allow, sorted."""
-        import lxml.etree
-        import lxml.html
-
         if not text.strip():
             return ()
         found: set[str] = set()
-        parser = lxml.html.HTMLParser(encoding="utf-8", huge_tree=False)
-        try:
-            targets = lxml.html.document_fromstring(text.encode(), parser=parser).xpath("//a/@href")
-        except (lxml.etree.LxmlError, ValueError, AssertionError):
-            return ()
+        targets = tree_of(text)[0].xpath("//a/@href")
         for target in itertools.islice(targets, 50 * self.limits.links):
             link = self._relative(str(target).strip(), urljoin(self.site.base, path))
             if link is not None and is_page(link):

@@ -57,10 +57,11 @@ def stream(head: str, chunks: Callable[[], AsyncIterator[bytes]]) -> Reply:
     return made
 
 
-def endless(head: str, chunk: bytes, pause: float = 0.0) -> Reply:
-    """A response that never ends."""
+def endless(head: str, chunk: bytes, pause: float = 0.0, first: bytes = b"") -> Reply:
+    """A response that never ends: its head, the first bytes of its body, and always the same after these."""
 
     async def forever() -> AsyncIterator[bytes]:
+        yield first
         while True:
             yield chunk
             await asyncio.sleep(pause)
@@ -98,11 +99,4 @@ def gzip_bomb() -> Reply:
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     head = packer.compress(b"<html>") + packer.flush(zlib.Z_FULL_FLUSH)
     block = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
-
-    async def made(request: Request, site: HostileSite) -> AsyncIterator[bytes]:
-        yield b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Encoding: gzip\r\n\r\n" + head
-        while True:
-            yield block
-            await asyncio.sleep(0)
-
-    return made
+    return endless("200 OK\r\nContent-Type: text/html\r\nContent-Encoding: gzip\r\n\r\n", block, first=head)

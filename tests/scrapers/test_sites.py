@@ -15,7 +15,7 @@ from scrapers.binding import Binding, Job, bind
 from scrapers.documents import Document, get_format
 from scrapers.reading import read_site
 from scrapers.sites import Ask, Crawl, Site, SiteLimits, file_answer, site_at
-from tests.hostile_site.cases import FRIENDS, LIMIT, NAMES, PAGES, SECONDS, WAY
+from tests.hostile_site.cases import FRIENDS, LIMIT, NAMES, PAGES, WAY
 from tests.hostile_site.replies import answer
 from tests.hostile_site.server import HERE, Case, HostileSite
 
@@ -48,7 +48,7 @@ def test_every_address_of_a_hostile_site_ends_as_its_own_row(hostile: HostileSit
         async def no_wait(_seconds: float) -> None:
             await asyncio.sleep(0)
 
-        limits = WebLimits(body_bytes=LIMIT, seconds=SECONDS / 2, per_host=24, pause_s=0, attempts=3, faults=10_000)
+        limits = WebLimits(body_bytes=LIMIT, seconds=8, per_host=24, pause_s=0, attempts=3, faults=10_000)
         access = Access(hosts=FRIENDS, private=(HERE,))
         async with Web(access, limits, resolve=hostile.resolve, sleep=no_wait) as web:
 
