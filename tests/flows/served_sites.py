@@ -22,22 +22,21 @@ class ServedSite:
         url: Its address.
         pages: Path -> its HTML.
         asked: Paths that were asked for, in order.
+        full: Those that were sent, not found unchanged.
         sent: Bytes of bodies and headers that were sent.
         status: Path -> status that it is answered with instead.
         login: The `Authorization` that it wants and repeats on each page, if any.
         validators: Whether ETags are sent and looked at.
-        stop_after: Requests after which the next ones wait until `go` is set; 0 for none.
     """
 
     url: str = ""
     pages: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    full: list[str] = field(default_factory=list)
     sent: int = 0
     status: dict[str, int] = field(default_factory=dict)
     login: str = ""
     validators: bool = True
-    stop_after: int = 0
-    go: threading.Event = field(default_factory=threading.Event)
 
     def fill(self, count: int, *, built: str = "noon", theme: str = "light") -> None:
         """Writes an index, and pages that it links to."""
@@ -72,8 +71,6 @@ def serving(site: ServedSite) -> Iterator[ServedSite]:
             if path == "robots.txt":
                 return self._answer(404)
             site.asked.append(path)
-            if site.stop_after and len(site.asked) > site.stop_after:
-                site.go.wait(60)
             if path in site.status or path not in site.pages:
                 return self._answer(site.status.get(path, 404))
             if site.login and self.headers.get("Authorization") != site.login:
@@ -83,6 +80,7 @@ def serving(site: ServedSite) -> Iterator[ServedSite]:
             tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"' if site.validators else ""
             if tag and self.headers.get("If-None-Match") == tag:
                 return self._answer(304, tag=tag)
+            site.full.append(path)
             return self._answer(200, body, tag)
 
         def _answer(self, status: int, body: bytes = b"", tag: str = "") -> None:
@@ -103,6 +101,5 @@ def serving(site: ServedSite) -> Iterator[ServedSite]:
     try:
         yield site
     finally:
-        site.go.set()
         server.shutdown()
         server.server_close()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,11 +12,14 @@ import pytest
 
 from flows.batches import perform
 from flows.house import House, open_house
-from flows.scraping import compare_key, compare_stage, releases, scrape_stage, scraped, symbols
-from registry.errors import GuardError, SourceError
-from registry.records import Fetch, Page, Record, Symbol
+from flows.scraping import compare_key, compare_stage, releases, scrape_key, scrape_stage, scraped, sites, symbols
+from flows.stages import ask_sites, complete, complete_key
+from registry.errors import ConfigurationError, GuardError, SourceError
+from registry.forgetting import Order, forget, trace
+from registry.records import Body, Example, Fetch, Page, Record, Release, Symbol
 from scrapers.sphinx import Sphinx
 from tests.flows.served_sites import ServedSite, serving
+from tests.registry.dying import DYING
 
 DOMAIN = """
 licences = ["MIT"]
@@ -164,3 +170,125 @@ def test_a_site_that_loses_much_at_once_is_asked_about(site: ServedSite, opened:
     house.accept_removals = True
     perform(scrape_stage, house)
     assert len(digests(opened())) == len(before) - 16
+
+
+def test_what_nobody_needs_to_ask_for_is_not_asked_for(
+    site: ServedSite, opened: Callable[[], House], parses: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A newer parser parses what was received, a look that is fresh enough is taken for one; the plan says so first."""
+    file = Path(opened().reference)
+    perform(scrape_stage, opened())
+    before, key = digests(opened()), compare_key(opened())
+    file.write_text(file.read_text() + "refresh_h = 1\n")
+    site.reset()
+    parses.clear()
+    assert perform(scrape_stage, opened()) == 0
+    assert [planned.plan() for planned in sites(opened())] == ["is left alone: asked lately"] * 2
+    monkeypatch.setattr(Sphinx, "version", "newer")
+    assert "31 pages that are parsed again: sphinx@newer" in sites(opened())[0].plan()
+    assert perform(scrape_stage, opened()) == 2
+    assert (len(parses), site.asked) == (2 * (COUNT + 1), [])
+    assert (digests(opened()), compare_key(opened())) == (before, key)
+    file.write_text(file.read_text().replace("pause_s = 0", "pause_s = 0.001"))
+    assert "how it is asked has changed" in sites(opened())[0].plan()
+    file.write_text(file.read_text().replace("refresh_h = 1", "refresh_h = 0"))
+    assert "is asked what has changed of 31 pages" in sites(opened())[0].plan()
+    assert site.asked == []
+
+
+def test_a_run_that_was_complete_asks_before_it_says_so(site: ServedSite, opened: Callable[[], House]) -> None:
+    """Where nothing has changed on the site there is nothing to do, without an engine; where a page has, there is."""
+    house = opened()
+    perform(scrape_stage, house)
+    house.finish("refresh", "refresh", [complete_key(house)], [], 0.0, {"decision": "rejected"})
+    assert complete(house) == "rejected"
+    house = opened()
+    assert complete(house) is None
+    ask_sites(house)
+    assert complete(house) == "rejected"
+    site.status = dict.fromkeys(site.pages, 403)
+    house = opened()
+    ask_sites(house)
+    assert complete(house) is None, "the stage says what is wrong with the site"
+    site.status = {}
+    site.write("part3.html", "Does something else.", 3)
+    house = opened()
+    ask_sites(house)
+    assert complete(house) is None
+
+
+def test_a_site_of_another_version_is_refused(site: ServedSite, opened: Callable[[], House]) -> None:
+    """A site that says 3.7 where 1.0 is asked for is one clear error, unless the domain says that it is right."""
+    site.pages["index.html"] = site.pages["index.html"].replace(
+        "<title>lib</title>", "<title>lib 3.7 documentation</title>"
+    )
+    with pytest.raises(ConfigurationError, match=r"is of another version\. Asked for 1\.0, the site says 3\.7"):
+        perform(scrape_stage, opened())
+    assert opened().lake.read(Page) == []
+    file = Path(opened().reference)
+    file.write_text(file.read_text() + "version_check = false\n")
+    assert perform(scrape_stage, opened()) == 2
+
+
+def test_what_is_forgotten_of_a_site_stays_out_and_the_package_keeps_its_word(
+    site: ServedSite, opened: Callable[[], House]
+) -> None:
+    """A page goes with what was received of it and what it added to a package's symbol, and is not asked again."""
+    file = Path(opened().reference)
+    first = "[[library.source]]"
+    file.write_text(file.read_text().replace(first, f'{first}\nkind = "pypi"\n{first}'))
+    house = opened()
+    for version in house.library.versions:
+        release = Release(library="lib", version=version, artifact_sha256=version * 16)
+        page = Page(release=release.id, url="pypi://lib/a", content_hash="0", kind="source", path="a", markdown="a = 1")
+        known = Symbol(release=release.id, path="lib.core.f3", kind="function", aliases=("lib.f3",), page=page.id)
+        key = scrape_key(house, house.library.source[0], version)
+        house.finish("scrape", "pypi@1", [key], [release, page, known], 0.0, {"release": release.id})
+    assert perform(scrape_stage, opened()) == 1, "of an address without a version only the newest release is read"
+    release = releases(opened())[1]
+    by_path = {s.path: s for s in symbols(opened(), release)}
+    assert (by_path["lib.core.f3"].doc, "lib.f3" in by_path, "lib.f4" in by_path) == ("Does 3.", False, True)
+    lake = opened().lake
+    order = Order(f"{site.url}part3.html")
+    forget(lake, order, trace(lake, order), by="a test")
+    site.reset()
+    perform(scrape_stage, opened())
+    assert "part3.html" not in site.asked
+    by_path = {s.path: s for s in symbols(opened(), release)}
+    assert (by_path["lib.core.f3"].doc, "lib.g3" in by_path) == ("", False)
+    for record in (Fetch, Body, Page, Symbol, Example):
+        rows = opened().lake.read(record)
+        assert not any("Does 3." in str(row) or "part3" in getattr(row, "url", "") for row in rows), record
+
+
+DIES = f"""{DYING}
+from flows import asking, site_pages
+from flows.batches import perform
+from flows.house import open_house
+from flows.scraping import scrape_stage
+asking._ROWS, site_pages._ROWS, site_pages._SHARD = 10, 20, 8
+site_pages.bind = step(site_pages.bind)
+perform(scrape_stage, open_house(sys.argv[3]))
+"""
+"""A run that dies at its nth file or its nth parse."""
+
+
+@pytest.mark.slow
+def test_killed_while_it_fetches_parses_or_writes_the_same_command_goes_on(
+    site: ServedSite, opened: Callable[[], House], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGKILL at eight places, each followed by the same command: the same lake, and what arrived isn't sent again."""
+    perform(scrape_stage, opened())
+    wanted = opened().lake.fingerprint()
+    monkeypatch.setenv("DRIFTUNE_HOME", str(tmp_path / "killed"))
+    home = opened().settings.root
+    assert opened().lake.read(Fetch) == []
+    for last in (3, 6, 9, 12, 4, 7, 5, 2):
+        known = {f.path for f in opened().lake.read(Fetch) if f.sha256}
+        site.full.clear()
+        command = [sys.executable, "-c", DIES, str(home), str(last), opened().reference]
+        assert subprocess.run(command, capture_output=True, timeout=120).returncode == -signal.SIGKILL
+        assert known.isdisjoint(site.full)
+    perform(scrape_stage, opened())
+    found = opened().lake.fingerprint()
+    assert {table for table in wanted if wanted[table] != found[table]} == set()
