@@ -22,7 +22,7 @@ from packaging.version import Version
 
 from registry.errors import ConfigurationError, SourceError
 from registry.identity import work_key
-from registry.records import Release, Work
+from registry.records import Work
 
 if TYPE_CHECKING:
     from flows.house import House
@@ -202,8 +202,9 @@ def _pair(history: Sequence[str], keep: int) -> Pair:
 
 def _begun(house: House, tracked: Tracked) -> bool:
     """Whether anything was made of a pair: until its new release is there, a newer one may take its place."""
-    new = {"library": house.library.name, "version": tracked.versions[1]}
-    return bool(house.lake.read(Release, "library = $library AND version = $version", new))
+    from flows.scraping import scrape_key
+
+    return house.result(scrape_key(house, house.library.source[0], tracked.versions[1])) is not None
 
 
 @dataclass(frozen=True)

@@ -452,7 +452,10 @@ class Work(Record):
 
     table: ClassVar[str] = "work"
     key: str = column("Hash of the inputs' digests, part, parameters, seed, sample", identity=True)
-    stage: str = column("scrape, synth, validate, curate, train, evaluate, publish; refresh: a whole run")
+    stage: str = column(
+        "scrape, synth, validate, curate, train, evaluate, publish; refresh: a whole run; track: where a domain"
+        " stands that follows its library"
+    )
     domain: str = column("Domain")
     part: str = column("What did it, with its version, as `curate@1`; several are joined by +")
     outputs: int = column("Rows written")

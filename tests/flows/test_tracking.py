@@ -189,6 +189,7 @@ def test_a_killed_process_leaves_a_pair_that_the_next_one_takes_or_passes(follow
         end(followed.open())
 
 
+@pytest.mark.slow
 def test_the_order_of_kills_doesn_t_show_in_the_lake(followed: Followed, tmp_path: Path) -> None:
     """A run that was killed between its first write and its end leaves the lake of one that wasn't."""
     end(followed.begin())

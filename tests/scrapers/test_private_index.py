@@ -130,6 +130,7 @@ def test_what_the_own_index_lists_comes_from_nowhere_else(private: OwnIndex, tmp
             assert listed(address, "beside")[0] == 502
 
 
+@pytest.mark.slow
 def test_an_environment_is_built_of_private_packages(
     private: OwnIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
