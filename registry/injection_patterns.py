@@ -118,29 +118,65 @@ FRAMING = _compiled({"persona": _PERSONA})
 CONVERSATION = _compiled(_CONVERSATION)
 """Rule -> marks of a conversation's turns; matched on the text as it stands."""
 
-_TELLS = re.compile(
-    r"ignore|disregard|forget|overrid|bypass|discard|violate|(?:not|n't|stop)[\W_]+follow|exfiltrate"
-    r"|your[\W_]+(?:\w+[\W_]+)?(?:new|real|actual|true|system|initial|hidden|secret|original)\b|new[\W_]+(?:system[\W_]+)?instr"
-    r"|\bai\b|a\.i\.|llm|gpt|claude|gemini|copilot|artificial|language[\W_]+(?:\w+[\W_]+)?model|chatbot|assistant|crawler"
-    r"|(?:language|automated|autonomous|\bcoding)[\W_]+(?:\w+[\W_]+)?(?:system|agent|bot)|documentation[\W_]+index"
-    r"|(?:tell|inform|notify|alert)(?:ing)?[\W_]+the\b|(?:mention|reveal|disclose|repeat)[\W_]+(?:any|this|that|these|your)"
-    r"|\b(?:to|at|via)[\W_]+(?:\w+[\W_]+){0,2}?https?:|before[\W_]+(?:answer|respond|reply|contin|you)"
-    r"|without[\W_]+(?:ask|tell|inform)|(?:user|human|developer)s?[\W_]+(?:ask|request|inquire)|you[\W_]+must"
-    r"|as[\W_]+(?:if|though)[\W_]+you|\bdan\b|jailbr|unrestr|from[\W_]+now"
+_MODELS = (
+    "ai ais llm llms gpt gpts chatgpt claude gemini copilot copilots artificial language chatbot chatbots automated "
+    "autonomous coding"
 )
-"""One of these stands in all that the patterns over what is said match: most paragraphs have none."""
+_TOGETHER = tuple(
+    (frozenset(one.split()), frozenset(other.split()))
+    for one, other in (
+        (
+            "ignore disregard forget override bypass discard violate follow following",
+            "instruction instructions prompt prompts directive directives direction directions guideline guidelines "
+            "rule rules command commands message messages programming training above far told given safety",
+        ),
+        ("your", "new actual real true system initial hidden secret original"),
+        ("new", "instructions"),
+        (_MODELS, "you you're attention dear hey hello note notice message warning instruction instructions"),
+        (_MODELS, "important reminder reading processing parsing summarizing summarising scraping indexing"),
+        ("fetch", "documentation"),
+        (
+            "tell telling inform informing notify notifying alert alerting",
+            "user users human humans developer developers",
+        ),
+        ("tell telling inform informing notify notifying alert alerting", "operator operators"),
+        ("mention reveal disclose repeat", "answer reply response output user human even"),
+        ("send post upload transmit exfiltrate forward leak submit append", "https http"),
+        ("exfiltrate", "to via"),
+        ("before", "answering responding replying continuing answer respond reply continue"),
+        ("without", "asking telling informing"),
+        ("user users human humans developer developers", "ask asks request requests inquire inquires"),
+        ("must", "respond reply answer recommend"),
+        ("you you're you'll", f"{_MODELS} assistant assistants dan jailbroken unrestricted"),
+        ("from", "now"),
+        ("pretend act behave respond", f"{_MODELS} restriction restrictions limit limits filter filters"),
+        ("pretend act behave respond", "guideline guidelines"),
+        ("system assistant developer", "are must will should ignore disregard forget from new sure understood"),
+        ("human user", "assistant ai bot model"),
+        ("system", "prompt"),
+    )
+)
+"""Words of which, for any pattern over what is said and any turn to match, one on the left and one on the right stand
+in the text: most have no such pair, and are read no further."""
 
-_MARKED = re.compile(
-    r"<\||\[/?inst|sys>>|_of_turn>|\[/?(?:system_|tool_|available_)|!\[|<invoke|</?(?:system|assistant|tool_|function_)"
-    r"|system[\W_]prompt|\b(?:system|assistant|developer|human|user)\b[^\n]{0,20}?:"
-)
-"""One of these stands in all that the patterns of a conversation match."""
+_SMALL = re.compile(r"[a-z']+")
+_SIGNS = (
+    "<|", "[inst", "[/inst", "sys>>", "_of_turn>", "[system_", "[/system_", "[tool_", "[/tool_", "[available_",
+    "[/available_", "![", "<invoke", "<system", "</system", "<assistant", "</assistant", "<tool_", "</tool_",
+    "<function_", "</function_",
+)  # fmt: skip
+"""One of these stands in whatever else the patterns of a conversation match."""
 
 
 def may_hold(text: str) -> bool:
-    """Whether any pattern can match in a text: it is quick, and false for most files."""
+    """Whether any pattern can match in a text: it is quick, and false for most."""
     small = text.lower()
-    return not text.isascii() or _TELLS.search(small) is not None or _MARKED.search(small) is not None
+    return not text.isascii() or _tells(small) or any(sign in small for sign in _SIGNS)
+
+
+def _tells(small: str) -> bool:
+    words = set(_SMALL.findall(small))
+    return any(not (one.isdisjoint(words) or other.isdisjoint(words)) for one, other in _TOGETHER)
 
 
 _GAPS = frozenset(' \t\n\r\f\v#*>|_~`,;\\"“”()-–—…\u00a0')
@@ -155,7 +191,7 @@ def said(paragraph: str) -> tuple[str, list[int]]:
 
     Empty where no pattern can match it.
     """
-    if paragraph.isascii() and not _TELLS.search(paragraph.lower()):
+    if paragraph.isascii() and not _tells(paragraph.lower()):
         return "", []
     text: list[str] = []
     places: list[int] = []

@@ -172,14 +172,3 @@ def _heading(markdown: str) -> tuple[str, str]:
     """The first heading, and what else there is."""
     first, _, rest = markdown.lstrip().partition("\n")
     return (first.lstrip("# ").strip(), rest) if first.startswith("#") else ("", markdown)
-
-
-def same_as_absent(markdown: str, absent: str) -> bool:
-    """Whether a page says what the site says of a page that surely isn't there: the same words, paths apart.
-
-    Args:
-        markdown: The page's text.
-        absent: The text that came for a path that nobody has.
-    """
-    one, other = ([w for w in re.findall(r"\S+", text) if "/" not in w] for text in (markdown, absent))
-    return one == other

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from scrapers.documents import Document, get_format
-from scrapers.rubbish import same_as_absent
 
 SITES = Path(__file__).parent / "sites"
 TEXT = "Trees are connected graphs without a cycle."
@@ -128,10 +127,3 @@ def test_page_about_such_things_is_a_page(html: str) -> None:
 def test_missing_page_of_each_maker_is_told(site: str) -> None:
     """What real makers of sites give for a missing page is told from its text alone."""
     assert (fault((SITES / site / "404.html").read_text()) or "").startswith("soft-404")
-
-
-def test_same_page_for_what_surely_is_absent() -> None:
-    """A site that answers all with one page is seen by asking for a page that nobody has."""
-    absent = "# Acme\n\nNothing at /surely-not/here yet.\n"
-    assert same_as_absent("# Acme\n\nNothing at /guide/start yet.\n", absent)
-    assert not same_as_absent("# Acme\n\nStart at /guide/start now.\n", absent)
