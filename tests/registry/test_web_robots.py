@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -36,6 +37,19 @@ def test_a_host_is_asked_for_what_it_allows(asked: Asked, case: Case) -> None:
     requests = [request for request in asked.site.requests if (request.host, request.path) == (case.host, case.target)]
     assert answer.outcome == case.outcome and case.says in answer.detail, answer
     assert len(requests) == (case.outcome == "ok")
+
+
+def test_a_group_of_many_agents_and_rules_is_read_in_time() -> None:
+    """Two thousand of each: four million rules, if each agent got its own."""
+    [case] = [case for case in ROBOTS if case.name == "many-agents-robots"]
+    body = case.reply.partition(b"\r\n\r\n")[2]
+
+    async def served(url: str) -> Answer:
+        return Answer(url, url, 200, "ok", body=body)
+
+    since = time.process_time()
+    assert asyncio.run(Robots(served, 30.0).delay(checked("http://docs.test/a", ()))) == 0
+    assert time.process_time() - since < 1
 
 
 FIELDS = ["User-agent: ", "user agent", "Disallow: ", "Allow:", "Crawl-delay: ", "Sitemap: ", "", "x: ", "#"]

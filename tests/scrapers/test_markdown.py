@@ -90,6 +90,7 @@ HOSTILE = {
     "backticks": "<p><code>" + "`" * 100_000 + "</code>deep</p><pre>" + "`" * 100_000 + "</pre>",
     "controls": "<p>\x00\x01\ud800de\x0cep deep</p>",
     "quoted attributes": "<p a='>' " + " ".join(f"a{i}='<>'" for i in range(50_000)) + ">deep</p>",
+    "attributes after no-break space": '<x\xa0<p =" ' + "' ".join(f'a{i}=">"' for i in range(50_000)) + ">deep</p>",
     "open tags": "<" * 200_000 + "<p" * 100_000 + ">deep",
     "open comments": "<p>deep</p>" + "<!--" * 100_000,
     "closing tags": "<div>" * 500 + "</b>" * 100_000 + "deep",
