@@ -14,6 +14,7 @@ from registry.records import Change
 
 PROBE = Path(__file__).with_name("probe.py")
 GONE = {"removed", "renamed", "moved"}
+VIEWS = ("parameters", "beneath")
 Answer = Mapping[str, Any]
 """What `probe.py` says of one path at one version."""
 
@@ -81,15 +82,26 @@ def _gone(change: Change, before: Answer, after: Answer, new: Mapping[str, Answe
 
 
 def _signature(detail: Mapping[str, Any], before: Answer, after: Answer) -> bool | None:
-    """Whether every parameter that the detail names is as it says; without a detail, whether anything differs."""
+    """Whether every parameter that the detail names is as it says; without a detail, whether anything differs.
+
+    Both versions are asked for what they state and for the function below its decorators: either may bear it out.
+    """
     if before["parameters"] is None or not after["found"] or after["parameters"] is None:
         return None
+    views = [(before["parameters"], after["parameters"])]
+    if before.get("beneath") and after.get("beneath"):
+        views.append((before["beneath"], after["beneath"]))
+    return any(_borne_out(detail, before["takes"], *view) for view in views)
+
+
+def _borne_out(detail: Mapping[str, Any], taken: Any, before: list[Any], after: list[Any]) -> bool:
     if not detail:
-        return bool(before["parameters"] != after["parameters"])
-    one, other = ({r[0]: (i, *r) for i, r in enumerate(a["parameters"])} for a in (before, after))
+        return bool(before != after)
+    one, other = ({r[0]: (i, *r) for i, r in enumerate(rows)} for rows in (before, after))
     renamed = detail.get("renamed", {})
-    checks = [(n in one or n in before["takes"]) and n not in other for n in [*detail.get("removed", ()), *renamed]]
-    checks += [n in other and n not in one for n in [*renamed.values(), *(p["name"] for p in detail.get("added", ()))]]
+    checks = [(n in one or n in taken) and n not in other for n in [*detail.get("removed", ()), *renamed]]
+    checks += [n in other for n in renamed.values()]
+    checks += [p["name"] in other and p["name"] not in one for p in detail.get("added", ())]
     for column, key in ((3, "defaults"), (2, "kinds"), (0, "positions")):
         for name in detail.get(key, ()):
             source = next((a for a, b in renamed.items() if b == name), name)
@@ -113,11 +125,14 @@ def confirmation(entry: Mapping[str, Any], before: Answer, after: Answer) -> tup
         case "deprecated":
             right = said == ["plain", "deprecated"]
         case "default" | "required" | "keyword-only":
-            rows = [next((r for r in a.get("parameters") or [] if r[0] == name), None) for a in (before, after)]
-            right = _told_of(kind, *rows)
+            right = any(_told_of(kind, *(_row(a, view, name) for a in (before, after))) for view in VIEWS)
         case _:
             right = before["found"] and after["found"] and before["said"] != after["said"]
     return said[0], said[1], bool(right)
+
+
+def _row(answer: Answer, view: str, name: str) -> list[Any] | None:
+    return next((r for r in answer.get(view) or [] if r[0] == name), None)
 
 
 def _told_of(kind: str, one: list[Any] | None, other: list[Any] | None) -> bool:
@@ -134,7 +149,7 @@ def _said(entry: Mapping[str, Any], answer: Answer) -> str:
     name = entry.get("parameter")
     if not answer["found"]:
         return "missing"
-    row = next((r for r in answer["parameters"] or [] if r[0] == name), None)
+    row = _row(answer, "parameters", name or "")
     match entry["kind"]:
         case "removed":
             return "found"

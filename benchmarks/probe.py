@@ -51,30 +51,41 @@ def find(path: str) -> Any:
     raise NotFoundError(blocked)
 
 
-def defined(path: str) -> str:
-    """Where a member of a class is defined: the path below the class that has it itself."""
+def defined(path: str, found: Any) -> str:
+    """Where an object is defined: of a member of a class, the path below the class that has it itself."""
     owner_path, _, name = path.rpartition(".")
     try:
         owner = find(owner_path)
     except (NotFoundError, ValueError):
         return path
     if not isinstance(owner, type):
-        return path
+        name = getattr(found, "__qualname__", "")
+        return f"{found.__module__}.{name}" if isinstance(name, str) and name else path
     having = next((c for c in owner.__mro__ if name in vars(c)), owner)
     return f"{having.__module__}.{having.__qualname__}.{name}"
 
 
-def raw(found: Any) -> list[inspect.Parameter] | None:
-    """What a call takes, None where `inspect` can't say."""
+def raw(found: Any, *, beneath: bool = False) -> list[inspect.Parameter] | None:
+    """What a call takes, None where `inspect` can't say; `beneath` asks the function below its decorators.
+
+    A decorator may state another signature than what a call gets through with: one that warns of positional arguments
+    says that there are none.
+    """
     try:
+        if beneath:
+            found = found.__init__ if isinstance(found, type) and "__init__" in vars(found) else found
+            found = inspect.unwrap(found)
+            stated = vars(found).get("__signature__") if hasattr(found, "__dict__") else None
+            if stated is not None:
+                return None
         return list(inspect.signature(found).parameters.values())
     except (TypeError, ValueError):
         return None
 
 
-def parameters(found: Any) -> list[list[str | None]] | None:
+def parameters(found: Any, *, beneath: bool = False) -> list[list[str | None]] | None:
     """`[[name, kind, default]]` without a leading self."""
-    listed = raw(found)
+    listed = raw(found, beneath=beneath)
     if listed is None:
         return None
     rows = [[p.name, p.kind.description, None if p.default is p.empty else short(p.default)] for p in listed]
@@ -99,7 +110,7 @@ def takes(found: Any, keyword: str, filler: Any) -> bool:
     try:
         found(*[filler] * len(wanted), **{keyword: None})
     except TypeError as error:
-        refused = re.search(r"unexpected keyword|invalid keyword|multiple values|takes no keyword", str(error))
+        refused = re.search(r"unexpected keyword|invalid keyword|takes no keyword", str(error))
         return not refused and "Removed" not in type(error).__name__
     except Exception:
         return True
@@ -128,7 +139,12 @@ def answer(question: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
         found = find(path)
     except NotFoundError as error:
         return told | {"found": False, "blocked": error.blocked}
-    told |= {"found": True, "defined": defined(path), "parameters": parameters(found) if callable(found) else None}
+    told |= {
+        "found": True,
+        "defined": defined(path, found),
+        "parameters": parameters(found) if callable(found) else None,
+    }
+    told["beneath"] = parameters(found, beneath=True) if callable(found) else None
     told["deprecated"] = "deprecat" in str(getattr(found, "__doc__", "")).lower() or hasattr(found, "__deprecated__")
     filler = names["nx"].Graph() if "nx" in names else None  # functions of networkx look at the graph first
     told["takes"] = [k for k in question.get("keywords", ()) if takes(found, k, filler)]

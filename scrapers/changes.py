@@ -5,7 +5,7 @@ Only public symbols count. A Change has one row for each (symbol, kind); its evi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,12 @@ from packaging.version import InvalidVersion, Version
 
 from registry.records import Change, Symbol
 from scrapers.changelogs import Entry, entries, symbols_named
-from scrapers.lookup import Names
-from scrapers.notes import Note, notes_of, replacement_in
+from scrapers.decorators import Keyword
+from scrapers.examples import differing
+from scrapers.notes import Note, keyword_in, renamed_parameters, replacement_in
+from scrapers.sides import Side
 from scrapers.signatures import likeness, name_likeness, signature_detail
 from scrapers.sources import Scraped
-from scrapers.symbols import docstring_of, load_packages
 
 if TYPE_CHECKING:
     import griffe
@@ -47,43 +48,11 @@ class Draft:
             self.evidence.append(row)
 
 
-@dataclass(frozen=True)
-class _Side:
-    """One release, with griffe's trees and the notes of each symbol."""
-
-    scraped: Scraped
-
-    @cached_property
-    def names(self) -> Names:
-        return Names(self.scraped.symbols)
-
-    @property
-    def symbols(self) -> Mapping[str, Symbol]:
-        return self.names.symbols
-
-    @cached_property
-    def trees(self) -> dict[str, griffe.Module]:
-        return load_packages({p.path: p.markdown for p in self.scraped.pages if p.kind == "source"})
-
-    @cached_property
-    def notes(self) -> dict[str, list[Note]]:
-        texts = {p.id: p.markdown.split("\n") for p in self.scraped.pages if p.kind == "source"}
-        found: dict[str, list[Note]] = {}
-        for path, symbol in self.symbols.items():
-            obj = _member(self.trees, path)
-            doc = docstring_of(obj) if obj is not None and not obj.is_attribute else symbol.doc
-            lines = texts.get(symbol.page or "", []) if symbol.kind not in {"module", "attribute"} else []
-            end = obj.endlineno if obj is not None and obj.endlineno else symbol.line
-            if notes := notes_of(doc, "\n".join(lines[max(symbol.line - 1, 0) : end])):
-                found[path] = notes
-        return found
-
-
 class _Finder:
     """Gathers the drafts of all changes from one release to another."""
 
     def __init__(self, old: Scraped, new: Scraped) -> None:
-        self.old, self.new = _Side(old), _Side(new)
+        self.old, self.new = Side(old), Side(new)
         self.drafts: dict[tuple[str, str], Draft] = {}
         self.successors: dict[str, str] = {}
 
@@ -94,7 +63,7 @@ class _Finder:
 
     def gone(self) -> None:
         """Removed, moved and renamed symbols."""
-        gone = [s for path, s in self.old.symbols.items() if path not in self.new.symbols]
+        gone = [s for path, s in self.old.symbols.items() if not self._stays(path)]
         came = [s for path, s in self.new.symbols.items() if path not in self.old.symbols]
         missing = {s.path for s in gone}
         for symbol in sorted(gone, key=lambda s: s.path.count(".")):
@@ -105,11 +74,15 @@ class _Finder:
                 continue
             self._went(symbol, came)
 
+    def _stays(self, path: str) -> bool:
+        """Whether the path leads to something at new, be it imported there or inherited."""
+        return self.new.standing(path) is not None or self.new.inherits(path)
+
     def _went(self, symbol: Symbol, came: list[Symbol]) -> None:
         named, notes = self._named_successor(symbol)
         target, kind, score = self._successor(symbol, came, named)
         draft = self.draft(symbol.path, kind)
-        draft.add("symbols", f"{symbol.path} ({symbol.kind}) is not in {self.new.scraped.release.version}")
+        draft.add("symbols", f"{symbol.path} ({symbol.kind}) is not in {self.new.version}")
         for note in notes:
             draft.add(note.source, note.text)
         draft.replacement = target.path if target else named
@@ -153,8 +126,10 @@ class _Finder:
         return self.successors.get(owner, owner) == new_owner
 
     def _named_successor(self, symbol: Symbol) -> tuple[str | None, list[Note]]:
-        """What the old release's own notes say to use instead."""
+        """What the old release's own notes say to use instead, or the new one where somebody asks for the name."""
         notes = [n for n in self.old.notes.get(symbol.path, []) if n.whole and n.deprecates]
+        refusals = (self.new.refused.get(path) for path in (symbol.path, *symbol.aliases))
+        notes += [Note(text, "refusal", "deprecated") for text in dict.fromkeys(refusals) if text]
         for note in notes:
             if named := self._replacement(note.text, symbol.path):
                 return named, notes
@@ -178,7 +153,7 @@ class _Finder:
                 left = self.new.symbols[path].aliases
                 draft.replacement = left[0] if left else path
                 draft.detail["lost"] = [a for a in symbol.aliases if self.new.names.exact(a) is None]
-                draft.add("symbols", f"{shortest} is not in {self.new.scraped.release.version}")
+                draft.add("symbols", f"{shortest} is not in {self.new.version}")
 
     def _owner_kept(self, path: str) -> bool:
         """Whether the loss is this path's own: a class that lost its path takes its methods with it."""
@@ -192,28 +167,66 @@ class _Finder:
         for path in sorted(came - taken):
             owner = path.rpartition(".")[0]
             symbol = self.new.symbols[path]
+            if self.old.standing(path) is not None or self.old.inherits(path) or path in self._elsewhere:
+                continue  # was imported there, or inherited, or is found there now under its old path
             if owner in came and (self.new.symbols[owner].kind == "class" or symbol.kind == "attribute"):
                 continue  # came with its class or module
             draft = self.draft(path, "added")
-            draft.add("symbols", f"{path} ({symbol.kind}) is not in {self.old.scraped.release.version}")
+            draft.add("symbols", f"{path} ({symbol.kind}) is not in {self.old.version}")
             draft.detail["kind"] = symbol.kind
 
     # ------------------------------------------------------------------------------------ symbols that stayed
 
+    @cached_property
+    def _elsewhere(self) -> set[str]:
+        """Where symbols are defined now that are found under their old paths as before."""
+        stand = ((path, self.new.standing(path)) for path in self.old.symbols)
+        return {other.path for path, other in stand if other is not None and other.path != path}
+
     def signatures(self) -> None:
         """Parameters of symbols that are in both releases."""
         for path, symbol in self.old.symbols.items():
-            other = self.new.symbols.get(path)
+            other = self.new.standing(path)
             if other is None or symbol.signature is None or other.signature is None:
                 continue
-            if detail := signature_detail(symbol.parameters, other.parameters):
+            keywords = self._keywords(path, other)
+            if detail := signature_detail(symbol.parameters, other.parameters, {n: k.renamed for n, k in keywords}):
                 draft = self.draft(path, "signature")
                 draft.detail |= detail
                 draft.add("signature", f"{symbol.signature} -> {other.signature}")
-                for note in [n for n in self.old.notes.get(path, []) if not n.whole and n.deprecates]:
-                    if note.subject in detail.get("removed", ()) or note.subject in detail.get("renamed", {}):
-                        draft.add(note.source, note.text)
-                        draft.detail.setdefault("notes", {})[note.subject] = note.text[:300]
+                self._parameters_told(draft, path, other, keywords)
+
+    def _keywords(self, path: str, other: Symbol) -> list[tuple[str, Keyword]]:
+        """What decorators say of keywords that old took and new refuses, takes no more, or has under another name."""
+        before, after = self.old.keywords.get(path, {}), self.new.keywords.get(other.path, {})
+        taken = {p["name"] for p in self.old.symbols[path].parameters} | {n for n, k in before.items() if not k.gone}
+        anything = any(p["kind"] == "variadic keyword" for p in other.parameters)
+        found = {} if anything else {n: k for n, k in before.items() if not k.gone}
+        notes = (n.text for n in self.new.notes.get(other.path, []) if n.of_signature)
+        found |= {a: Keyword(a, b) for text in notes for a, b in renamed_parameters(text).items() if a in taken}
+        return sorted((found | {n: k for n, k in after.items() if n in taken}).items())
+
+    def _parameters_told(self, draft: Draft, path: str, other: Symbol, keywords: Iterable[tuple[str, Keyword]]) -> None:
+        """What notes and decorators say of parameters that went, and what they name instead."""
+        went = {*draft.detail.get("removed", ()), *draft.detail.get("renamed", {})}
+        texts = [(n.source, n.subject, n.text) for n in self.old.notes.get(path, []) if not n.whole and n.deprecates]
+        texts += [("decorator", name, keyword.hint) for name, keyword in keywords if keyword.hint]
+        for source, name, text in texts:
+            if name in went:
+                draft.add(source, text)
+                draft.detail.setdefault("notes", {})[name] = text[:300]
+                if name not in draft.detail.get("renamed", {}) and (named := self._instead(text, name, other)):
+                    draft.detail.setdefault("replacements", {})[name] = named
+
+    def _instead(self, text: str, name: str, other: Symbol) -> str | None:
+        """What a note says to use for a parameter: another one, or what else it names."""
+        parameters = {p["name"] for p in other.parameters} - {name}
+        if (given := keyword_in(text)) and given.partition("=")[0] in parameters:
+            return given
+        named = replacement_in(text, lambda n: n if n in parameters else self.new.names.find(n, other.path))
+        if named == name and f"{name}()" in text:
+            return f"{name}()"  # a method of what is returned
+        return named if named and named not in {name, other.path} else None
 
     def breakages(self) -> None:
         """What griffe's finder says, as evidence for what is there and as changes of its own."""
@@ -228,6 +241,8 @@ class _Finder:
                 for kind in ("removed", "moved", "renamed"):
                     if (path, kind) in self.drafts:
                         self.drafts[path, kind].add("griffe", text)
+            elif found.kind is kinds.OBJECT_CHANGED_KIND:
+                continue  # a property that became an attribute is called as before
             elif path in self.old.symbols and path in self.new.symbols:
                 self.draft(path, "behaviour" if found.kind in behaviour else "signature").add("griffe", text)
 
@@ -260,14 +275,25 @@ class _Finder:
             for note in notes:
                 version = _version(note.version)
                 changed = note.category == "versionchanged" and version and low and high and low < version <= high
-                if changed and path in self.old.symbols:
+                if not changed or path not in self.old.symbols:
+                    continue
+                if not note.of_signature:
                     self.draft(path, "behaviour").add(note.source, note.text)
+                elif (path, "signature") in self.drafts:
+                    self.drafts[path, "signature"].add(note.source, note.text)
         for path, notes in self.old.notes.items():
             if path in self.new.symbols:
                 still = {n.text for n in self.new.notes.get(path, [])}
                 for note in notes:
                     if note.promises and note.text not in still and note.category != "versionchanged":
                         self.draft(path, "behaviour").add(note.source, note.text)
+
+    def examples(self) -> None:
+        """Examples in docstrings that stayed, and now have another output."""
+        for path, symbol in self.old.symbols.items():
+            other = self.new.standing(path)
+            if other is not None and (found := differing(symbol.doc, other.doc, _last(path))):
+                self.draft(path, "behaviour").add("example", str(found))
 
     def changelogs(self) -> None:
         """Entries that name a symbol: evidence for its changes, or a change of behaviour of its own."""
@@ -305,6 +331,7 @@ def find_changes(old: Scraped, new: Scraped) -> list[Change]:
     finder.breakages()
     finder.deprecations()
     finder.behaviour()
+    finder.examples()
     finder.changelogs()
     return [
         Change(
@@ -337,17 +364,6 @@ def _told(found: griffe.Breakage) -> str:
     ]
     names = ", ".join(dict.fromkeys(v for v in values if v))
     return f"{found.kind.value}: {names or found.obj.canonical_path} {found.details}".strip()
-
-
-def _member(trees: Mapping[str, griffe.Module], path: str) -> griffe.Object | None:
-    """The object of that path, None where griffe has none (or only an alias)."""
-    parts = path.split(".")
-    found: Any = trees.get(parts[0])
-    for part in parts[1:]:
-        if found is None or found.is_alias:
-            return None
-        found = found.members.get(part)
-    return None if found is None or found.is_alias else found
 
 
 def _same_sort(one: Symbol, other: Symbol) -> bool:

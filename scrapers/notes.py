@@ -18,6 +18,20 @@ _LEADING = re.compile(r"^(?:\*\*)?deprecated\b", re.IGNORECASE)
 _WARNED = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
 
 
+MAX_NOTE = 2000
+"""Of a longer note this much is searched for what it says of parameters."""
+_OF_SIGNATURE = re.compile(
+    r"\bparameters?\b.*\b(renamed|removed|added|keyword)|^(added|adds|new)\b"
+    r"|\b(keyword|argument|option|parameter) added\b|added support|now (also )?(accepts|supports)",
+    re.IGNORECASE,
+)
+_RENAMED = re.compile(
+    r"(?P<old>`\w+`(?:(?:,| and|, and) `\w+`)*)(?: parameters?| arguments?| keywords?)?"
+    r" (?:was|were|has been|have been) renamed(?: to)? (?P<new>`\w+`(?:(?:,| and|, and) `\w+`)*)"
+)
+_GIVEN = re.compile(r"(?:use|pass|specify|set)\s+`{1,2}(?P<given>\w+\s*=\s*[^`]+)`", re.IGNORECASE)
+
+
 @dataclass(frozen=True)
 class Note:
     """One remark about a symbol.
@@ -37,6 +51,11 @@ class Note:
     version: str = ""
     subject: str = ""
     whole: bool = True
+
+    @property
+    def of_signature(self) -> bool:
+        """Whether it says no more than that parameters came, went, or have other names, or that more is accepted."""
+        return bool(_OF_SIGNATURE.search(self.text[:MAX_NOTE]))
 
     @property
     def promises(self) -> bool:
@@ -208,13 +227,13 @@ def _joined(lines: list[str]) -> str:
 
 
 _LEAD = (
-    r"(?:please\s+)?(?:instead,?\s+)?\buse|-->|consider\s+using|switch\s+to|replaced\s+(?:by|with)|in\s+favou?r\s+of|renamed(?:\s+(?:to|as))?"
+    r"(?:please\s+)?(?:instead,?\s+)?\b(?:use|call(?=\s+`))|-->|consider\s+using|switch\s+to|replaced\s+(?:by|with)|in\s+favou?r\s+of|renamed(?:\s+(?:to|as))?"
     r"|(?:is\s+)?(?:a\s+)?(?:deprecated\s+)?alias\s+(?:for|of)|moved\s+to|superseded\s+by|see(?:\s+also)?"
 )
 _CALL = r"\([^()]*(?:\([^()]*\)[^()]*)*\)"
 _NAMED = re.compile(
     rf"(?:{_LEAD})\s*:{{0,2}}\s+(?:the\s+|an?\s+)?(?:new\s+)?(?:function\s+|class\s+|method\s+|networkx\s+)?"
-    rf"(?:(?::[\w:]+:)?(?P<ticks>`{{1,2}})(?P<quoted>[^`]+)(?P=ticks)|(?P<bare>[A-Za-z_][\w.]*\w(?:{_CALL}(?:\.\w+{_CALL})*)?))",
+    rf"(?:(?::[\w:]+:)?(?P<ticks>`{{1,2}})(?P<quoted>[^`]+)(?P=ticks)|\.?(?P<bare>[A-Za-z_][\w.]*\w(?:{_CALL}(?:\.\w+{_CALL})*)?))",
     re.IGNORECASE,
 )
 _WORDS = {
@@ -235,6 +254,21 @@ _WORDS = {
 }
 
 
+def renamed_parameters(text: str) -> dict[str, str]:
+    """The parameters that a note says were renamed: {old: new}."""
+    match = _RENAMED.search(text[:MAX_NOTE].replace("``", "`"))
+    if not match:
+        return {}
+    old, new = (re.findall(r"`(\w+)`", match.group(part)) for part in ("old", "new"))
+    return dict(zip(old, new, strict=False)) if len(old) == len(new) else {}
+
+
+def keyword_in(text: str) -> str | None:
+    """The argument that a note says to give: `engine="streaming"` of ``Use `engine="streaming"` instead``."""
+    match = _GIVEN.search(text[:MAX_NOTE])
+    return re.sub(r"\s*=\s*", "=", match.group("given"), count=1).strip() if match else None
+
+
 def replacement_in(text: str, known: Callable[[str], str | None], *, strict: bool = False) -> str | None:
     """What a note says to use instead: a canonical path where `known` finds the name, else the expression it gives.
 
@@ -247,7 +281,7 @@ def replacement_in(text: str, known: Callable[[str], str | None], *, strict: boo
         if strict and re.match(r"(?i)(please\s+)?(use|see|consider)", match.group(0)) and "instead" not in text.lower():
             continue
         quoted, bare = match.group("quoted"), match.group("bare")
-        written = (quoted or bare).strip().strip("~!").rstrip(".,;:")
+        written = (quoted or bare).strip().lstrip("~!.").rstrip(".,;:").replace("(..)", "(...)")
         target = re.match(r"[^<]*<([^>]+)>$", written)
         written = target.group(1).lstrip("~!") if target else written
         name = re.sub(r"^from ([\w.]+) import (\w+)$", r"\1.\2", written.removesuffix("()"))

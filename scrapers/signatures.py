@@ -5,27 +5,40 @@ from __future__ import annotations
 import ast
 import difflib
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from registry.records import Symbol
 from registry.trees import parse_expression
 
 _POSITIONAL = {"positional-only", "positional or keyword"}
+ALIKE = 0.5
+"""Likeness of names from which a parameter that became keyword-only at its place is taken for the old one, renamed."""
 Parameters = Iterable[Any]
 """`[{name, kind, default}]`, as a Symbol has them."""
 
 
-def signature_detail(old: Parameters, new: Parameters) -> dict[str, Any]:
+NOTHING: Mapping[str, str | None] = MappingProxyType({})
+
+
+def signature_detail(old: Parameters, new: Parameters, keywords: Mapping[str, str | None] = NOTHING) -> dict[str, Any]:
     """What changed from one parameter list to another; empty where nothing did.
+
+    Args:
+        old: Parameters before.
+        new: Parameters now.
+        keywords: What decorators say of keywords that were taken before and aren't listed now: the parameter that
+            stands for it, None where none does.
 
     Returns:
         Of `added [{name, kind, default}]`, `removed [name]`, `renamed {old: new}`, `defaults {name: [old, new]}`,
         `kinds {name: [old, new]}`, `required [name]` (now without default), `positions {name: [old, new]}`, those that
         hold something, and `breaking`: whether a call that was right can now be wrong or mean something else.
     """
-    old, new = list(old), list(new)
+    old, new = _as_called(old), _as_called(new)
     before, after = {p["name"]: p for p in old}, {p["name"]: p for p in new}
-    renamed = _renamed(old, new)
+    told = {a: b for a, b in keywords.items() if b in after and a not in after}
+    renamed = _renamed(old, new, {a: b for a, b in told.items() if b and a in before and b not in before})
     removed = [n for n in before if n not in after and n not in renamed]
     added = [dict(p) for p in new if p["name"] not in before and p["name"] not in renamed.values()]
     kept = [(before[n], after[renamed.get(n, n)]) for n in before if renamed.get(n, n) in after]
@@ -38,10 +51,20 @@ def signature_detail(old: Parameters, new: Parameters) -> dict[str, Any]:
         "required": [b["name"] for a, b in kept if a["default"] is not None and _required(b)],
         "positions": _positions(old, new, renamed),
     }
+    detail["renamed"] = renamed | {a: b for a, b in told.items() if b}
+    without = [a for a, b in keywords.items() if a not in after and b not in after]
+    detail["removed"] = [a for a in dict.fromkeys([*removed, *without]) if a not in detail["renamed"]]
     detail = {k: v for k, v in detail.items() if v}
     if detail:
         detail["breaking"] = _breaking(detail)
     return detail
+
+
+def _as_called(parameters: Parameters) -> list[Any]:
+    """The parameters, with one name for what a call on an instance or a class fills in."""
+    listed = list(parameters)
+    first = listed[:1]
+    return [{**p, "name": "self"} for p in first] + listed[1:] if first and first[0]["name"] == "cls" else listed
 
 
 def _breaking(detail: Mapping[str, Any]) -> bool:
@@ -58,7 +81,16 @@ def _required(parameter: Mapping[str, Any]) -> bool:
 def _default_changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     if old["default"] is None or new["default"] is None:
         return False
-    return _value(old["default"]) != _value(new["default"])
+    one, other = (str(p["default"]) for p in (old, new))
+    return _value(one) != _value(other) and not _same_sentinel(one, other)
+
+
+def _same_sentinel(one: str, other: str) -> bool:
+    """Whether two defaults are one named object, spelled in another way: `lib.no_default`, `NO_DEFAULT`."""
+    last = [text.rpartition(".")[2] for text in (one, other)]
+    if not all(name.isidentifier() for name in last) or {"None", "True", "False"}.intersection(last):
+        return False
+    return len({name.replace("_", "").lower() for name in last}) == 1
 
 
 def _value(text: str) -> str:
@@ -68,18 +100,19 @@ def _value(text: str) -> str:
         return text
 
 
-def _renamed(old: list[Any], new: list[Any]) -> dict[str, str]:
-    """Parameters that stand at the same place with the same default under another name."""
+def _renamed(old: list[Any], new: list[Any], told: Mapping[str, str]) -> dict[str, str]:
+    """Parameters that are said to have, or stand at the same place with the same default under, another name."""
     before, after = {p["name"] for p in old}, {p["name"] for p in new}
-    gone = [(i, p) for i, p in enumerate(old) if p["name"] not in after]
+    found = dict(told)
+    gone = [(i, p) for i, p in enumerate(old) if p["name"] not in after and p["name"] not in told]
     come = [(i, p) for i, p in enumerate(new) if p["name"] not in before]
-    found: dict[str, str] = {}
     for i, p in gone:
         for j, q in come:
             place = i == j and p["default"] == q["default"]
             if p["kind"] == q["kind"] == "keyword-only":  # these have no place, but neighbours
                 place = i > 0 and j > 0 and old[i - 1]["name"] == new[j - 1]["name"] and _alike(p, q)
-            if place and p["kind"] == q["kind"] and q["name"] not in found.values():
+            alike = p["kind"] == q["kind"] or _ratio(p["name"], q["name"]) >= ALIKE
+            if place and alike and q["name"] not in found.values():
                 found[p["name"]] = q["name"]
                 break
     return found

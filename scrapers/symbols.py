@@ -135,14 +135,15 @@ def callable_of(found: griffe.Object) -> griffe.Function | None:
     if isinstance(found, griffe.Function):
         return found
     if isinstance(found, griffe.Class):
-        for cls in [found, *_bases(found)]:
+        for cls in [found, *base_classes(found)]:
             init = cls.members.get("__init__")
             if isinstance(init, griffe.Function):
                 return init
     return None
 
 
-def _bases(cls: griffe.Class) -> list[griffe.Class]:
+def base_classes(cls: griffe.Class) -> list[griffe.Class]:
+    """The classes that a class inherits from, as far as they are in its packages, in the order of a look-up."""
     import griffe
 
     try:

@@ -117,6 +117,66 @@ def test_detail_tells_what_still_works(changes: dict[tuple[str, str], Change]) -
     assert changes["lib.core.kept", "signature"].detail["kinds"] == {"b": ["positional or keyword", "keyword-only"]}
 
 
+BEFORE = """
+from lib.io import read
+class Base:
+    def both(self, a): ...
+class Child(Base):
+    def both(self, a): ...
+    def melt(self): ...
+    @renamed_parameter("by", "group_by", version="0.9")
+    def roll(self, group_by): ...
+    def take(self, min_periods, fill=no_default): ...
+    def count(self):
+        '''
+        >>> c.count()
+        3
+        '''
+"""
+AFTER = """
+from lib.io.core import read
+class Base:
+    def both(self, a): ...
+class Child(Base):
+    def melted(self): ...
+    def roll(self, group_by): ...
+    @removed_parameters(Removed(name="fill", hint="Use `how=\'x\'` instead."))
+    def take(self, min_samples, how):
+        '''
+        .. versionchanged:: 1.5
+            The `min_periods` parameter was renamed `min_samples`.
+        '''
+    def count(self):
+        '''
+        >>> c.count()
+        4
+        '''
+    def __getattr__(self, name):
+        removed(name, {"melt": "use `melted` instead"})
+"""
+
+
+def test_what_decorators_refusals_and_examples_say_is_found() -> None:
+    """Decorators, `__getattr__` and examples tell of changes; what is inherited or imported now is none."""
+    old = scraped("1.0", {"lib/__init__.py": BEFORE, "lib/io.py": "def read(path): ...\n"})
+    core = {"lib/io/__init__.py": "from lib.io.core import read\n", "lib/io/core.py": "def read(path): ...\n"}
+    new = scraped("2.0", {"lib/__init__.py": AFTER, **core})
+    found = {(c.symbol, c.kind): c for c in find_changes(old, new)}
+    assert set(found) == {
+        ("lib.Child.count", "behaviour"),
+        ("lib.Child.melt", "renamed"),
+        ("lib.Child.roll", "signature"),
+        ("lib.Child.take", "signature"),
+        ("lib.io.core", "added"),
+    }
+    assert found["lib.Child.melt", "renamed"].replacement == "lib.Child.melted"
+    assert found["lib.Child.roll", "signature"].detail["renamed"] == {"by": "group_by"}
+    take = found["lib.Child.take", "signature"].detail
+    assert take["renamed"] == {"min_periods": "min_samples"}
+    assert take["removed"] == ["fill"]
+    assert take["replacements"] == {"fill": "how='x'"}
+
+
 UNWEIGHTED = "networkx.algorithms.shortest_paths.unweighted.all_pairs_shortest_path_length"
 NETWORKX = [
     ("networkx.convert_matrix.to_numpy_matrix", "renamed", "networkx.convert_matrix.to_numpy_array"),

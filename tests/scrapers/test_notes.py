@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from scrapers.notes import deprecation_of, notes_of, replacement_in
+from scrapers.notes import Note, deprecation_of, keyword_in, notes_of, renamed_parameters, replacement_in
 
 KNOWN = {
     "g": "lib.core.g", "nx.g": "lib.core.g", "lib.core.g": "lib.core.g", "new_g": "lib.core.new_g",
@@ -102,3 +102,38 @@ def test_deprecation_is_of_the_whole_symbol() -> None:
     assert deprecation_of("", promise) is None
     assert [n.promises for n in notes_of("", promise)] == [True]
     assert deprecation_of("DEPRECATED: use g.\n\nMore.", "") == "DEPRECATED: use g."
+
+
+@pytest.mark.parametrize(
+    ("text", "renamed"),
+    [
+        ("The `min_periods` parameter was renamed `min_samples`.", {"min_periods": "min_samples"}),
+        ("The ``a`` and ``b`` parameters were renamed to ``c`` and ``d``.", {"a": "c", "b": "d"}),
+        ("The `a` and `b` parameters were renamed to `c`.", {}),
+        ("The `a` parameter was removed.", {}),
+    ],
+)
+def test_renamed_parameters_are_paired(text: str, renamed: dict[str, str]) -> None:
+    """A note that says that parameters were renamed gives pairs, where there are as many new names as old ones."""
+    assert renamed_parameters(text) == renamed
+
+
+@pytest.mark.parametrize(
+    ("text", "of_signature"),
+    [
+        ("The `a` parameter was renamed `b`.", True),
+        ("Parameters after `n` should now be passed as keyword arguments.", True),
+        ("Added support for durations.", True),
+        ("Default engine is now calamine.", False),
+        ("An exception is raised for directed graphs.", False),
+    ],
+)
+def test_note_of_a_signature_is_no_other_behaviour(text: str, of_signature: bool) -> None:
+    """What a directive says of parameters is told apart from what the call does now."""
+    assert Note(text, "docstring", "versionchanged").of_signature is of_signature
+
+
+def test_argument_to_give_is_read() -> None:
+    """A hint that names an argument with its value gives both."""
+    assert keyword_in('Use `engine="streaming"` instead.') == 'engine="streaming"'
+    assert keyword_in("Use `engine` instead.") is None

@@ -1,0 +1,114 @@
+"""What a function's decorators, and a module's or class's `__getattr__`, say of names that went or will go.
+
+Libraries differ in how they call these, so a decorator is known by its name (`deprecate_renamed_parameter`,
+`deprecate_kwarg`, `removed_parameters`) and its arguments by their form. Non-guarantee: what a decorator is given by a
+name that stands elsewhere isn't followed.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+_KEYWORD = re.compile(r"(param|kwarg|arg|keyword)")
+_OLD = re.compile(r"^(old|name$|from)")
+_NEW = re.compile(r"^(new|alternative|to$|replac)")
+_HINT = re.compile(r"^(hint|message|msg|extra|addendum|reason)")
+_VERSION = re.compile(r"^v?\d")
+
+
+@dataclass(frozen=True)
+class Keyword:
+    """A keyword that a decorator speaks of.
+
+    Attributes:
+        name: As callers write it.
+        renamed: The parameter that stands for it, where it has another name.
+        hint: What the decorator says of it.
+        gone: Whether a call is refused for it; else it is taken with a warning.
+    """
+
+    name: str
+    renamed: str | None = None
+    hint: str = ""
+    gone: bool = False
+
+
+def keywords_of(node: Definition) -> dict[str, Keyword]:
+    """The keywords that the decorators of a function, or of a class's constructor, add to its parameters, by name."""
+    functions: list[Definition] = [node]
+    if isinstance(node, ast.ClassDef):
+        functions = [n for n in node.body if isinstance(n, ast.FunctionDef) and n.name in {"__init__", "__new__"}]
+    found: dict[str, Keyword] = {}
+    for function in functions:
+        for decorator in function.decorator_list:
+            if isinstance(decorator, ast.Call):
+                found |= {k.name: k for k in _spoken_of(decorator)}
+    return found
+
+
+def _spoken_of(call: ast.Call) -> Iterator[Keyword]:
+    name = _called(call)
+    gone = bool(re.search(r"remov|expire", name))
+    if not _KEYWORD.search(name) or not (gone or re.search(r"deprecat|renam", name)) or re.search("nonkey|posit", name):
+        return
+    inner = [a for a in call.args if isinstance(a, ast.Call)]
+    for part in inner or [call]:
+        if found := _keyword(part, gone=gone):
+            yield found
+
+
+def _keyword(call: ast.Call, *, gone: bool) -> Keyword | None:
+    texts = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    names = [t for t in texts if t.isidentifier() and not _VERSION.match(t)]
+    named = {k.arg or "": k.value.value for k in call.keywords if isinstance(k.value, ast.Constant)}
+    old = next((v for k, v in named.items() if _OLD.match(k)), None) or (names.pop(0) if names else None)
+    new = next((v for k, v in named.items() if _NEW.match(k)), None) or (names.pop(0) if names else None)
+    hint = next((v for k, v in named.items() if _HINT.match(k)), None)
+    if not isinstance(old, str) or not old.isidentifier():
+        return None
+    renamed = new if isinstance(new, str) and new.isidentifier() else None
+    return Keyword(old, renamed, hint if isinstance(hint, str) else "", gone)
+
+
+def _called(call: ast.Call) -> str:
+    return ast.unparse(call.func).rpartition(".")[2]
+
+
+def refused_names(body: list[ast.stmt]) -> dict[str, str]:
+    """What a module's or class's `__getattr__` says of names that are gone: {name: hint}.
+
+    Read are tables (`{"melt": "use `unpivot` instead"}`) and branches (`if name == "f": raise AttributeError("…")`).
+    """
+    found: dict[str, str] = {}
+    for function in _getattrs(body):
+        for node in ast.walk(function):
+            if isinstance(node, ast.Dict):
+                for key, value in zip(node.keys, node.values, strict=True):
+                    if isinstance(key, ast.Constant) and isinstance(value, ast.Constant):
+                        found.setdefault(str(key.value), str(value.value or ""))
+            elif isinstance(node, ast.If):
+                found = _branch(node) | found
+    return found
+
+
+def _getattrs(body: list[ast.stmt]) -> Iterator[ast.FunctionDef]:
+    for node in body:
+        if isinstance(node, ast.FunctionDef) and node.name == "__getattr__":
+            yield node
+        elif isinstance(node, ast.If):
+            yield from _getattrs([*node.body, *node.orelse])
+
+
+def _branch(node: ast.If) -> dict[str, str]:
+    """`if name == "f": raise AttributeError("hint")`, or `name in {"f", "g"}`."""
+    raised = next((s.exc for s in node.body if isinstance(s, ast.Raise)), None)
+    if raised is None or not isinstance(node.test, ast.Compare):
+        return {}
+    texts = [n.value for n in ast.walk(raised) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    names = [n.value for n in ast.walk(node.test) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    return dict.fromkeys(names, " ".join(texts))

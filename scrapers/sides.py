@@ -1,0 +1,145 @@
+"""One of two releases that are compared: its symbols, griffe's trees, and what it says of itself, by path."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from registry.records import Symbol
+from registry.trees import parse
+from scrapers.decorators import Definition, Keyword, keywords_of, refused_names
+from scrapers.lookup import Names
+from scrapers.namespaces import parsed
+from scrapers.notes import Note, notes_of
+from scrapers.sources import Scraped
+from scrapers.symbols import base_classes, docstring_of, load_packages
+
+if TYPE_CHECKING:
+    import griffe
+
+
+@dataclass(frozen=True)
+class Side:
+    """One release, with griffe's trees, and the notes and decorators of each symbol."""
+
+    scraped: Scraped
+
+    @property
+    def version(self) -> str:
+        """The release's version."""
+        return self.scraped.release.version
+
+    @cached_property
+    def names(self) -> Names:
+        """Its symbols by any of their names."""
+        return Names(self.scraped.symbols)
+
+    @property
+    def symbols(self) -> Mapping[str, Symbol]:
+        """Its symbols by canonical path."""
+        return self.names.symbols
+
+    @cached_property
+    def trees(self) -> dict[str, griffe.Module]:
+        """Its packages as griffe reads them, by name."""
+        return load_packages({p.path: p.markdown for p in self.scraped.pages if p.kind == "source"})
+
+    @cached_property
+    def notes(self) -> dict[str, list[Note]]:
+        """What docstrings and sources say of symbols, those only that say something."""
+        found: dict[str, list[Note]] = {}
+        for path, symbol in self.symbols.items():
+            obj = member(self.trees, path)
+            doc = docstring_of(obj) if obj is not None and not obj.is_attribute else symbol.doc
+            if notes := notes_of(doc, self._sources.get(path, "")):
+                found[path] = notes
+        return found
+
+    @cached_property
+    def keywords(self) -> dict[str, dict[str, Keyword]]:
+        """The keywords that decorators add to a symbol's parameters, or refuse; by path and name."""
+        found: dict[str, dict[str, Keyword]] = {}
+        for path, source in self._sources.items():
+            head = source[:20_000]
+            if "@" in head and ("deprecat" in head or "remov" in head or "renam" in head):
+                node = _definition(source)
+                if node is not None and (said := keywords_of(node)):
+                    found[path] = said
+        return found
+
+    @cached_property
+    def refused(self) -> dict[str, str]:
+        """What `__getattr__` of a module or class says of a name that is gone, by the path that it had."""
+        texts = {p.path: p.markdown for p in self.scraped.pages if p.kind == "source" and "__getattr__" in p.markdown}
+        found: dict[str, str] = {}
+        for name, module in parsed(texts).items():
+            bodies = {name: module.tree.body}
+            bodies |= {f"{name}.{n.name}": n.body for n in module.tree.body if isinstance(n, ast.ClassDef)}
+            for owner, body in bodies.items():
+                found |= {f"{owner}.{gone}": hint for gone, hint in refused_names(body).items()}
+        return found
+
+    def standing(self, path: str) -> Symbol | None:
+        """The symbol that a path leads to: its own, one that is imported there, or one that its class inherits."""
+        owner, _, name = path.rpartition(".")
+        exact = self.names.exact(path)
+        if exact is None and (parent := self.names.exact(owner)) is not None:
+            bases = self._bases.get(parent, ())
+            exact = next((p for b in bases if (p := f"{b}.{name}") in self.symbols), None)
+        return self.symbols[exact] if exact is not None else None
+
+    def inherits(self, path: str) -> bool:
+        """Whether a class has a member that a base class defines, also a private one."""
+        owner, _, name = path.rpartition(".")
+        parent = self.names.exact(owner)
+        bases = self._bases.get(parent, ()) if parent else ()
+        return any(member(self.trees, f"{b}.{name}") is not None for b in bases)
+
+    @cached_property
+    def _bases(self) -> dict[str, list[str]]:
+        """The paths of a class's base classes, in the order in which they are looked through."""
+        found = {}
+        for path, symbol in self.symbols.items():
+            obj = member(self.trees, path) if symbol.kind == "class" else None
+            if obj is not None and obj.is_class:
+                found[path] = [base.path for base in base_classes(obj)]  # type: ignore[arg-type]
+        return found
+
+    @cached_property
+    def _sources(self) -> dict[str, str]:
+        """The text of each function, method and class."""
+        lines = {p.id: p.markdown.split("\n") for p in self.scraped.pages if p.kind == "source"}
+        found = {}
+        for path, symbol in self.symbols.items():
+            if symbol.kind in {"module", "attribute"} or symbol.page not in lines:
+                continue
+            obj = member(self.trees, path)
+            end = obj.endlineno if obj is not None and obj.endlineno else symbol.line
+            found[path] = "\n".join(lines[symbol.page][max(symbol.line - 1, 0) : end])
+        return found
+
+
+def _definition(source: str) -> Definition | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = parse(textwrap.dedent(source))
+    except SyntaxError:
+        return None
+    return next((n for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)), None)
+
+
+def member(trees: Mapping[str, griffe.Module], path: str) -> griffe.Object | None:
+    """The object of that path, None where griffe has none (or only an alias)."""
+    parts = path.split(".")
+    found: Any = trees.get(parts[0])
+    for part in parts[1:]:
+        if found is None or found.is_alias:
+            return None
+        found = found.members.get(part)
+    return None if found is None or found.is_alias else found
