@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from scrapers.documents import Entry
@@ -23,6 +24,9 @@ _OBJECTS = {
     "doc-module": "module", "doc-class": "class", "doc-function": "function", "doc-attribute": "attribute",
     "doc-type_alias": "attribute", "doc-type-alias": "attribute",
 }  # fmt: skip
+_NEAR = 100
+"""Elements around and within the description of a parameter that are looked at."""
+
 _BESIDE = frozenset({"doc-labels", "mkdocstrings-source", "doc-source-link"})
 _MARKER = re.compile(r"\((\d{1,3})\)!(?=\s*(?:\*/|-->)?\s*$)", re.MULTILINE)
 _DEPRECATED = re.compile(r"(?i)\bdeprecat")
@@ -208,8 +212,11 @@ class MkDocsWriter(Writer):
 
     def _document(self, body: _Object, item: Element) -> None:
         """Keeps what is said of a parameter: in a row of a table, or an item of a list."""
-        code = item.find(".//code")
-        said = next((e for e in item.iter("div") if "doc-md-description" in classes(e)), None)
+        if any("doc-section-item" in classes(around) for around in islice(item.iterancestors(), _NEAR)):
+            return  # no parameter is part of another one: each element is read once
+        inner = list(islice(item.iter("code", "div"), _NEAR))
+        code = next((e for e in inner if e.tag == "code"), None)
+        said = next((e for e in inner if "doc-md-description" in classes(e)), None)
         if code is not None and said is not None:
             text = Writer().write(said).strip()
             body.docs.setdefault(string_of(code).strip().lstrip("*"), text)

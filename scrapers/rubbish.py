@@ -25,16 +25,20 @@ AROUND = frozenset({
     "VPDocFooter", "VPDocAside", "VPDocAsideOutline", "VPSidebar", "VPNav", "VPFooter", "VPSkipLink", "header-anchor",
     "hash-link", "anchor-link", "announcement", "announcement-bar", "theme-announcement-bar", "carbonads", "ethical-ad",
     "ethical-rtd", "ethical-sidebar", "ea-placement", "adsbygoogle", "ad-banner", "advertisement", "share-buttons",
-    "social-share", "newsletter", "linenos", "linenodiv", "line-numbers-wrapper", "giscus", "disqus_thread", "md-tags",
+    "social-share", "newsletter", "linenos", "linenodiv", "line-numbers-wrapper", "giscus", "md-tags",
 })  # fmt: skip
-"""Classes and ids, of which each is a word of its own, of what stands around a page's text."""
+"""Classes of what stands around a page's text."""
+
+_PLACES = frozenset({"carbonads", "disqus_thread", "cookie-banner", "cookie-consent", "cookie-notice", "skipToContent"})
+"""Likewise ids; few, as headings have ids of their words: `pagination`, `feedback`."""
 
 _ROLES = frozenset({"navigation", "search", "banner", "contentinfo", "dialog", "alertdialog", "tooltip", "menu"})
 _UNSEEN = re.compile(
-    r"display:none|visibility:(?:hidden|collapse)|opacity:0(?:\.0+)?(?:;|$)|font-size:0(?:px|em|rem|%|pt)?(?:;|$)"
-    r"|(?:left|top|right|text-indent):-\d{4,}(?:px|em)|clip:rect\(0|clip-path:inset\(100%"
-    r"|(?:max-)?(?:height|width):0(?:px)?(?:;|$)"
+    r"(?:^|;)(?:display:none|visibility:(?:hidden|collapse)|opacity:0(?:\.0+)?(?:;|!|$)"
+    r"|font-size:0(?:px|em|rem|%|pt)?(?:;|!|$)|(?:left|top|right|text-indent):-\d{4,}(?:px|em)|clip:rect\(0"
+    r"|clip-path:inset\(100%)"
 )
+_SIZELESS = re.compile(r"(?:^|;)(?:height|width):0(?:px)?(?:;|!|$)")
 _WHITE = re.compile(
     r"(?:^|;)color:(?:white|#fff|#ffffff|transparent|rgba?\(255,255,255(?:,[\d.]+)?\)|rgba\([\d,]+,0\))(?:;|$|!)"
 )
@@ -97,7 +101,9 @@ def is_unseen(element: Element) -> bool:
     if not style:
         return False
     plain = "".join(style.lower().split())
-    return bool(_UNSEEN.search(plain)) or (bool(_WHITE.search(plain)) and not _on_colour(element, plain))
+    if _UNSEEN.search(plain) or ("overflow:hidden" in plain and _SIZELESS.search(plain)):
+        return True
+    return bool(_WHITE.search(plain)) and not _on_colour(element, plain)
 
 
 def _on_colour(element: Element, style: str) -> bool:
@@ -114,7 +120,9 @@ def _on_colour(element: Element, style: str) -> bool:
 def is_around(element: Element) -> bool:
     """Whether an element is what a theme puts around the text of a page."""
     names = classes(element)
-    if (names and not AROUND.isdisjoint(names)) or element.get("id") in AROUND:
+    if names and not AROUND.isdisjoint(names) and "admonition" not in names:
+        return True
+    if element.get("id") in _PLACES:
         return True
     return element.get("role") in _ROLES or element.get("aria-modal") == "true"
 

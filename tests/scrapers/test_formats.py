@@ -303,6 +303,28 @@ def test_index_that_is_a_bomb_costs_little(name: str) -> None:
     assert time.process_time() - since < 10
 
 
+CROWDS = (
+    "<div class='doc doc-object doc-function'><h2 class=doc-heading id=a.b><code>b(x)</code></h2>"
+    "<p><span class=doc-section-title>Parameters:</span></p>"
+    + "<div class=doc-section-item><div class=doc-md-description>x" * 900
+    + "<code>x</code>" * 20_000,
+    "<div class='doc doc-object doc-class'><h2 class='doc doc-heading' id=a.b>b" * 900,
+    "<div class=tabbed-set><div><label>" * 600 + "x" * 100_000,
+    "<div>" * 1500 + "word " * 100_000,
+    "<p style='" + "color:rgba(1" * 50_000 + "'>x",
+    "<a>" * 50_000 + "<article>" * 20_000,
+)
+
+
+@pytest.mark.parametrize("page", CROWDS, ids=range(len(CROWDS)))
+def test_time_grows_with_the_page(page: str) -> None:
+    """What is nested or repeated as nobody writes it takes seconds at most."""
+    since = time.process_time()
+    for kind in ("mkdocs", "site"):
+        get_format(kind).parse(Document("a", ADDRESS, page), None)
+    assert time.process_time() - since < 5
+
+
 def test_formats_are_formats() -> None:
     """Every name in the table is a Format."""
     assert {"sphinx", "mkdocs", "llms_txt", "site"} <= set(names())

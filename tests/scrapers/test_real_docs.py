@@ -64,6 +64,8 @@ def test_no_real_page_is_taken_for_rubbish(tmp_path: Path) -> None:
         (tmp_path / package).mkdir()
         site = next(iter(sorted(unpacked(package, tmp_path / package).rglob("objects.inv")))).parent
         for path, page in parsed("sphinx", site, every=2):
+            if path == "404.html":
+                continue
             fault = (page.fault or "").partition(":")[0]
             assert fault in {"", "redirect"}, (path, page.fault)
             assert fault != "redirect" or len(page.markdown) < 500, path

@@ -59,8 +59,12 @@ SHOWN = (
     "<td style='color:white;background-color:darkblue'>{}</td>",
     "<div style='background:#222'><p style='color:#fff'>{}</p></div>",
     "<div class='cookies'>{}</div>",
+    "<h2 id=pagination>{}</h2>",
+    "<section id=feedback><p>{}</p></section>",
+    "<div class='admonition feedback'><p>{}</p></div>",
     "<div class='admonition note'>{}</div>",
     "<p style='margin-left:-20px;height:0.5em'>{}</p>",
+    "<p style='border-width:0; fill-opacity:0; line-height:0'>{}</p>",
 )
 
 
