@@ -51,7 +51,7 @@ def look(house: House, source: SourceSpec, site: Site, form: Format, licence: st
         form,
         _nobody,
         known={f.url.removeprefix(site.address): f for f in rows},
-        text=lambda sha256: _text(house, sha256),
+        bodies=lambda sha256: house.lake.read(Body, "sha256 = $s", {"s": sha256}),
         limits=_limits(source),
         barred=lambda url: any(order.takes(url, licence) for order in barred),
     )
@@ -113,8 +113,3 @@ async def _drain(house: House, crawl: Crawl) -> None:
     finally:
         if rows:
             house.append(rows)
-
-
-def _text(house: House, sha256: str) -> str:
-    found = house.lake.read(Body, "sha256 = $s", {"s": sha256})
-    return found[0].text if found else ""

@@ -16,7 +16,7 @@ from registry.identity import sha256_of_bytes
 from registry.records import Body, Fetch, Record, Work
 from scrapers.binding import Binding, Bound, Job, bind
 from scrapers.documents import Document
-from scrapers.sites import Site, SiteLimits, facts_of, file_answer
+from scrapers.sites import Site, SiteLimits, facts_of, file_answer, page_text
 from scrapers.texts import decoded_page
 
 _SHARD = 16
@@ -91,7 +91,7 @@ def _received(house: House, pages: Mapping[str, Fetch]) -> Iterator[tuple[Fetch,
     hashes = {"h": sorted(wanted)}
     for bodies in house.lake.stream(Body, "sha256 IN (SELECT unnest($h))", hashes, _SHARD) if wanted else ():
         for body in bodies:
-            yield from ((fetch, body.text) for fetch in wanted.pop(body.sha256, ()))
+            yield from ((fetch, page_text(body, fetch.content_type)) for fetch in wanted.pop(body.sha256, ()))
     for left in wanted.values():
         raise SourceError(f"What {left[0].url} gave is not in the lake any more: forget it, and it is asked for again")
 

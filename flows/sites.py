@@ -142,7 +142,7 @@ class SiteVersion:
             return "the last look at it didn't end"
         at, run = seen
         hours = (dt.datetime.now(dt.UTC) - at).total_seconds() / 3600
-        if run == self.house.run or hours < (self.source.refresh_h or 0):
+        if run == self.house.run or (hours < (self.source.refresh_h or 0) and not self.site.is_folder):
             return None
         return f"last asked {at:%Y-%m-%d %H:%M} UTC"
 

@@ -134,7 +134,8 @@ class Body(Record):
 
     table: ClassVar[str] = "bodies"
     sha256: str = key("SHA-256 of the bytes, decompressed")
-    text: str = column("The decoded text; of an index, which may hold any bytes, base64")
+    coding: str = key("text: decoded; base64: as it came, of a file that may be no text, as an inventory")
+    text: str = column("The text")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from registry.web import Access, Answer, Web
 from scrapers.binding import Binding, Job, bind, is_licence_page, licence_in, site_release, stated_licence
 from scrapers.documents import Document, Format, get_format
 from scrapers.index import normalised_name, parsed_version
-from scrapers.sites import Crawl, Site, SiteLimits, facts_of, file_answer, site_at
+from scrapers.sites import Crawl, Site, SiteLimits, facts_of, file_answer, page_text, site_at
 from scrapers.sources import Scraped
 from scrapers.texts import decoded_page
 
@@ -74,5 +74,5 @@ async def _crawled(site: Site, form: Format, access: Access | None, limits: Site
             return await web.get(f"{site.base}{path}")
 
         crawl = Crawl(site, form, ask, limits=limits)
-        texts = {body.sha256: body.text async for _, body in crawl.rows() if body is not None}
+        texts = {b.sha256: page_text(b, f.content_type) async for f, b in crawl.rows() if b is not None}
     return crawl, texts

@@ -16,7 +16,7 @@ import base64
 import itertools
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -148,7 +148,7 @@ class Crawl:
         site: The site.
         format: How its pages are read.
         known: Path asked for -> what was received before.
-        text: Gives the text, or an index's base64, of a body that was received before, by its hash.
+        bodies: Gives what was received before, by its hash: as text, as it came, or both.
         limits: How much is read.
         barred: Whether a public address may not be read.
         pages: Path -> what came of it last, of the pages that are there.
@@ -161,7 +161,7 @@ class Crawl:
     format: Format
     ask: Ask
     known: Mapping[str, Fetch] = field(default_factory=dict)
-    text: Callable[[str], str] = lambda _sha256: ""
+    bodies: Callable[[str], Sequence[Body]] = lambda _sha256: ()
     limits: SiteLimits = field(default_factory=SiteLimits)
     barred: Callable[[str], bool] = lambda _url: False
     pages: dict[str, Fetch] = field(default_factory=dict)
@@ -277,7 +277,7 @@ class Crawl:
             return
         if index:
             if row.path not in self.indexes:
-                self.indexes[row.path] = base64.b64decode(self.text(row.sha256))
+                self.indexes[row.path] = _as_it_came(self.bodies(row.sha256))
             return
         asked = row.url.removeprefix(self.site.address)
         self._rows[asked] = row
@@ -293,12 +293,13 @@ class Crawl:
         path = self._path(answer.final_url)
         if answer.outcome == "unchanged" and old.sha256:
             relinked = follow and not old.links
-            links = self._links(self.text(old.sha256), old.path) if relinked else old.links
+            texts = [page_text(body, old.content_type) for body in self.bodies(old.sha256)[:1]] if relinked else []
+            links = self._links("".join(texts), old.path) if relinked else old.links
             return replace(old, outcome="ok", detail="", links=links), None
         outcome: str = answer.outcome
         detail = answer.detail
         if outcome == "ok" and path is None:
-            outcome, detail = "outside", "It leads off the site"
+            outcome, detail = "outside", f"It leads off the site, to {answer.final_url[:500]}"
         elif outcome == "ok" and not index and (wrong := _no_text(answer)):
             outcome, detail = "not-html", wrong
         row = replace(old, outcome=outcome, detail=detail, status=answer.status, received=answer.received)
@@ -328,12 +329,13 @@ class Crawl:
         )  # fmt: skip
         if index:
             self.indexes[row.path] = answer.body
-            return row, Body(sha256=digest, text=base64.b64encode(answer.body).decode()) if digest != before else None
+            coded = base64.b64encode(answer.body).decode()
+            return row, Body(sha256=digest, coding="base64", text=coded) if digest != before else None
         if digest == before and (row.links or not follow):
             return row, None
         text = "" if self.site.is_folder else decoded_page(answer.body, answer.content_type)
         links = self._links(text, row.path) if follow else ()
-        body = None if self.site.is_folder else Body(sha256=digest, text=text)
+        body = None if self.site.is_folder else Body(sha256=digest, coding="text", text=text)
         return replace(row, links=links, fault=None if digest != before else row.fault), body
 
     def _row(self, path: str, outcome: str, detail: str) -> Fetch:
@@ -394,6 +396,18 @@ class Crawl:
 def facts_of(facts: Mapping[str, Any], path: str) -> Any:
     """What the indexes say of a page, which they may name by its folder."""
     return facts.get(path, facts.get(path.removesuffix("index.html")))
+
+
+def page_text(body: Body, content_type: str) -> str:
+    """What was received, as the text of a page."""
+    return body.text if body.coding == "text" else decoded_page(base64.b64decode(body.text), content_type)
+
+
+def _as_it_came(bodies: Iterable[Body]) -> bytes:
+    """What was received, as the bytes of an index; one that was kept as a page alone is text."""
+    for body in sorted(bodies, key=lambda b: b.coding):
+        return body.text.encode() if body.coding == "text" else base64.b64decode(body.text)
+    return b""
 
 
 def file_answer(site: Site, path: str, known: Fetch | None, limits: SiteLimits) -> Answer:

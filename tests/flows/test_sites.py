@@ -33,12 +33,12 @@ licence = "MIT"
 private = ["127.0.0.1"]
 pause_s = 0
 """
-COUNT = 30
+COUNT = 12
 
 
 @pytest.fixture
 def site() -> Iterator[ServedSite]:
-    """A site of thirty pages and an index."""
+    """A site of a dozen pages and an index."""
     with serving(ServedSite()) as served:
         served.fill(COUNT)
         yield served
@@ -163,15 +163,16 @@ def test_a_site_that_loses_much_at_once_is_asked_about(site: ServedSite, opened:
     perform(scrape_stage, opened())
     before = digests(opened())
     site.status = {f"part{n}.html": 410 for n in range(COUNT // 4 + 1)}
-    with pytest.raises(GuardError, match=r"lib 1\.0 since it was read last 16 of 60 would be gone"):
+    with pytest.raises(GuardError, match=r"lib 1\.0 since it was read last 8 of 24 would be gone"):
         perform(scrape_stage, opened())
     assert digests(opened()) == before
     house = opened()
     house.accept_removals = True
     perform(scrape_stage, house)
-    assert len(digests(opened())) == len(before) - 16
+    assert len(digests(opened())) == len(before) - 8
 
 
+@pytest.mark.slow
 def test_what_nobody_needs_to_ask_for_is_not_asked_for(
     site: ServedSite, opened: Callable[[], House], parses: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,14 +186,14 @@ def test_what_nobody_needs_to_ask_for_is_not_asked_for(
     assert perform(scrape_stage, opened()) == 0
     assert [planned.plan() for planned in sites(opened())] == ["is left alone: asked lately"] * 2
     monkeypatch.setattr(Sphinx, "version", "newer")
-    assert "31 pages that are parsed again: sphinx@newer" in sites(opened())[0].plan()
+    assert "13 pages that are parsed again: sphinx@newer" in sites(opened())[0].plan()
     assert perform(scrape_stage, opened()) == 2
     assert (len(parses), site.asked) == (2 * (COUNT + 1), [])
     assert (digests(opened()), compare_key(opened())) == (before, key)
     file.write_text(file.read_text().replace("pause_s = 0", "pause_s = 0.001"))
     assert "how it is asked has changed" in sites(opened())[0].plan()
     file.write_text(file.read_text().replace("refresh_h = 1", "refresh_h = 0"))
-    assert "is asked what has changed of 31 pages" in sites(opened())[0].plan()
+    assert "is asked what has changed of 13 pages" in sites(opened())[0].plan()
     assert site.asked == []
 
 
@@ -230,6 +231,7 @@ def test_a_site_of_another_version_is_refused(site: ServedSite, opened: Callable
     assert perform(scrape_stage, opened()) == 2
 
 
+@pytest.mark.slow
 def test_what_is_forgotten_of_a_site_stays_out_and_the_package_keeps_its_word(
     site: ServedSite, opened: Callable[[], House]
 ) -> None:
@@ -292,3 +294,19 @@ def test_killed_while_it_fetches_parses_or_writes_the_same_command_goes_on(
     perform(scrape_stage, opened())
     found = opened().lake.fingerprint()
     assert {table for table in wanted if wanted[table] != found[table]} == set()
+
+
+def test_a_file_that_is_both_index_and_page_is_read_again_as_both(
+    site: ServedSite, opened: Callable[[], House]
+) -> None:
+    """`llms-full.txt` alone: it names itself as the site's page; unchanged, nothing comes, and nothing is written."""
+    file = Path(opened().reference)
+    file.write_text(file.read_text().replace('"sphinx"', '"llms_txt"'))
+    site.pages = {"llms-full.txt": "# lib.f(x)\n\nDoes it – well.\n" + "some words to read\n" * 40}
+    perform(scrape_stage, opened())
+    found = scraped(opened(), releases(opened())[1])
+    assert [(page.path, "Does it – well." in page.markdown) for page in found.pages] == [("llms-full.txt", True)]
+    before, files = opened().lake.fingerprint(), written(opened(), Body)
+    site.full.clear()
+    perform(scrape_stage, opened())
+    assert (site.full, opened().lake.fingerprint(), written(opened(), Body)) == ([], before, files)
