@@ -272,4 +272,34 @@ PAGES: tuple[Case, ...] = (
     Case("llms.txt", "ok", answer("# x\n" + "[a](b" * 99_999, kind="text/plain"), linked=False),
 )  # fmt: skip
 
+
+def _inventory(names: bytes) -> bytes:
+    return answer(_INVENTORY + zlib.compress(names), kind="application/octet-stream")
+
+
+_SITEMAP = "<urlset><url><loc>http://127.0.0.2/x</loc></url><url><loc>file:///etc/passwd</loc></url><url><loc>../../x"
+_SEARCH = '{"docs":[{"location":"../../x","text":1},{"location":["x"]},7,null,{"location":"http://127.0.0.2/"}]}'
+
+INDEXES: tuple[Case, ...] = (
+    Case("laughs", "ok", next(case.reply for case in PAGES if case.name == "sitemap.xml"), path="/sitemap.xml"),
+    Case("loop", "ok", with_url("<sitemapindex><sitemap><loc>{url}/sitemap.xml</loc></sitemap>"), path="/sitemap.xml"),
+    Case("inside", "ok", answer(f"{_SITEMAP}</loc></url></urlset>"), path="/sitemap.xml"),
+    Case("deep", "ok", answer("<urlset>" + "<url>" * 100_000), path="/sitemap.xml"),
+    Case("wide", "ok", answer("<urlset " + " ".join(f'a{n}="b"' for n in range(50_000)) + "/>"), path="/sitemap.xml"),
+    Case("packed", "ok", answer(_PACKED), path="/sitemap.xml"),
+    Case("cut", "ok", answer(OBJECTS[: len(OBJECTS) // 2]), path="/objects.inv"),
+    Case("bomb", "ok", _inventory(bytes(200 << 20)), path="/objects.inv"),
+    Case("outside", "ok", _inventory(b"a py:function 1 ../../x#$ -\nb py:function 1 \\x -\n"), path="/objects.inv"),
+    Case("one-line", "ok", _inventory(b"a " * 10_000_000), path="/objects.inv"),
+    Case("a-page", "ok", page(), path="/objects.inv"),
+    Case("nested", "ok", answer("[" * 100_000), path="/search/search_index.json"),
+    Case("numbers", "ok", answer('{"docs":[' + "1" * 2_000_000 + "]}"), path="/search/search_index.json"),
+    Case("odd", "ok", answer(_SEARCH), path="/search/search_index.json"),
+    Case("outside", "ok", answer("- [a](../../x)\n- [b](http://127.0.0.2/)\n" * 20_000), path="/llms.txt"),
+    Case("brackets", "ok", answer("# x\n- " + "[a](" * 300_000), path="/llms.txt"),
+    Case("fences", "ok", answer("```\n" * 300_000), path="/llms-full.txt"),
+    Case("quotes", "ok", answer(">" * 100_000 + "x\n" + "- " * 50_000), path="/llms-full.txt"),
+)
+"""Files that formats read first, each to be put on a site of its own."""
+
 ALL = (*WAY, *ROBOTS, *PAGES)
