@@ -88,12 +88,12 @@ class Index:
             with self._client() as client, _translated(f"package index, asked for {name}", self._own):
                 try:
                     self._pages[name] = tuple(client.get_project_page(name, timeout=TIMEOUT).packages)
-                except NoSuchProjectError as e:
+                except NoSuchProjectError:  # it names the address, with the login that may be in it
                     raise ConfigurationError(
                         f"No library {library!r} on the package index: check its name in the domain file, "
                         + ("and the index there" if self._own else "or set PIP_INDEX_URL to an index that has it"),
                         library=library,
-                    ) from e
+                    ) from None
         return self._pages[name]
 
     def versions(self, library: str) -> list[str]:
@@ -129,10 +129,12 @@ class Index:
             Where it is, and its SHA-256 (64 hex characters).
 
         Raises:
-            SourceError: It can't be had, or its digest is not what the index says.
+            SourceError: It can't be had, its digest is not what the index says, or its name is no plain one.
         """
         from pypi_simple import DigestMismatchError, NoDigestsError
 
+        if Path(file.filename).name != file.filename:
+            raise SourceError(f"The package index has a file of the name {file.filename!r}, which leads elsewhere")
         path = folder / file.filename
         wanted = file.digests.get("sha256")
         if path.is_file() and (known := sha256_of_file(path)) == wanted:
@@ -141,10 +143,13 @@ class Index:
         with self._client() as client, _translated(f"download of {file.filename}", self._own):
             try:
                 client.download_package(file, part, verify=True, timeout=TIMEOUT)
-            except (DigestMismatchError, NoDigestsError) as e:
+            except (DigestMismatchError, NoDigestsError):
+                part.unlink(missing_ok=True)
                 raise SourceError(
-                    f"{file.filename} is not what the package index says: {e}", file=file.filename, retryable=True
-                ) from e
+                    f"{file.filename} is not what the package index says: its digest is another, or none is listed",
+                    file=file.filename,
+                    retryable=True,
+                ) from None
         digest = sha256_of_file(part)
         part.replace(path)
         return path, digest
@@ -160,21 +165,28 @@ class Index:
         with self._client() as client, _translated(f"metadata of {file.filename}", self._own):
             try:
                 return bytes(client.get_package_metadata_bytes(file, timeout=TIMEOUT))
-            except (DigestMismatchError, NoMetadataError) as e:
-                raise SourceError(f"The metadata of {file.filename} is not what the package index says: {e}") from e
+            except (DigestMismatchError, NoMetadataError):
+                raise SourceError(
+                    f"The metadata of {file.filename} is not what the package index says: it isn't there, or its "
+                    "digest is another"
+                ) from None
+
+    def login(self) -> Credentials | None:
+        """What opens it, if the domain says where that is found.
+
+        Raises:
+            ConfigurationError: It isn't there.
+        """
+        return find_credentials(self._credentials, self._url or "")
 
     @contextmanager
     def _client(self) -> Iterator[PyPISimple]:
-        import requests
         from pypi_simple import PyPISimple
 
-        with requests.Session() as session:
+        with _session(self.login()) as session:
             certificates = os.environ.get("PIP_CERT")
             if certificates and not os.environ.get("REQUESTS_CA_BUNDLE"):
                 session.verify = certificates
-            login = find_credentials(self._credentials, self._url or "")
-            if login is not None:
-                session.auth = _sent_by(login)
             with PyPISimple(self._url, session=session) if self._url else PyPISimple(session=session) as client:
                 yield client
 
@@ -192,16 +204,25 @@ def index_of(sources: Iterable[Mapping[str, Any]]) -> Index:
     return Index(url, where)
 
 
-def _sent_by(credentials: Credentials) -> Any:
-    """As requests takes it: nothing is sent to another origin that the index points to, also not what netrc has."""
-    from requests.auth import AuthBase
+def _session(login: Credentials | None) -> Any:
+    """A session of requests; with a login, nothing goes to another origin by link or redirect, also not netrc's."""
+    import requests
 
-    class Login(AuthBase):
-        def __call__(self, request: Any) -> Any:
-            request.headers.update(credentials.headers(request.url))
-            return request
+    if login is None:
+        return requests.Session()
 
-    return Login()
+    def sent(request: Any) -> Any:
+        request.headers.pop("Authorization", None)
+        request.headers.update(login.headers(request.url))
+        return request
+
+    class Session(requests.Session):
+        def rebuild_auth(self, prepared_request: Any, response: Any) -> None:  # requests takes netrc's here
+            sent(prepared_request)
+
+    session = Session()
+    session.auth = sent
+    return session
 
 
 def pick_wheel(files: Sequence[DistributionPackage], library: str, version: str) -> DistributionPackage:
@@ -286,13 +307,13 @@ def _wanted_by(file: DistributionPackage, tag: str) -> str:
 
 
 def _by_version(files: Sequence[DistributionPackage]) -> dict[Version, list[DistributionPackage]]:
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     found: dict[Version, list[DistributionPackage]] = {}
     for file in files:
         try:
             found.setdefault(Version(file.version or ""), []).append(file)
-        except InvalidVersion:
+        except ValueError:  # none, or of more digits than Python reads
             continue
     return {v: fs for v, fs in found.items() if any(f.package_type in {"wheel", "sdist"} for f in fs)}
 
@@ -314,7 +335,10 @@ def _around(found: list[Version], wanted: Version) -> str:
 
 @contextmanager
 def _translated(what: str, own: bool = False) -> Iterator[None]:
-    """What requests and urllib3 raise becomes one SourceError that says what to do."""
+    """What requests and urllib3 raise becomes one SourceError that says what to do.
+
+    Never `from` what they raised: its text has the address, whose login --debug would print, and what the server said.
+    """
     import requests
     import urllib3
 
@@ -324,12 +348,12 @@ def _translated(what: str, own: bool = False) -> Iterator[None]:
         status = e.response.status_code if e.response is not None else 0
         if status in {401, 403}:
             at = "credentials of the source" if own else "login in PIP_INDEX_URL or netrc"
-            raise SourceError(f"The {what} answered {status}: check the {at}", status=status) from e
+            raise SourceError(f"The {what} answered {status}: check the {at}", status=status) from None
         again = status >= 500 or status in {408, 429}
-        raise SourceError(f"The {what} answered {status}: try again later", status=status, retryable=again) from e
+        raise SourceError(f"The {what} answered {status}: try again later", status=status, retryable=again) from None
     except (requests.RequestException, urllib3.exceptions.HTTPError) as e:
         raise SourceError(
             f"The {what} failed ({type(e).__name__}): check the network, "
             f"{'the index in the domain file' if own else 'PIP_INDEX_URL'} and PIP_CERT",
             retryable=True,
-        ) from e
+        ) from None

@@ -45,7 +45,12 @@ class Relay:
 
     @contextmanager
     def served(self) -> Iterator[str]:
-        """The address of an index for pip, until the block ends."""
+        """The address of an index for pip, until the block ends.
+
+        Raises:
+            ConfigurationError: The login isn't there: pip would only be told that there is no such package.
+        """
+        self._own.login()
         key = secrets.token_urlsafe(24)
         with tempfile.TemporaryDirectory(prefix="driftune-relay-") as folder:
             handler = type("Handler", (_Handler,), {"relay": self, "key": key, "folder": Path(folder)})

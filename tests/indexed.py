@@ -26,6 +26,7 @@ class OwnIndex:
         login: The `Authorization` that it wants; None where anybody may ask.
         held_s: Seconds that it lets a file be waited for.
         down: Whether it answers every request with 503.
+        moved_to: Address that it sends everything to; below /moved it is itself.
         asked: (path, Authorization) of every request.
     """
 
@@ -33,6 +34,7 @@ class OwnIndex:
     login: str | None = None
     held_s: float = 0.0
     down: bool = False
+    moved_to: str = ""
     url: str = ""
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     files: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
@@ -80,8 +82,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(503)
         elif self.index.login is not None and sent != self.index.login:
             self.send_error(401, f"Not with {sent}")  # as careless servers do
+        elif self.index.moved_to and not self.path.startswith("/moved/"):
+            self.send_response(302)
+            self.send_header("Location", f"{self.index.moved_to}{self.path}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
         else:
-            self._answer(*self.path.strip("/").split("/"))
+            self._answer(*self.path.removeprefix("/moved").strip("/").split("/"))
 
     def _answer(self, kind: str, *rest: str) -> None:
         name = unquote(rest[0]) if rest else ""

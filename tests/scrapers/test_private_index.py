@@ -5,19 +5,24 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from registry.errors import ConfigurationError, SourceError
+from registry.errors import ConfigurationError, DriftuneError, SandboxError, SourceError
 from registry.records import Program
 from scrapers.index import Index, index_of
 from scrapers.pypi import PyPISource
 from scrapers.relay import Relay
 from tests.indexed import OwnIndex, own_index
+from validators.execution import interpreters
 from validators.execution.pool import Pool
+from validators.execution.resolution import resolve
 
 SECRET = "s3cr3t-4711"
 
@@ -54,7 +59,7 @@ def test_a_private_index_is_read_with_its_login(
 def test_files_on_another_host_are_asked_for_without_it(
     private: OwnIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An index that points elsewhere doesn't send its login there: neither by a link nor by netrc."""
+    """An index that points elsewhere doesn't send its login there: neither by a link or redirect nor by netrc."""
     netrc = tmp_path / "netrc"
     netrc.write_text(f"machine 127.0.0.1 login me password {SECRET}\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -65,6 +70,12 @@ def test_files_on_another_host_are_asked_for_without_it(
             entry["url"] = other.url.replace("/simple/", entry["url"])
         PyPISource().scrape(spec(private), "lib", "1.0", tmp_path / "cache")
         assert [login for _, login in other.asked] == [None]
+        private.moved_to = other.url.removesuffix("/simple/")
+        assert Index(private.url, "env:LIB_TOKEN").versions("lib") == ["1.0"]
+        assert [login for _, login in other.asked] == [None, None]
+        private.moved_to = private.url.replace("/simple/", "/moved")
+        assert Index(private.url, "env:LIB_TOKEN").versions("lib") == ["1.0"]
+        assert {login for _, login in private.asked} == {f"Bearer {SECRET}"}
 
 
 @pytest.mark.parametrize(("value", "error"), [("wrong-" + SECRET, SourceError), ("", ConfigurationError)])
@@ -77,6 +88,37 @@ def test_a_refused_login_is_one_line_without_it(
         PyPISource().scrape(spec(private), "lib", "1.0", tmp_path / "cache")
     assert SECRET not in str(raised.value)
     assert "credentials" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("fault", "entry"),
+    [
+        ({"down": True}, {}),
+        ({"login": "Bearer other"}, {}),
+        ({"files": {}}, {}),
+        ({}, {"hashes": {"sha256": "0" * 64}}),
+        ({}, {"hashes": {}}),
+        ({}, {"url": "/nowhere/x.whl"}),
+        ({}, {"filename": "lib-1.0/../../../outside-1.0.tar.gz"}),
+    ],
+)
+def test_no_fault_of_an_index_shows_a_login(
+    fault: dict[str, Any], entry: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is in the address of pip's index is in no message, nor in a traceback; nothing is written elsewhere."""
+    folder = tmp_path / "home" / "cache"
+    folder.mkdir(parents=True)
+    with own_index(tmp_path) as index:
+        index.add("lib", "1.0", {"lib.py": ""})
+        index.files["lib"]["lib-1.0-py3-none-any.whl"] |= entry
+        for name, value in fault.items():
+            setattr(index, name, value)
+        monkeypatch.setenv("PIP_INDEX_URL", index.url.replace("//", f"//me:{SECRET}@"))
+        with pytest.raises(DriftuneError) as raised:
+            asked = Index()
+            asked.download(asked.files("lib")[0], folder)
+    assert SECRET not in "".join(traceback.format_exception(raised.value))
+    assert [path for path in folder.parent.rglob("*") if path != folder] == []
 
 
 def test_credentials_without_an_index_are_refused(tmp_path: Path) -> None:
@@ -131,6 +173,23 @@ def test_what_the_own_index_lists_comes_from_nowhere_else(private: OwnIndex, tmp
 
 
 @pytest.mark.slow
+def test_pip_gets_no_login(private: OwnIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A login that isn't there is said before pip runs; one that is there is in none of pip's variables."""
+    relay = Relay(index_of([{"kind": "pypi", **spec(private)}]))
+    shell = tmp_path / "python"
+    shell.write_text(f"#!/bin/sh\nenv > {tmp_path}/variables\nexit 1\n")
+    shell.chmod(0o755)
+    other = replace(interpreters.find(), path=shell)
+    with pytest.raises(ConfigurationError, match="LIB_TOKEN"):
+        resolve(["lib==1.0"], tmp_path, other, relay=relay)
+    monkeypatch.setenv("LIB_TOKEN", SECRET)
+    with pytest.raises(SandboxError, match="No wheels for lib"):
+        resolve(["lib==1.0"], tmp_path, other, relay=relay)
+    variables = (tmp_path / "variables").read_text()
+    assert "PIP_INDEX_URL=http://127.0.0.1" in variables
+    assert SECRET not in variables
+
+
 def test_an_environment_is_built_of_private_packages(
     private: OwnIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

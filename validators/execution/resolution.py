@@ -38,6 +38,9 @@ class Relay(Protocol):
         """The address of an index that wants no login, on this machine, until the block ends."""
 
 
+_NEEDED = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH")
+"""Variables that pip gets of ours where a relay stands before the index: those that hold logins are not among them."""
+
 _PIP = "\n".join(
     [
         "import ctypes, runpy",
@@ -184,14 +187,13 @@ def _download(
 @contextmanager
 def _variables(relay: Relay | None) -> Iterator[dict[str, str]]:
     """Pip's environment: ours, not the target's; with a relay it knows of no index, login or proxy but that."""
-    ours = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     if relay is None:
-        yield ours
+        yield {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
         return
-    ours = {k: v for k, v in ours.items() if not k.startswith("PIP_")}
+    ours = {k: os.environ[k] for k in _NEEDED if k in os.environ}
     with relay.served() as address:
         only = {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": address, "PIP_NO_CACHE_DIR": "1", "NETRC": os.devnull}
-        yield ours | only | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+        yield ours | only
 
 
 def _pip(interpreter: Interpreter) -> list[str]:
