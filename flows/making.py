@@ -55,7 +55,9 @@ def _main(reference: str) -> None:
     import threading
 
     def watch() -> None:
-        sys.stdin.buffer.read()  # ends when the other end of the pipe is closed, however that came about
+        # it ends when the other end of the pipe is closed, however that came about; not through sys.stdin, whose lock
+        # would be held when this process ends, and abort it
+        os.read(0, 1)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 import gc
 import json
+import os
 import platform
 import shutil
+import subprocess
+import sys
 import time
 import weakref
 from collections.abc import Iterator, Sequence
@@ -79,6 +82,14 @@ def other(house: House) -> None:
     """Makes the base in its folder another one, with the same settings."""
     config = Path(house.domain.train.base_settings["path"]) / "tokenizer_config.json"
     config.write_text(config.read_text() + "\n")
+
+
+def test_the_process_that_makes_a_base_ends_by_itself(house: House) -> None:
+    """What started it is still there then: it ends with 0, and isn't aborted while it looks out for that one's end."""
+    command = [sys.executable, "-m", "flows.making", house.reference]
+    home = os.environ | {"DRIFTUNE_HOME": str(house.settings.root)}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=home) as process:
+        assert process.wait(60) == 0, process.stderr and process.stderr.read()
 
 
 def test_what_was_trained_is_no_adapter_of_a_base_that_came_since(house: House) -> None:
