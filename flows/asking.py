@@ -16,8 +16,9 @@ from registry.forgetting import orders
 from registry.identity import sha256_of
 from registry.records import Body, Fetch, Record
 from registry.web import Access, Answer, Web, WebLimits
+from scrapers.crawl import Ask, Crawl
 from scrapers.documents import Format
-from scrapers.sites import Ask, Crawl, Site, SiteLimits, file_answer
+from scrapers.sites import Site, SiteLimits, file_answer
 
 _ROWS, _CHARACTERS, _SECONDS = 128, 8 << 20, 20.0
 """Rows, and characters of bodies, that are written at a time, and how long the first of them waits at most."""

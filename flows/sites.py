@@ -26,10 +26,11 @@ from registry.identity import sha256_of, work_key
 from registry.names import SymbolIndex
 from registry.records import Fetch, Release, Symbol, Work
 from scrapers.binding import VERSION, Binding, is_licence_page, licence_in, site_release, stated_licence
+from scrapers.crawl import Crawl
 from scrapers.documents import Format, get_format, names
 from scrapers.index import normalised_name, parsed_version
 from scrapers.licences import Licence
-from scrapers.sites import Crawl, Site, facts_of, site_at
+from scrapers.sites import Site, facts_of, site_at
 from scrapers.stated import DIFFERS, UNKNOWN, match_version, stated_version
 
 ASKING = (*SETTINGS, "refresh_h", "version_check")

@@ -12,9 +12,10 @@ from registry.names import SymbolIndex
 from registry.records import Body, Fetch
 from registry.web import Access, Answer, Web, WebLimits
 from scrapers.binding import Binding, Job, bind
+from scrapers.crawl import Ask, Crawl
 from scrapers.documents import Document, get_format
 from scrapers.reading import read_site
-from scrapers.sites import Ask, Crawl, Site, SiteLimits, file_answer, site_at
+from scrapers.sites import Site, SiteLimits, file_answer, site_at
 from tests.hostile_site.cases import FRIENDS, LIMIT, NAMES, PAGES, WAY
 from tests.hostile_site.replies import answer
 from tests.hostile_site.server import HERE, Case, HostileSite
