@@ -141,7 +141,7 @@ class SphinxWriter(Writer):
         names = self._names.get(anchor, [])
         documented = next((name for name, priority in names if priority >= 0), anchor)
         owner = next((f.owner for f in reversed(self.frames[:-1]) if isinstance(f, _Listing)), ("", ""))
-        path = canonical_of(element, documented, names, owner)
+        path = canonical_of(element, listing.objects, documented, names, owner)
         if path is None:
             return  # no name that Python has
         signature = signature_of(element, listing.objects) if listing.objects in CALLABLE else None

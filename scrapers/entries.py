@@ -93,12 +93,13 @@ def _text(term: Element, without: frozenset[str] = frozenset()) -> str:
 
 
 def canonical_of(
-    term: Element, documented: str, names: Sequence[tuple[str, int]], owner: tuple[str, str]
+    term: Element, kind: str, documented: str, names: Sequence[tuple[str, int]], owner: tuple[str, str]
 ) -> str | None:
     """The path at which an object is defined; where nothing says it, the one it is documented under.
 
     Args:
         term: The head of the entry.
+        kind: Its kind.
         documented: The path that it is documented under; None comes back where it is no dotted name.
         names: Its (name, priority) in the inventory: `:canonical:` gives one of priority -1.
         owner: The path that the entry around it is documented under, and its canonical one.
@@ -107,7 +108,7 @@ def canonical_of(
         return None
     for link in term.iter("a"):
         linked = any("viewcode-link" in classes(inner) for inner in link)
-        if linked and (path := _from_link(link.get("href") or "", documented)):
+        if linked and (path := _from_link(link.get("href") or "", kind, documented)):
             return path
     other = next((name for name, priority in names if priority < 0 and _DOTTED.fullmatch(name)), None)
     around, canonical = owner
@@ -116,7 +117,7 @@ def canonical_of(
     return other or documented
 
 
-def _from_link(href: str, documented: str) -> str | None:
+def _from_link(href: str, kind: str, documented: str) -> str | None:
     try:
         parts = urlsplit(href)
     except ValueError:
@@ -127,10 +128,10 @@ def _from_link(href: str, documented: str) -> str | None:
         path = module.removesuffix("index.html").removesuffix(".html").strip("/").replace("/", ".") + f".{name}"
         same = documented == name or documented.endswith(f".{name}")
         return path if same and _DOTTED.fullmatch(path) else None
-    root, _, last = documented.partition(".")[0], "", documented.rpartition(".")[2]
+    root, last = documented.partition(".")[0], documented.rpartition(".")[2]
     file = re.search(rf"/({re.escape(root)}(?:/\w+)*)\.py$", unquote(parts.path))  # sphinx.ext.linkcode
-    if file is None or not last[:1].isalpha() or documented.count(".") > 1:
-        return None  # of a method the file alone says nothing: it may be a base's
+    if file is None or kind != "function" or documented.count(".") > 1:
+        return None  # of a method the file alone says nothing, it may be a base's; and a class keeps its methods
     return f"{file.group(1).replace('/', '.').removesuffix('.__init__')}.{last}"
 
 
