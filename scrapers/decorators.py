@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import ast
 import re
+import textwrap
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from registry.trees import parse
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -36,6 +40,17 @@ class Keyword:
     renamed: str | None = None
     hint: str = ""
     gone: bool = False
+
+
+def definition_in(source: str) -> Definition | None:
+    """The function or class that a text of its own defines, indented or not; None where it is no Python."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # invalid escapes in somebody else's strings
+            tree = parse(textwrap.dedent(source))
+    except SyntaxError:
+        return None
+    return next((n for n in tree.body if isinstance(n, Definition)), None)
 
 
 def keywords_of(node: Definition) -> dict[str, Keyword]:

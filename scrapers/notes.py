@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-import textwrap
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from registry.trees import parse, parse_expression
+from registry.trees import parse_expression
+from scrapers.decorators import Definition, definition_in
 
 _DIRECTIVE = re.compile(r"^(\s*)\.\.\s*(deprecated|versionchanged|versionremoved)::[ \t]*(\S*)[ \t]*(.*)$")
 _PARAMETER = re.compile(r"^\s*(?::param\s+)?\*{0,2}(\w+)\s*(?::.*|\(.*\):.*)?$")
@@ -133,24 +133,19 @@ def _subject(before: list[str], indent: int) -> str:
 def _in_source(source: str) -> Iterator[Note]:
     if "warn" not in source and "deprecat" not in source:
         return
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = parse(textwrap.dedent(source))
-    except SyntaxError:
+    node = definition_in(source)
+    if node is None:
         return
-    for node in tree.body[:1]:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            yield from _in_decorators(node)
-        if isinstance(node, ast.ClassDef):
-            for method in node.body:
-                if isinstance(method, ast.FunctionDef) and method.name in {"__init__", "__new__"}:
-                    yield from _in_function(method)
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            yield from _in_function(node)
+    yield from _in_decorators(node)
+    if isinstance(node, ast.ClassDef):
+        for method in node.body:
+            if isinstance(method, ast.FunctionDef) and method.name in {"__init__", "__new__"}:
+                yield from _in_function(method)
+    else:
+        yield from _in_function(node)
 
 
-def _in_decorators(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> Iterator[Note]:
+def _in_decorators(node: Definition) -> Iterator[Note]:
     for decorator in node.decorator_list:
         name = ast.unparse(decorator.func if isinstance(decorator, ast.Call) else decorator).rpartition(".")[2]
         if re.fullmatch(r"_?deprecated?(_\w+)?", name):

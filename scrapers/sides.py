@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import ast
-import textwrap
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from registry.records import Symbol
-from registry.trees import parse
-from scrapers.decorators import Definition, Keyword, keywords_of, refused_names
+from scrapers.decorators import Keyword, definition_in, keywords_of, refused_names
 from scrapers.lookup import Names
 from scrapers.namespaces import parsed
 from scrapers.notes import Note, notes_of
@@ -67,7 +64,7 @@ class Side:
         for path, source in self._sources.items():
             head = source[:20_000]
             if "@" in head and ("deprecat" in head or "remov" in head or "renam" in head):
-                node = _definition(source)
+                node = definition_in(source)
                 if node is not None and (said := keywords_of(node)):
                     found[path] = said
         return found
@@ -122,16 +119,6 @@ class Side:
             end = obj.endlineno if obj is not None and obj.endlineno else symbol.line
             found[path] = "\n".join(lines[symbol.page][max(symbol.line - 1, 0) : end])
         return found
-
-
-def _definition(source: str) -> Definition | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = parse(textwrap.dedent(source))
-    except SyntaxError:
-        return None
-    return next((n for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)), None)
 
 
 def member(trees: Mapping[str, griffe.Module], path: str) -> griffe.Object | None:
