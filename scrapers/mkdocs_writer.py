@@ -111,7 +111,10 @@ class MkDocsWriter(Writer):
         return False if parent is not None and "tabbed-set" in classes(parent) else self.open_block(element)
 
     def open_details(self, element: Element) -> Opened:
-        """Begins a folded part: a note too."""
+        """Begins a folded part: a note too; listings of an object's source are left out."""
+        head = element.find("summary")
+        if head is not None and self._object() and string_of(head).strip().startswith("Source code in"):
+            return False
         return self.framed(Frame("note"), partial(self._close_note, classes(element)))
 
     def _close_note(self, names: list[str], note: Frame) -> None:

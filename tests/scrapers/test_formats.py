@@ -129,6 +129,19 @@ def test_text_of_an_object_is_its_own(api: dict[str, Entry]) -> None:
     }
 
 
+def test_listings_of_source_are_left_out(api: dict[str, Entry]) -> None:
+    """The listing that mkdocstrings folds in goes, whatever the theme calls it; another folded part stays."""
+    assert not [e.path for e in api.values() if "Source code" in e.doc]
+    page = (
+        "<main><div class='doc doc-object doc-function'><h2 id=a.b class='doc doc-heading'><code>b(x)</code></h2><div>"
+        "<p>Does it.</p><details class=quote><summary>Source code in <code>a.py</code></summary><pre>def b(x)</pre>"
+        "</details><details class=example><summary>Example</summary><pre>b(1)</pre></details></div></div></main>"
+    )
+    (entry,) = get_format("mkdocs").parse(Document("a", ADDRESS, page), None).entries
+    assert (entry.path, entry.signature) == ("a.b", "(x)")
+    assert entry.doc == "Does it.\n\n**Example**\n\n```\nb(1)\n```"
+
+
 def test_pages_are_those_of_all_indexes() -> None:
     """The search index, the inventory and the sitemap name the same pages, by path, also where the host is another."""
     found = get_format("mkdocs").pages(indexes("material"))
