@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
-from scrapers.markup import Element, classes, has_clutter, is_element, main_of, string_of, tree_of
+from scrapers.markup import Element, classes, has_clutter, string_of
 from scrapers.rubbish import is_unseen
 from scrapers.texts import cleaned
 
@@ -117,12 +117,6 @@ class Frame:
             parts.append(text)
             before = kind
         return "".join(parts)
-
-
-def to_markdown(element: Any) -> str:
-    """The Markdown of an element, of lxml or of BeautifulSoup; it is left as it was."""
-    tree = element if is_element(element) else main_of(tree_of(str(element))[0])
-    return Writer().write(tree)
 
 
 class Writer:

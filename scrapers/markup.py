@@ -79,11 +79,6 @@ def has_clutter(block: Element) -> bool:
     return bool(_CLUTTER(block))
 
 
-def is_element(value: object) -> bool:
-    """Whether something is an element of lxml."""
-    return isinstance(value, etree._Element)
-
-
 def string_of(element: Element) -> str:
     """All text of an element, as it stands."""
     return str(_STRING(element))

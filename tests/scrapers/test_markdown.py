@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scrapers.documents import Document
-from scrapers.markdown import to_markdown
+from scrapers.markdown import Writer
 from scrapers.markup import main_of, tree_of
 from scrapers.sphinx import Sphinx
 
 
 def written(html: str) -> str:
-    return to_markdown(main_of(tree_of(html)[0]))
+    return Writer().write(main_of(tree_of(html)[0]))
 
 
 @pytest.mark.parametrize(
@@ -65,15 +65,6 @@ def test_code_is_kept_letter_by_letter(html: str) -> None:
     indent = len(lines[start]) - len(lines[start].lstrip())
     end = lines.index(f"{' ' * indent}````", start)
     assert "\n".join(line[indent:] for line in lines[start + 1 : end]) == CODE
-
-
-def test_elements_of_beautifulsoup_are_written_too() -> None:
-    """What another format has found by BeautifulSoup is written the same way, and left as it was."""
-    from bs4 import BeautifulSoup
-
-    soup = BeautifulSoup("<body><main><h1>A</h1><p>b</p></main></body>", "lxml")
-    assert to_markdown(soup.main) == "# A\n\nb\n"
-    assert soup.h1 is not None
 
 
 HOSTILE = {
