@@ -19,6 +19,9 @@ Non-guarantees:
 * A public address may forward to a private one by itself, and a public name may be taken over.
 * A look-up by the system can't be interrupted: its thread may outlive the time limit, by the resolver's own.
 * httpcore's own debug log, where somebody turns it on, has the headers of responses, with all that a server sends back.
+* A redirect may lead from https to http at the same host, where anybody on the way can write the page.
+* What a server sends back of a login is masked as it was sent or as an address writes it, not in other codings; the
+  headers that a caller of `post` gives are not masked.
 * `received` counts headers and bodies, not TLS or the framing of chunks.
 * The body is what came: its charset, its type and its claims are the reader's to judge.
 """

@@ -56,9 +56,10 @@ def checked(url: str, private: Iterable[Network]) -> httpx.URL:
         raise fault("refused", f"The address {without_user(url)} is too long or has control characters or backslashes")
     try:
         found = httpx.URL(url)
-    except (httpx.InvalidURL, ValueError, UnicodeError) as error:
+        named = found.host  # decodes a name that begins with xn--, which may be none
+    except (httpx.InvalidURL, ValueError) as error:
         raise fault("refused", f"{without_user(url)} is no address that can be read") from error
-    if found.scheme not in PORTS or not found.host:
+    if found.scheme not in PORTS or not named:
         raise fault("refused", f"{without_user(url)} is no address of the web: it starts with http:// or https://")
     if found.userinfo or "@" in found.netloc.decode("ascii", "replace"):
         raise fault("refused", f"{without_user(url)} has credentials in it, which are never sent")

@@ -18,6 +18,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _MAY_BE_NONE = ("redirects", "wait_s", "delay_s", "pause_s")
 _SHOWN = 300
+CUT = "…"
+"""Ends a text that was too long to be shown."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,10 @@ class Access:
     private: tuple[str, ...] = ()
     proxy: str | None = None
     credentials: tuple[Credentials, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.proxy is not None and any(found.origin[0] != "https" for found in self.credentials):
+            raise ConfigurationError("A login would go to the proxy in the clear: use https, or leave the proxy out")
 
     def allowed(self) -> frozenset[tuple[str, int | None]]:
         """Names and ports of `hosts`, in the form that addresses have; any port is null.
@@ -61,9 +67,10 @@ class Access:
 def _host(text: str) -> tuple[str, int | None]:
     try:
         url = httpx.URL(f"http://{text}/")
-    except httpx.InvalidURL as error:
+        named = url.host  # decodes a name that begins with xn--, which may be none
+    except (httpx.InvalidURL, ValueError) as error:
         raise ConfigurationError(f"{shown(text)!r} is no host: write hosts as docs.example.org or its :port") from error
-    if not url.host or url.userinfo or url.path != "/":
+    if not named or "*" in named or url.userinfo or url.path != "/":
         raise ConfigurationError(f"{shown(text)!r} is no host: write hosts as docs.example.org or its :port")
     port = text.rpartition(":")[2]
     return url.raw_host.decode("ascii").lower().removesuffix("."), int(port) if port.isdecimal() else None
@@ -156,4 +163,4 @@ def fault(outcome: Outcome, detail: str, *, again: bool = False, wait: float | N
 def shown(text: str) -> str:
     """A server's text as it may stand in a detail: one line, bounded, nothing that steers a terminal."""
     plain = "".join(c if c.isprintable() else "?" for c in text[: _SHOWN + 1])
-    return plain if len(plain) <= _SHOWN else f"{plain[:_SHOWN]}…"
+    return plain if len(plain) <= _SHOWN else f"{plain[:_SHOWN]}{CUT}"

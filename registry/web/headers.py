@@ -6,9 +6,10 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
+from urllib.parse import unquote
 
 from registry.errors import ConfigurationError
-from registry.web.answers import shown
+from registry.web.answers import CUT, shown
 
 PRINTABLE = re.compile(r"[\x20-\x7e]{1,2000}")
 """A header's value that can be sent as it is."""
@@ -46,9 +47,16 @@ class Mask:
         self._secrets = sorted(found, key=len, reverse=True)
 
     def text(self, text: str) -> str:
-        """A text without them."""
+        """A text without them, as they are, percent-encoded, or cut off where `shown` ends."""
+        plain = self._without(text)
+        decoded = unquote(plain)
+        return plain if self._without(decoded) == decoded else shown(self._without(decoded))
+
+    def _without(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, "***")
+            for end in range(len(secret) - 1, _SHORTEST - 1, -1) if CUT in text else ():
+                text = text.replace(secret[:end] + CUT, f"***{CUT}")
         return text
 
     def body(self, body: bytes) -> bytes:

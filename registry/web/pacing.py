@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from random import uniform
 
@@ -22,9 +22,10 @@ _SECONDS = re.compile(r"[0-9]{1,12}")
 
 @dataclass
 class _Lane:
-    """One host: who is being served, from when on the next may start, and how often in a row it has failed."""
+    """One host: who is being served, who is next, from when on that may start, and how often in a row it has failed."""
 
     gate: asyncio.Semaphore
+    next: asyncio.Lock = field(default_factory=asyncio.Lock)
     free_at: float = 0.0
     faults: int = 0
 
@@ -53,12 +54,14 @@ class Lanes:
         """
         lane = self._lane(host)
         async with lane.gate:
-            self._check(host, lane)
-            now = self._clock()
-            start = max(now, lane.free_at)
-            lane.free_at = start + max(pause, self._limits.pause_s)
-            if start > now:
-                await self._sleep(start - now)
+            async with lane.next:  # one waits at a time, so that a `hold` meanwhile counts for all
+                self._check(host, lane)
+                now = self._clock()
+                while (start := lane.free_at) > now:
+                    await self._sleep(start - now)
+                    now = start
+                    self._check(host, lane)
+                lane.free_at = now + max(pause, self._limits.pause_s)
             yield
 
     def _check(self, host: str, lane: _Lane) -> None:

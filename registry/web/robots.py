@@ -17,6 +17,8 @@ ROBOTS_BYTES = 500 << 10
 
 _FIELD = re.compile(r"\s*(user[- ]?agent|allow|di[a-z]{2,8}w|crawl[- ]delay)\b", re.IGNORECASE)
 """The lines that are obeyed, in the spellings that are understood."""
+_NAMED = re.compile(r"[\s:]*(\*|[a-z_-]*)", re.IGNORECASE)
+"""Whom a line is for: a version or a remark after the name says nothing."""
 
 Fetch = Callable[[str], Awaitable[Answer]]
 
@@ -86,26 +88,32 @@ class _Unread(_Rules):
 
 def _rules_of(answer: Answer, longest: float) -> _Rules:
     if answer.outcome == "ok":
-        return _Rules(answer.body.decode("utf-8", "replace").replace("\0", ""), longest)
+        return _Rules(answer.body.decode("utf-8-sig", "replace").replace("\0", ""), longest)
     if answer.status is not None and 400 <= answer.status < 500 and answer.status != 429:
         return _Rules("", longest)
     return _Unread(answer)
 
 
 def _lean(text: str) -> str:
-    """A robots.txt's groups, neighbouring agents that aren't us as one: each rule is copied to each agent of its group.
+    """A robots.txt's groups by whom they are for: us, all, or others; each of these once a group.
 
-    A file of half a megabyte could make a hundred million rules of that.
+    Protego copies each rule to each agent of its group, which can make a hundred million rules of half a megabyte; and
+    takes a group for us whose agent is any part of our name.
     """
     kept: list[str] = []
-    other = False
+    group: set[str] = set()
     for line in text.splitlines():
         field = _FIELD.match(line)
         if field is None:
             continue
-        named = field[1].lower().startswith("user")
-        ours = not named or "*" in line or AGENT in line.lower()
-        if ours or not other:
-            kept.append(line)
-        other = named and (other or not ours)
+        if field[1].lower().startswith("user"):
+            named = _NAMED.match(line, field.end())
+            agent = named[1].lower() if named else ""
+            line = f"User-agent: {agent if agent in ('*', AGENT) else '-'}"
+            if line in group:
+                continue
+            group.add(line)
+        else:
+            group.clear()
+        kept.append(line)
     return "\n".join(kept)

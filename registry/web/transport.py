@@ -60,9 +60,13 @@ def pool(access: Access, backend: GuardedBackend) -> httpcore.AsyncConnectionPoo
     """The connections of a session; how many there are is bounded by the turns at each host.
 
     Raises:
-        ConfigurationError: The proxy's address can't be read.
+        ConfigurationError: The proxy's address or the list of authorities can't be read.
     """
-    context = _tls(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+    file, folder = (os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
+    try:
+        context = _tls(file, folder)
+    except OSError as error:
+        raise ConfigurationError(f"No certificates can be read from SSL_CERT_FILE {file!r}: correct it") from error
     if access.proxy is None:
         return httpcore.AsyncConnectionPool(
             ssl_context=context, max_connections=None, keepalive_expiry=_KEPT_S, network_backend=backend

@@ -79,7 +79,8 @@ class Trip:
         room: int | None = None,
         cut: bool = False,
     ) -> None:
-        self._session, self._limits, self._pool = session, session.limits, session.connected()
+        session.connected()  # else it is misuse, also of an address that is refused
+        self._session, self._limits = session, session.limits
         self._url = url
         self._told_url = self._at = without_user(url)
         self._headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": ENCODINGS, **headers}
@@ -191,7 +192,7 @@ class Trip:
         try:
             async with (
                 asyncio.timeout(self._limits.seconds),
-                self._pool.stream(
+                self._session.connected().stream(
                     method, url, headers=list(headers.items()), content=content, extensions=extensions
                 ) as response,
             ):

@@ -17,6 +17,7 @@ import pytest
 from registry.credentials import Credentials, find_credentials
 from registry.errors import ConfigurationError
 from registry.web import Access, Answer, Web, WebLimits
+from registry.web.pacing import Lanes
 from tests.hostile_site import secure
 from tests.hostile_site.cases import NAMES
 from tests.hostile_site.replies import answer, busy, endless, gzip_bomb, here, in_turn, page
@@ -25,6 +26,7 @@ from tests.hostile_site.server import HERE, Case, HostileSite, Reply, Request
 T = TypeVar("T")
 OWN = Access(private=(HERE,))
 SECRET = "correct-horse"
+ODD_SECRET = 'correct "horse" <battery>'
 
 
 def _validated(request: Request, site: HostileSite) -> bytes:
@@ -41,8 +43,21 @@ def _telling_on(request: Request, site: HostileSite) -> bytes:
     return answer(status=302, Location=f"http://elsewhere.test/{request.headers['authorization']}")
 
 
+def _telling_decoded(request: Request, site: HostileSite) -> bytes:
+    login = base64.b64decode(request.headers["authorization"].partition(" ")[2]).decode()
+    return answer(status=302, Location=f"http://elsewhere.test/{login}")
+
+
+def _telling_a_part(request: Request, site: HostileSite) -> bytes:
+    padding = "a" * int(request.path.rpartition("/")[2])
+    return answer(status=302, Location=f"http://elsewhere.test/{padding}{request.headers['authorization']}")
+
+
 CASES = (
     Case("plain", "", _validated),
+    Case("telling-decoded", "", _telling_decoded),
+    Case("telling-a-part", "", _telling_a_part, path="/telling-a-part/*"),
+    Case("breaking", "", b""),
     Case("closing", "", page("Closing", Connection="close")),
     Case("echo", "", _echo),
     Case("telling-on", "", _telling_on),
@@ -158,8 +173,8 @@ def test_a_named_proxy_gets_everything_but_private_numbers(site: HostileSite) ->
         during(site, lambda web: web.get("http://x.test/"), Access(proxy="http://user:pw@proxy.test:1"))
 
 
-def _login(site: HostileSite) -> Credentials:
-    variables = {"NAME": "team", "WORD": SECRET}
+def _login(site: HostileSite, word: str = SECRET) -> Credentials:
+    variables = {"NAME": "team", "WORD": word}
     found = find_credentials("env:NAME:WORD", site.url, variables)
     assert found is not None
     return found
@@ -189,6 +204,19 @@ def test_a_login_is_in_nothing_that_is_told(site: HostileSite, path: str, caplog
     sent = [line for line in caplog.text.splitlines() if "receive" not in line and "response" not in line]
     told = "\n".join([repr(found), found.body.decode(), repr(access), *sent])
     assert SECRET not in told and encoded not in told and "***" in told
+
+
+def test_a_part_of_a_login_is_not_told_either(site: HostileSite) -> None:
+    """Neither percent-encoded, as an address has it, nor where a detail is cut off in its middle."""
+    access = Access(private=(HERE,), credentials=(_login(site, ODD_SECRET),))
+    encoded = base64.b64encode(f"team:{ODD_SECRET}".encode()).decode()
+
+    async def use(web: Web) -> list[Answer]:
+        paths = ["telling-decoded", *(f"telling-a-part/{length}" for length in range(220, 290, 3))]
+        return [await web.get(f"{site.url}/{path}") for path in paths]
+
+    for found in during(site, use, access):
+        assert found.outcome == "refused" and encoded[:5] not in repr(found) and "horse" not in repr(found), found
 
 
 def test_an_address_with_a_password_is_refused_and_not_shown(site: HostileSite) -> None:
@@ -239,6 +267,26 @@ def test_the_wait_that_a_server_asks_for_is_kept(site: HostileSite) -> None:
     clock = Clock()
     found = during(site, lambda web: web.get(f"{site.url}/busy"), sleep=clock.sleep, clock=clock)
     assert found.outcome == "ok" and clock.now >= 7.0
+
+
+def test_the_wait_that_a_server_asks_for_holds_for_all() -> None:
+    """Also for a request that was waiting for its turn by then; after it they begin as far apart as ever."""
+    clock, starts = Clock(), list[float]()
+    lanes = Lanes(WebLimits(pause_s=2, per_host=4), clock.sleep, clock)
+
+    async def ask(first: bool) -> None:
+        async with lanes.turn("docs.test"):
+            starts.append(clock.now)
+            while first and not clock.waits:
+                await asyncio.sleep(0)
+            if first:
+                lanes.hold("docs.test", 60)
+
+    async def ask_all() -> None:
+        await asyncio.gather(*(ask(n == 0) for n in range(5)))
+
+    asyncio.run(ask_all())
+    assert starts == [0, 62, 64, 66, 68]
 
 
 def test_waits_grow_and_end(site: HostileSite) -> None:
@@ -310,7 +358,7 @@ def test_a_session_has_an_end_of_time(site: HostileSite) -> None:
         return [await web.get(f"{site.url}/plain") for _ in range(5)]
 
     found = during(site, use, limits=limits, sleep=clock.sleep, clock=clock)
-    assert [answer.outcome for answer in found] == ["ok"] * 3 + ["too-slow"] * 2 and "session" in found[-1].detail
+    assert [answer.outcome for answer in found] == ["ok"] * 2 + ["too-slow"] * 3 and "session" in found[-1].detail
 
 
 @pytest.mark.parametrize("host", ["good.test", "GOOD.test.", "good.test:{port}"])
@@ -358,6 +406,20 @@ def test_a_cancelled_request_leaves_nothing_behind(site: HostileSite) -> None:
     assert found.outcome == "ok" and connections == 1
 
 
+def test_no_connection_is_made_after_the_session(site: HostileSite) -> None:
+    """A request that is tried again when it is over fails: that is the caller's error."""
+
+    async def run() -> None:
+        async with Web(OWN, WebLimits(wait_s=0.2), resolve=site.resolve) as web:
+            running = asyncio.create_task(web.get(f"{site.url}/breaking"))
+            while not site.asked("/breaking"):
+                await asyncio.sleep(0.01)
+        with pytest.raises(ConfigurationError, match="isn't open"):
+            await running
+
+    asyncio.run(run())
+
+
 def test_cancelled_while_it_reads_robots_txt_it_holds_up_nobody() -> None:
     """Another request for the host reads robots.txt itself."""
     case = Case("robots", "", in_turn_stalling(), path="/robots.txt")
@@ -385,13 +447,19 @@ def in_turn_stalling() -> Reply:
     return made
 
 
-def test_only_misuse_raises(site: HostileSite) -> None:
+def test_only_misuse_raises(site: HostileSite, monkeypatch: pytest.MonkeyPatch) -> None:
     """A session that isn't open, and settings that can't be, are the caller's errors."""
     with pytest.raises(ConfigurationError, match="isn't open"):
         asyncio.run(Web().get(site.url))
     with pytest.raises(ConfigurationError, match="No address or network"):
         Web(Access(private=("localhost",)))
-    with pytest.raises(ConfigurationError, match="is no host"):
-        Web(Access(hosts=("http://docs.test/",)))
+    for host in ("http://docs.test/", "xn--a.test", "*.docs.test"):
+        with pytest.raises(ConfigurationError, match="is no host"):
+            Web(Access(hosts=(host,)))
+    with pytest.raises(ConfigurationError, match="to the proxy in the clear"):
+        Access(proxy="http://proxy.test:1", credentials=(_login(site),))
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere.pem")
+    with pytest.raises(ConfigurationError, match="No certificates can be read"):
+        during(site, lambda web: web.get(site.url))
     with pytest.raises(ConfigurationError, match="attempts can't be 0"):
         WebLimits(attempts=0)

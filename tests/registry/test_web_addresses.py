@@ -42,6 +42,7 @@ def test_ordinary_addresses_are_public(address: str) -> None:
         "http://0177.0.0.1/", "http://2130706433/", "http://127.0.0.1./", "http://１２７.０.０.１/", "http://①②⑦.0.0.1/",
         "http://127。0。0。1/", "http://" + "a" * 64 + ".test/", "http://" + "a." * 130 + "test/", "http://1.2.3.4.5/",
         "http://a.test/" + "x" * 5_000, "http://256.1.1.1/", "http://a_b.0x/", "HTTP://LOCALHOST%2F.test/",
+        "http://xn--a/", "http://xn--a.test/",
     ],
 )  # fmt: skip
 def test_an_address_that_is_none_of_the_web_is_refused(url: str) -> None:
