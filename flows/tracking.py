@@ -14,7 +14,7 @@ import itertools
 import json
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -88,8 +88,8 @@ def follow(house: House, *, moving: bool) -> Tracked:
     if not known.finished and _begun(house, known):
         return dataclasses.replace(known, note="its run was begun before, and is ended first")
     try:
-        reached = known.history if known.finished else known.history[:-1]
-        history, note = _moved(house, reached) if len(reached) > 1 else (_first(house), "")
+        reached = next((t.history for t in _all_remembered(house, spec.since) if t.finished), ())
+        history, note = _moved(house, reached) if reached else (_first(house), "")
     except SourceError as error:
         return dataclasses.replace(known, note=f"the last known pair, as newer releases can't be looked for: {error}")
     versions = _pair(history, spec.keep)
@@ -122,12 +122,17 @@ def end(house: House) -> None:
 
 def remembered(house: House, since: str | None) -> Tracked | None:
     """The pair that the lake has of a domain; None where it has none that began where the file says (`since`)."""
-    done = house.lake.read(Work, "stage = $s AND domain = $d", {"s": STAGE, "d": house.domain.name}, latest=1)
-    result = done[0].result if done else {}
-    if result.get("library") != house.library.name or result.get("since") != since:
-        return None
-    old, new = result["versions"]
-    return Tracked(tuple(result["history"]), (old, new), (old, new), bool(result["finished"]), since=result["since"])
+    return next(_all_remembered(house, since), None)
+
+
+def _all_remembered(house: House, since: str | None) -> Iterator[Tracked]:
+    """What the lake has of a domain since it last began where the file says, the latest first."""
+    works = house.lake.read(Work, "stage = $s AND domain = $d", {"s": STAGE, "d": house.domain.name}, latest=1_000_000)
+    for result in (work.result for work in works):
+        if result.get("library") != house.library.name or result.get("since") != since:
+            return
+        old, new = result["versions"]
+        yield Tracked(tuple(result["history"]), (old, new), (old, new), bool(result["finished"]), since=since)
 
 
 def last_cost(house: House) -> dict[str, float]:

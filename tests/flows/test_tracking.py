@@ -169,6 +169,17 @@ def test_a_pair_that_nothing_was_made_of_gives_way(followed: Followed) -> None:
     assert followed.run() == ("1.2", "1.4")
 
 
+@pytest.mark.parametrize("since", ["", '\nsince = "1.0"'])
+def test_of_lines_a_patch_that_nothing_was_made_of_takes_nothing_away(followed: Followed, since: str) -> None:
+    """Killed before it had read anything of 1.2.1, the next line follows what the last run ended with: 1.2."""
+    followed.set(f'track = "lines"{since}')
+    followed.run()
+    followed.offer("1.2.1")
+    remember(followed.open())
+    followed.offer("1.3")
+    assert followed.run() == ("1.2", "1.3")
+
+
 @pytest.mark.slow
 def test_a_killed_process_leaves_a_pair_that_the_next_one_takes_or_passes(followed: Followed) -> None:
     """SIGKILL while the new release is downloaded: the same command takes it up, or a newer one that came meanwhile."""
