@@ -60,7 +60,7 @@ class SourceSpec(Section):
     refresh_h: float | None = Field(default=None, ge=0)
     version_check: bool | None = None
 
-    @field_validator("url", "location", "index")
+    @field_validator("url", "location", "index", "proxy")
     @classmethod
     def _without_login(cls, url: str | None) -> str | None:
         if url and has_login(url):

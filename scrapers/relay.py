@@ -4,6 +4,8 @@ What the domain's own index lists comes from there alone, also where another ind
 (else whoever published that could slip it in); what it doesn't list comes from the one that pip is configured for.
 Guarantees: the login goes to its own origin alone; files are held against their digests before pip gets them; nobody
 who doesn't know the address, which is drawn anew each time, is answered; an index that fails is no missing library.
+Non-guarantees: an index that answers 404 where it refuses can't be told from one that lacks a library; a file that is
+listed without a SHA-256 isn't handed on.
 """
 
 from __future__ import annotations

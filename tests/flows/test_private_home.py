@@ -79,6 +79,6 @@ def test_a_planted_secret_is_found_nowhere(private: OwnIndex, tmp_path: Path) ->
     told = "".join(d.stdout + d.stderr for d in done)
     kept = all_that_is_kept(home)
     assert "lib.add(2, 3)" in kept
-    for secret in (SECRET, SENT, base64.b64encode(SECRET.encode()).decode()):
+    for secret in (SECRET, SENT[:32], base64.b64encode(SECRET.encode()).decode()):  # 32: in what was refused, too
         assert secret not in told
         assert secret not in kept
