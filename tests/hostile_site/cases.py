@@ -24,8 +24,6 @@ from tests.hostile_site.server import HERE, TRAP, Case, HostileSite, Reply, Requ
 
 LIMIT = 3_000_000
 """Bytes that a body may have in these tests; every page that is meant to be read is smaller."""
-SECONDS = 3.0
-"""That a request may take in these tests."""
 
 NAMES = {
     "inside.test": ((TRAP,),),

@@ -10,7 +10,7 @@ import pytest
 
 from registry.web.pacing import asked_wait
 from tests.hostile_site.asking import Asked, ask_all
-from tests.hostile_site.cases import LIMIT, NAMES, PAGES, SECONDS, WAY
+from tests.hostile_site.cases import LIMIT, NAMES, PAGES, WAY
 from tests.hostile_site.server import Case, HostileSite, Reply, Request
 
 CASES = (*WAY, *PAGES)
@@ -19,7 +19,7 @@ CASES = (*WAY, *PAGES)
 @pytest.fixture(scope="module")
 def asked() -> Iterator[Asked]:
     with HostileSite(CASES, NAMES) as site:
-        yield ask_all(site, CASES, SECONDS)
+        yield ask_all(site, CASES)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -27,7 +27,7 @@ ASKED = tuple(case for case in ROBOTS if case.outcome)
 @pytest.fixture(scope="module")
 def asked() -> Iterator[Asked]:
     with HostileSite(ROBOTS, NAMES) as site:
-        yield ask_all(site, ROBOTS, 1.5)
+        yield ask_all(site, ROBOTS)
 
 
 @pytest.mark.parametrize("case", ASKED, ids=lambda case: case.name)
