@@ -222,6 +222,9 @@ def _session(login: Credentials | None) -> Any:
 
     session = Session()
     session.auth = sent
+    scheme, host, _ = login.origin
+    if scheme == "http":  # to this machine alone: a proxy of the environment would read it
+        session.proxies = {f"http://{host}": ""}
     return session
 
 

@@ -78,6 +78,18 @@ def test_files_on_another_host_are_asked_for_without_it(
         assert {login for _, login in private.asked} == {f"Bearer {SECRET}"}
 
 
+def test_a_proxy_sees_no_login_for_this_machine(
+    private: OwnIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What isn't encrypted goes to this machine itself, whatever proxy the environment names."""
+    monkeypatch.setenv("LIB_TOKEN", SECRET)
+    with own_index(tmp_path) as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        assert Index(private.url, "env:LIB_TOKEN").versions("lib") == ["1.0"]
+        assert proxy.asked == []
+
+
 @pytest.mark.parametrize(("value", "error"), [("wrong-" + SECRET, SourceError), ("", ConfigurationError)])
 def test_a_refused_login_is_one_line_without_it(
     value: str, error: type[Exception], private: OwnIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
