@@ -23,7 +23,7 @@ from scrapers.changes import find_changes
 from scrapers.index import parsed_version
 from scrapers.sources import Scraped, get_source
 
-CHANGES_VERSION = "2"
+CHANGES_VERSION = "3"
 """Goes up when the same releases give other changes."""
 
 SCRAPER_VERSION = "2"

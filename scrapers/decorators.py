@@ -62,14 +62,15 @@ def keywords_of(node: Definition) -> dict[str, Keyword]:
     for function in functions:
         for decorator in function.decorator_list:
             if isinstance(decorator, ast.Call):
-                found |= {k.name: k for k in _spoken_of(decorator)}
+                found |= {k.name: k for k in spoken_of(decorator)}
     return found
 
 
-def _spoken_of(call: ast.Call) -> Iterator[Keyword]:
-    name = _called(call)
+def spoken_of(call: ast.Call) -> Iterator[Keyword]:
+    """The keywords that one decorator speaks of; none where it is about calls by position."""
+    name = called(call)
     gone = bool(re.search(r"remov|expire", name))
-    if not _KEYWORD.search(name) or not (gone or re.search(r"deprecat|renam", name)) or re.search("nonkey|posit", name):
+    if not _KEYWORD.search(name) or not (gone or re.search(r"deprecat|renam", name)) or of_positions(name):
         return
     inner = [a for a in call.args if isinstance(a, ast.Call)]
     for part in inner or [call]:
@@ -90,8 +91,14 @@ def _keyword(call: ast.Call, *, gone: bool) -> Keyword | None:
     return Keyword(old, renamed, hint if isinstance(hint, str) else "", gone)
 
 
-def _called(call: ast.Call) -> str:
-    return ast.unparse(call.func).rpartition(".")[2]
+def called(decorator: ast.expr) -> str:
+    """A decorator's name, without the module that it is from and without its arguments."""
+    return ast.unparse(decorator.func if isinstance(decorator, ast.Call) else decorator).rpartition(".")[2]
+
+
+def of_positions(name: str) -> bool:
+    """Whether a decorator of this name is about arguments given by position: what it decorates will stay."""
+    return bool(re.search(r"non_?key|posit", name))
 
 
 def refused_names(body: list[ast.stmt]) -> dict[str, str]:

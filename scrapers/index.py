@@ -8,6 +8,7 @@ import platform
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from registry.errors import ConfigurationError, SourceError
 from registry.identity import sha256_of, sha256_of_file
 
 if TYPE_CHECKING:
+    from packaging.tags import Tag
     from packaging.version import Version
     from pypi_simple import DistributionPackage, PyPISimple
 
@@ -68,6 +70,7 @@ class Index:
         self._own, self._credentials = url is not None, credentials
         self._url = url or configured_url()
         self._pages: dict[str, tuple[DistributionPackage, ...]] = {}
+        self._versions: dict[str, dict[Version, list[DistributionPackage]]] = {}
 
     @property
     def mark(self) -> str:
@@ -98,7 +101,7 @@ class Index:
 
     def versions(self, library: str) -> list[str]:
         """The versions of a library that have a file, oldest first."""
-        return [str(v) for v in sorted(set(_by_version(self.files(library))))]
+        return [str(v) for v in sorted(self._by_version(library))]
 
     def files_of(self, library: str, version: str, where: str = "the domain file") -> list[DistributionPackage]:
         """The files of one version, sorted by name.
@@ -112,7 +115,7 @@ class Index:
             ConfigurationError: There is no such version; the message lists those around it.
         """
         wanted = parsed_version(version)
-        found = _by_version(self.files(library))
+        found = self._by_version(library)
         if wanted not in found:
             around = _around(sorted(found), wanted)
             raise ConfigurationError(
@@ -121,6 +124,13 @@ class Index:
                 version=version,
             )
         return sorted(found[wanted], key=lambda f: f.filename)
+
+    def _by_version(self, library: str) -> dict[Version, list[DistributionPackage]]:
+        """Sorted out once: whoever follows a library asks for the files of each of its versions, of thousands."""
+        name = normalised_name(library)
+        if name not in self._versions:
+            self._versions[name] = _by_version(self.files(library))
+        return self._versions[name]
 
     def download(self, file: DistributionPackage, folder: Path) -> tuple[Path, str]:
         """Downloads a file, unless it is there with the right digest.
@@ -234,10 +244,9 @@ def pick_wheel(files: Sequence[DistributionPackage], library: str, version: str)
     Raises:
         ConfigurationError: None fits; the message says what there is.
     """
-    from packaging.tags import sys_tags
     from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-    ranks = {tag: rank for rank, tag in reversed(list(enumerate(sys_tags())))}
+    ranks = _ranks()
     fitting: list[tuple[int, str, DistributionPackage]] = []
     seen: list[str] = []
     for file in files:
@@ -261,6 +270,14 @@ def pick_wheel(files: Sequence[DistributionPackage], library: str, version: str)
             version=version,
         )
     return min(fitting, key=lambda f: f[:2])[2]
+
+
+@cache
+def _ranks() -> dict[Tag, int]:
+    """Tag -> how well a wheel with it fits this Python, the best 0."""
+    from packaging.tags import sys_tags
+
+    return {tag: rank for rank, tag in reversed(list(enumerate(sys_tags())))}
 
 
 def pick_sdist(files: Sequence[DistributionPackage]) -> DistributionPackage | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from registry.trees import parse_expression
-from scrapers.decorators import Definition, definition_in
+from scrapers.decorators import Definition, Keyword, called, definition_in, of_positions, spoken_of
 
 _DIRECTIVE = re.compile(r"^(\s*)\.\.\s*(deprecated|versionchanged|versionremoved)::[ \t]*(\S*)[ \t]*(.*)$")
 _PARAMETER = re.compile(r"^\s*(?::param\s+)?\*{0,2}(\w+)\s*(?::.*|\(.*\):.*)?$")
@@ -147,12 +147,23 @@ def _in_source(source: str) -> Iterator[Note]:
 
 def _in_decorators(node: Definition) -> Iterator[Note]:
     for decorator in node.decorator_list:
-        name = ast.unparse(decorator.func if isinstance(decorator, ast.Call) else decorator).rpartition(".")[2]
-        if re.fullmatch(r"_?deprecated?(_\w+)?", name):
-            arguments = decorator.args if isinstance(decorator, ast.Call) else []
-            text = " ".join(_rendered(a, {}) for a in arguments if isinstance(a, (ast.Constant, ast.JoinedStr)))
-            parameter = "arg" in name or "param" in name or "kwarg" in name
-            yield Note(_joined([text]) or "Deprecated", "decorator", "DeprecationWarning", whole=not parameter)
+        name = called(decorator)
+        if not re.fullmatch(r"_?deprecated?(_\w+)?", name) or of_positions(name):
+            continue
+        call = decorator if isinstance(decorator, ast.Call) else None
+        if call and (keywords := list(spoken_of(call))):
+            yield from map(_of_keyword, keywords)
+            continue
+        arguments = call.args if call else []
+        text = " ".join(_rendered(a, {}) for a in arguments if isinstance(a, (ast.Constant, ast.JoinedStr)))
+        parameter = "arg" in name or "param" in name
+        yield Note(_joined([text]) or "Deprecated", "decorator", "DeprecationWarning", whole=not parameter)
+
+
+def _of_keyword(keyword: Keyword) -> Note:
+    renamed = f"Parameter `{keyword.name}` was renamed to `{keyword.renamed}`" if keyword.renamed else ""
+    text = _joined([keyword.hint]) or renamed or f"Parameter `{keyword.name}` is deprecated"
+    return Note(text, "decorator", "DeprecationWarning", subject=keyword.name, whole=False)
 
 
 def _in_function(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Note]:

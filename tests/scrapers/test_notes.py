@@ -137,3 +137,20 @@ def test_argument_to_give_is_read() -> None:
     """A hint that names an argument with its value gives both."""
     assert keyword_in('Use `engine="streaming"` instead.') == 'engine="streaming"'
     assert keyword_in("Use `engine` instead.") is None
+
+
+@pytest.mark.parametrize(
+    ("decorator", "about"),
+    [
+        ('@deprecate_nonkeyword_arguments(allowed_args=["self"], name="max")', []),
+        ("@_deprecate_positional_args(version='4.0')", []),
+        ('@deprecate_renamed_parameter("rtol", "rel_tol", version="1.32.3")', ["rtol"]),
+        ('@deprecate_kwarg("order", None)', ["order"]),
+        ('@deprecated("Use `g`")', [""]),
+    ],
+)
+def test_a_decorator_deprecates_what_it_is_about(decorator: str, about: list[str]) -> None:
+    """One about arguments by position deprecates nothing that stays; one about a keyword that keyword alone."""
+    found = [note for note in notes_of("", f"{decorator}\ndef f(x): ...") if note.deprecates]
+    assert [note.subject for note in found] == about
+    assert [note.whole for note in found] == [not name for name in about]
