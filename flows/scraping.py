@@ -26,7 +26,7 @@ from scrapers.sources import Scraped, get_source
 CHANGES_VERSION = "3"
 """Goes up when the same releases give other changes."""
 
-SCRAPER_VERSION = "2"
+SCRAPER_VERSION = "3"
 """Goes up when what a scrape gives for the same bytes changes."""
 
 
