@@ -90,8 +90,13 @@ def _merged(house: House, record: type[R], sources: Iterable[SourceSpec], versio
             rows = house.lake.read(record, pages_of=state["works"])
         else:
             continue
-        found |= {row.id: row for row in rows}
+        found |= {row.id: row for row in sorted(rows, key=_words)}
     return [found[name] for name in sorted(found)]
+
+
+def _words(row: Record) -> tuple[int, str]:
+    """How much a row says: of a symbol on several pages that counts which says most, not which was read last."""
+    return (len(row.doc), row.page or "") if isinstance(row, Symbol) else (0, "")
 
 
 def source_keys(house: House, release: Release) -> list[str]:

@@ -37,19 +37,20 @@ RIGHT_ROLES = ("new", "fixed", "chosen", "answer", "after", "original", "whole")
 _LATEST_CURATIONS = """curation IN (SELECT max_by("key", "_at") FROM {work} WHERE stage = 'curate' GROUP BY domain)"""
 
 
-def current(record: type[Record], patterns: Sequence[str], among: str = "true") -> str:
+def current(record: type[Record], patterns: Sequence[str], among: str = "true", each: str = "id") -> str:
     """SQL for the current row of each id in the files of these globs: raw column types, JSON as text.
 
     Args:
         record: The kind.
         patterns: The globs.
         among: SQL condition: of the versions of each row that it takes, the last is the current one.
+        each: What is one row: its id, or that and another column.
     """
     globs = ", ".join("'" + pattern.replace("'", "''") + "'" for pattern in patterns)
     names = ", ".join(f'"{name}"' for name in schema(record).names)
     return (
         f"SELECT {names} FROM read_parquet([{globs}], union_by_name = true) WHERE {among} "
-        'QUALIFY row_number() OVER (PARTITION BY id ORDER BY "_at" DESC, "_run" DESC, digest) = 1'
+        f'QUALIFY row_number() OVER (PARTITION BY {each} ORDER BY "_at" DESC, "_run" DESC, digest) = 1'
     )
 
 

@@ -21,7 +21,7 @@ import duckdb
 import pyarrow as pa
 
 from registry.arrow import from_table, schema, to_table
-from registry.catalogue import build, current
+from registry.catalogue import build, current, statements
 from registry.errors import ConfigurationError
 from registry.generations import Files
 from registry.identity import sha256_of
@@ -101,12 +101,13 @@ class Lake:
             latest: Only so many, the last written first; 0 for all.
             work: Only those that the work of this key made, as it made them; empty for all.
             pages_of: Of pages, or of what stands on pages: only those that works of these keys made, each of the page
-                that its result names; None for all.
+                that its result names; a symbol that stands on several is given once for each. None for all.
         """
         order = f'"_at" DESC, id LIMIT {latest}' if latest else "id"
         among = self._made_by() if work else "true" if pages_of is None else self._page_made_by(record)
         wanted: dict[str, Any] = {"work": work} if work else {} if pages_of is None else {"works": list(pages_of)}
-        rows = current(record, self.files.patterns(record.table), among)
+        each = "id" if pages_of is None or record is Page else "id, page"
+        rows = current(record, self.files.patterns(record.table), among, each)
         query = f"SELECT * FROM ({rows}) WHERE {where} ORDER BY {order}"
         with self._connect() as connection:
             return from_table(connection.sql(query, params={**wanted, **(parameters or {})}).to_arrow_table(), record)
@@ -142,7 +143,7 @@ class Lake:
             ConfigurationError: DuckDB refuses the query.
         """
         try:
-            with duckdb.connect(str(self.catalogue), read_only=True) as connection:
+            with self._catalogue() as connection:
                 found = connection.sql(sql)
                 return pa.table({}) if found is None else _mark_json(found.to_arrow_table(), found)
         except duckdb.Error as error:
@@ -166,6 +167,15 @@ class Lake:
                     ).fetchall()
                     marks[record.table] = sha256_of([list(row) for row in rows])
         return marks
+
+    def _catalogue(self) -> duckdb.DuckDBPyConnection:
+        """The views: from their file, or made for this query over a lake that DuckDB reads in process alone."""
+        if self.files.local:
+            return duckdb.connect(str(self.catalogue), read_only=True)
+        connection = self._connect()
+        for statement in statements(self._patterns()):
+            connection.execute(statement)
+        return connection
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect()

@@ -274,6 +274,7 @@ def test_lake_on_an_object_store(tmp_path: Path) -> None:
     lake.create()
     lake.append([symbol("f"), symbol("g")])
     assert sorted(s.path for s in lake.read(Symbol)) == ["lib.f", "lib.g"]
+    assert lake.query("SELECT path FROM symbols ORDER BY path").column(0).to_pylist() == ["lib.f", "lib.g"]
     assert not (tmp_path / "driftune.duckdb").exists()
 
 
