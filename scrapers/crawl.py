@@ -19,7 +19,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import unquote, urldefrag, urljoin
+from urllib.parse import quote, unquote, urldefrag, urljoin
 
 from registry.errors import SourceError
 from registry.identity import sha256_of_bytes
@@ -34,6 +34,8 @@ _TEXTUAL = ("text/", "html", "xml", "json", "markdown", "octet-stream")
 _IN_FLIGHT = 8
 _GOOD = ("ok", "unchanged")
 _GONE = ("missing", "not-html", "outside")
+_IN_A_PATH = "/ !$&'()*+,;=:@"
+"""What stands in a file's path as it is; `#`, `?` and `%` mean something else in an address."""
 _REST = "*"
 """Path of the row that says what the limits left out."""
 
@@ -101,6 +103,8 @@ class Crawl:
         Raises:
             SourceError: Nothing could be read.
         """
+        if self.barred(self.site.address):
+            return  # all of it is to be forgotten
         self._end = time.monotonic() + self.limits.seconds
         for name in self.format.indexes:
             async for row in self._asked([name], follow=False, index=True):
@@ -221,6 +225,8 @@ class Crawl:
         detail = answer.detail
         if outcome == "ok" and path is None:
             outcome, detail = "outside", f"It leads off the site, to {answer.final_url[:500]}"
+        elif outcome == "ok" and self.barred(self.site.url(path or "")):
+            outcome, detail = "outside", "It leads to a page that is to be forgotten"
         elif outcome == "ok" and not index and (wrong := _no_text(answer)):
             outcome, detail = "not-html", wrong
         row = replace(old, outcome=outcome, detail=detail, status=answer.status, received=answer.received)
@@ -311,4 +317,4 @@ class Crawl:
             return []
         folder = Path(self.site.base)
         files = (f.relative_to(folder).as_posix() for f in folder.rglob("*.htm*") if f.is_file())
-        return sorted(path for path in files if is_page(path))
+        return sorted(quote(path, safe=_IN_A_PATH) for path in files if is_page(path))

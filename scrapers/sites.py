@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import httpx
+
 from registry.errors import ConfigurationError
 from registry.identity import sha256_of_bytes
 from registry.records import Body, Fetch
@@ -87,11 +89,19 @@ def site_at(location: str, published: str | None, name: str) -> Site:
     parts = urlsplit(location)
     if parts.scheme not in {"http", "https"} or not parts.netloc:
         raise ConfigurationError(f"{location!r} is no address of a site: it starts with http:// or https://")
-    plain = parts._replace(query="", fragment="").geturl()
+    plain = _as_asked(parts._replace(query="", fragment="").geturl())
     parent, _, last = plain.rpartition("/")
     is_file = last.lower().endswith(_FILE_SUFFIXES) and parts.path.count("/") > 0
     base = f"{parent}/" if is_file else f"{plain.rstrip('/')}/"
     return Site(base, base, last if is_file and is_page(last) else "")
+
+
+def _as_asked(address: str) -> str:
+    """An address as a request spells it, with what is no ASCII encoded: pages are told by that they lie below it."""
+    try:
+        return str(httpx.URL(address))
+    except httpx.InvalidURL as error:
+        raise ConfigurationError(f"{address!r} is no address of a site: {error}") from None
 
 
 def is_page(path: str) -> bool:

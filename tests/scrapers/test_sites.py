@@ -104,6 +104,45 @@ def test_what_a_folder_must_not_give_is_a_row(tmp_path: Path) -> None:
     assert set(crawl.pages) == {"index.html"}
 
 
+@pytest.mark.parametrize(
+    ("location", "base"),
+    [
+        ("HTTP://Docs.Example.org:80/Lib", "http://docs.example.org/Lib/"),
+        ("http://docs.example.org/a b/dö/index.html?x=1#y", "http://docs.example.org/a%20b/d%C3%B6/"),
+    ],
+)
+def test_an_address_is_spelled_as_requests_spell_it(location: str, base: str) -> None:
+    """However a person writes it: what answers come from is compared with it, letter by letter."""
+    assert site_at(location, None, "").base == base
+
+
+def test_no_redirect_leads_to_what_is_forgotten() -> None:
+    """An old address of a page that is to be forgotten gives nothing of it: it is a row, without its text."""
+    site = site_at("http://127.0.0.1/", None, "")
+
+    async def ask(path: str, _known: Fetch | None) -> Answer:
+        led = "secret.html" if path == "old.html" else path
+        links = b"".join(b'<a href="%s">x</a>' % name for name in (b"old.html", b"secret.html", b"other.html"))
+        return Answer(f"{site.base}{path}", f"{site.base}{led}", 200, "ok", body=b"<p>words</p>" + links)
+
+    crawl = Crawl(site, get_format("sphinx"), ask, barred=lambda url: url.endswith("secret.html"))
+    found = {fetch.url.removeprefix(site.base): (fetch.outcome, body is not None) for fetch, body in looked(crawl)}
+    assert found["old.html"] == ("outside", False)
+    assert "secret.html" not in found
+    assert sorted(crawl.pages) == ["index.html", "other.html"]
+
+
+def test_any_file_name_is_a_page(tmp_path: Path) -> None:
+    """Letters that mean something else in an address: each file is its own page, and the next look finds it as well."""
+    for name in ("a b", "d%20c", "q?x", "h#y", "dö"):
+        (tmp_path / f"{name}.html").write_text(f"<main><h1>{name}</h1></main>")
+    site = site_at(str(tmp_path), None, "sphinx://lib/1.0")
+    crawl = Crawl(site, get_format("sphinx"), in_folder(site, SiteLimits()))
+    looked(crawl)
+    assert sorted(crawl.pages) == ["a b.html", "d%2520c.html", "d%C3%B6.html", "h%23y.html", "q%3Fx.html"]
+    assert {file_answer(site, path, None, SiteLimits()).outcome for path in crawl.pages} == {"ok"}
+
+
 def test_what_the_limits_leave_out_is_said(tmp_path: Path) -> None:
     """Of more pages than the limit allows the first are read, and a row says how many there are beyond it."""
     for name in "abcde":
