@@ -42,7 +42,20 @@ def check(house: House, stages: Iterable[str]) -> None:
     if house.settings.lake_url.startswith("/"):
         _check_writable("the home folder", house.settings.root)
     if "scrape" in wanted:
+        _check_sources(house)
         _check_versions(house)
+
+
+def _check_sources(house: House) -> None:
+    """What a package adds to a site is read once, and would be lost with the site's pages, which come and go."""
+    from flows.sites import is_site
+
+    after = [is_site(source) for source in house.library.source]
+    if after != sorted(after):
+        kinds = ", ".join(source.kind for source in house.library.source)
+        raise ConfigurationError(
+            f"The sources of {house.library.name} are {kinds}: put those that are no documentation sites first"
+        )
 
 
 def _check_name(house: House) -> None:

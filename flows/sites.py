@@ -22,9 +22,10 @@ from flows.house import House
 from flows.site_pages import Spool, documents, parsed, write
 from registry.domain import SourceSpec
 from registry.errors import ConfigurationError
+from registry.forgetting import orders
 from registry.identity import sha256_of, work_key
 from registry.names import SymbolIndex
-from registry.records import Fetch, Release, Symbol, Work
+from registry.records import Fetch, Forgotten, Release, Symbol, Work
 from scrapers.binding import VERSION, Binding, is_licence_page, licence_in, site_release, stated_licence
 from scrapers.crawl import Crawl
 from scrapers.documents import Format, get_format, names
@@ -143,7 +144,8 @@ class SiteVersion:
             return "the last look at it didn't end"
         at, run = seen
         hours = (dt.datetime.now(dt.UTC) - at).total_seconds() / 3600
-        if run == self.house.run or (hours < (self.source.refresh_h or 0) and not self.site.is_folder):
+        is_fresh = 0 <= hours < (self.source.refresh_h or 0)  # a look of tomorrow is one of a clock that was wrong
+        if run == self.house.run or (is_fresh and not self.site.is_folder):
             return None
         return f"last asked {at:%Y-%m-%d %H:%M} UTC"
 
@@ -174,9 +176,10 @@ class SiteVersion:
         release = first or site_release(self.house.library.name, self.version, self.site.address, licence)
         inputs, facts = sha256_of(self.inputs()), self.format.facts(found.indexes)
         told = {"release": release.id, "licence": licence.expression, "inputs": inputs}
-        keys = {path: self._page_key(f, facts, told) for path, f in sorted(found.pages.items())}
+        pages = self._allowed(found, licence)
+        keys = {path: self._page_key(f, facts, told) for path, f in sorted(pages.items())}
         done = self._done(keys.values(), state)
-        left = {path: found.pages[path] for path, key in keys.items() if key not in done}
+        left = {path: pages[path] for path, key in keys.items() if key not in done}
         version = self._version(found, left, state)
         if version["outcome"] == DIFFERS and not version["taken"]:
             return self._left_out(first, state, {**told, "version": version}, since)
@@ -194,6 +197,12 @@ class SiteVersion:
         if new != state:
             self.house.finish("scrape", self.part, [self.key], [] if first else [release], since, new)
         return len(left)
+
+    def _allowed(self, found: Crawl, licence: Licence) -> Mapping[str, Fetch]:
+        """The pages that aren't to be forgotten: a look may not know yet what their licence is."""
+        barred = orders(self.house.lake)
+        is_gone = {p for p in found.pages if any(o.takes(self.site.url(p), licence.expression) for o in barred)}
+        return {path: fetch for path, fetch in found.pages.items() if path not in is_gone}
 
     def _page_key(self, fetch: Fetch, facts: Mapping[str, Any], told: Mapping[str, Any]) -> str:
         about = {"url": self.site.url(fetch.path), "path": fetch.path, "facts": facts_of(facts, fetch.path)}
@@ -253,7 +262,8 @@ class SiteVersion:
         """The site's licence: what the domain states, else what its own licence page gives the text of."""
         if self.source.licence:
             return stated_licence(self.source.licence)
-        if state is not None and (state["licence_of"], state["part"]) == (_licence_of(found), self.part):
+        told = (_licence_of(found), self.part)
+        if state is not None and (not found.pages or (state["licence_of"], state["part"]) == told):
             return Licence(state["licence"], tuple(state["evidence"]))
         pages = {path: f for path, f in sorted(found.pages.items()) if is_licence_page(path)}
         plain = Binding(self.source.kind, "", None, SymbolIndex(()))
@@ -261,14 +271,14 @@ class SiteVersion:
 
     def _guard(self, state: Mapping[str, Any] | None, kept: Sequence[str], spool: Spool) -> None:
         """Compares the site with what it was; when it is new, with its other version, or looks at it by itself."""
+        if state is not None and not len(spool) and len(kept) == len(state["works"]):
+            return None  # as it was
         name = f"{self.house.library.name} {self.version}"
+        new = _sum(self.extent(kept), spool.extent)
         if state is None or not state["works"]:
-            return self._guard_new(name, _sum(self.extent(kept), spool.extent))
-        if len(spool) or len(kept) < len(state["works"]):
-            new = _sum(self.extent(kept), spool.extent)
-            known = self.before()[1]
-            guard_release(self.house, f"{name} since it was read last", self.extent(state["works"]), new, known)
-        return None
+            return self._guard_new(name, new)
+        where, known = f"{name} since it was read last", self.before()[1]
+        return guard_release(self.house, where, self.extent(state["works"]), new, known)
 
     def _guard_new(self, name: str, found: Extent) -> None:
         other = self.other.state() if self.other else None
@@ -290,7 +300,8 @@ class SiteVersion:
             return Extent((), 0)
         found = lake.read(Work, '"key" IN (SELECT unnest($k))', {"k": list(works)})
         names = Extent.of((), lake.read(Symbol, pages_of=works)).symbols
-        return Extent(names, sum(int(work.result["characters"]) for work in found))
+        gone = {page for order in lake.read(Forgotten) for page in order.rows.get("pages", ())}  # and meant to be
+        return Extent(names, sum(int(w.result["characters"]) for w in found if w.result["page"] not in gone))
 
 
 def _sum(one: Extent, other: Extent) -> Extent:

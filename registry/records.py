@@ -148,7 +148,7 @@ class Fetch(Record):
     path: str = column("Where it led, within the site", default="")
     outcome: str = column(
         "ok missing refused forbidden too-large too-slow too-many-redirects failed, not-html, broken (an index),"
-        " outside (it led off the site), too-many (what the limits left out)"
+        " outside (it led off the site, or to what is forgotten), too-many (what the limits left out)"
     )
     detail: str = column("What went wrong, in a sentence", default="", volatile=True)
     status: int | None = column("HTTP status, null where there was no response", default=None)

@@ -9,7 +9,9 @@ import pytest
 
 from flows.batches import perform
 from flows.house import House, open_house
+from flows.preflight import check
 from flows.scraping import SCRAPER_VERSION, releases, scrape_key, scrape_stage, scraped, source_keys
+from registry.errors import ConfigurationError
 from registry.identity import work_key
 from registry.records import Page, Release, Symbol
 
@@ -68,6 +70,14 @@ def test_a_further_source_is_of_the_first_ones_release(house: House) -> None:
     }
     current = opened.lake.read(Symbol, "release = $id", {"id": release.id})
     assert current == sorted(found.symbols, key=lambda symbol: symbol.id)
+
+
+def test_a_package_stands_before_the_sites(house: House) -> None:
+    """After one it would add nothing that the site has, and would be missed when the site's page goes."""
+    turned = house.library.model_copy(update={"source": house.library.source[::-1]})
+    other = House(house.domain.model_copy(update={"library": (turned,)}), house.settings)
+    with pytest.raises(ConfigurationError, match=r"The sources of lib are sphinx, pypi: put those that are no"):
+        check(other, ["scrape"])
 
 
 def test_a_package_alone_keeps_its_keys(house: House) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from flows.batches import perform
@@ -34,6 +36,8 @@ private = ["127.0.0.1"]
 pause_s = 0
 """
 COUNT = 12
+MIT_0 = """Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
+documentation files (the "Software"), to deal in the Software without restriction."""
 
 
 @pytest.fixture
@@ -133,6 +137,40 @@ def test_another_theme_redoes_nothing(site: ServedSite, opened: Callable[[], Hou
     assert len(parses) == 2 * (COUNT + 1)
     assert (digests(opened()), compare_key(opened())) == (before, key)
     assert perform(compare_stage, opened()) == 0
+
+
+def test_of_a_symbol_on_two_pages_the_one_that_says_more_counts(site: ServedSite, opened: Callable[[], House]) -> None:
+    """Which page was parsed last decides nothing: another theme on one of them leaves the symbol as it was."""
+    site.fill(2)
+    site.write("part1.html", "Does nought, and says more of it.", 0)
+    perform(scrape_stage, opened())
+    before = digests(opened())
+    for name, text in (("part0.html", "Does 0."), ("part1.html", "Does nought, and says more of it.")):
+        site.write(name, text, 0, theme="dark")
+        perform(scrape_stage, opened())
+        assert digests(opened()) == before
+    assert {s.doc for s in symbols(opened(), releases(opened())[1])} == {"Does nought, and says more of it."}
+
+
+def test_a_look_of_tomorrow_is_one_of_a_clock_that_was_wrong(
+    site: ServedSite, opened: Callable[[], House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A site that was asked while the clock was a day ahead is asked again, not left alone until then."""
+    perform(scrape_stage, opened())
+    tomorrow = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+    monkeypatch.setattr("flows.sites.SiteVersion._looked", lambda _self: (tomorrow, "another run"))
+    assert str(sites(opened())[0].due()).startswith("last asked")
+
+
+def test_a_site_in_a_lake_on_an_object_store(
+    site: ServedSite, opened: Callable[[], House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is no local catalogue a site is read, and asked again, all the same."""
+    fsspec.filesystem("memory").store.clear()
+    monkeypatch.setenv("DRIFTUNE_LAKE", "memory://bucket/lake")
+    site.fill(1)
+    assert perform(scrape_stage, opened()) == perform(scrape_stage, opened()) == 2
+    assert set(digests(opened())) == {"lib.f0", "lib.g0"}
 
 
 def test_a_page_that_is_gone_is_no_longer_current_and_a_server_that_is_down_takes_nothing(
@@ -261,6 +299,41 @@ def test_what_is_forgotten_of_a_site_stays_out_and_the_package_keeps_its_word(
     for record in (Fetch, Body, Page, Symbol, Example):
         rows = opened().lake.read(record)
         assert not any("Does 3." in str(row) or "part3" in getattr(row, "url", "") for row in rows), record
+
+
+@pytest.mark.slow
+def test_what_is_forgotten_is_not_asked_about(site: ServedSite, opened: Callable[[], House]) -> None:
+    """A page with most of the site's text, then the whole site: the next run leaves out what is meant to be gone."""
+    site.fill(2)
+    site.pages["part1.html"] = site.pages["part1.html"].replace("</dl>", "</dl>" + "<p>many more words</p>" * 1_000, 1)
+    perform(scrape_stage, opened())
+    for address, left in ((f"{site.url}part1.html", {"lib.f0", "lib.g0"}), (site.url, set())):
+        lake = opened().lake
+        forget(lake, Order(address), trace(lake, Order(address)), by="a test")
+        site.reset()
+        perform(scrape_stage, opened())
+        assert set(digests(opened())) == left
+    assert site.asked == []
+
+
+@pytest.mark.slow
+def test_a_licence_that_is_forgotten_stays_out_of_a_site_that_only_shows_it(
+    site: ServedSite, opened: Callable[[], House]
+) -> None:
+    """The licence is known once its page is read: none of the site's pages is taken, now and at every later run."""
+    file = Path(opened().reference)
+    file.write_text(file.read_text().replace('licence = "MIT"\n', ""))
+    site.fill(1)
+    site.pages["license.html"] = f"<main><h1>License</h1><p>{MIT_0}</p></main>"
+    site.pages["index.html"] = site.pages["index.html"].replace("<nav>", '<nav><a href="license.html">License</a>')
+    perform(scrape_stage, opened())
+    lake = opened().lake
+    assert {page.licence for page in lake.read(Page)} == {"MIT-0"}
+    forget(lake, Order("MIT-0"), trace(lake, Order("MIT-0")), by="a test")
+    for _ in range(2):
+        perform(scrape_stage, opened())
+        assert scraped(opened(), releases(opened())[1]).pages == ()
+        assert opened().lake.read(Page) == []
 
 
 DIES = f"""{DYING}
