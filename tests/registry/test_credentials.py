@@ -63,7 +63,7 @@ def test_they_are_for_one_origin() -> None:
 def test_what_is_missing_is_said_without_them(reference: str, url: str, says: str, tmp_path: Path) -> None:
     """A variable that isn't set, an address in the clear, a host that netrc lacks: one line, no secret in it."""
     netrc = tmp_path / "netrc"
-    netrc.write_text(f"machine index.example login them password {SECRET}\n")
+    netrc.write_text(f"machine index.example login them password {SECRET}\ndefault login any password {SECRET}\n")
     variables = {"TOKEN": SECRET, "EMPTY": " ", "ODD": f"{SECRET}\nX-Evil: 1", "NETRC": str(netrc)}
     with pytest.raises(ConfigurationError) as error:
         find_credentials(reference, url, variables)
