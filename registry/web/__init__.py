@@ -11,7 +11,8 @@ Guarantees:
   memory: a body needs its limit, not what it would decompress to. A host that only fails is left alone.
 * What opens a site goes to its scheme, host and port only, and no more after a redirect has left these. It is in no
   Answer, detail, log, error or `repr`; where a server sends it back, it is masked.
-* Whatever a server does is an `Answer`; only misuse raises (`ConfigurationError`). No connection outlives the session.
+* Whatever a server does is an `Answer`; only misuse raises (`ConfigurationError`). No connection outlives the session
+  whose requests were waited for.
 * No cookies, no environment proxies, no `.netrc`, no cache.
 
 Non-guarantees:
