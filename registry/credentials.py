@@ -128,7 +128,7 @@ def _of_netrc(host: str, variables: Mapping[str, str]) -> tuple[str, str]:
     """User and password of a host in `$NETRC`, else in `~/.netrc`."""
     path = Path(variables.get("NETRC") or Path.home() / ".netrc")
     try:
-        login = netrc.netrc(path).hosts.get(host)  # not `authenticators`: the entry `default` is for no host in particular
+        login = netrc.netrc(path).hosts.get(host)  # `authenticators` gives `default` to any
     except netrc.NetrcParseError as error:  # what it says holds the word that it stumbled over
         raise ConfigurationError(f"{path} is no netrc file (line {error.lineno}): correct it") from None
     except (OSError, UnicodeDecodeError):
