@@ -52,12 +52,12 @@ def is_reference(text: str) -> bool:
 
 def has_login(url: str) -> bool:
     """Whether an address holds a user or a password."""
-    return "@" in url.partition("://")[2].partition("/")[0]
+    return "@" in url.partition("//")[2].partition("/")[0]
 
 
 def without_login(text: str) -> str:
     """A text whose addresses have neither user nor password: for messages."""
-    return re.sub(r"(?<=://)[^/\s]*@", "***@", text)
+    return re.sub(r"(?<=//)[^/\s]*@", "***@", text)
 
 
 def find_credentials(reference: str | None, url: str, variables: Mapping[str, str] | None = None) -> Credentials | None:

@@ -87,6 +87,7 @@ def test_a_broken_netrc_is_named_by_its_line(tmp_path: Path) -> None:
     [
         f'index = "https://me:{SECRET}@index.example/simple/"',
         f'location = "https://{SECRET}@docs.example/{{version}}/"',
+        f'location = "//me:{SECRET}@docs.example/"',
         f'url = "https://me:{SECRET}@docs.example/"',
         f'proxy = "http://me:{SECRET}@proxy.example:3128"',
         f'credentials = "{SECRET}"',
