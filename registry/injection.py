@@ -311,7 +311,8 @@ def _is_mentioned(text: str, start: int, end: int) -> bool:
 def _concealed(text: str) -> Iterator[Injection]:
     """Text that is there for machines only; where the script is written from the right, turning round is what it is."""
     for match in _CONCEALED.finditer(text):
-        line = text[text.rfind("\n", 0, match.start()) + 1 : match.end() + EVIDENCE]
+        near = max(0, match.start() - EVIDENCE)
+        line = text[max(near, text.rfind("\n", near, match.start()) + 1) : match.end() + EVIDENCE]
         if match[0][0] == _FLAG or (len(match[0]) == 1 and _RIGHT_TO_LEFT.search(line)):
             continue
         clear = "".join(chr(ord(c) - _TAGS) for c in match[0] if _TAGS < ord(c) < _TAGS + 0x7F)

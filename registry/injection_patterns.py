@@ -99,7 +99,7 @@ _CONVERSATION = {
         r"\[/?INST\]|<</?SYS>>|</?(?:start|end)_of_turn>|\[/?(?:SYSTEM_PROMPT|TOOL_CALLS|AVAILABLE_TOOLS)\]",
     ),
     "exfiltration": (
-        r"!\[[^\]\n]{0,200}\]\([ ]?https?://[^)\n]{0,300}?[?&/=][^)\n]{0,100}?(?:\{|<|\[|%7b)[^)\n]{0,20}?(?:conversation"
+        r"!\[[^\]\n]{0,200}\]\([ ]?https?://[^)\n]{0,400}?(?:\{|<|\[|%7b)[^)\n]{0,20}?(?:conversation"
         r"|history|secret|prompt|context|message|password|credential|api_?key|summary)",
     ),
 }  # fmt: skip

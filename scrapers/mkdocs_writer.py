@@ -28,7 +28,7 @@ _NEAR = 100
 """Elements around and within the description of a parameter that are looked at."""
 
 _BESIDE = frozenset({"doc-labels", "mkdocstrings-source", "doc-source-link"})
-_MARKER = re.compile(r"\((\d{1,3})\)!(?=\s*(?:\*/|-->)?\s*$)", re.MULTILINE)
+_MARKER = re.compile(r"\((\d{1,3})\)!(?=[ \t]*+(?:(?:\*/|-->)[ \t]*+)?$)", re.MULTILINE)
 _DEPRECATED = re.compile(r"(?i)\bdeprecat")
 _PARAMETERS = re.compile(r"(?i)^\s*(other |keyword )?(parameters?|arguments?)\b")
 

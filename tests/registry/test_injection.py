@@ -138,12 +138,14 @@ HOSTILE = (
     "A" * 60 + " ",
     "'''",
     "- a\n",
+    "\u202ea ",
+    "![](http://a?",
 )
 
 
 @pytest.mark.parametrize("piece", HOSTILE, ids=ascii)
 def test_time_grows_with_length(piece: str) -> None:
-    """Four times the text takes no more than about four times as long: no pattern runs away."""
+    """Four times the text takes about four times as long, and 40,000 characters no more than 2 s."""
     spent = []
     for length in (10_000, 40_000):
         text = piece * (length // len(piece))
@@ -151,7 +153,7 @@ def test_time_grows_with_length(piece: str) -> None:
         cut(text)
         found_in(text, python=True)
         spent.append(time.process_time() - since)
-    assert spent[1] < 10 * spent[0] + 0.5
+    assert spent[1] < min(10 * spent[0] + 0.5, 2)
 
 
 PIECES = st.sampled_from(
