@@ -27,10 +27,14 @@ from scrapers.markdown import Frame, Opened, Writer, indented
 from scrapers.markup import Element, classes, string_of
 from scrapers.notes import deprecation_of
 
-_NOTES = frozenset({"deprecated", "versionadded", "versionchanged", "versionremoved"})
+_NOTES = {
+    "deprecated": "deprecated", "deprecated-removed": "deprecated", "versionadded": "versionadded",
+    "versionchanged": "versionchanged", "versionremoved": "versionremoved",
+}  # fmt: skip
+"""Classes of notes on versions -> their directive; `deprecated-removed` is Python's own."""
 _PARAMETERS = re.compile(r"(?i)^(other |keyword )?(parameters?|arguments?|keywords?)\b")
 _PARAMETER = re.compile(r"\*\*(?P<names>\**\w[^*]*)\*\*\s*(?:\(.*?\)\s*)?[–—-]+\s*(?P<text>.*)", re.DOTALL)
-_VERSION = re.compile(r"(?:\bversion\s+|\b)(v?\d[^\s:]*?)[.:]*\s*$", re.IGNORECASE)
+_VERSION = re.compile(r"(?:\bversion\s+|\b)(v?\d[^\s:,]*?)[.:]*\s*(?:$|, will be removed\b)", re.IGNORECASE)
 
 
 @dataclass
@@ -225,7 +229,7 @@ class SphinxWriter(Writer):
 
     def open_div(self, element: Element) -> Opened:
         """Begins a part of the page, or a note on a version."""
-        kind = next((name for name in classes(element) if name in _NOTES), None)
+        kind = next((_NOTES[name] for name in classes(element) if name in _NOTES), None)
         if kind:
             return self.framed(_Note("note"), partial(self._close_note, kind))
         return self.open_block(element)

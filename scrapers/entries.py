@@ -162,6 +162,8 @@ def _readings(signature: str) -> list[str]:
     named = re.sub(r"<(?:class|(?:built-in )?function|module) '?([\w.]+)[^<>]*>", r"\1", plain)
     for _ in range(3):  # reprs within reprs
         named = re.sub(r"<[^<>]*>", "...", named)
+    if re.search(r"\w\[(?!\s*,)", named):
+        return [signature, plain, named]  # an index, as of `Generic[T]`: nothing in it is a parameter
     given, bracket, optional = named.partition("[")
     optional = re.sub(r"(^|[,( ])([^\W\d]\w*)(?=\s*[,)])", r"\1\2=...", re.sub(r"[\[\]]", "", optional))
     return [signature, plain, named, given + optional] if bracket else [signature, plain, named]

@@ -40,7 +40,7 @@ _HTML = re.compile(r"(?i)\s*(?:<!doctype html|<html|<head|<body|<\?xml)")
 class LlmsTxt:
     """Reads what a site offers as Markdown."""
 
-    version = "1"
+    version = "2"
     indexes: tuple[str, ...] = (LIST, FULL)
 
     def pages(self, indexes: Mapping[str, bytes]) -> list[str]:

@@ -78,8 +78,9 @@ _BLOCKS = frozenset(
         "option",
     ]
 )
-_MARKS = {"em": "*", "i": "*", "cite": "*", "strong": "**", "b": "**"}
+_MARKS = {"em": "*", "i": "*", "cite": "*", "strong": "**", "b": "**", "del": "~~", "s": "~~", "strike": "~~"}
 _CODE = frozenset(["code", "tt", "kbd", "samp"])
+_RAISED = {"sup": "^", "sub": "_"}
 _TITLES = frozenset({"admonition-title", "rubric", "topic-title", "sidebar-title", "caption-text", "sd-tab-label"})
 _TABLE_OF_CODE = frozenset({"highlighttable", "rouge-table"})
 
@@ -87,6 +88,8 @@ _MOST_FRAMES = 40
 """Lists, definitions, tables and entries in each other; people's pages have 12 at most."""
 _MOST_MARKS = 6
 """Emphasis and code in each other."""
+_MOST_COLUMNS, _MOST_ROWS = 20, 100
+"""That one cell stands in; cells of further columns stand in one row."""
 
 Closing = Callable[[], None]
 Opened = Closing | Literal[False] | None
@@ -117,6 +120,17 @@ class Frame:
             parts.append(text)
             before = kind
         return "".join(parts)
+
+
+@dataclass
+class _Table(Frame):
+    """A table.
+
+    Attributes:
+        covered: Column -> rows from here on that a cell above stands in, too.
+    """
+
+    covered: dict[int, int] = field(default_factory=dict)
 
 
 class Writer:
@@ -207,8 +221,13 @@ class Writer:
     def open(self, element: Element) -> Opened:
         """Begins an element; what ends it, None where nothing does, False where all of it is written."""
         tag = element.tag
-        if tag in _MARKS or tag in _CODE:
-            return self._marked(_MARKS.get(tag, "`"))
+        if tag in _CODE:
+            around = element.getparent()  # keys pressed together are keys in a key
+            return None if around is not None and around.tag in _CODE else self._marked("`")
+        if tag in _MARKS:
+            return self._marked(_MARKS[tag])
+        if tag in _RAISED:
+            self._raise(_RAISED[tag])
         if tag == "span":
             return self.open_span(element)
         if opening := getattr(self, f"open_{tag}", None):
@@ -249,6 +268,11 @@ class Writer:
         text = self.flush("#" * level + " ")
         if level == 1 and not self.title:
             self.title = text
+
+    def _raise(self, mark: str) -> None:
+        """Marks what stands above or below the line, where it would else be one word with what is before it."""
+        if self._line and self._line[-1][-1:].isalnum():
+            self._line.append(mark)
 
     def _marked(self, mark: str) -> Closing | None:
         if self._marks >= _MOST_MARKS:
@@ -300,12 +324,13 @@ class Writer:
     def open_li(self, element: Element) -> Opened:
         """Begins an item of a list."""
         parent = element.getparent()
-        numbered = parent is not None and parent.tag == "ol"
-        return self.framed(Frame("li"), partial(self.close_li, "1. " if numbered else "- "))
+        if parent is None or parent.tag != "ol":
+            return self.framed(Frame("li"), partial(self.close_li, "- "))
+        return self.framed(Frame("li"), partial(self.close_li, f"{_number(parent, 'start', 10_000)}. "))
 
     def close_li(self, mark: str, frame: Frame) -> None:
         """Ends an item of a list."""
-        mark = mark if mark == "- " else f"{len(self.frames[-1].blocks) + 1}. "
+        mark = mark if mark == "- " else f"{len(self.frames[-1].blocks) + int(mark[:-2])}. "
         if text := frame.text():
             self.add(indented(text, mark, " " * len(mark)), "item")
 
@@ -333,7 +358,7 @@ class Writer:
             or element.find(".//pre") is not None
         ):
             return self.open_block(element)
-        return self.framed(Frame("table"), self._close_table)
+        return self.framed(_Table("table"), self._close_table)
 
     def _close_table(self, frame: Frame) -> None:
         rows = [text for kind, text in frame.blocks if kind == "row"]
@@ -352,18 +377,36 @@ class Writer:
 
     def _close_row(self, frame: Frame) -> None:
         if frame.blocks:
+            self._cover(frame)
             self.add("| " + " | ".join(text for _, text in frame.blocks) + " |", "row")
 
     def open_td(self, element: Element) -> Opened:
         """Begins a cell of a table."""
-        if self.frames[-1].kind != "row":
+        row = self.frames[-1]
+        if row.kind != "row":
             return self.open_block(element)
-        return self.framed(Frame("cell"), self._close_cell)
+        self._cover(row)
+        columns, rows = _number(element, "colspan", _MOST_COLUMNS), _number(element, "rowspan", _MOST_ROWS)
+        return self.framed(Frame("cell"), partial(self._close_cell, columns, rows))
 
     open_th = open_td
 
-    def _close_cell(self, frame: Frame) -> None:
-        self.add(" ".join(frame.text().split()).replace("|", "\\|"), "cell")
+    def _cover(self, row: Frame) -> None:
+        """Leaves cells empty where one of a row above stands."""
+        table = self.frames[-1] if self.frames[-1] is not row else self.frames[-2]
+        assert isinstance(table, _Table)
+        while rows := table.covered.pop(len(row.blocks), 0):
+            if rows > 1:
+                table.covered[len(row.blocks)] = rows - 1
+            row.blocks.append(("cell", ""))
+
+    def _close_cell(self, columns: int, rows: int, frame: Frame) -> None:
+        table = self.frames[-2]
+        for column in range(columns):
+            place = len(self.frames[-1].blocks)
+            if rows > 1 and place < _MOST_COLUMNS and isinstance(table, _Table):
+                table.covered[place] = rows - 1
+            self.add("" if column else " ".join(frame.text().split()).replace("|", "\\|"), "cell")
 
     def open_caption(self, element: Element) -> Opened:
         """Begins the caption of a table."""
@@ -399,10 +442,18 @@ def _unnumbered(element: Element) -> list[str]:
             continue
         if step.tail and step is not element:
             left.append(step.tail)
+        if step.tag == "br":
+            parts.append("\n")
         if isinstance(step.tag, str) and step.tag not in _SKIPPED_TAGS and "linenos" not in classes(step):
             parts.append(step.text or "")
             left.extend(reversed(step))
     return parts
+
+
+def _number(element: Element, name: str, most: int) -> int:
+    """The number from 1 to `most` that an attribute says; 1 where it says none."""
+    said = element.get(name) or ""
+    return min(max(int(said), 1), most) if re.fullmatch("[0-9]{1,6}", said) else 1
 
 
 _NAMING = ("highlight-source-", "highlight-", "language-", "lang-")

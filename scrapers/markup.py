@@ -28,7 +28,7 @@ _ATTRIBUTES = re.compile(_ATTRIBUTE, re.ASCII)
 _MOST_ATTRIBUTES = 200
 """Of an element; the parser takes quadratic time for them, 20 s for 50,000. People write 20."""
 _STRING = etree.XPath("string()")
-_CLUTTER = etree.XPath('boolean(.//*[self::button or self::script or contains(@class, "linenos")])')
+_CLUTTER = etree.XPath('boolean(.//*[self::button or self::script or self::br or contains(@class, "linenos")])')
 _NOTHING = b"<html><body></body></html>"
 
 Element = Any
@@ -75,7 +75,7 @@ def classes(element: Element) -> list[str]:
 
 
 def has_clutter(block: Element) -> bool:
-    """Whether a block of code has line numbers or buttons in it."""
+    """Whether a block of code has line numbers, buttons, or lines that elements end in it."""
     return bool(_CLUTTER(block))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from scrapers.content import content_of, kind_of_page, title_of
 from scrapers.documents import Document, Parsed
 from scrapers.markdown import Opened
-from scrapers.markup import Element, classes, string_of, tree_of
+from scrapers.markup import Element, classes, tree_of
 from scrapers.mkdocs_writer import MkDocsWriter
 from scrapers.rubbish import fault_of
 from scrapers.sitemaps import MAPS, pages_in_maps
@@ -20,7 +20,7 @@ _TITLES = ("codeBlockTitle", "admonitionHeading", "custom-block-title")
 class AnySite:
     """Reads the pages of any site."""
 
-    version = "1"
+    version = "2"
     indexes: tuple[str, ...] = MAPS
 
     def pages(self, indexes: Mapping[str, bytes]) -> list[str]:
@@ -71,10 +71,3 @@ class SiteWriter(MkDocsWriter):
     def open_span(self, element: Element) -> Opened:
         """Begins a span; the name of a language beside its code is in the fence already."""
         return False if element.get("class") == "lang" else super().open_span(element)
-
-    def code(self, element: Element) -> str:
-        """The text of a block of code, whose lines may be ended by elements."""
-        if "\n" not in string_of(element).strip():
-            for end in element.iter("br"):
-                end.tail = f"\n{end.tail or ''}"
-        return super().code(element)

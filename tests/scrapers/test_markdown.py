@@ -34,6 +34,14 @@ def written(html: str) -> str:
         ("<details><summary>more</summary><p>x</p></details>", "**more**\n\nx"),
         ("<p>a<br>b &amp; &lt;c&gt; &nbsp;d</p>", "a b & <c> d"),
         ("<em><p>a</p></em><p>b</p>", "a\n\nb"),
+        ("<p>10<sup>-3</sup> and x<sub>i</sub>, <sup>a</sup></p>", "10^-3 and x_i, a"),
+        ("<p><del>a</del> <kbd><kbd>Ctrl</kbd>-<kbd>C</kbd></kbd></p>", "~~a~~ `Ctrl-C`"),
+        ("<ol start=3><li>c</li><li>d</li></ol>", "3. c\n4. d"),
+        ("<pre>if a:<br>    b<br><br>c</pre>", "```\nif a:\n    b\n\nc\n```"),
+        (
+            "<table><tr><th>a<th colspan=2>b<tr><td rowspan=2>1<td>2<td rowspan=2>3<tr><td>4<tr><td>5</table>",
+            "| a | b |  |\n| --- | --- | --- |\n| 1 | 2 | 3 |\n|  | 4 |  |\n| 5 |",
+        ),
         ("", ""),
     ],
 )  # fmt: skip
@@ -77,6 +85,7 @@ HOSTILE = {
     "attributes": "<p " + " ".join(f"a{i}=1" for i in range(50_000)) + ">deep</p>",
     "items": "<ol>" + "<li>a" * 20_000 + "deep</ol>",
     "cells": "<table><tr>" + "<td>a" * 20_000 + "</tr>" + "<tr><td>b" * 20_000 + "deep</table>",
+    "covered": "<table><tr>" + "<td rowspan=9999>a" * 10_000 + "<tr><td>b" * 10_000 + "<tr><td>deep</table>",
     "entities": "<!DOCTYPE a [<!ENTITY b 'deep'><!ENTITY c '&b;&b;'>]><p>&c; deep</p>",
     "backticks": "<p><code>" + "`" * 100_000 + "</code>deep</p><pre>" + "`" * 100_000 + "</pre>",
     "controls": "<p>\x00\x01\ud800de\x0cep deep</p>",

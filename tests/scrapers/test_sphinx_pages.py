@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from scrapers.documents import Document, Entry, Parsed
+from scrapers.entries import parameters_in
 from scrapers.sphinx import Sphinx
 
 PAGES = Path(__file__).parent / "sphinx_pages"
@@ -151,3 +152,25 @@ def test_examples_are_recovered_letter_by_letter(entries: dict[str, Entry]) -> N
     blocks = [block.replace("<BLANKLINE>", "").replace("\\\\", "\\") for block in blocks]
     assert len(blocks) == 2
     assert all(f"```pycon\n{block}\n```" in entries["lib.area"].doc for block in blocks)
+
+
+def test_an_index_is_no_optional_parameter() -> None:
+    """Brackets with a comma hold optional parameters; those of a base class or an annotation hold none."""
+    assert [(p["name"], p["default"]) for p in parameters_in("(a[, b[, c]])")] == [
+        ("a", None),
+        ("b", "..."),
+        ("c", "..."),
+    ]
+    assert parameters_in("(dict, MutableMapping[KT, VT])") == []
+
+
+def test_note_on_what_will_be_removed_is_a_deprecation() -> None:
+    """Python's own documentation says when a deprecated object will be removed; the note has the first version."""
+    note = "Deprecated since version 3.9, will be removed in version 3.14: "
+    page = (
+        '<dl class="py function"><dt class="sig sig-object py" id="a.f">f()</dt><dd>'
+        f'<div class="deprecated-removed"><p><span class="versionmodified">{note}</span>Use g.</p></div></dd></dl>'
+    )
+    found = Sphinx().parse(Document("a.html", "", page), None)
+    assert found.entries[0].deprecated == "Use g."
+    assert ".. deprecated:: 3.9\n   Use g." in found.markdown
