@@ -31,14 +31,22 @@ SCRAPER_VERSION = "3"
 
 
 def scrape_key(house: House, source: SourceSpec, version: str) -> str:
-    """The work key of one source at one version: what is published under a version never changes."""
+    """The work key of one source at one version: what is published under a version never changes.
+
+    Of a site, which lives, it is that of its state: which scraper works on it, or on what stands before it, is said
+    there, as a newer one is compared with it (`flows.sites`).
+    """
+    return _key(house, source, version, "" if is_site(source) else SCRAPER_VERSION)
+
+
+def _key(house: House, source: SourceSpec, version: str, scraper: str) -> str:
     excluded = {"credentials", *(ASKING if is_site(source) else ())}
     spec = {"url": None} | source.model_dump(exclude=excluded, exclude_none=True)  # new settings leave others' keys
     parameters: dict[str, Any] = {"library": house.library.name, "version": version, "source": spec}
-    before = [scrape_key(house, each, version) for each in _before(house, source)]
+    before = [_key(house, each, version, scraper) for each in _before(house, source)]
     if before:
         parameters["beside"] = before
-    return work_key([], f"{source.kind}@{SCRAPER_VERSION}", parameters)
+    return work_key([], f"{source.kind}@{scraper}", parameters)
 
 
 def _before(house: House, source: SourceSpec) -> tuple[SourceSpec, ...]:

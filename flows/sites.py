@@ -160,18 +160,25 @@ class SiteVersion:
 
     def run(self) -> int:
         """Asks the site where that is due, parses what it must, and writes it; how many pages these were."""
-        since, state = time.monotonic(), self.state()
+        since, state, before = time.monotonic(), self.state(), self.before()
         ask = self._to_ask(state) is not None
         licence = self.source.licence or (state["licence"] if state is not None else None)
         found = look(self.house, self.source, self.site, self.format, licence, ask=ask)
         with tempfile.TemporaryFile(prefix="driftune-") as file:
-            read = self._made(found, state, Spool(file), since)
+            read = self._made(found, state, before, Spool(file), since)
         if ask:
             self.house.finish("scrape", LOOK, [self._look_key()], [], since, {"site": self.site.address})
         return read
 
-    def _made(self, found: Crawl, state: Mapping[str, Any] | None, spool: Spool, since: float) -> int:
-        first, known = self.before()
+    def _made(
+        self,
+        found: Crawl,
+        state: Mapping[str, Any] | None,
+        before: tuple[Release | None, list[Symbol]],
+        spool: Spool,
+        since: float,
+    ) -> int:
+        first, known = before
         licence = self._licence(found, state)
         release = first or site_release(self.house.library.name, self.version, self.site.address, licence)
         inputs, facts = sha256_of(self.inputs()), self.format.facts(found.indexes)

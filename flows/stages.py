@@ -20,7 +20,7 @@ from flows.synthesis import DERIVE_PART, derive_stage, mine_part, mine_stage
 from flows.tracking import end
 from flows.training import TRAIN_PART, train_stage
 from flows.validation import validate_derived_stage, validate_mined_stage
-from registry.errors import SourceError
+from registry.errors import ConfigurationError, SourceError
 from registry.identity import work_key
 from registry.records import Annotation, Forgotten, Work
 from registry.store import CANDIDATE
@@ -116,11 +116,11 @@ def complete(house: House) -> str | None:
 def ask_sites(house: House) -> None:
     """Asks the documentation sites that are known what has changed: where nothing has, there is no more to do.
 
-    What they don't give is no matter here: the stage `scrape` asks them again, and says so.
+    What they don't give, or what they hang on and isn't there, is no matter here: the stage `scrape` says so.
     """
     known = [site for site in sites(house) if site.state() is not None and site.due()]
     for site in known:
-        with contextlib.suppress(SourceError):
+        with contextlib.suppress(SourceError, ConfigurationError):
             site.run()
 
 

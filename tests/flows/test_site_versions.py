@@ -11,8 +11,9 @@ import pytest
 from flows.batches import perform
 from flows.house import House, open_house
 from flows.scraping import releases, scrape_stage, scraped, site_warnings, symbols
+from flows.stages import ask_sites
 from flows.summary import show_summary
-from registry.errors import ConfigurationError
+from registry.errors import ConfigurationError, GuardError
 from tests.flows.runs import all_that_is_kept
 from tests.flows.served_sites import ServedSite, serving
 from tests.indexed import own_index
@@ -110,6 +111,24 @@ def test_a_site_is_read_while_it_is_of_the_version(documented: Documented) -> No
     pages = [p.markdown for p in scraped(house, releases(house)[1]).pages if p.url.startswith("http")]
     assert len(pages) >= 3
     assert not any("something else" in text for text in pages)
+
+
+@pytest.mark.slow
+def test_a_newer_scraper_of_the_package_forgets_nothing_of_the_site(
+    documented: Documented, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read while the site was of the version stays, and a site that shrinks meanwhile is asked about."""
+    documented.site.fill(12)
+    house = documented.scrape()
+    before = names(house)
+    monkeypatch.setattr("flows.scraping.SCRAPER_VERSION", "newer")
+    documented.site.status = {f"part{n}.html": 404 for n in range(6)}
+    ask_sites(open_house(str(documented.file)))
+    with pytest.raises(GuardError, match="since it was read last"):
+        documented.scrape()
+    documented.site.status = {}
+    documented.show("3.1", "Does something else, {}.")
+    assert names(documented.scrape()) == before
 
 
 def test_a_domain_can_take_it_all_the_same(documented: Documented) -> None:
