@@ -33,9 +33,7 @@ from validators.parts import measured
 from validators.scope import scope_fault
 from validators.splits import SITES
 
-EVALUATE_PART = "gate@8"
-SHOWN = ("rows", "written")
-"""Settings of `[gate]` that no decision rests on: with others, nothing else is asked of an adapter."""
+EVALUATE_PART = "gate@9"
 WRITES, WRITTEN = 100_000_000, 16
 """Parameters of a base that is asked to write at `auto`, and for how many rows of a kind in each split that decides."""
 GENERAL_WINDOWS = 160
@@ -75,8 +73,8 @@ def question(house: House, window: int) -> str:
         house: The domain.
         window: Tokens of docs, prompt and call together, as they come to with the base.
     """
-    settings = {name: value for name, value in _settings(house).items() if name not in SHOWN}
-    settings |= {"window": str(window)}
+    settings = _settings(house) | {"window": str(window)}
+    settings.pop("written", None)  # what models write is shown: no decision rests on it
     return sha256_of({"gate": settings, "docs": docs_said(house), "most": house.domain.gate.docs})
 
 

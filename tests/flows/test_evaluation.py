@@ -245,6 +245,9 @@ def test_docs_are_of_the_target_version_without_the_calls_that_are_held_out(tmp_
             assert (CALL in told) == shown
 
 
+OTHERWISE = {"alpha": 0.01, "docs": 3, "rows": 0, "rows_limit": 1.0}
+
+
 def asks(house: House, window: int = 256, **gate: Any) -> str:
     """The question of a domain with other settings of its gate."""
     return question(dataclasses.replace(house, domain=with_table(house.domain, "gate", gate)), window)
@@ -253,7 +256,7 @@ def asks(house: House, window: int = 256, **gate: Any) -> str:
 def test_a_question_is_what_is_asked_however_it_is_spelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings at their defaults, other sources of the same text, or docs laid out otherwise ask nothing else.
 
-    Another margin or doc does.
+    Another margin or doc does, and so do other rows: with none, nothing is asked of them.
     """
     (tmp_path / "lib.toml").write_text(TABLE.partition("[gate]")[0])
     with closing(open_house(str(tmp_path / "lib.toml"), settings=Settings(home=tmp_path / "home"))) as house:
@@ -267,8 +270,8 @@ def test_a_question_is_what_is_asked_however_it_is_spelled(tmp_path: Path, monke
                 symbol = Symbol(release=release.id, path="lib.tree", kind="function", signature="(G)", doc=said)
                 other.finish("scrape", "pypi@1", [scrape_key(other, source, version)], [release, symbol], 0.0)
             asked.append(asks(other))
-            assert asks(other, window=256, alpha=0.025, docs=2) == asks(other, rows=7) == asked[-1]
-            assert len({asked[-1], asks(other, 512), asks(other, alpha=0.01), asks(other, docs=3)}) == 4
+            assert asks(other, window=256, alpha=0.025, docs=2) == asks(other, written=7) == asked[-1]
+            assert len({asked[-1], asks(other, 512), *(asks(other, **{n: v}) for n, v in OTHERWISE.items())}) == 6
             with monkeypatch.context() as patch:
                 patch.setattr(retrieval, "_docstring", lambda text, begin: f"{begin}'''{text}'''")
                 assert asks(other) == asked[-1]
