@@ -2,7 +2,7 @@
 
 A domain remembers the releases it came to in the lake (works of the stage `track`: one when it moves, one when the run
 over the pair is done). A run over a pair that was begun is ended before a newer release counts, so that a killed run
-goes on with its pair. Only `driftune run` and `scrape` move; `plan` says to what they would; the other commands take
+goes on with its pair; unless its new release is gone by then, as a run over one that was yanked may never end. Only `driftune run` and `scrape` move; `plan` says to what they would; the other commands take
 the pair that is remembered. To the stages a tracked library at a pair is one whose versions a person has set.
 """
 
@@ -85,7 +85,7 @@ def follow(house: House, *, moving: bool) -> Tracked:
         return Tracked(history, _pair(history, spec.keep), since=spec.since)
     if not moving:
         return known
-    if not known.finished and _begun(house, known):
+    if not known.finished and _begun(house, known) and not _given_up(house, known.versions[1]):
         return dataclasses.replace(known, note="its run was begun before, and is ended first")
     try:
         reached = next((t.history for t in _all_remembered(house, spec.since) if t.finished), ())
@@ -210,6 +210,19 @@ def _begun(house: House, tracked: Tracked) -> bool:
     from flows.scraping import scrape_key
 
     return house.result(scrape_key(house, house.library.source[0], tracked.versions[1])) is not None
+
+
+def _given_up(house: House, version: str) -> bool:
+    """Whether a release isn't offered any more, and a newer one is; not where the index can't say."""
+    from scrapers.offered import offered
+
+    spec, last = house.library, Version(version)
+    there = offered(house.index, spec.name, prereleases=spec.prereleases)
+    try:
+        since = list(itertools.takewhile(lambda v: v >= last, there))
+    except (SourceError, ConfigurationError):
+        return False
+    return bool(since) and since[-1] != last
 
 
 @dataclass(frozen=True)

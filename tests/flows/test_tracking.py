@@ -160,6 +160,20 @@ def test_a_run_that_was_begun_is_ended_with_its_pair(followed: Followed) -> None
     assert followed.run() == ("1.3", "1.4")
 
 
+def test_a_begun_pair_whose_release_was_yanked_gives_way_to_a_newer_one(followed: Followed) -> None:
+    """A run over a broken release may never end: once that is yanked, the next one counts; until there is one, it stays."""
+    followed.run()
+    followed.offer("1.3")
+    followed.begin()
+    followed.offer("1.3", yanked="Broken")
+    assert followed.pair() == ("1.2", "1.3")
+    followed.offer("1.4")
+    followed.index.down = True
+    assert followed.pair() == ("1.2", "1.3")
+    followed.index.down = False
+    assert followed.run() == ("1.2", "1.4")
+
+
 def test_a_pair_that_nothing_was_made_of_gives_way(followed: Followed) -> None:
     """Killed before it had read anything, or stopped by the guard there, a newer release takes the place of the new."""
     followed.run()
