@@ -80,9 +80,14 @@ def share_of(step: Step, settings: StepSettings, new: Sequence[Example], start: 
     if not fresh:
         return None
     steps = math.ceil(settings.steps * len(fresh) / (len(fresh) + len(known)))
-    lacking = kinds - {row.kind for row in fresh}  # a step that mixes kinds gets each of them
-    fresh += [row for row in known if row.kind in lacking]
-    return Share(dataclasses.replace(settings, steps=steps), fresh, known if start.rehearsal else ())
+    rehearsed = _of_each_kind(known, fresh) if known and start.rehearsal else ()
+    return Share(dataclasses.replace(settings, steps=steps), _of_each_kind(fresh, known), rehearsed)
+
+
+def _of_each_kind(rows: Sequence[Example], others: Sequence[Example]) -> list[Example]:
+    """The rows, and the others of kinds that they lack: a step that mixes kinds wants each of them."""
+    there = {row.kind for row in rows}
+    return [*rows, *(row for row in others if row.kind not in there)]
 
 
 def mixed(new: Sequence[Any], known: Sequence[Any], rehearsal: float, seed: int) -> list[Any]:

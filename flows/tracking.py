@@ -2,8 +2,9 @@
 
 A domain remembers the releases it came to in the lake (works of the stage `track`: one when it moves, one when the run
 over the pair is done). A run over a pair that was begun is ended before a newer release counts, so that a killed run
-goes on with its pair; unless its new release is gone by then, as a run over one that was yanked may never end. Only `driftune run` and `scrape` move; `plan` says to what they would; the other commands take
-the pair that is remembered. To the stages a tracked library at a pair is one whose versions a person has set.
+goes on with its pair; unless its new release is gone by then, as a run over one that was yanked may never end. Only
+`driftune run` and `scrape` move; `plan` says to what they would; the other commands take the pair that is remembered.
+To the stages a tracked library at a pair is one whose versions a person has set.
 """
 
 from __future__ import annotations

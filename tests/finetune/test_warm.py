@@ -48,6 +48,18 @@ def test_a_step_is_as_long_as_the_change_is_large() -> None:
     assert unrehearsed.known == ()
 
 
+def test_a_step_that_mixes_kinds_gets_each_of_them() -> None:
+    """What the new rows lack of a kind is of those that are known, and the other way round; others aren't mixed."""
+    (sft, settings), *_ = RECIPE.steps
+    calls, docs = sites(1, 1), [dataclasses.replace(row, kind="doc") for row in sites(4, 1)[3:]]
+    for new, known in ((calls, docs), (docs, calls)):
+        share = share_of(sft, settings, new, Start(Path("a"), known, 0.25))
+        assert share is not None
+        assert ([*share.new], [*share.known]) == ([*new, *known], [*known, *new])
+    text, for_text = RECIPE.steps[-1]
+    assert share_of(text, for_text, calls, Start(Path("a"), docs, 0.25)) is None
+
+
 def test_a_share_of_places_is_rehearsed() -> None:
     """As many places as the share says, each with the known row of that very place; the same from a seed."""
     new, known = [f"new {n}" for n in range(80)], [f"known {n}" for n in range(80)]

@@ -161,7 +161,7 @@ def test_a_run_that_was_begun_is_ended_with_its_pair(followed: Followed) -> None
 
 
 def test_a_begun_pair_whose_release_was_yanked_gives_way_to_a_newer_one(followed: Followed) -> None:
-    """A run over a broken release may never end: once that is yanked, the next one counts; until there is one, it stays."""
+    """A run over a broken release may never end: once that is yanked, the next one counts; until it is there, none."""
     followed.run()
     followed.offer("1.3")
     followed.begin()
