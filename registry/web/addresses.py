@@ -71,6 +71,8 @@ def checked(url: str, private: Iterable[Network]) -> httpx.URL:
 def _plain_host(url: httpx.URL) -> str:
     """The host as it is compared and connected to: lower case, IDNA, without the dot of the root."""
     host = url.raw_host.decode("ascii").lower().removesuffix(".")
+    if ":" in host:
+        host = str(ipaddress.IPv6Address(host))  # httpx has read it as one
     labels = host.split(".")
     if ":" not in host and (len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels)):
         raise fault("refused", f"{without_user(str(url))} can't be read: {shown(host)!r} is no name of a host")

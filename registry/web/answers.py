@@ -57,7 +57,7 @@ class Access:
             ConfigurationError: One is none.
         """
         try:
-            return tuple(ipaddress.ip_network(text, strict=False) for text in self.private)
+            return tuple(ipaddress.ip_network(text) for text in self.private)
         except ValueError as error:
             raise ConfigurationError(
                 f"No address or network: {error}. Write private as 127.0.0.1, 10.1.0.0/16 or fd00::/8"

@@ -446,8 +446,9 @@ def test_only_misuse_raises(site: HostileSite, monkeypatch: pytest.MonkeyPatch) 
     """A session that isn't open, and settings that can't be, are the caller's errors."""
     with pytest.raises(ConfigurationError, match="isn't open"):
         asyncio.run(Web().get(site.url))
-    with pytest.raises(ConfigurationError, match="No address or network"):
-        Web(Access(private=("localhost",)))
+    for network in ("localhost", "10.1.2.3/8"):
+        with pytest.raises(ConfigurationError, match="No address or network"):
+            Web(Access(private=(network,)))
     for host in ("http://docs.test/", "xn--a.test", "*.docs.test"):
         with pytest.raises(ConfigurationError, match="is no host"):
             Web(Access(hosts=(host,)))

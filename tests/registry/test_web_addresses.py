@@ -60,6 +60,7 @@ def test_an_address_that_is_none_of_the_web_is_refused(url: str) -> None:
         ("http://docs.test:80/", "http://docs.test/"),
         ("https://bücher.test/ü", "https://xn--bcher-kva.test/%C3%BC"),
         ("http://docs.test", "http://docs.test/"),
+        ("http://[2606:4700:0:0::0111]:81/", "http://[2606:4700::111]:81/"),
     ],
 )
 def test_an_address_has_one_form(url: str, same: str) -> None:
