@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from registry.records import Page
 from scrapers.lookup import Names
@@ -14,7 +14,7 @@ from scrapers.lookup import Names
 _VERSION = re.compile(r"(?<![\w.])v?(\d+(?:\.\d+)+(?:(?:a|b|rc)\d+)?)(?!\w)")
 _BULLET = re.compile(r"^(\s*)[-*+•]\s+(.*)$")
 _UNDERLINE = re.compile(r"^([=\-~^\"'*+#.])\1{2,}\s*$")
-_TICKED = re.compile(r"(?::[\w:]+:)?`{1,2}[~!]?([A-Za-z_][\w.]*?)(?:\(.*?\))?`{1,2}")
+_TICKED = re.compile(r"(?::[\w:]+:)?`{1,2}[~!]?([A-Za-z_][\w.]*?)(?:\([^`]*\))?`{1,2}")
 _BARE = re.compile(
     r"\b(?:functions?|class(?:es)?|methods?|decorators?|nx\.)\s*([A-Za-z_]\w+)|\b([a-z]+(?:_\w+)+|[A-Z][a-z]+[A-Z]\w+)\b"
 )
@@ -99,6 +99,6 @@ def _last_version(path: str) -> str | None:
 def _is_version(text: str) -> bool:
     try:
         Version(text)
-    except InvalidVersion:
+    except ValueError:  # none, or of more digits than Python reads
         return False
     return True

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from registry.records import Change, Symbol
 from scrapers.changelogs import Entry, entries, symbols_named
@@ -382,5 +382,5 @@ def _package(path: str) -> str:
 def _version(text: str) -> Version | None:
     try:
         return Version(text.rstrip(".,:"))
-    except InvalidVersion:
+    except ValueError:  # none, or of more digits than Python reads
         return None

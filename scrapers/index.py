@@ -38,11 +38,11 @@ def parsed_version(text: str) -> Version:
     Raises:
         ConfigurationError: `text` is no version (PEP 440).
     """
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         return Version(text)
-    except InvalidVersion as e:
+    except ValueError as e:  # none, or of more digits than Python reads
         raise ConfigurationError(f"{text!r} is no version: write it as 2.8.8 or 3.0rc1", version=text) from e
 
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from registry.records import Page
-from scrapers.changelogs import entries, symbols_named
+from scrapers.changelogs import Entry, entries, symbols_named
+from scrapers.changes import find_changes
 from scrapers.lookup import Names
 from tests.scrapers.conftest import page, scraped
 
@@ -52,6 +55,26 @@ def changelog(path: str, text: str) -> Page:
 def test_entries_between_two_versions(path: str, text: str, expected: list[str]) -> None:
     """Entries after the old version up to the new one are read, by heading or by the file's name."""
     assert [e.text for e in entries([changelog(path, text)], "2.0", "3.5")] == expected
+
+
+def test_a_version_of_thousands_of_digits_is_none() -> None:
+    """A heading or a note may hold any digits: those that Python doesn't read as a number name no version."""
+    digits = "9" * 5000
+    text = f"## 3.{digits}\n\n- Nothing of any version\n\n## 3.0\n\n- Remove `f` in favor of `g`\n"
+    assert [e.text for e in entries([changelog("CHANGES.md", text)], "2.0", "3.0")] == ["Remove `f` in favor of `g`"]
+    old = scraped("1.0", {"lib.py": "def f(x):\n    pass\n"})
+    new = scraped(
+        "2.0", {"lib.py": f'def f(x):\n    """F.\n\n    .. versionchanged:: 1.{digits}\n       Other.\n    """\n'}
+    )
+    assert find_changes(old, new) == []
+
+
+def test_what_names_symbols_is_read_in_time() -> None:
+    """Backticks and brackets that end nowhere cost no more than their number."""
+    old = scraped("1.0", {"lib.py": "def f(x):\n    pass\n"})
+    since = time.process_time()
+    assert symbols_named(Entry("`a(" * 50_000, "3.0", "CHANGES.md"), Names(old.symbols)) == []
+    assert time.process_time() - since < 5
 
 
 def test_entry_names_its_symbols() -> None:
