@@ -50,9 +50,13 @@ class Injection:
 
 
 _FENCE = re.compile(r"[ \t>]*(`{3,}|~{3,})[ \t]*([\w+-]*)")
-_PLAIN = frozenset({"", "text", "txt", "plain", "plaintext", "none", "markdown", "md", "rst", "prompt", "html", "xml"})
-"""Languages of blocks that are read as a whole; of others only comments are."""
+_PLAIN = frozenset({
+    "", "text", "txt", "plain", "plaintext", "none", "markdown", "md", "rst", "prompt", "html", "xml", "output",
+    "console", "shell-session",
+})  # fmt: skip
+"""Languages of blocks that are read as a whole; of others only comments and docstrings are."""
 
+_PYTHON = frozenset({"python", "py", "python3"})
 _COMMENT = re.compile(r"(?:^|(?<=[ \t]))(?:#|//|--)")
 _LEXED = re.compile(
     r"""\#[^\n]*+
@@ -144,7 +148,7 @@ def _of_prose(text: str, margin: int = 0) -> tuple[str, str]:
             told.append(piece)
             prose.append(piece)
         else:
-            told.append(piece if language in _PLAIN else _comments(piece))
+            told.append(piece if language in _PLAIN else _comments(piece, python=language in _PYTHON))
             prose.append(_blank(piece))
     return "".join(told), "".join(prose)
 
@@ -184,13 +188,34 @@ def _unfenced(line: str, before: str | None, margin: int) -> str | None:
     return "" if len(line) - len(bare) >= margin + 4 or line.startswith("\t") else None
 
 
-def _comments(code: str) -> str:
-    """Code with blanks for all but its comments."""
-    lines = []
+def _comments(code: str, *, python: bool) -> str:
+    """Code with blanks for all but its comments, and of Python its docstrings."""
+    if python:
+        texts = ((m.span(), m["string"] is None or _is_docstring(code, m.start())) for m in _LEXED.finditer(code))
+        return _only(code, [span for span, said in texts if said])
+    spans, at = [], 0
     for line in code.splitlines(keepends=True):
         match = _COMMENT.search(line)
-        lines.append(_blank(line[: match.start()]) + line[match.start() :] if match else _blank(line))
-    return "".join(lines)
+        spans += [(at + match.start(), at + len(line))] if match else []
+        at += len(line)
+    return _only(code, sorted([*spans, *_between(code, "/*", "*/")]))
+
+
+def _between(code: str, begin: str, end: str) -> Iterator[tuple[int, int]]:
+    """What stands between two marks, with these."""
+    at = 0
+    while (start := code.find(begin, at)) >= 0 and (stop := code.find(end, start + len(begin))) >= 0:
+        at = stop + len(end)
+        yield start, at
+
+
+def _only(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """A text with blanks for all that is in none of these, which are sorted."""
+    kept, at = [], 0
+    for start, end in spans:
+        kept += [_blank(text[at:start]), text[max(at, start) : end]]
+        at = max(at, end)
+    return "".join([*kept, _blank(text[at:])])
 
 
 def _of_python(source: str) -> tuple[str, str]:

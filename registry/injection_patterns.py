@@ -23,7 +23,10 @@ _SECRETS = (
     r"|conversation history|your (?:instructions|memory)|environment variables|(?:all|any) (?:credentials|secrets"
     r"|api keys|tokens|passwords)|ssh keys?|private keys?|the user's [a-z]+)"
 )
-_THIS = r"this (?:page|document|documentation|file|text|site|website|code|content|comment|docstring|repository|readme)"
+_THIS = (
+    r"(?:this (?:page|document|documentation|file|text|site|website|code|content|comment|docstring|repository|readme"
+    r"|must|should|shall)|these (?:docs|pages|files|instructions))"
+)
 _PEOPLE = r"(?! (?:\w+(?:er|or|ist|ian|ast|al)s?|team|lab|company|expert|student|startup)\b)"
 """What doesn't follow: `if you are an AI engineer` speaks to a reader."""
 
@@ -37,16 +40,20 @@ _COMMANDS = {
         r"(?:\w+ ){0,3}?(?:instructions|guidelines|programming|training|directives|system prompt|safety \w+)\b",
         rf"\b(?:ignore|disregard|forget) (?:all |everything )?(?:of )?(?:the |your )?(?:{_ORDERS} )?(?:above|so far"
         r"|you (?:were|have been) (?:given|told)) (?:\w+ )?(?:and|instead)\b",
+        r"\b(?:ignore|disregard|forget) (?:all|any|everything|anything|what"
+        r"|(?:all )?(?:of )?(?:the|your) (?:instruction|rule|guideline)s?) (?:that )?you "
+        r"(?:were|have been|had been|got|received|had) ",
+        r"\bdisregard (?:all )?(?:the |your )?(?:prior|previous|earlier) context\b",
         r"\byour (?:new|real|actual|true) (?:instructions?|directives?|task|goal|role|objective|purpose) (?:is|are)\b",
         r"\bnew (?:system )?instructions for (?:you\b|the (?:ai|assistant|model))",
     ),
     "address": (
-        rf"\bif you(?:'re| are) an? (?:\w+ )?{_MODEL}\b{_PEOPLE}",
+        rf"\bif you(?:'re| are) (?:an? (?:\w+ )?)?{_MODEL}\b{_PEOPLE}",
         r"\b(?:note|notice|message|attention|warning|instructions?|important|reminder)(?: to| for)?(?: all| any| the)? "
         rf"{_MODEL} ?:",
         rf"(?:^|[.!?:] )(?:attention|dear|hey|hello)(?: all)? {_MODEL}\b{_PEOPLE}",
-        rf"\b{_MODEL} (?:that (?:is|are) |which (?:is|are) |who (?:is|are) |currently )?(?:reading|processing|parsing"
-        rf"|summari[sz]ing|scraping|indexing) {_THIS}\b",
+        rf"\b{_MODEL} (?:that (?:is|are) |which (?:is|are) |who (?:is|are) |is |are |currently )?"
+        rf"(?:reading|processing|parsing|summari[sz]ing|scraping|indexing) {_THIS}\b",
         rf"\bas an? (?:\w+ )?{_MODEL} you (?:must|should|shall|will|need to|have to|are (?:required|now|not))\b",
         r"\bfetch the complete documentation index at\b",
     ),
@@ -128,7 +135,8 @@ _TOGETHER = tuple(
         (
             "ignore disregard forget override bypass discard violate follow following",
             "instruction instructions prompt prompts directive directives direction directions guideline guidelines "
-            "rule rules command commands message messages programming training above far told given safety",
+            "rule rules command commands message messages programming training above far told given safety context got "
+            "received had were been",
         ),
         ("your", "new actual real true system initial hidden secret original"),
         ("new", "instructions"),

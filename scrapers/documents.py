@@ -77,7 +77,8 @@ class Parsed:
         kind: `guide`, `api` or `changelog`, as a Page has it.
         markdown: Its main part, cleaned.
         entries: The API objects it documents, in order of the page.
-        fault: Why it is no page of documentation (`soft-404`, `login`, `empty`, `not-html` …); None where it is one.
+        fault: Why it is no page of documentation, as `name: evidence` (`scrapers.rubbish.fault_of` has the names);
+            None where it is one.
     """
 
     title: str

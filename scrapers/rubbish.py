@@ -1,7 +1,8 @@
 """What of a page is not its text: what themes put around it, what nobody sees; and pages that are none at all.
 
-Precision before recall: a page that says something is never taken for a fault. A page *about* logging in, cookies or
+Precision before recall: a page of 120 words or with code is never a fault. A page *about* logging in, cookies or
 missing pages has text of its own; one that asks for a password, or that only says that there is no such page, has not.
+What is lost are short pages under an error's own name, without code: `Forbidden` and a sentence.
 What was measured stands in docs/explanation/pages.md.
 """
 
@@ -143,23 +144,27 @@ def fault_of(root: Element, markdown: str) -> str | None:
     title = " ".join(str(_TITLE(root)).split())[:200]
     titles = [t for t in (heading, title, *re.split(r" [-–—|·:] ", title)) if t]
     words = len(_WORD.findall(rest))
-    found = _told(root, titles, rest, words) or _silent(root, said)
+    found = _told(root, titles, rest, words) or _parked(titles, "" if heading else rest) or _silent(root, said)
     return found[:300] if found else None
 
 
 def _told(root: Element, titles: list[str], rest: str, words: int) -> str | None:
     """What the little that a page says makes of it."""
-    if target := str(_REFRESH(root)).strip():
-        return f"redirect: it leads to {target.partition('=')[2] or target}" if words < 40 else None
+    if target := str(_REFRESH(root)).partition("=")[2].strip():  # without one it only loads itself again
+        return f"redirect: it leads to {target}" if words < 40 else None
     if (named := _named(_ABSENT, titles)) and (words < 4 or _VISITOR.search(rest)):
         return f"soft-404: it says {named!r}"
     if _PASSWORD(root) and (words < 40 or _named(_LOGIN, titles)):
         return f"login: it asks for a password ({titles[0] if titles else 'no title'})"
     if (named := _named(_ERROR, titles)) and words < 60 and not re.search(r"[.(]\w+\(|`", rest):
         return f"error-page: it says {named!r}"
-    if parked := _PARKED.search(" ".join([*titles, rest])):
-        return f"parked: it says {parked[0]!r}"
     return None
+
+
+def _parked(titles: list[str], rest: str) -> str | None:
+    """What says so in titles, or in a page without a heading: below one it is what a page tells of."""
+    found = _PARKED.search(" ".join([*titles, rest]))
+    return f"parked: it says {found[0]!r}" if found else None
 
 
 def _silent(root: Element, said: str) -> str | None:
@@ -167,7 +172,8 @@ def _silent(root: Element, said: str) -> str | None:
     if len(_WORD.findall(said)) > 12:
         return None
     whole = string_of(root)[:20_000]
-    if (hint := _SCRIPTED.search(whole)) or (not said.strip() and _SCRIPT(root)):
+    hint = None if said.startswith("#") and _SCRIPTED.search(said) else _SCRIPTED.search(whole)
+    if hint or (not said.strip() and _SCRIPT(root)):
         return f"scripted: it has no text without its scripts{f' ({hint[0]!r})' if hint else ''}"
     return None if said.strip() else "empty: it has no text"
 

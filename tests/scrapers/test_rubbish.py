@@ -109,6 +109,9 @@ PAGES = (
     page("403 Forbidden", "<main><h1>403 Forbidden</h1><p>Raised by <code>abort(403)</code>.</p></main>"),
     page("API", "<main><h1>acme.Counter.reset</h1><dl><dt>reset()</dt></dl></main>"),
     page("Index", "<main><h1>User guide</h1></main>"),
+    page("Deploy", "<main><h1>Deploy</h1><p>When you see Welcome to nginx! the server runs.</p></main>"),
+    page("Settings", "<main><h1>Settings</h1><p>Whether to enable JavaScript.</p></main>"),
+    "<html><head><meta http-equiv=refresh content=30></head><body><h1>Status</h1><p>All is well.</p></body></html>",
     page("JavaScript", f"<main><h1>Themes</h1><p>Enable JavaScript to see the demo. {TEXT} {TEXT}</p></main>"),
 )
 
