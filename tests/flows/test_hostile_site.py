@@ -16,8 +16,9 @@ from flows.scraping import releases, scrape_stage, scraped
 from registry.errors import SourceError
 from registry.records import Body, Fetch
 from registry.web import Access, Answer, Web, WebLimits
+from scrapers.crawl import Crawl
 from scrapers.documents import Document, Format, get_format, names
-from scrapers.sites import Crawl, SiteLimits, facts_of, site_at
+from scrapers.sites import SiteLimits, facts_of, site_at
 from tests.hostile_site.cases import ALL, FRIENDS, INDEXES, LIMIT, NAMES, PAGES
 from tests.hostile_site.server import HERE, Case, HostileSite
 
