@@ -322,8 +322,10 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
     "sites": (
         """
         SELECT s.domain, s.site, s.release, s.pages, s.version, s.said,
-               count(*) FILTER (f.outcome = 'ok' AND f.fault IS NULL AND f."_at" >= l.since) AS changed,
-               count(*) FILTER (f.outcome = 'ok' AND f.fault IS NULL AND f."_at" < l.since) AS unchanged,
+               count(*) FILTER (f.outcome = 'ok' AND f.sha256 <> '' AND f.fault IS NULL AND f."_at" >= l.since)
+                   AS changed,
+               count(*) FILTER (f.outcome = 'ok' AND f.sha256 <> '' AND f.fault IS NULL AND f."_at" < l.since)
+                   AS unchanged,
                count(*) FILTER (f.outcome = 'missing') AS missing,
                count(*) FILTER (f.fault IS NOT NULL OR f.outcome NOT IN ('ok', 'missing')) AS faulty,
                max(l.asked) AS asked
