@@ -22,6 +22,8 @@ from scrapers.binding import beside
 from scrapers.changes import find_changes
 from scrapers.index import parsed_version
 from scrapers.sources import Scraped, get_source
+from scrapers.uses import VERSION as USES_VERSION
+from scrapers.uses import named_by_use
 
 CHANGES_VERSION = "3"
 """Goes up when the same releases give other changes."""
@@ -71,16 +73,28 @@ def releases(house: House) -> tuple[Release, Release]:
 
 def scraped(house: House, release: Release) -> Scraped:
     """All that today's sources and scraper made of a release; what other settings or versions made is superseded."""
+    pages = _found(house, Page, release)
     return Scraped(
         release=release,
-        pages=tuple(sorted(_found(house, Page, release), key=lambda p: p.url)),
-        symbols=tuple(sorted(symbols(house, release), key=lambda s: s.path)),
+        pages=tuple(sorted(pages, key=lambda p: p.url)),
+        symbols=tuple(sorted(_named(house, _found(house, Symbol, release), pages), key=lambda s: s.path)),
     )
 
 
 def symbols(house: House, release: Release) -> list[Symbol]:
     """The symbols among what is `scraped` of a release, by id."""
-    return _found(house, Symbol, release)
+    found = _found(house, Symbol, release)
+    return _named(house, found, _found(house, Page, release)) if _is_of_site(house) else found
+
+
+def _is_of_site(house: House) -> bool:
+    """Whether all that is known of the library's names is what a site says: no package tells what imports what."""
+    return is_site(house.library.source[0])
+
+
+def _named(house: House, found: list[Symbol], pages: list[Page]) -> list[Symbol]:
+    """The symbols, by the names too that a site's examples use: they hang on all pages, so no page's work has them."""
+    return named_by_use(found, (p.markdown for p in pages if p.kind == "guide")) if _is_of_site(house) else found
 
 
 def _found(house: House, record: type[R], release: Release) -> list[R]:
@@ -117,7 +131,8 @@ def source_keys(house: House, release: Release) -> list[str]:
 
 def _said(house: House, source: SourceSpec, version: str) -> str:
     said = site_version(house, source, version).contents() if is_site(source) else ""
-    return said or scrape_key(house, source, version)
+    uses = f"+uses@{USES_VERSION}" if said and source == house.library.source[0] else ""
+    return f"{said}{uses}" or scrape_key(house, source, version)
 
 
 def _speaking(house: House, version: str) -> list[SourceSpec]:

@@ -14,6 +14,7 @@ from scrapers.index import normalised_name, parsed_version
 from scrapers.sites import Site, SiteLimits, facts_of, file_answer, page_text, site_at
 from scrapers.sources import Scraped
 from scrapers.texts import decoded_page
+from scrapers.uses import named_by_use
 
 
 def read_site(
@@ -62,7 +63,8 @@ def read_site(
     symbols: dict[str, Symbol] = {}
     for symbol in (symbol for bound in bounds for symbol in bound.symbols):
         symbols.setdefault(symbol.path, symbol)
-    return Scraped(release=release, pages=tuple(pages), symbols=tuple(symbols[path] for path in sorted(symbols)))
+    named = named_by_use((symbols[path] for path in sorted(symbols)), (p.markdown for p in pages if p.kind == "guide"))
+    return Scraped(release=release, pages=tuple(pages), symbols=tuple(named))
 
 
 async def _crawled(site: Site, form: Format, access: Access | None, limits: SiteLimits) -> tuple[Crawl, dict[str, str]]:

@@ -20,7 +20,7 @@ _LISTED = re.compile(r"</?d[ld]>")
 class Sphinx:
     """Reads the pages of a Sphinx site, whatever its theme."""
 
-    version = "5"
+    version = "6"
     indexes: tuple[str, ...] = (NAME,)
 
     def pages(self, indexes: Mapping[str, bytes]) -> list[str]:
@@ -47,7 +47,7 @@ class Sphinx:
         entries = writer.entries()
         title = writer.title or document.path.rpartition("/")[2].partition(".")[0]
         fault = fault_of(root, text) if whole else "too-deep"
-        kind = kind_of_page(document.path, bool(entries))
+        kind = kind_of_page(document.path, any(entry.kind != "module" for entry in entries))  # its text is a guide
         return Parsed(title=title[:200], kind=kind, markdown=text, entries=entries, fault=fault)
 
 

@@ -21,7 +21,7 @@ from synth.mined.stubs import stub
 from synth.mined.tasks import Tasks
 from synth.mined.text import module_of
 
-GENERATOR, VERSION = "doc_examples", "9"
+GENERATOR, VERSION = "doc_examples", "10"
 
 SEEDS = frozenset({"seed", "random_state", "rng"})
 """Parameters that make a draw the same each time."""
@@ -147,20 +147,25 @@ class _Names:
         public = sorted(map(self._index.public, found))
         for path in public[:1]:
             root, _, rest = path.partition(".")
-            for alias, statement in sorted(self._conventions.items()):
-                if statement in (f"import {root} as {alias}", f"import {root}"):
-                    return f"{alias}.{rest}"
+            own = ((a, s) for a, s in self._conventions.items() if s in (f"import {root} as {a}", f"import {root}"))
+            if usual := min(((-self._counts[a][s], a) for a, s in own), default=None):
+                return f"{usual[1]}.{rest}"
         return None
 
     @cached_property
     def _conventions(self) -> Mapping[str, str]:
+        return {name: min(c, key=lambda s: (-c[s], s)) for name, c in self._counts.items()}
+
+    @cached_property
+    def _counts(self) -> Mapping[str, Counter[str]]:
+        """Name -> how often each import binds it."""
         counts: dict[str, Counter[str]] = {}
         modules = (self._module(page)[0] for page in self._pages)
         for found in (*modules, *(_imported(text) for text in self._texts)):
             for name, statement in found.items():
                 if not self._is_private(statement):
                     counts.setdefault(name, Counter())[statement] += 1
-        return {name: min(c, key=lambda s: (-c[s], s)) for name, c in counts.items()}
+        return counts
 
     def _module(self, page: Page) -> tuple[dict[str, str], frozenset[str]]:
         """What a module's top level binds: name -> import statement, and what it defines itself; read once."""
@@ -226,7 +231,7 @@ def _candidate(
     """The session's program with its imports; None where a name or a package is missing, or nothing is called."""
     imports: dict[str, None] = {}
     for name in session.unbound:
-        statement = names.statement(name, page)
+        statement = names.statement(name, page) or _of_itself(name, symbol, index)
         if statement is None:
             return None
         imports.setdefault(statement)
@@ -259,6 +264,15 @@ def _candidate(
     if not paths or is_aside or is_tour or _is_chance(tree, index):
         return None  # is_aside: it only sets the scene, or shows something else
     return _Candidate(Program(code=code, test=session.test), symbol, page, paths, session.prose)
+
+
+def _of_itself(name: str, symbol: Symbol | None, index: SymbolIndex) -> str | None:
+    """The import of what a text is about, where it says its bare name: a site has no source that would tell."""
+    if symbol is None or symbol.kind not in ("function", "class"):
+        return None
+    module, _, own = symbol.path.rpartition(".")
+    home = index.by_path.get(module)
+    return f"from {module} import {own}" if own == name and (home is None or home.kind == "module") else None
 
 
 def _is_chance(tree: ast.Module, index: SymbolIndex) -> bool:

@@ -173,6 +173,23 @@ def test_a_site_in_a_lake_on_an_object_store(
     assert set(digests(opened())) == {"lib.f0", "lib.g0"}
 
 
+def test_names_that_a_sites_examples_use_are_its_symbols_and_go_with_them(
+    site: ServedSite, opened: Callable[[], House]
+) -> None:
+    """A site alone tells by its examples that `lib.core.walk` is `lib.walk`; what hangs on it is redone."""
+    keys = []
+    for text, names in (("lb.walk(1)", ("lib.walk",)), ("lb.core.walk(1)", ())):
+        shown = f"<pre>&gt;&gt;&gt; import lib as lb\n&gt;&gt;&gt; {text}\n2</pre>"
+        site.write("part0.html", f"Walks.</p>{shown}<p>", 0)
+        site.pages["part0.html"] = site.pages["part0.html"].replace("lib.f0", "lib.core.walk")
+        perform(scrape_stage, house := opened())
+        new = releases(house)[1]
+        assert {s.path: s.aliases for s in symbols(house, new)}["lib.core.walk"] == names
+        assert [s.digest for s in scraped(house, new).symbols] == [digests(house)[p] for p in sorted(digests(house))]
+        keys.append(compare_key(house))
+    assert keys[0] != keys[1]
+
+
 def test_a_page_that_is_gone_is_no_longer_current_and_a_server_that_is_down_takes_nothing(
     site: ServedSite, opened: Callable[[], House]
 ) -> None:

@@ -174,3 +174,17 @@ def test_note_on_what_will_be_removed_is_a_deprecation() -> None:
     found = Sphinx().parse(Document("a.html", "", page), None)
     assert found.entries[0].deprecated == "Use g."
     assert ".. deprecated:: 3.9\n   Use g." in found.markdown
+
+
+def test_a_page_that_documents_modules_alone_is_a_guide() -> None:
+    """What a module's docstring shows is the page's text: it is read where no other entry's text is around."""
+    html = (
+        '<main><h1>Sets</h1><span class="target" id="module-lib.sets"></span><p>Made by <code>of</code>.</p>{}</main>'
+    )
+    entry = '<dl class="py function"><dt class="sig" id="lib.sets.of">lib.sets.of()</dt><dd><p>One.</p></dd></dl>'
+    facts = [["module-lib.sets", "lib.sets", "py:module", 0], ["lib.sets.of", "lib.sets.of", "py:function", 1]]
+    kinds = {}
+    for path, inner in (("alone.html", ""), ("both.html", entry)):
+        found = Sphinx().parse(Document(path, path, html.format(inner)), facts)
+        kinds[path] = found.kind, [e.path for e in found.entries]
+    assert kinds == {"alone.html": ("guide", ["lib.sets"]), "both.html": ("api", ["lib.sets", "lib.sets.of"])}

@@ -92,3 +92,30 @@ def test_a_draw_without_a_seed_is_no_example() -> None:
         symbols = [symbol("lib", "module"), gather]
         made.append(len(list(doc_examples.mine([source], symbols, SymbolIndex(symbols), domain="d"))))
     assert made == [0, 3]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "imported"),
+    [
+        ("lib.core.gather", "function", "from lib.core import gather"),
+        ("lib.Bag.gather", "method", None),
+    ],
+)
+def test_the_docs_of_a_site_import_what_they_are_about(path: str, kind: str, imported: str | None) -> None:
+    """A page has no source that tells what a bare name is; the name of what is documented there is known."""
+    api = page("core.html", "", "api")
+    symbols = [symbol(path, kind, doc="Gathers.\n\n```pycon\n>>> gather([1, 2])\n2\n```\n", on=api)]
+    _, programs = parted(doc_examples.mine([api], symbols, SymbolIndex(symbols), domain="d"))
+    assert [p.code.splitlines()[0] for p in programs.values()][:1] == ([imported] if imported else [])
+
+
+def test_an_error_is_caught_by_the_name_that_most_of_the_docs_have_for_the_library() -> None:
+    """One guide that imports the library in full doesn't change how all examples name its errors."""
+    doc = ">>> lb.gather([])\nTraceback (most recent call last):\n    ...\nlib.Empty: nothing there\n"
+    guides = [page(f"{n}.html", f"```pycon\n>>> import {name}\n```\n", "guide")
+              for n, name in enumerate(("lib as lb", "lib as lb", "lib"))]  # fmt: skip
+    api = page("api.html", "", "api")
+    symbols = [symbol("lib.Empty", "class"), symbol("lib.gather", doc=doc, on=api)]
+    pages = [api, *guides]
+    _, programs = parted(doc_examples.mine(pages, symbols, SymbolIndex(symbols), domain="d"))
+    assert "except lb.Empty as error:" in next(iter(programs.values())).code
