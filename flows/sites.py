@@ -41,7 +41,7 @@ LOOK = "look@1"
 """The part that asks a site; its work says when that was done last."""
 
 _SAYING = 20
-"""Pages among the new ones that are asked for the site's version."""
+"""Pages that are asked for the site's version, new ones first."""
 
 
 def is_site(source: SourceSpec) -> bool:
@@ -225,7 +225,8 @@ class SiteVersion:
 
     def _version(self, found: Crawl, pages: Mapping[str, Fetch], state: Mapping[str, Any] | None) -> Mapping[str, Any]:
         """What the site says of its version, held against the one that is asked for, and whether that matters."""
-        some = dict(itertools.islice(pages.items(), _SAYING))
+        mixed = itertools.chain(pages.items(), found.pages.items() if pages else ())  # one alone doesn't speak for all
+        some = dict(itertools.islice(mixed, _SAYING))
         texts = [job.document for job in documents(self.house, self.site, some, {})]
         said = match_version(stated_version(found.indexes, texts, self.site.address), self.version)
         told: dict[str, Any] = {

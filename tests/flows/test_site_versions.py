@@ -114,6 +114,18 @@ def test_a_site_is_read_while_it_is_of_the_version(documented: Documented) -> No
 
 
 @pytest.mark.slow
+def test_one_changed_page_does_not_speak_for_the_site(documented: Documented) -> None:
+    """A page on the next release that names it in its title, as the only new one, takes no site for that release's."""
+    documented.show("2.0")
+    documented.scrape()
+    page = documented.site.pages["part1.html"]
+    documented.site.pages["part1.html"] = page.replace("lib 2.0", "lib 3.1").replace("Does 1", "Did 1")
+    house = documented.scrape()
+    assert site_warnings(house) == []
+    assert any("Did 1" in p.markdown for p in scraped(house, releases(house)[1]).pages)
+
+
+@pytest.mark.slow
 def test_a_newer_scraper_of_the_package_forgets_nothing_of_the_site(
     documented: Documented, monkeypatch: pytest.MonkeyPatch
 ) -> None:
