@@ -188,7 +188,7 @@ def _tells(small: str) -> bool:
 
 
 _GAPS = frozenset(' \t\n\r\f\v#*>|_~`,;\\"“”()-–—…\u00a0')
-_LETTERS = {"’": "'"} | dict(zip("аеорсухіјѕԁɡοανι", "aeopcyxijsdgoavi", strict=True))
+_LETTERS = {"’": "'"} | dict(zip("аеорсухіјѕԁɡοανιετκρυ", "aeopcyxijsdgoavietkpu", strict=True))
 _UNSEEN = re.compile(
     "[\u00ad\u034f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff\U000e0000-\U000e01ef]"
 )
@@ -220,5 +220,6 @@ def _read(character: str) -> str:
         return character.lower()
     if _UNSEEN.match(character):
         return ""
-    plain = unicodedata.normalize("NFKC", _LETTERS.get(character.lower(), character)).lower()
+    parts = unicodedata.normalize("NFKD", _LETTERS.get(character.lower(), character)).lower()
+    plain = "".join(part for part in parts if not unicodedata.combining(part))  # letters without their accents
     return " " if plain.isspace() else plain

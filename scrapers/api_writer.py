@@ -266,7 +266,10 @@ class SphinxWriter(Writer):
         return super().open(element)
 
     def open_a(self, element: Element) -> Opened:
-        """Begins a link; a reference to an API object is written as the path of the object."""
+        """Begins a link; a reference to an API object is written as its path, one to a footnote in brackets."""
+        if "footnote-reference" in classes(element) and (number := string_of(element).strip()).isalnum():
+            self.inline(f"[{number}]")  # brackets that older themes leave to a style sheet
+            return False
         code = element[0] if len(element) == 1 else None
         if code is None or code.tag != "code" or (element.text or "").strip() or not (target := target_of(element)):
             return None

@@ -16,7 +16,7 @@ def test_built_in_sources_keep_the_protocol(name: str) -> None:
 
 def test_unknown_source_lists_those_there_are() -> None:
     """A misspelt source is the user's error, with the names that are accepted."""
-    with pytest.raises(ConfigurationError, match=r"No source 'pipy': there are .*pypi, sphinx"):
+    with pytest.raises(ConfigurationError, match=r"No source 'pipy': there are .*pypi, site, sphinx"):
         get_source("pipy")
 
 

@@ -188,3 +188,9 @@ def test_a_page_that_documents_modules_alone_is_a_guide() -> None:
         found = Sphinx().parse(Document(path, path, html.format(inner)), facts)
         kinds[path] = found.kind, [e.path for e in found.entries]
     assert kinds == {"alone.html": ("guide", ["lib.sets"]), "both.html": ("api", ["lib.sets", "lib.sets.of"])}
+
+
+def test_footnote_is_no_part_of_the_word_before_it() -> None:
+    """A reference to a footnote is in brackets, also where only a style sheet puts them there."""
+    page = '<body><p>text<a class="footnote-reference brackets" href="#id2">1</a> and more</p></body>'
+    assert Sphinx().parse(Document("a.html", "", page), None).markdown == "text[1] and more\n"
