@@ -21,7 +21,7 @@ from synth.mined.stubs import stub
 from synth.mined.tasks import Tasks
 from synth.mined.text import module_of
 
-GENERATOR, VERSION = "doc_examples", "10"
+GENERATOR, VERSION = "doc_examples", "11"
 
 SEEDS = frozenset({"seed", "random_state", "rng"})
 """Parameters that make a draw the same each time."""
@@ -56,7 +56,7 @@ def mine(
         For each example its answer, its stub, then the Example.
     """
     every = sorted(pages, key=lambda p: (p.path, p.id))
-    texts = list(_texts(every, symbols))
+    texts = list(_texts(every, symbols, index))
     names = _Names(every, (text for text, _, _ in texts), index)
     allowed = frozenset(packages) | index.roots | sys.stdlib_module_names
     found = [
@@ -97,15 +97,29 @@ class _Candidate:
     prose: str
 
 
-def _texts(pages: list[Page], symbols: Iterable[Symbol]) -> Iterator[tuple[str, Symbol | None, Page]]:
+def _texts(
+    pages: list[Page], symbols: Iterable[Symbol], index: SymbolIndex
+) -> Iterator[tuple[str, Symbol | None, Page]]:
+    """Docstrings, then guides; where a session is defined before where a site shows it again, of what inherits it.
+
+    The first of two equal sessions counts: what it is about is stubbed, and a stub of an heir's method changes nothing.
+    """
     by_id = {p.id: p for p in pages}
-    for symbol in sorted(symbols, key=lambda s: s.path):
-        page = by_id.get(symbol.page or "")
-        if page is not None and ">>>" in (text := prompted(symbol.doc)):
+    placed = [(by_id[s.page], s) for s in symbols if s.page in by_id]
+    for page, symbol in sorted(
+        placed, key=lambda row: (row[0].kind != "source", _is_shown(row[1], index), row[1].path)
+    ):
+        if ">>>" in (text := prompted(symbol.doc)):
             yield text, symbol, page
     for page in pages:
         if page.kind == "guide" and ">>>" in (text := prompted(page.markdown)):
             yield text, None, page
+
+
+def _is_shown(symbol: Symbol, index: SymbolIndex) -> bool:
+    """Whether a symbol stands under another name of its class alone: how a site lists what a class inherits."""
+    owner = symbol.path.rpartition(".")[0]
+    return index.canonical(owner) not in (None, owner)
 
 
 class _Names:

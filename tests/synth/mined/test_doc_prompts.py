@@ -119,3 +119,15 @@ def test_an_error_is_caught_by_the_name_that_most_of_the_docs_have_for_the_libra
     pages = [api, *guides]
     _, programs = parted(doc_examples.mine(pages, symbols, SymbolIndex(symbols), domain="d"))
     assert "except lb.Empty as error:" in next(iter(programs.values())).code
+
+
+def test_a_session_is_of_the_class_that_defines_what_it_shows() -> None:
+    """A site shows a method's text again with each class that inherits it; a stub of theirs would change nothing."""
+    doc = ">>> import lib\n>>> bag = lib.Bag()\n>>> bag.size()\n2\n"
+    api, source = page("api.html", "", "api"), page("lib/zoo.py", "class Bag:\n    pass\n", "source")
+    classes = [symbol("lib.zoo.Bag", "class", "lib.Bag"), symbol("lib.zoo.Ark", "class", "lib.Ark")]
+    for heir, on in (("lib.Ark.size", api), ("lib.zoo.Ark.size", source)):
+        symbols = [*classes, symbol("lib.zoo.Bag.size", "method", doc=doc, on=on),
+                   symbol(heir, "method", doc=doc, on=api)]  # fmt: skip
+        [example], _ = parted(doc_examples.mine([api, source], symbols, SymbolIndex(symbols), domain="d"))
+        assert example.symbols[0] == "lib.zoo.Bag.size"
