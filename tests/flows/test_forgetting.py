@@ -71,21 +71,21 @@ def test_it_says_what_went_and_what_holds_some_of_it(home: Path, capsys: pytest.
     before = lake.fingerprint()
     tried = told(capsys, GUIDE, dry=True)
     assert lake.fingerprint() == before
-    assert tried["rows"] == {"pages": 2, "examples": 1}
+    assert tried["rows"] == {"fetches": 2, "pages": 2, "examples": 1}
     assert tried["domains"] == ["lib"]
     assert tried["snapshots"] == [{"id": snapshot.id, "domain": "lib", "rows": 1}]
     assert tried["adapters"] == [{"id": adapter.id, "domain": "lib", "version": 1, "channels": []}]
     forget_source(GUIDE, dry=False, alone=False, as_json=False)
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
-        f"Forgot {GUIDE}: 2 pages, 1 examples",
+        f"Forgot {GUIDE}: 2 fetches, 2 pages, 1 examples",
         f"Snapshot {snapshot.id[:12]} of lib holds 1 of its rows",
         "Adapter lib v1 was trained on some: it is not changed",
         "Next: driftune run lib, for a snapshot without it",
     ]
     show_forgotten(as_json=True)
     [row] = json.loads(capsys.readouterr().out)
-    assert (row["what"], row["rows"], row["adapters"]) == (GUIDE, 3, [adapter.id])
+    assert (row["what"], row["rows"], row["adapters"]) == (GUIDE, 5, [adapter.id])
 
 
 def test_of_what_is_not_there_it_says_so(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
