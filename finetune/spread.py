@@ -122,6 +122,8 @@ def _started(command: list[str], surroundings: Mapping[str, str], log: Path) -> 
 
 def main(path: Path) -> None:
     """What each process does with the job that lies there."""
+    import torch
+
     from finetune import tuning
     from finetune.bases import BaseModel
     from finetune.chain import STEPS
@@ -146,6 +148,7 @@ def main(path: Path) -> None:
                 if memory.ran_out(error):
                     _fail("memory", str(error))
                 raise
+            torch.distributed.barrier()  # nobody leaves while another still waits for its part of the last mean
             if first:
                 tuning.leave(model, log, base, work)
     except DriftuneError as error:
@@ -174,3 +177,4 @@ def _end_with_parent() -> None:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))
+    os._exit(0)  # Python's own end takes threads of the process group down while they run, and C++ aborts the process
