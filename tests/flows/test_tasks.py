@@ -295,7 +295,7 @@ def test_an_adapter_from_the_registry_is_held_against_its_base(
     assert metric(said, "pass@1", "adapter")["value"] == 1.0
     gained = metric(said, "pass@1", "adapter-base")
     assert gained["value"] == pytest.approx(1 - known)
-    assert gained["ci_low"] <= 0 and gained["p"] > 0.025
+    assert gained["p"] > 0.025, "one or two tasks of seven are no proof"
     other = TinyBase(learned()).prepare(learned(), {**SETTINGS, "steps": 2}, tmp_path / "bases")
     with pytest.raises(WrongBaseError, match=base.fingerprint):
         evaluate_tasks(Request(file, adapter="own@stable", base=other.path), file, as_json=True)
