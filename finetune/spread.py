@@ -17,7 +17,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from finetune import memory
 from finetune.job import Job
@@ -26,13 +26,8 @@ from finetune.watching import Progress
 from registry.errors import ConfigurationError, DriftuneError, TrainingError
 from registry.storage import write_file
 
-if TYPE_CHECKING:
-    pass
-
 MARK = "driftune: "
 """What a line of a process begins with that is for the one which started it."""
-
-
 LOG = "processes.log"
 """What processes say beside, in a step's folder until it is finished."""
 

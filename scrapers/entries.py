@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from registry.trees import parse
-from scrapers.markup import Element, classes, string_of
+from scrapers.markup import Element, classes, string_of, text_of
 from scrapers.texts import cleaned
 
 KINDS = {
@@ -70,25 +70,15 @@ def _with_first(signature: str, term: Element) -> str:
 
 def _text(term: Element, without: frozenset[str] = frozenset()) -> str:
     """The text of a term without links to sources and to itself, type parameters, and those classes."""
-    parts: list[str] = []
-    left: list[Any] = [term]
     skipped = _LINKS | without
-    while left:
-        step = left.pop()
-        if isinstance(step, str):
-            parts.append(step)
-            continue
-        if step.tail and step is not term:
-            left.append(step.tail)
+
+    def instead(step: Element) -> str | None:
         names = classes(step) if isinstance(step.tag, str) else _LINKS
         if not skipped.isdisjoint(names):
-            continue
-        if without and "sig-paren" in names and string_of(step) in _BRACKETS:
-            parts.append(_BRACKETS[string_of(step)])
-            continue
-        parts.append(step.text or "")
-        left.extend(reversed(step))
-    text = re.sub("\1[^\1\2]*\2", "", "".join(parts))
+            return ""
+        return _BRACKETS.get(string_of(step)) if without and "sig-paren" in names else None
+
+    text = re.sub("\1[^\1\2]*\2", "", text_of(term, instead))
     return re.sub(r"\[source\]\s*$", "", text.replace("→", "->").replace("¶", "").strip()).strip()
 
 

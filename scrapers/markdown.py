@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
-from scrapers.markup import Element, classes, has_clutter, string_of
+from scrapers.markup import Element, classes, has_clutter, string_of, text_of
 from scrapers.rubbish import is_unseen
 from scrapers.texts import cleaned
 
@@ -429,25 +429,15 @@ class Writer:
 
 def code_of(element: Element) -> str:
     """The text of a `pre` without line numbers; lines, blank ones too, and their indentation as they are."""
-    return cleaned("".join(_unnumbered(element)) if has_clutter(element) else string_of(element)).strip("\n")
+    return cleaned(text_of(element, _unnumbered) if has_clutter(element) else string_of(element)).strip("\n")
 
 
-def _unnumbered(element: Element) -> list[str]:
-    parts: list[str] = []
-    left: list[Any] = [element]
-    while left:
-        step = left.pop()
-        if isinstance(step, str):
-            parts.append(step)
-            continue
-        if step.tail and step is not element:
-            left.append(step.tail)
-        if step.tag == "br":
-            parts.append("\n")
-        if isinstance(step.tag, str) and step.tag not in _SKIPPED_TAGS and "linenos" not in classes(step):
-            parts.append(step.text or "")
-            left.extend(reversed(step))
-    return parts
+def _unnumbered(step: Element) -> str | None:
+    """What stands for an element in code: nothing for line numbers and what is no text, a line's end for `br`."""
+    if step.tag == "br":
+        return "\n"
+    shown = isinstance(step.tag, str) and step.tag not in _SKIPPED_TAGS and "linenos" not in classes(step)
+    return None if shown else ""
 
 
 def _number(element: Element, name: str, most: int) -> int:

@@ -6,6 +6,7 @@ lxml, not BeautifulSoup on lxml: the same parser, without a second tree in Pytho
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from lxml import etree
@@ -82,3 +83,28 @@ def has_clutter(block: Element) -> bool:
 def string_of(element: Element) -> str:
     """All text of an element, as it stands."""
     return str(_STRING(element))
+
+
+def text_of(element: Element, instead: Callable[[Element], str | None]) -> str:
+    """The text of an element, however deep it is nested.
+
+    Args:
+        element: The element; what follows it doesn't belong to it.
+        instead: What stands for an element within (a comment is one, too), or None for its own text.
+    """
+    parts: list[str] = []
+    left: list[Any] = [element]
+    while left:
+        step = left.pop()
+        if isinstance(step, str):
+            parts.append(step)
+            continue
+        if step.tail and step is not element:
+            left.append(step.tail)
+        given = instead(step)
+        if given is not None:
+            parts.append(given)
+            continue
+        parts.append(step.text or "")
+        left.extend(reversed(step))
+    return "".join(parts)
