@@ -39,6 +39,7 @@ _TABLES: dict[str, type[BaseModel]] = {
     "`[splits]`": domain.SplitSpec,
     "`[curation]`": domain.CurationSpec,
     "`[guard]`": domain.GuardSpec,
+    "`[llm]`": domain.LlmSpec,
     "`[gate]`": domain.GateSpec,
     "`[workload.NAME]`": domain.WorkloadSpec,
     "`[train]`": domain.TrainSpec,

@@ -261,6 +261,53 @@ class CurationSpec(Section):
         return {"max_tokens": self.max_tokens, "cap": self.cap, "shares": shares}
 
 
+class LlmSpec(Section):
+    """The LLM that writes rows; none does where no model is named.
+
+    What it is asked is charged at its worst case before it is sent, to all budgets at once, by all processes of a home.
+
+    Attributes:
+        model: Its name at the endpoint; empty: nothing is written by an LLM.
+        base_url: Address of an endpoint that speaks OpenAI's chat completions; `OPENAI_BASE_URL` where empty.
+        key: Where the endpoint's key is found, as `env:OPENAI_API_KEY`; it is never stored.
+        trainable: Whether the model's terms let another one be trained on what it says; rows stay out of snapshots
+            until this is true.
+        forbidden: Models that may not be used here, as `gpt-*`.
+        price_in: Money for a million tokens that are sent.
+        price_out: Money for a million tokens that come back.
+        run_tokens: Tokens, both ways, that a run may use.
+        run_money: Money that a run may use; 0: no limit beside that of tokens. Likewise below.
+        domain_tokens: Tokens that the domain may use in all; 0: no limit of its own.
+        domain_money: Money that the domain may use in all.
+        night_tokens: Tokens that all domains of a home together may use from noon to noon, UTC.
+        night_money: Money that they may use.
+        concurrency: Requests at a time.
+        timeout_s: Seconds that a request may take.
+        batch: Whether the endpoint's batches are used: half the price at most, and hours later.
+        writers: Writer -> how many subjects it writes about at most, those first that have the fewest rows.
+        rounds: Programs that a repair may take.
+    """
+
+    model: str = ""
+    base_url: str = ""
+    key: str = "env:OPENAI_API_KEY"
+    trainable: bool = False
+    forbidden: tuple[str, ...] = ()
+    price_in: float = Field(default=0.0, ge=0)
+    price_out: float = Field(default=0.0, ge=0)
+    run_tokens: int = Field(default=2_000_000, ge=1)
+    run_money: float = Field(default=0.0, ge=0)
+    domain_tokens: int = Field(default=0, ge=0)
+    domain_money: float = Field(default=0.0, ge=0)
+    night_tokens: int = Field(default=0, ge=0)
+    night_money: float = Field(default=0.0, ge=0)
+    concurrency: int = Field(default=8, ge=1, le=256)
+    timeout_s: int = Field(default=120, ge=1, le=3600)
+    batch: bool = False
+    writers: Mapping[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    rounds: int = Field(default=3, ge=1, le=10)
+
+
 class GuardSpec(Section):
     """What a run asks about before it does it.
 
@@ -387,6 +434,7 @@ class Domain(Section):
     splits: SplitSpec = SplitSpec()
     curation: CurationSpec = CurationSpec()
     guard: GuardSpec = GuardSpec()
+    llm: LlmSpec = LlmSpec()
     train: TrainSpec = TrainSpec()
     gate: GateSpec = GateSpec()
     workload: Mapping[str, WorkloadSpec] = Field(default_factory=dict)

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Self, TypeVar, cast
 
 from registry.identity import sha256_of
 
-SCHEMA = 4
+SCHEMA = 5
 """The version of the persisted schemas, written into every Parquet file."""
 
 Object = Mapping[str, Any]
@@ -234,7 +234,7 @@ class Example(Record):
 
     table: ClassVar[str] = "examples"
     domain: str = key("Domain")
-    kind: str = key("doc, test, drift, bug, edit, fim, chat, repair, locate, preference, text, syntax")
+    kind: str = key("doc, test, task, drift, bug, edit, fim, chat, repair, locate, preference, text, syntax")
     releases: tuple[str, ...] = key("Ids of its releases; two (old, new) for drift, preference and migrations")
     parts: Object = key("Typed by kind (validators/proofs.py lists them): texts, and ids of programs by role")
     language: str = column("Programming language", default="python")
@@ -258,6 +258,32 @@ class Example(Record):
         "bug: values seen by its test that are wrong; null where it raises", default=None
     )
     line_named: bool | None = column("bug, syntax: whether the error names a line of the mistake", default=None)
+    written: Object = column(
+        "By an LLM: {model, trainable (whether its terms allow training on it), calls: [ids of calls]}; empty: by none",
+        default_factory=dict,
+        later=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call(Record):
+    """What an LLM was asked, and what came of it: once for every time that it was charged."""
+
+    table: ClassVar[str] = "calls"
+    request: str = key("SHA-256 of the model and all that it was told")
+    attempt: int = key("Which time it was sent, from 0: a failed or lost one is sent again")
+    domain: str = column("Domain that is charged")
+    purpose: str = column("Who asked, with the version of the words: `task/solution@1`")
+    model: str = column("The model's name at the endpoint")
+    outcome: str = column(
+        "ok error timeout rate-limited refused truncated malformed empty; lost: its process was killed meanwhile"
+    )
+    detail: str = column("What went wrong, in a sentence", default="", volatile=True)
+    text: str = column("The answer", default="", volatile=True)
+    prompt_tokens: int = column("Tokens that were sent, as charged", default=0, volatile=True)
+    completion_tokens: int = column("Tokens that came back, as charged", default=0, volatile=True)
+    money: float = column("What it cost", default=0.0, volatile=True)
+    seconds: float = column("How long it took", default=0.0, volatile=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -469,7 +495,7 @@ class Work(Record):
 
 
 RECORDS: tuple[type[Record], ...] = (
-    Release, Body, Fetch, Page, Symbol, Change, Program, Example, Environment, Verdict, Removal, Snapshot, SnapshotRow,
-    Run, Score, Report, Adapter, Annotation, Forgotten, Work,
+    Release, Body, Fetch, Page, Symbol, Change, Call, Program, Example, Environment, Verdict, Removal, Snapshot,
+    SnapshotRow, Run, Score, Report, Adapter, Annotation, Forgotten, Work,
 )  # fmt: skip
 """Every record, in the order of the pipeline."""
