@@ -150,7 +150,7 @@ class Fetch(Record):
         "ok missing refused forbidden too-large too-slow too-many-redirects failed, not-html, broken (an index),"
         " outside (it led off the site, or to what is forgotten), too-many (what the limits left out)"
     )
-    detail: str = column("What went wrong, in a sentence", default="", volatile=True)
+    detail: str = column("What went wrong, or was left out, in a sentence", default="", volatile=True)
     status: int | None = column("HTTP status, null where there was no response", default=None)
     fault: str | None = column("Why what came is no page: soft-404 login empty not-html …; null: it is", default=None)
     sha256: str = column("Of the body that came last, also where it was some time ago: see bodies", default="")

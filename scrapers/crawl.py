@@ -217,10 +217,11 @@ class Crawl:
         old = known or self._row(asked, "", "")
         path = self._path(answer.final_url)
         if answer.outcome == "unchanged" and old.sha256:
-            relinked = follow and not old.links
-            texts = [page_text(body, old.content_type) for body in self.bodies(old.sha256)[:1]] if relinked else []
-            links = self._links("".join(texts), old.path) if relinked else old.links
-            return replace(old, outcome="ok", detail="", links=links), None
+            if not follow or old.links:
+                return replace(old, outcome="ok", detail=old.detail if old.outcome == "ok" else ""), None
+            texts = [page_text(body, old.content_type) for body in self.bodies(old.sha256)[:1]]
+            links, left = self._links("".join(texts), old.path)
+            return replace(old, outcome="ok", detail=left, links=links), None
         outcome: str = answer.outcome
         detail = answer.detail
         if outcome == "ok" and path is None:
@@ -229,6 +230,7 @@ class Crawl:
             outcome, detail = "outside", "It leads to a page that is to be forgotten"
         elif outcome == "ok" and not index and (wrong := _no_text(answer)):
             outcome, detail = "not-html", wrong
+        detail = detail or (old.detail if outcome == old.outcome == "ok" else "")
         row = replace(old, outcome=outcome, detail=detail, status=answer.status, received=answer.received)
         if outcome in _GONE:
             return replace(row, sha256="", links=(), etag=None, last_modified=None, fault=None), None
@@ -261,9 +263,9 @@ class Crawl:
         if digest == before and (row.links or not follow):
             return row, None
         text = "" if self.site.is_folder else decoded_page(answer.body, answer.content_type)
-        links = self._links(text, row.path) if follow else ()
+        links, left = self._links(text, row.path) if follow else ((), "")
         body = None if self.site.is_folder else Body(sha256=digest, coding="text", text=text)
-        return replace(row, links=links, fault=None if digest != before else row.fault), body
+        return replace(row, links=links, detail=left, fault=None if digest != before else row.fault), body
 
     def _row(self, path: str, outcome: str, detail: str) -> Fetch:
         return Fetch(site=self.site.address, url=self.site.url(path), path=path, outcome=outcome, detail=detail)
@@ -297,19 +299,21 @@ class Crawl:
         path = link[len(self.site.base) :]
         return None if ".." in unquote(path).split("/") else path
 
-    def _links(self, text: str, path: str) -> tuple[str, ...]:
-        """The pages of the site that a page links to, as many as the limits allow, sorted."""
+    def _links(self, text: str, path: str) -> tuple[tuple[str, ...], str]:
+        """The pages of the site that a page links to, sorted, and what is left out of more than the limits allow."""
         if not text.strip():
-            return ()
+            return (), ""
         found: set[str] = set()
-        targets = tree_of(text)[0].xpath("//a/@href")
+        targets = iter(tree_of(text)[0].xpath("//a/@href"))
         for target in itertools.islice(targets, 50 * self.limits.links):
             link = self._relative(str(target).strip(), urljoin(self.site.base, path))
             if link is not None and is_page(link):
                 found.add(sys.intern("" if link == "index.html" else link))
             if len(found) >= self.limits.links:
                 break
-        return tuple(sorted(found))
+        over = sum(1 for _ in targets)
+        left = f"{over:,} more links stand on it, after the first {self.limits.links:,} pages: they aren't followed"
+        return tuple(sorted(found)), left if over else ""
 
     def _listed(self) -> list[str]:
         """The pages in a folder whose indexes name none."""

@@ -15,14 +15,12 @@ from typing import TYPE_CHECKING, Any
 from registry.credentials import Credentials, find_credentials
 from registry.errors import ConfigurationError, SourceError
 from registry.identity import sha256_of, sha256_of_file
+from scrapers.index_session import FILE_BYTES, LISTING_BYTES, TIMEOUT, session_for, translated
 
 if TYPE_CHECKING:
     from packaging.tags import Tag
     from packaging.version import Version
     from pypi_simple import DistributionPackage, PyPISimple
-
-TIMEOUT = (20.0, 120.0)
-"""Seconds to connect, and between two bytes."""
 
 
 def normalised_name(name: str) -> str:
@@ -82,13 +80,13 @@ class Index:
 
         Raises:
             ConfigurationError: The index has no such library.
-            SourceError: The index can't be reached.
+            SourceError: The index can't be reached, or what it gives is too much or no listing.
         """
         from pypi_simple import NoSuchProjectError
 
         name = normalised_name(library)
         if name not in self._pages:
-            with self._client() as client, _translated(f"package index, asked for {name}", self._own):
+            with self._client(LISTING_BYTES) as client, translated(f"package index, asked for {name}", self._own):
                 try:
                     self._pages[name] = tuple(client.get_project_page(name, timeout=TIMEOUT).packages)
                 except NoSuchProjectError:  # it names the address, with the login that may be in it
@@ -139,7 +137,8 @@ class Index:
             Where it is, and its SHA-256 (64 hex characters).
 
         Raises:
-            SourceError: It can't be had, its digest is not what the index says, or its name is no plain one.
+            SourceError: It can't be had or is too large, its digest is not what the index says, or its name is no plain
+                one.
         """
         from pypi_simple import DigestMismatchError, NoDigestsError
 
@@ -150,7 +149,7 @@ class Index:
         if path.is_file() and (known := sha256_of_file(path)) == wanted:
             return path, known
         part = folder / f"{file.filename}.{os.getpid()}.part"
-        with self._client() as client, _translated(f"download of {file.filename}", self._own):
+        with self._client(FILE_BYTES) as client, translated(f"download of {file.filename}", self._own):
             try:
                 client.download_package(file, part, verify=True, timeout=TIMEOUT)
             except (DigestMismatchError, NoDigestsError):
@@ -172,7 +171,7 @@ class Index:
         """
         from pypi_simple import DigestMismatchError, NoMetadataError
 
-        with self._client() as client, _translated(f"metadata of {file.filename}", self._own):
+        with self._client(LISTING_BYTES) as client, translated(f"metadata of {file.filename}", self._own):
             try:
                 return bytes(client.get_package_metadata_bytes(file, timeout=TIMEOUT))
             except (DigestMismatchError, NoMetadataError):
@@ -190,10 +189,10 @@ class Index:
         return find_credentials(self._credentials, self._url or "")
 
     @contextmanager
-    def _client(self) -> Iterator[PyPISimple]:
+    def _client(self, most: int) -> Iterator[PyPISimple]:
         from pypi_simple import PyPISimple
 
-        with _session(self.login()) as session:
+        with session_for(self.login(), most) as session:
             certificates = os.environ.get("PIP_CERT")
             if certificates and not os.environ.get("REQUESTS_CA_BUNDLE"):
                 session.verify = certificates
@@ -212,30 +211,6 @@ def index_of(sources: Iterable[Mapping[str, Any]]) -> Index:
     if where and not url:
         raise ConfigurationError("Credentials of a source pypi are for an index of its own: set index beside them")
     return Index(url, where)
-
-
-def _session(login: Credentials | None) -> Any:
-    """A session of requests; with a login, nothing goes to another origin by link or redirect, also not netrc's."""
-    import requests
-
-    if login is None:
-        return requests.Session()
-
-    def sent(request: Any) -> Any:
-        request.headers.pop("Authorization", None)
-        request.headers.update(login.headers(request.url))
-        return request
-
-    class Session(requests.Session):
-        def rebuild_auth(self, prepared_request: Any, response: Any) -> None:  # requests takes netrc's here
-            sent(prepared_request)
-
-    session = Session()
-    session.auth = sent
-    scheme, host, _ = login.origin
-    if scheme == "http":  # to this machine alone: a proxy of the environment would read it
-        session.proxies = {f"http://{host}": ""}
-    return session
 
 
 def pick_wheel(files: Sequence[DistributionPackage], library: str, version: str) -> DistributionPackage:
@@ -351,29 +326,3 @@ def _around(found: list[Version], wanted: Version) -> str:
     if len(after) < 2:
         return f"{stable[0]} … " + ", ".join(map(str, [*before[-2:], *after]))
     return f"{before[-1]}, {after[0]} … {after[-1]}"
-
-
-@contextmanager
-def _translated(what: str, own: bool = False) -> Iterator[None]:
-    """What requests and urllib3 raise becomes one SourceError that says what to do.
-
-    Never `from` what they raised: its text has the address, whose login --debug would print, and what the server said.
-    """
-    import requests
-    import urllib3
-
-    try:
-        yield
-    except requests.HTTPError as e:
-        status = e.response.status_code if e.response is not None else 0
-        if status in {401, 403}:
-            at = "credentials of the source" if own else "login in PIP_INDEX_URL or netrc"
-            raise SourceError(f"The {what} answered {status}: check the {at}", status=status) from None
-        again = status >= 500 or status in {408, 429}
-        raise SourceError(f"The {what} answered {status}: try again later", status=status, retryable=again) from None
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as e:
-        raise SourceError(
-            f"The {what} failed ({type(e).__name__}): check the network, "
-            f"{'the index in the domain file' if own else 'PIP_INDEX_URL'} and PIP_CERT",
-            retryable=True,
-        ) from None

@@ -9,6 +9,7 @@ holds what is read here against what sphobjinv reads.
 from __future__ import annotations
 
 import re
+import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,12 @@ _ROW = re.compile(
 )
 _LONGEST = 4000
 """Characters of a line."""
+_KEPT = 4 * _LONGEST + 4
+"""Bytes of a line that are looked at: any line that is not too long fits in."""
+_STEP = 1 << 16
+"""Bytes that are unpacked at a time."""
+_SHOWN = 200
+"""Lines that are no row, of which the beginning is kept."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ class InventoryLimits:
     rows: int = 500_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One name.
 
@@ -61,7 +68,7 @@ class Inventory:
         project: Of what.
         version: At which version; empty where it doesn't say.
         rows: The names, in order of the file.
-        unread: Lines that are no row, or that point out of the site.
+        unread: The first lines that are no row, or that point out of the site.
     """
 
     project: str
@@ -80,21 +87,20 @@ def read_inventory(data: bytes, limits: InventoryLimits | None = None) -> Invent
     if len(data) > bounds.packed:
         raise SourceError(f"{NAME} has {len(data)} bytes: at most {bounds.packed} are read", read=None)
     head, body = _split(data)
-    text, fault = (body, None) if head[0] == 1 else _unpacked(body, bounds)
-    lines = text.decode("utf-8", "replace").split("\n")
-    if fault:
-        lines = lines[:-1]  # the last one may be cut off
+    lines = _Lines(body, bounds) if head[0] == 2 else _Plain(body)
     rows: list[Row] = []
     unread: list[str] = []
-    for line in filter(str.strip, lines):
+    fault = ""
+    for count, line in enumerate(filter(str.strip, lines), start=1):
         row = (_old_row if head[0] == 1 else _row)(line) if len(line) <= _LONGEST else None
-        if row is None:
-            unread.append(line[:200])
-        else:
+        if row is not None:
             rows.append(row)
-        if len(rows) + len(unread) > bounds.rows:
+        elif len(unread) < _SHOWN:
+            unread.append(line[:200])
+        if count > bounds.rows:
             fault = f"has more than {bounds.rows} rows"
             break
+    fault = fault or lines.fault
     found = Inventory(head[1], head[2], tuple(rows), tuple(unread))
     if fault:
         raise SourceError(f"{NAME} {fault}: {len(rows)} names could be read. Build the site anew", read=found)
@@ -112,18 +118,55 @@ def _split(data: bytes) -> tuple[tuple[int, str, str], bytes]:
     return (int(first.group(1)), project, version), b"\n".join(lines[count:])
 
 
-def _unpacked(data: bytes, limits: InventoryLimits) -> tuple[bytes, str | None]:
-    """What can be unpacked, and what is wrong with the rest."""
-    unpacker = zlib.decompressobj()
-    text = bytearray()
-    try:
-        for at in range(0, len(data), 1 << 16):  # an error then loses no more than one piece
-            text += unpacker.decompress(data[at : at + (1 << 16)], limits.unpacked + 1 - len(text))
-            if len(text) > limits.unpacked:
-                return bytes(text[: limits.unpacked]), f"unpacks to more than {limits.unpacked} bytes"
-    except zlib.error:
-        return bytes(text), "is broken"
-    return bytes(text), None if unpacker.eof else "is cut off"
+class _Plain:
+    """The lines of a body that isn't packed."""
+
+    fault = ""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __iter__(self) -> Iterator[str]:
+        return (line.decode("utf-8", "replace") for line in self._data.split(b"\n"))
+
+
+class _Lines:
+    """The lines of a packed body, as they are unpacked; of one that is too long its beginning.
+
+    Attributes:
+        fault: What is wrong with what follows the last line, once that was read.
+    """
+
+    def __init__(self, data: bytes, limits: InventoryLimits) -> None:
+        self._data, self._most = data, limits.unpacked
+        self.fault = ""
+
+    def __iter__(self) -> Iterator[str]:
+        kept = b""
+        for piece in self._pieces():
+            first, *more = piece.split(b"\n")
+            kept += first[: _KEPT - len(kept)]
+            for line in more:
+                yield kept.decode("utf-8", "replace")
+                kept = line[:_KEPT]
+        if not self.fault:  # else the last one may be cut off
+            yield kept.decode("utf-8", "replace")
+
+    def _pieces(self) -> Iterator[bytes]:
+        unpacker, count = zlib.decompressobj(), 0
+        try:
+            for at in range(0, len(self._data), _STEP):  # an error then loses no more than one piece
+                left = self._data[at : at + _STEP]
+                while left and not unpacker.eof:
+                    piece = unpacker.decompress(left, _STEP)
+                    left, count = unpacker.unconsumed_tail, count + len(piece)
+                    yield piece
+                    if count > self._most:
+                        self.fault = f"unpacks to more than {self._most} bytes"
+                        return
+        except zlib.error:
+            self.fault = "is broken"
+        self.fault = self.fault or ("" if unpacker.eof else "is cut off")
 
 
 def _row(line: str) -> Row | None:
@@ -152,8 +195,10 @@ def _within(name: str, role: str, priority: int, uri: str) -> Row | None:
         return None
     path = unquote(parts.path)
     steps = path.split("/")
+    anchor = unquote(parts.fragment)
+    anchor = name if anchor == name else anchor  # one text, not two
     outside = parts.scheme or parts.netloc or path.startswith("/") or ".." in steps or "\\" in path or "\0" in path
-    return None if outside else Row(name, role, priority, path, unquote(parts.fragment))
+    return None if outside else Row(name, sys.intern(role), priority, sys.intern(path), anchor)
 
 
 def pages_of(inventory: Inventory) -> list[str]:

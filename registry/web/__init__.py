@@ -8,7 +8,8 @@ Guarantees:
   address was. `post` follows none.
 * What robots.txt forbids is not asked for; where it can't be read, nothing is (a 4xx but 429 means that there is none).
 * Bodies, headers, redirects, attempts, the time of a request, and a session's bytes and time are bounded, and so is
-  memory: a body needs its limit, not what it would decompress to. A host that only fails is left alone.
+  memory: a body needs its limit, not what it would decompress to. A host that only fails is left alone, and one that
+  asks to be is, with all of its addresses, for as long as it says.
 * What opens a site goes to its scheme, host and port only, and no more after a redirect has left these. It is in no
   Answer, detail, log, error or `repr`; where a server sends it back, it is masked.
 * Whatever a server does is an `Answer`; only misuse raises (`ConfigurationError`). No connection outlives the session

@@ -89,7 +89,8 @@ class WebLimits:
         redirects: Redirects followed for one address.
         attempts: Requests for one address where trying again can help.
         faults: Addresses of a host in a row that are too slow, or broken after all attempts, until it is left alone.
-        wait_s: Longest wait between two attempts; a server that asks for more is not asked again.
+        wait_s: Longest wait before another attempt. A host that asks for more is left alone until that is over: what
+            would be asked for there fails at once.
         delay_s: Longest crawl-delay that is kept to; a site that asks for more is left alone.
         per_host: Requests to one host at the same time.
         pause_s: Seconds between the starts of two requests to one host, where robots.txt asks for none.
@@ -103,7 +104,7 @@ class WebLimits:
     redirects: int = 5
     attempts: int = 4
     faults: int = 25
-    wait_s: float = 60.0
+    wait_s: float = 120.0
     delay_s: float = 30.0
     per_host: int = 4
     pause_s: float = 0.02

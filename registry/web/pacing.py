@@ -50,7 +50,7 @@ class Lanes:
 
         Raises:
             WebError: To ask has become pointless: the session's time is over (`too-slow`), or the host has failed too
-                often (`failed`).
+                often or wants to be left alone for longer than is waited (`failed`).
         """
         lane = self._lane(host)
         async with lane.gate:
@@ -58,6 +58,7 @@ class Lanes:
                 self._check(host, lane)
                 now = self._clock()
                 while (start := lane.free_at) > now:
+                    self._check_wait(host, start - now)
                     await self._sleep(start - now)
                     now = start
                     self._check(host, lane)
@@ -70,13 +71,20 @@ class Lanes:
         if lane.faults >= self._limits.faults:
             raise fault("failed", f"{shown(host)} has failed {lane.faults} times in a row, and is left alone")
 
+    def _check_wait(self, host: str, wait: float) -> None:
+        """Nobody waits for longer than `wait_s`, or than the session has: who would is told at once."""
+        if wait > max(self._limits.wait_s, self._limits.delay_s, self._limits.pause_s):
+            raise fault("failed", f"{shown(host)} wants to be left alone for {wait:.0f} s more, and is")
+        if wait > self._limits.total_seconds - (self._clock() - self._began):
+            raise fault("too-slow", f"This session has its {self._limits.total_seconds:g} s before it may be asked")
+
     def learn(self, host: str, *, failed: bool) -> None:
         """What has come of an address of a host."""
         lane = self._lane(host)
         lane.faults = lane.faults + 1 if failed else 0
 
     def hold(self, host: str, seconds: float) -> None:
-        """Let nobody begin a turn at a host for a while, as it has asked for."""
+        """Let nobody begin a turn at a host for a while, as it has asked for; those who would wait too long fail."""
         lane = self._lane(host)
         lane.free_at = max(lane.free_at, self._clock() + seconds)
 

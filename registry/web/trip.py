@@ -164,9 +164,9 @@ class Trip:
         asked, longest = error.values["wait"], self._limits.wait_s
         if asked is None:
             await self._session.sleep(backoff(attempt, longest))
-        elif asked <= longest:
-            self._session.lanes.hold(target.host, asked)
-        else:
+            return
+        self._session.lanes.hold(target.host, asked)
+        if asked > longest:
             self._session.lanes.learn(target.host, failed=True)
             raise fault(
                 "failed", f"{error}; it wants to be left alone for {asked:.0f} s, and {longest:.0f} are waited at most"

@@ -287,6 +287,35 @@ def test_the_wait_that_a_server_asks_for_holds_for_all() -> None:
     assert starts == [0, 62, 64, 66, 68]
 
 
+def test_a_host_that_asks_for_more_than_is_waited_is_left_alone_until_then() -> None:
+    """Whatever else is asked for there fails at once, other hosts are asked; when its time is over, it is, too."""
+    clock = Clock()
+    cases = (Case("busy", "", answer(status=503, Retry_After="900")), Case("plain", "", page()))
+    with HostileSite(cases) as site:
+
+        async def use(web: Web) -> list[Answer]:
+            found = [await web.get(f"{site.url}/{name}") for name in ("busy", "plain", "plain")]
+            found.append(await web.get(f"http://other.test:{site.port}/plain"))
+            clock.now += 899
+            return [*found, *[await web.get(f"{site.url}/plain") for _ in range(2)]]
+
+        found = during(site, use, sleep=clock.sleep, clock=clock)
+        assert [answer.outcome for answer in found] == ["failed"] * 3 + ["ok"] * 3
+        assert "900 are" not in found[0].detail and "wants to be left alone for 900 s" in found[0].detail
+        assert len(site.asked("/busy")) == 1 and len(site.asked("/plain")) == 3
+        assert sum(clock.waits) < 1.2
+
+
+def test_nobody_waits_for_longer_than_the_session_has() -> None:
+    """A wait that is kept to otherwise ends at once where the session would be over by then."""
+    clock = Clock()
+    with HostileSite((Case("busy", "", busy("90")),)) as site:
+        limits = WebLimits(total_seconds=60)
+        found = during(site, lambda web: web.get(f"{site.url}/busy"), limits=limits, sleep=clock.sleep, clock=clock)
+        assert found.outcome == "too-slow" and "session" in found.detail and len(site.asked("/busy")) == 1
+    assert sum(clock.waits) < 0.1
+
+
 def test_waits_grow_and_end(site: HostileSite) -> None:
     """Between attempts the waits double, within half and one and a half; after the last the error is the answer."""
     clock, before = Clock(), len(site.asked("/broken"))

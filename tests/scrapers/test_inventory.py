@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 import zlib
 
 import pytest
@@ -96,6 +97,20 @@ def test_hostile_lines_take_no_time() -> None:
     since = time.process_time()
     assert len(read_inventory(packed(*lines)).unread) == len(lines)
     assert time.process_time() - since < 2
+
+
+@pytest.mark.parametrize("unpacked", [bytes(150 << 20), b"x\n" * (20 << 20)], ids=["one line", "short lines"])
+def test_a_bomb_needs_no_memory(unpacked: bytes) -> None:
+    """What it unpacks to is looked at piece by piece, and never held."""
+    data = HEAD + zlib.compress(unpacked)
+    tracemalloc.start()
+    try:
+        with pytest.raises(SourceError, match=r"unpacks to more than|has more than"):
+            read_inventory(data, InventoryLimits(rows=50_000))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 << 20
 
 
 _UNPACKED = st.text(max_size=400).map(lambda text: HEAD + zlib.compress(text.encode("utf-8", "replace")))

@@ -64,7 +64,7 @@ def test_every_address_of_a_hostile_site_ends_as_its_own_row(hostile: HostileSit
     for case in LINKED:
         row = rows[f"{site.base}{case.link.lstrip('/')}"]
         assert row.outcome == case.outcome or (case.outcome == "ok" and row.outcome in MEMBERS), (case.name, row)
-        assert bool(row.detail) == (row.outcome != "ok")
+        assert bool(row.detail) == (row.outcome != "ok" or case.name == "many-links.html")
     assert hostile.trapped == 0
     assert len(rows) <= 403
     texts = [(fetch, body.text) for fetch, body in found if body is not None]
