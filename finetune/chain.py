@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 from finetune import tuning, warm
 from finetune.bases import BaseModel
 from finetune.corpus import SourceFile
-from finetune.recipe import Lookup, LoraSettings, Step, StepSettings
+from finetune.recipe import Lookup, LoraSettings, Step, StepSettings, no_rows
 from finetune.reporting import Curves
 from finetune.steps import preference, rl, sft, text
 from finetune.tuning import Stage
@@ -94,6 +94,25 @@ class Chain:
         """Whether documentation stands in front of some of the prompts."""
         return any(getattr(settings, "docs", 0.0) > 0 for _, settings in self.steps)
 
+    def check(self, examples: Iterable[Example], start: Start | None = None) -> None:
+        """Looks whether each step has rows of the kinds that it needs, before hours go into those before it.
+
+        Args:
+            examples: Rows of the split `train`; of a warm start those that are new.
+            start: The adapter that the first step goes on from.
+
+        Raises:
+            NoRowsError: One has none.
+        """
+        rows: Sequence[Example] = list(examples)
+        for step, settings in self.steps:
+            share = None if start is None else warm.share_of(step, settings, rows, start)
+            if start is not None and share is None:
+                continue
+            needed, seen = (settings, rows) if share is None else (share.settings, share.new)
+            for kind in sorted(step.needs(needed) - {row.kind for row in seen}):
+                raise no_rows(kind)
+
     def train(
         self,
         base: BaseModel,
@@ -127,10 +146,12 @@ class Chain:
             something of what is new: where none does, the adapter stays the one that it is.
 
         Raises:
-            TrainingError: There is nothing to train on, or a step failed.
+            NoRowsError: There is nothing to train on.
+            TrainingError: A step failed.
         """
         stages: dict[str, Stage] = {}
         folder, at = None if start is None else start.folder, lookup or Lookup()
+        self.check(examples, start)
         for step, settings in self.steps:
             if start is None:
                 rows: Callable[[], Sequence[Any]] = partial(step.rows, examples, files, settings, seed, at)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from finetune.generation import ENDS_OF_A_BODY, nothing, opened
 from finetune.recipe import Judge, Lookup, parts_of, scheduled
-from registry.errors import TrainingError
+from registry.errors import NoRowsError, TrainingError
 from registry.records import Example, Program, Verdict
 from registry.text import Text
 from registry.trees import parsed, walk
@@ -113,7 +113,8 @@ def exercises(examples: Iterable[Example], lookup: Lookup, count: int, seed: int
         seed: Seed of the order.
 
     Raises:
-        TrainingError: No row can be one, or a program couldn't be run.
+        NoRowsError: No row can be one.
+        TrainingError: A program couldn't be run.
     """
     rows = {e.id: e for e in examples if e.kind in ROLES}
     answers = {name: str(parts_of(row)["programs"][ROLES[row.kind]]) for name, row in rows.items()}
@@ -122,7 +123,7 @@ def exercises(examples: Iterable[Example], lookup: Lookup, count: int, seed: int
     first = {cut.exercise: (name, cut) for name, cut in reversed(cuts.items()) if cut is not None}
     sound = {first[one][0]: one for one in _sound([cut for _, cut in first.values()], lookup.judge)}
     if not sound:
-        raise TrainingError(
+        raise NoRowsError(
             "No row to train rl on: it takes doc, test and bug rows whose program ends in a function, or in a value "
             "that the library gives, with two or more assertions about it that are proven strongly"
         )

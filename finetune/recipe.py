@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 
 from finetune.corpus import SourceFile
 from finetune.retrieval import Docs
-from registry.errors import ConfigurationError, TrainingError
+from registry.errors import ConfigurationError, NoRowsError, TrainingError
 from registry.records import Example, Program, Verdict
 
 Row = Mapping[str, Any]
@@ -152,6 +152,7 @@ class Step:
         tokens: How many tokens of an encoded row go through the model.
         trainer: A trainer of transformers: from model, tokenizer, encoded rows, training arguments and settings.
         kinds: Kinds of the examples that it sees under its settings.
+        needs: Those of them that it can't do without.
     """
 
     name: str
@@ -161,6 +162,7 @@ class Step:
     tokens: Callable[[Row], int]
     trainer: Callable[[Any, Any, Sequence[Row], dict[str, Any], Any], Any]
     kinds: Callable[[Any], frozenset[str]]
+    needs: Callable[[Any], frozenset[str]]
 
 
 def parts_of(example: Example) -> Mapping[str, Any]:
@@ -191,18 +193,23 @@ def scheduled(rows: Iterable[Example], count: int, rng: random.Random, kind: str
         kind: Their kind.
 
     Raises:
-        TrainingError: There is none.
+        NoRowsError: There is none.
     """
     groups: dict[str, list[Example]] = {}
     for row in sorted(rows, key=lambda e: e.id):
         shown = row.symbols[0] if row.symbols and kind != "preference" else row.root
         groups.setdefault(row.family or shown, []).append(row)
     if not groups and count:
-        raise TrainingError(f"No {kind} rows to train on: curation left none in the split train")
+        raise no_rows(kind)
     names = sorted(groups)
     weights = [len(groups[n]) ** 0.5 for n in names]
     turns = {n: _endless(groups[n], random.Random(rng.random())) for n in names}
     return [next(turns[n]) for n in rng.choices(names, weights, k=count)] if count else []
+
+
+def no_rows(kind: str) -> NoRowsError:
+    """What is said where a step has no row of a kind that it needs."""
+    return NoRowsError(f"No {kind} rows to train on: curation left none in the split train")
 
 
 def _endless(rows: Sequence[Example], rng: random.Random) -> Iterator[Example]:

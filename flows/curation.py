@@ -79,11 +79,11 @@ def curate_key(house: House, examples: list[Example], found: Verdicts, tasks: li
 
 def curate_stage(house: House) -> list[Batch]:
     """One batch: proofs, licences, duplicates, splits, and the snapshot."""
-    examples = candidates(house) if is_made(house) else []
-    if not examples:
+    if not is_made(house):
         synth = f"run driftune synth {house.domain.name} first"
         raise ConfigurationError(f"No examples yet as versions and settings are now: {synth}")
-    found = verdicts(house)
+    examples = candidates(house)
+    found = verdicts(house) if examples else {}
     tasks = benchmark_tasks(house)
     key = curate_key(house, examples, found, tasks)
     latest = latest_curation(house.lake, house.domain.name)

@@ -25,7 +25,7 @@ from flows.house import House
 from flows.rehearsal import gone_on_from, unseen
 from flows.running import environment, is_said, run_programs
 from flows.scraping import indexed, releases
-from flows.training import trained, tuned_adapter
+from flows.training import trained, tuned_adapter, untrained
 from registry.errors import ConfigurationError, SandboxError
 from registry.identity import sha256_of, work_key
 from registry.records import Example, Program, Report, Run, Score, Verdict
@@ -79,7 +79,9 @@ def question(house: House, window: int) -> str:
 
 
 def evaluate_stage(house: House) -> list[Batch]:
-    """One batch: all arms scored on all splits and on general code, and the gate's decision."""
+    """One batch: all arms scored on all splits and on general code, and the gate's decision; none of no adapter."""
+    if untrained(house):
+        return []
     key = evaluate_key(house)
     if house.result(key) is not None:
         return []
@@ -259,11 +261,13 @@ def _of_model(
 
 
 def decision_of(house: House) -> dict[str, str]:
-    """What the gate said of the latest run: `decision` and `reason`.
+    """What the gate said of the latest run: `decision` and `reason`; undecided where there was nothing to train on.
 
     Raises:
         ConfigurationError: Nothing is evaluated yet.
     """
+    if why := untrained(house):
+        return {"decision": gate.UNDECIDED, "reason": why}
     result = house.result(evaluate_key(house))
     if result is None:
         raise ConfigurationError(f"Nothing is evaluated yet: run driftune evaluate {house.owner} first")

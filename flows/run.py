@@ -105,6 +105,8 @@ def run_stage(reference: str, command: str, *, accept_removals: bool = False) ->
     for warning in site_warnings(house) if command == "scrape" else ():
         print(warning)
     print(f"{house.domain.name}: {command} " + (f"did {done} batches" if done else "had nothing to do"))
+    if command in ("train", "evaluate", "publish") and (why := _untrained(house)):
+        print(why)
     if command in ("evaluate", "publish"):
         found = decision(house) if command == "publish" else decision_of(house)
         others = workload_decisions(house, command)
@@ -121,7 +123,8 @@ def read_plan(house: House) -> list[dict[str, Any]]:
     from flows.stages import STAGES, complete
 
     if complete(house) is not None:
-        return [{"stage": name, "batches": 0, "units": 0, "what": "nothing to do"} for name in STAGES]
+        said = dict.fromkeys(STAGES, "nothing to do") | {"train": _untrained(house) or "nothing to do"}
+        return [{"stage": name, "batches": 0, "units": 0, "what": what} for name, what in said.items()]
     rows: list[dict[str, Any]] = []
     unfinished = None
     for name, stage in STAGES.items():
@@ -130,9 +133,22 @@ def read_plan(house: House) -> list[dict[str, Any]]:
             what = batches[0].title + (" …" if len(batches) > 1 else "") if batches else "nothing to do"
             rows.append({"stage": name, "batches": len(batches), "units": sum(b.size for b in batches), "what": what})
             unfinished = name if batches else None
+            if name == "train" and not batches:
+                rows[-1]["what"] = _untrained(house) or what
         else:
             rows.append({"stage": name, "batches": None, "units": None, "what": f"depends on what {unfinished} gives"})
     return rows
+
+
+def _untrained(house: House) -> str:
+    """Why there was nothing to train on, of the domain's own adapter and those of its workloads; empty where there was.
+
+    It is known once a snapshot is there.
+    """
+    from flows.training import untrained
+
+    whys = {each.domain.name: untrained(each) for each in house.adapters}
+    return "; ".join(f"{name} is undecided: {why}" for name, why in whys.items() if why)
 
 
 def show_plan(reference: str, *, as_json: bool) -> None:

@@ -24,9 +24,16 @@ LAST_RUN = """
     SELECT domain, arg_max("_run", "_at") AS run, max("_at") AS finished FROM work GROUP BY domain ORDER BY domain
 """
 DECISIONS = """
-    SELECT p.domain, arg_max(p.decision, p."_at") AS decision, arg_max(p.reason, p."_at") AS reason
-    FROM reports p JOIN runs r ON r.id = p.run WHERE NOT coalesce(r.experiment, false) GROUP BY ALL ORDER BY ALL
+    WITH said AS (
+        SELECT p.domain, p.run, p.decision, p.reason, p."_at" FROM reports p JOIN runs r ON r.id = p.run
+        WHERE NOT coalesce(r.experiment, false)
+        UNION ALL SELECT domain, NULL, 'undecided', result ->> '$.nothing', "_at" FROM work
+        WHERE stage = 'train' AND json_exists(result, '$.nothing')
+    )
+    SELECT domain, run, decision, reason FROM said
+    QUALIFY row_number() OVER (PARTITION BY domain ORDER BY "_at" DESC) = 1 ORDER BY domain
 """
+"""The last decision of each domain; without a run where there was nothing to train on."""
 GOALS = ("choice@1", "preference")
 """Metrics that a domain may have for its goal."""
 SITES = """
@@ -67,7 +74,7 @@ def read_status(domain: str | None) -> list[dict[str, Any]]:
             "arms": [
                 {c: r[c] for c in ("split", "metric", "arm", "value", "ci_low", "ci_high", "clusters")}
                 for r in lake.query(REPORT.format(domain=name)).to_pylist()
-                if r["metric"] in GOALS and r["arm"] in (*ARMS, "adapter-base")
+                if decisions[name]["run"] is not None and r["metric"] in GOALS and r["arm"] in (*ARMS, "adapter-base")
             ],
             "funnel": [{k: v for k, v in f.items() if k != "domain"} for f in funnel if f["domain"] == name],
             "sites": [{k: v for k, v in site.items() if k != "domain"} for site in sites if site["domain"] == name],

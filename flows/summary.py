@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from flows.promotion import PROMOTED, last_promotion
+from flows.promotion import PROMOTED, UNDECIDED, last_promotion
 from flows.render import diff, grid, interval, signed
 from flows.scraping import site_warnings
 from flows.status import FUNNEL
 from flows.tracking import standings
+from flows.training import untrained
 from registry.records import ARMS
 from registry.store import CANDIDATE
 
@@ -59,9 +60,10 @@ class Summary:
         versions: Old and new version of the library.
         funnel: Rows of the funnel by kind and version; none where nothing was made.
         drifts: Up to three proven drift pairs of different families: title, code_old, code_new, old_effect, detail.
-        report: The latest report's rows.
+        report: The latest report's rows; none where there was nothing to train on since.
         adapter: Absolute folder of the newest published version; empty where there is none.
         promotion: What the domain's tasks said of it (`flows.promotion`); None where they weren't asked.
+        untrained: Why there was nothing to train on; empty where there was.
     """
 
     domain: str
@@ -71,10 +73,11 @@ class Summary:
     report: Sequence[Mapping[str, Any]]
     adapter: str
     promotion: Mapping[str, Any] | None = None
+    untrained: str = ""
 
 
 def read_summary(
-    lake: Lake, domain: str, versions: tuple[str, str], registry: Path, *, changed: bool = True
+    lake: Lake, domain: str, versions: tuple[str, str], registry: Path, *, changed: bool = True, untrained: str = ""
 ) -> Summary:
     """What the lake holds of a domain's latest run.
 
@@ -84,12 +87,13 @@ def read_summary(
         versions: Old and new version of its library.
         registry: Folder of the adapters.
         changed: Whether the run made anything: else its rows, which take seconds to count, aren't told again.
+        untrained: Why there was nothing to train on; empty where there was.
     """
 
     def rows(query: str) -> list[dict[str, Any]]:
         return list(lake.query(query.format(domain=domain)).to_pylist())
 
-    report = rows(REPORT)
+    report = [] if untrained else rows(REPORT)
     return Summary(
         domain=domain,
         versions=versions,
@@ -98,6 +102,7 @@ def read_summary(
         report=report,
         adapter=next((str(registry / row["location"]) for row in rows(ADAPTER)), ""),
         promotion=last_promotion(lake, domain, report[0]["run"]) if report else None,
+        untrained=untrained,
     )
 
 
@@ -120,13 +125,14 @@ def show_summary(house: House, *, changed: bool = True, output: TextIO | None = 
     for warning in site_warnings(house):
         console.print(_warned(warning))
     registry = house.settings.registry_path
-    summary = read_summary(house.lake, house.domain.name, house.library.versions, registry, changed=changed)
-    for part in summary_parts(summary):
-        console.print(part)
-    for each in house.adapters[1:]:
-        console.print("", _bold(f"Workload {each.domain.name}"))
-        told = read_summary(house.lake, each.domain.name, each.library.versions, registry, changed=False)
-        for part in summary_parts(told):
+    for each in house.adapters:
+        if each.mother is not None:
+            console.print("", _bold(f"Workload {each.domain.name}"))
+        summary = read_summary(
+            each.lake, each.domain.name, each.library.versions, registry,
+            changed=changed and each.mother is None, untrained=untrained(each),
+        )  # fmt: skip
+        for part in summary_parts(summary):
             console.print(part)
 
 
@@ -143,6 +149,8 @@ def summary_parts(summary: Summary) -> list[RenderableType]:
     if summary.report:
         parts += ["", _bold("What the gate saw"), gate_table(summary.report)]
         parts += ["", decision_line(summary.report[0]["decision"], summary.report[0]["reason"])]
+    if summary.untrained:
+        parts += ["", decision_line(UNDECIDED, summary.untrained, "The run ends")]
     if summary.promotion is not None:
         parts.append(_line(promotion_line(summary.promotion)))
     return [*parts, "", *(_line(line) for line in closing_lines(summary))]
@@ -201,14 +209,14 @@ def _line_of(arms: Mapping[str, Mapping[str, Any]], shown: Sequence[str]) -> lis
     ]
 
 
-def decision_line(decision: str, reason: str) -> Text:
-    """The gate's decision in colour, and why."""
+def decision_line(decision: str, reason: str, who: str = "The gate says") -> Text:
+    """A decision in colour, and why."""
     from rich.text import Text
 
     style = {"publish": "bold green", "rejected": "bold red"}.get(decision, "bold yellow")
     told = reason.lower().startswith(decision)  # "Rejected, as …"
     why = reason[len(decision) :] if told else f": {reason}" if reason else ""
-    return Text.assemble("The gate says ", (decision, style), why)
+    return Text.assemble(f"{who} ", (decision, style), why)
 
 
 def promotion_line(promotion: Mapping[str, Any]) -> str:
@@ -223,7 +231,8 @@ def closing_lines(summary: Summary) -> list[str]:
     """Where the adapter lies, and the two commands to try next."""
     if summary.adapter:
         refused = bool(summary.report) and summary.report[0]["decision"] != "publish"
-        which = "This run's adapter was held back; the newest published one" if refused else "The adapter"
+        which = "The newest published adapter" if summary.untrained else "The adapter"
+        which = "This run's adapter was held back; the newest published one" if refused else which
         first = f"{which} lies in {summary.adapter}"
         held = summary.promotion is not None and summary.promotion["outcome"] != PROMOTED
         name = f"{summary.domain}@{CANDIDATE}" if held else summary.domain

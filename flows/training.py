@@ -32,8 +32,8 @@ from flows.picking import Tuned
 from flows.rehearsal import unseen
 from flows.running import environment, run_programs
 from flows.scraping import releases
-from flows.snapshots import rows_in
-from registry.errors import ConfigurationError, TrainingError
+from flows.snapshots import latest_curation, rows_in
+from registry.errors import ConfigurationError, NoRowsError, TrainingError
 from registry.identity import sha256_of, sha256_of_bytes, work_key
 from registry.records import Example, Program, Run, Verdict
 from registry.storage import remove_tree, write_file
@@ -73,14 +73,23 @@ def rows_of(house: House, split: str) -> list[Example]:
 
 
 def train_stage(house: House) -> list[Batch]:
-    """One batch: the base where it is missing, then the steps of the recipe; or the adapter of the same training."""
+    """One batch: the base where it is missing, then the steps of the recipe; or the adapter of the same training.
+
+    That there is nothing to train on is remembered as what came of it (`untrained`); a trial stops there.
+    """
     key = train_key(house)
     if house.result(key) is not None:
         return []
 
     def run() -> int:
         since = time.monotonic()
-        base, tuned = _tune(house)
+        try:
+            _check_rows(house)
+            base, tuned = _tune(house)
+        except NoRowsError as error:
+            if house.experiment:
+                raise
+            return house.finish("train", TRAIN_PART, [key], [], since, {"nothing": str(error)})
         trained = _checked(house, tuned)
         run, *rest = _runs(house, base, tuned)
         left = {"run": run.id, "base": base.fingerprint, "base_settings": continuing.base_digest(house)}
@@ -91,6 +100,23 @@ def train_stage(house: House) -> list[Batch]:
     known = all(lesson.key in done_before(house) for lesson in trainings(house))
     what = "Take the adapter of the same training" if known else "Train an adapter"
     return [Batch(f"{what} on {house.domain.train.base}{start}", 1, run)]
+
+
+def untrained(house: House) -> str:
+    """Why the latest snapshot gives nothing to train on; empty where it does, or where that isn't known yet."""
+    if latest_curation(house.lake, house.owner) is None:
+        return ""
+    return str((house.result(train_key(house)) or {}).get("nothing", ""))
+
+
+def _check_rows(house: House) -> None:
+    """Looks for rows before a base is made for them.
+
+    Raises:
+        NoRowsError: A step of a training has none of a kind that it needs.
+    """
+    for lesson in trainings(house):
+        chain_of(house).check(lesson.rows, start_of(house, lesson))
 
 
 def _checked(house: House, tuned: Sequence[Tuned]) -> dict[str, str]:
@@ -273,6 +299,8 @@ def trained(house: House) -> Run:
         ConfigurationError: Nothing is trained yet.
     """
     found = _own(house)
+    if not found and (why := untrained(house)):
+        raise ConfigurationError(f"Nothing is trained on the latest snapshot of {house.owner}: {why}")
     if not found:
         raise ConfigurationError(f"Nothing is trained yet: run driftune train {house.owner} first")
     return found[0]

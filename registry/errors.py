@@ -9,6 +9,7 @@ DriftuneError
 ├── GeneratorError         a generator of examples
 ├── SandboxError           the sandbox or an environment
 ├── TrainingError          a base model, a training run, an evaluation
+│   └── NoRowsError        a training without rows: of a run that is a decision, and no failure
 └── RegistryError          the lake, the store of adapters
     └── WrongBaseError     an adapter offered to a base it was not made for
 
@@ -74,6 +75,10 @@ class SandboxError(DriftuneError):
 
 class TrainingError(DriftuneError):
     """A base that can't be made, a training run that diverged, an evaluation that can't be done."""
+
+
+class NoRowsError(TrainingError):
+    """There is nothing to train on. A release may change no call: a run ends undecided by it."""
 
 
 class RegistryError(DriftuneError):

@@ -103,7 +103,7 @@ def rows(
     """What preference tuning sees, in order: new over old, and new over a mutant or an invented name.
 
     Raises:
-        TrainingError: There is no row to train on.
+        NoRowsError: There is no row to train on.
     """
     rng = random.Random(seed)
     found = preference_rows(examples)
@@ -168,4 +168,8 @@ def _without_reference(row: Row, settings: PreferenceSettings) -> dict[str, Any]
     }  # fmt: skip
 
 
-STEP = Step("preference", PreferenceSettings, rows, _encode, _tokens, _trainer, lambda _: frozenset({"preference"}))
+def _kinds(_: PreferenceSettings) -> frozenset[str]:
+    return frozenset({"preference"})
+
+
+STEP = Step("preference", PreferenceSettings, rows, _encode, _tokens, _trainer, _kinds, _kinds)

@@ -89,7 +89,8 @@ def rows(
     """The exercises, in order: `samples` programs are written for each.
 
     Raises:
-        TrainingError: There is nothing to run programs with, no row can be an exercise, or a program couldn't be run.
+        NoRowsError: No row can be an exercise.
+        TrainingError: There is nothing to run programs with, or a program couldn't be run.
     """
     lookup = lookup or Lookup()
     count = settings.batch // settings.samples * settings.steps
@@ -232,4 +233,13 @@ def _trainer(model: Any, tokenizer: Any, made: Sequence[Row], arguments: dict[st
         )
 
 
-STEP = Step("rl", RlSettings, rows, _encode, _tokens, _trainer, lambda _: frozenset(ROLES))
+def _kinds(_: RlSettings) -> frozenset[str]:
+    return frozenset(ROLES)
+
+
+def _needs(_: RlSettings) -> frozenset[str]:
+    """None in advance: which rows can be exercises is known once they are tried."""
+    return frozenset()
+
+
+STEP = Step("rl", RlSettings, rows, _encode, _tokens, _trainer, _kinds, _needs)

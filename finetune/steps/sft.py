@@ -136,7 +136,7 @@ def rows(
         lookup: Gives the programs of rows of other kinds, and docs.
 
     Raises:
-        TrainingError: There is no row to train on.
+        NoRowsError: There is no row to train on.
     """
     lookup = lookup or Lookup()
     rng = random.Random(seed)
@@ -233,4 +233,11 @@ def _kinds(settings: SftSettings) -> frozenset[str]:
     return shares if shares and settings.calls <= 0 else shares | {"preference"}
 
 
-STEP = Step("sft", SftSettings, rows, _encode, completions.tokens, _trainer, _kinds)
+def _needs(settings: SftSettings) -> frozenset[str]:
+    """All kinds of a mix of one's own; of the default one the calls alone, as what there is none of is left out."""
+    if settings.mix == MIX:
+        return frozenset({"preference"})
+    return frozenset(_row(kind) for kind, count in _counts(settings)[1].items() if count)
+
+
+STEP = Step("sft", SftSettings, rows, _encode, completions.tokens, _trainer, _kinds, _needs)

@@ -10,8 +10,7 @@ from typing import Any, ClassVar
 from finetune import completions
 from finetune.completions import Completion, replay
 from finetune.corpus import SourceFile, windows
-from finetune.recipe import Lookup, Row, Step, StepSettings, parts_of
-from registry.errors import TrainingError
+from finetune.recipe import Lookup, Row, Step, StepSettings, no_rows, parts_of
 from registry.records import Example
 
 CHARACTERS = 2
@@ -55,14 +54,14 @@ def rows(
         seed: Seed of what is drawn.
 
     Raises:
-        TrainingError: There is no text to train on.
+        NoRowsError: There is no text to train on.
     """
     rng = random.Random(seed)
     total = settings.batch * settings.steps
     general = replay(files, round(total * settings.replay), rng)
     pieces = [Completion("", piece) for text in _ordered(examples) for piece in _pieces(text, settings)]
     if not pieces:
-        raise TrainingError("No text rows to train on: curation left none in the split train")
+        raise no_rows("text")
     passes, rest = divmod(total - len(general), len(pieces))
     found = iter(pieces * passes + [pieces[place] for place in sorted(rng.sample(range(len(pieces)), rest))])
     places = dict(zip(rng.sample(range(total), len(general)), general, strict=True))
@@ -88,4 +87,8 @@ def _trainer(model: Any, tokenizer: Any, made: Sequence[Row], arguments: dict[st
     return completions.trainer(model, tokenizer, made, arguments, settings.max_tokens, packed=settings.packed)
 
 
-STEP = Step("text", TextSettings, rows, _encode, completions.tokens, _trainer, lambda _: frozenset({"text"}))
+def _kinds(_: TextSettings) -> frozenset[str]:
+    return frozenset({"text"})
+
+
+STEP = Step("text", TextSettings, rows, _encode, completions.tokens, _trainer, _kinds, _kinds)

@@ -10,6 +10,7 @@ import resource
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,7 +30,8 @@ from finetune.steps import preference, sft, text
 from finetune.steps.preference import Pair, PreferenceSettings
 from finetune.steps.sft import SftSettings
 from finetune.steps.text import TextSettings
-from registry.errors import ConfigurationError, TrainingError
+from finetune.warm import Start
+from registry.errors import ConfigurationError, NoRowsError, TrainingError
 from registry.store import content_hash
 from tests.finetune.lib_drift import OLD, TINY, general, sites
 from tests.finetune.trained import SMALL, TRAIN, Death, die, make, small, texts, train
@@ -447,7 +449,7 @@ def test_general_code_stands_among_the_texts() -> None:
     code = [SourceFile("a.py", "".join(f"general_{n} = {n}\n" for n in range(2000)))]
     rows = text.rows(texts(), code, TextSettings(batch=10, steps=10, replay=0.2), 0)
     assert sum("general_" in row.text for row in rows) == 20
-    with pytest.raises(TrainingError, match="No text rows to train on"):
+    with pytest.raises(NoRowsError, match="No text rows to train on"):
         text.rows(TRAIN, code, TextSettings(), 0)
 
 
@@ -460,9 +462,16 @@ def test_families_with_many_rows_do_not_drown_the_others() -> None:
 
 
 def test_nothing_to_train_on_is_said() -> None:
-    """Without preference rows the error says where they went."""
-    with pytest.raises(TrainingError, match="No preference rows to train on"):
+    """Without preference rows the error says where they went, before the first step is begun."""
+    with pytest.raises(NoRowsError, match="No preference rows to train on"):
         sft.rows([], general(), SFT, 0)
+    chain = Chain.of({"recipe": ["text", "sft"], "sft": {"mix": {"edit": 0.1}}})
+    chain.check([*texts(), *TRAIN, replace(TRAIN[0], kind="edit")])
+    with pytest.raises(NoRowsError, match="No edit rows to train on"):
+        chain.check([*texts(), *TRAIN])
+    chain.check([], Start(Path(), TRAIN, 0.25))  # nothing is new to the adapter, which stays as it is
+    with pytest.raises(NoRowsError, match="No preference rows to train on"):
+        chain.check([replace(TRAIN[0], kind="edit")], Start(Path(), [], 0.25))
 
 
 @pytest.mark.parametrize(
