@@ -15,7 +15,7 @@ from flows.sites import ASKING, SiteVersion, is_site
 from registry.domain import SourceSpec
 from registry.errors import ConfigurationError
 from registry.forgetting import orders
-from registry.identity import work_key
+from registry.identity import sha256_of, work_key
 from registry.names import SymbolIndex
 from registry.records import Change, Page, Record, Release, Symbol
 from scrapers.binding import beside
@@ -124,15 +124,19 @@ def _words(row: Record) -> tuple[int, str]:
 def source_keys(house: House, release: Release) -> list[str]:
     """What names all that the domain's sources say of a release: what hangs on its pages hangs on them.
 
-    Of a package that is the key of its work; of a site, whose pages change, what they say once they are cleaned.
+    That is what they gave, so that a newer scraper that gives the same leaves all else as it is.
     """
     return [_said(house, source, release.version) for source in _speaking(house, release.version)]
 
 
 def _said(house: House, source: SourceSpec, version: str) -> str:
-    said = site_version(house, source, version).contents() if is_site(source) else ""
+    """What names all that a source says of a version; its key where it wasn't read yet, or a work doesn't tell."""
+    key = scrape_key(house, source, version)
+    if not is_site(source):
+        return str((house.result(key) or {}).get("contents") or key)
+    said = site_version(house, source, version).contents()
     uses = f"+uses@{USES_VERSION}" if said and source == house.library.source[0] else ""
-    return f"{said}{uses}" or scrape_key(house, source, version)
+    return f"{said}{uses}" or key
 
 
 def _speaking(house: House, version: str) -> list[SourceSpec]:
@@ -223,7 +227,8 @@ def _scraping(house: House, source: SourceSpec, version: str, key: str) -> Calla
         _guard(house, source, version, given, found)
         rows: list[Record] = [*(() if first else (found.release,)), *found.pages, *found.symbols]
         part = f"{source.kind}@{SCRAPER_VERSION}"
-        return house.finish("scrape", part, [key], rows, since, {"release": found.release.id})
+        contents = sha256_of(sorted(row.digest for row in (*found.pages, *found.symbols)))
+        return house.finish("scrape", part, [key], rows, since, {"release": found.release.id, "contents": contents})
 
     return run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,13 @@ from flows.batches import perform
 from flows.house import House, open_house
 from flows.preflight import check
 from flows.scraping import SCRAPER_VERSION, releases, scrape_key, scrape_stage, scraped, source_keys
+from flows.stages import STAGES
 from registry.errors import ConfigurationError
 from registry.identity import work_key
 from registry.records import Page, Release, Symbol
+from registry.settings import Settings
+from scrapers.symbols import find_symbols
+from tests.indexed import own_index
 
 ENTRY = '<dl class="py function"><dt class="sig" id="lib.{0}"><span>lib.{0}</span>(x, y)</dt><dd><p>{1}</p></dd></dl>'
 DOMAIN = """
@@ -88,3 +93,51 @@ def test_a_package_alone_keeps_its_keys(house: House) -> None:
     assert source_keys(other, release) == source_keys(house, release)[:1]
     plain = {"library": "lib", "version": release.version, "source": {"kind": "pypi", "url": None}}
     assert source_keys(other, release) == [work_key([], f"pypi@{SCRAPER_VERSION}", plain)]
+
+
+MODULE = '''"""Sums, as of {version}. {text}"""
+
+
+def add(a, b=1):
+    """The sum of two numbers.
+
+    >>> import lib
+    >>> lib.add(2, 3)
+    5
+    """
+    return a + b
+'''
+INDEXED = """
+[[library]]
+name = "lib"
+versions = ["1.0", "1.1"]
+[[library.source]]
+index = "{url}"
+[sandbox]
+workers = 1
+"""
+
+
+@pytest.mark.slow
+def test_a_newer_scraper_that_gives_the_same_leaves_all_else_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both releases are read anew, and nothing is compared, mined, run, derived or curated; other words redo that."""
+    (tmp_path / "made").mkdir()
+    file = tmp_path / "lib.toml"
+    after = [name for name in STAGES if name not in ("scrape", "train", "evaluate", "publish", "promote")]
+    with own_index(tmp_path / "made") as index:
+        for version in ("1.0", "1.1"):
+            text = MODULE.format(version=version, text="It adds. " * 30)
+            index.add("lib", version, {"lib.py": text}, "License-Expression: MIT\n")
+        file.write_text(INDEXED.format(url=index.url))
+        with closing(open_house(str(file), settings=Settings(home=tmp_path / "home"))) as house:
+            assert [perform(STAGES[name], house) > 0 for name in ("scrape", *after)] == [True] * (len(after) + 1)
+            monkeypatch.setattr("flows.scraping.SCRAPER_VERSION", "newer")
+            assert perform(scrape_stage, house) == 2
+            assert {name: perform(STAGES[name], house) for name in after} == dict.fromkeys(after, 0)
+            monkeypatch.setattr("flows.scraping.SCRAPER_VERSION", "newest")
+            monkeypatch.setattr("scrapers.pypi.find_symbols", lambda *given: list(find_symbols(*given))[1:])
+            assert perform(scrape_stage, house) == 2
+            assert perform(STAGES["compare"], house) == 1
+            assert perform(STAGES["mine"], house) == 1
