@@ -34,6 +34,7 @@ _NOTES = {
 """Classes of notes on versions -> their directive; `deprecated-removed` is Python's own."""
 _PARAMETERS = re.compile(r"(?i)^(other |keyword )?(parameters?|arguments?|keywords?)\b")
 _PARAMETER = re.compile(r"\*\*(?P<names>\**\w[^*]*)\*\*\s*(?:\(.*?\)\s*)?[–—-]+\s*(?P<text>.*)", re.DOTALL)
+_HEADING = re.compile("#{1,6} ")
 _VERSION = re.compile(r"(?:\bversion\s+|\b)(v?\d[^\s:,]*?)[.:]*\s*(?:$|, will be removed\b)", re.IGNORECASE)
 
 
@@ -69,13 +70,11 @@ class _Body(Frame):
 
     Attributes:
         docs: Name of a parameter -> what is said of it.
-        deprecated: What a note on the whole object says.
         fields: Whether parameters are being listed.
         named: The parameters that the last term names.
     """
 
     docs: dict[str, str] = field(default_factory=dict)
-    deprecated: str | None = None
     fields: bool = False
     named: tuple[str, ...] = ()
 
@@ -100,11 +99,11 @@ class SphinxWriter(Writer):
         for anchor, name, _, priority in names:
             self._names.setdefault(str(anchor), []).append((str(name), int(priority)))
         self._entries: list[Entry] = []
-        self._modules: dict[str, None] = {}
+        self._modules: dict[str, tuple[Frame, int]] = {}
 
     def entries(self) -> tuple[Entry, ...]:
         """The entries in order of the page, modules first."""
-        return (*(Entry(path=name, kind="module") for name in self._modules), *self._entries)
+        return (*(_module(name, *place) for name, place in self._modules.items()), *self._entries)
 
     # ------------------------------------------------------------------------------------------------- API entries
 
@@ -174,10 +173,10 @@ class SphinxWriter(Writer):
             self.add(text)
         own = body.text(own=True)
         doc = "\n\n".join([*(f"`{head}`" for head, _ in listing.heads), *([own] if own else [])])
-        deprecated = body.deprecated or deprecation_of(own.partition("\n\n")[0], "")
         for term in listing.terms:
             entry = _fullest(term.entry, [s for _, s in listing.heads if s and term is listing.terms[-1]])
             parameters = with_docs(entry.parameters, body.docs)
+            deprecated = deprecation_of(own, "", entry.path, [p["name"] for p in parameters])
             self._entries[term.place] = replace(entry, doc=doc, deprecated=deprecated, parameters=parameters)
         listing.terms, listing.heads = [], []
 
@@ -239,11 +238,6 @@ class SphinxWriter(Writer):
         text = note.text()
         head = f".. {kind}:: {note.version}".rstrip()
         self.add(f"{head}\n{indented(text, '   ', '   ')}" if text else head)
-        body = self.frames[-1]
-        of_parameter = text.startswith("*") and not text.startswith("**")
-        if kind == "deprecated" and isinstance(body, _Body) and not of_parameter:
-            said = " ".join(text.split()) or f"Deprecated since {note.version}"
-            body.deprecated = f"{body.deprecated} {said}" if body.deprecated else said
 
     def open_span(self, element: Element) -> Opened:
         """Begins a span of text; the label of a note on a version is kept apart."""
@@ -261,8 +255,9 @@ class SphinxWriter(Writer):
         """Begins an element; a module's anchor can be on any."""
         anchor = element.get("id") or ""
         if anchor.startswith("module-") and (not self._names or anchor in self._names):
+            self.flush()
             for name, _ in self._names.get(anchor, [(anchor.removeprefix("module-"), 1)]):
-                self._modules[name] = None
+                self._modules.setdefault(name, (self.frames[-1], len(self.frames[-1].blocks)))
         return super().open(element)
 
     def open_a(self, element: Element) -> Opened:
@@ -282,6 +277,19 @@ class SphinxWriter(Writer):
         else:
             self.inline(f"`{text}` (`{target}`)")
         return False
+
+
+def _module(name: str, around: Frame, start: int) -> Entry:
+    """A module's entry: its text stands between its anchor and the next heading or entry, its own title apart."""
+    said: list[str] = []
+    for kind, text in around.blocks[start:]:
+        heading = kind == "text" and _HEADING.match(text)
+        if kind == "inner" or (heading and said):
+            break
+        if not heading:
+            said.append(text)
+    doc = "\n\n".join(said)
+    return Entry(path=name, kind="module", doc=doc, deprecated=deprecation_of(doc, "", name))
 
 
 def _fullest(entry: Entry, overloads: Iterable[str]) -> Entry:

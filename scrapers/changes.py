@@ -35,8 +35,9 @@ MAX_EVIDENCE = 8
 
 @dataclass
 class Draft:
-    """A change while its evidence is gathered."""
+    """A change while its evidence is gathered; `whole` is a deprecated one where no part of the symbol alone is."""
 
+    whole: bool = False
     replacement: str | None = None
     evidence: list[dict[str, str]] = field(default_factory=list)
     detail: dict[str, Any] = field(default_factory=dict)
@@ -263,10 +264,12 @@ class _Finder:
                 draft = self.draft(path, "deprecated")
                 draft.add(note.source, note.text)
                 if note.whole:
+                    draft.whole = True
                     draft.replacement = draft.replacement or self._replacement(note.text, path)
                 elif note.subject:
-                    draft.detail.setdefault("parameters", [])
-                    draft.detail["parameters"] = sorted({*draft.detail["parameters"], note.subject})
+                    draft.detail["parameters"] = sorted({*draft.detail.get("parameters", ()), note.subject})
+                else:
+                    draft.detail["case"] = draft.detail.get("case") or note.text[:300]
 
     def behaviour(self) -> None:
         """`versionchanged` notes at new, and what old said would change."""
@@ -311,7 +314,7 @@ class _Finder:
         drafts = [(kind, d) for (symbol, kind), d in self.drafts.items() if symbol == path]
         for kind, draft in drafts:
             draft.add(entry.path, entry.text)
-            if kind in {"removed", "deprecated"} and draft.replacement is None:
+            if (kind == "removed" or draft.whole) and draft.replacement is None:
                 draft.replacement = self._replacement(entry.text, path, strict=True)
         if in_both and entry.is_behaviour and not any(k in {"removed", "signature", "behaviour"} for k, _ in drafts):
             self.draft(path, "behaviour").add(entry.path, entry.text)

@@ -17,7 +17,7 @@ from scrapers.sitemaps import MAPS, SEARCH, pages_in_maps, pages_in_search
 class MkDocs:
     """Reads the pages of a MkDocs site."""
 
-    version = "2"
+    version = "3"
     indexes: tuple[str, ...] = (SEARCH, NAME, *MAPS)
 
     def pages(self, indexes: Mapping[str, bytes]) -> list[str]:

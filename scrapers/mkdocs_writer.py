@@ -18,6 +18,7 @@ from scrapers.markdown import Frame, Opened, Writer
 from scrapers.markup import Element, classes, string_of
 from scrapers.notes import deprecation_of
 from scrapers.rubbish import is_around
+from scrapers.scope import scope_of
 
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _OBJECTS = {
@@ -42,12 +43,14 @@ class _Object(Frame):
         place: Where its entry is among all; -1 while its head hasn't been read.
         docs: Name of a parameter -> what is said of it.
         deprecated: What a note on it says.
+        noted: Whether there is a note on what is deprecated, of it or of a case of its use.
     """
 
     objects: str = ""
     place: int = -1
     docs: dict[str, str] = field(default_factory=dict)
     deprecated: str | None = None
+    noted: bool = False
 
 
 class MkDocsWriter(Writer):
@@ -121,10 +124,19 @@ class MkDocsWriter(Writer):
         text = note.text()
         if text:
             self.add(text)
-        title = note.blocks[0][1] if note.blocks else ""
-        if (body := self._object()) and ("deprecated" in names or _DEPRECATED.search(title)):
+        body, title = self.frames[-1], note.blocks[0][1] if note.blocks else ""
+        if isinstance(body, _Object) and ("deprecated" in names or _DEPRECATED.search(title)):
             said = " ".join(text.replace("**", "").split())
-            body.deprecated = f"{body.deprecated} {said}" if body.deprecated else said
+            body.noted = True
+            if self._is_whole(body, " ".join(text for _, text in note.blocks[1:]) or title):
+                body.deprecated = f"{body.deprecated} {said}" if body.deprecated else said
+
+    def _is_whole(self, body: _Object, text: str) -> bool:
+        """Whether a note is about the object in whose text it stands."""
+        if body.place < 0:
+            return True
+        entry = self._entries[body.place]
+        return scope_of(text.strip("*"), entry.path, [p["name"] for p in entry.parameters]).whole
 
     # ----------------------------------------------------------------------------------------------------------- code
 
@@ -233,9 +245,10 @@ class MkDocsWriter(Writer):
             return
         entry = self._entries[frame.place]
         doc = "\n\n".join(text for kind, text in frame.blocks if kind not in ("inner", "head"))
+        names = [p["name"] for p in entry.parameters]
         self._entries[frame.place] = replace(
             entry,
             doc=doc,
-            deprecated=frame.deprecated or deprecation_of(doc.partition("\n\n")[0], ""),
+            deprecated=frame.deprecated if frame.noted else deprecation_of(doc, "", entry.path, names),
             parameters=with_docs(entry.parameters, frame.docs),
         )

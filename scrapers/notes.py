@@ -6,11 +6,12 @@ import ast
 import builtins
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from registry.trees import parse_expression
 from scrapers.decorators import Definition, Keyword, called, definition_in, of_positions, spoken_of
+from scrapers.scope import scope_of
 
 _DIRECTIVE = re.compile(r"^(\s*)\.\.\s*(deprecated|versionchanged|versionremoved)::[ \t]*(\S*)[ \t]*(.*)$")
 _PARAMETER = re.compile(r"^\s*(?::param\s+)?\*{0,2}(\w+)\s*(?::.*|\(.*\):.*)?$")
@@ -75,18 +76,25 @@ class Note:
         return self.category in _WARNED[:2] or bool(re.search(r"deprecat|will be removed", self.text, re.IGNORECASE))
 
 
-def notes_of(doc: str, source: str) -> list[Note]:
-    """The remarks in a symbol's docstring and in the source of its definition, in that order."""
-    return [*_in_docstring(doc), *_in_source(source)]
+def notes_of(doc: str, source: str, path: str = "", parameters: Collection[str] = ()) -> list[Note]:
+    """The remarks in a symbol's docstring and in the source of its definition, in that order.
+
+    Args:
+        doc: The docstring, or a page's text of it, with notes on versions as directives.
+        source: The definition; empty where none is there.
+        path: The symbol's, by which a note on something else is told from one on it.
+        parameters: Names of its parameters.
+    """
+    return [*_in_docstring(doc, path, parameters), *_in_source(source)]
 
 
-def deprecation_of(doc: str, source: str) -> str | None:
-    """What the deprecation notes about the whole symbol say; None where there are none."""
-    texts = [n.text for n in notes_of(doc, source) if n.whole and n.deprecates]
+def deprecation_of(doc: str, source: str, path: str = "", parameters: Collection[str] = ()) -> str | None:
+    """What the deprecation notes about the whole symbol say, None where there are none; arguments as of `notes_of`."""
+    texts = [n.text for n in notes_of(doc, source, path, parameters) if n.whole and n.deprecates]
     return " ".join(dict.fromkeys(texts)) or None
 
 
-def _in_docstring(doc: str) -> Iterator[Note]:
+def _in_docstring(doc: str, path: str, parameters: Collection[str]) -> Iterator[Note]:
     lines = doc.split("\n")
     if _LEADING.match(lines[0]):
         yield Note(_joined(_paragraph(lines)), "docstring", "deprecated")
@@ -96,16 +104,26 @@ def _in_docstring(doc: str) -> Iterator[Note]:
         indent, kind, version, rest = match.groups()
         if version and not version[0].isdigit() and not version.lower().startswith("v"):
             version, rest = "", f"{version} {rest}"
-        # below a directive on the first line, cleaning has taken the body's indent away
-        body = [rest, *_indented(lines[i + 1 :], len(indent) if i else -1)]
+        body = _indented(lines[i + 1 :], len(indent)) if i else _below_first(lines[1:])
+        text = _joined([rest, *body])
         whole = len(indent) < 3
         subject = "" if whole else _subject(lines[:i], len(indent))
-        text = _joined(body) or f"{kind.capitalize()} since {version}"
-        yield Note(text, "docstring", kind, version, subject, whole)
+        if whole and kind == "deprecated" and text:
+            scope = scope_of(text, path, parameters)
+            whole, subject = scope.whole, scope.subject
+        yield Note(text or f"{kind.capitalize()} since {version}", "docstring", kind, version, subject, whole)
 
 
 def _paragraph(lines: list[str]) -> list[str]:
     return lines[: next((i for i, line in enumerate(lines) if not line.strip()), len(lines))]
+
+
+def _below_first(lines: list[str]) -> list[str]:
+    """The body of a directive on the first line: cleaning takes its indent away where nothing follows it."""
+    start = next((i for i, line in enumerate(lines) if line.strip()), len(lines))
+    if any(line.startswith(" ") for line in lines[start : start + 1]):
+        return list(_indented(lines, 0))
+    return _paragraph(lines[start:])
 
 
 def _indented(lines: list[str], indent: int) -> Iterator[str]:

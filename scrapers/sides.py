@@ -53,7 +53,8 @@ class Side:
         for path, symbol in self.symbols.items():
             obj = member(self.trees, path)
             doc = docstring_of(obj) if obj is not None and not obj.is_attribute else symbol.doc
-            if notes := notes_of(doc, self._sources.get(path, "")):
+            names = [str(p["name"]) for p in symbol.parameters]
+            if notes := notes_of(doc, self._sources.get(path, ""), path, names):
                 found[path] = notes
         return found
 

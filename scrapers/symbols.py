@@ -102,16 +102,18 @@ def _symbol(release: str, found: griffe.Object, aliases: Sequence[str], page: Pa
     function = callable_of(found)
     doc = docstring_of(found)
     lines = (found.lineno or 0, found.endlineno or 0)
-    source = "\n".join(page.markdown.split("\n")[lines[0] - 1 : lines[1]]) if page and lines[0] else ""
+    parameters = parameters_of(function, bound=found is not function) if function else ()
+    defined = page and lines[0] and _kind(found) in {"function", "method", "class"}
+    source = "\n".join(page.markdown.split("\n")[lines[0] - 1 : lines[1]]) if page and defined else ""
     return Symbol(
         release=release,
         path=path,
         kind=_kind(found),
         aliases=tuple([a for a in aliases if a != path][:MAX_ALIASES]),
         signature=signature_of(function, bound=found is not function) if function else None,
-        parameters=parameters_of(function, bound=found is not function) if function else (),
+        parameters=parameters,
         doc=doc,
-        deprecated=deprecation_of(doc, source if _kind(found) in {"function", "method", "class"} else ""),
+        deprecated=deprecation_of(doc, source, path, [p["name"] for p in parameters]),
         line=1 if found.is_module else lines[0],
         page=page.id if page else None,
     )

@@ -14,6 +14,7 @@ OLD = f"""
 import warnings
 
 def kept(a, b=1): ...
+def partly(value=None, how=None): ...
 def gone(a): ...
 def named(G):
     {DOC}
@@ -44,6 +45,15 @@ def later():
 
        Use fresh instead.
     """
+def partly(value=None, how=None):
+    """Does it.
+
+    .. deprecated:: 2.0
+       Passing None for *value* is deprecated, use `fresh` instead.
+
+    .. deprecated:: 2.0
+       *how* is deprecated.
+    """
 def _private(a, b): ...
 class Kept:
     def still(self, x, y): ...
@@ -65,7 +75,10 @@ def changes() -> dict[tuple[str, str], Change]:
         "lib/b.py": moved,
     }
     new = scraped(
-        "2.0", texts, "# Changes\n\n## 2.0\n\n- `gone` was removed in favor of `fresh`\n- `kept` no longer sorts\n"
+        "2.0",
+        texts,
+        "# Changes\n\n## 2.0\n\n- `gone` was removed in favor of `fresh`\n- `kept` no longer sorts\n"
+        "- `partly` is deprecated, use `fresh` instead\n",
     )
     return {(c.symbol, c.kind): c for c in find_changes(old, new)}  # fmt: skip
 
@@ -86,6 +99,7 @@ def test_every_kind_of_change_is_found(changes: dict[tuple[str, str], Change]) -
         ("lib.core.later", "added"): None,
         ("lib.core.later", "deprecated"): "lib.core.fresh",
         ("lib.core.named", "renamed"): "lib.core.better_named",
+        ("lib.core.partly", "deprecated"): None,
         ("lib.core.promised", "behaviour"): None,
         ("lib.core.quietly", "renamed"): "lib.core.quietly_renamed",
     }
@@ -115,6 +129,13 @@ def test_detail_tells_what_still_works(changes: dict[tuple[str, str], Change]) -
     """A function that moved inside the library lists the public paths that lead to it as before."""
     assert changes["lib.a.mover", "moved"].detail == {"still_works": ["lib.mover"]}
     assert changes["lib.core.kept", "signature"].detail["kinds"] == {"b": ["positional or keyword", "keyword-only"]}
+
+
+def test_a_case_of_use_that_goes_names_no_replacement(changes: dict[tuple[str, str], Change]) -> None:
+    """What is deprecated of a function is in the detail, and nothing takes the place of the function."""
+    change = changes["lib.core.partly", "deprecated"]
+    case = "Passing None for *value* is deprecated, use `fresh` instead."
+    assert (change.replacement, change.detail) == (None, {"case": case, "parameters": ["how"]})
 
 
 BEFORE = """
