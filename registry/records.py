@@ -259,7 +259,8 @@ class Example(Record):
     )
     line_named: bool | None = column("bug, syntax: whether the error names a line of the mistake", default=None)
     written: Object = column(
-        "By an LLM: {model, trainable (whether its terms allow training on it), calls: [ids of calls]}; empty: by none",
+        "By an LLM: {model, trainable (whether its terms allow training on it), calls: [keys of requests]}; empty: by"
+        " none",
         default_factory=dict,
         later=True,
     )
@@ -267,7 +268,7 @@ class Example(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Call(Record):
-    """What an LLM was asked, and what came of it: once for every time that it was charged."""
+    """What an LLM was asked, and what came of it: once for every time that it was sent."""
 
     table: ClassVar[str] = "calls"
     request: str = key("SHA-256 of the model and all that it was told")

@@ -80,6 +80,7 @@ class Desk:
         programs: Id -> program, of what `pieces` and `examples` name.
         packages: Importable third-party packages beside the library.
         seed: Of every random choice.
+        rounds: Programs that a repair may take.
     """
 
     domain: str
@@ -95,6 +96,7 @@ class Desk:
     programs: Mapping[str, Program] = field(default_factory=dict)
     packages: tuple[str, ...] = ()
     seed: int = 0
+    rounds: int = 3
 
 
 @dataclass(frozen=True)
