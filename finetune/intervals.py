@@ -27,8 +27,8 @@ EXACT = 34
 FLIPS = 200_000
 """Random patterns of signs above that, with a fixed seed."""
 SHARES = frozenset(
-    {"choice@1", "docs", "docs_right", "locate@1", "preference", "pass@1_doc", "pass@1_test", "pass@1_bug", "fim_exact"}
-    | {"fim_similarity", "edit_scope", "names"}
+    {"choice@1", "docs", "docs_right", "locate@1", "preference", "pass@1_doc", "pass@1_test", "pass@1_task"}
+    | {"pass@1_bug", "fim_exact", "fim_similarity", "edit_scope", "form", "names"}
 )
 """Metrics that are shares: over few families that nearly agree a studentised interval leaves what a share can be."""
 

@@ -31,7 +31,9 @@ from registry.text import lines_of
 
 BITS = tuple(f"bits_{kind}" for kind in workloads.KINDS)
 LOCATE = "locate@1"
-WRITTEN = ("pass@1_doc", "pass@1_test", "pass@1_bug", "fim_exact", "fim_similarity", "edit_scope", "names")
+WRITTEN = (
+    "pass@1_doc", "pass@1_test", "pass@1_task", "pass@1_bug", "fim_exact", "fim_similarity", "edit_scope", "form", "names",
+)  # fmt: skip
 """What `finetune.row_writing` measures."""
 METRICS = (*BITS, LOCATE, *WRITTEN)
 """The metrics of rows: shown beside those of call sites, and no goal of the gate."""

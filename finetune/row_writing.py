@@ -2,7 +2,8 @@
 
 | metric | item | value |
 |---|---|---|
-| `pass@1_doc`, `pass@1_test`, `pass@1_bug` | row of that kind | 1 where what was written passes the row's test |
+| `pass@1_doc`, `pass@1_test`, `pass@1_task`, `pass@1_bug` | row of that kind | 1 where it passes the row's test |
+| `form` | any but `fim` | 1 where it is what the row's own answer is: one fenced program that parses, and nothing else |
 | `fim_exact` | `fim` row | 1 where the gap is filled with the very text that stood there, but for blanks at its ends |
 | `fim_similarity` | `fim` row | how near the two texts are: 1 - Levenshtein distance / length of the longer one |
 | `edit_scope` | `edit` row | 1 where something was edited, and nothing outside the instruction's lines |
@@ -16,6 +17,7 @@ more.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,9 +34,12 @@ from registry.records import Example, Program, Score
 from registry.text import distance
 from registry.trees import parsed
 
-ANSWERS: Mapping[str, str] = {"doc": "answer", "test": "answer", "bug": "fixed"}
+ANSWERS: Mapping[str, str] = {"doc": "answer", "test": "answer", "task": "answer", "bug": "fixed"}
 """Kind -> role of the program whose test what is written must pass."""
 KINDS = (*ANSWERS, "edit", "fim")
+_WHOLE = re.compile(r"```(?:python|py)?\n((?:(?!^```).*\n)*)```", re.MULTILINE)
+"""An answer that is one fenced program."""
+
 TOKENS = 256
 """Tokens of an answer at most."""
 
@@ -120,6 +125,7 @@ def _scored(
             yield of.score(row, "fim_exact", float(middle == filled))
             yield of.score(row, "fim_similarity", similarity(middle, filled))
             continue
+        yield of.score(row, "form", float(_keeps_form(written[row.id])))
         if row.kind == "edit":  # what is shown, and what is answered, has no blank lines around it
             before = _program(row, "before", programs).code.strip()
             fault = checks.scope_fault(f"{before}\n", f"{codes[row.id].strip()}\n", parts_of(row)["scope"])
@@ -133,6 +139,11 @@ def _code(text: str) -> str:
     before, _, after = text.partition("\n```")
     closed = after[:1] in ("", "\n") and before.strip() and parsed(before) is not None
     return before if closed else answered("", text)
+
+
+def _keeps_form(text: str) -> bool:
+    found = _WHOLE.fullmatch(text.strip())
+    return found is not None and bool(found[1].strip()) and parsed(found[1]) is not None
 
 
 def _program(row: Example, role: str, programs: Mapping[str, Program]) -> Program:

@@ -2,13 +2,16 @@
 
 | kind | asked | answer |
 |---|---|---|
-| `doc`, `test` | the row's prompt | the whole program |
-| `drift`, `edit`, `bug`, `syntax` | the row's prompt, and the program as it was | the program as it should be |
+| `doc`, `test`, `task` | the row's prompt | the whole program |
+| `drift`, `edit`, `bug`, `syntax` | the row's prompt, and the program as it was | the program as it should be, behind |
+| | | its explanation where the row has one |
+| `chat`, `repair` | the conversation up to its last question | the last answer |
 | `locate` | the row's prompt, and the program with a token replaced | the token, and what should stand there |
 | `fim` | what stands before and after a gap, and what other files say of it | what stands in the gap |
 
-A gap is asked for with the control tokens of the base's family. All else is a conversation in the base's own chat
-template, or plain text where it has none; either way the end token stands behind the answer.
+A gap is asked for with the control tokens of the base's family, and so is an edit by a base that was trained on commits
+and not to talk. All else is a conversation in the base's own chat template, or plain text where it has none; either way
+the end token stands behind the answer.
 """
 
 from __future__ import annotations
@@ -29,16 +32,22 @@ from registry.records import Example, Program
 _ROLES: Mapping[str, tuple[str, str]] = {
     "doc": ("", "answer"),
     "test": ("", "answer"),
+    "task": ("", "answer"),
     "drift": ("old", "new"),
     "edit": ("before", "after"),
     "bug": ("buggy", "fixed"),
     "syntax": ("buggy", "fixed"),
     "locate": ("corrupted", ""),
     "fim": ("", ""),
+    "chat": ("", ""),
+    "repair": ("", ""),
 }
 """Kind -> roles of the program that is shown, and of the one that is the answer; none where that is no program."""
 
 KINDS = tuple(_ROLES)
+
+USER, ASSISTANT = "user", "assistant"
+"""Who asks in a conversation, and who answers."""
 
 ANSWER = "\n\nAnswer:\n"
 """What stands between question and answer where there is no chat template."""
@@ -53,24 +62,27 @@ class Request:
         question: The question.
         answer: The answer.
         docs: What is put in front of the question, as far as there is room, is looked up here.
+        before: (role, content) of the turns before the question.
     """
 
     kind: str
     question: str
     answer: str
     docs: Docs | None = None
+    before: tuple[tuple[str, str], ...] = ()
 
     @property
     def difficulty(self) -> tuple[int, int]:
         """Characters that are learned, and that are shown."""
-        return len(self.answer), len(self.question)
+        return len(self.answer), len(self.question) + sum(len(text) for _, text in self.before)
 
     def prompt(self, tokenizer: Any, front: str = "") -> list[int]:
         """The ids after which the base answers, with documentation in front of the question."""
-        asked = front + self.question
+        turns = [*self.before, (USER, front + self.question)]
         if tokenizer.chat_template:
-            return forms.chat(tokenizer, [{"role": "user", "content": asked}])
-        return [*forms.begin(tokenizer), *forms.start(tokenizer, asked + ANSWER)]
+            return forms.chat(tokenizer, [{"role": role, "content": text} for role, text in turns])
+        said = "".join(text + (ANSWER if role == USER else "\n\n") for role, text in turns)
+        return [*forms.begin(tokenizer), *forms.start(tokenizer, said)]
 
     def encode(self, tokenizer: Any, max_tokens: int) -> Encoded:
         """Never cut: half a question, or half an answer, teaches nothing."""
@@ -138,11 +150,23 @@ def asked(example: Example, programs: Mapping[str, Program]) -> Request | Gap:
         context = [(str(part["path"]), str(part["text"])) for part in parts.get("context", ())]
         place = Place(example.domain, example.file, context) if context else None
         return Gap(parts["prefix"], parts["middle"], parts["suffix"], parts.get("order", "psm"), place)
+    if "turns" in parts:
+        return _conversation(example)
     question = str(parts["prompt"])
     if shown:
         question += f"\n\n{_fenced(_code(example, shown, programs))}"
     answer = _fenced(_code(example, wanted, programs)) if wanted else _located(parts)
+    if explained := str(parts.get("explanation", "")).strip():
+        answer = f"{explained}\n\n{answer}"
     return Request(example.kind, question, answer)
+
+
+def _conversation(example: Example) -> Request:
+    """The last answer of a conversation, after all that was said before it."""
+    *before, asked, answered = [(str(t["role"]), str(t["content"])) for t in parts_of(example)["turns"]]
+    if (asked[0], answered[0]) != (USER, ASSISTANT):
+        raise TrainingError(f"The conversation of row {example.id} doesn't end with a question and its answer")
+    return Request(example.kind, asked[1], answered[1], before=tuple(before))
 
 
 def needed(example: Example) -> list[str]:

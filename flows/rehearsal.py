@@ -14,7 +14,6 @@ from flows.house import House
 from flows.scraping import indexed, releases
 from flows.snapshots import rows_in
 from flows.synthesis import changes
-from registry.catalogue import RIGHT_ROLES
 from registry.families import Families
 from registry.records import Example, Run
 from validators.curation.contamination import Benchmarks
@@ -22,7 +21,7 @@ from validators.curation.forms import Forms
 from validators.curation.leaks import leaking, named_families
 from validators.curation.licences import LicenceGate
 from validators.curation.rejected import rejected_rows
-from validators.parts import programs_of
+from validators.parts import programs_of, right
 from validators.splits import CONTEXT, EVALUATION, TRAIN
 
 Mark = tuple[str, ...]
@@ -91,7 +90,7 @@ def _trained_marks(row: Example) -> Iterator[Mark]:
 
 def _marks(row: Example) -> Iterator[Mark]:
     yield ("root", row.root)
-    yield from (("program", program) for role, program in programs_of(row).items() if role in RIGHT_ROLES)
+    yield from (("program", program) for program in right(row))
 
 
 def _unchanged(house: House, rows: Iterable[Example]) -> list[Example]:

@@ -28,11 +28,11 @@ EARLY_RULES = ("rejected", "outdated")
 SPLIT_RULES = ("held-out",)
 """Removal rules that keep a good row out of training because of what is held out."""
 
-WRONG_ROLES = ("old", "buggy", "rejected", "stub", "before", "corrupted", "empty")
+WRONG_ROLES = ("old", "buggy", "rejected", "stub", "before", "corrupted", "empty", "attempt1")
 """Roles of programs that a row shows as outdated or wrong."""
 
-RIGHT_ROLES = ("new", "fixed", "chosen", "answer", "after", "original", "whole")
-"""Roles of the programs that pass."""
+RIGHT_ROLES = ("new", "fixed", "chosen", "answer", "after", "original", "whole", "block1")
+"""Roles of the programs that pass: the one that a row is about; of a conversation its first block of code."""
 
 _LATEST_CURATIONS = """curation IN (SELECT max_by("key", "_at") FROM {work} WHERE stage = 'curate' GROUP BY domain)"""
 
@@ -186,8 +186,8 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
             "example": "Id of the example",
             "domain": "Domain",
             "kind": "Kind",
-            "old_program": "Id of the program that doesn't: old, buggy, rejected, stub, before, corrupted, empty",
-            "new_program": "Id of the program that passes: new, fixed, chosen, answer, after, original, whole",
+            "old_program": "Id of the program that doesn't: old, buggy, rejected, stub, before, corrupted, empty, attempt1",
+            "new_program": "Id of the program that passes: new, fixed, chosen, answer, after, original, whole, block1",
             "outcome_old": "Outcome of old_program (drift: at the old version)",
             "outcome_new": "Outcome of new_program",
             "ran": "Whether every program has its verdict (the buggy one of a syntax row is the compiler's)",

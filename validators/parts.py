@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,6 +16,9 @@ from registry.records import Example
 DUTIES: Mapping[str, tuple[tuple[str, int], ...]] = {
     "doc": (("answer", -1), ("stub", -1)),
     "test": (("answer", -1), ("stub", -1)),
+    "task": (("answer", -1), ("stub", -1)),
+    "repair": (("attempt1", -1), ("answer", -1), ("stub", -1)),
+    "chat": (("block1", -1),),
     "drift": (("old", 0), ("old", -1), ("new", -1)),
     "bug": (("buggy", -1), ("fixed", -1)),
     "fim": (("whole", -1),),
@@ -29,9 +33,17 @@ DUTIES: Mapping[str, tuple[tuple[str, int], ...]] = {
 ALONE = "alone"
 """What roles begin with whose programs have one of a bug's several mistakes: each must fail too."""
 
+STUB, ATTEMPT, BLOCK = "stub", "attempt", "block"
+"""What roles begin with of which a row has several: the answer without its work, what was tried before it, and the
+blocks of code of a conversation, in order."""
+
 EMPTY = "empty"
 """The role of the program whose gap is left empty, of a row where that parses: it must fail."""
 
+ANSWERING = "assistant"
+"""The role of a conversation's turns that are learnt; the others ask."""
+
+_FENCE = re.compile(r"[ \t>]*(`{3,}|~{3,})(.*)")
 _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
@@ -47,6 +59,43 @@ def measured(example: Example) -> str:
     return next((named[role] for role in RIGHT_ROLES if role in named), "")
 
 
+def right(example: Example) -> list[str]:
+    """Ids of all programs that a row teaches."""
+    return [p for role, p in programs_of(example).items() if role in RIGHT_ROLES or role.startswith(BLOCK)]
+
+
+def numbered(example: Example, start: str) -> list[str]:
+    """The roles that begin so, in the order of their numbers: `stub`, `stub2`, `stub3`."""
+    found = [role for role in programs_of(example) if re.fullmatch(rf"{start}[0-9]{{0,3}}", role)]
+    return sorted(found, key=lambda role: int(role.removeprefix(start) or 1))
+
+
+def turns(example: Example) -> list[tuple[str, str]]:
+    """(role, content) of each turn of a conversation; none where a row is no conversation."""
+    parts: Any = example.parts
+    return [(str(turn.get("role", "")), str(turn.get("content", ""))) for turn in parts.get("turns", ())]
+
+
+def blocks_of(text: str) -> list[str]:
+    """The blocks of code in an answer, whatever language they say they are in: all of them have to run.
+
+    Fences are those of CommonMark, indented ones too: of three or more backticks or tildes, closed by as many or more,
+    or by the end.
+    """
+    blocks: list[str] = []
+    fence, lines = "", list[str]()
+    for line in [*text.splitlines(), None]:
+        found = _FENCE.match(line) if line is not None else None
+        if fence and (line is None or (found and found[1].startswith(fence) and not found[2].strip())):
+            blocks.append(textwrap.dedent("\n".join(lines)).strip())
+            fence, lines = "", []
+        elif fence:
+            lines.append(line or "")
+        elif found and not (found[1][0] == "`" and "`" in found[2]):  # else it is code within a line
+            fence = found[1]
+    return blocks
+
+
 def quoted(example: Example) -> str:
     """What a row quotes of the library's files, beside its programs."""
     parts: Any = example.parts
@@ -56,10 +105,13 @@ def quoted(example: Example) -> str:
 def shown(example: Example) -> str:
     """All prose that a row shows: what it asks, and what it quotes with the files' paths.
 
-    Code in what it asks is of its programs, which are read as code: `G.degree()` in a test is not `lib.degree`.
+    Code in what it asks, and in answers of a conversation, is of its programs, which are read as code: `G.degree()` in a
+    test is not `lib.degree`.
     """
     parts: Any = example.parts
     asked = "" if example.kind == "preference" else _FENCED.sub("", str(parts.get("prompt", "")))
+    said = (_FENCED.sub("", text) if role == ANSWERING else text for role, text in turns(example))
+    asked = "\n".join([asked, str(parts.get("explanation", "")), *said]).strip()
     paths = "\n".join(str(part.get("path", "")) for part in parts.get("context", ()))
     return f"{asked}\n{paths}\n{quoted(example)}".strip()
 
@@ -73,9 +125,14 @@ def obligations(example: Example) -> list[tuple[str, str]]:
 
 def duties_of(example: Example) -> list[tuple[str, int]]:
     """(role, index into the releases) of the runs that this example's proof needs."""
-    further = ((role, -1) for role in programs_of(example) if role.startswith(ALONE) or role == EMPTY)
-    duties = [*DUTIES.get(example.kind, ()), *further]
+    duties = list(DUTIES.get(example.kind, ()))
+    listed = {role for role, _ in duties}
+    duties += [(role, -1) for role in programs_of(example) if role not in listed and _is_further(role)]
     return [*duties, ("before", 0)] if is_migration(example) else duties
+
+
+def _is_further(role: str) -> bool:
+    return role == EMPTY or role.startswith((ALONE, STUB, ATTEMPT, BLOCK))
 
 
 def is_migration(example: Example) -> bool:

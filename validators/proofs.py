@@ -6,6 +6,11 @@ Parts by kind (`Example.parts["programs"]` names the programs by role, the other
 |---|---|---|---|
 | doc | answer, stub | prompt | answer passes and calls the symbol it claims to show; the stub doesn't pass |
 | test | answer, stub | prompt | answer passes and calls the library; the stub doesn't pass |
+| task | answer, stub, stub2 … | prompt | answer passes, calls the symbol it claims to show; no stub passes |
+| repair | attempt1 …, answer, stub … | turns, shown | as task; each attempt ends as it is shown to have ended, the last turn |
+| | | | is the answer |
+| chat | block1 … | turns | the blocks of code in the answers, in order, are the programs; each passes, one calls the |
+| | | | symbol it claims to show |
 | drift | old, new | prompt | old passes at old; at new it fails, differs or newly warns; new passes there unwarned |
 | bug | buggy, fixed, alone1 … | prompt | fixed passes; buggy, a small edit away, fails, and each of several alone |
 | fim | whole, empty | prefix, middle, suffix, order, context | the whole passes; the middle is whole nodes of it; |
@@ -23,7 +28,7 @@ A missing or `unavailable` verdict proves nothing and disproves nothing: the row
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,7 +37,21 @@ from registry.names import SymbolIndex
 from registry.records import Example, Program, Verdict
 from registry.trees import parsed
 from validators.edits import checks_failing, line_named, place_fault, syntax_error
-from validators.parts import ALONE, DUTIES, EMPTY, duties_of, is_migration, programs_of
+from validators.parts import (
+    ALONE,
+    ANSWERING,
+    ATTEMPT,
+    BLOCK,
+    DUTIES,
+    EMPTY,
+    STUB,
+    blocks_of,
+    duties_of,
+    is_migration,
+    numbered,
+    programs_of,
+    turns,
+)
 from validators.scope import gap_fault, scope_fault, token_fault
 
 Verdicts = Mapping[tuple[str, str], Verdict]
@@ -167,8 +186,8 @@ class _Case:
 def _mined(case: _Case) -> None:
     """doc, test: the answer passes and calls what it should; a stub of what it calls does not pass."""
     answer = case.passes("answer")
-    claim = case.example.symbols[0] if case.example.symbols and case.example.kind == "doc" else ""
-    if claim and not _shows(case, answer, claim):
+    claim = case.example.symbols[0] if case.example.symbols and case.example.kind != "test" else ""
+    if claim and not _shows(case, answer, case.program("answer"), claim):
         raise _UnprovenError("unproven", f"It claims to show {claim} and never calls it")
     if not claim and not answer.symbols_called:
         raise _UnprovenError("unproven", "It calls nothing of the library")
@@ -176,7 +195,56 @@ def _mined(case: _Case) -> None:
         raise _UnprovenError("vacuous-test", "Its test also passes on a stub of what it calls")
 
 
-def _shows(case: _Case, answer: Verdict, claim: str) -> bool:
+def _task(case: _Case) -> None:
+    """task: as what is mined, but for the stubs: there are several, of the answer itself, under the same test."""
+    _mined(case)
+    answer = case.program("answer")
+    for role in numbered(case.example, STUB):
+        stub = case.program(role)
+        _must((stub.test, stub.files) == (answer.test, answer.files), f"The {role} program has another test")
+        _must(stub.code != answer.code, f"The {role} program is the answer")
+        if case.verdict(role).outcome == "passed":
+            raise _UnprovenError("vacuous-test", "Its test also passes on a stub of the answer")
+
+
+def _repair(case: _Case) -> None:
+    """repair: a conversation whose last program passes, and whose earlier ones end as is said there."""
+    _task(case)
+    parts: Any = case.example.parts
+    tried, answer = numbered(case.example, ATTEMPT), case.program("answer")
+    told = [(str(one.get("outcome", "")), str(one.get("detail", ""))) for one in parts.get("shown", ())]
+    _must(len(told) == len(tried), f"It says of {len(told)} programs how they ended, and tried {len(tried)}")
+    _holds_programs(case, [*tried, "answer"])
+    asked = [text for role, text in turns(case.example) if role != ANSWERING]
+    _must(len(asked) > len(tried), "Not every failed program is followed by a turn that says so")
+    for role, (outcome, detail), text in zip(tried, told, asked[-len(tried) :], strict=True):
+        _fails(case, role, "equivalent-mutant", f"The {role} program passes the test too")
+        verdict, program = case.verdict(role), case.program(role)
+        _must((program.test, program.files) == (answer.test, answer.files), f"The {role} program has another test")
+        ended = f"The {role} program ends {verdict.outcome}: {verdict.detail}"
+        _must((verdict.outcome, verdict.detail) == (outcome, detail), f"{ended}; shown is {outcome}: {detail}")
+        _must(detail in text, f"What the {role} program ran into is not what the next turn says")
+
+
+def _chat(case: _Case) -> None:
+    """chat: all code in its answers runs, and some of it shows what the conversation is about."""
+    roles = numbered(case.example, BLOCK)
+    _holds_programs(case, roles)
+    ran = [(case.passes(role), case.program(role)) for role in roles]
+    claim = case.example.symbols[0] if case.example.symbols else ""
+    shown = any(_shows(case, verdict, program, claim) if claim else verdict.symbols_called for verdict, program in ran)
+    _must(shown, f"No block of code calls {claim or 'the library'}")
+
+
+def _holds_programs(case: _Case, roles: Sequence[str]) -> None:
+    """The code in the answers of a conversation is that of these programs, in order, and nothing else stands there."""
+    blocks = [code for role, text in turns(case.example) if role == ANSWERING for code in blocks_of(text)]
+    _must(bool(blocks), "There is no code in its answers")
+    codes = [case.program(role).code.strip() for role in roles]
+    _must(blocks == codes, f"The {len(blocks)} blocks of code in its answers aren't its {len(codes)} programs")
+
+
+def _shows(case: _Case, answer: Verdict, program: Program, claim: str) -> bool:
     """Whether the claimed symbol was called; for what leaves no call to see, whether the code names it."""
     index = case.index
     path = (index.canonical(claim) if index is not None else None) or claim
@@ -186,9 +254,7 @@ def _shows(case: _Case, answer: Verdict, claim: str) -> bool:
     if any(called == wanted or called.startswith(wanted + ".") for called in answer.symbols_called):
         return True
     kind = index.by_path[path].kind if index is not None and path in index.by_path else "function"
-    return (
-        index is not None and kind not in ("function", "method") and path in index.called(case.program("answer").code)
-    )
+    return index is not None and kind not in ("function", "method") and path in index.called(program.code)
 
 
 def _drift(case: _Case) -> str:
@@ -324,6 +390,9 @@ def _text(_: _Case) -> None:
 _JUDGES: Mapping[str, Callable[[_Case], str | None]] = {
     "doc": _mined,
     "test": _mined,
+    "task": _task,
+    "repair": _repair,
+    "chat": _chat,
     "drift": _drift,
     "bug": _bug,
     "fim": _fim,

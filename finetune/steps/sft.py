@@ -47,6 +47,9 @@ class Mix(Settings):
         syntax: Programs that don't parse, mended.
         locate: Replaced tokens, found.
         fim: Gaps, filled in.
+        task: Programs written after a description of what they do.
+        chat: Questions, answered with code.
+        repair: Programs mended after they ran, in several turns.
     """
 
     TABLE: ClassVar[str] = "sft.mix"
@@ -59,6 +62,9 @@ class Mix(Settings):
     syntax: float = 0.0
     locate: float = 0.0
     fim: float = 0.0
+    task: float = 0.0
+    chat: float = 0.0
+    repair: float = 0.0
 
     @property
     def shares(self) -> dict[str, float]:
@@ -71,7 +77,9 @@ class Mix(Settings):
         return {kind: str(share) for kind, share in self.shares.items()}
 
 
-MIX = Mix(doc=0.08, test=0.14, drift=0.03, edit=0.07, bug=0.1, syntax=0.03, locate=0.03)
+MIX = Mix(
+    doc=0.08, test=0.14, drift=0.03, edit=0.07, bug=0.1, syntax=0.03, locate=0.03, task=0.06, chat=0.04, repair=0.02
+)
 """The mix where a domain says none: kinds of which a snapshot has no rows, or none short enough, are left out."""
 
 

@@ -62,4 +62,24 @@ def proven(each: int = 4) -> Rows:
             "fim", n, {"whole": RIGHT},
             {"prefix": "import lib\nx = ", "middle": f"lib.new_call({n}, other=1)", "suffix": "\n", "order": "psm"},
         )  # fmt: skip
+        rows.add("task", n, {"answer": RIGHT, "stub": WRONG}, {"prompt": f"Write {n}"})
+        said = [("user", f"How {n}?"), ("assistant", fenced(RIGHT, n)), ("user", "Else?"), ("assistant", f"No {n}.")]
+        rows.add("chat", n, {"block1": RIGHT}, {"turns": turns(said)})
+        told = [
+            ("user", f"Do {n}"),
+            ("assistant", fenced(WRONG, n)),
+            ("user", "It fails"),
+            ("assistant", fenced(RIGHT, n)),
+        ]
+        rows.add("repair", n, {"attempt1": WRONG, "answer": RIGHT, "stub": WRONG}, {"turns": turns(told)})
     return rows
+
+
+def fenced(code: str, number: int) -> str:
+    """A program as an answer shows it."""
+    return f"```python\n{code.format(n=number).strip()}\n```"
+
+
+def turns(said: Iterable[tuple[str, str]]) -> list[Mapping[str, str]]:
+    """A conversation."""
+    return [{"role": role, "content": text} for role, text in said]

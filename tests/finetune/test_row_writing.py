@@ -20,7 +20,7 @@ RIGHT, WRONG = "import lib\nx = lib.other(1)", "import lib\nx = lib.zap(1) + lib
 MENDED = "a = 1\nb = 2"
 STEPS = {
     "alpha": f"```python\n{RIGHT}\n",
-    "beta": f"```python\n{WRONG}\n",
+    "beta": f"```python\n{WRONG}\n```",
     "`": f"```python\n{MENDED}\n",
     "<|fim_middle|>": "lib.other(1)",
     "gamma": f"Here it is:\n```python\n{RIGHT}\n```\nAnd so on",
@@ -103,6 +103,7 @@ def test_what_is_written_is_run_and_compared() -> None:
         ("edit_scope", OUTSIDE.id): 0.0,
         ("names", DOC.id): 1.0,
         ("names", TEST.id): 0.5,
+        **{("form", one.id): float(one is TEST) for one in (DOC, TEST, BUG, EDIT, OUTSIDE)},
         ("fim_exact", FILLED.id): 1.0,
         ("fim_similarity", FILLED.id): 1.0,
         ("fim_exact", OTHERWISE.id): 0.0,
@@ -111,19 +112,21 @@ def test_what_is_written_is_run_and_compared() -> None:
 
 def test_a_program_counts_whatever_stands_before_it() -> None:
     """A sentence or an empty line before the code block, and what is said behind it, is no part of the program."""
-    assert written(SAID) == {(metric, row.id): 1.0 for metric in ("pass@1_doc", "names") for row in SAID}
+    assert written(SAID) == {(metric, row.id): 1.0 for metric in ("pass@1_doc", "names") for row in SAID} | {
+        ("form", row.id): 0.0 for row in SAID
+    }
 
 
 def test_without_a_sandbox_all_else_is_measured() -> None:
     """What is read and compared needs none; nothing is said of whether programs pass."""
     found = written(ALL, judge=None)
-    assert {metric for metric, _ in found} == {"edit_scope", "names", "fim_exact", "fim_similarity"}
+    assert {metric for metric, _ in found} == {"edit_scope", "form", "names", "fim_exact", "fim_similarity"}
 
 
 def test_a_base_without_gaps_is_asked_for_none() -> None:
     """Its other rows are written as ever; with control tokens missing, nothing is said of gaps."""
     found = written([DOC, FILLED], special=())
-    assert {metric for metric, _ in found} == {"pass@1_doc", "names"}
+    assert {metric for metric, _ in found} == {"pass@1_doc", "form", "names"}
 
 
 def test_similarity_is_one_for_equal_texts_and_none_for_others() -> None:

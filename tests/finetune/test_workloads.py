@@ -83,6 +83,10 @@ def test_a_row_asks_what_a_person_would() -> None:
         assert made[kind] == Request(kind, asked, right)
     for kind, asked in (("drift", "Update 0"), ("edit", "Change 0"), ("bug", "Fix 0"), ("syntax", "Close 0")):
         assert made[kind] == Request(kind, f"{asked}\n\n{wrong}", right)
+    assert made["task"] == Request("task", "Write 0", right)
+    said = (("user", "How 0?"), ("assistant", right))
+    assert made["chat"] == Request("chat", "Else?", "No 0.", before=said)
+    assert made["repair"] == Request("repair", "It fails", right, before=(("user", "Do 0"), ("assistant", wrong)))
     assert made["locate"] == Request("locate", f"Which 0?\n\n{wrong}", "Line 2: `old_call` should be `new_call`.")
     assert made["fim"] == Gap("import lib\nx = ", "lib.new_call(0, other=1)", "\n")
     with pytest.raises(TrainingError, match=r"program 'buggy' of the bug row .* isn't in the lake"):
@@ -110,6 +114,38 @@ def test_a_base_is_asked_in_its_own_form() -> None:
     assert "<|file_sep|>a.py\ndef f(): ...\n\n<|file_sep|>b.py\n<|fim_prefix|>x = " in _texts(code, shown)[0]
     with pytest.raises(ConfigurationError, match="has no control tokens to fill gaps in"):
         gap.encode(plain, 500)
+
+
+def test_a_conversation_is_shown_whole_and_its_last_answer_learned() -> None:
+    """All turns before the last answer stand in the base's own form; documentation stands before the last question."""
+    plain, code = pieces_of(["x"]), pieces_of(["x"], QWEN)
+    code.chat_template = TEMPLATE
+    talk = Request("chat", "And <|im_end|>?", "No.", before=(("user", "How?"), ("assistant", "So.")))
+    assert _texts(plain, talk)[0] == "<s>How?\n\nAnswer:\nSo.\n\nAnd <|im_end|>?\n\nAnswer:\n"
+    said, learned = _texts(code, talk)
+    start = "<|im_start|>user\nHow?<|im_end|>\n<|im_start|>assistant\nSo.<|im_end|>\n<|im_start|>user\n"
+    assert (said, learned) == (f"{start}And <|im_end|>?<|im_end|>\n<|im_start|>assistant\n", f"No.{END}")
+    assert code.decode(talk.prompt(code, "Docs. ")).startswith(f"{start}Docs. And")
+    assert talk.encode(code, 500).prefix.count(code.convert_tokens_to_ids("<|im_end|>")) == 3, "what is quoted is text"
+
+
+def test_an_explanation_is_learned_with_the_program() -> None:
+    """What was written of a migration stands before the program that it explains."""
+    rows = proven(1)
+    drift = next(e for e in rows.examples if e.kind == "drift")
+    told = dataclasses.replace(drift, parts={**drift.parts, "explanation": "It was renamed.\n"})
+    asked = workloads.asked(told, rows.programs)
+    assert isinstance(asked, Request)
+    assert asked.answer.startswith("It was renamed.\n\n```python\nimport lib")
+
+
+def test_a_conversation_that_ends_with_a_question_is_refused() -> None:
+    """Nothing could be learned of it."""
+    rows = proven(1)
+    chat = next(e for e in rows.examples if e.kind == "chat")
+    broken = dataclasses.replace(chat, parts={**chat.parts, "turns": chat.parts["turns"][:-1]})
+    with pytest.raises(TrainingError, match="doesn't end with a question and its answer"):
+        workloads.asked(broken, rows.programs)
 
 
 def test_only_answers_are_learned() -> None:
@@ -176,7 +212,7 @@ def test_easy_rows_come_first() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"mix": {"chat": 0.1}}, r"No setting 'chat' in \[train\.sft\.mix\]: it takes doc, .* fim"),
+        ({"mix": {"talk": 0.1}}, r"No setting 'talk' in \[train\.sft\.mix\]: it takes doc, .* repair"),
         ({"mix": {"bug": 1.5}}, r"\[train\.sft\.mix\] bug can't be 1.5: write it from 0 to 1"),
         ({"mix": {"bug": 0.5, "fim": 0.4}}, r"mix can't be bug = 0.5, fim = 0.4: with replay = 0.15 .* Lower one"),
         ({"mix": 0.5}, r"\[train\.sft\] mix can't be 0.5: write it as its default is, \{"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from registry.records import Example
-from validators.parts import answers, obligations, quoted, scouting, shown
+from validators.parts import answers, blocks_of, obligations, quoted, scouting, shown
 
 OLD, NEW = "old-release", "new-release"
 
@@ -61,3 +61,20 @@ def test_prose_that_is_shown_has_no_code_of_programs() -> None:
         False
     ]
     assert shown(example("preference", prompt="lib.h(")) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "blocks"),
+    [
+        ("No code, but ```x``` in a line", []),
+        ("```python\na\n```\nand\n~~~\nb\n~~~", ["a", "b"]),
+        ("1. so:\n   ```py\n   if a:\n       b\n   ```\n", ["if a:\n    b"]),
+        ("````\n```\na\n```\n````", ["```\na\n```"]),
+        ("```python\nnever closed", ["never closed"]),
+        ("```\na\n``` python\nb\n```", ["a\n``` python\nb"]),
+        ("> ```\n> a\n> ```", ["> a"]),
+    ],
+)
+def test_all_code_of_an_answer_is_found(text: str, blocks: list[str]) -> None:
+    """Fenced as Markdown does, however it is indented, quoted or left open: what isn't found would go unrun."""
+    assert blocks_of(text) == blocks

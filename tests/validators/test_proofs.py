@@ -34,6 +34,21 @@ TEXTS: Mapping[str, dict[str, Any]] = {
     "fim": {"prefix": "r = ", "middle": "f('whole')", "suffix": "\n\nassert r == 3"},
     "edit": {"scope": [[1, 1]]},
     "locate": {"at": 4, "was": "'original'", "replaced": "'corrupted'"},
+    "chat": {
+        "turns": [
+            {"role": "user", "content": "How?"},
+            {"role": "assistant", "content": "So:\n```python\nr = 'block1'\n```"},
+        ]
+    },
+    "repair": {
+        "turns": [
+            {"role": "user", "content": "Do it"},
+            {"role": "assistant", "content": "```python\nr = 'attempt1'\n```"},
+            {"role": "user", "content": "It says: attempt1 failed"},
+            {"role": "assistant", "content": "```\nr = 'answer'\n```"},
+        ],
+        "shown": [{"outcome": "failed", "detail": "attempt1 failed"}],
+    },
 }
 """What the programs `r = 'ROLE'` need beside them."""
 
@@ -55,6 +70,7 @@ class Bench:
         )  # fmt: skip
         self.verdicts: dict[tuple[str, str], Verdict] = {}
         good = {"stub": "failed", "buggy": "failed", "rejected": "error", "before": "error", "corrupted": "failed"}
+        good |= {"attempt1": "failed"}
         for role, at in DUTIES[kind]:
             outcome = "error" if (role, at, kind) == ("old", -1, "drift") else good.get(role, "passed")
             called = ("lib.core.f",) if outcome == "passed" else ()
@@ -371,3 +387,62 @@ def test_row_without_a_program_or_a_known_kind_is_unproven() -> None:
     case.example = replace(case.example, kind="poem")
     assert case.prove().rule == "unproven"
     assert obligations(case.example) == []
+
+
+@pytest.mark.parametrize("kind", ["task", "repair"])
+def test_a_written_test_that_any_stub_passes_is_vacuous(kind: str) -> None:
+    """Each of several stubs has to fail: the second one passing is enough."""
+    case = bench(kind, stub2="r = 'stub2'\n", stub10="r = 'stub10'\n")
+    for role in ("stub2", "stub10"):
+        case.set(role, "failed")
+    assert case.prove().proven
+    assert len(obligations(case.example)) == len(DUTIES[kind]) + 2
+    case.set("stub10", "passed")
+    assert (case.prove().rule, case.prove().proven) == ("vacuous-test", False)
+
+
+def test_a_stub_under_another_test_proves_nothing() -> None:
+    """It would fail whatever the answer's test is worth."""
+    case = bench("task")
+    other = replace(case.programs["stub"], test="assert False")
+    case.example = replace(
+        case.example, parts={**case.example.parts, "programs": {**case.example.parts["programs"], "stub": other.id}}
+    )
+    case.programs["stub"] = other
+    case.set("stub", "failed")
+    assert case.prove().detail == "The stub program has another test"
+
+
+@pytest.mark.parametrize(
+    ("turn", "text", "detail"),
+    [
+        (1, "```python\nr = 'else'\n```", "aren't its 2 programs"),
+        (1, "```python\nr = 'attempt1'\n```\n```bash\nrm -r .\n```", "The 3 blocks of code"),
+        (2, "It works", "is not what the next turn says"),
+    ],
+)
+def test_a_repair_shows_what_was_tried_and_what_came_of_it(turn: int, text: str, detail: str) -> None:
+    """The code of its answers is that of its programs; each failure is quoted in the turn after it."""
+    case = bench("repair")
+    turns = [dict(one) for one in case.example.parts["turns"]]
+    turns[turn]["content"] = text
+    case.example = replace(case.example, parts={**case.example.parts, "turns": turns})
+    assert detail in case.prove().detail
+
+
+def test_a_repair_whose_attempt_ends_otherwise_is_unproven() -> None:
+    """Run anew it passes, or fails for another reason than the one that is shown."""
+    assert bench("repair").set("attempt1", "passed").prove().rule == "equivalent-mutant"
+    assert "shown is failed: attempt1 failed" in bench("repair").set("attempt1", "error").prove().detail
+
+
+def test_all_code_of_a_chat_runs_and_some_of_it_shows_the_claim() -> None:
+    """Code that isn't run, a block that fails, and an answer about something else are unproven."""
+    talk = bench("chat")
+    assert talk.prove().proven
+    assert "ends error" in bench("chat").set("block1", "error").prove().detail
+    assert "No block of code calls lib.core.f" in bench("chat").set("block1", "passed").prove().detail
+    said = [*talk.example.parts["turns"], {"role": "user", "content": "```\nmine\n```"}]
+    said.append({"role": "assistant", "content": "  ```python\n  r = 2\n  ```\n"})
+    talk.example = replace(talk.example, parts={**talk.example.parts, "turns": said})
+    assert "The 2 blocks of code in its answers aren't its 1 programs" in talk.prove().detail

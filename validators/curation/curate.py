@@ -28,7 +28,7 @@ from validators.curation.limits import above_cap, above_share, tokens
 from validators.curation.near import near_duplicates
 from validators.curation.private import Privacy
 from validators.curation.rejected import REJECTED, alike, rejected_rows
-from validators.parts import answers, measured, programs_of, quoted, shown
+from validators.parts import answers, measured, programs_of, quoted, shown, turns
 from validators.proofs import Verdicts, prove
 from validators.references import Reader
 from validators.snapshot import freeze
@@ -205,6 +205,7 @@ def _texts(example: Example, programs: Mapping[str, Program]) -> list[str]:
     """All that a row says: its texts, what it quotes, its programs and their files."""
     named = [programs[name] for name in programs_of(example).values() if name in programs]
     own = [str(part) for part in example.parts.values() if isinstance(part, str)]
+    own += [text for _, text in turns(example)]
     return [*own, shown(example), *(t for p in named for t in (p.code, p.test, *map(str, dict(p.files).values())))]
 
 

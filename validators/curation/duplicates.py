@@ -10,7 +10,7 @@ from typing import Any
 
 from registry.identity import sha256_of
 from registry.records import Example, Program
-from validators.parts import programs_of
+from validators.parts import programs_of, turns
 
 _ROLES = (
     "answer", "old", "new", "buggy", "fixed", "chosen", "rejected", "whole", "before", "after", "original", "corrupted",
@@ -80,6 +80,9 @@ class Texts:
         named = programs_of(row)
         texts = [[role, self._program(named[role])] for role in _ROLES if role in named]
         texts += [[name, normalise(str(parts[name]))] for name in _CUTS if name in parts]
+        texts += [[role, normalise(text)] for role, text in turns(row)]
+        if row.written and "prompt" in parts:  # the same program asked for in other words
+            texts.append(["prompt", normalise(str(parts["prompt"]))])
         if not named:
             texts = [["text", normalise(str(parts.get("text", "")))]]
         return sha256_of([row.kind, texts])

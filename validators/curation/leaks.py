@@ -11,10 +11,9 @@ import re
 import tokenize
 from collections.abc import Iterable, Iterator, Mapping
 
-from registry.catalogue import RIGHT_ROLES
 from registry.families import Families, Family
 from registry.records import Example, Program
-from validators.parts import measured, programs_of, shown
+from validators.parts import measured, programs_of, right, shown
 from validators.splits import CONTEXT, DEV, SITES, SYMBOL, TRAIN, is_task
 
 _WORD = re.compile(r"[^\W\d]\w*")
@@ -73,7 +72,7 @@ def leaking(
             continue
         example = examples[name]
         held = unseen | by_file.get(example.file, set())
-        for other in sorted({evaluated[p] for p in _right(example) if p in evaluated}):
+        for other in sorted({evaluated[p] for p in right(example) if p in evaluated}):
             yield name, f"{name} holds the program of {other}, which is held out"
         if example.family in held:
             yield name, f"{name} trains on {example.family}, which is held out"
@@ -105,11 +104,6 @@ def named_families(
         for name in here:
             del left[name]
     return frozenset(found)
-
-
-def _right(example: Example) -> list[str]:
-    """The programs that a row teaches."""
-    return [program for role, program in programs_of(example).items() if role in RIGHT_ROLES]
 
 
 def _shared_roots(splits: Mapping[str, str], examples: Mapping[str, Example]) -> Iterator[str]:

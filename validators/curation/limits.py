@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from registry.records import Example, Program
-from validators.parts import programs_of
+from validators.parts import STUB, programs_of, turns
 from validators.splits import draw
 
 BYTES_A_TOKEN = 3
@@ -21,7 +21,9 @@ def tokens(example: Example, programs: Mapping[str, Program]) -> int:
     """About how many tokens a model must hold to be trained on a row: its prompt and its programs, tests apart."""
     parts: Any = example.parts
     named = programs_of(example)
-    codes = {role: programs[name].code for role, name in named.items() if role != "stub" and name in programs}
+    if said := turns(example):
+        return sum(_tokens(text) for _, text in said)
+    codes = {r: programs[name].code for r, name in named.items() if not r.startswith(STUB) and name in programs}
     if example.kind == "preference":  # one of the two at a time
         return _tokens(max(codes.values(), key=len, default=""))
     return sum(map(_tokens, [str(parts.get("prompt", "")), *codes.values()]))

@@ -30,12 +30,12 @@ _PERMUTATIONS, _BANDS = 128, 32
 
 AFTER: Mapping[str, str] = {
     "doc": "answer", "test": "answer", "bug": "fixed", "drift": "new", "edit": "after", "locate": "original",
-    "fim": "whole", "preference": "chosen", "syntax": "fixed",
+    "fim": "whole", "preference": "chosen", "syntax": "fixed", "task": "answer", "repair": "answer", "chat": "block1",
 }  # fmt: skip
 """Kind -> the role of the program that two rows are compared by."""
 
 _BEFORE: Mapping[str, str] = {
-    "bug": "buggy", "drift": "old", "edit": "before", "locate": "corrupted", "syntax": "buggy",
+    "bug": "buggy", "drift": "old", "edit": "before", "locate": "corrupted", "syntax": "buggy", "repair": "attempt1",
 }  # fmt: skip
 """Kind -> the role of the program from which it is changed; alike rows change the same."""
 
