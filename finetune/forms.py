@@ -9,7 +9,9 @@ P is what stands before a gap, S what stands after it; the model writes what is 
     Codestral         [SUFFIX]S[PREFIX]P
 
 Sources: Lozhkov et al., "StarCoder 2 and The Stack v2", 2024; Rozière et al., "Code Llama", 2023, and its code; Guo et
-al., "DeepSeek-Coder", 2024; Hui et al., "Qwen2.5-Coder Technical Report", 2024; the FIM requests of mistral-common. The
+al., "DeepSeek-Coder", 2024; Hui et al., "Qwen2.5-Coder Technical Report", 2024; the FIM requests of mistral-common. An
+edit is asked for as a commit by a base that was trained on these: <commit_before>B<commit_msg>M<commit_after>, as in Li
+et al., "StarCoder: may the source be with you!", 2023, and Muennighoff et al., "OctoPack", 2023. The
 family is told by the tokens that a vocabulary has, each as one id, not by a model's name. Control tokens that stand in
 code or in a message are read as text in what is made here.
 """
@@ -88,7 +90,9 @@ FORMS = (
 )  # fmt: skip
 """The known families."""
 
-_TOKENS = frozenset(token for form in FORMS for token in (*form.tokens, *form.ends, form.file, form.repo[0]))
+_COMMIT = ("<commit_before>", "<commit_msg>", "<commit_after>")
+
+_TOKENS = frozenset(token for form in FORMS for token in (*form.tokens, *form.ends, form.file, form.repo[0], *_COMMIT))
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,24 @@ def answer(tokenizer: Any, middle: str) -> list[int]:
         ConfigurationError: The tokenizer has the tokens of no known family.
     """
     return [*within(tokenizer, middle), *_known(tokenizer, [*form_of(tokenizer).ends, tokenizer.eos_token])[:1]]
+
+
+def knows_commits(tokenizer: Any) -> bool:
+    """Whether a base has the control tokens of commits."""
+    return len(_known(tokenizer, _COMMIT)) == len(_COMMIT)
+
+
+def commit(tokenizer: Any, before: str, message: str) -> list[int]:
+    """The ids of a prompt after which a base that knows commits writes what a program becomes.
+
+    Args:
+        tokenizer: The base's tokenizer; `knows_commits`.
+        before: The program as it is.
+        message: What is to be done to it.
+    """
+    opening, said, after = _known(tokenizer, _COMMIT)
+    written = [*within(tokenizer, before), said, *within(tokenizer, message), after]
+    return [*begin(tokenizer), opening, *written]
 
 
 def chat(tokenizer: Any, messages: Iterable[Mapping[str, str]]) -> list[int]:

@@ -32,7 +32,8 @@ from registry.text import lines_of
 BITS = tuple(f"bits_{kind}" for kind in workloads.KINDS)
 LOCATE = "locate@1"
 WRITTEN = (
-    "pass@1_doc", "pass@1_test", "pass@1_task", "pass@1_bug", "fim_exact", "fim_similarity", "edit_scope", "form", "names",
+    "pass@1_doc", "pass@1_test", "pass@1_task", "pass@1_bug", "fim_exact", "fim_similarity", "edit_scope", "form",
+    "names",
 )  # fmt: skip
 """What `finetune.row_writing` measures."""
 METRICS = (*BITS, LOCATE, *WRITTEN)
@@ -125,8 +126,7 @@ def _asked(row: Example, programs: Mapping[str, Program], scorer: Scorer, docs: 
     """What a row asks and its answer, and the answer's bits per byte; what ends the answer isn't counted."""
     task = replace(workloads.asked(row, programs), docs=docs)
     encoded = task.encode(scorer.tokenizer, scorer.max_tokens)
-    said = task.middle if isinstance(task, workloads.Gap) else task.answer
-    size = len(said.encode())
+    size = len(task.wanted(scorer.tokenizer).encode())
     last = len(encoded.text) - (encoded.text[-1] in forms.stops(scorer.tokenizer))
     return encoded, lambda found: -sum(found[:last]) / math.log(2) / max(1, size)
 

@@ -3,7 +3,7 @@
 | metric | item | value |
 |---|---|---|
 | `pass@1_doc`, `pass@1_test`, `pass@1_task`, `pass@1_bug` | row of that kind | 1 where it passes the row's test |
-| `form` | any but `fim` | 1 where it is what the row's own answer is: one fenced program that parses, and nothing else |
+| `form` | any but `fim` | 1 where it is what the row's own answer is: one program that parses, fenced where that is |
 | `fim_exact` | `fim` row | 1 where the gap is filled with the very text that stood there, but for blanks at its ends |
 | `fim_similarity` | `fim` row | how near the two texts are: 1 - Levenshtein distance / length of the longer one |
 | `edit_scope` | `edit` row | 1 where something was edited, and nothing outside the instruction's lines |
@@ -18,7 +18,7 @@ more.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -94,12 +94,13 @@ def score_written(
     prompts = {name: ids for name, task in tasks.items() if (ids := _shown(task, writer, docs))}
     texts = writer.write([Prompt(ids=tuple(ids)) for ids in prompts.values()], progress)
     written = dict(zip(prompts, texts, strict=True))
-    yield from _scored([row for row in asked if row.id in written], programs, written, of, checks)
+    plain = {name for name, task in tasks.items() if not task.wanted(writer.tokenizer).startswith("```")}
+    yield from _scored([row for row in asked if row.id in written], programs, written, of, checks, plain)
 
 
 def _shown(task: workloads.Request | workloads.Gap, writer: Writer, docs: Docs | None) -> list[int]:
     """The ids that a model goes on after, with docs where there is room for them; none where the task has no room."""
-    said, answer = (task.prefix, task.middle) if isinstance(task, workloads.Gap) else (task.question, task.answer)
+    said, answer = task.prefix if isinstance(task, workloads.Gap) else task.question, task.wanted(writer.tokenizer)
     ids = task.prompt(writer.tokenizer)
     if len(ids) > writer.prompt_tokens or writer.size(answer) >= writer.new_tokens:
         return []
@@ -111,7 +112,12 @@ def _shown(task: workloads.Request | workloads.Gap, writer: Writer, docs: Docs |
 
 
 def _scored(
-    rows: Sequence[Example], programs: Mapping[str, Program], written: Mapping[str, str], of: Measured, checks: Checks
+    rows: Sequence[Example],
+    programs: Mapping[str, Program],
+    written: Mapping[str, str],
+    of: Measured,
+    checks: Checks,
+    plain: Collection[str],
 ) -> Iterator[Score]:
     codes = {row.id: _code(written[row.id]) for row in rows if row.kind != "fim"}
     tested = [row for row in rows if row.kind in ANSWERS] if checks.judge else []
@@ -125,7 +131,7 @@ def _scored(
             yield of.score(row, "fim_exact", float(middle == filled))
             yield of.score(row, "fim_similarity", similarity(middle, filled))
             continue
-        yield of.score(row, "form", float(_keeps_form(written[row.id])))
+        yield of.score(row, "form", float(_keeps_form(written[row.id], fenced=row.id not in plain)))
         if row.kind == "edit":  # what is shown, and what is answered, has no blank lines around it
             before = _program(row, "before", programs).code.strip()
             fault = checks.scope_fault(f"{before}\n", f"{codes[row.id].strip()}\n", parts_of(row)["scope"])
@@ -141,9 +147,10 @@ def _code(text: str) -> str:
     return before if closed else answered("", text)
 
 
-def _keeps_form(text: str) -> bool:
-    found = _WHOLE.fullmatch(text.strip())
-    return found is not None and bool(found[1].strip()) and parsed(found[1]) is not None
+def _keeps_form(text: str, *, fenced: bool) -> bool:
+    found = _WHOLE.fullmatch(text.strip()) if fenced else None
+    code = found[1] if found is not None else "" if fenced else text
+    return bool(code.strip()) and parsed(code) is not None
 
 
 def _program(row: Example, role: str, programs: Mapping[str, Program]) -> Program:

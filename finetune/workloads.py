@@ -63,6 +63,7 @@ class Request:
         answer: The answer.
         docs: What is put in front of the question, as far as there is room, is looked up here.
         before: (role, content) of the turns before the question.
+        edit: What is to be done to a program, the program, and what it becomes, where that is all that is asked.
     """
 
     kind: str
@@ -70,6 +71,7 @@ class Request:
     answer: str
     docs: Docs | None = None
     before: tuple[tuple[str, str], ...] = ()
+    edit: tuple[str, str, str] | None = None
 
     @property
     def difficulty(self) -> tuple[int, int]:
@@ -78,16 +80,22 @@ class Request:
 
     def prompt(self, tokenizer: Any, front: str = "") -> list[int]:
         """The ids after which the base answers, with documentation in front of the question."""
+        if self.edit is not None and _writes_commits(tokenizer):
+            return forms.commit(tokenizer, self.edit[1], front + self.edit[0])
         turns = [*self.before, (USER, front + self.question)]
         if tokenizer.chat_template:
             return forms.chat(tokenizer, [{"role": role, "content": text} for role, text in turns])
         said = "".join(text + (ANSWER if role == USER else "\n\n") for role, text in turns)
         return [*forms.begin(tokenizer), *forms.start(tokenizer, said)]
 
+    def wanted(self, tokenizer: Any) -> str:
+        """The answer as the base writes it: in a commit, the program alone."""
+        return self.edit[2] if self.edit is not None and _writes_commits(tokenizer) else self.answer
+
     def encode(self, tokenizer: Any, max_tokens: int) -> Encoded:
         """Never cut: half a question, or half an answer, teaches nothing."""
         end = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
-        answer = [*forms.within(tokenizer, self.answer), *end]
+        answer = [*forms.within(tokenizer, self.wanted(tokenizer)), *end]
         return _behind_docs(tokenizer, self.docs, self.question, self.prompt, answer, max_tokens)
 
 
@@ -125,6 +133,10 @@ class Gap:
         """
         return forms.gap(tokenizer, front + self.prefix, self.suffix, self.order, self.place)
 
+    def wanted(self, _tokenizer: Any) -> str:
+        """What stands in the gap."""
+        return self.middle
+
     def encode(self, tokenizer: Any, max_tokens: int) -> Encoded:
         """Never cut: the control tokens have to stay.
 
@@ -133,6 +145,11 @@ class Gap:
         """
         answer = forms.answer(tokenizer, self.middle)
         return _behind_docs(tokenizer, self.docs, self.prefix, self.prompt, answer, max_tokens)
+
+
+def _writes_commits(tokenizer: Any) -> bool:
+    """Whether a base is asked for an edit as a commit: where it knows commits, and wasn't tuned to talk."""
+    return not tokenizer.chat_template and forms.knows_commits(tokenizer)
 
 
 def asked(example: Example, programs: Mapping[str, Program]) -> Request | Gap:
@@ -152,13 +169,16 @@ def asked(example: Example, programs: Mapping[str, Program]) -> Request | Gap:
         return Gap(parts["prefix"], parts["middle"], parts["suffix"], parts.get("order", "psm"), place)
     if "turns" in parts:
         return _conversation(example)
-    question = str(parts["prompt"])
+    question, edit = str(parts["prompt"]), None
+    if shown and wanted:
+        old, new = (_code(example, role, programs).strip() + "\n" for role in (shown, wanted))
+        edit = question, old, new
     if shown:
         question += f"\n\n{_fenced(_code(example, shown, programs))}"
     answer = _fenced(_code(example, wanted, programs)) if wanted else _located(parts)
     if explained := str(parts.get("explanation", "")).strip():
         answer = f"{explained}\n\n{answer}"
-    return Request(example.kind, question, answer)
+    return Request(example.kind, question, answer, edit=edit)
 
 
 def _conversation(example: Example) -> Request:

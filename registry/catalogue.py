@@ -186,7 +186,8 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
             "example": "Id of the example",
             "domain": "Domain",
             "kind": "Kind",
-            "old_program": "Id of the program that doesn't: old, buggy, rejected, stub, before, corrupted, empty, attempt1",
+            "old_program": "Id of the program that doesn't: old, buggy, rejected, stub, before, corrupted, empty,"
+            " attempt1",
             "new_program": "Id of the program that passes: new, fixed, chosen, answer, after, original, whole, block1",
             "outcome_old": "Outcome of old_program (drift: at the old version)",
             "outcome_new": "Outcome of new_program",

@@ -105,8 +105,8 @@ def quoted(example: Example) -> str:
 def shown(example: Example) -> str:
     """All prose that a row shows: what it asks, and what it quotes with the files' paths.
 
-    Code in what it asks, and in answers of a conversation, is of its programs, which are read as code: `G.degree()` in a
-    test is not `lib.degree`.
+    Code in what it asks, and in answers of a conversation, is of its programs, which are read as code: `G.degree()` in
+    a test is not `lib.degree`.
     """
     parts: Any = example.parts
     asked = "" if example.kind == "preference" else _FENCED.sub("", str(parts.get("prompt", "")))

@@ -7,8 +7,7 @@ Parts by kind (`Example.parts["programs"]` names the programs by role, the other
 | doc | answer, stub | prompt | answer passes and calls the symbol it claims to show; the stub doesn't pass |
 | test | answer, stub | prompt | answer passes and calls the library; the stub doesn't pass |
 | task | answer, stub, stub2 … | prompt | answer passes, calls the symbol it claims to show; no stub passes |
-| repair | attempt1 …, answer, stub … | turns, shown | as task; each attempt ends as it is shown to have ended, the last turn |
-| | | | is the answer |
+| repair | attempt1 …, answer, stub … | turns, shown | as task; each attempt ends as it is shown to have ended |
 | chat | block1 … | turns | the blocks of code in the answers, in order, are the programs; each passes, one calls the |
 | | | | symbol it claims to show |
 | drift | old, new | prompt | old passes at old; at new it fails, differs or newly warns; new passes there unwarned |

@@ -279,9 +279,14 @@ def _of_program(program: Program | None, reader: Reader) -> frozenset[str]:
 
 
 def _plan(rows: Mapping[str, Example], lot: Lot, naming: Mapping[str, frozenset[str]]) -> Plan:
-    """Draws what is held out; hubs are counted over rows that are no sites (a family's own sites say nothing)."""
+    """Draws what is held out.
+
+    Hubs are counted over rows that are no sites (a family's own sites say nothing) and that no LLM wrote: how much it
+    writes moves no family to another split.
+    """
     spec = lot.domain.splits
-    others = {e.id: naming[e.id] for e in rows.values() if not is_site(e) and e.kind not in _SAYS_NOTHING}
+    mined = (e for e in rows.values() if not (is_site(e) or e.written or e.kind in _SAYS_NOTHING))
+    others = {e.id: naming[e.id] for e in mined}
     sites = [e for e in rows.values() if is_site(e)]
     return plan(spec.salt, sites, hubs(others, spec.hub_share))
 

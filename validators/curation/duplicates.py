@@ -1,6 +1,7 @@
 """Exact duplicates: rows of one kind whose programs or texts are equal but for layout.
 
-One of the current release stays before one of an older release, and of these the one with the lowest id.
+One of the current release stays before one of an older release, one that no LLM wrote before one that it wrote, and of
+these the one with the lowest id.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def duplicates(examples: Iterable[Example], programs: Mapping[str, Program], cur
         current: Id of the release that is trained for.
     """
     texts = Texts(programs)
-    rows = sorted(examples, key=lambda e: (e.releases[-1:] != (current,), e.id))
+    rows = sorted(examples, key=lambda e: (e.releases[-1:] != (current,), bool(e.written), e.id))
     first_root: dict[str, str] = {}
     for row in rows:
         if row.kind == "preference":

@@ -2,7 +2,8 @@
 
 Candidates are found by MinHash (Broder, "On the resemblance and containment of documents", 1997) over the shingles of
 programs' forms, and decided by the exact index of Jaccard. Of two rows that are alike the first stays: rows of the
-current release come before others, and of these the lowest id, so neither order nor the sketches' seed matter.
+current release come before others, those that no LLM wrote before those that it wrote, and of these the lowest id, so
+neither order nor the sketches' seed matter.
 
 A high index alone is no reason: tests of `nx.Graph` and `nx.DiGraph` share 97% of their shingles. So two rows are
 alike where they also speak of the same things, as often, or where they are the same test or example at two releases.
@@ -57,7 +58,7 @@ def near_duplicates(examples: Iterable[Example], forms: Forms, current: str = ""
         current: Id of the release that is trained for.
     """
     units: dict[str, dict[str, list[Example]]] = {}
-    for row in sorted(examples, key=lambda e: (e.releases[-1:] != (current,), e.id)):
+    for row in sorted(examples, key=lambda e: (e.releases[-1:] != (current,), bool(e.written), e.id)):
         name = row.root if row.kind == "preference" else row.id
         units.setdefault(row.kind, {}).setdefault(name, []).append(row)
     gone: dict[str, str] = {}
