@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from registry.identity import sha256_of
+from registry.identity import sha256_of, sha256_of_bytes
 
 Message = Mapping[str, str]
 """`role` (system, user, assistant) and `content`."""
@@ -41,7 +41,7 @@ class Request:
 
     def key(self, model: str) -> str:
         """SHA-256 that names the request to a model: what was answered under it isn't asked again."""
-        messages = [dict(message) for message in self.messages]
+        messages = [[[part, _named(text)] for part, text in sorted(message.items())] for message in self.messages]
         told = [self.purpose, messages, self.max_tokens, self.schema and dict(self.schema), self.temperature]
         return sha256_of([model, *told, self.sample])
 
@@ -69,3 +69,8 @@ class Reply:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: int = 0
+
+
+def _named(text: str) -> str:
+    """The hash of a text: canonical JSON of a long one costs more than all else that is done for a request."""
+    return sha256_of_bytes(text.encode("utf-8", "surrogatepass"))
