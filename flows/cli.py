@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from flows.cli_lake import lake_app
+from flows.cli_llm import llm_stub
 from flows.cli_options import (
     AcceptOption,
     AdapterOption,
@@ -247,6 +248,7 @@ def solve(
 
 
 app.command()(subscribe)
+app.command("llm-stub")(llm_stub)
 
 
 @app.command()

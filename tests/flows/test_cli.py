@@ -38,6 +38,7 @@ COMMANDS = [
     "gc",
     "check",
     "registry",
+    "llm-stub",
 ]
 
 
