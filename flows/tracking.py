@@ -14,7 +14,6 @@ import datetime as dt
 import itertools
 import json
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,6 +29,16 @@ if TYPE_CHECKING:
     from registry.lake import Lake
 
 STAGE, PART = "track", "track@1"
+
+_ALL = 1 << 30
+
+_COST = """
+    WITH told AS (SELECT stage, seconds, "_at", result FROM work WHERE domain = '{domain}'),
+    done AS (SELECT max("_at") AS at FROM told WHERE stage = 'track' AND result ->> '$.finished' = 'true'),
+    begun AS (SELECT max("_at") AS at FROM told, done WHERE stage = 'track' AND "_at" < done.at)
+    SELECT stage, sum(seconds) AS seconds FROM told, done, begun
+    WHERE stage <> 'track' AND "_at" <= done.at AND ("_at" > begun.at OR begun.at IS NULL) GROUP BY stage
+"""
 
 Pair = tuple[str, str]
 
@@ -89,7 +98,7 @@ def follow(house: House, *, moving: bool) -> Tracked:
     if not known.finished and _begun(house, known) and not _given_up(house, known.versions[1]):
         return dataclasses.replace(known, note="its run was begun before, and is ended first")
     try:
-        reached = next((t.history for t in _all_remembered(house, spec.since) if t.finished), ())
+        reached = next((t.history for t in _remembered(house, spec.since, latest=_ALL) if t.finished), ())
         history, note = _moved(house, reached) if reached else (_first(house), "")
     except SourceError as error:
         return dataclasses.replace(known, note=f"the last known pair, as newer releases can't be looked for: {error}")
@@ -123,12 +132,12 @@ def end(house: House) -> None:
 
 def remembered(house: House, since: str | None) -> Tracked | None:
     """The pair that the lake has of a domain; None where it has none that began where the file says (`since`)."""
-    return next(_all_remembered(house, since), None)
+    return next(_remembered(house, since, latest=1), None)
 
 
-def _all_remembered(house: House, since: str | None) -> Iterator[Tracked]:
+def _remembered(house: House, since: str | None, *, latest: int) -> Iterator[Tracked]:
     """What the lake has of a domain since it last began where the file says, the latest first."""
-    works = house.lake.read(Work, "stage = $s AND domain = $d", {"s": STAGE, "d": house.domain.name}, latest=1_000_000)
+    works = house.lake.read(Work, "stage = $s AND domain = $d", {"s": STAGE, "d": house.domain.name}, latest=latest)
     for result in (work.result for work in works):
         if result.get("library") != house.library.name or result.get("since") != since:
             return
@@ -138,12 +147,8 @@ def _all_remembered(house: House, since: str | None) -> Iterator[Tracked]:
 
 def last_cost(house: House) -> dict[str, float]:
     """Stage -> seconds of work that the last pair took whose run is done; empty where there is none."""
-    works = house.lake.read(Work, "domain = $d", {"d": house.domain.name}, latest=1_000_000)
-    since = itertools.dropwhile(lambda w: not (w.stage == STAGE and w.result["finished"]), works)
-    seconds: defaultdict[str, float] = defaultdict(float)
-    for work in itertools.takewhile(lambda w: w.stage != STAGE, itertools.islice(since, 1, None)):
-        seconds[work.stage] += work.seconds
-    return dict(seconds)
+    rows = house.lake.query(_COST.format(domain=house.domain.name)).to_pylist()
+    return {row["stage"]: row["seconds"] for row in rows}
 
 
 def told_cost(seconds: Mapping[str, float]) -> str:

@@ -6,6 +6,7 @@ column carries its documentation as a comment.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -77,8 +78,9 @@ def _as_of(record: type[Record], patterns: Sequence[str]) -> str:
 def _derived_as_of(name: str) -> str:
     """The macro of a derived view at a time: its query, over what it reads at that time."""
     sql, _ = DERIVED[name]
-    read = [v for v in [*(r.table for r in RECORDS), *DERIVED] if v != name and re.search(rf"(FROM|JOIN) {v}\b", sql)]
-    at_time = ", ".join(f"{view} AS (FROM {view}_as_of(ts))" for view in read)
+    read = set(re.findall(r"(?:FROM|JOIN) (\w+)", sql)) - {name}
+    views = (view for view in [*(r.table for r in RECORDS), *DERIVED] if view in read)
+    at_time = ", ".join(f"{view} AS (FROM {view}_as_of(ts))" for view in views)
     return f"CREATE MACRO {name}_as_of(ts) AS TABLE WITH {at_time} {sql}"
 
 
@@ -417,11 +419,21 @@ def _comments(view: str, columns: dict[str, str]) -> list[str]:
 
 
 def build(path: Path, patterns: Mapping[str, Sequence[str]]) -> None:
-    """Makes the catalogue at `path` over files (table -> globs); nothing happens where it is up to date."""
+    """Makes the catalogue at `path` over files (table -> globs); nothing happens where it is up to date.
+
+    That is written down beside it, with which file is meant: to open it only to see that takes longer than all else
+    that a command does first.
+    """
     made = statements(patterns)
     mark = sha256_of_bytes("\n".join([duckdb.__version__, *made]).encode())
-    if path.exists() and _mark(path) == mark:
-        return
+    beside = path.with_name(f".{path.name}.mark")
+    if path.exists():
+        if _written(beside) == (known := f"{mark} {_which(path)}"):
+            return
+        if _mark(path) == mark:
+            with contextlib.suppress(OSError):  # on a read-only disk it is opened each time
+                beside.write_text(known)
+            return
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     partial.unlink(missing_ok=True)
@@ -432,7 +444,22 @@ def build(path: Path, patterns: Mapping[str, Sequence[str]]) -> None:
         connection.execute(f"CREATE MACRO driftune_catalogue() AS '{mark}'")
         connection.execute("COMMIT")
     partial.chmod(0o444)
+    known = f"{mark} {_which(partial)}"
     partial.replace(path)
+    beside.write_text(known)
+
+
+def _which(path: Path) -> str:
+    """Tells a file from any other that may take its place; a rename leaves it."""
+    found = path.stat()
+    return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
+
+
+def _written(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _mark(path: Path) -> str:

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from registry import catalogue
 from registry.arrow import from_table, to_table
 from registry.compaction import collect, compact
 from registry.errors import ConfigurationError
@@ -205,6 +206,42 @@ def test_moved_lake_is_catalogued_anew(tmp_path: Path) -> None:
     moved = Lake(str(tmp_path / "b" / "lake"), tmp_path / "b")
     moved.create()
     assert moved.query("SELECT path FROM symbols").to_pylist() == [{"path": "lib.f"}]
+
+
+def test_a_current_catalogue_is_not_opened(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing has changed: nothing is read of it, and it stays the same file; what is written beside it may be lost."""
+    before = lake.catalogue.stat().st_ino
+    with monkeypatch.context() as closed:
+        closed.setattr("registry.catalogue.duckdb.connect", lambda *_, **__: pytest.fail("It was opened"))
+        lake.create()
+    (lake.home / ".driftune.duckdb.mark").unlink()
+    lake.create()
+    assert lake.catalogue.stat().st_ino == before
+    assert (lake.home / ".driftune.duckdb.mark").exists()
+
+
+def test_a_newer_driftune_makes_the_catalogue_anew(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a column more in a view, and with a view more."""
+    sql, columns = catalogue.DERIVED["spend"]
+    spend = (f"SELECT *, 1 AS more FROM ({sql})", columns | {"more": "One column more"})
+    monkeypatch.setitem(catalogue.DERIVED, "spend", spend)
+    lake.create()
+    assert lake.query("SELECT more FROM spend").column_names == ["more"]
+    monkeypatch.setitem(catalogue.DERIVED, "costs", ("SELECT * FROM spend", {}))
+    monkeypatch.setattr(catalogue, "_ORDER", (*catalogue._ORDER, "costs"))
+    lake.create()
+    assert lake.query("SELECT more FROM costs").column_names == ["more"]
+
+
+@pytest.mark.parametrize("harm", ["", "SQLite format 3", "missing"])
+def test_a_catalogue_that_is_broken_or_missing_is_made_anew(lake: Lake, harm: str) -> None:
+    """Emptied, overwritten, or taken away: views answer all the same."""
+    size = lake.catalogue.stat().st_size
+    lake.catalogue.unlink()
+    if harm != "missing":
+        lake.catalogue.write_bytes(harm.encode().ljust(size if harm else 0))
+    lake.create()
+    assert lake.query("SELECT count(*) AS n FROM symbols").to_pylist() == [{"n": 0}]
 
 
 def test_bad_sql_is_one_line_and_the_users_error(lake: Lake) -> None:
