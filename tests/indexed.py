@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
 import json
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -15,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from tests.scrapers.conftest import write_wheel
+from tests.served import Quiet, served
 
 
 @dataclass
@@ -62,17 +61,12 @@ def own_index(folder: Path, login: str | None = None) -> Iterator[OwnIndex]:
     """Serves an index until the block ends."""
     index = OwnIndex(folder, login)
     handler = type("Handler", (_Handler,), {"index": index})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    index.url = f"http://127.0.0.1:{server.server_address[1]}/simple/"
-    try:
+    with served(handler) as address:
+        index.url = f"{address}/simple/"
         yield index
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(Quiet):
     index: OwnIndex
 
     def do_GET(self) -> None:
@@ -108,6 +102,3 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         with suppress(ConnectionError):
             self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.served import Quiet, served
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -70,7 +70,7 @@ def serving(repos: dict[str, Repo]) -> Iterator[Hub]:
     """A Hub with these repositories, as long as the block runs."""
     hub = Hub(repos)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         protocol_version = "HTTP/1.1"
 
         def do_HEAD(self) -> None:
@@ -87,19 +87,8 @@ def serving(repos: dict[str, Repo]) -> Iterator[Hub]:
             if self.command == "GET":
                 self.wfile.write(body)
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Says nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    hub.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with served(Handler) as hub.url:
         yield hub
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def answer(repos: Mapping[str, Repo], path: str) -> tuple[int, dict[str, str], bytes]:

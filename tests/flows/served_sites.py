@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import http.server
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+from tests.served import Quiet, served
 
 ENTRY = '<dl class="py function"><dt class="sig" id="lib.{0}"><span>lib.{0}</span>(x)</dt><dd><p>{1}</p></dd></dl>'
 PAGE = """<!doctype html><html><head><meta charset="utf-8"><title>{title}</title></head><body class="{theme}">
@@ -26,6 +26,7 @@ class ServedSite:
         sent: Bytes of bodies and headers that were sent.
         status: Path -> status that it is answered with instead.
         login: The `Authorization` that it wants and repeats on each page, if any.
+        absent: What is sent, as if it were a page, for every path that there is no page for; `ADDRESS` is the path.
         validators: Whether ETags are sent and looked at.
     """
 
@@ -36,6 +37,7 @@ class ServedSite:
     sent: int = 0
     status: dict[str, int] = field(default_factory=dict)
     login: str = ""
+    absent: str = ""
     validators: bool = True
 
     def fill(self, count: int, *, built: str = "noon", theme: str = "light") -> None:
@@ -63,7 +65,7 @@ class ServedSite:
 def serving(site: ServedSite) -> Iterator[ServedSite]:
     """Serves a site on loopback within the block."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(Quiet):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -71,6 +73,8 @@ def serving(site: ServedSite) -> Iterator[ServedSite]:
             if path == "robots.txt":
                 return self._answer(404)
             site.asked.append(path)
+            if site.absent and path not in site.pages:
+                return self._answer(200, site.absent.replace("ADDRESS", path).encode())
             if path in site.status or path not in site.pages:
                 return self._answer(site.status.get(path, 404))
             if site.login and self.headers.get("Authorization") != site.login:
@@ -91,15 +95,6 @@ def serving(site: ServedSite) -> Iterator[ServedSite]:
             with contextlib.suppress(OSError):  # a client that was killed
                 self.wfile.write(data)
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    site.url = f"http://127.0.0.1:{server.server_address[1]}/"
-    try:
+    with served(Handler) as address:
+        site.url = f"{address}/"
         yield site
-    finally:
-        server.shutdown()
-        server.server_close()

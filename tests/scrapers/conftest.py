@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import http.server
-import threading
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from registry.records import Page, Release
 from scrapers.pypi import PyPISource
 from scrapers.sources import Scraped
 from scrapers.symbols import find_symbols
+from tests.served import Quiet, served
 
 OLD, NEW = "2.8.8", "3.6.1"
 
@@ -72,30 +73,24 @@ class Served:
 @pytest.fixture
 def serve() -> Iterator[object]:
     """A function that serves a folder over HTTP, with ETags, until the test ends."""
-    servers: list[http.server.ThreadingHTTPServer] = []
+    with ExitStack() as servers:
 
-    def start(folder: Path) -> Served:
-        served = Served("")
-        handler = functools.partial(_Handler, directory=str(folder), served=served)
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        served.url = f"http://127.0.0.1:{server.server_address[1]}"
-        return served
+        def start(folder: Path) -> Served:
+            folder_served = Served("")
+            handler = functools.partial(_Handler, directory=str(folder), told=folder_served)
+            folder_served.url = servers.enter_context(served(handler))
+            return folder_served
 
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+        yield start
 
 
-class _Handler(http.server.SimpleHTTPRequestHandler):
-    def __init__(self, *args: object, served: Served, **kwargs: object) -> None:
-        self.served = served
+class _Handler(Quiet, http.server.SimpleHTTPRequestHandler):
+    def __init__(self, *args: object, told: Served, **kwargs: object) -> None:
+        self.told = told
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
-        self.served.asked.append(self.path)
+        self.told.asked.append(self.path)
         if self.path.endswith("/away.html"):
             self.send_response(302)
             self.send_header("Location", "/outside.html")
@@ -104,7 +99,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         file = Path(self.translate_path(self.path))
         etag = f'"{hashlib.sha256(file.read_bytes()).hexdigest()}"' if file.is_file() else None
         if etag and self.headers.get("If-None-Match") == etag:
-            self.served.unchanged.append(self.path)
+            self.told.unchanged.append(self.path)
             self.send_response(304)
             self.end_headers()
             return
@@ -115,9 +110,6 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         if getattr(self, "etag", None):
             self.send_header("ETag", self.etag)
         super().end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
 
 def write_index(folder: Path, library: str, files: Mapping[Path, str]) -> None:
