@@ -75,7 +75,7 @@ async def _look(house: House, source: SourceSpec, crawl: Crawl, *, ask: bool) ->
     if crawl.site.is_folder:
         crawl.ask = _of_folder(crawl.site, crawl.limits)
         return await _drain(house, crawl)
-    limits = WebLimits(body_bytes=crawl.limits.page_bytes)
+    limits = WebLimits(body_bytes=crawl.limits.page_bytes, total_seconds=crawl.limits.seconds)
     limits = limits if source.pause_s is None else replace(limits, pause_s=source.pause_s)
     login = find_credentials(source.credentials, crawl.site.base)
     access = Access(source.hosts or (), source.private or (), source.proxy, (login,) if login else ())
@@ -92,10 +92,16 @@ def _of_folder(site: Site, limits: SiteLimits) -> Ask:
 
 
 def _of_web(web: Web, site: Site) -> Ask:
+    base = site.base
+
     async def ask(path: str, known: Fetch | None) -> Answer:
+        nonlocal base
         held = known if known is not None and known.sha256 else None
         etag, modified = (held.etag, held.last_modified) if held else (None, None)
-        return await web.get(f"{site.base}{path}", etag=etag, last_modified=modified)
+        answer = await web.get(f"{base}{path}", etag=etag, last_modified=modified)
+        if answer.final_url.startswith(site.bases[-1]):
+            base = site.bases[-1]  # all else would be sent there, too, each by a request of its own
+        return answer
 
     return ask
 

@@ -183,14 +183,15 @@ class SiteVersion:
         release = first or site_release(self.house.library.name, self.version, self.site.address, licence)
         inputs, facts = sha256_of(self.inputs()), self.format.facts(found.indexes)
         told = {"release": release.id, "licence": licence.expression, "inputs": inputs}
+        absent = {"absent": sha256_of(found.absent)} if found.absent else {}
         pages = self._allowed(found, licence)
-        keys = {path: self._page_key(f, facts, told) for path, f in sorted(pages.items())}
+        keys = {path: self._page_key(f, facts, told | absent) for path, f in sorted(pages.items())}
         done = self._done(keys.values(), state)
         left = {path: pages[path] for path, key in keys.items() if key not in done}
         version = self._version(found, left, state)
         if version["outcome"] == DIFFERS and not version["taken"]:
             return self._left_out(first, state, {**told, "version": version}, since)
-        binding = Binding(self.source.kind, release.id, licence.expression, SymbolIndex(known))
+        binding = Binding(self.source.kind, release.id, licence.expression, SymbolIndex(known), found.absent)
         spool.take(parsed(self.house, self.site, binding, left, facts))
         self._guard(state, [key for key in keys.values() if key in done], spool)
         results = {key: work.result for key, work in done.items()}

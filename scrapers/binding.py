@@ -15,6 +15,7 @@ from registry.identity import sha256_of, sha256_of_bytes
 from registry.injection import screened
 from registry.names import SymbolIndex
 from registry.records import Page, Release, Symbol
+from scrapers.absent import FAULT, is_like, words_of
 from scrapers.documents import Document, Parsed, get_format
 from scrapers.index import normalised_name, parsed_version
 from scrapers.licences import Licence, normalised, recognised
@@ -35,12 +36,14 @@ class Binding:
         release: Id of the release.
         licence: SPDX expression of the site, None where it is unknown.
         index: The symbols that the sources before it gave.
+        absent: Words of what the site says of an address that isn't there, where it doesn't answer 404.
     """
 
     format: str
     release: str
     licence: str | None
     index: SymbolIndex = field(repr=False)
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,8 @@ def _parsed(read: Any, job: Job) -> Parsed:
 
 def _bound(binding: Binding, job: Job, found: Parsed) -> Bound:
     path = job.document.path
-    if found.fault is not None:
-        return Bound(path, fault=found.fault)
+    if (fault := found.fault or _absent(binding, path, found)) is not None:
+        return Bound(path, fault=fault)
     text, injections = screened(found.markdown)
     page = Page(
         release=binding.release,
@@ -111,6 +114,13 @@ def _bound(binding: Binding, job: Job, found: Parsed) -> Bound:
     own = (entry.symbol(binding.release, page.id) for entry in found.entries)
     symbols = tuple(additions(own, binding.index))
     return Bound(path, page, symbols, sha256_of([row.digest for row in (page, *symbols)]))
+
+
+def _absent(binding: Binding, path: str, found: Parsed) -> str | None:
+    """Why a page isn't there, though the server says so; the first page, which some give for all, always is."""
+    if not binding.absent or found.entries or path == "index.html":
+        return None
+    return FAULT if is_like(words_of(found.markdown, path), binding.absent, path) else None
 
 
 def site_release(library: str, version: str, address: str, licence: Licence) -> Release:

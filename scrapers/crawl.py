@@ -19,13 +19,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import quote, unquote, urldefrag, urljoin
+from urllib.parse import quote, urljoin
 
 from registry.errors import SourceError
 from registry.identity import sha256_of_bytes
 from registry.records import Body, Fetch
 from registry.web import Answer
-from scrapers.documents import Format
+from scrapers.absent import FAULT, absent_path, is_like, words_of
+from scrapers.documents import Document, Format
 from scrapers.markup import tree_of
 from scrapers.sites import Site, SiteLimits, is_page, page_text
 from scrapers.texts import decoded_page, looks_binary
@@ -36,8 +37,10 @@ _GOOD = ("ok", "unchanged")
 _GONE = ("missing", "not-html", "outside")
 _IN_A_PATH = "/ !$&'()*+,;=:@"
 """What stands in a file's path as it is; `#`, `?` and `%` mean something else in an address."""
-_REST = "*"
-"""Path of the row that says what the limits left out."""
+_REST, _ABSENT = "*", "*absent"
+"""Paths of the rows that say what the limits left out, and what the site says of what isn't there."""
+_FURTHER, _INDEX_BYTES = 50, 64 << 20
+"""Files that indexes name and that are read like these, and bytes of all indexes together."""
 
 
 def _differ(row: Fetch, known: Fetch) -> bool:
@@ -77,6 +80,7 @@ class Crawl:
         pages: Path -> what came of it last, of the pages that are there.
         indexes: Name -> bytes of the files that were asked for first.
         answered: Addresses that gave something, or said that it is as it was.
+        absent: Words of what the site says of an address that isn't there; none where it says so by its status.
         reason: What was wrong with the first one that gave nothing.
     """
 
@@ -90,7 +94,9 @@ class Crawl:
     pages: dict[str, Fetch] = field(default_factory=dict)
     indexes: dict[str, bytes] = field(default_factory=dict)
     answered: int = 0
+    absent: tuple[str, ...] = ()
     reason: str = ""
+    _given: Mapping[str, bytes] = field(default_factory=dict)
     _rows: dict[str, Fetch] = field(default_factory=dict)
     _count: int = 0
     _tried: int = 0
@@ -109,8 +115,14 @@ class Crawl:
         for name in self.format.indexes:
             async for row in self._asked([name], follow=False, index=True):
                 yield row
-        named = self._inside(self.format.pages(self.indexes))
+        for name in self._further():
+            async for row in self._asked([name], follow=False, index=True):
+                yield row
+        self._given = self.format.given(self.indexes)
+        named = [*self._inside(self.format.pages(self.indexes)), *self._given]
         start = named or self._listed() or [self.site.first]
+        async for row in self._probed(start):
+            yield row
         async for row in self._levels(start, follow=not named and not self.site.is_folder):
             yield row
         if not self.pages or (self._tried and not self.answered):
@@ -120,6 +132,48 @@ class Crawl:
                 retryable=True,
                 location=self.site.address,
             )
+
+    def _further(self) -> list[str]:
+        """Files that those which came name, and that are to be read like these: below the site's address, or beside it.
+
+        One that is said to lie elsewhere, as a site has the addresses that it is published under, is looked for by its
+        name; `../` leads one folder up, where the versions of a site are listed.
+        """
+        found: dict[str, None] = {}
+        for name in itertools.islice(self.format.further(self.indexes), _FURTHER):
+            is_above = name.startswith("../") and not self.site.is_folder
+            path = name if is_above else self.site.relative(name, self.site.base)
+            path = self.site.relative(name.rpartition("/")[2], self.site.base) if path is None else path
+            if path and path not in self.format.indexes:
+                found.setdefault(path)
+        return list(found)
+
+    async def _probed(self, named: Sequence[str]) -> AsyncIterator[tuple[Fetch, Body | None]]:
+        """Asks for what surely isn't there; a row, where the site says something else of it than before."""
+        known = self.known.get(_ABSENT)
+        before = tuple("".join(b.text for b in self.bodies(known.sha256)[:1]).split()) if known and known.sha256 else ()
+        said = None if self.site.is_folder else await self._said_of(absent_path(named))
+        same = said is None or said == before or is_like(said, before)
+        self.absent = before if same or said is None else said
+        if not same:
+            text = " ".join(self.absent)
+            digest, fault = (sha256_of_bytes(text.encode()), FAULT) if text else ("", None)
+            row = replace(self._row(_ABSENT, "ok", ""), sha256=digest, fault=fault)
+            yield row, Body(sha256=digest, coding="text", text=text) if text else None
+
+    async def _said_of(self, path: str) -> tuple[str, ...] | None:
+        """What the site says of an address that isn't there; nothing where it says so; None where it can't be asked."""
+        _, answer = await self._one(path)
+        if answer is None or answer.outcome not in ("ok", "missing"):
+            return None
+        if answer.outcome == "missing" or self.site.path_of(answer.final_url) not in (path, f"{path}index.html"):
+            return ()  # led to a page that is there
+        text = decoded_page(answer.body, answer.content_type)
+        try:
+            markdown = self.format.parse(Document(path, answer.final_url, text), None).markdown
+        except Exception:  # as in `bind`: a page can be anything
+            return ()
+        return words_of(markdown, path)
 
     async def _levels(self, start: list[str], *, follow: bool) -> AsyncIterator[tuple[Fetch, Body | None]]:
         level, seen, left = sorted(set(start)), set(start), 0
@@ -174,6 +228,10 @@ class Crawl:
     async def _one(self, path: str) -> tuple[str, Answer | None]:
         over = self._silent >= self.limits.silent or time.monotonic() > self._end
         url, known = self.site.url(path), self.known.get(path)
+        if path in self._given and not self.barred(url):
+            return path, Answer(
+                url, url, None, "ok", content_type="text/markdown; charset=utf-8", body=self._given[path]
+            )
         if self.barred(url) or (over and known is not None):
             return path, None
         if over:
@@ -215,7 +273,7 @@ class Crawl:
     ) -> tuple[Fetch, Body | None]:
         """The row of an address, and what came where that is new."""
         old = known or self._row(asked, "", "")
-        path = self._path(answer.final_url)
+        path = self._led_to(asked, answer, index=index)
         if answer.outcome == "unchanged" and old.sha256:
             if not follow or old.links:
                 return replace(old, outcome="ok", detail=old.detail if old.outcome == "ok" else ""), None
@@ -240,9 +298,17 @@ class Crawl:
             return replace(row, outcome="broken", detail=broken), None
         return self._fresh(replace(row, path=path or ""), answer, follow=follow, index=index)
 
+    def _led_to(self, asked: str, answer: Answer, *, index: bool) -> str | None:
+        """The path that an address led to; None where that is off the site."""
+        if asked in self._given or (index and answer.final_url in [urljoin(base, asked) for base in self.site.bases]):
+            return asked
+        return self.site.path_of(answer.final_url)
+
     def _broken(self, path: str, data: bytes) -> str:
         """Why an index can't be used; empty where it can."""
-        with_it = {**self.indexes, path: data}
+        if sum(map(len, self.indexes.values())) + len(data) > _INDEX_BYTES:
+            return f"With it the files that are read first would have more than {_INDEX_BYTES:,} bytes"
+        with_it = {path: data}
         try:
             self.format.pages(with_it)
             self.format.facts(with_it)
@@ -270,34 +336,13 @@ class Crawl:
     def _row(self, path: str, outcome: str, detail: str) -> Fetch:
         return Fetch(site=self.site.address, url=self.site.url(path), path=path, outcome=outcome, detail=detail)
 
-    def _path(self, url: str) -> str | None:
-        """The path within the site that an address led to; None where it is off the site."""
-        plain = urldefrag(url).url.partition("?")[0]
-        if not f"{plain}/".startswith(self.site.base):
-            return None
-        path = plain[len(self.site.base) :]
-        return path if path and not path.endswith("/") else f"{path}index.html"
-
     def _inside(self, named: Iterable[str]) -> list[str]:
         """Paths that an index names, of what lies below the site's address, in order."""
         found: dict[str, None] = {}
         for name in itertools.islice(named, 10 * self.limits.pages):
-            if (path := self._relative(name, self.site.base)) is not None:
+            if (path := self.site.relative(name, self.site.base)) is not None:
                 found.setdefault(path)
         return list(found)
-
-    def _relative(self, target: str, url: str) -> str | None:
-        if self.site.is_folder:
-            path = urldefrag(target).url.partition("?")[0]
-            return path if "://" not in path and not path.startswith("/") and ".." not in path.split("/") else None
-        try:
-            link = urldefrag(urljoin(url, target)).url.partition("?")[0]
-        except ValueError:
-            return None  # no address, such as http://[x
-        if not link.startswith(self.site.base) or any(c < " " for c in link) or len(link) > 2000:
-            return None
-        path = link[len(self.site.base) :]
-        return None if ".." in unquote(path).split("/") else path
 
     def _links(self, text: str, path: str) -> tuple[tuple[str, ...], str]:
         """The pages of the site that a page links to, sorted, and what is left out of more than the limits allow."""
@@ -306,7 +351,7 @@ class Crawl:
         found: set[str] = set()
         targets = iter(tree_of(text)[0].xpath("//a/@href"))
         for target in itertools.islice(targets, 50 * self.limits.links):
-            link = self._relative(str(target).strip(), urljoin(self.site.base, path))
+            link = self.site.relative(str(target).strip(), urljoin(self.site.base, path))
             if link is not None and is_page(link):
                 found.add(sys.intern("" if link == "index.html" else link))
             if len(found) >= self.limits.links:

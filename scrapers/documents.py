@@ -94,7 +94,7 @@ class Format(Protocol):
 
     Attributes:
         version: Goes up when the same page gives something else.
-        indexes: Files that are asked for first, relative to the site; each may be missing.
+        indexes: Files that are asked for first, relative to the site; each may be missing, and can be read by itself.
     """
 
     version: str
@@ -108,6 +108,22 @@ class Format(Protocol):
 
         Raises:
             SourceError: An index can't be read.
+        """
+        ...
+
+    def further(self, indexes: Mapping[str, bytes]) -> list[str]:
+        """Files that these name, or make worth a look, and that are read like them: once, those that they name aren't.
+
+        Args:
+            indexes: Name in `indexes` -> what was received; only those that are there.
+        """
+        ...
+
+    def given(self, indexes: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        """Path of a page -> its text, of pages that stand in an index and nowhere else: they aren't asked for.
+
+        Args:
+            indexes: Likewise, with what `further` named. The paths are `INDEX#part`.
         """
         ...
 

@@ -1,5 +1,7 @@
 """Format `llms_txt`: the Markdown that a site offers to models: the pages that `llms.txt` links to, or `llms-full.txt`.
 
+A `llms-full.txt` that says no addresses is a page for each of its first headings, where there are several.
+
 What a page says is taken from `llms-full.txt` where that has it under the page's address, else from the page itself:
 Markdown as it is, HTML as the format `site` reads it. A page is asked for in any case: then it is known to be there.
 """
@@ -29,6 +31,10 @@ _SOURCE = re.compile(
     r"^(?:Source|URL|url|Source URL|Page|<!-- *(?:Source|URL)): *<?(https?://[^\s<>]{1,2000})>?(?: *-->)?[ \t]*$",
     re.MULTILINE,
 )
+_CHAPTER = re.compile(r"^#[ \t]+(\S.*)", re.MULTILINE)
+_NAMED = re.compile(r"\w+")
+_CHAPTERS = 3
+"""First headings from which on each is a page: a text of one or two is one page with a subtitle."""
 _HEADING = re.compile(r"#{1,6}[ \t]+(\S.*)")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 _SIGNATURE = re.compile(
@@ -40,7 +46,7 @@ _HTML = re.compile(r"(?i)\s*(?:<!doctype html|<html|<head|<body|<\?xml)")
 class LlmsTxt:
     """Reads what a site offers as Markdown."""
 
-    version = "2"
+    version = "3"
     indexes: tuple[str, ...] = (LIST, FULL)
 
     def pages(self, indexes: Mapping[str, bytes]) -> list[str]:
@@ -49,7 +55,18 @@ class LlmsTxt:
         named = [link.partition("#")[0] for link in linked if _is_page(link)]
         named += [address for address, _ in sections(_text(indexes.get(FULL, b""))) if address]
         named = [name for name in dict.fromkeys(named) if name.rpartition("/")[2] not in (LIST, FULL)]
-        return named or ([FULL] if FULL in indexes else [])
+        return named or ([FULL] if FULL in indexes and not self.given(indexes) else [])
+
+    def further(self, indexes: Mapping[str, bytes]) -> list[str]:
+        """None are read."""
+        return []
+
+    def given(self, indexes: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        """The chapters of a `llms-full.txt` that says no addresses, where nothing else names pages."""
+        full = _text(indexes.get(FULL, b""))
+        if _LINK.search(_text(indexes.get(LIST, b""))) or sections(full):
+            return {}
+        return {path: text.encode() for path, text in chapters(full).items()}
 
     def facts(self, indexes: Mapping[str, bytes]) -> Mapping[str, Any]:
         """Address of a page, and its path -> the Markdown that `llms-full.txt` has of it."""
@@ -59,7 +76,7 @@ class LlmsTxt:
         for address, text in found:
             for name in _names(path_of(address) or "", base):
                 facts.setdefault(name, text)
-        return facts
+        return facts or {path: text.decode() for path, text in self.given(indexes).items()}
 
     def parse(self, document: Document, facts: Any) -> Parsed:
         """A page as Markdown: as it was given, without comments; headings that are signatures are entries."""
@@ -83,6 +100,23 @@ def sections(full: str) -> list[tuple[str, str]]:
         end = starts[place + 1] if place + 1 < len(starts) else len(full)
         body = full[mark.end() : max(end, mark.end())].strip().removesuffix("---").strip()
         found.append((mark[1], f"{full[start : mark.start()].strip()}\n\n{body}\n".lstrip("\n")))
+    return found
+
+
+def chapters(full: str) -> dict[str, str]:
+    """`llms-full.txt#title` -> the text below a first heading, with it; none where these are few."""
+    starts = [mark.start() for mark in islice(_CHAPTER.finditer(_without_code(full)), _MOST)]
+    if len(starts) < _CHAPTERS:
+        return {}
+    found: dict[str, str] = {}
+    for start, end in zip([0, *starts[1:]], [*starts[1:], len(full)], strict=True):
+        text = full[start:end].strip()
+        heading = _CHAPTER.search(text)
+        name = "-".join(_NAMED.findall((heading[1] if heading else "").lower()))[:80]
+        count = 1
+        while (path := f"{FULL}#{name}" + (f"-{count}" if count > 1 else "")) in found:
+            count += 1
+        found[path] = f"{text}\n"
     return found
 
 

@@ -11,7 +11,9 @@ from scrapers.inventory import NAME, objects_of, pages_of, read_inventory
 from scrapers.markup import tree_of
 from scrapers.mkdocs_writer import MkDocsWriter
 from scrapers.rubbish import fault_of
-from scrapers.sitemaps import MAPS, SEARCH, pages_in_maps, pages_in_search
+from scrapers.sitemaps import MAPS, SEARCH, maps_in_maps, pages_in_maps, pages_in_search
+
+VERSIONS = "../versions.json"
 
 
 class MkDocs:
@@ -29,6 +31,14 @@ class MkDocs:
         named = pages_in_search(indexes.get(SEARCH, b""))
         listed = pages_of(read_inventory(indexes[NAME])) if NAME in indexes else []
         return list(dict.fromkeys([*named, *listed, *pages_in_maps(indexes, named)]))
+
+    def further(self, indexes: Mapping[str, bytes]) -> list[str]:
+        """The sitemaps that a sitemap of sitemaps names, and mike's list of versions, beside the site's folder."""
+        return [VERSIONS, *maps_in_maps(indexes)]
+
+    def given(self, indexes: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        """No page stands in an index."""
+        return {}
 
     def facts(self, indexes: Mapping[str, bytes]) -> Mapping[str, Any]:
         """The Python names that the inventory has for a page: `[[anchor, name, role, priority] …]`.

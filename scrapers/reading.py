@@ -51,14 +51,14 @@ def read_site(
     facts = form.facts(found.indexes)
     jobs = []
     for path, fetch in sorted(found.pages.items()):
-        data = file_answer(site, path, None, found.limits).body if site.is_folder else b""
+        data = file_answer(site, path.partition("#")[0], None, found.limits).body if site.is_folder else b""
         text = decoded_page(data) if site.is_folder else texts[fetch.sha256]
         jobs.append(Job(Document(path, site.url(path), text), facts_of(facts, path), fetch.etag))
     plain = Binding(kind, "", None, SymbolIndex(()))
     own = [job for job in jobs if is_licence_page(job.document.path)]
     found_licence = stated or licence_in(bind(plain, own))
     release = site_release(library, version, site.address, found_licence)
-    bounds = bind(Binding(kind, release.id, found_licence.expression, SymbolIndex(())), jobs)
+    bounds = bind(Binding(kind, release.id, found_licence.expression, SymbolIndex(()), found.absent), jobs)
     pages = sorted((b.page for b in bounds if b.page is not None), key=lambda p: p.url)
     symbols: dict[str, Symbol] = {}
     for symbol in (symbol for bound in bounds for symbol in bound.symbols):

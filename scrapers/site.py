@@ -11,7 +11,7 @@ from scrapers.markdown import Opened
 from scrapers.markup import Element, classes, tree_of
 from scrapers.mkdocs_writer import MkDocsWriter
 from scrapers.rubbish import fault_of
-from scrapers.sitemaps import MAPS, pages_in_maps
+from scrapers.sitemaps import MAPS, maps_in_maps, pages_in_maps
 
 _TITLES = ("codeBlockTitle", "admonitionHeading", "custom-block-title")
 """What classes of titles begin with: Docusaurus adds a hash to each."""
@@ -26,6 +26,14 @@ class AnySite:
     def pages(self, indexes: Mapping[str, bytes]) -> list[str]:
         """The pages that a sitemap names; none where links have to be followed."""
         return list(dict.fromkeys(pages_in_maps(indexes)))
+
+    def further(self, indexes: Mapping[str, bytes]) -> list[str]:
+        """The sitemaps that a sitemap of sitemaps names."""
+        return maps_in_maps(indexes)
+
+    def given(self, indexes: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        """No page stands in an index."""
+        return {}
 
     def facts(self, indexes: Mapping[str, bytes]) -> Mapping[str, Any]:
         """None are needed."""

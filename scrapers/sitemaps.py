@@ -14,7 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import unquote, urlsplit
 
 MAPS = ("sitemap.xml", "sitemap.xml.gz", "sitemap-index.xml", "sitemap-0.xml")
-"""Names of sitemaps that are asked for; those that a sitemap of sitemaps names are not."""
+"""Names of sitemaps that are asked for, and then those that a sitemap of sitemaps names."""
+
+_MAPS = (".xml", ".xml.gz")
+_IS_OF_MAPS, _HEAD = re.compile(r"<(?:\w{1,20}:)?sitemapindex\b"), 2_000
 
 SEARCH = "search/search_index.json"
 
@@ -40,13 +43,20 @@ def pages_in_maps(indexes: Mapping[str, bytes], known: Iterable[str] = ()) -> li
         known: Paths that are pages: a sitemap that has them tells where the site begins.
     """
     places: dict[str, None] = {}
-    for name in MAPS:
-        text = _text(indexes.get(name, b""))
-        if "<sitemapindex" not in text[:2000]:
+    for name in (*MAPS, *sorted(set(indexes).difference(MAPS))):
+        text = _text(indexes.get(name, b"")) if name.endswith(_MAPS) else ""
+        if not _IS_OF_MAPS.search(text[:_HEAD]):
             places.update(dict.fromkeys(html.unescape(p.strip()) for p in _PLACE.findall(text)[:_MOST]))
     named = [p for p in places if (path := path_of(p)) is not None and not _OTHERS.search(path)][:_MOST]
     base = _base(named, list(known))
     return [*named, *(p[len(base) :] for p in named if base and p.startswith(base))]
+
+
+def maps_in_maps(indexes: Mapping[str, bytes]) -> list[str]:
+    """The addresses of sitemaps that those under the usual names name; what these name in turn is not looked at."""
+    texts = (_text(indexes.get(name, b"")) for name in MAPS)
+    found = (place for text in texts if _IS_OF_MAPS.search(text[:_HEAD]) for place in _PLACE.findall(text)[:_MOST])
+    return [place for place in dict.fromkeys(html.unescape(p.strip()) for p in found) if place.endswith(_MAPS)]
 
 
 def path_of(address: str) -> str | None:

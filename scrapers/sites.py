@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import httpx
 
@@ -20,6 +20,8 @@ from scrapers.texts import decoded_page
 _SKIPPED = {"_modules", "_static", "_sources", "_images", "_downloads"}
 _GENERATED = {"genindex", "search", "py-modindex", "modindex", "404", "genindex-all"}
 _PAGE_SUFFIXES = {"", ".html", ".htm"}
+_LONGEST = 2_000
+"""Characters of a link."""
 _FILE_SUFFIXES = (".html", ".htm", ".txt", ".md", ".xml", ".json", ".inv")
 
 
@@ -63,9 +65,39 @@ class Site:
         """Whether it lies on this machine."""
         return "://" not in self.base
 
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """What its addresses begin with: of an `http` one also the same over `https`, where servers send everybody."""
+        secure = f"https://{self.base.removeprefix('http://')}"
+        return (self.base, secure) if self.base.startswith("http://") else (self.base,)
+
     def url(self, path: str) -> str:
         """The public address of a page."""
         return f"{self.address}{path}"
+
+    def path_of(self, url: str) -> str | None:
+        """The path within the site that an address led to; None where it is off the site."""
+        plain = urldefrag(url).url.partition("?")[0]
+        base = next((base for base in self.bases if f"{plain}/".startswith(base)), None)
+        if base is None:
+            return None
+        path = plain[len(base) :]
+        return path if path and not path.endswith("/") else f"{path}index.html"
+
+    def relative(self, target: str, url: str) -> str | None:
+        """The path within the site that a link on a page leads to; None where it leads off the site."""
+        if self.is_folder:
+            path = urldefrag(target).url.partition("?")[0]
+            return path if "://" not in path and not path.startswith("/") and ".." not in path.split("/") else None
+        try:
+            link = urldefrag(urljoin(url, target)).url.partition("?")[0]
+        except ValueError:
+            return None  # no address, such as http://[x
+        base = next((base for base in self.bases if link.startswith(base)), None)
+        if base is None or any(c < " " for c in link) or len(link) > _LONGEST:
+            return None
+        path = link[len(base) :]
+        return None if ".." in unquote(path).split("/") else path
 
 
 def site_at(location: str, published: str | None, name: str) -> Site:

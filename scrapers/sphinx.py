@@ -31,6 +31,15 @@ class Sphinx:
         """
         return pages_of(read_inventory(indexes[NAME])) if NAME in indexes else []
 
+    def further(self, indexes: Mapping[str, bytes]) -> list[str]:
+        """The theme's list of versions, where the inventory doesn't say of which it is."""
+        lines = indexes.get(NAME, b"").split(b"\n", 3)
+        return ["_static/switcher.json"] if len(lines) > 2 and lines[2].strip() == b"# Version:" else []
+
+    def given(self, indexes: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        """No page stands in an index."""
+        return {}
+
     def facts(self, indexes: Mapping[str, bytes]) -> Mapping[str, Any]:
         """The Python names that the inventory has for a page: `[[anchor, name, role, priority] …]`.
 

@@ -23,9 +23,6 @@ from packaging.version import InvalidVersion, Version
 
 from scrapers.documents import Document
 
-INDEXES = ("objects.inv", "_static/documentation_options.js", "_static/switcher.json", "versions.json")
-"""Files of a site that say it, beside its pages, relative to it; `versions.json` of mike lies one folder above."""
-
 WORDS = frozenset({"stable", "latest", "current", "dev", "devel", "development", "main", "master", "nightly", "head"})
 """What addresses say in place of a version."""
 
@@ -76,7 +73,8 @@ def stated_version(indexes: Mapping[str, bytes], documents: Iterable[Document], 
     """What a site says of its version.
 
     Args:
-        indexes: Name -> what was received of `INDEXES`; only those that are there, under any folder.
+        indexes: Name -> what was received of `objects.inv`, `documentation_options.js`, `switcher.json`,
+            `versions.json` (which mike puts one folder above); only those that are there, under any folder.
         documents: Some of its pages, the first ones at most.
         address: Its own address or folder.
     """

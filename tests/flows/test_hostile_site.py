@@ -61,7 +61,7 @@ def opened(site: HostileSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr("flows.asking.Web", partial(Web, resolve=site.resolve, sleep=at_once))
     limits = partial(WebLimits, seconds=6.0, attempts=3, faults=1_000)
-    monkeypatch.setattr("flows.asking.WebLimits", lambda body_bytes: limits(body_bytes=LIMIT))
+    monkeypatch.setattr("flows.asking.WebLimits", lambda **_own: limits(body_bytes=LIMIT))
     monkeypatch.setenv("DRIFTUNE_HOME", str(tmp_path / "home"))
 
     def domain(kind: str) -> House:
