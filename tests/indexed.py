@@ -40,14 +40,14 @@ class OwnIndex:
 
     def add(self, name: str, version: str, files: Mapping[str, str], metadata: str = "", **listed: Any) -> None:
         """Adds a wheel; `listed` goes into its entry, as `yanked=True` or `requires_python=">=3.99"`."""
-        wheel = write_wheel(self.folder, name, version, {**files, **_installable(name, version)}, metadata)
+        wheel = write_wheel(self.folder, name, version, {**files, **installable(name, version)}, metadata)
         digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
         entry = {"filename": wheel.name, "url": f"/files/{wheel.name}", "hashes": {"sha256": digest}}
         entry |= {key.replace("_", "-"): value for key, value in listed.items()}
         self.files.setdefault(name, {})[wheel.name] = entry
 
 
-def _installable(name: str, version: str) -> dict[str, str]:
+def installable(name: str, version: str) -> dict[str, str]:
     """What pip wants of a wheel beside its metadata."""
     info = f"{name}-{version}.dist-info"
     return {

@@ -15,10 +15,13 @@ keeps the budget, and sends no request twice.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
+from registry.families import Families
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Page, Program, Release
 from synth.llm import Reply, Request
@@ -49,13 +52,16 @@ class Ending:
         rows: Its rows, each with its programs before it; none where it came to nothing.
         outcome: `written`, else why there are none: an outcome of a Reply, or what was wrong with the answer:
             `format` (no code, or not in the form that was asked for), `language` (not in English, or no Python),
-            `off-topic` (it doesn't use what it was asked to), `unproven` (it doesn't run as it should).
+            `off-topic` (it doesn't use what it was asked to, or imports what isn't there), `unproven` (it doesn't run
+            as it should), `vacuous-test` (its test passes on a stub), `solved` (there was nothing to repair).
         detail: Why, in a sentence.
+        calls: Keys of the answers it took, in order: the trace of a dialogue that came to nothing.
     """
 
     rows: tuple[Program | Example, ...] = ()
     outcome: str = WRITTEN
     detail: str = ""
+    calls: tuple[str, ...] = ()
 
 
 Dialogue = Generator[Request | Trial, Any, Ending]
@@ -97,6 +103,33 @@ class Desk:
     packages: tuple[str, ...] = ()
     seed: int = 0
     rounds: int = 3
+
+    @cached_property
+    def families(self) -> Families:
+        """The families of the changes between both releases."""
+        return Families(self.changes, *self.indexes)
+
+    @cached_property
+    def page(self) -> Mapping[str, Page]:
+        """Id -> page, of the new release."""
+        return {page.id: page for page in self.pages}
+
+    @cached_property
+    def rows(self) -> Counter[str]:
+        """Canonical path -> proven rows that show it."""
+        shown = (example.symbols for example in (*(piece.example for piece in self.pieces), *self.examples))
+        return Counter(path for symbols in shown for path in symbols)
+
+    @property
+    def spelled(self) -> tuple[str, str]:
+        """The old and the new release in words, as `networkx 3.6.1`."""
+        old, new = (f"{release.library} {release.version}" for release in (self.old, self.new))
+        return old, new
+
+    @property
+    def imports(self) -> frozenset[str]:
+        """What a program may import beside the standard library."""
+        return self.indexes[1].roots | {*self.packages}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,180 @@
+"""Rows as writers make them: with all that they were made of, its licences, and the calls that they took."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from registry.names import SymbolIndex
+from registry.records import Change, Example, Page, Symbol, Verdict
+from synth.material import Piece, joined_licences, key_of
+from synth.written.dialogue import Desk
+
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a row was made of.
+
+    Attributes:
+        parents: Ids of symbols, pages, changes and examples.
+        licence: The licences of all, joined by AND; None where one is unknown.
+        file: The first one's file, version-free.
+        source_url: Where the first one's text comes from.
+        inputs: Digests of all.
+    """
+
+    parents: tuple[str, ...]
+    licence: str | None
+    file: str
+    source_url: str
+    inputs: tuple[str, ...] = field(repr=False)
+
+
+def of_symbols(desk: Desk, symbols: Sequence[Symbol], change: Change | None = None) -> Origin:
+    """The origin of what is made of the docs of symbols, and of notes about a change."""
+    pages = [desk.page.get(symbol.page or "") for symbol in symbols]
+    known: list[Page] = list({page.id: page for page in pages if page is not None}.values())
+    licences = [page.licence for page in known]
+    if None in pages or change is not None:  # of a symbol without page, and of the notes, it is the release's
+        licences.append(desk.new.licence)
+    records = [*symbols, *known, *([change] if change is not None else [])]
+    first = pages[0]
+    return Origin(
+        tuple(record.id for record in records),
+        joined_licences(licences),
+        first.path if first is not None else symbols[0].path,
+        first.url if first is not None else "",
+        tuple(record.digest for record in (desk.new, *records)),
+    )
+
+
+def of_example(example: Example) -> Origin:
+    """The origin of what is made of a proven row."""
+    parents = tuple(dict.fromkeys((example.id, *example.parents)))
+    return Origin(parents, example.licence, example.file, example.source_url, (example.digest,))
+
+
+def of_piece(piece: Piece) -> Origin:
+    """The origin of what is made of a mined example."""
+    return of_example(piece.example)
+
+
+def joined(*origins: Origin) -> Origin:
+    """The origin of what is made of several; file and address are the first one's."""
+    return Origin(
+        tuple(dict.fromkeys(i for origin in origins for i in origin.parents)),
+        joined_licences(origin.licence for origin in origins),
+        origins[0].file,
+        origins[0].source_url,
+        tuple(dict.fromkeys(d for origin in origins for d in origin.inputs)),
+    )
+
+
+def row(
+    desk: Desk,
+    kind: str,
+    parts: Mapping[str, Any],
+    maker: tuple[str, str],
+    origin: Origin,
+    calls: Sequence[str],
+    *,
+    symbols: Sequence[str],
+    root: Sequence[Any],
+    releases: tuple[str, ...] = (),
+    change: Change | None = None,
+    family: str | None = None,
+    operator: str | None = None,
+    bug_kind: str | None = None,
+    old_effect: str | None = None,
+) -> Example:
+    """A row that an LLM wrote.
+
+    Args:
+        desk: Where it was written.
+        kind: Its kind.
+        parts: Its parts.
+        maker: Name and version of the writer.
+        origin: What it was made of.
+        calls: Keys of the answers that it took.
+        symbols: Canonical paths of the library that it shows and names, the main one first.
+        root: What all rows share that say the same.
+        releases: Ids of its releases; the new one alone where empty.
+        change: The change that it shows.
+        family: Its family; that of the change where None.
+        operator: What was done.
+        bug_kind: The kind of mistake.
+        old_effect: What the new release does to old code.
+    """
+    return Example(
+        domain=desk.domain,
+        kind=kind,
+        releases=releases or (desk.new.id,),
+        parts=parts,
+        change=change.id if change is not None else None,
+        family=family or (desk.families.by_change.get(change.id) if change is not None else None),
+        symbols=tuple(symbols),
+        file=origin.file,
+        root=key_of(*root),
+        generator=maker[0],
+        generator_version=maker[1],
+        seed=desk.seed,
+        parents=origin.parents,
+        licence=origin.licence,
+        source_url=origin.source_url,
+        operator=operator,
+        bug_kind=bug_kind,
+        bugs=1 if kind == "bug" else None,
+        old_effect=old_effect,
+        written={"model": desk.model, "trainable": desk.trainable, "calls": list(calls)},
+    )
+
+
+def symbols_in(
+    index: SymbolIndex, programs: Iterable[str], prose: Iterable[str] = (), ran: Iterable[Verdict] = (), first: str = ""
+) -> tuple[str, ...]:
+    """Canonical paths of all that a row names of the library, as far as texts and runs tell.
+
+    Args:
+        index: The release's symbols.
+        programs: Programs: what they name through their imports, and methods that they spell and that were called.
+        prose: Texts: dotted paths, and names of functions that no other word is spelled like.
+        ran: How programs ran.
+        first: What it is about, if it is there.
+    """
+    codes = list(programs)
+    words = frozenset(word for code in codes for word in _WORD.findall(code))
+    called = [path for verdict in ran for path in verdict.symbols_called if path.rpartition(".")[2] in words]
+    found = [path for code in codes for path in index.called(code)]
+    found += [path for path in called if path in index.by_path]
+    found += [path for text in prose for path in mentioned(index, text)]
+    known = dict.fromkeys(found)
+    return tuple(dict.fromkeys([first, *known])) if first in known else tuple(known)
+
+
+def mentioned(index: SymbolIndex, text: str) -> list[str]:
+    """Canonical paths of the symbols that a prose names: `lib.name`, `lib` under another name, or a `two_word_name`."""
+    found = []
+    for word in _PATH.findall(text):
+        last = word.rpartition(".")[2]
+        telling = "." in word or "_" in last
+        paths = (
+            [word, *(f"{root}.{rest}" for root in sorted(index.roots) for rest in _endings(word))] if telling else []
+        )
+        found.append(next((c for path in paths if (c := index.canonical(path)) in index.by_path), None))
+    return [path for path in found if path is not None and index.by_path[path].kind != "module"]
+
+
+def _endings(word: str) -> list[str]:
+    """A dotted name, and the same without its first part: `nx.Graph` is `networkx.Graph`."""
+    return [word, word.partition(".")[2]] if "." in word else [word]
+
+
+def uses(verdict: Verdict, index: SymbolIndex, code: str, path: str) -> bool:
+    """Whether a program called a symbol, or names what leaves no call to see; any method of a class is of the class."""
+    called = (*verdict.symbols_called, *index.called(code))
+    return any(one == path or one.startswith(f"{path}.") for one in called)

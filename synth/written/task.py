@@ -1,0 +1,389 @@
+"""`task` rows: a task in words and a signature, solved and checked by calls that don't see each other.
+
+One call makes the exercise of a symbol's docs, told in several ways; one solves it, seeing exercise and docs; one
+writes the test, seeing the exercise alone. Then all is run at the new release.
+
+Who is wrong where the answer doesn't pass? It is decided by where it ended:
+
+* it raised in its own code, ran too long, or left the symbol aside: the solution is wrong. It is asked for once more,
+  with what happened; of a test it is told nothing.
+* a check failed: that can be either. A second solution is written that knows of neither. Where that one passes, two
+  that don't know of each other agree, and it is the answer; else the task is dropped.
+
+So no solution ever sees the test that it is held to.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from registry.records import Example, Program, Symbol, Verdict
+from registry.trees import parse, walk
+from synth.material import draw
+from synth.written import rows
+from synth.written.answers import Talk, UnwrittenError, ending, english, python, shown, tried
+from synth.written.coverage import Topic, excerpts, notes, topics
+from synth.written.dialogue import Desk, Dialogue, Ending, Subject
+from synth.written.prompts import Excerpt, Words, named, words_of
+from synth.written.stubs import definition, stubs
+
+GENERATOR, VERSION = "task", "1"
+
+EXERCISE = Words(
+    "task/exercise@1",
+    """
+You write exercises for programmers who use a Python library. An exercise asks for one Python function that is best
+written with the library, and that can be checked by calling it.
+
+Rules:
+1. The function solves a small, concrete problem of the person that you are told about, in 3 to 15 lines. It is not the
+   library's own function under another name: it prepares its input, uses the library, and makes something of what that
+   gives.
+2. Arguments and result are plain Python values: numbers, strings, booleans, None, and lists, tuples, dicts and sets of
+   these. Objects of the library neither go in nor come out; the function makes them itself.
+3. The same arguments always give the same result: no randomness, time, files, network, input or printing. Where the
+   library promises no order, the exercise asks for a sorted result.
+4. Each text says all that is needed to work out the result for any arguments: what is computed, the order of what is
+   returned, what comes back for empty input, how numbers are rounded.
+5. No text names functions or classes of the library, or says how to solve the exercise.
+6. Plain English, no Markdown, no code.
+
+Answer with one JSON object of four texts:
+- signature: one line like `def longest_route(roads: list[tuple[str, str]], start: str) -> list[str]:`, with 1 to 4
+  arguments, each argument and the result annotated with built-in types.
+- plain: the whole exercise in a neutral voice, 3 to 8 sentences.
+- story: the whole exercise as the person would tell it to a colleague, in the first person, with the reason.
+- short: the whole exercise in 1 to 3 sentences, as somebody in a hurry would type it.
+""",
+    1500,
+    words_of(signature=300, plain=1800, story=2200, short=900),
+    "0.9",
+)
+
+SOLUTION = Words(
+    "task/solution@1",
+    """
+You solve a programming exercise with a Python library. The documentation that you are shown is that of the version you
+are told: where you remember something else, the documentation is right.
+
+Rules:
+1. Answer with exactly one code block, ```python, and nothing else. It holds a whole module: the imports, then the
+   function with exactly the name and the arguments of the exercise's signature; helper functions if you need some.
+2. Use the symbol that you are told to use. Import nothing but the library, what you are told is installed beside it,
+   and Python's standard library.
+3. No printing, files, network or randomness, and no example calls or tests.
+""",
+    1500,
+    temperature="0.3",
+)
+
+TEST = Words(
+    "task/test@1",
+    """
+You write the check of a programming exercise. You see the exercise, and no solution: your check must accept every right
+solution and refuse every wrong one.
+
+Rules:
+1. Answer with exactly one code block, ```python, and nothing else. Its statements run as they stand, after a solution,
+   where the function is already defined: call it by its name; don't import, define or replace it.
+2. Write 4 to 8 statements `assert function(arguments) == value` at the top level, with arguments and value written out.
+   No test functions or classes (nobody would call them), no loops, no try, no mocks, no printing.
+3. Work each value out by hand, from the exercise's text alone. Where you aren't sure of one, take another call: small
+   inputs are easier. Compare computed floats with `assert abs(function(arguments) - value) < 1e-9`.
+4. Check at least three different values, so that a function that always returns the same value, or its argument, fails:
+   an ordinary case, a larger one, an empty or smallest one, and whatever the exercise says of special cases.
+5. Check only what the exercise says: no error messages, no types, no order that it doesn't ask for.
+""",
+    1200,
+    temperature="0.3",
+)
+
+AGAIN = Words(
+    "task/again@1",
+    """
+You solve a programming exercise with a Python library. A first solution went wrong; you are shown it, and what happened
+when it ran. The documentation that you are shown is that of the version you are told.
+
+Rules:
+1. Answer with exactly one code block, ```python, and nothing else. It holds a whole module: the imports, then the
+   function with exactly the name and the arguments of the exercise's signature; helper functions if you need some.
+2. Use the symbol that you are told to use. Import nothing but the library, what you are told is installed beside it,
+   and Python's standard library.
+3. No printing, files, network or randomness, and no example calls or tests. Don't hide an error by catching it.
+""",
+    1500,
+    temperature="0.3",
+)
+
+PHRASINGS = ("plain", "story", "short")
+"""The ways in which a task is told: a row each, of one root."""
+
+PERSONAS = (
+    "a bioinformatician who compares how proteins interact",
+    "a student of computer science who does the homework of a course",
+    "a planner of a city's bus lines",
+    "a journalist who looks into who owns which company",
+    "an engineer who keeps the network of a data centre running",
+    "a teacher who groups pupils for projects",
+    "a developer of a game who draws maps and quests",
+    "a librarian who sorts out which books cite which",
+    "a chemist who looks at molecules and reactions",
+    "an analyst at a shop who studies what is bought together",
+    "a maintainer of packages who looks at what depends on what",
+    "a sociologist who studies who talks with whom",
+)
+
+_BUILT_IN = frozenset([
+    "Any", "None", "Optional", "bool", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "object", "set",
+    "str", "tuple",
+])  # fmt: skip
+_MOST_ARGUMENTS = 6
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A task as it was written.
+
+    Attributes:
+        signature: `def name(a: int) -> int:`.
+        name: The function's name.
+        arguments: Names of its arguments.
+        told: Phrasing -> text.
+    """
+
+    signature: str
+    name: str
+    arguments: tuple[str, ...]
+    told: dict[str, str]
+
+    @property
+    def text(self) -> str:
+        """What solution and test are written from."""
+        return f"{self.told['plain']}\n\n{self.signature}"
+
+
+class Task:
+    """Writes tasks."""
+
+    name, version = GENERATOR, VERSION
+
+    def subjects(self, desk: Desk) -> Iterator[Subject]:
+        """Each public symbol, those with the fewest rows first."""
+        for topic in topics(desk):
+            origin = rows.of_symbols(desk, topic.symbols, topic.change)
+            yield Subject(topic.symbol.path, origin.inputs, topic)
+
+    @ending
+    def write(self, desk: Desk, subject: Subject, talk: Talk) -> Dialogue:
+        """An exercise, its solution and its test."""
+        topic: Topic = subject.about
+        exercise = yield from _exercise(desk, topic, talk)
+        code = yield from _solution(desk, topic, exercise, talk, SOLUTION)
+        test = yield from _test(exercise, talk)
+        program = Program(code=code, test=test, entry_point=exercise.name)
+        (verdict,) = yield from tried(desk.new.id, program)
+        if fault := _fault(desk, topic.symbol, program, verdict):
+            program, verdict = yield from _second(desk, topic, exercise, talk, program, verdict, fault)
+        stubbed = stubs(program, exercise.name)
+        ran = yield from tried(desk.new.id, *stubbed)
+        if passed := [p for p, v in zip(stubbed, ran, strict=True) if v.outcome == "passed"]:
+            body = definition(passed[0].code, exercise.name)
+            return Ending(outcome="vacuous-test", detail=f"It passes on a stub: {_body(body)}")
+        return Ending((program, *stubbed, *_rows(desk, topic, exercise, talk, program, stubbed, verdict)))
+
+
+# -------------------------------------------------------------------------------------------------------- the calls
+
+
+def _exercise(desk: Desk, topic: Topic, talk: Talk) -> Generator[Any, Any, Exercise]:
+    persona = PERSONAS[int(draw(desk.seed, "persona", topic.symbol.path)[:8], 16) % len(PERSONAS)]
+    told = yield from talk.words(
+        EXERCISE,
+        f"The library: {_library(desk)}. A good solution needs {_public(desk, topic.symbol)} of it.",
+        f"The person: {persona}.",
+        *_excerpts(desk, topic),
+        "Write the exercise.",
+    )
+    signature = " ".join(told.pop("signature").split())
+    found = _head(signature)
+    english(*told.values())
+    return Exercise(f"{signature.removesuffix(':')}:", found.name, tuple(a.arg for a in found.args.args), told)
+
+
+def _solution(
+    desk: Desk, topic: Topic, exercise: Exercise, talk: Talk, words: Words, *shown: Excerpt, sample: int = 0
+) -> Generator[Any, Any, str]:
+    beside = f" Installed beside it: {', '.join(sorted(desk.packages))}." if desk.packages else ""
+    code = yield from talk.code(
+        words,
+        f"The library: {_library(desk)}.{beside} Use {_public(desk, topic.symbol)}.",
+        Excerpt("The exercise", exercise.text),
+        *shown,
+        *_excerpts(desk, topic),
+        "Write the solution.",
+        sample=sample,
+    )
+    python(code, desk.imports)
+    found = definition(code, exercise.name)
+    if not isinstance(found, ast.FunctionDef):
+        raise UnwrittenError("format", f"The solution defines no function {exercise.name}")
+    if tuple(a.arg for a in (*found.args.posonlyargs, *found.args.args)) != exercise.arguments:
+        raise UnwrittenError("format", f"The solution's {exercise.name} has other arguments than the exercise's")
+    return code
+
+
+def _test(exercise: Exercise, talk: Talk) -> Generator[Any, Any, str]:
+    test = yield from talk.code(TEST, Excerpt("The exercise", exercise.text), "Write the check.")
+    tree = python(test, (), 60)
+    if exercise.name in bound(tree):
+        raise UnwrittenError("format", f"The test binds {exercise.name} itself")
+    if not any(isinstance(n, ast.Name) and n.id == exercise.name for n in walk(tree)):
+        raise UnwrittenError("off-topic", f"The test never calls {exercise.name}")
+    return test
+
+
+def _second(
+    desk: Desk, topic: Topic, exercise: Exercise, talk: Talk, program: Program, verdict: Verdict, fault: str
+) -> Generator[Any, Any, tuple[Program, Verdict]]:
+    """Another solution where the first one is at fault, or may be; see the module for how that is decided."""
+    if is_own_fault(verdict):
+        said = (Excerpt("The first solution", program.code), Excerpt("What happened", fault))
+        code = yield from _solution(desk, topic, exercise, talk, AGAIN, *said)
+    else:
+        code = yield from _solution(desk, topic, exercise, talk, SOLUTION, sample=1)
+    again = Program(code=code, test=program.test, entry_point=program.entry_point)
+    (found,) = yield from tried(desk.new.id, again)
+    if fault := _fault(desk, topic.symbol, again, found):
+        raise UnwrittenError("unproven", f"Neither of two solutions: {fault}")
+    return again, found
+
+
+# ------------------------------------------------------------------------------------------------------- the checks
+
+
+def is_own_fault(verdict: Verdict) -> bool:
+    """Whether a program ended by its own doing, whatever its test may be worth."""
+    raised: Any = verdict.exception
+    in_code = verdict.outcome == "error" and raised.get("in") == "code"
+    return in_code or verdict.outcome in ("passed", "timeout", "memory", "killed", "flaky")
+
+
+def _fault(desk: Desk, symbol: Symbol, program: Program, verdict: Verdict) -> str:
+    """What is wrong with a solution, as far as its run shows; empty where nothing is."""
+    if verdict.outcome != "passed":
+        return shown(verdict)
+    if not rows.uses(verdict, desk.indexes[1], program.code, symbol.path):
+        return f"It passes, but never calls {desk.indexes[1].public(symbol.path)}"
+    return ""
+
+
+def _head(signature: str) -> ast.FunctionDef:
+    """The function of a signature, whose every name is a plain one."""
+    try:
+        (found,) = parse(f"{signature.removesuffix(':')}:\n    pass\n").body
+    except (SyntaxError, ValueError) as error:
+        raise UnwrittenError("format", f"The signature isn't one: {error}") from error
+    if not isinstance(found, ast.FunctionDef) or len(found.body) != 1:
+        raise UnwrittenError("format", "The signature is of no function")
+    given = found.args
+    if given.vararg or given.kwarg or given.kwonlyargs or given.posonlyargs or found.name in dir(builtins):
+        raise UnwrittenError("format", "The signature has starred arguments, or the name of a built-in function")
+    if not 1 <= len(given.args) <= _MOST_ARGUMENTS:
+        raise UnwrittenError("format", f"The signature has {len(given.args)} arguments, not 1 to {_MOST_ARGUMENTS}")
+    annotations = [a.annotation for a in given.args] + [found.returns]
+    names = {n.id for a in annotations if a is not None for n in walk(a) if isinstance(n, ast.Name)}
+    if None in annotations or names - _BUILT_IN or any(not _is_literal(d) for d in given.defaults):
+        raise UnwrittenError("format", "The signature's types aren't built-in ones, or lack")
+    return found
+
+
+def _is_literal(node: ast.expr) -> bool:
+    try:
+        ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def bound(tree: ast.Module) -> set[str]:
+    """The names that a program binds anywhere, by whatever statement."""
+    found: set[str] = set()
+    for node in walk(tree):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            found.add(node.id)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            found.add(node.name)
+        elif isinstance(node, (ast.arg, ast.alias)):
+            found.add(node.arg if isinstance(node, ast.arg) else (node.asname or node.name).partition(".")[0])
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            found.add(node.name)
+    return found
+
+
+# --------------------------------------------------------------------------------------------------------- the rows
+
+
+def _rows(
+    desk: Desk,
+    topic: Topic,
+    exercise: Exercise,
+    talk: Talk,
+    program: Program,
+    stubbed: tuple[Program, ...],
+    ran: Verdict,
+) -> Iterator[Example]:
+    index = desk.indexes[1]
+    origin = rows.of_symbols(desk, topic.symbols, topic.change)
+    roles = {"answer": program.id, **{f"stub{n or ''}": p.id for n, p in zip(_numbers(), stubbed, strict=False)}}
+    prose = exercise.told.values()
+    symbols = rows.symbols_in(index, (program.code,), prose, (ran,), topic.symbol.path)
+    for phrasing in PHRASINGS:
+        parts = {
+            "programs": roles,
+            "prompt": _prompt(desk, exercise.told[phrasing], exercise.signature),
+            "entry_point": exercise.name,
+            "phrasing": phrasing,
+        }
+        yield rows.row(
+            desk, "task", parts, (GENERATOR, VERSION), origin, talk.calls,
+            symbols=symbols, root=(GENERATOR, desk.domain, topic.symbol.path, exercise.signature),
+            change=topic.change,
+        )  # fmt: skip
+
+
+def _numbers() -> Iterator[int]:
+    """0, 2, 3 …: the roles are stub, stub2, stub3 …"""
+    yield 0
+    number = 2
+    while True:
+        yield number
+        number += 1
+
+
+def _prompt(desk: Desk, told: str, signature: str) -> str:
+    """A task as a row asks it."""
+    library = _library(desk)
+    return f"{told}\n\nWrite this function with {library}:\n```python\n{signature}\n    ...\n```"
+
+
+def _library(desk: Desk) -> str:
+    return desk.spelled[1]
+
+
+def _public(desk: Desk, symbol: Symbol) -> str:
+    return named(desk.indexes[1].public(symbol.path))
+
+
+def _excerpts(desk: Desk, topic: Topic) -> list[Excerpt]:
+    """Docs of the symbol and what goes with it, and what people wrote of its change."""
+    said = notes(topic.change) if topic.change is not None else ""
+    changed = [Excerpt(f"What has changed since {desk.spelled[0]}", said)] if said else []
+    return [*excerpts(desk, topic.symbols), *changed]
+
+
+def _body(found: ast.FunctionDef | ast.AsyncFunctionDef | None) -> str:
+    return ast.unparse(found.body[-1]) if found is not None else ""
