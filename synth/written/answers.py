@@ -219,6 +219,8 @@ def python(code: str, allowed: Iterable[str], longest: int = MOST_LINES) -> ast.
     lines = clean(code).split("\n")
     if len(lines) > longest or max(map(len, lines)) > WIDEST:
         raise UnwrittenError("format", f"A program has more than {longest} lines, or one of over {WIDEST} characters")
+    if "```" in code or "~~~" in code:
+        raise UnwrittenError("format", "A program has the fence of a code block in it")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:

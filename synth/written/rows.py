@@ -175,6 +175,10 @@ def _endings(word: str) -> list[str]:
 
 
 def uses(verdict: Verdict, index: SymbolIndex, code: str, path: str) -> bool:
-    """Whether a program called a symbol, or names what leaves no call to see; any method of a class is of the class."""
-    called = (*verdict.symbols_called, *index.called(code))
-    return any(one == path or one.startswith(f"{path}.") for one in called)
+    """Whether a program called a symbol (of a method: its class), or names what leaves no call to see."""
+    owner = path.rpartition(".")[0]
+    is_member = owner in index.by_path and index.by_path[owner].kind == "class"
+    wanted = owner if is_member else path
+    if any(called == wanted or called.startswith(f"{wanted}.") for called in verdict.symbols_called):
+        return True
+    return index.by_path[path].kind not in ("function", "method") and path in index.called(code)

@@ -17,11 +17,50 @@ from synth.written.writers import BUILT_IN
 ASKED = Words("task/solution@1", "You solve an exercise.", 100)
 _FENCES = re.compile(r"^<<<data ([0-9a-f]{16})\n(.*?)\ndata \1>>>$", re.MULTILINE | re.DOTALL)
 
-CHAT_TOKENS = """<|im_start|> <|im_end|> <|endoftext|> <|begin_of_text|> <|start_header_id|> <|eot_id|> <|python_tag|>
-<|system|> <|user|> <|assistant|> <|end|> <|channel|> <|tool_call|> [INST] [/INST] <<SYS>> <</SYS>> <s> </s> <bos> <eos>
-<start_of_turn> <end_of_turn> [SYSTEM_PROMPT] [/SYSTEM_PROMPT] [TOOL_CALLS] [AVAILABLE_TOOLS] <think> </think>
-<tool_call> </tool_call> <tool_response> <function_calls> <system-reminder> <｜User｜> <｜Assistant｜>
-<｜begin▁of▁sentence｜> <unused12> <pad> <unk> <extra_id_0> [TOOL_RESULTS]""".split()  # fmt: skip
+CHAT_TOKENS = (
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|begin_of_text|>",
+    "<|start_header_id|>",
+    "<|eot_id|>",
+    "<|python_tag|>",
+    "<|system|>",
+    "<|user|>",
+    "<|assistant|>",
+    "<|end|>",
+    "<|channel|>",
+    "<|tool_call|>",
+    "[INST]",
+    "[/INST]",
+    "<<SYS>>",
+    "<</SYS>>",
+    "<s>",
+    "</s>",
+    "<bos>",
+    "<eos>",
+    "<start_of_turn>",
+    "<end_of_turn>",
+    "[SYSTEM_PROMPT]",
+    "[/SYSTEM_PROMPT]",
+    "[TOOL_CALLS]",
+    "[AVAILABLE_TOOLS]",
+    "<think>",
+    "</think>",
+    "<tool_call>",
+    "</tool_call>",
+    "<tool_response>",
+    "<function_calls>",
+    "<system-reminder>",
+    "<｜User｜>",
+    "<｜Assistant｜>",
+    "<｜begin▁of▁sentence｜>",
+    "<unused12>",
+    "<pad>",
+    "<unk>",
+    "<extra_id_0>",
+    "[TOOL_RESULTS]",
+)
 
 
 def test_the_first_line_says_the_purpose_and_what_is_fenced_is_data() -> None:
