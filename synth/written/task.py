@@ -186,13 +186,10 @@ class Task:
         test = yield from _test(exercise, talk)
         program = Program(code=code, test=test, entry_point=exercise.name)
         (verdict,) = yield from tried(desk.new.id, program)
+        stubbed = (yield from held(desk, program)) if verdict.outcome == "passed" else ()
         if fault := _fault(desk, topic.symbol, program, verdict):
             program, verdict = yield from _second(desk, topic, exercise, talk, program, verdict, fault)
-        stubbed = stubs(program, exercise.name)
-        ran = yield from tried(desk.new.id, *stubbed)
-        if passed := [p for p, v in zip(stubbed, ran, strict=True) if v.outcome == "passed"]:
-            body = definition(passed[0].code, exercise.name)
-            return Ending(outcome="vacuous-test", detail=f"It passes on a stub: {_body(body)}")
+            stubbed = yield from held(desk, program)
         return Ending((program, *stubbed, *_rows(desk, topic, exercise, talk, program, stubbed, verdict)))
 
 
@@ -263,6 +260,21 @@ def _second(
 
 
 # ------------------------------------------------------------------------------------------------------- the checks
+
+
+def held(desk: Desk, program: Program) -> Generator[Any, Any, tuple[Program, ...]]:
+    """The stubs of an answer, on none of which its test passes.
+
+    Raises:
+        UnwrittenError: It passes on one.
+    """
+    entry = program.entry_point or ""
+    found = stubs(program, entry)
+    ran = yield from tried(desk.new.id, *found)
+    if passed := [p for p, v in zip(found, ran, strict=True) if v.outcome == "passed"]:
+        body = definition(passed[0].code, entry)
+        raise UnwrittenError("vacuous-test", f"It passes on a stub: {ast.unparse(body.body[-1]) if body else ''}")
+    return found
 
 
 def is_own_fault(verdict: Verdict) -> bool:
@@ -383,7 +395,3 @@ def _excerpts(desk: Desk, topic: Topic) -> list[Excerpt]:
     said = notes(topic.change) if topic.change is not None else ""
     changed = [Excerpt(f"What has changed since {desk.spelled[0]}", said)] if said else []
     return [*excerpts(desk, topic.symbols), *changed]
-
-
-def _body(found: ast.FunctionDef | ast.AsyncFunctionDef | None) -> str:
-    return ast.unparse(found.body[-1]) if found is not None else ""
