@@ -12,8 +12,9 @@ from dataclasses import replace
 
 from registry.names import SymbolIndex
 from registry.records import Symbol
+from scrapers.inherited import settled
 
-VERSION = "1"
+VERSION = "2"
 """Goes up when the same texts give other names."""
 
 _PROMPT = re.compile(r"^[ \t]*(?:>>>|\.\.\.|In ?\[\d*\]:)[ \t]+(.*)$", re.MULTILINE)
@@ -26,7 +27,7 @@ _LONGEST = 200_000
 
 
 def named_by_use(symbols: Iterable[Symbol], guides: Iterable[str]) -> list[Symbol]:
-    """The symbols, those with more aliases that code in the docs uses by a name which no symbol has.
+    """The symbols, `settled`, those with more aliases that code in the docs uses by a name which no symbol has.
 
     A name is a function's or a class's where it ends as that one's path does, its other parts stand in the path in the
     same order, and there is no other such object; or no other whose own text uses it.
@@ -35,7 +36,7 @@ def named_by_use(symbols: Iterable[Symbol], guides: Iterable[str]) -> list[Symbo
         symbols: Of one release.
         guides: Texts beside those of the symbols.
     """
-    rows = list(symbols)
+    rows = settled(symbols)
     index = SymbolIndex(rows)
     texts = [(row.path, _code(row.doc)) for row in rows if row.doc] + [("", _code(text)) for text in guides]
     shared = _shared((code for _, code in texts), index.roots)
