@@ -23,7 +23,8 @@ from scrapers.entries import (
     target_of,
     with_docs,
 )
-from scrapers.markdown import Frame, Opened, Writer, indented
+from scrapers.frames import Frame, indented
+from scrapers.markdown import Opened, Writer
 from scrapers.markup import Element, classes, string_of
 from scrapers.notes import deprecation_of
 
@@ -292,10 +293,23 @@ def _module(name: str, around: Frame, start: int) -> Entry:
     return Entry(path=name, kind="module", doc=doc, deprecated=deprecation_of(doc, "", name))
 
 
-def _fullest(entry: Entry, overloads: Iterable[str]) -> Entry:
-    """The entry with the one of its signatures that has most parameters: that is nearest to the function's own."""
-    for signature in overloads:
-        parameters = parameters_in(signature)
-        if len(parameters) > len(entry.parameters):
-            entry = replace(entry, signature=signature, parameters=parameters)
-    return entry
+def _fullest(entry: Entry, overloads: Sequence[str]) -> Entry:
+    """The entry with the one of its signatures that has most parameters: that is nearest to the function's own.
+
+    Those at its end that another one lacks can be left out: `default` of `getattr(object, name)` and
+    `getattr(object, name, default)`.
+    """
+    given = [signature for signature in (entry.signature, *overloads) if signature]
+    heads = {signature: parameters_in(signature) for signature in given}
+    heads = {text: found for text, found in heads.items() if found or text.startswith("()")}  # others aren't understood
+    if not heads:
+        return entry
+    signature, parameters = max(heads.items(), key=lambda head: len(head[1]))  # of several the first
+    always = set.intersection(*({p["name"] for p in head} for head in heads.values()))
+    for place in range(len(parameters) - 1, -1, -1):
+        named = parameters[place]
+        if named["name"] in always:
+            break
+        if named["default"] is None:
+            parameters[place] = {**named, "default": "..."}
+    return replace(entry, signature=signature, parameters=parameters)

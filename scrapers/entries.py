@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import keyword
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -22,8 +23,13 @@ KINDS = {
 CALLABLE = frozenset({"function", "class", "method"})
 
 _LINKS = frozenset({"headerlink", "viewcode-link"})
+_LONGEST = 20_000
+"""Characters of a signature that is read; people's have 3,000 at most."""
 _BRACKETS = {"[": "\1", "]": "\2"}
 """Around type parameters; annotations' brackets are none of these."""
+_WRITTEN = re.compile(r"(?P<stars>\**)(?P<words>[^\W\d]\w*(?:(?: or |[ -])\w+){0,5})(?P<more> ?\.\.\.)?")
+"""A parameter as people write it: `name or flags...`, `bool degrees`."""
+_TOKENS = re.compile(r"'[^']{0,100}'|\"[^\"]{0,100}\"|\[\s{0,9},|.", re.DOTALL)
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -63,7 +69,7 @@ def _one_line(text: str) -> str:
 def _with_first(signature: str, term: Element) -> str:
     properties = " ".join(string_of(e) for e in term.iter("em", "span") if "property" in classes(e)).split()
     first = "" if "static" in properties else "cls" if "classmethod" in properties else "self"
-    if not first or re.match(r"\(\s*(self|cls)\b", signature):
+    if not first or re.match(r"\(\s*(type )?(self|cls)\b", signature):
         return signature
     return f"({first}{'' if signature.startswith('()') else ', '}{signature[1:]}"
 
@@ -132,8 +138,9 @@ def target_of(link: Element) -> str:
 
 
 def parameters_in(signature: str) -> list[dict[str, Any]]:
-    """`[{name, kind, default}]` of a signature as text, kinds as griffe gives them; none where it is no Python."""
-    function = next(filter(None, map(_function, _readings(signature))), None)
+    """`[{name, kind, default}]` of a signature as text, kinds as griffe gives them; none where it can't be read."""
+    readings = dict.fromkeys(_readings(signature) if len(signature) < _LONGEST else ())
+    function = next(filter(None, map(_function, readings)), None)
     if function is None:
         return []
     a = function.args
@@ -146,17 +153,69 @@ def parameters_in(signature: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _readings(signature: str) -> list[str]:
-    """A signature as it stands, without what it returns, with objects' reprs as names, `(a[, b])` as `(a, b=...)`."""
+def _readings(signature: str) -> Iterator[str]:
+    """A signature as it stands, without what it returns, with objects' reprs as names, and as people write it."""
+    yield signature
     plain = signature.partition(" -> ")[0]
+    yield plain
     named = re.sub(r"<(?:class|(?:built-in )?function|module) '?([\w.]+)[^<>]*>", r"\1", plain)
     for _ in range(3):  # reprs within reprs
         named = re.sub(r"<[^<>]*>", "...", named)
-    if re.search(r"\w\[(?!\s*,)", named):
-        return [signature, plain, named]  # an index, as of `Generic[T]`: nothing in it is a parameter
-    given, bracket, optional = named.partition("[")
-    optional = re.sub(r"(^|[,( ])([^\W\d]\w*)(?=\s*[,)])", r"\1\2=...", re.sub(r"[\[\]]", "", optional))
-    return [signature, plain, named, given + optional] if bracket else [signature, plain, named]
+    yield named
+    if not re.search(r"\w\[(?!\s*[,.])", named):  # an index, as of `Generic[T]`: nothing in it is a parameter
+        yield f"({', '.join(_as_code(named))})"
+
+
+def _as_code(signature: str) -> Iterator[str]:
+    """The parameters of a head that a person wrote, as code: `(name or flags...[, action])`, `([iterable-or-mapping])`.
+
+    What stands in brackets can be left out; dots stand for more of what is before them. What can't be a parameter
+    comes back as it is, so that the head has no reading.
+    """
+    parts = list(_parted(signature.strip()[1:-1].replace("\\*", "*")))
+    for place, (text, optional) in enumerate(parts):
+        name, equals, default = (part.strip() for part in text.partition("="))
+        if name.strip(" .") == "":
+            named = "=" in parts[place - 1][0]
+            yield ("**kwargs" if named else "*args") if place and place == len(parts) - 1 else text
+        elif name in ("*", "/", "**"):
+            yield "**kwargs" if name == "**" else name
+        elif not (match := _WRITTEN.fullmatch(name)):
+            yield text
+        else:
+            stars = match["stars"] or ("*" if match["more"] else "")
+            yield (
+                stars + _spoken(match["words"]) + (f"={default or '...'}" if (equals or optional) and not stars else "")
+            )
+
+
+def _spoken(words: str) -> str:
+    """The name of a parameter of several words: all of alternatives, of `bool degrees` the last."""
+    alternatives = " or " in words or "-" in words
+    name = "_".join(re.findall(r"\w+", words)) if alternatives else words.split()[-1]
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
+def _parted(text: str) -> Iterator[tuple[str, bool]]:
+    """What stands between the commas of a head, each with whether brackets say that it can be left out."""
+    part, began, optional, inner = "", False, 0, 0
+    for sign in _TOKENS.findall(text):
+        if sign == "," and inner == 0:
+            yield part.strip(), began
+            part = ""
+        elif inner == 0 and (sign.startswith("[,") or (sign == "[" and "=" not in part)):
+            optional += 1
+            if sign != "[" and part.strip():
+                yield part.strip(), began
+                part = ""
+        elif sign == "]" and inner == 0:
+            optional -= 1
+        else:
+            inner += (sign[0] in "([{") - (sign in ")]}")
+            began = began if part.strip() else optional > 0
+            part += sign
+    if part.strip():
+        yield part.strip(), began
 
 
 def _function(signature: str) -> ast.FunctionDef | None:

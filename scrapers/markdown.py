@@ -8,11 +8,13 @@ deeper than people write is written as if it were not nested.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any, Literal
 
+from scrapers.frames import MOST_COLUMNS, MOST_ROWS, Frame, Table, indented
 from scrapers.markup import Element, classes, has_clutter, string_of, text_of
 from scrapers.rubbish import is_unseen
 from scrapers.texts import cleaned
@@ -86,10 +88,10 @@ _TABLE_OF_CODE = frozenset({"highlighttable", "rouge-table"})
 
 _MOST_FRAMES = 40
 """Lists, definitions, tables and entries in each other; people's pages have 12 at most."""
+_FORMULA = 2_000
+"""Characters of a formula."""
 _MOST_MARKS = 6
 """Emphasis and code in each other."""
-_MOST_COLUMNS, _MOST_ROWS = 20, 100
-"""That one cell stands in; cells of further columns stand in one row."""
 
 Closing = Callable[[], None]
 Opened = Closing | Literal[False] | None
@@ -97,40 +99,10 @@ Opened = Closing | Literal[False] | None
 
 
 @dataclass
-class Frame:
-    """What is being written of an element that its closing puts together.
+class _Row(Frame):
+    """A row of a table that is being written."""
 
-    Attributes:
-        kind: What it is.
-        blocks: (kind, text) of what is written already; `inner` is what belongs to another API entry.
-    """
-
-    kind: str
-    blocks: list[tuple[str, str]] = field(default_factory=list)
-
-    def text(self, *, own: bool = False) -> str:
-        """All blocks as one text; `own` leaves out what is `inner`."""
-        parts: list[str] = []
-        before = ""
-        for kind, text in self.blocks:
-            if own and kind == "inner":
-                continue
-            if parts:
-                parts.append("\n" if self.kind == "li" and kind == "list" and before == "text" else "\n\n")
-            parts.append(text)
-            before = kind
-        return "".join(parts)
-
-
-@dataclass
-class _Table(Frame):
-    """A table.
-
-    Attributes:
-        covered: Column -> rows from here on that a cell above stands in, too.
-    """
-
-    covered: dict[int, int] = field(default_factory=dict)
+    cells: list[str] = field(default_factory=list)
 
 
 class Writer:
@@ -146,7 +118,7 @@ class Writer:
         self._line: list[str] = []
         self._lines = 0
         self._marks = 0
-        self._tabs: dict[str, str] = {}
+        self._labels: dict[Any, str] = {}
 
     def write(self, element: Element) -> str:
         """The Markdown of an element and all below it."""
@@ -247,12 +219,17 @@ class Writer:
         self.flush()
         if not _TITLES.isdisjoint(classes(element)):
             return self._title
-        if label := self._tabs.get(element.get("aria-labelledby") or ""):
+        if label := self._labels.get(element) or self._labels.get(element.get("aria-labelledby") or ""):
             self.add(f"**{label}**")
         elif element.get("role") == "tablist":
-            self._tabs |= {b.get("id"): " ".join(string_of(b).split()) for b in element if b.get("id")}
+            named = [button for button in element if button.get("id")]
+            self.label(named, (button.get("id") for button in named))
             return False
         return self._end
+
+    def label(self, labels: Iterable[Element], tabs: Iterable[Any]) -> None:
+        """Remembers which label each tab has: tabs are elements, or ids that they name as `aria-labelledby`."""
+        self._labels |= dict(zip(tabs, (" ".join(string_of(label).split()) for label in labels), strict=False))
 
     def open_span(self, element: Element) -> Opened:
         """Begins a span of text."""
@@ -349,64 +326,59 @@ class Writer:
             self.add(indented(text, ":   ", "    "))
 
     def open_table(self, element: Element) -> Opened:
-        """Begins a table; one that holds code or tables is a layout, and only what is in its cells is written."""
+        """Begins a table; one that is a layout is none, and only what is in its cells is written."""
         names = classes(element)
+        has_code = element.find(".//pre") is not None
         if (
             not _TABLE_OF_CODE.isdisjoint(names)
             or "field-list" in names
             or element.find(".//table") is not None
-            or element.find(".//pre") is not None
+            or (has_code and not _has_rows(element))
         ):
             return self.open_block(element)
-        return self.framed(_Table("table"), self._close_table)
+        return self.framed(Table("table", listed=has_code), self._close_table)
 
     def _close_table(self, frame: Frame) -> None:
-        rows = [text for kind, text in frame.blocks if kind == "row"]
+        assert isinstance(frame, Table)
         for kind, text in frame.blocks:
-            if kind != "row":
-                self.add(text, kind)
-        if rows:
-            width = len(re.findall(r"(?<!\\)\|", rows[0])) - 1
-            self.add("\n".join([rows[0], "|" + " --- |" * width, *rows[1:]]))
+            self.add(text, kind)
+        if text := frame.markdown():
+            self.add(text)
 
     def open_tr(self, element: Element) -> Opened:
         """Begins a row of a table."""
-        if self.frames[-1].kind != "table":
+        table = self.frames[-1]
+        if not isinstance(table, Table):
             return self.open_block(element)
-        return self.framed(Frame("row"), self._close_row)
+        if not table.rows:
+            table.head = all(cell.tag == "th" for cell in element if isinstance(cell.tag, str))
+        return self.framed(_Row("row"), self._close_row)
 
     def _close_row(self, frame: Frame) -> None:
-        if frame.blocks:
-            self._cover(frame)
-            self.add("| " + " | ".join(text for _, text in frame.blocks) + " |", "row")
+        table = self.frames[-1]
+        assert isinstance(frame, _Row)
+        assert isinstance(table, Table)
+        if frame.cells:
+            table.cover(frame.cells)
+            table.rows.append(frame.cells)
+        table.blocks += frame.blocks  # what no cell is around
 
     def open_td(self, element: Element) -> Opened:
         """Begins a cell of a table."""
-        row = self.frames[-1]
-        if row.kind != "row":
+        row, table = self.frames[-1], self.frames[-2] if len(self.frames) > 1 else None
+        if not (isinstance(row, _Row) and isinstance(table, Table)):
             return self.open_block(element)
-        self._cover(row)
-        columns, rows = _number(element, "colspan", _MOST_COLUMNS), _number(element, "rowspan", _MOST_ROWS)
-        return self.framed(Frame("cell"), partial(self._close_cell, columns, rows))
+        table.cover(row.cells)
+        columns, rows = _number(element, "colspan", MOST_COLUMNS), _number(element, "rowspan", MOST_ROWS)
+        return self.framed(Frame("cell"), lambda cell: table.add_cell(row.cells, cell.text(), columns, rows))
 
     open_th = open_td
 
-    def _cover(self, row: Frame) -> None:
-        """Leaves cells empty where one of a row above stands."""
-        table = self.frames[-1] if self.frames[-1] is not row else self.frames[-2]
-        assert isinstance(table, _Table)
-        while rows := table.covered.pop(len(row.blocks), 0):
-            if rows > 1:
-                table.covered[len(row.blocks)] = rows - 1
-            row.blocks.append(("cell", ""))
-
-    def _close_cell(self, columns: int, rows: int, frame: Frame) -> None:
-        table = self.frames[-2]
-        for column in range(columns):
-            place = len(self.frames[-1].blocks)
-            if rows > 1 and place < _MOST_COLUMNS and isinstance(table, _Table):
-                table.covered[place] = rows - 1
-            self.add("" if column else " ".join(frame.text().split()).replace("|", "\\|"), "cell")
+    def open_img(self, element: Element) -> Opened:
+        """Writes a formula that is shown as a picture, as one that a script shows is; other pictures have no text."""
+        if "math" in classes(element) and (formula := " ".join((element.get("alt") or "")[:_FORMULA].split())):
+            self.inline(f"\\({formula}\\)")
+        return False
 
     def open_caption(self, element: Element) -> Opened:
         """Begins the caption of a table."""
@@ -438,6 +410,12 @@ def _unnumbered(step: Element) -> str | None:
         return "\n"
     shown = isinstance(step.tag, str) and step.tag not in _SKIPPED_TAGS and "linenos" not in classes(step)
     return None if shown else ""
+
+
+def _has_rows(table: Element) -> bool:
+    """Whether a table has rows and columns; one without is there for its frame."""
+    rows = list(islice(table.iter("tr"), MOST_ROWS))
+    return len(rows) > 1 and any(len(row) > 1 for row in rows)
 
 
 def _number(element: Element, name: str, most: int) -> int:
@@ -475,9 +453,3 @@ def language_of(element: Element, code: str) -> str:
 def _named_by(names: list[str]) -> str:
     """The language that one of an element's classes names; empty where none does."""
     return next((name[len(p) :] for name in names for p in _NAMING if name.startswith(p)), "")
-
-
-def indented(text: str, first: str, others: str) -> str:
-    """The text with something before its first line, and before each other line that is not empty."""
-    lines = text.split("\n")
-    return "\n".join([first + lines[0], *(others + line if line else line for line in lines[1:])])

@@ -19,7 +19,7 @@ VERSIONS = "../versions.json"
 class MkDocs:
     """Reads the pages of a MkDocs site."""
 
-    version = "3"
+    version = "4"
     indexes: tuple[str, ...] = (SEARCH, NAME, *MAPS)
 
     def pages(self, indexes: Mapping[str, bytes]) -> list[str]:

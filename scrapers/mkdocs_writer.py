@@ -14,7 +14,8 @@ from typing import Any
 
 from scrapers.documents import Entry
 from scrapers.entries import CALLABLE, KINDS, parameters_in, target_of, with_docs
-from scrapers.markdown import Frame, Opened, Writer
+from scrapers.frames import Frame
+from scrapers.markdown import Opened, Writer
 from scrapers.markup import Element, classes, string_of
 from scrapers.notes import deprecation_of
 from scrapers.rubbish import is_around
@@ -64,7 +65,6 @@ class MkDocsWriter(Writer):
         super().__init__()
         self._roles = {str(name): str(role).removeprefix("py:") for _, name, role, _ in names}
         self._entries: list[Entry] = []
-        self._labels: dict[Element, str] = {}
         self._parameters = False
 
     def entries(self) -> tuple[Entry, ...]:
@@ -99,14 +99,7 @@ class MkDocsWriter(Writer):
             return self._open_object(_Object("object", objects=kind), element)
         elif "admonition" in names:
             return self.framed(Frame("note"), partial(self._close_note, names))
-        opened = self.open_block(element)
-        if label := self._labels.get(element):
-            self.add(f"**{label}**")
-        return opened
-
-    def label(self, labels: Iterable[Element], tabs: Iterable[Element]) -> None:
-        """Remembers which label each tab has."""
-        self._labels |= dict(zip(tabs, (" ".join(string_of(label).split()) for label in labels), strict=False))
+        return self.open_block(element)
 
     def open_label(self, element: Element) -> Opened:
         """Begins a label; that of a tab is written with its tab."""

@@ -35,15 +35,22 @@ _PLACES = frozenset({"carbonads", "disqus_thread", "cookie-banner", "cookie-cons
 
 _ROLES = frozenset({"navigation", "search", "banner", "contentinfo", "dialog", "alertdialog", "tooltip", "menu"})
 _UNSEEN = re.compile(
-    r"(?:^|;)(?:display:none|visibility:(?:hidden|collapse)|opacity:0(?:\.0+)?(?:;|!|$)"
-    r"|font-size:0(?:px|em|rem|%|pt)?(?:;|!|$)|(?:left|top|right|text-indent):-\d{4,}(?:px|em)|clip:rect\(0"
-    r"|clip-path:inset\(100%)"
+    r"(?:^|;)(?:display:none|visibility:(?:hidden|collapse)|opacity:(?:0(?:\.0\d*)?|\.0\d*)(?:;|!|$)"
+    r"|font-size:(?:0|(?:[01](?:\.\d+)?|\.\d+)(?:px|pt)|0?(?:\.[01]\d*)?(?:em|rem)|0%)(?:;|!|$)"
+    r"|(?:left|top|right|text-indent):-(?:\d{4,}|[5-9]\d\d)(?:px|em)|clip:rect\(0|clip-path:inset\(100%"
+    r"|transform:scale[xy]?\(0(?:,0)?\))"
 )
-_SIZELESS = re.compile(r"(?:^|;)(?:height|width):0(?:px)?(?:;|!|$)")
+_SIZELESS = re.compile(r"(?:^|;)(?:max-)?(?:height|width):0(?:px)?(?:;|!|$)")
+_COMMENT = re.compile(r"/\*[^*]{0,200}\*/")
+_COLOUR = re.compile(r"(?:^|;)color:([^;!]{1,40})")
 _WHITE = re.compile(
-    r"(?:^|;)color:(?:white|#fff|#ffffff|transparent|rgba?\(255,255,255(?:,[\d.]+)?\)|rgba\([\d,]+,0\))(?:;|$|!)"
+    r"white|#(?:f{3}|(?:f[0-9a-f]){3})(?:[0-9a-f]{2})?|transparent|rgba?\(255,255,255(?:,[\d.]+)?\)|rgba\([\d,]+,0\)"
 )
-_NO_COLOUR = re.compile(r"background(?:-color)?:(?:white|#fff|#ffffff|transparent)(?:;|$)")
+_BEHIND = re.compile(r"(?:^|;)background(?:-color)?:([^;!]{1,40})")
+_HIDING = frozenset({"sr-only", "visually-hidden", "screen-reader-text", "hidden", "d-none", "is-hidden", "invisible"})
+"""Classes by which frameworks of themes hide."""
+_SHOWING = re.compile(r"\b(?:sm|md|lg|xl|xxl|2xl):(?!hidden)|\bd-(?:sm|md|lg|xl|xxl)-(?!none)|(?:^| )not-sr-only")
+"""Classes by which they show again, on wider screens."""
 _PANELS = frozenset({"tabpanel"})
 """Roles of what is hidden until somebody asks for it: the other tabs."""
 
@@ -96,15 +103,29 @@ def is_unseen(element: Element) -> bool:
     """Whether an element says that nobody is to see it; tabs that open on a click are no such elements."""
     if element.get("role") in _PANELS:
         return False
-    if element.get("hidden") is not None or element.get("aria-hidden") == "true":
+    if element.get("hidden") not in (None, "until-found") or element.get("aria-hidden") == "true":
         return True
-    style = element.get("style")
+    named = element.get("class")
+    if named and not _HIDING.isdisjoint(named.split()) and not _SHOWING.search(named):
+        return True
+    if element.tag == "dialog" and element.get("open") is None:
+        return True
+    colour = (element.get("color") or "").lower() if element.tag == "font" else ""
+    return _is_styled_away(element, element.get("style") or (colour and f"color:{colour}"))
+
+
+def _is_styled_away(element: Element, style: str) -> bool:
     if not style:
         return False
-    plain = "".join(style.lower().split())
+    plain = _COMMENT.sub("", "".join(style.lower().split()))
     if _UNSEEN.search(plain) or ("overflow:hidden" in plain and _SIZELESS.search(plain)):
         return True
-    return bool(_WHITE.search(plain)) and not _on_colour(element, plain)
+    colour, behind = _COLOUR.search(plain), _BEHIND.search(plain)
+    if colour is None:
+        return False
+    if behind is not None and behind[1] == colour[1]:
+        return True
+    return bool(_WHITE.fullmatch(colour[1])) and not _on_colour(element, plain)
 
 
 def _on_colour(element: Element, style: str) -> bool:
@@ -112,7 +133,8 @@ def _on_colour(element: Element, style: str) -> bool:
     around: Any = element
     for _ in range(8):
         if "background" in style:
-            return not _NO_COLOUR.search(style)
+            behind = _BEHIND.search(style)
+            return behind is None or not _WHITE.fullmatch(behind[1])
         around = around.getparent() if around is not None else None
         style = "".join(((around.get("style") or "") if around is not None else "").lower().split())
     return False

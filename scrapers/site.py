@@ -20,7 +20,7 @@ _TITLES = ("codeBlockTitle", "admonitionHeading", "custom-block-title")
 class AnySite:
     """Reads the pages of any site."""
 
-    version = "3"
+    version = "4"
     indexes: tuple[str, ...] = MAPS
 
     def pages(self, indexes: Mapping[str, bytes]) -> list[str]:

@@ -42,6 +42,15 @@ def written(html: str) -> str:
             "<table><tr><th>a<th colspan=2>b<tr><td rowspan=2>1<td>2<td rowspan=2>3<tr><td>4<tr><td>5</table>",
             "| a | b |  |\n| --- | --- | --- |\n| 1 | 2 | 3 |\n|  | 4 |  |\n| 5 |",
         ),
+        (
+            "<table><thead><tr><th>How<th>So</tr></thead><tr><td>one<td><pre>a\n\n  b</pre></tr><tr><td>two|<td>c</table>",
+            "- **How**: one\n\n  **So**:\n\n  ```\n  a\n\n    b\n  ```\n\n- **How**: two|\n\n  **So**: c",
+        ),
+        (
+            "<table><tr><td>one<td><pre>a</pre><tr><td rowspan=2>two<td>b<tr><td><pre>c</pre></table>",
+            "- one\n\n  ```\n  a\n  ```\n\n- two\n\n  b\n\n- ```\n  c\n  ```",
+        ),
+        ("<table><tr><td><pre>a</pre></td></tr></table>", "```\na\n```"),
         ("", ""),
     ],
 )  # fmt: skip

@@ -164,6 +164,61 @@ def test_an_index_is_no_optional_parameter() -> None:
     assert parameters_in("(dict, MutableMapping[KT, VT])") == []
 
 
+@pytest.mark.parametrize(
+    ("signature", "parameters"),
+    [
+        ("(name or flags...[, action][, nargs])", ["*name_or_flags", "action=...", "nargs=..."]),
+        ("([iterable-or-mapping])", ["iterable_or_mapping=..."]),
+        (r"(context, \*, name=None, \*\*more)", ["context", "name=None", "**more"]),
+        ("(sep=',', x=[1, 2])", ["sep=','", "x=[1, 2]"]),
+        ("(type cls, seq, bool degrees=False)", ["cls", "seq", "degrees=False"]),
+        ("(format, v1, ...)", ["format", "v1", "*args"]),
+        ("(dest=value, ...)", ["dest=value", "**kwargs"]),
+        ("(class, classinfo)", ["class_", "classinfo"]),
+        ("(path, arg0, ..., env)", []),
+        ("(control, (left, right))", []),
+        ("(socket.socket)", []),
+        ("(" + "a, " * 100_000 + "...)", []),
+    ],
+)
+def test_heads_that_people_write_are_read(signature: str, parameters: list[str]) -> None:
+    """Alternatives, optional parts in brackets, escaped stars and dots are parameters; what can't be one gives none."""
+    stars = {"variadic positional": "*", "variadic keyword": "**"}
+    found = [
+        f"{stars[p['kind']]}{p['name']}"
+        if p["kind"] in stars
+        else p["name"] + (f"={p['default']}" if p["default"] is not None else "")
+        for p in parameters_in(signature)
+    ]
+    assert found == parameters
+
+
+@pytest.mark.parametrize(
+    ("heads", "parameters"),
+    [
+        (["f(object, name)", "f(object, name, default)"], [("object", None), ("name", None), ("default", "...")]),
+        (["f(object, /)", "f(object, sentinel, /)"], [("object", None), ("sentinel", "...")]),
+        (["f(stop)", "f(start, stop, step=1)"], [("start", None), ("stop", None), ("step", "1")]),
+        (["f()", "f(x)"], [("x", "...")]),
+        (["f(?)", "f(x)"], [("x", None)]),
+    ],
+)
+def test_what_an_overload_lacks_can_be_left_out(heads: list[str], parameters: list[tuple[str, str | None]]) -> None:
+    """A parameter at the end that one head has and another has not isn't required."""
+    terms = "".join(
+        f'<dt class="sig"{id_}>{head}</dt>' for head, id_ in zip(heads, [' id="lib.f"', "", ""], strict=False)
+    )
+    page = f'<dl class="py function">{terms}<dd><p>Does.</p></dd></dl>'
+    (entry,) = Sphinx().parse(Document("a.html", "", page), None).entries
+    assert [(p["name"], p["default"]) for p in entry.parameters] == parameters
+
+
+def test_formula_shown_as_a_picture_is_text() -> None:
+    """sphinx.ext.imgmath writes a formula nowhere but in the picture's `alt`; other pictures say nothing."""
+    page = '<body><p>So <img class="math" src="a.png" alt="E = mc^2"/> holds <img src="b.png" alt="logo"/>.</p></body>'
+    assert Sphinx().parse(Document("a.html", "", page), None).markdown == "So \\(E = mc^2\\) holds .\n"
+
+
 def test_note_on_what_will_be_removed_is_a_deprecation() -> None:
     """Python's own documentation says when a deprecated object will be removed; the note has the first version."""
     note = "Deprecated since version 3.9, will be removed in version 3.14: "
