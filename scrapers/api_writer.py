@@ -17,6 +17,7 @@ from scrapers.entries import (
     CALLABLE,
     canonical_of,
     head_of,
+    is_linked,
     kind_of,
     parameters_in,
     signature_of,
@@ -157,7 +158,8 @@ class SphinxWriter(Writer):
             signature=signature,
             parameters=parameters_in(signature) if signature else (),
         )
-        listing.owner = listing.owner if listing.terms else (documented, path)
+        if not listing.terms and not is_linked(element):
+            listing.owner = documented, path  # of a class with a link, members without one are no members of its source
         listing.terms.append(_Term(len(self._entries), documented, entry))
         self._entries.append(entry)
 

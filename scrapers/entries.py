@@ -113,6 +113,12 @@ def canonical_of(
     return other or documented
 
 
+def is_linked(term: Element) -> bool:
+    """Whether a head has a link to the source of the object itself, as sphinx.ext.viewcode makes them."""
+    links = (link.get("href") or "" for link in term.iter("a") if any("viewcode-link" in classes(i) for i in link))
+    return any("_modules/" in href and "#" in href for href in links)
+
+
 def _from_link(href: str, kind: str, documented: str) -> str | None:
     try:
         parts = urlsplit(href)

@@ -43,7 +43,8 @@ def written(html: str) -> str:
             "| a | b |  |\n| --- | --- | --- |\n| 1 | 2 | 3 |\n|  | 4 |  |\n| 5 |",
         ),
         (
-            "<table><thead><tr><th>How<th>So</tr></thead><tr><td>one<td><pre>a\n\n  b</pre></tr><tr><td>two|<td>c</table>",
+            "<table><thead><tr><th>How<th>So</tr></thead><tr><td>one<td><pre>a\n\n  b</pre></tr>"
+            "<tr><td>two|<td>c</table>",
             "- **How**: one\n\n  **So**:\n\n  ```\n  a\n\n    b\n  ```\n\n- **How**: two|\n\n  **So**: c",
         ),
         (
