@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from flows.batches import Batch
+from flows.candidates import candidates, is_made
 from flows.guard import guard_rows
 from flows.house import House
 from flows.running import verdicts
 from flows.scraping import indexed, releases, source_keys
 from flows.snapshots import latest_curation
-from flows.synthesis import candidates, changes, is_made
+from flows.synthesis import changes
 from registry.errors import ConfigurationError, DriftuneError
 from registry.families import Families
 from registry.identity import sha256_of, work_key
@@ -72,6 +73,8 @@ def curate_key(house: House, examples: list[Example], found: Verdicts, tasks: li
         "private": list(house.library.private),
         "sources": [key for release in releases(house) for key in source_keys(house, release)],
     }
+    if any(e.written for e in examples):
+        settings["forbidden"] = sorted(house.domain.llm.forbidden)
     made = sorted(e.digest for e in examples)
     changed = sorted(c.digest for c in changes(house))  # they, their replacements and the symbols make the families
     return work_key([sha256_of(made), sha256_of(rested), sha256_of(changed)], CURATE_PART, settings)

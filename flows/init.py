@@ -50,6 +50,20 @@ preload = [{packages}, "pytest"]      # imported once, then forked: leave out wh
 # locate = 25                          # of a hundred so many get a token replaced
 # tests = 0                            # test examples of a release, at most; 0: all
 
+# [llm]                                # an LLM that writes more rows, within a hard budget: docs/how-to/llm.md
+# model = ""                           # its name at the endpoint; empty: none writes
+# base_url = ""                        # an address that speaks OpenAI's chat completions; empty: OPENAI_BASE_URL
+# key = "env:OPENAI_API_KEY"           # the environment variable that holds the key; the key itself never stands here
+# trainable = false                    # say true where its terms allow training on what it says: else rows stay out
+# forbidden = []                       # models that may not be used here, as "gpt-*"
+# price_in = 0.0                       # money for a million tokens that are sent …
+# price_out = 0.0                      # … and that come back
+# run_tokens = 2_000_000               # tokens that a run may use, both ways; also: domain_tokens, night_tokens
+# run_money = 0.0                      # money that it may use; 0: no limit; also: domain_money, night_money
+# concurrency = 8                      # requests at a time
+# writers = {{}}                         # writer -> how many subjects it writes about: {{ task = 100, chat = 20 }}
+# rounds = 3                           # programs that a repair may take
+
 # [guard]
 # removals = 0.2                       # a run asks before a larger share of symbols, text or rows goes; 1 never asks
 

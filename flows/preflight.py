@@ -30,6 +30,8 @@ def check(house: House, stages: Iterable[str]) -> None:
     if "validate" in wanted:
         check_sandbox(house.pool)
     _check_names(house)
+    if "synth" in wanted:
+        _check_llm(house)
     if wanted & {"train", "evaluate"}:
         for each in house.adapters:
             _check_training(each)
@@ -44,6 +46,14 @@ def check(house: House, stages: Iterable[str]) -> None:
     if "scrape" in wanted:
         _check_sources(house)
         _check_versions(house)
+
+
+def _check_llm(house: House) -> None:
+    """Where a model is named, its endpoint and the writers that are to use it are known; nothing is asked yet."""
+    if house.domain.llm.model:
+        from flows.endpoint import check_llm
+
+        check_llm(house.domain.llm)
 
 
 def _check_sources(house: House) -> None:

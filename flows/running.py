@@ -33,7 +33,12 @@ def verdicts(house: House) -> dict[tuple[str, str], Verdict]:
 
 
 def run_now(
-    house: House, release: Release, programs: Iterable[Program], ran: dict[tuple[str, str], Verdict]
+    house: House,
+    release: Release,
+    programs: Iterable[Program],
+    ran: dict[tuple[str, str], Verdict],
+    *,
+    quiet: bool = False,
 ) -> dict[str, Verdict]:
     """Program id -> verdict, of programs that a generator wants observed; those that ran before are looked up.
 
@@ -42,6 +47,7 @@ def run_now(
         release: Where they run.
         programs: The programs.
         ran: What `verdicts` gave, read once by who observes again and again; what runs now is added.
+        quiet: Nobody is told of progress.
 
     Raises:
         SandboxError: One couldn't be run. What is made without knowing how it ran would be taken for all there is.
@@ -50,7 +56,8 @@ def run_now(
     missing = [p for i, p in sorted(wanted.items()) if (i, release.id) not in ran]
     built = environment(house, release)
     for start in range(0, len(missing), SHARD):
-        house.tell(f"Observe programs with {release.library} {release.version}", start, len(missing))
+        if not quiet:
+            house.tell(f"Observe programs with {release.library} {release.version}", start, len(missing))
         made = list(run_programs(house, built, missing[start : start + SHARD]))
         house.append([*missing[start : start + SHARD], *made])
         if lost := next((v for v in made if not is_said(v)), None):

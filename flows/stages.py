@@ -8,6 +8,8 @@ import time
 from importlib.metadata import version
 from typing import Any
 
+from flows.authored import left, write_part
+from flows.authoring import write_stage
 from flows.batches import Batch, Stage
 from flows.curation import CURATE_PART, benchmark_tasks, curate_stage, tasks_digest
 from flows.evaluation import EVALUATE_PART, decision_of, evaluate_stage
@@ -19,7 +21,7 @@ from flows.scraping import CHANGES_VERSION, SCRAPER_VERSION, compare_stage, scra
 from flows.synthesis import DERIVE_PART, derive_stage, mine_part, mine_stage
 from flows.tracking import end
 from flows.training import TRAIN_PART, train_stage
-from flows.validation import validate_derived_stage, validate_mined_stage
+from flows.validation import validate_derived_stage, validate_mined_stage, validate_written_stage
 from registry.errors import ConfigurationError, SourceError
 from registry.identity import work_key
 from registry.records import Annotation, Forgotten, Work
@@ -47,6 +49,8 @@ STAGES: dict[str, Stage] = {
     "validate mined": validate_mined_stage,
     "derive": derive_stage,
     "validate derived": validate_derived_stage,
+    "write": write_stage,
+    "validate written": validate_written_stage,
     "curate": curate_stage,
     "train": _for_each(train_stage),
     "evaluate": _for_each(evaluate_stage),
@@ -57,8 +61,8 @@ STAGES: dict[str, Stage] = {
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     "scrape": ("scrape", "compare"),
-    "synth": ("mine", "derive"),
-    "validate": ("validate mined", "validate derived"),
+    "synth": ("mine", "derive", "write"),
+    "validate": ("validate mined", "validate derived", "validate written"),
     "curate": ("curate",),
     "train": ("train",),
     "evaluate": ("evaluate",),
@@ -77,7 +81,10 @@ def complete_key(house: House) -> str:
     said = house.lake.read(Annotation, "domain = $d", {"d": house.domain.name})
     decided = [*said, *house.lake.read(Forgotten)]  # each says when, so that what is taken back is no old state
     inputs = sorted(d.digest for d in decided)
-    domain = house.domain.model_dump_json(exclude={"sandbox": {"workers"}})  # how many work doesn't decide what is made
+    writes = write_part(house)
+    parts |= {"write": writes} if writes else {}
+    without: Any = {"sandbox": {"workers"}} | ({} if writes else {"llm": True})
+    domain = house.domain.model_dump_json(exclude=without)  # how many work doesn't decide what is made
     told: dict[str, Any] = {"domain": domain, "tasks": tasks_digest(benchmark_tasks(house))}
     pages = [site.contents() for site in sites(house)]
     told |= {"sites": pages} if pages else {}
@@ -139,13 +146,17 @@ def workload_decisions(house: House, command: str = "publish") -> dict[str, str]
 
 
 def finish(house: House) -> str:
-    """Remembers that everything is done; what came of it (`decision`)."""
+    """Remembers that everything is done; what came of it (`decision`).
+
+    Where dialogues were left, as for want of budget, it isn't remembered: the next run goes on.
+    """
     since = time.monotonic()
     own, *others = (_outcome(each) for each in house.adapters)
     workloads = {each.domain.name: outcome for each, outcome in zip(house.adapters[1:], others, strict=True)}
     result = own | ({"workloads": workloads} if workloads else {})
     end(house)
-    house.finish("refresh", "refresh", [complete_key(house)], [], since, result)
+    if not left(house):
+        house.finish("refresh", "refresh", [complete_key(house)], [], since, result)
     return str(own["decision"])
 
 

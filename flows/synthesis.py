@@ -1,7 +1,7 @@
 """The stages `mine` and `derive`: examples from what was scraped, then more from those that are proven.
 
-What is worked on later (`candidates`) are the rows that the works of these stages made, as versions, settings and docs
-are now. What other works made, of older versions or under other settings, stays in the lake and is superseded.
+What is worked on later (`flows.candidates`) are the rows that the works of these stages made, as versions, settings and
+docs are now. What other works made, of older versions or under other settings, stays in the lake and is superseded.
 """
 
 from __future__ import annotations
@@ -107,23 +107,23 @@ def _materials(house: House, wanted: Iterable[Release]) -> list[Material]:
     ]
 
 
-def candidates(house: House) -> list[Example]:
-    """All rows that are worked on: those that were mined, and those that were derived from them, by id."""
-    return _overlaid(mined(house), house.made(Example, derive_key(house)))
+def unwritten(house: House) -> list[Example]:
+    """The rows that were mined, and those that were derived from them, by id: all but what an LLM wrote."""
+    return overlaid(mined(house), house.made(Example, derive_key(house)))
 
 
-def is_made(house: House) -> bool:
-    """Whether all candidates are there that today's versions and settings give."""
+def is_derived(house: House) -> bool:
+    """Whether all rows are there that today's versions and settings give without an LLM."""
     keys = [mine_key(house, release) for release in releases(house)]
     return all(house.result(key) is not None for key in keys) and house.result(derive_key(house)) is not None
 
 
 def changes(house: House) -> list[Change]:
     """The changes between the domain's two releases, with what deriving learnt of them, by id."""
-    return _overlaid(compared(house), house.made(Change, derive_key(house)))
+    return overlaid(compared(house), house.made(Change, derive_key(house)))
 
 
-def _overlaid(rows: Iterable[R], later: Iterable[R]) -> list[R]:
+def overlaid(rows: Iterable[R], later: Iterable[R]) -> list[R]:
     """Rows, those that were made later in the place of those with the same id, by id."""
     found = {row.id: row for row in (*rows, *later)}
     return [found[name] for name in sorted(found)]

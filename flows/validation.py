@@ -8,11 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
+from flows.authored import written
 from flows.batches import Batch
 from flows.house import House
 from flows.running import SHARD, attempted, environment, is_said, policy, run_programs
 from flows.scraping import releases
-from flows.synthesis import MINED, candidates, mined
+from flows.synthesis import MINED, mined, unwritten
 from registry.identity import work_key
 from registry.records import Example, Program, Release
 from validators.execution.environments import BuiltEnvironment
@@ -46,8 +47,13 @@ def validate_mined_stage(house: House) -> list[Batch]:
 
 
 def validate_derived_stage(house: House) -> list[Batch]:
-    """What all rows need."""
-    return _batches(house, needed(house, candidates(house)))
+    """What all rows need that no LLM wrote."""
+    return _batches(house, needed(house, unwritten(house)))
+
+
+def validate_written_stage(house: House) -> list[Batch]:
+    """What the rows of an LLM need beyond what was run while they were written."""
+    return _batches(house, needed(house, written(house)))
 
 
 def _batches(house: House, wanted: dict[str, set[str]]) -> list[Batch]:

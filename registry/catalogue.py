@@ -359,20 +359,93 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
             "asked": "When it was asked last",
         },
     ),
+    "dialogues": (
+        """
+        SELECT c.domain, each.value ->> '$.writer' AS writer, each.value ->> '$.subject' AS subject,
+               c.result ->> '$.model' AS model, coalesce(d.outcome, 'left') AS outcome, d.detail,
+               coalesce(d.rows, []::VARCHAR[]) AS rows, coalesce(d.calls, []::VARCHAR[]) AS calls, d.tokens, d.money,
+               d.run, d."at", each.value ->> '$.key' AS dialogue
+        FROM (
+            SELECT domain, arg_max(result, "_at") AS result FROM work
+            WHERE stage = 'synth' AND json_exists(result, '$.dialogues') GROUP BY domain
+        ) c, json_each(c.result, '$.dialogues') each
+        LEFT JOIN (
+            SELECT result ->> '$.dialogue' AS dialogue, result ->> '$.outcome' AS outcome,
+                   result ->> '$.detail' AS detail,
+                   (result ->> '$.rows[*]')::VARCHAR[] AS rows, (result ->> '$.calls[*]')::VARCHAR[] AS calls, tokens,
+                   money, "_run" AS run, "_at" AS "at"
+            FROM work WHERE stage = 'synth' AND json_exists(result, '$.dialogue')
+            QUALIFY row_number() OVER (PARTITION BY result ->> '$.dialogue' ORDER BY "_at" DESC, "key") = 1
+        ) d ON d.dialogue = each.value ->> '$.key'
+        ORDER BY c.domain, writer, subject
+        """,
+        {
+            "domain": "Domain",
+            "writer": "Writer",
+            "subject": "What it writes about",
+            "model": "The LLM",
+            "outcome": "How the dialogue ended: written; budget, error, timeout, rate-limited (the next run goes on);"
+            " refused, truncated, malformed, empty, format, language, off-topic, unproven, doubled, private; broken"
+            " (the writer raised: a bug); left: not held yet",
+            "detail": "Why, in a sentence",
+            "rows": "Ids of its rows in examples",
+            "calls": "What it asked, in order: calls.request",
+            "tokens": "Tokens of these, also where they were answered before: spend counts each once",
+            "money": "Likewise",
+            "run": "Run that held it last",
+            "at": "When",
+            "dialogue": "Its work key",
+        },
+    ),
+    "written": (
+        """
+        SELECT d.domain, d.writer, d.model, d.outcome, count(DISTINCT d.dialogue) AS dialogues,
+               count(d.example) AS rows,
+               count(*) FILTER (c.proven) AS proven, count(*) FILTER (c.kept) AS kept,
+               count(*) FILTER (c.split IS NOT NULL) AS in_snapshot
+        FROM (
+            SELECT o.* EXCLUDE (rows), e.example
+            FROM dialogues o LEFT JOIN (SELECT dialogue, unnest(rows) AS example FROM dialogues) e USING (dialogue)
+        ) d LEFT JOIN curated c ON c.example = d.example
+        GROUP BY ALL ORDER BY ALL
+        """,
+        {
+            "domain": "Domain",
+            "writer": "Writer",
+            "model": "The LLM",
+            "outcome": "How its dialogues ended: see dialogues",
+            "dialogues": "How many ended so",
+            "rows": "Rows that they came to",
+            "proven": "of these, those whose proof holds",
+            "kept": "of these, those that curation kept",
+            "in_snapshot": "of these, those in the domain's latest snapshot",
+        },
+    ),
     "spend": (
         """
-        SELECT domain, stage, "_run" AS run, sum(tokens)::BIGINT AS tokens, sum(money) AS money,
-               sum(seconds) AS seconds, count(*) AS pieces
-        FROM work GROUP BY ALL ORDER BY min("_at")
+        SELECT domain, stage, run, sum(tokens)::BIGINT AS tokens, sum(money) AS money, sum(seconds) AS seconds,
+               sum(pieces)::BIGINT AS pieces, sum(calls)::BIGINT AS calls
+        FROM (
+            SELECT domain, stage, "_run" AS run, "_at" AS "at", seconds, 1 AS pieces, 0 AS calls,
+                   CASE WHEN json_exists(result, '$.dialogue') THEN 0 ELSE tokens END AS tokens,
+                   CASE WHEN json_exists(result, '$.dialogue') THEN 0 ELSE money END AS money
+            FROM work
+            UNION ALL BY NAME
+            SELECT domain, 'synth' AS stage, "_run" AS run, "_at" AS "at", 0 AS seconds, 0 AS pieces, 1 AS calls,
+                   prompt_tokens + completion_tokens AS tokens, money
+            FROM calls
+        )
+        GROUP BY domain, stage, run ORDER BY min("at")
         """,
         {
             "domain": "Domain",
             "stage": "Stage",
-            "run": "Run",
-            "tokens": "LLM tokens",
+            "run": "Run; of an LLM's calls that which wrote them down: those of a killed one the next",
+            "tokens": "LLM tokens, both ways, as charged",
             "money": "Money",
             "seconds": "Seconds of work, summed over processes",
             "pieces": "Pieces of work",
+            "calls": "Times that an LLM was asked",
         },
     ),
 }
@@ -380,7 +453,7 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
 
 _ORDER = (
     "forgotten_rows", "domain_environments", "verdict_releases", "latest_snapshots", "latest_pages", "example_programs",
-    "example_outcomes", "curated", "proofs", "funnel", "lineage", "drift", "sites", "spend",
+    "example_outcomes", "curated", "proofs", "funnel", "lineage", "drift", "sites", "dialogues", "written", "spend",
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, Self
 
 from packaging.version import InvalidVersion, Version
@@ -306,6 +307,22 @@ class LlmSpec(Section):
     batch: bool = False
     writers: Mapping[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     rounds: int = Field(default=3, ge=1, le=10)
+
+    def forbids(self, model: str) -> str:
+        """The pattern under which a model may not be used, empty where it may."""
+        return next((pattern for pattern in self.forbidden if fnmatchcase(model.lower(), pattern.lower())), "")
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> Self:
+        if self.model and (pattern := self.forbids(self.model)):
+            raise ValueError(f"model {self.model!r} is forbidden by {pattern!r} of forbidden: name another model")
+        limits = [name for name in ("run_money", "domain_money", "night_money") if getattr(self, name)]
+        if self.model and limits and not (self.price_in and self.price_out):
+            raise ValueError(
+                f"{limits[0]} limits money, but price_in or price_out is 0: say what a million tokens cost, or leave"
+                f" {limits[0]} out (run_tokens limits tokens)"
+            )
+        return self
 
 
 class GuardSpec(Section):

@@ -23,6 +23,7 @@ from registry.domain import (
     GateSpec,
     GuardSpec,
     LibrarySpec,
+    LlmSpec,
     SandboxSpec,
     Section,
     SourceSpec,
@@ -186,6 +187,7 @@ def _keys(parents: list[int | str]) -> list[str]:
         "splits": SplitSpec,
         "curation": CurationSpec,
         "guard": GuardSpec,
+        "llm": LlmSpec,
         "train": TrainSpec,
         "gate": GateSpec,
     }

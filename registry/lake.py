@@ -89,7 +89,7 @@ class Lake:
         parameters: Mapping[str, Any] | None = None,
         *,
         latest: int = 0,
-        work: str = "",
+        work: str | Sequence[str] = (),
         pages_of: Sequence[str] | None = None,
     ) -> list[R]:
         """The current records of a kind that satisfy an SQL condition, ordered by id.
@@ -99,13 +99,14 @@ class Lake:
             where: Condition over the record's columns; `$name` refers to `parameters`.
             parameters: Values of the condition's parameters.
             latest: Only so many, the last written first; 0 for all.
-            work: Only those that the work of this key made, as it made them; empty for all.
+            work: Only those that the work of this key made, or of these keys, as they made them; empty for all.
             pages_of: Of pages, or of what stands on pages: only those that works of these keys made, each of the page
                 that its result names; a symbol that stands on several is given once for each. None for all.
         """
         order = f'"_at" DESC, id LIMIT {latest}' if latest else "id"
         among = self._made_by() if work else "true" if pages_of is None else self._page_made_by(record)
-        wanted: dict[str, Any] = {"work": work} if work else {} if pages_of is None else {"works": list(pages_of)}
+        works = [work] if isinstance(work, str) else list(work)
+        wanted: dict[str, Any] = {"work": works} if work else {} if pages_of is None else {"works": list(pages_of)}
         each = "id" if pages_of is None or record is Page else "id, page"
         rows = current(record, self.files.patterns(record.table), among, each)
         query = f"SELECT * FROM ({rows}) WHERE {where} ORDER BY {order}"
@@ -113,9 +114,9 @@ class Lake:
             return from_table(connection.sql(query, params={**wanted, **(parameters or {})}).to_arrow_table(), record)
 
     def _made_by(self) -> str:
-        """SQL condition for the versions of rows that were written with the work of the key `$work`."""
+        """SQL condition for the versions of rows that were written with a work of a key in `$work`."""
         works = current(Work, self.files.patterns(Work.table))
-        return f"""("_at", "_run") IN (SELECT ("_at", "_run") FROM ({works}) WHERE "key" = $work)"""
+        return f"""("_at", "_run") IN (SELECT ("_at", "_run") FROM ({works}) WHERE "key" IN (SELECT unnest($work)))"""
 
     def _page_made_by(self, record: type[Record]) -> str:
         """SQL condition for the versions of rows of a page that were written with its work, of a key in `$works`."""

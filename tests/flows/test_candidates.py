@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from flows import curation, scraping, synthesis
+from flows.candidates import candidates
 from flows.curation import curate_stage
 from flows.house import House
 from flows.scraping import compare_key, releases, scrape_key
-from flows.synthesis import candidates, changes, derive_key, mine_key
+from flows.synthesis import changes, derive_key, mine_key
 from registry.domain import Domain
 from registry.errors import ConfigurationError
 from registry.families import Families

@@ -9,9 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from flows import running
+from flows.candidates import candidates
 from flows.house import House
 from flows.scraping import compare_stage, releases, source_keys
-from flows.synthesis import candidates, derive_key, derive_stage, mine_key, mine_stage
+from flows.synthesis import derive_key, derive_stage, mine_key, mine_stage
 from registry.domain import Domain
 from registry.records import Environment, Example, Page, Program, Release, Verdict
 from registry.settings import Settings

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from flows.candidates import candidates
 from flows.house import House, open_house
 from flows.scraping import releases, scrape_key, scraped
 from flows.stages import STAGES
-from flows.synthesis import candidates
 from registry.identity import sha256_of_bytes
 from registry.lake import Lake
 from registry.records import Verdict

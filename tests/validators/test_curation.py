@@ -135,6 +135,30 @@ def full() -> Bench:
 # --------------------------------------------------------------------------------------------------------- the whole
 
 
+def test_what_an_llm_wrote_is_trained_on_where_its_terms_and_the_domain_allow_it() -> None:
+    """Rows of a model whose terms aren't known to allow it, or that the domain forbids, stay out, and it is said."""
+    bench = Bench()
+    rows = {
+        model: bench.text(f"{model} wrote a page about trees and heaps, and how both of them grow.", written=written)
+        for model, written in (
+            ("free", {"model": "free-1", "trainable": True}),
+            ("closed", {"model": "closed-1", "trainable": False}),
+            ("barred", {"model": "GPT-9", "trainable": True}),
+            ("nobody", {}),
+        )
+    }
+    domain = DOMAIN.model_copy(update={"llm": DOMAIN.llm.model_copy(update={"forbidden": ("gpt-*",)})})
+    removed = {
+        row.example: (row.rule, row.detail)
+        for row in curate(replace(bench.lot(), domain=domain), "curation")
+        if isinstance(row, Removal)
+    }
+    assert removed[rows["closed"].id][0] == "terms" and "closed-1" in removed[rows["closed"].id][1]
+    assert removed[rows["barred"].id] == ("forbidden-model", "The domain forbids GPT-9 (gpt-*)")
+    others = {rule for name in ("free", "nobody") for rule, _ in (removed.get(rows[name].id, ("", "")),)}
+    assert others <= {"", "near-duplicate"}
+
+
 def test_every_row_is_in_or_has_its_removal() -> None:
     """No row is lost, none is in twice, and each Removal names rule, curation and domain."""
     bench = full()

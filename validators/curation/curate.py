@@ -1,8 +1,8 @@
 """The curation of a domain: every row gets into the snapshot, or is a Removal with its rule.
 
 Rules in order, the first that applies: `rejected` (by a person), `outdated` (a row of an older release), the proof's
-(`registry.catalogue.PROOF_RULES`), `licence`, `private`, `injection`, `contaminated`, `too-long`, `duplicate`,
-`near-duplicate`, `held-out`, `cap`, `mix`.
+(`registry.catalogue.PROOF_RULES`), `licence`, `terms` and `forbidden-model` (of what an LLM wrote), `private`,
+`injection`, `contaminated`, `too-long`, `duplicate`, `near-duplicate`, `held-out`, `cap`, `mix`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from validators.curation.limits import above_cap, above_share, tokens
 from validators.curation.near import near_duplicates
 from validators.curation.private import Privacy
 from validators.curation.rejected import REJECTED, alike, rejected_rows
+from validators.curation.terms import refused
 from validators.parts import answers, measured, programs_of, quoted, shown, turns
 from validators.proofs import Verdicts, prove
 from validators.references import Reader
@@ -118,6 +119,7 @@ def curate(lot: Lot, curation: str, parent: str | None = None) -> Iterator[Remov
     _current(sieve, lot)
     _prove(sieve, lot)
     _licence(sieve, lot)
+    _terms(sieve, lot)
     privacy = _private(sieve, lot)
     _injected(sieve, lot)
     _contaminated(sieve, lot, forms)
@@ -178,6 +180,13 @@ def _licence(sieve: _Sieve, lot: Lot) -> None:
     for example in list(sieve.rows.values()):
         if why := gate.refuses(example.licence):
             sieve.remove(example, "licence", why)
+
+
+def _terms(sieve: _Sieve, lot: Lot) -> None:
+    """Removes what an LLM wrote that may not be trained on."""
+    for example in list(sieve.rows.values()):
+        if why := refused(example, lot.domain.llm):
+            sieve.remove(example, *why)
 
 
 def _private(sieve: _Sieve, lot: Lot) -> Privacy:

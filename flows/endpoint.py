@@ -1,0 +1,119 @@
+"""The endpoint of a domain's LLM: what must hold before it is asked, what is there, and what of the budgets is left."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry.domain import LlmSpec
+from registry.errors import ConfigurationError
+from synth.budget import BILLION, Budget
+from synth.journal import Journal, Spent
+from synth.written import writers
+
+LOOK_S = 5
+"""Seconds for which `doctor` waits for an endpoint's list of models."""
+
+SHOWN = 5
+"""Models that are named where the domain's isn't among them."""
+
+
+def check_llm(spec: LlmSpec) -> None:
+    """Checks what can be checked without asking.
+
+    Raises:
+        ConfigurationError: A writer isn't known, or there is no address or no key.
+    """
+    from synth.endpoint import Endpoint  # imports openai
+
+    known = writers.names()
+    unknown = [name for name in spec.writers if name not in known]
+    if unknown:
+        raise ConfigurationError(
+            f"No writer {', '.join(map(repr, unknown))}: there are {', '.join(known)}. Mend [llm] writers"
+        )
+    asyncio.run(Endpoint(spec).close())
+
+
+def models_of(spec: LlmSpec) -> list[str]:
+    """The models that an endpoint lists; asking for them costs nothing.
+
+    Raises:
+        ConfigurationError: It has no address or no key, or doesn't answer; one line says why.
+    """
+    from synth.endpoint import Endpoint
+
+    async def ask() -> list[str]:
+        endpoint = Endpoint(spec)
+        try:
+            listed = await asyncio.wait_for(endpoint.client.models.list(), LOOK_S)
+            return [str(model.id) for model in listed.data]
+        finally:
+            await endpoint.close()
+
+    try:
+        return asyncio.run(ask())
+    except ConfigurationError:
+        raise
+    except TimeoutError as error:
+        raise ConfigurationError(f"It doesn't list its models within {LOOK_S} s") from error
+    except Exception as error:  # whatever a server may answer
+        said = " ".join(str(error).split())[:200]
+        raise ConfigurationError(f"It doesn't list its models: {said or type(error).__name__}") from error
+
+
+def missing_model(spec: LlmSpec, models: list[str]) -> str:
+    """What is wrong where an endpoint lists models, and not the domain's; empty where nothing is."""
+    if not models or spec.model in models:
+        return ""
+    more = f" … ({len(models)})" if len(models) > SHOWN else ""
+    return f"It has no model {spec.model!r}, but {', '.join(models[:SHOWN])}{more}"
+
+
+@dataclass(frozen=True)
+class Account:
+    """A budget, and what of it is used.
+
+    Attributes:
+        name: `run:ID`, `domain:NAME`, `night:DATE`.
+        tokens: Its tokens; 0 for any number.
+        money: Its money in billionths; 0 for any sum.
+        spent: What is used.
+    """
+
+    name: str
+    tokens: int
+    money: int
+    spent: Spent
+
+    def line(self) -> str:
+        """What is used and left, in words."""
+        used = f"{self.spent.tokens:,}" + (f" of {self.tokens:,}" if self.tokens else "") + " tokens"
+        if not (self.spent.money or self.money):
+            return f"{self.name}: {used}"
+        limit = f" of {self.money / BILLION:.2f}" if self.money else ""
+        return f"{self.name}: {used}, {self.spent.money / BILLION:.2f}{limit} of money"
+
+    def left(self) -> tuple[int | None, int | None]:
+        """Tokens and billionths that are left; None for any number."""
+        spent = self.spent
+        tokens = max(0, self.tokens - spent.tokens - spent.held_tokens) if self.tokens else None
+        return tokens, max(0, self.money - spent.money - spent.held_money) if self.money else None
+
+
+def accounts(spec: LlmSpec, domain: str, run: str, journal: Path) -> list[Account]:
+    """The budgets of a run, with what is used of each.
+
+    Args:
+        spec: The domain's settings.
+        domain: Its name.
+        run: The run.
+        journal: The journal's file; where there is none nothing is used.
+    """
+    scopes = Budget(spec, domain, run).scopes(dt.datetime.now(dt.UTC))
+    if not journal.exists():
+        return [Account(s.name, s.tokens, s.money, Spent()) for s in scopes]
+    with Journal(journal) as kept:
+        return [Account(s.name, s.tokens, s.money, kept.spent(s.name)) for s in scopes]
