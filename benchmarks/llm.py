@@ -1,8 +1,8 @@
 """What asking an LLM costs beside the asking: `python benchmarks/llm.py [--json]`.
 
-* cpu_share: CPU of a process that asks within budgets and with a journal, over that of a bare asyncio loop with the same
-  `openai` client, at 100 requests a second: the difference as a share of one core. The endpoint is another process
-  that answers as late as keeps 32 requests on their way; the two sides take turns.
+* cpu_share: CPU of a process that asks within budgets and with a journal, less that of a bare asyncio loop with the
+  same `openai` client, at 100 requests a second, as a share of one core. The endpoint is another process that answers
+  so late that 32 requests are on their way; the two sides take turns.
 """
 
 from __future__ import annotations
