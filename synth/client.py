@@ -25,9 +25,10 @@ from typing import cast
 
 from registry.domain import LlmSpec
 from synth.budget import Budget, most_tokens
-from synth.endpoint import Endpoint, Sent
+from synth.endpoint import Endpoint
 from synth.journal import SOON_S, Decision, Entry, Journal, Leave, NoLeave, Pause, Settled, Wait, Wish
 from synth.llm import Outcome, Reply, Request
+from synth.responses import Sent
 from synth.structured import MalformedError, value_of
 
 PATIENCE_S = 300.0

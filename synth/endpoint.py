@@ -10,12 +10,9 @@ Importing it takes a second (`openai`): it is imported where a domain has an LLM
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
-import email.utils
 import json
 import os
 import re
-import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,45 +23,16 @@ import openai
 from registry.credentials import find_credentials, has_login, without_login
 from registry.domain import LlmSpec
 from registry.errors import ConfigurationError
-from synth.llm import Message, Outcome, Request
+from synth.llm import Message, Request
+from synth.responses import Sent, answered, failed
 from synth.structured import told
 
 MAX_BYTES = 4 * 1024 * 1024
 """Bytes of a response at most."""
-MAX_COUNT = 10**9
-"""Tokens that an endpoint may say a request took; more is no count."""
 CONNECT_S = 10.0
 
-_UNCHARGED = {500, 501, 503, 529}
-"""Of what fails at the server, what made no answer; a gateway's 502 or 504 may hide one that was made."""
-_HOPELESS = {401, 402, 404}
-"""No other request is answered either: no key, no money, no such model."""
-_THOUGHT = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-@dataclass(frozen=True)
-class Sent:
-    """What came of sending a request once.
-
-    Attributes:
-        outcome: As of a Reply.
-        text: The answer.
-        detail: What went wrong, in a sentence.
-        usage: Tokens of the conversation and of the answer that are charged; None for the most that was possible.
-        again: Whether sending the same again can help.
-        pause_s: Seconds for which the endpoint wants to be left alone; 0 where it didn't say.
-        hopeless: Whether no other request will be answered either.
-    """
-
-    outcome: Outcome
-    text: str = ""
-    detail: str = ""
-    usage: tuple[int, int] | None = (0, 0)
-    again: bool = False
-    pause_s: float = 0.0
-    hopeless: bool = False
+_NOT_TAKEN = {400, 422}
+"""What a server says to a setting that it doesn't know."""
 
 
 @dataclass
@@ -117,29 +85,42 @@ class Endpoint:
         """Sends a request once, or once more for each thing that the endpoint turns out not to take."""
         while True:
             manners = replace(self.manners)
-            sent, refused = await self._send(request, manners)
-            if refused is None or not self._learned(refused, request, manners):
+            status, sent = await self._send(request, manners)
+            if status not in _NOT_TAKEN or not self.learnt(sent, request, manners):
                 return sent
 
-    async def _send(self, request: Request, manners: Manners) -> tuple[Sent, openai.APIStatusError | None]:
+    def body(self, request: Request) -> dict[str, Any]:
+        """What is sent, as far as the endpoint's ways are known."""
+        return self._asked(request, self.manners)
+
+    def read(self, status: int, body: Any, headers: Mapping[str, str]) -> Sent:
+        """What a response says, without the key."""
+        sent = answered(body, headers) if status == 200 else failed(status, body, headers)
+        return replace(sent, text=self._without_key(sent.text), detail=self._clean(sent.detail))
+
+    async def _send(self, request: Request, manners: Manners) -> tuple[int, Sent]:
         try:
             async with asyncio.timeout(self._timeout_s):  # the client's own is one for each read
                 raw = await self.client.chat.completions.with_raw_response.create(**self._asked(request, manners))
-            return self._read(raw.http_response, request), None
+            return 200, self.read(200, json.loads(raw.http_response.content), raw.http_response.headers)
         except openai.APIStatusError as error:
-            return self._failed(error), error if error.status_code in {400, 422} else None
-        except (TimeoutError, openai.APITimeoutError) as error:
-            reached = not isinstance(error.__cause__, (httpx2.ConnectTimeout, httpx2.PoolTimeout))
-            detail = f"No answer within {self._timeout_s:g} s" if reached else f"{self.url} can't be reached in time"
-            return Sent("timeout", detail=detail, usage=None if reached else (0, 0), again=True), None
-        except openai.APIConnectionError as error:
-            cause = error.__cause__ or error
-            reached = not isinstance(cause, httpx2.ConnectError)
-            detail = self._clean(f"The connection to {self.url} failed: {cause or type(cause).__name__}")
-            return Sent("error", detail=detail, usage=None if reached else (0, 0), again=True), None
-        except Exception as error:  # whatever else a response makes the client raise
-            detail = self._clean(f"No answer that can be read: {type(error).__name__}: {error}")
-            return Sent("error", detail=detail, usage=None), None
+            said = error.body if error.body is not None else error.message
+            return error.status_code, self.read(error.status_code, said, error.response.headers)
+        except Exception as error:  # whatever else comes of a response
+            return 0, self.unread(error)
+
+    def unread(self, error: Exception) -> Sent:
+        """What is made of a request without a response that can be read: was anything made that may be charged?"""
+        cause = error.__cause__ or error
+        reached = not isinstance(cause, (httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ConnectError))
+        usage = None if reached else (0, 0)
+        if isinstance(error, (TimeoutError, openai.APITimeoutError)):
+            why = f"No answer within {self._timeout_s:g} s" if reached else f"{self.url} can't be reached in time"
+            return Sent("timeout", detail=why, usage=usage, again=True)
+        if isinstance(error, openai.APIConnectionError):
+            why = f"The connection to {self.url} failed: {type(cause).__name__} {cause}"
+            return Sent("error", detail=self._clean(why), usage=usage, again=True)
+        return Sent("error", detail=self._clean(f"No answer that can be read: {type(error).__name__}"), usage=None)
 
     def _asked(self, request: Request, manners: Manners) -> dict[str, Any]:
         asked: dict[str, Any] = {"model": self._model, "messages": self._messages(request, manners)}
@@ -158,49 +139,17 @@ class Endpoint:
             messages[-1] = {**last, "content": f"{last['content']}\n\n{self.words(request)}"}
         return messages
 
-    def _learned(self, error: openai.APIStatusError, request: Request, tried: Manners) -> bool:
+    def learnt(self, refused: Sent, request: Request, tried: Manners) -> bool:
         """Whether something was sent that this endpoint doesn't take, and it can do without."""
-        said = f"{error.message} {error.body}"
-        if tried.tokens == "max_tokens" and "max_completion_tokens" in said:
+        if tried.tokens == "max_tokens" and "max_completion_tokens" in refused.detail:
             self.manners.tokens = "max_completion_tokens"
-        elif tried.temperature and "temperature" in said:
+        elif tried.temperature and "temperature" in refused.detail:
             self.manners.temperature = False
-        elif request.schema and tried.takes_schema and _code(error) not in _UNANSWERABLE:
+        elif request.schema and tried.takes_schema and refused.outcome == "error" and not refused.is_about_words:
             self.manners.takes_schema, self.manners.told_schema = False, True
         else:
             return False
         return True
-
-    def _failed(self, error: openai.APIStatusError) -> Sent:
-        status, headers = error.status_code, error.response.headers
-        detail = self._clean(f"Status {status}: {error.message}")
-        if status == 429:
-            broke = _code(error) in {"insufficient_quota", "billing_hard_limit_reached"}
-            return Sent(
-                "rate-limited", detail=detail, again=not broke, hopeless=broke, pause_s=_asked_pause(headers) or 0.0
-            )
-        if _code(error) in {"content_filter", "content_policy_violation"}:
-            return Sent("refused", detail=detail)
-        charged = (0, 0) if status < 500 or status in _UNCHARGED else None
-        again = status >= 500 or status in {408, 409, 425}
-        pause = (_asked_pause(headers) or 0.0) if status in {503, 529} else 0.0
-        return Sent("error", detail=detail, usage=charged, again=again, pause_s=pause, hopeless=status in _HOPELESS)
-
-    def _read(self, response: httpx2.Response, request: Request) -> Sent:
-        """What a response with status 200 says; any of it may be missing or of another kind."""
-        said = json.loads(response.content)
-        choice = said["choices"][0]
-        message = choice["message"]
-        text, refusal, why = message.get("content"), message.get("refusal"), choice.get("finish_reason")
-        answer = self._without_key(_THOUGHT.sub("", text)) if isinstance(text, str) else ""
-        sent = Sent("ok", answer, usage=usage_of(said.get("usage")), pause_s=_used_up(response.headers))
-        if why == "content_filter" or (isinstance(refusal, str) and refusal):
-            return replace(sent, outcome="refused", detail=self._clean(str(refusal or "The endpoint's filter")))
-        if why == "length":
-            return replace(sent, outcome="truncated", detail=f"The answer is longer than {request.max_tokens} tokens")
-        if not answer.strip():
-            return replace(sent, outcome="empty", detail="The answer is empty", again=True)
-        return sent
 
     def _clean(self, text: str) -> str:
         """One short line without the key."""
@@ -209,9 +158,6 @@ class Endpoint:
     def _without_key(self, text: str) -> str:
         shown = text.encode("utf-8", "replace").decode()  # half a surrogate pair can be stored nowhere
         return shown.replace(self._key, "***") if self._key else shown
-
-
-_UNANSWERABLE = {"context_length_exceeded", "content_filter", "content_policy_violation", "model_not_found"}
 
 
 def address(spec: LlmSpec) -> str:
@@ -230,21 +176,6 @@ def address(spec: LlmSpec) -> str:
         shown = without_login(url)
         raise ConfigurationError(f"{shown} can't be the address of an LLM: name it as https://host/v1, with no login")
     return url
-
-
-def usage_of(said: Any) -> tuple[int, int] | None:
-    """Tokens sent and made, as an endpoint counted them; None where it didn't, or not in numbers."""
-    if not isinstance(said, Mapping):
-        return None
-    prompt, made, total = (_count(said.get(f"{what}_tokens")) for what in ("prompt", "completion", "total"))
-    if prompt is None or made is None:
-        return None
-    return prompt, max(made, (total or 0) - prompt)  # some count thoughts in the total alone
-
-
-def _count(value: Any) -> int | None:
-    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT
-    return value if is_count else None
 
 
 def _key(reference: str, url: str) -> str:
@@ -292,44 +223,3 @@ class _Bounded(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
-
-
-def _code(error: openai.APIStatusError) -> str:
-    return str(getattr(error, "code", "") or "")
-
-
-def _asked_pause(headers: Mapping[str, str]) -> float | None:
-    """For how long an endpoint that refused wants to be left alone."""
-    found = [_span(headers.get("retry-after-ms", ""), "ms"), _span(headers.get("retry-after", ""), "s")]
-    said = next((seconds for seconds in found if seconds is not None), None)
-    return said if said is not None else _used_up(headers) or None
-
-
-def _used_up(headers: Mapping[str, str]) -> float:
-    """Seconds until a limit that is used up is open again, as OpenAI's and Anthropic's headers say it."""
-    longest = 0.0
-    for what in ("requests", "tokens", "input-tokens", "output-tokens"):
-        for left, reset in (
-            (f"x-ratelimit-remaining-{what}", f"x-ratelimit-reset-{what}"),
-            (f"anthropic-ratelimit-{what}-remaining", f"anthropic-ratelimit-{what}-reset"),
-        ):
-            if headers.get(left, "").strip() == "0":
-                longest = max(longest, _span(headers.get(reset, ""), "s") or 0.0)
-    return longest
-
-
-def _span(text: str, unit: str) -> float | None:
-    """Seconds of `20`, `1m30s`, `20ms`, or until a date."""
-    text = text.strip()
-    try:
-        return max(float(text) * _SECONDS[unit], 0.0) if re.fullmatch(r"[\d.]{1,16}", text) else _spelled(text)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _spelled(text: str) -> float | None:
-    parts = _SPAN.findall(text[:64])
-    if parts and _SPAN.sub("", text) == "":
-        return sum(float(number) * _SECONDS[unit] for number, unit in parts)
-    when = dt.datetime.fromisoformat(text) if re.match(r"\d{4}-", text) else email.utils.parsedate_to_datetime(text)
-    return max(when.timestamp() - time.time(), 0.0)
