@@ -94,11 +94,19 @@ class Talk:
         Raises:
             UnwrittenError: There is no answer, or it has no code block, or several.
         """
-        reply = yield from self._ask(asked.request(*parts, sample=sample))
-        _, blocks = divided(reply.text)
+        _, blocks = divided((yield from self.text(asked, *parts, sample=sample)))
         if len(blocks) != 1:
             raise UnwrittenError("format", f"The answer has {len(blocks)} code blocks; it has to have one")
         return blocks[0]
+
+    def text(self, asked: Words, *parts: str | Excerpt, sample: int = 0) -> Generator[Request, Reply, str]:
+        """Asks for a text, as `divided` takes it.
+
+        Raises:
+            UnwrittenError: There is no answer.
+        """
+        reply = yield from self._ask(asked.request(*parts, sample=sample))
+        return clean(reply.text).strip()
 
     def _ask(self, request: Request) -> Generator[Request, Reply, Reply]:
         reply = yield request
@@ -145,6 +153,8 @@ def divided(text: str) -> tuple[str, list[str]]:
             if opens.group(1).lower() not in ("", "py", "python", "python3"):
                 raise UnwrittenError("format", f"A code block is in {opens.group(1)!r}; it has to be in python")
             inside = []
+        elif "```" in line or "~~~" in line:
+            raise UnwrittenError("format", f"A code block begins otherwise than with ```python alone: {line[:60]}")
         else:
             prose.append(line)
     if inside is not None:

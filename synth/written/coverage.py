@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any
 
 from registry.names import SymbolIndex
 from registry.records import Change, Symbol
@@ -15,14 +18,23 @@ from synth.written.prompts import Excerpt
 LEAST_WORDS = 12
 """Words of a docstring that says something."""
 
+DEEP = 2
+"""Dots of a public path beyond which it lies deep: `lib.Class.method` doesn't."""
+
+MOST_LINES = 400
+"""Of a definition, that are looked through."""
+
 COMPANIONS = 2
 """Other symbols whose docs are shown, of those that the docs name."""
 
-MOST_DOC = 5_000
-"""Characters of a docstring that are shown."""
+MOST_DOC, MOST_BESIDE = 5_000, 1_500
+"""Characters of a docstring that are shown: of what it is about, and of what goes with it."""
 
 _HIDDEN = re.compile(r"(?:^|\.)(?:_|tests?(?:\.|$)|conftest|test_|testing(?:\.|$))")
 _FAULT = re.compile(r"(?:Error|Exception|Warning)$")
+_IMPORTED = re.compile(r"^[ \t]*(?:import (?=[\w.]+(?: as \w+)?$)|from (?=[\w.]+ import ))(\w+)", re.MULTILINE)
+_NEXT = re.compile(r"(?:def|class|async def|@)\b|@")
+_WORD = re.compile(r"[A-Za-z]\w*")
 _NAME = re.compile(r"[A-Za-z_][\w.]*\w")
 _NOTES = ("docstring", "warning", "decorator", "changelog")
 
@@ -48,11 +60,19 @@ class Topic:
 
 
 def topics(desk: Desk) -> Iterator[Topic]:
-    """What could be written about, with the fewest proven rows first; of these what has changed, then by lot."""
-    index, changed = desk.indexes[1], _changed(desk)
-    found = [s for s in index.by_path.values() if is_public(s, index)]
-    ranked = sorted(found, key=lambda s: (desk.rows[s.path], s.path not in changed, draw(desk.seed, s.path)))
-    for symbol in ranked:
+    """What could be written about, with the fewest proven rows first.
+
+    Of these first what lies near the top of the library, then what has changed, then by lot. What needs packages that
+    aren't there comes last: that is why it has no rows.
+    """
+    index, changed, lacking = desk.indexes[1], _changed(desk), _lacking(desk)
+
+    def rank(symbol: Symbol) -> tuple[Any, ...]:
+        deep = index.public(symbol.path).count(".") > DEEP
+        lacks = bool(lacking & _said(desk, symbol))
+        return lacks, desk.rows[symbol.path], deep, symbol.path not in changed, draw(desk.seed, symbol.path)
+
+    for symbol in sorted((s for s in index.by_path.values() if is_public(s, index)), key=rank):
         yield Topic(symbol, _beside(symbol, index), changed.get(symbol.path))
 
 
@@ -72,13 +92,14 @@ def is_public(symbol: Symbol, index: SymbolIndex) -> bool:
 def excerpts(desk: Desk, symbols: Sequence[Symbol]) -> list[Excerpt]:
     """The docs of symbols, the first one's first."""
     index = desk.indexes[1]
-    return [Excerpt("Documentation", described(symbol, index)) for symbol in symbols]
+    most = [MOST_DOC, *[MOST_BESIDE] * len(symbols)]
+    return [Excerpt("Documentation", described(s, index, n)) for s, n in zip(symbols, most, strict=False)]
 
 
-def described(symbol: Symbol, index: SymbolIndex) -> str:
+def described(symbol: Symbol, index: SymbolIndex, most: int = MOST_DOC) -> str:
     """A symbol as its docs have it: path, signature, docstring."""
     doc = symbol.doc.strip()
-    cut = doc if len(doc) <= MOST_DOC else doc[:MOST_DOC].rpartition("\n")[0] + "\n…"
+    cut = doc if len(doc) <= most else doc[:most].rpartition("\n")[0] + "\n…"
     return f"{index.public(symbol.path)}{symbol.signature or ''}\n\n{cut}"
 
 
@@ -90,6 +111,21 @@ def notes(change: Change) -> str:
 
 def _is_note(source: str) -> bool:
     return source in _NOTES or source.endswith((".rst", ".md", ".txt"))
+
+
+def _lacking(desk: Desk) -> frozenset[str]:
+    """Packages that the library's source imports somewhere, and that aren't there."""
+    named = {name for page in desk.pages if page.kind == "source" for name in _IMPORTED.findall(page.markdown)}
+    return frozenset(name.lower() for name in named - sys.stdlib_module_names - desk.imports)
+
+
+def _said(desk: Desk, symbol: Symbol) -> frozenset[str]:
+    """The words of a symbol's docs, and the packages that its own source imports."""
+    page = desk.page.get(symbol.page or "")
+    lines = page.markdown.split("\n")[symbol.line - 1 :] if page is not None and symbol.line else []
+    own = list(takewhile(lambda line: not _NEXT.match(line), lines[1:MOST_LINES]))
+    words = [*_WORD.findall(symbol.doc), *_IMPORTED.findall("\n".join(own))]
+    return frozenset(word.lower() for word in words)
 
 
 def _changed(desk: Desk) -> dict[str, Change]:

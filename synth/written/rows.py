@@ -9,7 +9,7 @@ from typing import Any
 
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Page, Symbol, Verdict
-from synth.material import Piece, joined_licences, key_of
+from synth.material import Piece, joined_licences
 from synth.written.dialogue import Desk
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -84,7 +84,7 @@ def row(
     calls: Sequence[str],
     *,
     symbols: Sequence[str],
-    root: Sequence[Any],
+    root: str,
     releases: tuple[str, ...] = (),
     change: Change | None = None,
     family: str | None = None,
@@ -102,7 +102,7 @@ def row(
         origin: What it was made of.
         calls: Keys of the answers that it took.
         symbols: Canonical paths of the library that it shows and names, the main one first.
-        root: What all rows share that say the same.
+        root: Key that all rows share that say the same, or come from one row.
         releases: Ids of its releases; the new one alone where empty.
         change: The change that it shows.
         family: Its family; that of the change where None.
@@ -119,7 +119,7 @@ def row(
         family=family or (desk.families.by_change.get(change.id) if change is not None else None),
         symbols=tuple(symbols),
         file=origin.file,
-        root=key_of(*root),
+        root=root,
         generator=maker[0],
         generator_version=maker[1],
         seed=desk.seed,
@@ -144,7 +144,7 @@ def symbols_in(
         programs: Programs: what they name through their imports, and methods that they spell and that were called.
         prose: Texts: dotted paths, and names of functions that no other word is spelled like.
         ran: How programs ran.
-        first: What it is about, if it is there.
+        first: What it is about.
     """
     codes = list(programs)
     words = frozenset(word for code in codes for word in _WORD.findall(code))
@@ -152,8 +152,7 @@ def symbols_in(
     found = [path for code in codes for path in index.called(code)]
     found += [path for path in called if path in index.by_path]
     found += [path for text in prose for path in mentioned(index, text)]
-    known = dict.fromkeys(found)
-    return tuple(dict.fromkeys([first, *known])) if first in known else tuple(known)
+    return tuple(dict.fromkeys([first, *found] if first else found))
 
 
 def mentioned(index: SymbolIndex, text: str) -> list[str]:

@@ -23,7 +23,7 @@ from typing import Any
 
 from registry.records import Example, Program, Symbol, Verdict
 from registry.trees import parse, walk
-from synth.material import draw
+from synth.material import draw, key_of
 from synth.written import rows
 from synth.written.answers import Talk, UnwrittenError, ending, english, python, shown, tried
 from synth.written.coverage import Topic, excerpts, notes, topics
@@ -362,7 +362,7 @@ def _rows(
         }
         yield rows.row(
             desk, "task", parts, (GENERATOR, VERSION), origin, talk.calls,
-            symbols=symbols, root=(GENERATOR, desk.domain, topic.symbol.path, exercise.signature),
+            symbols=symbols, root=key_of(GENERATOR, desk.domain, topic.symbol.path, exercise.signature),
             change=topic.change,
         )  # fmt: skip
 

@@ -14,6 +14,12 @@ GROUP = "driftune.writers"
 
 BUILT_IN: Mapping[str, str] = {
     "task": "synth.written.task:Task",
+    "repair": "synth.written.repair:Repair",
+    "chat": "synth.written.chat:Chat",
+    "migrate": "synth.written.migrate:Migrate",
+    "bug_llm": "synth.written.bug_llm:BugLlm",
+    "edit": "synth.written.edit:Edit",
+    "issue": "synth.written.issue:Issue",
 }
 """Name -> where the writer is."""
 

@@ -124,8 +124,21 @@ def test_only_plain_dotted_names_are_said_in_the_open() -> None:
 
 
 WORDS = {
-    "task/again@1": "51e1a711", "task/exercise@1": "f0193ee8", "task/solution@1": "3b0b3361", "task/test@1": "8c2fddeb",
-}  # fmt: skip
+    "bug_llm/bug@1": "6d5ebfe3",
+    "chat/answer@1": "71579145",
+    "chat/mended@1": "af275fbf",
+    "chat/question@1": "5c3be574",
+    "edit/words@1": "174c97d3",
+    "issue/issue@1": "fbafcdd0",
+    "migrate/again@1": "2a98b0f6",
+    "migrate/pair@1": "69140dd3",
+    "repair/again@1": "a6b1371f",
+    "repair/attempt@1": "157e61ab",
+    "task/again@1": "51e1a711",
+    "task/exercise@1": "f0193ee8",
+    "task/solution@1": "3b0b3361",
+    "task/test@1": "8c2fddeb",
+}
 """Purpose -> beginning of the hash of all that it says."""
 
 
