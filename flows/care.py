@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from registry.checks import Finding, findings
-from registry.compaction import Collected, Compacted, collect, compact
+from registry.compaction import Collected, Compacted, collect, compact, superseded
 from registry.lake import Lake, open_lake
 from registry.names import SymbolIndex
 from registry.records import Example, Program, Symbol, Verdict
@@ -30,23 +30,29 @@ def _compacted(done: Compacted) -> str:
     files = sum(done.before.values()), sum(done.after.values())
     if done.waits:
         return f"Nothing done: queries may still read what the last compaction replaced, until {_minute(done.waits)}"
-    if files[0] == files[1]:
+    if files[0] == files[1] and not done.bodies:
         return f"Nothing to do: {files[0]:,} files, none to merge"
     sizes = f"{done.bytes_before / 1e6:,.1f} MB -> {done.bytes_after / 1e6:,.1f} MB"
-    return f"Merged {files[0]:,} files into {files[1]:,} ({sizes}); driftune gc removes the replaced ones later"
+    left = f", without {done.bodies:,} bodies that nothing is received as any more" if done.bodies else ""
+    return f"Merged {files[0]:,} files into {files[1]:,} ({sizes}){left}; driftune gc removes the replaced ones later"
 
 
 def collect_garbage(grace_h: float, *, dry: bool, as_json: bool) -> None:
-    """Removes the lake's files that nothing refers to, and says how many they were."""
-    done = collect(open_lake(), grace=dt.timedelta(hours=grace_h), dry=dry)
+    """Removes the lake's files that nothing refers to, and bodies that no fetch does; says how many they were."""
+    lake, grace = open_lake(), dt.timedelta(hours=grace_h)
+    done = collect(lake, grace=grace, dry=dry)
+    bodies, _ = superseded(lake, grace) if lake.files.local else (0, "")
+    if bodies and not dry:
+        bodies = compact(lake, grace=grace).bodies
     if as_json:
-        print(json.dumps(dataclasses.asdict(done)))
+        print(json.dumps({**dataclasses.asdict(done), "bodies": bodies}))
         return
-    print(_collected(done, dry))
+    print(_collected(done, bodies, dry))
 
 
-def _collected(done: Collected, dry: bool) -> str:
+def _collected(done: Collected, bodies: int, dry: bool) -> str:
     said = f"{'Would remove' if dry else 'Removed'} {done.files:,} files ({done.bytes / 1e6:,.1f} MB)"
+    said += f" and {bodies:,} bodies that nothing is received as any more" if bodies else ""
     return said + (f"; {done.kept:,} more may go after {_minute(done.until)}" if done.kept else "")
 
 

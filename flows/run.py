@@ -14,6 +14,9 @@ from flows.house import House, open_house
 from registry.lock import domain_lock
 from registry.store import CANDIDATE
 
+WITH_FAILURES = 3
+"""Exit code of what came to its end without all of its sources."""
+
 EXIT_BY_DECISION = {"publish": 0, "candidate": 4, "rejected": 4, "undecided": 4}
 """What came of a run -> exit code; `candidate`: published, and kept from `stable` by the domain's tasks."""
 
@@ -28,6 +31,7 @@ def run_domain(reference: str, *, as_json: bool, accept_removals: bool = False) 
     """
     from flows.preflight import check
     from flows.progress import progress
+    from flows.scraping import site_failures
     from flows.stages import COMMANDS, ask_sites, complete, workload_decisions
     from flows.summary import show_summary
     from flows.tracking import end, remember
@@ -46,14 +50,16 @@ def run_domain(reference: str, *, as_json: bool, accept_removals: bool = False) 
             else:
                 end(house)
                 changed = False
-    others = workload_decisions(house)
+    others, failures = workload_decisions(house), site_failures(house)
     if as_json:
         told = {"domain": house.domain.name, "decision": decision, "run": house.run, "changed": changed}
         told |= {"versions": house.library.versions} if house.tracked else {}
+        told |= {"failures": failures} if failures else {}
         print(json.dumps(told | ({"workloads": others} if others else {})))
     else:
         show_summary(house, changed=changed)
-    return max(EXIT_BY_DECISION[said] for said in (decision, *others.values()))
+    codes = [EXIT_BY_DECISION[said] for said in (decision, *others.values())]
+    return max(*codes, WITH_FAILURES if failures else 0)
 
 
 def _refresh(reference: str, house: House) -> str:
@@ -86,7 +92,7 @@ def run_stage(reference: str, command: str, *, accept_removals: bool = False) ->
     from flows.evaluation import decision_of
     from flows.preflight import check
     from flows.progress import progress
-    from flows.scraping import site_warnings
+    from flows.scraping import site_failures, site_warnings
     from flows.stages import COMMANDS, STAGES, decision, workload_decisions
     from flows.tracking import end, remember
 
@@ -115,7 +121,7 @@ def run_stage(reference: str, command: str, *, accept_removals: bool = False) ->
         for name, said in others.items():
             print(f"Gate of {name}: {said}")
         return max(EXIT_BY_DECISION[said] for said in (found["decision"], *others.values()))
-    return 0
+    return WITH_FAILURES if command == "scrape" and site_failures(house) else 0
 
 
 def read_plan(house: House) -> list[dict[str, Any]]:

@@ -183,8 +183,13 @@ def sites(house: House) -> list[SiteVersion]:
 
 
 def site_warnings(house: House) -> list[str]:
-    """What a person should know of the versions that the domain's sites say they are of."""
-    return [told for told in (site.warning() for site in sites(house)) if told]
+    """What a person should know of the domain's sites: those that are down, the versions that others say they are of."""
+    return [told for site in sites(house) for told in (site.failure(), site.warning()) if told]
+
+
+def site_failures(house: House) -> list[str]:
+    """The sites that couldn't be read when they were asked last, and why."""
+    return [told for told in (site.failure() for site in sites(house)) if told]
 
 
 def indexed(house: House, release: Release) -> SymbolIndex:

@@ -11,7 +11,7 @@ import datetime as dt
 import itertools
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,7 +21,7 @@ from flows.guard import Extent, guard_first, guard_release
 from flows.house import House
 from flows.site_pages import Spool, documents, parsed, write
 from registry.domain import SourceSpec
-from registry.errors import ConfigurationError
+from registry.errors import ConfigurationError, SourceError
 from registry.forgetting import orders
 from registry.identity import sha256_of, work_key
 from registry.names import SymbolIndex
@@ -47,6 +47,21 @@ _SAYING = 20
 def is_site(source: SourceSpec) -> bool:
     """Whether a source is a documentation site, not a package or a plug-in's."""
     return source.kind in names()
+
+
+@dataclass(frozen=True)
+class Looked:
+    """When a site was asked last.
+
+    Attributes:
+        at: When.
+        run: By which run.
+        down: Why it couldn't be read; empty where it could.
+    """
+
+    at: dt.datetime
+    run: str
+    down: str
 
 
 @dataclass
@@ -115,7 +130,7 @@ class SiteVersion:
         """Why there is something to do, for a person; None where there isn't."""
         state = self.state()
         if state is None:
-            return "not read yet"
+            return None if self._asked_now() else "not read yet"
         if state["part"] != self.part:
             return f"{self.part} is to read it, and {state['part']} has"
         if state["inputs"] != sha256_of(self.inputs()):
@@ -137,38 +152,63 @@ class SiteVersion:
 
     def _to_ask(self, state: Mapping[str, Any] | None) -> str | None:
         """Why it is to be asked what it has now."""
+        if self._asked_now():
+            return None
         if state is None or state["asked"] != asked_how(self.source):
             return "how it is asked has changed"
-        seen = self._looked()
+        seen = self.looked()
         if seen is None:
             return "the last look at it didn't end"
-        at, run = seen
-        hours = (dt.datetime.now(dt.UTC) - at).total_seconds() / 3600
+        hours = (dt.datetime.now(dt.UTC) - seen.at).total_seconds() / 3600
         is_fresh = 0 <= hours < (self.source.refresh_h or 0)  # a look of tomorrow is one of a clock that was wrong
-        if run == self.house.run or (is_fresh and not self.site.is_folder):
+        if is_fresh and not seen.down and not self.site.is_folder:
             return None
-        return f"last asked {at:%Y-%m-%d %H:%M} UTC"
+        return f"last asked {seen.at:%Y-%m-%d %H:%M} UTC"
 
     def _look_key(self) -> str:
         return work_key([self.key], LOOK, {})
 
-    def _looked(self) -> tuple[dt.datetime, str] | None:
-        """When the site was asked last, and by which run."""
-        query = f"""SELECT "_at", "_run" FROM work WHERE "key" = '{self._look_key()}'"""  # noqa: S608 (hex only)
-        found = self.house.lake.query(query).to_pylist()
-        return (found[0]["_at"], found[0]["_run"]) if found else None
+    def looked(self) -> Looked | None:
+        """When the site was asked last; None where that never ended."""
+        columns = """"_at" AS at, "_run" AS run, coalesce(result ->> '$.down', '') AS down"""
+        query = f"""SELECT {columns} FROM work WHERE "key" = '{self._look_key()}'"""  # noqa: S608 (hex only)
+        found = self.house.kept(("look", self.key), lambda: self.house.lake.query(query).to_pylist())
+        return Looked(**found[0]) if found else None
+
+    def _asked_now(self) -> bool:
+        """Whether this run has asked it."""
+        seen = self.looked()
+        return seen is not None and seen.run == self.house.run
 
     def run(self) -> int:
-        """Asks the site where that is due, parses what it must, and writes it; how many pages these were."""
+        """Asks the site where that is due, parses what it must, and writes it; how many pages these were.
+
+        A site beside other sources that can't be read ends as what its look came to: what was read before stays, and
+        the run goes on with what the others say.
+
+        Raises:
+            SourceError: It is the first source, and can't be read.
+        """
         since, state, before = time.monotonic(), self.state(), self.before()
         ask = self._to_ask(state) is not None
         licence = self.source.licence or (state["licence"] if state is not None else None)
-        found = look(self.house, self.source, self.site, self.format, licence, ask=ask)
+        try:
+            found = look(self.house, self.source, self.site, self.format, licence, ask=ask)
+        except SourceError as error:
+            if not self.inputs() or not (ask or self.failure()):
+                raise
+            if ask:
+                self._ended(since, {"release": before[0].id if before[0] else "", "down": str(error)[:500]})
+            return self.run() if ask and self.due() is not None else 0
         with tempfile.TemporaryFile(prefix="driftune-") as file:
             read = self._made(found, state, before, Spool(file), since)
         if ask:
-            self.house.finish("scrape", LOOK, [self._look_key()], [], since, {"site": self.site.address})
+            self._ended(since, {})
         return read
+
+    def _ended(self, since: float, more: Mapping[str, str]) -> None:
+        """Remembers that the site was asked."""
+        self.house.finish("scrape", LOOK, [self._look_key()], [], since, {"site": self.site.address, **more})
 
     def _made(
         self,
@@ -186,7 +226,7 @@ class SiteVersion:
         absent = {"absent": sha256_of(found.absent)} if found.absent else {}
         pages = self._allowed(found, licence)
         keys = {path: self._page_key(f, facts, told | absent) for path, f in sorted(pages.items())}
-        done = self._done(keys.values(), state)
+        done = self._done(keys, state, release.id)
         left = {path: pages[path] for path, key in keys.items() if key not in done}
         version = self._version(found, left, state)
         if version["outcome"] == DIFFERS and not version["taken"]:
@@ -216,13 +256,27 @@ class SiteVersion:
         about = {"url": self.site.url(fetch.path), "path": fetch.path, "facts": facts_of(facts, fetch.path)}
         return work_key([fetch.sha256], self.part, {**told, **about})
 
-    def _done(self, keys: Iterable[str], state: Mapping[str, Any] | None) -> dict[str, Work]:
+    def _done(self, keys: Mapping[str, str], state: Mapping[str, Any] | None, release: str) -> dict[str, Work]:
         """The works that needn't be done again: of the last state, and where there is none, of a run that was killed.
 
-        A page that is as it was before the last state is read again, so that views show its rows as the current ones.
+        A page that is as it was before the last state, or before a run that was killed, is read again, so that views
+        show its rows as the current ones.
         """
-        wanted = set(keys) if state is None else set(keys).intersection(state["works"])
-        return {w.key: w for w in self.house.lake.read(Work, '"key" IN (SELECT unnest($k))', {"k": sorted(wanted)})}
+        wanted = set(keys.values()) if state is None else set(keys.values()).intersection(state["works"])
+        works = self.house.lake.read(Work, '"key" IN (SELECT unnest($k))', {"k": sorted(wanted)})
+        found = {work.key: work for work in works}
+        last = self._written_last(release) if found else {}
+        asked = ((key, found[key], self.site.url(path)) for path, key in keys.items() if key in found)
+        return {key: work for key, work, url in asked if last.get(url, work.result["digest"]) == work.result["digest"]}
+
+    def _written_last(self, release: str) -> dict[str, str]:
+        """Address of a page -> digest of what was written of it last, whether or not the run came to its end."""
+        query = f"""
+            SELECT p.url, arg_max(w.result ->> '$.digest', w."_at") AS digest
+            FROM work w JOIN pages p ON p.id = w.result ->> '$.page'
+            WHERE w.stage = 'scrape' AND w.domain = '{self.house.owner}' AND p.release = '{release}' GROUP BY p.url
+        """  # noqa: S608 (a domain's name, and hex)
+        return {row["url"]: row["digest"] for row in self.house.lake.query(query).to_pylist()}
 
     def _version(self, found: Crawl, pages: Mapping[str, Fetch], state: Mapping[str, Any] | None) -> Mapping[str, Any]:
         """What the site says of its version, held against the one that is asked for, and whether that matters."""
@@ -257,15 +311,26 @@ class SiteVersion:
             self.house.finish("scrape", self.part, [self.key], [], since, new)
         return 0
 
+    def failure(self) -> str:
+        """What a person should know of a site that couldn't be read when it was asked last; empty where it could."""
+        seen = self.looked()
+        if seen is None or not seen.down:
+            return ""
+        rest = "the run goes on without it" if self.state() is None else "what was read of it before stays"
+        return f"Not read, and {rest}: {self._named()}. {seen.down}"
+
+    def _named(self) -> str:
+        return f"{self.site.address} ({self.house.library.name} {self.version}, {self.source.kind})"
+
     def warning(self) -> str:
         """What a person should know of the version that the site says it is of; empty where that is the right one."""
         version = (self.state() or {}).get("version", {})
-        where, outcome = f"{self.house.library.name} {self.version}, {self.source.kind}", version.get("outcome")
+        where, outcome = self._named(), version.get("outcome")
         if outcome == DIFFERS and not version["taken"]:
-            return f"Not read: {self.site.address} ({where}). {version['detail']}"
+            return f"Not read: {where}. {version['detail']}"
         if outcome == DIFFERS:
-            return f"Read all the same, as version_check is false: {self.site.address} ({where}). {version['detail']}"
-        return f"Read: {self.site.address} ({where}). {version['detail']}" if outcome == UNKNOWN else ""
+            return f"Read all the same, as version_check is false: {where}. {version['detail']}"
+        return f"Read: {where}. {version['detail']}" if outcome == UNKNOWN else ""
 
     def _licence(self, found: Crawl, state: Mapping[str, Any] | None) -> Licence:
         """The site's licence: what the domain states, else what its own licence page gives the text of."""

@@ -125,7 +125,7 @@ def ask_sites(house: House) -> None:
 
     What they don't give, or what they hang on and isn't there, is no matter here: the stage `scrape` says so.
     """
-    known = [site for site in sites(house) if site.state() is not None and site.due()]
+    known = [site for site in sites(house) if (site.state() or site.looked()) is not None and site.due()]
     for site in known:
         with contextlib.suppress(SourceError, ConfigurationError):
             site.run()

@@ -37,7 +37,7 @@ DECISIONS = """
 GOALS = ("choice@1", "preference")
 """Metrics that a domain may have for its goal."""
 SITES = """
-    SELECT s.domain, s.site, r.version, s.pages, s.changed, s.unchanged, s.missing, s.faulty, s.asked
+    SELECT s.domain, s.site, r.version, s.pages, s.changed, s.unchanged, s.missing, s.faulty, s.down, s.asked
     FROM sites s LEFT JOIN releases r ON r.id = s.release ORDER BY ALL
 """
 ADAPTERS = "SELECT domain, version, location FROM adapters ORDER BY domain, version"
@@ -125,7 +125,8 @@ def show_status(domain: str | None, *, as_json: bool) -> None:
 def _site(site: Mapping[str, Any]) -> str:
     """What a documentation site gave when it was asked last."""
     gave = ", ".join(f"{site[name]:,} {name}" for name in ("changed", "unchanged", "missing", "faulty"))
-    return f"{site['site']} ({site['version']}), asked {site['asked']} UTC: {site['pages']:,} pages; {gave}"
+    told = f"{site['site']} ({site['version']}), asked {site['asked']} UTC: {site['pages']:,} pages; {gave}"
+    return f"{told}; not read: {site['down']}" if site["down"] else told
 
 
 def _held(move: Mapping[str, Any]) -> str:

@@ -324,7 +324,7 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "sites": (
         """
-        SELECT s.domain, s.site, s.release, s.pages, s.version, s.said,
+        SELECT s.domain, s.site, s.release, s.pages, s.version, s.said, any_value(l.down) AS down,
                count(*) FILTER (f.outcome = 'ok' AND f.sha256 <> '' AND f.fault IS NULL AND f."_at" >= l.since)
                    AS changed,
                count(*) FILTER (f.outcome = 'ok' AND f.sha256 <> '' AND f.fault IS NULL AND f."_at" < l.since)
@@ -334,11 +334,14 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
                max(l.asked) AS asked
         FROM (
             SELECT domain, result ->> '$.site' AS site, result ->> '$.release' AS release,
-                   json_array_length(result, '$.works')::BIGINT AS pages,
-                   result ->> '$.version.outcome' AS version, result ->> '$.version.detail' AS said
-            FROM work WHERE stage = 'scrape' AND json_exists(result, '$.works')
+                   coalesce(arg_max(json_array_length(result, '$.works'), "_at"), 0)::BIGINT AS pages,
+                   arg_max(result ->> '$.version.outcome', "_at") AS version,
+                   arg_max(result ->> '$.version.detail', "_at") AS said
+            FROM work WHERE stage = 'scrape' AND (json_exists(result, '$.works') OR json_exists(result, '$.down'))
+            GROUP BY ALL
         ) s LEFT JOIN (
-            SELECT domain, result ->> '$.site' AS site, max("_at") AS asked, max("_at" - to_seconds(seconds)) AS since
+            SELECT domain, result ->> '$.site' AS site, max("_at") AS asked, max("_at" - to_seconds(seconds)) AS since,
+                   arg_max_null(result ->> '$.down', "_at") AS down
             FROM work WHERE stage = 'scrape' AND part LIKE 'look@%' GROUP BY ALL
         ) l ON l.domain = s.domain AND l.site = s.site
         LEFT JOIN fetches f ON f.site = s.site
@@ -352,6 +355,7 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
             "version": "Whether it says that it is of the version it is read for: agrees, unknown; differs: its pages"
             " are left out, unless version_check is false",
             "said": "What it says, in a sentence",
+            "down": "Why it couldn't be read when it was asked last: what it gave before stays; null where it could",
             "changed": "Addresses that gave something else, or for the first time, when the site was asked last",
             "unchanged": "Addresses that are as they were",
             "missing": "Addresses that are named or linked, and where nothing is",

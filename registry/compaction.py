@@ -5,7 +5,8 @@ then tells readers to begin there; nothing is removed. `gc` removes what was lef
 between, rows stand twice, and views show each id once. Killed at any point and started again, `compact` writes the
 same files under the same names: a generation that was left does not change.
 
-Every row version is kept with its stamps (`_at, _run, _code`): `as_of` answers as before.
+Every row version is kept with its stamps (`_at, _run, _code`): `as_of` answers as before. But for bodies that nothing
+was received as any more (`superseded`): what they say has been read, and they are most of what a site leaves.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from registry.errors import ConfigurationError
 from registry.generations import Files, Generations, Retired, is_typed
 from registry.identity import sha256_of
 from registry.lake import Lake
-from registry.records import RECORDS
+from registry.records import RECORDS, Body
 from registry.storage import storage
 
 TARGET = 64 << 20
@@ -56,6 +57,7 @@ class Compacted:
         bytes_before: Their bytes.
         bytes_after: The same, after.
         waits: ISO time from which `gc` may remove what the last compaction replaced: nothing was done before that.
+        bodies: Bodies that were left behind, as no fetch refers to them any more.
     """
 
     before: Mapping[str, int]
@@ -63,6 +65,7 @@ class Compacted:
     bytes_before: int
     bytes_after: int
     waits: str = ""
+    bodies: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,10 @@ def compact(
         _collect(lake, grace)
         state = files.generations()
         before, size = _count(files, state)
+        bodies, left_behind = superseded(lake, grace)
+        if bodies:
+            conditions = [left_behind, *([without[Body.table]] if without and Body.table in without else [])]
+            without = {**(without or {}), Body.table: " OR ".join(f"({each})" for each in conditions)}
         if state.retired:
             return Compacted(before, before, size, size, waits=_due(lake, state.retired[-1], grace).isoformat())
         if state.oldest == state.newest and not without and not _is_scattered(files, state.newest):
@@ -113,7 +120,25 @@ def compact(
         _move_rows(files, state, without or {})
         lake.create()
         after, now = _count(files, files.generations())
-        return Compacted(before, after, size, now)
+        return Compacted(before, after, size, now, bodies=bodies)
+
+
+def superseded(lake: Lake, grace: dt.timedelta = GRACE) -> tuple[int, str]:
+    """How many bodies no fetch refers to any more, and the SQL condition for their rows.
+
+    A body that comes again is appended again, together with its fetch: that row is younger than the condition says.
+
+    Args:
+        lake: The lake, created.
+        grace: How old they are at least.
+    """
+    rows = lake.query("""SELECT id, "_at" FROM bodies WHERE sha256 NOT IN (SELECT sha256 FROM fetches) ORDER BY id""")
+    before = _now() - max(grace, _WRITING)
+    old = [(row["id"], row["_at"]) for row in rows.to_pylist() if row["_at"] < before]
+    if not old:
+        return 0, ""
+    ids = ", ".join(f"'{name}'" for name, _ in old)
+    return len(old), f"""id IN ({ids}) AND "_at" <= TIMESTAMPTZ '{max(at for _, at in old).isoformat()}'"""
 
 
 def collect(lake: Lake, *, grace: dt.timedelta = GRACE, dry: bool = False) -> Collected:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -12,7 +13,8 @@ import pytest
 
 from flows.care import check_lake, collect_garbage, compact_lake
 from registry.lake import Lake
-from registry.records import Example, Page, Verdict
+from registry.records import Body, Example, Fetch, Page, Verdict
+from tests.flows.runs import all_that_is_kept
 from tests.registry.test_catalogue import CHANGE, NEW, OLD, Bench
 
 
@@ -47,6 +49,25 @@ def test_compact_and_gc_say_what_they_did(lake: Lake, capsys: pytest.CaptureFixt
     assert json.loads(capsys.readouterr().out) == would
     compact_lake(12, alone=False, as_json=False)
     assert "Nothing to do" in capsys.readouterr().out
+
+
+def test_gc_drops_what_a_site_gave_once(
+    lake: Lake, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says how many bodies no fetch refers to; then they are gone from the view, and from the disk a grace later."""
+    for text in ("old", "new"):
+        body = Body(sha256=text * 8, coding="text", text=f"<p>{text} words</p>")
+        lake.append([body, Fetch(site="s/", url="s/a", outcome="ok", sha256=body.sha256)])
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+    monkeypatch.setattr("registry.compaction._now", lambda: later)
+    for dry in (True, False):
+        collect_garbage(12, dry=dry, as_json=False)
+        assert "1 bodies that nothing is received as any more" in capsys.readouterr().out
+    assert [body.text for body in lake.read(Body)] == ["<p>new words</p>"]
+    assert "old words" in all_that_is_kept(lake.home / "lake")
+    collect_garbage(0, dry=False, as_json=True)
+    assert json.loads(capsys.readouterr().out)["bodies"] == 0
+    assert "old words" not in all_that_is_kept(lake.home / "lake")
 
 
 def test_check_of_a_whole_lake_exits_with_0(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:

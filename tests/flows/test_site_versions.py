@@ -10,7 +10,8 @@ import pytest
 
 from flows.batches import perform
 from flows.house import House, open_house
-from flows.scraping import releases, scrape_stage, scraped, site_warnings, symbols
+from flows.run import run_stage
+from flows.scraping import releases, scrape_stage, scraped, site_failures, site_warnings, sites, symbols
 from flows.stages import ask_sites
 from flows.summary import show_summary
 from registry.errors import ConfigurationError, GuardError
@@ -185,3 +186,32 @@ def test_a_site_alone_of_another_version_is_an_error(documented: Documented) -> 
     documented.show("3.1")
     with pytest.raises(ConfigurationError, match=r"is of another version\. Asked for 1\.0, the site says 3\.1"):
         documented.scrape()
+
+
+def test_a_site_beside_the_package_that_is_down_doesn_t_end_the_run(
+    documented: Documented, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is a failure that is said (exit code 3), in the view too; the package is read, and the site once it is up."""
+    pages, documented.site.pages = documented.site.pages, {}
+    assert run_stage(str(documented.file), "scrape") == 3
+    assert (
+        f"Not read, and the run goes on without it: {documented.site.url} (lib 2.0, sphinx)" in capsys.readouterr().out
+    )
+    house = open_house(str(documented.file))
+    assert names(house) == {"lib", "lib.f0"}
+    assert [site.due() for site in sites(house)] == ["not read yet"]
+    assert "Not read, and the run goes on without it" in told(house)
+    (row,) = house.lake.query("SELECT pages, down FROM sites").to_pylist()
+    assert row["pages"] == 0
+    assert row["down"].startswith(f"{documented.site.url} can't be read")
+    documented.site.pages = pages
+    ask_sites(house)
+    assert names(house) == {"lib", "lib.f0", "lib.g0", "lib.f1", "lib.g1", "lib.f2", "lib.g2"}
+    documented.site.pages = {}
+    house = documented.scrape()
+    assert "Not read, and what was read of it before stays" in told(house)
+    assert len(names(house)) == 7
+    documented.site.pages = pages
+    house = documented.scrape()
+    assert site_failures(house) == []
+    assert house.lake.query("SELECT pages, down FROM sites").to_pylist() == [{"pages": 4, "down": None}]

@@ -15,6 +15,7 @@ import pytest
 from flows.batches import perform
 from flows.house import House, open_house
 from flows.scraping import compare_key, compare_stage, releases, scrape_key, scrape_stage, scraped, sites, symbols
+from flows.sites import Looked
 from flows.stages import ask_sites, complete, complete_key
 from registry.errors import ConfigurationError, GuardError, SourceError
 from registry.forgetting import Order, forget, trace
@@ -164,6 +165,33 @@ def test_a_page_that_says_what_an_absent_one_does_is_none(
     assert set(opened().lake.fingerprint()) == set(before)
 
 
+def test_a_page_that_a_killed_run_wrote_doesn_t_stay_when_it_is_as_it_was(
+    site: ServedSite, opened: Callable[[], House], parses: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between a page's rows and the site's state, then the page goes back: views show what the site shows."""
+    perform(scrape_stage, opened())
+    before, release = digests(opened()), releases(opened())[1].id
+    site.write("part3.html", "Does something else.", 3)
+    with monkeypatch.context() as killed:
+        killed.setattr(House, "finish", _die)
+        with pytest.raises(KeyboardInterrupt):
+            perform(scrape_stage, opened())
+    site.write("part3.html", "Does 3.", 3)
+    parses.clear()
+    perform(scrape_stage, opened())
+    current = opened().lake.read(Symbol, "release IN (SELECT unnest($r))", {"r": [r.id for r in releases(opened())]})
+    assert {s.path: s.digest for s in current if s.release == release} == before == digests(opened())
+    assert not any(s.doc == "Does something else." for s in current)
+    assert parses == ["part3.html"]
+    parses.clear()
+    perform(scrape_stage, opened())
+    assert parses == []
+
+
+def _die(*_: object, **__: object) -> int:
+    raise KeyboardInterrupt
+
+
 def test_another_theme_redoes_nothing(site: ServedSite, opened: Callable[[], House], parses: list[str]) -> None:
     """A timestamp in the footer and another theme: all pages are parsed again, and nothing hangs on another key."""
     perform(scrape_stage, opened())
@@ -196,7 +224,7 @@ def test_a_look_of_tomorrow_is_one_of_a_clock_that_was_wrong(
     """A site that was asked while the clock was a day ahead is asked again, not left alone until then."""
     perform(scrape_stage, opened())
     tomorrow = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
-    monkeypatch.setattr("flows.sites.SiteVersion._looked", lambda _self: (tomorrow, "another run"))
+    monkeypatch.setattr("flows.sites.SiteVersion.looked", lambda _self: Looked(tomorrow, "another run", ""))
     assert str(sites(opened())[0].due()).startswith("last asked")
 
 

@@ -17,11 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from registry.compaction import collect, compact
+from registry.compaction import collect, compact, superseded
 from registry.errors import ConfigurationError
 from registry.generations import Files, Generations
+from registry.identity import sha256_of_bytes
 from registry.lake import Lake
-from registry.records import Program, Symbol, Work
+from registry.records import Body, Fetch, Program, Symbol, Work
 from tests.registry.dying import DYING
 
 NOW = dt.timedelta(0)
@@ -147,6 +148,32 @@ def test_rows_can_be_left_behind(lake: Lake) -> None:
     assert sorted(s.path for s in lake.read(Symbol)) == [f"lib.f{n}" for n in range(5)]
     assert "lib.same" not in merged(lake, "symbols").column("path").to_pylist()
     assert len(lake.read(Program)) == 5
+
+
+def received(lake: Lake, text: str, path: str = "a.html") -> str:
+    """A page of a site gives a text, as a look at it writes that down; the text's hash."""
+    digest = sha256_of_bytes(text.encode())
+    lake.append(
+        [Body(sha256=digest, coding="text", text=text), Fetch(site="s/", url=f"s/{path}", outcome="ok", sha256=digest)]
+    )
+    return digest
+
+
+def test_bodies_that_nothing_is_received_as_any_more_go(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an address gives now stays, also where that came long ago, what is young, and what comes again meanwhile."""
+    received(lake, "two pages say it", "b.html")
+    hashes = [received(lake, text) for text in ("first", "two pages say it", "last")]
+    assert superseded(lake, NOW) == (0, ""), "they are younger than an hour"
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+    monkeypatch.setattr("registry.compaction._now", lambda: later)
+    count, which = superseded(lake)
+    received(lake, "first", "c.html")
+    assert (count, len(lake.read(Body, f"NOT ({which})"))) == (1, 3)
+    received(lake, "more", "c.html")
+    assert compact(lake).bodies == 1
+    assert {body.sha256 for body in lake.read(Body)} == {*hashes[1:], sha256_of_bytes(b"more")}
+    assert lake.query("SELECT count(*) AS n FROM bodies_as_of(now())").to_pylist() == [{"n": 3}]
+    assert compact(lake, grace=NOW).bodies == 0
 
 
 def test_a_newer_versions_table_and_column_survive(lake: Lake) -> None:
