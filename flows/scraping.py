@@ -183,7 +183,7 @@ def sites(house: House) -> list[SiteVersion]:
 
 
 def site_warnings(house: House) -> list[str]:
-    """What a person should know of the domain's sites: those that are down, the versions that others say they are of."""
+    """What a person should know of the domain's sites: which are down, and of which version others say they are."""
     return [told for site in sites(house) for told in (site.failure(), site.warning()) if told]
 
 
