@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import datetime as dt
 import logging
 import random
@@ -24,21 +25,22 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from registry.domain import LlmSpec
+from synth.batches import Batches
 from synth.budget import Budget, most_tokens
 from synth.endpoint import Endpoint
 from synth.journal import SOON_S, Decision, Entry, Journal, Leave, NoLeave, Pause, Settled, Wait, Wish
 from synth.llm import Outcome, Reply, Request
-from synth.responses import Sent
+from synth.responses import FINAL, Sent
 from synth.structured import MalformedError, value_of
 
 PATIENCE_S = 300.0
-"""How long a request waits for rate limits, at most."""
-TRIES = {"error": 4, "timeout": 2, "malformed": 2, "empty": 2}
-"""How often a request is sent at most, by how it failed: a timeout is charged at its worst case each time."""
-MOST_TRIES = 20
-"""How often at most where it was rate limited, which costs nothing."""
-FINAL = frozenset({"ok", "refused", "truncated", "malformed", "empty"})
-"""What is the answer for good, once it isn't tried again."""
+"""How long a request waits for rate limits and is tried again, at most."""
+TRIES = 6
+"""How often a request is sent at most, where nothing was charged for it."""
+RATE_LIMITED = 20
+"""How often where the endpoint had no time for it."""
+CHARGED = 2
+"""How often where it is charged each time: no answer in time, or none of use."""
 _FIRST_S, _LONGEST_S = 0.5, 20.0
 """The pause before the second try, doubled for each other, at most."""
 _POLL_S = 1.0
@@ -55,7 +57,7 @@ class Client:
         journal: Where all is written down.
         domain: Name of the domain, which is charged.
         run: Id of the run, which is charged too.
-        patience_s: How long a request waits for rate limits, at most.
+        patience_s: How long a request waits for rate limits and is tried again, at most.
 
     Raises:
         ConfigurationError: The settings name no endpoint that can be asked.
@@ -66,14 +68,17 @@ class Client:
         self._spec, self._domain, self._patience_s = spec, domain, patience_s
         self._budget = Budget(spec, domain, run)
         self._journal, self._scribe = journal, _Scribe(journal)
+        self._batches = Batches(self.endpoint, journal, self._budget.price)
         self._slots = asyncio.Semaphore(spec.concurrency)
         self._hopeless = ""
         self._has_warned = False
 
     async def __aenter__(self) -> Client:
+        self._batches.watch()
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._batches.close()
         await self.endpoint.close()
         await self._scribe.close()
 
@@ -83,7 +88,7 @@ class Client:
         Raises:
             ConfigurationError: The journal can't be written.
         """
-        async with self._slots:
+        async with contextlib.nullcontext() if self._spec.batch else self._slots:
             return await self._answered(self._asked(request))
 
     def _asked(self, request: Request) -> _Asked:
@@ -129,9 +134,10 @@ class Client:
         """Sends a request; what is written down of it, and whether it is to be sent again."""
         since = time.perf_counter()
         try:
-            sent = self._judged(asked, await self.endpoint.send(asked.request))
+            sent = self._judged(asked, await self._delivered(asked, leave))
         except BaseException:  # cancelled: it may have been charged
-            self._journal.write([Settled(leave.call, "lost", False, "", "It was given up", None, None, None)])
+            if not self._spec.batch:
+                self._journal.write([Settled(leave.call, "lost", False, "", "It was given up", None, None, None)])
             raise
         sent = self._retried(asked, sent)
         prompt, completion = sent.usage or (asked.wish.prompt_tokens, asked.wish.completion_tokens)
@@ -140,6 +146,15 @@ class Client:
         money = self._budget.price.of(prompt, completion)
         seconds = time.perf_counter() - since
         return Settled(leave.call, sent.outcome, final, sent.text, detail, prompt, completion, money, seconds), sent
+
+    async def _delivered(self, asked: _Asked, leave: Leave) -> Sent:
+        if not self._spec.batch:
+            return await self.endpoint.send(asked.request)
+        sent = await self._batches.send(leave.call, asked.request)
+        if sent is not None:
+            return sent
+        async with self._slots:
+            return await self.endpoint.send(asked.request)
 
     def _judged(self, asked: _Asked, sent: Sent) -> Sent:
         """Whether an answer is of the form that was asked for."""
@@ -157,10 +172,13 @@ class Client:
     def _retried(self, asked: _Asked, sent: Sent) -> Sent:
         """Whether it is really sent again, and after which pause of the endpoint."""
         asked.tries[sent.outcome] += 1
-        again = sent.again and not self._hopeless and asked.tries[sent.outcome] < TRIES.get(sent.outcome, MOST_TRIES)
-        if sent.outcome == "rate-limited" and again and not sent.pause_s:
-            return replace(sent, pause_s=asked.backoff(sent.outcome))
-        return replace(sent, again=again)
+        pause = sent.pause_s or asked.backoff(sent.outcome)
+        most = RATE_LIMITED if sent.outcome == "rate-limited" else TRIES if sent.usage == (0, 0) else CHARGED
+        in_time = time.monotonic() + pause < asked.patience
+        again = sent.again and not self._hopeless and asked.tries[sent.outcome] < most and in_time
+        if sent.again and not again and sent.is_unreached:
+            self._hopeless = sent.detail
+        return replace(sent, again=again, pause_s=pause if sent.outcome == "rate-limited" else sent.pause_s)
 
     def _overdrawn(self, asked: _Asked, tokens: int) -> str:
         """Tells of an endpoint that counts more than there can be: the budget's bound isn't one there."""
@@ -180,7 +198,7 @@ class _Asked:
     Attributes:
         request: What is asked.
         wish: What is reserved for it.
-        patience: Until when rate limits are waited for.
+        patience: Until when rate limits are waited for, and it is tried again.
         tries: How often it came to what.
     """
 
@@ -195,12 +213,15 @@ class _Asked:
 
     def reply(self, settled: Settled) -> Reply:
         """What is told to who asked."""
-        schema, value = self.request.schema, None
-        if settled.outcome == "ok" and schema is not None:
-            value = value_of(settled.text, schema)
         tokens = settled.prompt_tokens or 0, settled.completion_tokens or 0
-        outcome = cast("Outcome", settled.outcome)
-        return Reply(self.wish.request, outcome, settled.text, value, settled.detail, *tokens, settled.money or 0)
+        said = cast("Outcome", settled.outcome), settled.text, None, settled.detail, *tokens, settled.money or 0
+        reply = Reply(self.wish.request, *said)
+        if reply.outcome != "ok" or self.request.schema is None:
+            return reply
+        try:
+            return replace(reply, value=value_of(reply.text, self.request.schema))
+        except MalformedError as error:  # who settled it, with a batch of another's, didn't know what was asked for
+            return replace(reply, outcome="malformed", detail=str(error))
 
 
 class _Scribe:
@@ -260,7 +281,7 @@ class Asking:
         journal: Where all is written down.
         domain: Name of the domain, which is charged.
         run: Id of the run, which is charged too.
-        patience_s: How long a request waits for rate limits, at most.
+        patience_s: How long a request waits for rate limits and is tried again, at most.
 
     Raises:
         ConfigurationError: The settings name no endpoint that can be asked.

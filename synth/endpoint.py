@@ -29,10 +29,9 @@ from synth.structured import told
 
 MAX_BYTES = 4 * 1024 * 1024
 """Bytes of a response at most."""
+MAX_FILE = 64 * 1024 * 1024
+"""Bytes of a batch's answers at most."""
 CONNECT_S = 10.0
-
-_NOT_TAKEN = {400, 422}
-"""What a server says to a setting that it doesn't know."""
 
 
 @dataclass
@@ -85,8 +84,8 @@ class Endpoint:
         """Sends a request once, or once more for each thing that the endpoint turns out not to take."""
         while True:
             manners = replace(self.manners)
-            status, sent = await self._send(request, manners)
-            if status not in _NOT_TAKEN or not self.learnt(sent, request, manners):
+            sent = await self._send(request, manners)
+            if not sent.not_taken or not self.learnt(sent, request, manners):
                 return sent
 
     def body(self, request: Request) -> dict[str, Any]:
@@ -98,29 +97,29 @@ class Endpoint:
         sent = answered(body, headers) if status == 200 else failed(status, body, headers)
         return replace(sent, text=self._without_key(sent.text), detail=self._clean(sent.detail))
 
-    async def _send(self, request: Request, manners: Manners) -> tuple[int, Sent]:
+    async def _send(self, request: Request, manners: Manners) -> Sent:
         try:
             async with asyncio.timeout(self._timeout_s):  # the client's own is one for each read
                 raw = await self.client.chat.completions.with_raw_response.create(**self._asked(request, manners))
-            return 200, self.read(200, json.loads(raw.http_response.content), raw.http_response.headers)
-        except openai.APIStatusError as error:
-            said = error.body if error.body is not None else error.message
-            return error.status_code, self.read(error.status_code, said, error.response.headers)
-        except Exception as error:  # whatever else comes of a response
-            return 0, self.unread(error)
+            return self.read(200, json.loads(raw.http_response.content), raw.http_response.headers)
+        except Exception as error:  # whatever a response makes the client raise
+            return self.failed(error)
 
-    def unread(self, error: Exception) -> Sent:
-        """What is made of a request without a response that can be read: was anything made that may be charged?"""
+    def failed(self, error: Exception) -> Sent:
+        """What is made of an error of the client: was anything made that may be charged?"""
+        if isinstance(error, openai.APIStatusError):
+            said = error.body if error.body is not None else error.message
+            return self.read(error.status_code, said, error.response.headers)
         cause = error.__cause__ or error
-        reached = not isinstance(cause, (httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ConnectError))
-        usage = None if reached else (0, 0)
+        unreached = isinstance(cause, (httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ConnectError))
+        sent = Sent("error", usage=(0, 0) if unreached else None, is_unreached=unreached)
         if isinstance(error, (TimeoutError, openai.APITimeoutError)):
-            why = f"No answer within {self._timeout_s:g} s" if reached else f"{self.url} can't be reached in time"
-            return Sent("timeout", detail=why, usage=usage, again=True)
+            why = f"{self.url} can't be reached in time" if unreached else f"No answer within {self._timeout_s:g} s"
+            return replace(sent, outcome="timeout", detail=why, again=True)
         if isinstance(error, openai.APIConnectionError):
             why = f"The connection to {self.url} failed: {type(cause).__name__} {cause}"
-            return Sent("error", detail=self._clean(why), usage=usage, again=True)
-        return Sent("error", detail=self._clean(f"No answer that can be read: {type(error).__name__}"), usage=None)
+            return replace(sent, detail=self._clean(why), again=True)
+        return replace(sent, detail=f"No answer that can be read: {type(error).__name__}")
 
     def _asked(self, request: Request, manners: Manners) -> dict[str, Any]:
         asked: dict[str, Any] = {"model": self._model, "messages": self._messages(request, manners)}
@@ -145,7 +144,7 @@ class Endpoint:
             self.manners.tokens = "max_completion_tokens"
         elif tried.temperature and "temperature" in refused.detail:
             self.manners.temperature = False
-        elif request.schema and tried.takes_schema and refused.outcome == "error" and not refused.is_about_words:
+        elif request.schema and tried.takes_schema:
             self.manners.takes_schema, self.manners.told_schema = False, True
         else:
             return False
@@ -204,21 +203,21 @@ def _client(url: str, key: str, timeout_s: float, connections: int) -> openai.As
 async def _bounded(response: httpx2.Response) -> None:
     if response.headers.get("content-encoding", "identity") != "identity":  # it was asked not to; bombs come so
         raise httpx2.RemoteProtocolError("The response is compressed")
-    response.stream = _Bounded(response.stream)
+    response.stream = _Bounded(response.stream, MAX_FILE if response.url.path.endswith("/content") else MAX_BYTES)
 
 
 class _Bounded(httpx2.AsyncByteStream):
-    """A response's bytes, up to `MAX_BYTES`."""
+    """A response's bytes, up to so many."""
 
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
+    def __init__(self, stream: Any, most: int) -> None:
+        self._stream, self._most = stream, most
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         size = 0
         async for part in self._stream:
             size += len(part)
-            if size > MAX_BYTES:
-                raise httpx2.RemoteProtocolError(f"The response has more than {MAX_BYTES} bytes")
+            if size > self._most:
+                raise httpx2.RemoteProtocolError(f"The response has more than {self._most} bytes")
             yield part
 
     async def aclose(self) -> None:

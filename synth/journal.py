@@ -5,7 +5,8 @@ there, that is written down and charged instead. Whoever asks the same again get
 
 Guarantees, whenever a process is killed: no budget is exceeded by what was sent; an answer that was written down is
 never asked for again; a request that was on its way is charged at its worst case by whoever comes next, and told as
-`lost`. Who was killed is known by a lock that the kernel lets go of.
+`lost`. Who was killed is known by a lock that the kernel lets go of. A batch outlives who sent it: the next one waits
+for it.
 Non-guarantees: after a power failure the last transactions may be missing (`synchronous = NORMAL`: the file is whole,
 but they may not have reached the disk; a sync for each would cost more than all else here). On a network file system
 neither the lock nor SQLite's shared memory holds. A process that was forked by the holder keeps its lock.
@@ -45,12 +46,15 @@ CREATE TABLE IF NOT EXISTS scopes (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS calls (
     id INTEGER PRIMARY KEY AUTOINCREMENT, request TEXT NOT NULL, attempt INTEGER NOT NULL, domain TEXT NOT NULL,
-    purpose TEXT NOT NULL, model TEXT NOT NULL, holder INTEGER, scopes TEXT NOT NULL,
+    purpose TEXT NOT NULL, model TEXT NOT NULL, holder INTEGER, batch INTEGER, scopes TEXT NOT NULL,
     worst_prompt INTEGER NOT NULL, worst_completion INTEGER NOT NULL, worst_money INTEGER NOT NULL,
     outcome TEXT, final INTEGER NOT NULL DEFAULT 0, told INTEGER NOT NULL DEFAULT 0, detail TEXT NOT NULL DEFAULT '',
     text TEXT NOT NULL DEFAULT '', prompt_tokens INTEGER NOT NULL DEFAULT 0,
     completion_tokens INTEGER NOT NULL DEFAULT 0, money INTEGER NOT NULL DEFAULT 0, seconds REAL NOT NULL DEFAULT 0,
     UNIQUE (request, attempt)
+);
+CREATE TABLE IF NOT EXISTS batches (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, endpoint TEXT NOT NULL, mark TEXT NOT NULL, name TEXT, holder INTEGER
 );
 CREATE INDEX IF NOT EXISTS open_calls ON calls (holder) WHERE outcome IS NULL;
 CREATE INDEX IF NOT EXISTS untold ON calls (domain) WHERE told = 0 AND outcome IS NOT NULL;
@@ -169,6 +173,23 @@ class Pause:
 
 
 @dataclass(frozen=True)
+class Bundle:
+    """Calls that are sent as one batch.
+
+    Attributes:
+        number: Of the batch in the journal.
+        mark: What the endpoint is told of it, by which it is found again.
+        name: Its name at the endpoint; None where that isn't known: its process ended before it was told, or earlier.
+        calls: Numbers of its calls that are on their way.
+    """
+
+    number: int
+    mark: str
+    name: str | None
+    calls: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Spent:
     """What a scope has used.
 
@@ -232,7 +253,7 @@ class Journal:
         return self.path.with_name(f"{self.path.name}.holders")
 
     def close(self) -> None:
-        """Lets go of it; what this process has on its way is lost: it may be charged."""
+        """Lets go of it; what this process has on its way, but for batches, is lost: it may be charged."""
         with self._lock:
             with self._transaction() as rows:
                 self._lose(rows, self._holder)
@@ -275,6 +296,36 @@ class Journal:
         """Marks calls as told, once they are in the lake. Killed between, they are told again: a call has one id."""
         with self._transaction() as rows:
             rows.executemany("UPDATE calls SET told = 1 WHERE id = ?", [(number,) for number in numbers])
+
+    def bundle(self, endpoint: str, calls: Sequence[int]) -> Bundle:
+        """Writes down that calls will be sent as one batch: from now on they outlive this process."""
+        mark = secrets.token_hex(16)
+        with self._transaction() as rows:
+            asked = "INSERT INTO batches (endpoint, mark, holder) VALUES (?, ?, ?)"
+            number = int(rows.execute(asked, (endpoint, mark, self._holder)).lastrowid or 0)
+            rows.executemany("UPDATE calls SET batch = ? WHERE id = ?", [(number, call) for call in calls])
+        return Bundle(number, mark, None, tuple(calls))
+
+    def name(self, bundle: Bundle, name: str) -> None:
+        """Writes down what the endpoint calls a batch."""
+        with self._transaction() as rows:
+            rows.execute("UPDATE batches SET name = ? WHERE id = ?", (name, bundle.number))
+
+    def adopt(self, endpoint: str) -> list[Bundle]:
+        """Batches at an endpoint whose processes have ended; they are this one's from now on, to be settled."""
+        asked = "SELECT id, mark, name FROM batches WHERE endpoint = ? AND holder IS NULL ORDER BY id"
+        of_it = "SELECT id FROM calls WHERE batch = ? AND outcome IS NULL ORDER BY id"
+        with self._transaction() as rows:
+            self._look_around(rows)
+            found = rows.execute(asked, (endpoint,)).fetchall()
+            bundles = [
+                Bundle(number, mark, name, tuple(call for (call,) in rows.execute(of_it, (number,))))
+                for number, mark, name in found
+            ]
+            rows.executemany(
+                "UPDATE batches SET holder = ? WHERE id = ?", [(self._holder, bundle.number) for bundle in bundles]
+            )
+        return [bundle for bundle in bundles if bundle.calls]
 
     def answer(self, request: str) -> Settled | None:
         """The answer to a request that is kept, if there is one."""
@@ -337,9 +388,11 @@ class Journal:
                 path.unlink(missing_ok=True)
 
     def _lose(self, rows: sqlite3.Connection, holder: int) -> None:
-        asked = "SELECT id FROM calls WHERE holder = ? AND outcome IS NULL"
+        """Settles what a process had on its way, but for batches: these go on without it."""
+        asked = "SELECT id FROM calls WHERE holder = ? AND outcome IS NULL AND batch IS NULL"
         for (call,) in rows.execute(asked, (holder,)).fetchall():
             _settle(rows, Settled(call, "lost", False, "", "Its process ended meanwhile", None, None, None))
+        rows.execute("UPDATE batches SET holder = NULL WHERE holder = ?", (holder,))
         rows.execute("DELETE FROM holders WHERE id = ?", (holder,))
 
     def _let_go(self) -> None:

@@ -19,11 +19,15 @@ from synth.llm import Outcome
 MAX_COUNT = 10**9
 """Tokens that an endpoint may say a request took; more is no count."""
 
+FINAL = frozenset({"ok", "refused", "truncated", "malformed", "empty"})
+"""What is the answer for good, once it isn't tried again."""
+
 _UNCHARGED = {500, 501, 503, 529}
 """Of what fails at the server, what made no answer; a gateway's 502 or 504 may hide one that was made."""
 _HOPELESS = {401, 402, 404}
 """No other request is answered either: no key, no money, no such model."""
 _AGAIN = {408, 409, 425}
+_NOT_TAKEN = {400, 422}
 _FILTERED = {"content_filter", "content_policy_violation"}
 _BROKE = {"insufficient_quota", "billing_hard_limit_reached"}
 _THOUGHT = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
@@ -43,7 +47,8 @@ class Sent:
         again: Whether sending the same again can help.
         pause_s: Seconds for which the endpoint wants to be left alone; 0 where it didn't say.
         hopeless: Whether no other request will be answered either.
-        is_about_words: Whether it was refused for what it says, or for its length.
+        is_unreached: Whether the endpoint wasn't there.
+        not_taken: Whether it was refused as servers refuse a setting that they don't know.
     """
 
     outcome: Outcome
@@ -53,7 +58,8 @@ class Sent:
     again: bool = False
     pause_s: float = 0.0
     hopeless: bool = False
-    is_about_words: bool = False
+    is_unreached: bool = False
+    not_taken: bool = False
 
 
 def answered(said: Any, headers: Mapping[str, str]) -> Sent:
@@ -99,7 +105,7 @@ def failed(status: int, body: Any, headers: Mapping[str, str]) -> Sent:
         again=status >= 500 or status in _AGAIN,
         pause_s=(_asked_pause(headers) or 0.0) if status in {503, 529} else 0.0,
         hopeless=status in _HOPELESS,
-        is_about_words=code == "context_length_exceeded",
+        not_taken=status in _NOT_TAKEN and code != "context_length_exceeded",
     )
 
 

@@ -207,6 +207,16 @@ def test_an_endpoint_that_answers_nobody_is_asked_once(tmp_path: Path) -> None:
         assert (outcomes, len(server.asked)) == (["ok", "error", "error", "ok"], 2)
 
 
+def test_an_endpoint_that_is_not_there_is_tried_for_a_while(tmp_path: Path) -> None:
+    """Then nobody else is kept waiting for it, and nothing is charged."""
+    with served(lambda *_: Said()) as gone:
+        url = gone.url
+    with asking(tmp_path, lambda *_: Said(), patience_s=1, base_url=url) as (ask, _, journal):
+        outcomes = {reply.outcome for reply in ask(*map(request, "abcdefghijkl"))}
+        assert (outcomes, journal.spent("run:r")) == ({"error"}, Spent())
+        assert 9 <= len(journal.calls("d")) <= 8 * 3
+
+
 def test_the_key_is_sent_and_nowhere_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
