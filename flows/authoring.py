@@ -12,10 +12,9 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from flows.authored import CHOICE, Chosen, choice_key, chosen, desk_of, left, subjects, wanted, written
+from flows.authored import CHOICE, PASSING, Chosen, choice_key, chosen, desk_of, left, subjects, wanted, written
 from flows.batches import Batch
 from flows.derivation import public
 from flows.dialogues import Ended, hold
@@ -32,9 +31,6 @@ from synth.written import writers
 from synth.written.dialogue import Desk, Subject
 from validators.parts import programs_of
 
-PASSING = ("budget", "error", "timeout", "rate-limited")
-"""Outcomes that asking again may change: such a dialogue is left to the next run."""
-
 OPEN = 4
 """So many dialogues are open for each request at a time: while some wait for the LLM, others wait for the sandbox."""
 
@@ -45,11 +41,6 @@ TOGETHER = 16
 """So many ended dialogues are written together, or what has ended within `EVERY_S`."""
 
 EVERY_S = 5.0
-
-
-def journal_path(house: House) -> Path:
-    """The journal of all that LLMs were asked in this home."""
-    return house.settings.root / "llm.sqlite"
 
 
 def write_stage(house: House) -> list[Batch]:
@@ -63,8 +54,7 @@ def write_stage(house: House) -> list[Batch]:
         found = list(subjects(house, desk))
         names = {each.key for each in left(house)} if known is not None else {each.key for each, _ in found}
         open_ones = [pair for pair in found if pair[0].key in names]
-        title = f"Write with {model}: {len(open_ones):,} dialogues"
-        batches.append(Batch(title, len(open_ones), lambda: _write(house, desk, found, open_ones)))
+        batches.append(Batch(f"Write with {model}", len(open_ones), lambda: _write(house, desk, found, open_ones)))
     elif not _is_latest(house):
         batches.append(Batch(f"Take up what {model} wrote", 1, lambda: _remember(house, known)))
     return batches
@@ -72,14 +62,14 @@ def write_stage(house: House) -> list[Batch]:
 
 def _untold(house: House) -> bool:
     """Whether there are calls that the lake doesn't have yet, as those of a run that was killed."""
-    if not journal_path(house).exists():
+    if not house.settings.journal.exists():
         return False
-    with Journal(journal_path(house)) as journal:
+    with Journal(house.settings.journal) as journal:
         return bool(journal.calls(house.owner))
 
 
 def _note_calls(house: House) -> int:
-    with Journal(journal_path(house)) as journal:
+    with Journal(house.settings.journal) as journal:
         return _told(house, journal, [])
 
 
@@ -119,7 +109,7 @@ def _write(
     writing = {name: writers.load(name) for name in wanted(house)}
     dialogues = (writing[each.writer].write(desk, subject) for each, subject in open_ones)
     width = OPEN_IN_BATCHES if spec.batch else OPEN * spec.concurrency
-    with Journal(journal_path(house)) as journal:
+    with Journal(house.settings.journal) as journal:
         memory = _Memory(house, journal, desk, [each for each, _ in open_ones], _ids(unwritten(house), written(house)))
         with Asking(spec, journal, house.owner, house.run) as asking:
             for ended in hold(dialogues, asking.submit, attempt, width):

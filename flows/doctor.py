@@ -19,12 +19,12 @@ from registry.errors import ConfigurationError
 from registry.settings import Settings
 
 if TYPE_CHECKING:
-    from registry.domain import SourceSpec
+    from registry.domain import Domain, SourceSpec
 
 PACKAGES = ("flows", "scrapers", "synth", "validators", "finetune", "registry")
 """The import names of driftune. Another distribution that owns one of them would be imported in its place."""
 
-LLM_VARIABLES = ("DRIFTUNE_LLM__BASE_URL", "OPENAI_BASE_URL", "OPENAI_API_KEY")
+LLM_VARIABLES = ("DRIFTUNE_LLM__MODEL", "DRIFTUNE_LLM__BASE_URL", "OPENAI_BASE_URL", "OPENAI_API_KEY")
 DISK_GB = 5.0
 """Free space a first run wants: environments, base, lake and checkpoints of the quick start, twice over."""
 
@@ -239,7 +239,7 @@ def _disk(settings: Settings) -> Iterator[Finding]:
 
 
 def domains_here(settings: Settings) -> Iterator[Finding]:
-    """The domains here that track their library or need a login."""
+    """The domains here that track their library, need a login, or have an LLM."""
     from flows.tracking import standings
     from registry.domain_files import readable
     from registry.lake import Lake
@@ -254,6 +254,21 @@ def domains_here(settings: Settings) -> Iterator[Finding]:
         for source in domain.library[0].source:
             if source.credentials:
                 yield _login(domain.name, source)
+        if domain.llm.model:
+            yield _endpoint(domain)
+
+
+def _endpoint(domain: Domain) -> Finding:
+    """Whether the LLM of a domain can be asked: it lists its models, which costs nothing."""
+    from flows.endpoint import check_llm, missing_model, models_of
+
+    part, model = f"LLM: {domain.name}", domain.llm.model
+    try:
+        check_llm(domain.llm)
+        missing = missing_model(domain.llm, models_of(domain.llm))
+    except ConfigurationError as error:
+        return Finding(part, "broken", model, str(error))
+    return Finding(part, "broken" if missing else "ok", model, missing and f"{missing}: mend [llm] model")
 
 
 def _login(domain: str, source: SourceSpec) -> Finding:

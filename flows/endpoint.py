@@ -1,16 +1,11 @@
-"""The endpoint of a domain's LLM: what must hold before it is asked, what is there, and what of the budgets is left."""
+"""The endpoint of a domain's LLM: what must hold before it is asked, and what is there."""
 
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
-from dataclasses import dataclass
-from pathlib import Path
 
 from registry.domain import LlmSpec
 from registry.errors import ConfigurationError
-from synth.budget import BILLION, Budget
-from synth.journal import Journal, Spent
 from synth.written import writers
 
 LOOK_S = 5
@@ -70,50 +65,3 @@ def missing_model(spec: LlmSpec, models: list[str]) -> str:
         return ""
     more = f" … ({len(models)})" if len(models) > SHOWN else ""
     return f"It has no model {spec.model!r}, but {', '.join(models[:SHOWN])}{more}"
-
-
-@dataclass(frozen=True)
-class Account:
-    """A budget, and what of it is used.
-
-    Attributes:
-        name: `run:ID`, `domain:NAME`, `night:DATE`.
-        tokens: Its tokens; 0 for any number.
-        money: Its money in billionths; 0 for any sum.
-        spent: What is used.
-    """
-
-    name: str
-    tokens: int
-    money: int
-    spent: Spent
-
-    def line(self) -> str:
-        """What is used and left, in words."""
-        used = f"{self.spent.tokens:,}" + (f" of {self.tokens:,}" if self.tokens else "") + " tokens"
-        if not (self.spent.money or self.money):
-            return f"{self.name}: {used}"
-        limit = f" of {self.money / BILLION:.2f}" if self.money else ""
-        return f"{self.name}: {used}, {self.spent.money / BILLION:.2f}{limit} of money"
-
-    def left(self) -> tuple[int | None, int | None]:
-        """Tokens and billionths that are left; None for any number."""
-        spent = self.spent
-        tokens = max(0, self.tokens - spent.tokens - spent.held_tokens) if self.tokens else None
-        return tokens, max(0, self.money - spent.money - spent.held_money) if self.money else None
-
-
-def accounts(spec: LlmSpec, domain: str, run: str, journal: Path) -> list[Account]:
-    """The budgets of a run, with what is used of each.
-
-    Args:
-        spec: The domain's settings.
-        domain: Its name.
-        run: The run.
-        journal: The journal's file; where there is none nothing is used.
-    """
-    scopes = Budget(spec, domain, run).scopes(dt.datetime.now(dt.UTC))
-    if not journal.exists():
-        return [Account(s.name, s.tokens, s.money, Spent()) for s in scopes]
-    with Journal(journal) as kept:
-        return [Account(s.name, s.tokens, s.money, kept.spent(s.name)) for s in scopes]

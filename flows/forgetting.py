@@ -15,6 +15,7 @@ from registry.lock import domain_lock
 from registry.records import Adapter, Forgotten, Work
 from registry.settings import Settings
 from registry.store import Store
+from synth.journal import Journal
 
 _RUN = "forget"
 
@@ -39,9 +40,29 @@ def forget_source(what: str, *, dry: bool, alone: bool, as_json: bool) -> None:
     with contextlib.nullcontext() if dry else _nobody_runs(settings, lake):
         found = trace(lake, order)
         if not dry:
+            _forget_answers(settings, found)
             forget(lake, order, found, by=account(), alone=alone)
+            _tell_again(settings, lake, found)
     told = _told(order, found, Store(settings.registry_path))
     print(json.dumps(told) if as_json else "\n".join(_lines(told, found, dry)))
+
+
+def _forget_answers(settings: Settings, found: Trace) -> None:
+    """Takes what an LLM answered out of the journal: first, so that a run after a kill brings nothing back."""
+    if found.rows and settings.journal.exists():
+        with Journal(settings.journal) as journal:
+            for domain in found.domains:
+                journal.forget(domain, found.answered)
+
+
+def _tell_again(settings: Settings, lake: Lake, found: Trace) -> None:
+    """Writes the calls again whose answers went: without these, with what they cost."""
+    if found.rows and settings.journal.exists():
+        with Journal(settings.journal) as journal:
+            calls = [each for domain in found.domains for each in journal.calls(domain)]
+            if calls:
+                lake.append([call for _, call in calls])
+            journal.tell([number for number, _ in calls])
 
 
 @contextlib.contextmanager

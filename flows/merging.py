@@ -32,7 +32,7 @@ from flows.mergeable import (
     named,
 )
 from flows.promotion import PROMOTED, promote
-from flows.publication import BESIDE, canary_texts, notices_in, published
+from flows.publication import BESIDE, canary_texts, notices_in, published, written_by
 from registry.errors import ConfigurationError, WrongBaseError
 from registry.identity import sha256_of, work_key
 from registry.lock import domain_lock
@@ -206,6 +206,7 @@ def _publish(
         licences=tuple(sorted({licence for s in sources for licence in s.adapter.licences})),
         reports=tuple(reports),
         notices=notices_in(s.folder for s in sources),
+        written=written_by([], (s.adapter for s in sources)),
     )
     texts = [text for mine in trained for text in canary_texts(mine, CANARIES)]
     channel = CANDIDATE if any(s.house.domain.gate.tasks for s in sources) else STABLE

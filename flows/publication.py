@@ -9,9 +9,11 @@ import dataclasses
 import random
 import time
 import zipfile
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from email import message_from_bytes
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from packaging.version import Version
 
@@ -76,6 +78,7 @@ def publish_stage(house: House) -> list[Batch]:
             reports=tuple(house.made(Report, evaluate_key(house))),
             notices={**notices_in([store.folder(a) for a in before]), **notices(house)},
             started_from=before[0].id if before else None,
+            written=written_by(rows, before),
         )
         channel = CANDIDATE if house.domain.gate.tasks else STABLE
         with quiet.threads(house.threads):
@@ -141,6 +144,18 @@ def check_kind(store: Store, name: str, *, merged: bool) -> None:
                 f"Can't publish as {name!r}: {name} v{adapter.version} in {store.root} is {kind}, and whoever follows "
                 "it would get the other kind. Choose another name"
             )
+
+
+def written_by(rows: Iterable[Example], before: Iterable[Adapter] = ()) -> tuple[Mapping[str, Any], ...]:
+    """The LLMs that wrote training rows, and how many: of an adapter, and of those that it goes on from."""
+    found: Counter[tuple[str, bool]] = Counter()
+    for row in rows:
+        if row.written:
+            found[str(row.written["model"]), bool(row.written["trainable"])] += 1
+    for adapter in before:
+        for each in adapter.written:
+            found[each["model"], each["trainable"]] += each["rows"]
+    return tuple({"model": m, "rows": count, "trainable": may} for (m, may), count in sorted(found.items()))
 
 
 def canary_texts(rows: Iterable[Example], count: int) -> list[str]:

@@ -164,6 +164,7 @@ def show_plan(reference: str, *, as_json: bool) -> None:
     from flows.evaluation import told_written
     from flows.promotion import told_tasks
     from flows.scraping import sites
+    from flows.spending import told_plan
     from flows.tracking import last_cost, told_cost
 
     house = open_house(reference, moving=True)
@@ -176,6 +177,9 @@ def show_plan(reference: str, *, as_json: bool) -> None:
     own = house.domain.name
     more: dict[str, dict[str, Any]] = {"train": dict(bases[own]), "evaluate": {"written": written[own]}}
     more["promote"] = {"tasks": tasks[own]}
+    writes = told_plan(house, listed=any(row["stage"] == "write" and row["batches"] is not None for row in rows))
+    if writes:
+        more["write"] = {"dialogues": writes}
     if house.tracked is not None:
         more["scrape"] = {"versions": house.library.versions, "tracked": house.tracked.line()}
     asked = [f"{site.site.address} ({site.version}) {site.plan()}" for site in sites(house)]
@@ -194,7 +198,7 @@ def show_plan(reference: str, *, as_json: bool) -> None:
     if house.tracked is not None:
         print(f"{house.library.name} {house.tracked.line()}")
         print(told_cost(last_cost(house)))
-    for line in asked:
+    for line in [*asked, *([writes] if writes else [])]:
         print(line)
     for name, told in bases.items():
         which = f" of {name}" if len(bases) > 1 else ""

@@ -9,7 +9,7 @@ from typing import Any
 
 from registry.errors import ConfigurationError
 from registry.lake import Lake, open_lake
-from registry.records import RECORDS, Page, Record
+from registry.records import RECORDS, Call, Page, Record
 
 _ID = re.compile(r"^[0-9a-f]{64}$")
 _BY_TABLE = {record.table: record for record in RECORDS}
@@ -79,7 +79,8 @@ def _lineage(lake: Lake, record: Record, depth: int) -> list[dict[str, Any]]:
     listed = ", ".join(f"'{i}'" for i in wanted)
     found: list[dict[str, Any]] = []
     for table in _BY_TABLE:
-        rows = lake.query(f"SELECT id FROM {table} WHERE id IN ({listed})").to_pylist()  # noqa: S608 (hex only)
+        named = f" OR request IN ({listed})" if table == Call.table and not isinstance(record, Call) else ""
+        rows = lake.query(f"SELECT id FROM {table} WHERE id IN ({listed}){named}").to_pylist()  # noqa: S608 (hex only)
         for row in rows:
             other = _load(lake, table, row["id"])
             found.append(
@@ -91,6 +92,8 @@ def _lineage(lake: Lake, record: Record, depth: int) -> list[dict[str, Any]]:
 def _title(record: Record) -> str:
     """One line that tells a person which record it is."""
     names = (
+        "purpose",
+        "model",
         "library",
         "version",
         "url",

@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from flows.spending import accounts, spending_lines, told_written
 from flows.tracking import standings
+from registry.domain_files import readable
 from registry.errors import ConfigurationError
 from registry.lake import open_lake
 from registry.records import ARMS
@@ -77,6 +80,7 @@ def read_status(domain: str | None) -> list[dict[str, Any]]:
                 if decisions[name]["run"] is not None and r["metric"] in GOALS and r["arm"] in (*ARMS, "adapter-base")
             ],
             "funnel": [{k: v for k, v in f.items() if k != "domain"} for f in funnel if f["domain"] == name],
+            "written": told_written(lake, name) | _budgets(name),
             "sites": [{k: v for k, v in site.items() if k != "domain"} for site in sites if site["domain"] == name],
             "adapters": [{"version": a["version"], "location": a["location"]} for a in adapters if a["domain"] == name],
             "channels": [dataclasses.asdict(store.history(name, channel)[-1]) for channel in store.channels(name)],
@@ -84,6 +88,13 @@ def read_status(domain: str | None) -> list[dict[str, Any]]:
         for name, row in runs.items()
         if domain in (None, name)
     ]
+
+
+def _budgets(name: str) -> dict[str, Any]:
+    """What is left of the budgets of a domain whose file lies here and names a model."""
+    domain = next((d for d in readable(Path("domains")).values() if d.name == name and d.llm.model), None)
+    used = accounts(domain.llm, name, "", Settings().journal) if domain else []
+    return {"budgets": [account.line() for account in used]}
 
 
 def show_status(domain: str | None, *, as_json: bool) -> None:
@@ -95,7 +106,7 @@ def show_status(domain: str | None, *, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from flows.summary import gate_table
+    from flows.summary import gate_table, written_table
 
     console = Console()
     if not rows:
@@ -114,6 +125,10 @@ def show_status(domain: str | None, *, as_json: bool) -> None:
             console.print(table)
         if row["arms"]:
             console.print(gate_table(row["arms"]))
+        if row["written"].get("outcomes"):
+            console.print(written_table(row["written"]["outcomes"]))
+        if row["written"].get("spent"):
+            console.print("\n".join(spending_lines(row["written"])), highlight=False, markup=False)
         for site in row["sites"]:
             console.print(_site(site), highlight=False, markup=False)
         for adapter in row["adapters"]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from flows.promotion import PROMOTED, UNDECIDED, last_promotion
 from flows.render import diff, grid, interval, signed
 from flows.scraping import site_warnings
+from flows.spending import spending_lines, told_spending
 from flows.status import FUNNEL
 from flows.tracking import standings
 from flows.training import untrained
@@ -64,6 +65,7 @@ class Summary:
         adapter: Absolute folder of the newest published version; empty where there is none.
         promotion: What the domain's tasks said of it (`flows.promotion`); None where they weren't asked.
         untrained: Why there was nothing to train on; empty where there was.
+        written: What its LLM came to (`flows.spending`); empty where it has none.
     """
 
     domain: str
@@ -74,6 +76,7 @@ class Summary:
     adapter: str
     promotion: Mapping[str, Any] | None = None
     untrained: str = ""
+    written: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_summary(
@@ -132,6 +135,8 @@ def show_summary(house: House, *, changed: bool = True, output: TextIO | None = 
             each.lake, each.domain.name, each.library.versions, registry,
             changed=changed and each.mother is None, untrained=untrained(each),
         )  # fmt: skip
+        if changed and each.mother is None:
+            summary = replace(summary, written=told_spending(each))
         for part in summary_parts(summary):
             console.print(part)
 
@@ -142,6 +147,9 @@ def summary_parts(summary: Summary) -> list[RenderableType]:
     parts: list[RenderableType] = []
     if summary.funnel:
         parts += ["", _bold(f"{summary.domain} {old} -> {new}: what was made"), funnel_table(summary.funnel)]
+    if summary.written:
+        parts += ["", _bold("What an LLM wrote"), written_table(summary.written["outcomes"])]
+        parts += [_line(line) for line in spending_lines(summary.written)]
     for drift in summary.drifts:
         parts += ["", _bold(f"Proven drift: {drift['title']}")]
         parts.append(_line(f"The old code {drift['old_effect']} at {new}" + _because(drift["detail"])))
@@ -183,6 +191,12 @@ def funnel_table(funnel: Sequence[Mapping[str, Any]]) -> Table:
     columns = ("kind", "version", "generated", "ran", "proven", "kept", "in_snapshot")
     lines = [[*(row[c] for c in columns), _share(row["strong"], row["proven"])] for row in funnel]
     return grid([*columns, "strong proof"], lines)
+
+
+def written_table(outcomes: Sequence[Mapping[str, Any]]) -> Table:
+    """Writers and how their dialogues ended, against what became of the rows."""
+    columns = ("writer", "model", "outcome", "dialogues", "rows", "proven", "kept", "in_snapshot")
+    return grid(columns, [[row[c] for c in columns] for row in outcomes])
 
 
 def _share(part: int | None, whole: int | None) -> str:

@@ -28,7 +28,7 @@ running it.
 | Snapshot | `{snapshot}` |
 | Run | `{run}` |
 {start}| Licences of its rows and its base | {licences} |
-
+{written}
 It fits this base only: on another one it loads without an error and answers wrongly. `registry.client.load_adapter`
 refuses any other base.
 {serving}
@@ -62,12 +62,19 @@ def card(adapter: Adapter, config: Mapping[str, Any] | None = None) -> str:
         snapshot=adapter.snapshot,
         run=adapter.run,
         start=f"| Goes on from the adapter | `{adapter.started_from}` |\n" if adapter.started_from else "",
+        written="".join(f"| Rows by {row['model']} | {_wrote(row)} |\n" for row in adapter.written),
         licence=_all_of(adapter.licences) or "unknown",
         licences=", ".join(adapter.licences) or "unknown",
         decision=f"**{report.get('decision', 'no decision')}**: {report.get('reason', 'no report')}.",
         table=table(report.get("rows", ())),
         serving=serving(config or {}),
     )
+
+
+def _wrote(row: Mapping[str, Any]) -> str:
+    """How many training rows an LLM wrote, and whether they may be there."""
+    terms = "allow" if row.get("trainable") else "aren't known to allow"
+    return f"{row['rows']:,} of its training rows; its terms {terms} training on what it says"
 
 
 def _all_of(licences: Sequence[str]) -> str:

@@ -1,7 +1,8 @@
 """`driftune forget`: what came from a source, or stands under a licence, goes out of the lake's files, and stays out.
 
 Gone are what was received (fetches, bodies), the pages, what was read from them (symbols), what was made from them
-through any number of steps (examples), the programs that nothing else names, and how these ran. What was found by
+through any number of steps (examples), the programs that nothing else names, how these ran, and what an LLM answered to
+questions that may have quoted them: all but what a row was made of that stays. What was found by
 comparing or reading all pages (changes, rows that quote their evidence, and the memory that this and the synthesis are
 done) goes too: the next run makes it anew, from what is left.
 
@@ -86,6 +87,7 @@ class Trace:
         domains: Domains that have something of it.
         snapshots: Snapshots that hold some of the examples, and how many.
         adapters: Adapters that were trained on these.
+        answered: Requests to LLMs whose answers stay: those that rows which stay were made of.
     """
 
     rows: Mapping[str, frozenset[str]]
@@ -93,6 +95,7 @@ class Trace:
     domains: tuple[str, ...]
     snapshots: tuple[tuple[Snapshot, int], ...]
     adapters: tuple[Adapter, ...]
+    answered: frozenset[str] = frozenset()
 
 
 def trace(lake: Lake, order: Order) -> Trace:
@@ -110,6 +113,7 @@ def trace(lake: Lake, order: Order) -> Trace:
     domains = _domains(lake, releases, all_examples)
     domains |= {e.domain for e in all_examples if e.id in examples or e.id in derived}
     programs = _unnamed(lake, all_examples, examples, domains) if examples else set()
+    answered = _answered(e for e in all_examples if e.id not in examples | derived)
     received, urls = lake.read(Fetch), {p.url for p in gone}
     fetched = [f for f in received if order.takes(f.url, None) or f"{f.site}{f.path}" in urls]
     others = {f.sha256 for f in received} - {f.sha256 for f in fetched}
@@ -123,6 +127,8 @@ def trace(lake: Lake, order: Order) -> Trace:
         "verdicts": _ids(lake, Verdict, "program", programs),
         "removals": _ids(lake, Removal, "example", examples),
     }
+    if any(rows.values()):
+        rows["calls"] = _calls(lake, domains, answered)
     again: dict[str, Iterable[str]] = {
         "changes": changes,
         "examples": derived,
@@ -136,6 +142,7 @@ def trace(lake: Lake, order: Order) -> Trace:
         domains=tuple(sorted(domains)),
         snapshots=snapshots,
         adapters=tuple(_trained_on(trained, lake.read(Adapter))),
+        answered=answered,
     )
 
 
@@ -201,6 +208,17 @@ def _descendants(examples: Iterable[Example], gone: Iterable[str]) -> set[str]:
         found |= fresh
         left += fresh
     return found
+
+
+def _answered(examples: Iterable[Example]) -> frozenset[str]:
+    """The requests to LLMs that rows were made of."""
+    return frozenset(str(request) for e in examples for request in e.written.get("calls", ()))
+
+
+def _calls(lake: Lake, domains: set[str], answered: frozenset[str]) -> set[str]:
+    """Ids of the calls that came to no row which stays: what was quoted in them isn't known."""
+    rows = lake.query("SELECT id, domain, request FROM calls WHERE text <> '' OR detail <> ''").to_pylist()
+    return {row["id"] for row in rows if row["domain"] in domains and row["request"] not in answered}
 
 
 def _quotes(example: Example, change: Change) -> bool:

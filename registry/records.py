@@ -472,6 +472,11 @@ class Adapter(Record):
     location: str = column("Folder of the version", default="")
     signature: str | None = column("Signature over the manifest", default=None)
     started_from: str | None = column("Id of the adapter that its training went on from; null: from none", default=None)
+    written: Rows = column(
+        "LLMs that wrote rows it was trained on: [{model, rows, trainable (by its terms, as the domain says)}]",
+        default=(),
+        later=True,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,6 +49,11 @@ class Settings(BaseSettings):
         return self.lake if "://" in self.lake else str(Path(self.lake).expanduser().absolute())
 
     @property
+    def journal(self) -> Path:
+        """The journal of all that LLMs were asked in this home."""
+        return self.root / "llm.sqlite"
+
+    @property
     def registry_path(self) -> Path:
         """The folder of the adapters, absolute."""
         return Path(self.registry).expanduser().absolute() if self.registry else self.root / "registry"

@@ -65,6 +65,7 @@ class Publication:
     canary: tuple[Mapping[str, Any], ...] = ()
     notices: Mapping[str, str] = field(default_factory=dict)
     started_from: str | None = None
+    written: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -332,6 +332,26 @@ class Journal:
         with self._lock, _translated(self.path):
             last = _last(self._rows, request)
         return last.settled if last and last.settled and last.settled.final else None
+
+    def forget(self, domain: str, kept: Collection[str]) -> None:
+        """Takes the answers of a domain's calls out of the file; what they cost stays, and is to be told again.
+
+        Who asks the same again asks anew.
+
+        Args:
+            domain: The domain.
+            kept: Keys of requests whose answers stay.
+        """
+        asked = (
+            "SELECT id, request FROM calls WHERE domain = ? AND outcome IS NOT NULL AND (text <> '' OR detail <> '')"
+        )
+        with self._lock, _translated(self.path):
+            self._rows.execute("PRAGMA secure_delete = ON")  # else it stays in pages that are free now
+        with self._transaction() as rows:
+            gone = [(call,) for call, request in rows.execute(asked, (domain,)).fetchall() if request not in kept]
+            rows.executemany("UPDATE calls SET text = '', detail = '', final = 0, told = 0 WHERE id = ?", gone)
+        with self._lock, _translated(self.path):
+            self._rows.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _written(self, rows: sqlite3.Connection, entry: Entry) -> Decision | None:
         if isinstance(entry, Wish):

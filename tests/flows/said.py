@@ -24,18 +24,20 @@ from flows.house import House
 from flows.scraping import compare_key, releases, scrape_key
 from flows.synthesis import derive_key, mine_key
 from registry.domain import Domain
-from registry.records import Environment, Example, Release
+from registry.records import Environment, Example, Page, Release
 from registry.settings import Settings
 from synth.llm import Request
 from synth.written import writers
 from synth.written.dialogue import Desk, Dialogue, Ending, Subject
 
 OLD, NEW = (Release(library="lib", version=v, artifact_sha256=v * 64) for v in "12")
+URL = "pypi://lib/2/lib-2.whl/lib/a.py"
+PAGE = Page(release=NEW.id, url=URL, content_hash="a", kind="source", path="lib/a.py", markdown="x = 1", licence="MIT")
 SUBJECTS = 12
 
 
 class Plain:
-    """Asks twice about each subject, and makes a row without a program of the answers."""
+    """Asks twice about each subject, and makes a row without a program of the answers; every other one of the page."""
 
     name, version = "plain", "1"
 
@@ -54,9 +56,10 @@ class Plain:
         if said.startswith("unlucky"):
             raise KeyError("unlucky")
         parts = {"text": said}
+        parents = tuple(page.id for page in desk.pages) if subject.about % 2 else ()
         row = Example(
             domain=desk.domain, kind="text", releases=(desk.new.id,), parts=parts, file="f", root=subject.name,
-            generator="plain", generator_version="1",
+            generator="plain", generator_version="1", parents=parents,
         )  # fmt: skip
         return Ending((row,))
 
@@ -102,8 +105,16 @@ def endpoint(delay: float = 0.0) -> Iterator[Endpoint]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            data = json.dumps(made.answer(body)).encode()
+            said = made.answer(body)
             time.sleep(made.delay)
+            self._say(said)
+
+        def do_GET(self) -> None:
+            models = [{"id": "m", "object": "model", "created": 1, "owned_by": "tests"}]
+            self._say({"object": "list", "data": models})
+
+        def _say(self, said: Any) -> None:
+            data = json.dumps(said).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
@@ -135,15 +146,16 @@ def scraped(home: Path) -> None:
     made = house(home)
     for release in (OLD, NEW):
         key = scrape_key(made, made.library.source[0], release.version)
-        made.finish("scrape", "pypi", [key], [release], 0.0, {"release": release.id})
-    made.finish("scrape", "changes", [compare_key(made)], [], 0.0)
+        pages = [PAGE] if release.id == NEW.id else []
+        made.finish("scrape", "pypi", [key], [release, *pages], time.monotonic(), {"release": release.id})
+    made.finish("scrape", "changes", [compare_key(made)], [], time.monotonic())
     row = Example(
         domain="d", kind="text", releases=(NEW.id,), parts={"text": "mined"}, file="f", root="r", generator="g",
         generator_version="1",
     )  # fmt: skip
     for release in releases(made):
-        made.finish("synth", "g", [mine_key(made, release)], [row] if release.id == NEW.id else [], 0.0)
-    made.finish("synth", "g", [derive_key(made)], [], 0.0)
+        made.finish("synth", "g", [mine_key(made, release)], [row] if release.id == NEW.id else [], time.monotonic())
+    made.finish("synth", "g", [derive_key(made)], [], time.monotonic())
 
 
 PLAIN = {"plain": "tests.flows.said:Plain"}

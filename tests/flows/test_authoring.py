@@ -18,13 +18,18 @@ from flows.authored import left
 from flows.authoring import write_stage
 from flows.batches import perform
 from flows.candidates import candidates, is_made
+from flows.forgetting import forget_source
 from flows.house import House
 from flows.preflight import check
+from flows.show import show_record
+from flows.spending import spending_lines, told_plan, told_spending
 from registry.domain_files import load_domain
 from registry.errors import ConfigurationError
 from registry.settings import Settings
+from synth.journal import Journal
 from synth.written import writers
-from tests.flows.said import PLAIN, SUBJECTS, Endpoint, endpoint, house, nowhere, scraped
+from tests.flows.runs import all_that_is_kept
+from tests.flows.said import PLAIN, SUBJECTS, URL, Endpoint, endpoint, house, nowhere, scraped
 
 
 @pytest.fixture(autouse=True)
@@ -136,6 +141,55 @@ def test_a_writer_that_raises_costs_its_own_dialogue(home: Path, server: Endpoin
     assert rows(made, ENDS) == [{"outcome": "broken", "n": 1}, {"outcome": "written", "n": SUBJECTS - 1}]
     [broken] = rows(made, "SELECT subject, detail, len(calls) AS calls FROM dialogues WHERE outcome = 'broken'")
     assert broken == {"subject": "lib.f3", "detail": "KeyError: 'unlucky'", "calls": 2}
+
+
+def test_people_are_told_what_it_costs_and_what_is_left(home: Path, server: Endpoint) -> None:
+    """The plan says how many dialogues are left and what they take, the spending what was used of each budget."""
+    priced = {"price_in": 1.0, "price_out": 2.0, "domain_money": 5.0}
+    assert told_plan(house(home), listed=True) == "" and told_spending(house(home)) == {}
+    first = told_plan(house(home, server.url, run_tokens=1000, **priced), listed=True)
+    assert first == (
+        "Dialogues with m, at most: 50 plain; nothing is known yet of what plain take; at worst 1,000 tokens, 0.002 of"
+        " money, as the budgets are"
+    )
+    poor = write(home, server.url, domain_tokens=500, **priced)
+    over = len(left(poor))
+    assert f"Dialogues with m: {over} plain; about " in told_plan(poor, listed=True)
+    lines = list(spending_lines(told_spending(poor)))
+    assert lines[0].startswith(f"Asked {len(server.charged)} times, {server.tokens} tokens, ")
+    assert f"Budget of the domain d: {server.tokens} tokens of 500, 0.000" in "\n".join(lines)
+    assert lines[-1] == f"{over} dialogues are left to the next run: see the view dialogues"
+
+
+def test_a_rows_calls_are_shown_with_it(
+    home: Path, server: Endpoint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`driftune show` of a row that an LLM wrote names what it was asked, by purpose and model."""
+    [one, *_] = [row for row in candidates(write(home, server.url)) if row.written]
+    monkeypatch.setenv("DRIFTUNE_HOME", str(home))
+    show_record(one.id, as_json=True)
+    lineage = json.loads(capsys.readouterr().out)["lineage"]
+    said = sorted(each["is"] for each in lineage if each["table"] == "calls")
+    assert said == ["plain/first@1 · m · d · ok", "plain/then@1 · m · d · ok"]
+
+
+def test_what_was_answered_about_a_forgotten_source_is_forgotten(
+    home: Path, server: Endpoint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a page go the rows of it and the answers they came from, in lake and journal; others and the spend stay."""
+    made = write(home, server.url)
+    rows_of = {row.root: row for row in candidates(made) if row.written}
+    gone, kept = rows_of["lib.f1"].parts["text"], rows_of["lib.f2"].parts["text"]
+    before = rows(made, SPENT)
+    monkeypatch.setenv("DRIFTUNE_HOME", str(home))
+    forget_source(URL, dry=False, alone=False, as_json=True)
+    assert json.loads(capsys.readouterr().out)["rows"] == {"pages": 1, "examples": 6, "calls": 12}
+    there = all_that_is_kept(home)
+    assert gone not in there and kept in there
+    assert rows(house(home), SPENT) == before
+    assert rows(house(home), "SELECT count(*) AS n FROM calls WHERE text = ''") == [{"n": 12}]
+    with Journal(home / "llm.sqlite") as journal:
+        assert journal.calls("d") == []
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import pytest
 
 from flows.doctor import Finding, clashes, domains_here, findings, show_findings
 from registry.settings import Settings
+from tests.flows.said import endpoint
 
 
 def by_part(found: list[Finding]) -> dict[str, Finding]:
@@ -115,3 +116,23 @@ def test_a_login_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     (there,) = domains_here(Settings(home=tmp_path))
     assert there.level == "ok"
     assert "s3cr3t" not in str(there)
+
+
+@pytest.mark.parametrize(
+    ("model", "level", "advice"),
+    [("m", "ok", ""), ("other", "broken", "It has no model 'other', but m: mend [llm] model"),
+     ("gone", "broken", "It doesn't list its models")],
+)  # fmt: skip
+def test_an_llm_is_asked_for_its_models_alone(
+    model: str, level: str, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A domain's LLM is found where its endpoint lists it; nothing is asked that costs, and what is wrong is said."""
+    with endpoint() as server:
+        url = "http://127.0.0.2:9/v1" if model == "gone" else server.url
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "domains").mkdir()
+        told = f'[[library]]\nname = "lib"\nversions = ["1", "2"]\n[llm]\nmodel = "{model}"\nbase_url = "{url}"\n'
+        (tmp_path / "domains" / "lib.toml").write_text(told)
+        [found] = [f for f in domains_here(Settings(home=tmp_path)) if f.part == "LLM: lib"]
+        assert (found.level, server.charged) == (level, [])
+    assert found.advice.startswith(advice)

@@ -17,12 +17,13 @@ from finetune.checkpoints import save
 from finetune.recipe import LoraSettings
 from flows.house import House, open_house
 from flows.preflight import check
-from flows.publication import BESIDE, canary_texts, licence_files, notices, published
+from flows.publication import BESIDE, canary_texts, licence_files, notices, published, written_by
 from flows.scraping import scrape_key
+from registry.card import card
 from registry.client import stored_canary
 from registry.errors import ConfigurationError, WrongBaseError
 from registry.identity import sha256_of_file
-from registry.records import Release
+from registry.records import Adapter, Example, Release
 from registry.settings import Settings
 from registry.store import STABLE, Publication, Store
 from tests.finetune.lib_drift import OLD, TINY, sites
@@ -106,6 +107,21 @@ def test_a_name_keeps_its_kind(made: tuple[BaseModel, Path], tmp_path: Path) -> 
             published(store, adapter, base, dataclasses.replace(second, domain=name), TEXTS)
         assert [a.version for a in store.versions(name)] == [1]
         assert published(store, adapter, base, dataclasses.replace(first, domain=name, run="3"), TEXTS).version == 2
+
+
+def test_the_card_says_which_models_wrote_rows() -> None:
+    """Of rows that LLMs wrote the card says how many were trained on, and their terms; what is gone on from counts."""
+    row = Example(domain="d", kind="task", releases=("r",), parts={}, file="f", root="r", generator="task",
+                  generator_version="1")  # fmt: skip
+    rows = [dataclasses.replace(row, written={"model": "m", "trainable": True, "calls": []})] * 2 + [row]
+    none = Adapter(domain="d", version=1, files=(), library_range="lib", base="b", base_revision="r", fingerprint="f",
+                   snapshot="s", run="r")  # fmt: skip
+    before = dataclasses.replace(none, written=({"model": "m", "rows": 3, "trainable": True},))
+    wrote = written_by(rows, [before])
+    assert wrote == ({"model": "m", "rows": 5, "trainable": True},)
+    told = card(dataclasses.replace(none, written=wrote))
+    assert "| Rows by m | 5 of its training rows; its terms allow training on what it says |" in told
+    assert "Rows by" not in card(none)
 
 
 def test_canary_texts_are_drawn() -> None:

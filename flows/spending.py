@@ -1,0 +1,151 @@
+"""What an LLM's rows have cost, what is left of the budgets, and what is still to come: for people."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flows.authored import PASSING, chosen, left, wanted
+from flows.house import House
+from registry.domain import LlmSpec
+from registry.lake import Lake
+from synth.budget import BILLION, Budget
+from synth.journal import Journal, Spent
+
+OUTCOMES = """
+    SELECT writer, model, outcome, sum(dialogues)::BIGINT AS dialogues, sum(rows)::BIGINT AS rows,
+           sum(proven)::BIGINT AS proven, sum(kept)::BIGINT AS kept, sum(in_snapshot)::BIGINT AS in_snapshot
+    FROM written WHERE domain = '{domain}' GROUP BY ALL ORDER BY ALL
+"""
+SPENT = """
+    SELECT coalesce(sum(prompt_tokens + completion_tokens), 0)::BIGINT AS tokens, coalesce(sum(money), 0.0) AS money,
+           count(*) AS calls FROM calls WHERE domain = '{domain}'
+"""
+MEANS = """
+    SELECT writer, avg(tokens) AS tokens, avg(money) AS money, count(*) AS dialogues FROM dialogues
+    WHERE domain = '{domain}' AND tokens > 0 GROUP BY writer
+"""
+
+
+@dataclass(frozen=True)
+class Account:
+    """A budget, and what of it is used.
+
+    Attributes:
+        name: `run:ID`, `domain:NAME`, `night:DATE`.
+        tokens: Its tokens; 0 for any number.
+        money: Its money in billionths; 0 for any sum.
+        spent: What is used.
+    """
+
+    name: str
+    tokens: int
+    money: int
+    spent: Spent
+
+    def line(self) -> str:
+        """What is used and left, in words."""
+        what, _, which = self.name.partition(":")
+        used = f"{self.spent.tokens:,} tokens" + (f" of {self.tokens:,}" if self.tokens else "")
+        if self.spent.money or self.money:
+            used += f", {money(self.spent.money)} of money" + (f" of {money(self.money)}" if self.money else "")
+        return f"{what} {which}: {used}"
+
+    @property
+    def left(self) -> tuple[int | None, int | None]:
+        """Tokens and billionths that are left; None for any number."""
+        spent = self.spent
+        tokens = max(0, self.tokens - spent.tokens - spent.held_tokens) if self.tokens else None
+        return tokens, max(0, self.money - spent.money - spent.held_money) if self.money else None
+
+
+def money(billionths: float) -> str:
+    """A sum, to four digits that say something."""
+    return f"{billionths / BILLION:.4g}"
+
+
+def accounts(spec: LlmSpec, domain: str, run: str, journal: Path) -> list[Account]:
+    """The budgets of a run, with what is used of each.
+
+    Args:
+        spec: The domain's settings.
+        domain: Its name.
+        run: The run; where empty only the budgets are told that outlast runs.
+        journal: The journal; where there is none nothing is used.
+    """
+    scopes = [s for s in Budget(spec, domain, run).scopes(dt.datetime.now(dt.UTC)) if run or s.name != "run:"]
+    if not journal.exists():
+        return [Account(s.name, s.tokens, s.money, Spent()) for s in scopes]
+    with Journal(journal) as kept:
+        return [Account(s.name, s.tokens, s.money, kept.spent(s.name)) for s in scopes]
+
+
+def told_written(lake: Lake, domain: str) -> dict[str, Any]:
+    """What a domain's LLM came to: dialogues by outcome, and what they cost; empty where it was asked nothing."""
+    outcomes = lake.query(OUTCOMES.format(domain=domain)).to_pylist()
+    spent = lake.query(SPENT.format(domain=domain)).to_pylist()[0]
+    return {"outcomes": outcomes, "spent": spent, "budgets": []} if outcomes or spent["calls"] else {}
+
+
+def told_spending(house: House) -> dict[str, Any]:
+    """`told_written`, and what is left of a run's budgets."""
+    told = told_written(house.lake, house.owner)
+    used = accounts(house.domain.llm, house.owner, house.run, house.settings.journal) if told else []
+    return told | {"budgets": [account.line() for account in used]} if told else {}
+
+
+def spending_lines(told: Mapping[str, Any]) -> Iterator[str]:
+    """`told_spending` as lines."""
+    if not told:
+        return
+    spent = told["spent"]
+    yield f"Asked {spent['calls']:,} times, {spent['tokens']:,} tokens, {spent['money']:.4g} of money"
+    yield from (f"Budget of the {line}" for line in told["budgets"])
+    waiting = sum(row["dialogues"] for row in told["outcomes"] if row["outcome"] in (*PASSING, "left"))
+    if waiting:
+        yield f"{waiting:,} dialogues are left to the next run: see the view dialogues"
+
+
+def told_plan(house: House, *, listed: bool) -> str:
+    """How many dialogues are left and what they cost, about and at worst; empty without an LLM.
+
+    Args:
+        house: The domain.
+        listed: Whether all is done that comes before them.
+    """
+    if not wanted(house):
+        return ""
+    counted = listed and chosen(house) is not None
+    ahead = Counter(each.writer for each in left(house)) if counted else Counter(wanted(house))
+    means = {row["writer"]: row for row in house.lake.query(MEANS.format(domain=house.owner)).to_pylist()}
+    named = ", ".join(f"{count:,} {name}" for name, count in sorted(ahead.items())) or "none"
+    model = house.domain.llm.model
+    head = f"Dialogues with {model}{'' if counted else ', at most'}: {named}"
+    return f"{head}; {_about(ahead, means)}; {_at_worst(house)}"
+
+
+def _about(ahead: Mapping[str, int], means: Mapping[str, Mapping[str, Any]]) -> str:
+    unknown = sorted(ahead.keys() - means.keys())
+    known = {name: count for name, count in ahead.items() if name in means}
+    tokens = sum(count * means[name]["tokens"] for name, count in known.items())
+    cost = sum(count * means[name]["money"] for name, count in known.items())
+    ended = sum(means[name]["dialogues"] for name in known)
+    parts = [f"about {tokens:,.0f} tokens, {cost:.4g} of money (as {ended:,} before)"] if known else []
+    parts += [f"nothing is known yet of what {', '.join(unknown)} take"] if unknown else []
+    return ", ".join(parts) or "no tokens"
+
+
+def _at_worst(house: House) -> str:
+    """What the budgets allow: no run takes more."""
+    spec = house.domain.llm
+    used = accounts(spec, house.owner, house.run, house.settings.journal)
+    lefts = [account.left for account in used]
+    tokens = min(each for each, _ in lefts if each is not None)  # a run has a limit of tokens
+    sums = [each for _, each in lefts if each is not None]
+    dearest = tokens * max(spec.price_in, spec.price_out) * (BILLION // 10**6)
+    cost = f", {money(min([dearest, *sums]))} of money" if dearest else ""
+    return f"at worst {tokens:,} tokens{cost}, as the budgets are"
