@@ -8,7 +8,7 @@
    (not asked where docs don't help that base, which must have had them in front of half of its prompts);
 4. general code got worse by no more than `general_limit`;
 5. answers to held-out rows of other kinds (programs, mended bugs, edits …) got less likely by no more than `rows_limit`
-   (not asked where none are scored);
+   (not asked of kinds that are too few to tell: under `intervals.FEWEST` families);
 6. on families that nothing was trained on (`symbol`) the goal metric fell by no more than `unseen_limit`, and didn't
    surely fall (not asked where they are too few to tell: under `intervals.FEWEST`).
 
@@ -21,6 +21,7 @@ is made at alpha / 2^(n-1).
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ from finetune import intervals
 from finetune.evaluation import sign
 from finetune.intervals import Estimate
 from finetune.row_metrics import BITS
+from finetune.workloads import KINDS
 from registry.domain import GateSpec
 from registry.records import Score
 
@@ -73,9 +75,8 @@ def decide(scores: Iterable[Score], settings: GateSpec, *, previous_decisions: i
     if rest is None:
         reason = "The base with the docs in its prompt was not measured, so it may do as well"
         return Decision(UNDECIDED, reason, alpha)
-    shown = intervals.arm(rows, arm="base+docs", split=settings.split, metric="docs")
-    if shown is None or not shown.value >= SHOWN:
-        given = 0.0 if shown is None else shown.value
+    given = intervals.mean(rows, arm="base+docs", split=settings.split, metric="docs") or 0.0
+    if not given >= SHOWN:
         reason = f"Docs stood in front of {given:.0%} of the prompts, by family: too few to be a rival in such a window"
         return Decision(UNDECIDED, reason, alpha)
     docs, docs_hold = _against_docs(rows, settings, rest, alpha)
@@ -86,10 +87,9 @@ def decide(scores: Iterable[Score], settings: GateSpec, *, previous_decisions: i
         faults.append("the base with the docs in its prompt does as well")
     if not general <= settings.general_limit:  # no number neither
         faults.append("general code got too much worse")
-    others = rows_regression(rows)
-    if others is not None and not others <= settings.rows_limit:
+    told, others_hold = _on_others(rows, settings)
+    if not others_hold:
         faults.append("rows of other kinds got too much worse")
-    told = "" if others is None else f"rows of other kinds {others:+.1%} (limit {settings.rows_limit:+.0%}); "
     unseen, unseen_holds = _on_unseen(rows, settings)
     if not unseen_holds:
         faults.append("families that nothing was trained on got worse")
@@ -108,23 +108,39 @@ def decide(scores: Iterable[Score], settings: GateSpec, *, previous_decisions: i
 def general_regression(scores: Iterable[Score]) -> float | None:
     """The share by which bits per byte of general code grew from base to adapter; null where not measured."""
     rows = list(scores)
-    base = intervals.arm(rows, arm="base", split="general", metric="bits")
-    adapter = intervals.arm(rows, arm="adapter", split="general", metric="bits")
-    return None if base is None or adapter is None else adapter.value / base.value - 1
+    base, adapter = (intervals.mean(rows, arm=arm, split="general", metric="bits") for arm in ("base", "adapter"))
+    return None if base is None or adapter is None else adapter / base - 1
 
 
-def rows_regression(scores: Iterable[Score]) -> float | None:
-    """The share by which bits per byte of answers grew, over the kinds of rows on held-out splits; null for none.
+def rows_regressions(scores: Iterable[Score]) -> dict[str, tuple[float, int]]:
+    """Kind of rows -> the share by which bits per byte of its answers grew on held-out splits; of how many families.
 
-    Each kind counts the same on each split, however many rows it has there.
+    Both splits are taken together: families of the one are none of the other.
     """
-    rows = list(scores)
-    means = {
-        name: [intervals.arm(rows, arm=name, split=split, metric=metric) for split in SPLITS for metric in BITS]
-        for name in ("base", "adapter")
-    }
-    both = [(base, own) for base, own in zip(means["base"], means["adapter"], strict=True) if base and own]
-    return sum(own.value for _, own in both) / sum(base.value for base, _ in both) - 1 if both else None
+    rows = [dataclasses.replace(row, split="") for row in scores if row.split in SPLITS and row.metric in BITS]
+    found = {}
+    for kind, metric in zip(KINDS, BITS, strict=True):
+        base, adapter = (intervals.mean(rows, arm=arm, split="", metric=metric) for arm in ("base", "adapter"))
+        if base is not None and adapter is not None:
+            families = {row.family for row in rows if (row.arm, row.metric) == ("adapter", metric)}
+            found[kind] = (adapter / base - 1, len(families))
+    return found
+
+
+def _on_others(rows: list[Score], settings: GateSpec) -> tuple[str, bool]:
+    """What is said of rows of other kinds, and whether they got worse by no more than allowed.
+
+    Each kind counts the same, however many rows it has, if these are of enough families to tell anything.
+    """
+    found = rows_regressions(rows)
+    few = [kind for kind, (_, families) in found.items() if families < intervals.FEWEST]
+    worse = [grown for kind, (grown, _) in found.items() if kind not in few]
+    left = f"too few families to tell of {', '.join(few)}" if few else ""
+    if not worse:
+        return f"rows of other kinds: {left}; " if left else "", True
+    grown = sum(worse) / len(worse)
+    limit = f"limit {settings.rows_limit:+.0%}" + (f"; {left}" if left else "")
+    return f"rows of other kinds {grown:+.1%} ({limit}); ", grown <= settings.rows_limit
 
 
 def describe(gain: Estimate) -> str:
@@ -168,7 +184,7 @@ def _against_docs(rows: list[Score], settings: GateSpec, rest: Estimate, alpha: 
 
 def _shown(rows: list[Score], split: str) -> str:
     """How often docs stood in front of a prompt, and how often those of what is to be called, by family."""
-    shown, right = (intervals.arm(rows, arm="base+docs", split=split, metric=m) for m in ("docs", "docs_right"))
+    shown, right = (intervals.mean(rows, arm="base+docs", split=split, metric=m) for m in ("docs", "docs_right"))
     if shown is None or right is None:
         return ""
-    return f", docs in front of {shown.value:.0%} of the prompts by family, the right ones of {right.value:.0%}"
+    return f", docs in front of {shown:.0%} of the prompts by family, the right ones of {right:.0%}"

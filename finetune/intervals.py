@@ -64,6 +64,12 @@ def arm(scores: Iterable[Score], *, arm: str, split: str, metric: str, alpha: fl
     return _estimate(_by_family(values), len(values), alpha, metric, paired=False) if values else None
 
 
+def mean(scores: Iterable[Score], *, arm: str, split: str, metric: str) -> float | None:
+    """One arm's mean over families, as `arm` has it, without its interval; null where it wasn't measured."""
+    values = _values(scores, arm, split, metric)
+    return _mean(_by_family(values)) if values else None
+
+
 def difference(
     scores: Iterable[Score],
     *,
@@ -95,10 +101,12 @@ def difference(
     return _estimate(_by_family(both), len(both), alpha, metric, paired=True, tested=tested)
 
 
-def family_differences(scores: Iterable[Score], *, split: str, metric: str) -> list[float]:
-    """The mean paired difference (adapter - base) of each family, by the family's name."""
+def family_differences(
+    scores: Iterable[Score], *, split: str, metric: str, better: str = "adapter", than: str = "base"
+) -> list[float]:
+    """The mean paired difference of two arms in each family, by the family's name."""
     rows = list(scores)
-    first, second = _values(rows, "adapter", split, metric), _values(rows, "base", split, metric)
+    first, second = _values(rows, better, split, metric), _values(rows, than, split, metric)
     return _by_family({i: (family, v - second[i][1]) for i, (family, v) in first.items() if i in second})
 
 
@@ -122,7 +130,11 @@ def _estimate(
         least = -1.0 if paired else 0.0
         low, high = (None if end is None else min(max(end, least), 1.0) for end in (low, high))
     p = sign_flip(families) if paired and tested else None
-    return Estimate(sum(families) / len(families), low, high, p, n, len(families))
+    return Estimate(_mean(families), low, high, p, n, len(families))
+
+
+def _mean(families: list[float]) -> float:
+    return sum(families) / len(families)
 
 
 def interval(values: list[float], alpha: float = 0.025) -> tuple[float | None, float | None]:

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import tomllib
@@ -285,10 +286,10 @@ def paired(won: int, lost: int, tasks: int) -> tuple[float, float]:
     return least - many, most - few
 
 
-def _root(rising: Callable[[float], float]) -> float:
+def _root(rising: Callable[[float], float], steps: int = 50) -> float:
     """Where a rising function is zero between 0 and 1."""
     low, high = 0.0, 1.0
-    for _ in range(50):
+    for _ in range(steps):
         middle = (low + high) / 2
         low, high = (low, middle) if rising(middle) > 0 else (middle, high)
     return low
@@ -302,5 +303,33 @@ def _at_least(passed: int, tasks: int, share: float) -> float:
 
 
 def gain(rows: Iterable[Score], metric: str, better: str = "adapter", than: str = "base") -> Estimate | None:
-    """The paired difference of two arms over the tasks both have, with interval and sign-flip test; else null."""
-    return intervals.difference(rows, split=SPLIT, metric=metric, better=better, than=than, alpha=ALPHA)
+    """The paired difference of two arms over the tasks both have, with interval and sign-flip test; else null.
+
+    Where each task passes or fails, the interval is the exact one (`paired`). Interval and test never say different
+    things of a gain or a loss: where they would, the end of the interval is that of the test.
+    """
+    held = list(rows)
+    found = intervals.difference(held, split=SPLIT, metric=metric, better=better, than=than, alpha=ALPHA)
+    if found is None:
+        return None
+    values = intervals.family_differences(held, split=SPLIT, metric=metric, better=better, than=than)
+    low, high = found.low, found.high
+    if {row.value for row in held if row.metric == metric and row.arm in (better, than)} <= {0.0, 1.0}:
+        low, high = paired(values.count(1.0), values.count(-1.0), len(values))
+    low = None if low is None else _agreeing(low, values)
+    high = None if high is None else -_agreeing(-high, [-value for value in values])
+    return dataclasses.replace(found, low=low, high=high)
+
+
+def _agreeing(low: float, values: list[float]) -> float:
+    """The lower end of an interval; where the sign-flip test says otherwise of a gain, the end that the test gives.
+
+    Of tasks that pass or fail that is the exact one of the share that is won, of those that one arm alone passes.
+    """
+    if (low > 0) == (intervals.sign_flip(values) <= ALPHA):
+        return low
+    if {abs(value) for value in values} <= {0.0, 1.0}:
+        won, lost = values.count(1.0), values.count(-1.0)
+        return (2 * exact(won, won + lost)[0] - 1) * (won + lost) / len(values)
+    shifted = lambda half: intervals.sign_flip([v - (2 * half - 1) for v in values]) - ALPHA  # noqa: E731
+    return 2 * _root(shifted, steps=10) - 1

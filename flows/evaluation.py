@@ -33,7 +33,7 @@ from validators.parts import measured
 from validators.scope import scope_fault
 from validators.splits import SITES
 
-EVALUATE_PART = "gate@9"
+EVALUATE_PART = "gate@10"
 WRITES, WRITTEN = 100_000_000, 16
 """Parameters of a base that is asked to write at `auto`, and for how many rows of a kind in each split that decides."""
 GENERAL_WINDOWS = 160

@@ -79,8 +79,7 @@ def pick(house: House, base: BaseModel, tuned: Sequence[Tuned], rows: Sequence[E
     """
     goal = house.domain.gate.metric
     scores = [_scores(house, base, one, rows) for one in tuned]
-    found = [intervals.arm(mine, arm="adapter", split=DEV, metric=goal) for mine in scores]
-    values = [None if one is None else one.value for one in found]
+    values = [intervals.mean(mine, arm="adapter", split=DEV, metric=goal) for mine in scores]
     first, second = values
     better = int(first is not None and second is not None and second > first)
     dev = {one.start: f"{value:.4f}" if value is not None else None for one, value in zip(tuned, values, strict=True)}

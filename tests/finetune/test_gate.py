@@ -62,17 +62,36 @@ def _score(arm: str, split: str, metric: str, item: str, family: str, value: flo
     [({"bug": 0.1, "doc": -0.02}, PUBLISH), ({"bug": 0.1, "doc": 0.03}, REJECTED), ({"bug": math.nan}, REJECTED)],
 )
 def test_rows_of_other_kinds_may_not_get_much_worse(worse: dict[str, float], outcome: str) -> None:
-    """Each kind counts the same, however many rows it has; where none is scored, nothing is asked."""
+    """Each kind counts the same, however many rows it has and bits these take; of none nothing is asked."""
     rows = scores()
-    for kind, count in (("bug", 3), ("doc", 30)):
-        for number in range(count if kind in worse else 0):
-            for arm, value in (("base", 2.0), ("adapter", 2.0 * (1 + worse[kind]))):
-                rows.append(_score(arm, "symbol", f"bits_{kind}", f"{kind}{number}", f"r{number}", value))
+    for kind, count, bits in (("bug", 5, 0.2), ("doc", 30, 2.0)):
+        rows += _of_kind(kind, count if kind in worse else 0, bits, worse.get(kind, 0.0))
     decision = gate.decide(rows, SETTINGS)
     assert decision.outcome == outcome
     assert ("rows of other kinds got too much worse" in decision.reason) == (outcome == REJECTED)
     assert "(limit +5%); base+docs" in decision.reason
     assert "of other kinds" not in gate.decide(scores(), SETTINGS).reason
+
+
+def test_kinds_of_few_families_are_left_out_and_said() -> None:
+    """One row, or thirty of one family, tell nothing of a kind; both splits together may."""
+    rows = [*scores(), *_of_kind("bug", 1, 2.0, 0.9), *_of_kind("doc", 4, 2.0, 0.02)]
+    decision = gate.decide(rows, SETTINGS)
+    assert decision.outcome == PUBLISH
+    assert "; rows of other kinds: too few families to tell of doc, bug; base+docs" in decision.reason
+    docs = [row for row in rows if row.metric == "bits_doc"]
+    rows += [_score(s.arm, "context", s.metric, f"more {s.item}", "another", s.value) for s in docs]
+    decision = gate.decide(rows, SETTINGS)
+    assert "rows of other kinds +2.0% (limit +5%; too few families to tell of bug); base+docs" in decision.reason
+
+
+def _of_kind(kind: str, families: int, bits: float, worse: float) -> list[Score]:
+    """Rows of a kind, one of each family, whose answers got less likely by a share."""
+    return [
+        _score(arm, "symbol", f"bits_{kind}", f"{kind}{number}", f"r{number}", value)
+        for number in range(families)
+        for arm, value in (("base", bits), ("adapter", bits * (1 + worse)))
+    ]
 
 
 def test_sure_gain_is_published_and_the_reason_says_what_was_not_measured() -> None:

@@ -155,3 +155,25 @@ def test_the_gain_is_paired_by_task() -> None:
     assert found is not None
     assert (found.value, found.clusters) == (0.9, 10)
     assert found.p is not None and found.p < 0.01
+
+
+@pytest.mark.parametrize(("won", "lost", "count"), [(2, 0, 7), (6, 0, 7), (6, 0, 60), (0, 0, 8), (0, 7, 9), (3, 3, 8)])
+def test_interval_and_test_of_a_gain_say_the_same(won: int, lost: int, count: int) -> None:
+    """An interval is above zero just where the test finds a gain, below where it finds a loss, and never a point."""
+    outcomes = ["pf"] * won + ["fp"] * lost + ["pp"] * (count - won - lost)
+    both = enumerate(outcomes)
+    rows = [d for n, (new, old) in both for d in (*drawn("adapter", f"t{n}", new), *drawn("base", f"t{n}", old))]
+    found = gain(list(scores(rows, [1])), "pass@1")
+    assert found is not None and found.low is not None and found.high is not None and found.p is not None
+    assert (found.low > 0) == (found.p <= 0.025)
+    assert (found.high < 0) == (lost == 7)
+    assert found.low < found.value < found.high
+
+
+def test_of_several_samples_they_say_the_same_too() -> None:
+    """Two tasks of seven that pass half of the time more often are no sure gain, whatever a bootstrap draws."""
+    rows = [d for n in range(7) for d in (*drawn("base", f"t{n}", "ff"), *drawn("adapter", f"t{n}", "pf"[n > 1] + "f"))]
+    found = gain(list(scores(rows, [1])), "pass@1")
+    assert found is not None and found.low is not None and found.p is not None
+    assert found.p > 0.025
+    assert found.low <= 0 < found.value
