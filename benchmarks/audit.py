@@ -74,7 +74,7 @@ def sheet(row: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def wilson(accepted: int, count: int) -> tuple[float, float]:
+def wilson(accepted: float, count: float) -> tuple[float, float]:
     """The 95% interval of a share (Wilson 1927)."""
     z, share = 1.96, accepted / count
     middle, width = share + z * z / (2 * count), z * (share * (1 - share) / count + z * z / (4 * count**2)) ** 0.5

@@ -6,10 +6,13 @@ The truth (`tests/scrapers/truth/LIBRARY.json`) was written from release notes a
 was tuned and without looking at what it finds. Both versions are installed, each in an environment of its own: an entry
 counts only where these confirm it (the name is gone, a call refuses the keyword, `inspect` shows another default, the
 call gives something else). The same environments judge every change that the finder reports; what they can't judge
-(behaviour, deprecation) counts where a person's verdict on it stands in `LIBRARY-by-hand.json`.
+(behaviour, deprecation) a person does, in `LIBRARY-by-hand.json`: all of it, or the first by hash that `--all` lists.
+Precision is over all that is reported: a sample stands for its kind, as often as there are changes of it, and what
+nobody has judged anything of counts as wrong.
 
 `tune` pairs are those that the finder was tuned on; of the `score` pair nobody looks at what is missed while tuning:
-its misses are listed with `--library` only. Exit status 1 where that pair misses what is wanted.
+its misses are listed with `--library` only. Exit status 1 where that pair misses what is wanted. Truth, judge and probe
+of a pair are named by one hash, which stands with each figure.
 """
 
 from __future__ import annotations
@@ -24,9 +27,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.audit import wilson
+from benchmarks import judge
 from benchmarks.competitors import interpreter_with
-from benchmarks.judge import GONE, Question, asked, confirmation, questions_of, verdict
+from benchmarks.judge import Question, asked, confirmation, finds, names_replacement, questions_of, verdict
+from benchmarks.shares import Share, Weighted
+from registry.identity import sha256_of, sha256_of_file
 from registry.records import Change
 from registry.settings import Settings
 from scrapers.changes import find_changes
@@ -61,45 +66,41 @@ PAIRS = (
 
 
 @dataclass
-class Share:
-    """How many of how many, and which not."""
-
-    right: int = 0
-    n: int = 0
-    wrong: list[str] = field(default_factory=list)
-
-    def add(self, right: bool, label: str) -> None:
-        """Counts one."""
-        self.n += 1
-        self.right += right
-        if not right:
-            self.wrong.append(label)
-
-    @property
-    def value(self) -> float:
-        """The share; 0 where there is nothing."""
-        return self.right / self.n if self.n else 0.0
-
-    def __str__(self) -> str:
-        low, high = wilson(self.right, self.n) if self.n else (0.0, 1.0)
-        return f"{self.value:.3f} [{low:.3f}, {high:.3f}]  {self.right} of {self.n}"
-
-
-@dataclass
 class Score:
     """What came of one pair.
 
     Attributes:
-        shares: `recall`, `precision`, `replacements`, and the first two by kind, as `recall behaviour`.
+        shares: `recall`, `replacements`, and the first by kind, as `recall behaviour`.
+        strata: What was reported, by kind and by who judges it: the machine, or a person where it can't say.
         unconfirmed: Entries of the truth that the machine check doesn't bear out: they don't count.
-        unjudged: Reported changes that neither the machine nor a person has judged, by kind.
+        unjudged: Reported changes that neither the machine nor a person has judged, in the order of their hash: who
+            judges a sample takes the first.
         seconds: What the finder took.
     """
 
     shares: dict[str, Share] = field(default_factory=lambda: defaultdict(Share))
+    strata: dict[tuple[str, str], Share] = field(default_factory=lambda: defaultdict(Share))
     unconfirmed: list[str] = field(default_factory=list)
-    unjudged: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    unjudged: list[Change] = field(default_factory=list)
     seconds: float = 0.0
+
+    @property
+    def precision(self) -> Weighted:
+        """Of all that is reported how much is right."""
+        return Weighted(self.strata)
+
+    def precision_of(self, *kinds: str) -> Weighted:
+        """Of what is reported of these kinds how much is right."""
+        return Weighted({key: share for key, share in self.strata.items() if key[0] in kinds})
+
+    @property
+    def figures(self) -> dict[str, Share | Weighted]:
+        """All that is measured, by name."""
+        kinds = sorted({kind for kind, _ in self.strata})
+        precision = {f"precision {kind}": self.precision_of(kind) for kind in kinds}
+        breaking = self.precision_of(*(k for k in kinds if k != "added"))
+        both = {"precision": self.precision, "precision, without added": breaking}
+        return dict(sorted({**self.shares, **both, **precision}.items()))
 
 
 class Found:
@@ -122,38 +123,6 @@ class Found:
         return [c for end in range(len(parts) - 1, 1, -1) for c in self.of(".".join(parts[:end]))]
 
 
-def finds(change: Change, entry: Mapping[str, Any]) -> bool:
-    """Whether a reported change of the entry's symbol is the one that the entry states."""
-    kind, name, detail = entry["kind"], entry.get("parameter"), change.detail
-    if kind == "removed":
-        return change.kind in GONE
-    if kind == "behaviour":
-        return change.kind == "behaviour"
-    if kind == "deprecated":
-        return change.kind == "deprecated" and (name is None or name in detail.get("parameters", ()))
-    if change.kind != "signature":
-        return False
-    part = {
-        "parameter": [*detail.get("removed", ()), *detail.get("renamed", ())],
-        "added-parameter": [p["name"] for p in detail.get("added", ())],
-        "default": detail.get("defaults", ()),
-        "required": detail.get("required", ()),
-        "keyword-only": detail.get("kinds", ()),
-    }[kind]
-    return name in part
-
-
-def names_replacement(change: Change, entry: Mapping[str, Any]) -> bool:
-    """Whether a change names one of the replacements that the notes name."""
-    told = [change.replacement or ""] if change.kind != "signature" else []
-    if name := entry.get("parameter"):
-        detail = change.detail
-        told += [detail.get("renamed", {}).get(name, ""), detail.get("replacements", {}).get(name, "")]
-        told += [change.replacement or ""]
-    words = {w for text in told for w in "".join(c if c.isalnum() or c == "_" else " " for c in text).split()}
-    return bool(words.intersection(entry["replacement"]))
-
-
 def score(pair: Pair, cache: Path) -> Score:
     """Scores the finder on one pair."""
     scraped = [PyPISource().scrape({}, pair.library, v, cache / "files") for v in pair.versions]
@@ -168,6 +137,12 @@ def score(pair: Pair, cache: Path) -> Score:
     _recall(result, truth, Found(changes, *(Names(s.symbols) for s in scraped)), old, new)
     _precision(result, changes, _by_hand(pair.library), old, new)
     return result
+
+
+def fixed_by(pair: Pair) -> str:
+    """The hash of what decides about a pair: its truth, the judge and its probe."""
+    files = (TRUTH / f"{pair.library}.json", Path(judge.__file__), judge.PROBE)
+    return sha256_of([sha256_of_file(file) for file in files])
 
 
 def _question(entry: Mapping[str, Any]) -> Question:
@@ -204,16 +179,16 @@ def _precision(
     result: Score, changes: Sequence[Change], hand: Mapping[tuple[str, str], bool], old: Any, new: Any
 ) -> None:
     for change in changes:
-        right = verdict(change, old, new)
+        right, judge = verdict(change, old, new), "machine"
         if right is None:
-            right = hand.get((change.symbol, change.kind))
+            right, judge = hand.get((change.symbol, change.kind)), "person"
+        share = result.strata[change.kind, judge]
+        share.emitted += 1
         if right is None:
-            result.unjudged[change.kind] += 1
+            result.unjudged.append(change)
             continue
-        label = f"{change.symbol} {change.kind} {change.replacement or ''} {json.dumps(change.detail)[:200]}"
-        result.shares[f"precision {change.kind}"].add(right, label)
-        if change.kind != "added":  # nothing breaks by it: it is shown, and not mixed in
-            result.shares["precision"].add(right, label)
+        share.add(right, f"{change.symbol} {change.kind} {change.replacement or ''} {json.dumps(change.detail)[:200]}")
+    result.unjudged.sort(key=lambda c: sha256_of([c.symbol, c.kind]))
 
 
 def main() -> int:
@@ -227,7 +202,7 @@ def main() -> int:
     missed = False
     for pair in (p for p in PAIRS if options.library in (None, p.library)):
         result = score(pair, cache)
-        missed |= pair.use == "score" and any(result.shares[name].value < WANTED[name] for name in WANTED)
+        missed |= pair.use == "score" and any(result.figures[name].value < WANTED[name] for name in WANTED)
         if options.json:
             _print_json(pair, result)
         else:
@@ -236,24 +211,28 @@ def main() -> int:
 
 
 def _print_json(pair: Pair, result: Score) -> None:
-    for name, share in sorted(result.shares.items()):
+    for name, share in result.figures.items():
         row = {"name": f"{name} {pair.library}", "value": round(share.value, 4), "wanted": WANTED.get(name)}
-        low, high = wilson(share.right, share.n) if share.n else (0.0, 1.0)
-        interval = {"low": round(low, 4), "high": round(high, 4)}
-        print(json.dumps({**row, "better": "higher", "n": share.n, **interval, "use": pair.use}), flush=True)
+        low, high = share.interval
+        interval = {"low": round(low, 4), "high": round(high, 4), "emitted": share.emitted}
+        fixed = {"use": pair.use, "fixed": fixed_by(pair)}
+        print(json.dumps({**row, "better": "higher", "n": share.n, **interval, **fixed}), flush=True)
 
 
 def _print(pair: Pair, result: Score, *, listed: bool, everything: bool) -> None:
-    print(f"{pair.library} {' -> '.join(pair.versions)} ({pair.use}), finder {result.seconds:.1f} s")
-    for name, share in sorted(result.shares.items()):
+    of = f"{pair.library} {' -> '.join(pair.versions)} ({pair.use})"
+    print(f"{of}, truth and judge {fixed_by(pair)[:12]}, finder {result.seconds:.1f} s")
+    for name, share in result.figures.items():
         print(f"    {name:26} {share}")
-    if result.unjudged:
-        print("    not judged: " + ", ".join(f"{n} {kind}" for kind, n in sorted(result.unjudged.items())))
-    for name, title in (("recall", "missed"), ("precision", "false"), ("replacements", "no such replacement")):
+    for name, title in (("recall", "missed"), ("replacements", "no such replacement")):
         for line in result.shares[name].wrong if listed else ():
             print(f"    {title}: {line}")
+    for line in (w for share in result.strata.values() for w in share.wrong) if listed else ():
+        print(f"    false: {line}")
     for line in result.unconfirmed if everything else ():
         print(f"    not confirmed: {line}")
+    for change in result.unjudged if everything else ():
+        print(f"    not judged: {change.symbol} {change.kind} {json.dumps(change.evidence)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""What two installed versions of a library say about a change: of the truth's, and of the finder's."""
+"""What two installed versions of a library say about a change: of the truth's, and of the finder's.
+
+With `probe.py` and the truth it decides what counts, so it isn't changed together with the finder: `benchmarks.changes`
+prints the hash of all three beside its figures.
+"""
 
 from __future__ import annotations
 
@@ -68,17 +72,20 @@ def verdict(change: Change, old: Mapping[str, Answer], new: Mapping[str, Answer]
     if not before["found"]:
         return None  # an attribute of instances, or a module that needs what isn't installed
     if change.kind in GONE:
-        return _gone(change, before, after, new)
+        return _gone(change, old, new)
     if change.kind == "signature":
         return _signature(change.detail, before, after)
     return None
 
 
-def _gone(change: Change, before: Answer, after: Answer, new: Mapping[str, Answer]) -> bool:
+def _gone(change: Change, old: Mapping[str, Answer], new: Mapping[str, Answer]) -> bool:
+    """Whether the name is gone, and what is said to be the same thing now is there, under that name only now."""
     lost = change.detail.get("lost")
-    away = not any(new[p]["found"] for p in lost) if lost else not after["found"]
-    there = change.kind == "removed" or bool(new[change.replacement or ""]["found"])
-    return bool(before["found"]) and away and there
+    away = not any(new[p]["found"] for p in lost) if lost else not new[change.symbol]["found"]
+    if change.kind == "removed":
+        return away
+    target = change.replacement or ""
+    return away and bool(new[target]["found"]) and (change.kind == "moved" or not old[target]["found"])
 
 
 def _signature(detail: Mapping[str, Any], before: Answer, after: Answer) -> bool | None:
@@ -91,6 +98,8 @@ def _signature(detail: Mapping[str, Any], before: Answer, after: Answer) -> bool
     views = [(before["parameters"], after["parameters"])]
     if before.get("beneath") and after.get("beneath"):
         views.append((before["beneath"], after["beneath"]))
+    if any(name in after["takes"] for name in detail.get("removed", ())):
+        return False  # a call isn't refused for it
     return any(_borne_out(detail, before["takes"], *view) for view in views)
 
 
@@ -162,3 +171,35 @@ def _said(entry: Mapping[str, Any], answer: Answer) -> str:
         case "behaviour":
             return " ".join([answer["said"], *answer["warned"]])
     return f"{row[1]}, default {row[2]}" if row else "not listed"
+
+
+def finds(change: Change, entry: Mapping[str, Any]) -> bool:
+    """Whether a reported change of the entry's symbol is the one that the entry states."""
+    kind, name, detail = entry["kind"], entry.get("parameter"), change.detail
+    if kind == "removed":
+        return change.kind in GONE
+    if kind == "behaviour":
+        return change.kind == "behaviour"
+    if kind == "deprecated":
+        return change.kind == "deprecated" and (name is None or name in detail.get("parameters", ()))
+    if change.kind != "signature":
+        return False
+    part = {
+        "parameter": [*detail.get("removed", ()), *detail.get("renamed", ())],
+        "added-parameter": [p["name"] for p in detail.get("added", ())],
+        "default": detail.get("defaults", ()),
+        "required": detail.get("required", ()),
+        "keyword-only": detail.get("kinds", ()),
+    }[kind]
+    return name in part
+
+
+def names_replacement(change: Change, entry: Mapping[str, Any]) -> bool:
+    """Whether a change names one of the replacements that the notes name."""
+    told = [change.replacement or ""] if change.kind != "signature" else []
+    if name := entry.get("parameter"):
+        detail = change.detail
+        told += [detail.get("renamed", {}).get(name, ""), detail.get("replacements", {}).get(name, "")]
+        told += [change.replacement or ""]
+    words = {w for text in told for w in "".join(c if c.isalnum() or c == "_" else " " for c in text).split()}
+    return bool(words.intersection(entry["replacement"]))

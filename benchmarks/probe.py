@@ -17,7 +17,7 @@ import sys
 import warnings
 from typing import Any
 
-SHORT = {"networkx": "nx", "polars": "pl", "pandas": "pd"}
+SHORT = {"networkx": "nx", "polars": "pl", "pandas": "pd", "numpy": "np"}
 """What code that is to be run calls a library."""
 
 
