@@ -72,20 +72,21 @@ def verdict(change: Change, old: Mapping[str, Answer], new: Mapping[str, Answer]
     if not before["found"]:
         return None  # an attribute of instances, or a module that needs what isn't installed
     if change.kind in GONE:
-        return _gone(change, old, new)
+        return _gone(change, new)
     if change.kind == "signature":
         return _signature(change.detail, before, after)
     return None
 
 
-def _gone(change: Change, old: Mapping[str, Answer], new: Mapping[str, Answer]) -> bool:
-    """Whether the name is gone, and what is said to be the same thing now is there, under that name only now."""
+def _gone(change: Change, new: Mapping[str, Answer]) -> bool:
+    """Whether the name is gone, and what is said to be the same thing now is there.
+
+    A new name may have been there at old already: libraries keep both for a while.
+    """
     lost = change.detail.get("lost")
     away = not any(new[p]["found"] for p in lost) if lost else not new[change.symbol]["found"]
-    if change.kind == "removed":
-        return away
-    target = change.replacement or ""
-    return away and bool(new[target]["found"]) and (change.kind == "moved" or not old[target]["found"])
+    there = change.kind == "removed" or bool(new[change.replacement or ""]["found"])
+    return away and there
 
 
 def _signature(detail: Mapping[str, Any], before: Answer, after: Answer) -> bool | None:
@@ -98,8 +99,6 @@ def _signature(detail: Mapping[str, Any], before: Answer, after: Answer) -> bool
     views = [(before["parameters"], after["parameters"])]
     if before.get("beneath") and after.get("beneath"):
         views.append((before["beneath"], after["beneath"]))
-    if any(name in after["takes"] for name in detail.get("removed", ())):
-        return False  # a call isn't refused for it
     return any(_borne_out(detail, before["takes"], *view) for view in views)
 
 
@@ -167,7 +166,8 @@ def _said(entry: Mapping[str, Any], answer: Answer) -> str:
         case "added-parameter":
             return "listed" if row else "not listed"
         case "deprecated":
-            return "deprecated" if answer["deprecated"] else "plain"
+            told = any("Deprecat" in w for w in answer["warned"]) if entry.get("code") else answer["deprecated"]
+            return "deprecated" if told else "plain"
         case "behaviour":
             return " ".join([answer["said"], *answer["warned"]])
     return f"{row[1]}, default {row[2]}" if row else "not listed"
