@@ -4,40 +4,105 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from packaging.version import Version
 
 from registry.records import Page
 from scrapers.lookup import Names
 
+MAX_TEXT = 2000
+"""Of a longer entry no more is kept."""
+
 _VERSION = re.compile(r"(?<![\w.])v?(\d+(?:\.\d+)+(?:(?:a|b|rc)\d+)?)(?!\w)")
 _BULLET = re.compile(r"^(\s*)[-*+•]\s+(.*)$")
 _UNDERLINE = re.compile(r"^([=\-~^\"'*+#.])\1{2,}\s*$")
+_RULER = re.compile(r"^={2,}(?:\s+={2,})+\s*$")
+"""The first, second and last line of a simple table in reST."""
+_DASHES = re.compile(r"^\|[-:| ]+\|?\s*$")
+"""What stands below the head of a table in Markdown."""
+_ASIDE = re.compile(r"^\s*(?:\.\. |>>>|\.\.\. |\(?`(?:gh-|#)\d+)")
+"""Directives, prompts and links to pull requests below a heading."""
 _TICKED = re.compile(r"(?::[\w:]+:)?`{1,2}[~!]?([A-Za-z_][\w.]*?)(?:\([^`]*\))?`{1,2}")
 _BARE = re.compile(
     r"\b(?:functions?|class(?:es)?|methods?|decorators?|nx\.)\s*([A-Za-z_]\w+)|\b([a-z]+(?:_\w+)+|[A-Z][a-z]+[A-Z]\w+)\b"
 )
 _BEHAVIOUR = re.compile(
-    r"now (?:returns?|raises?|yields?|accepts?|requires?|uses?)|no longer|used to"
+    r"now (?:always |never |correctly |properly )?"
+    r"(?:returns?|raises?|yields?|accepts?|requires?|uses?|errors?|gives?|defaults?)\b"
+    r"|no longer|used to|won't|can ?not be called|(?:is|are) (?:now )?disallowed|will (?:now )?(?:raise|error)"
+    r"|\berrors?,? use\b"
     r"|(?:update|change)d? (?:the )?(?:return|default|behavio)|return type|a generator|previously"
+    r"|(?:has|have) been changed|now an? (?:error|exception)|raises? (?:an? )?\w*(?:Error|Exception)\b"
     r"|breaking change|behavio[u]?r (?:has been|is) (?:changed|updated)",
     re.IGNORECASE,
 )
+_INCOMPATIBLE = re.compile(r"compatib|breaking|behavio[u]?r|api changes?\b|^changes\b|expired", re.IGNORECASE)
+"""Sections whose entries say what a call now does otherwise."""
+_BESIDE = re.compile(
+    r"\b(?:faster|speed|performance|type hints?|annotations?|type[- ]check\w*|static typ\w+|c[- ]api|docstrings?"
+    r"|documentation)\b",
+    re.IGNORECASE,
+)
+"""What a call gives is the same."""
+_DEPRECATES = re.compile(r"\bdeprecat(?:e|ed|es|ing|ion)\b", re.IGNORECASE)
+_OVER = re.compile(r"\b(?:rm|remov(?:e|ed|al)|expire[sd]?|enforced?|finalized|since|drop(?:s|ped)?)\b", re.IGNORECASE)
+"""A deprecation that is spoken of as past."""
+_CASE = re.compile(r"\bto (?:change|have)\b|\bin case of\b|\bthe (?:default|return)", re.IGNORECASE)
+"""A deprecation of what a call gives, not of the call."""
+_WORK = re.compile(
+    r"\W*(?:\[[^\]]*\]\W*)?(?:fix|make|add|replace|rename|refactor|expire|deprecat|dep\b|rm\b|remov|allow|support)",
+    re.IGNORECASE,
+)
+"""How an entry begins that tells what was done, not what a call now gives."""
+_OF_PARAMETER = re.compile(
+    r"\b(?:add|new|rm|remov|expir|deprecat|renam|drop)\w*\b.{0,60}\b(?:kwarg|keyword|argument|param)"
+    r"|\b(?:kwarg|keyword|argument|param)\w*\b.{0,60}"
+    r"\b(?:added|removed|expired|deprecated|renamed|dropped|no longer (?:used|accepted))",
+    re.IGNORECASE,
+)
+_KEYWORD = re.compile(r"\s*(?:keyword|kwarg|argument|parameter|option)s?\b")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One item of a changelog: its text on one line, the version it stands under, the page's path."""
+    """One item of a changelog.
+
+    Attributes:
+        text: What it says on one line, the heading that it stands under first.
+        version: The version it stands under.
+        path: The page's.
+        section: The part of that version's notes, such as `Deprecations`.
+        heading: The heading within that part, where it has its own.
+    """
 
     text: str
     version: str
     path: str
+    section: str = ""
+    heading: str = ""
 
     @property
     def is_behaviour(self) -> bool:
         """Whether it says that the same call now does something else."""
-        return bool(_BEHAVIOUR.search(self.text))
+        said = self.heading or self.text
+        told = _BEHAVIOUR.search(self.text) or (_INCOMPATIBLE.search(self.section) and not _WORK.match(said))
+        if not told and _DEPRECATES.search(said):
+            told = _CASE.search(said)
+        beside = _BESIDE.search(f"{self.section} {said}") or _OF_PARAMETER.search(said)
+        return bool(told) and not beside
+
+    @property
+    def of_parameter(self) -> bool:
+        """Whether it is about a parameter that came, went, or will go."""
+        return bool(_OF_PARAMETER.search(self.heading or self.text))
+
+    @property
+    def deprecates(self) -> bool:
+        """Whether it says that something will go."""
+        said = self.heading or self.text
+        told = _DEPRECATES.search(said) or re.search(r"(?i)(?:^|, )deprecat", self.section)
+        return bool(told) and not _OVER.search(said) and not _CASE.search(said)
 
 
 def entries(pages: Iterable[Page], old: str, new: str) -> list[Entry]:
@@ -46,42 +111,136 @@ def entries(pages: Iterable[Page], old: str, new: str) -> list[Entry]:
     found: dict[Entry, None] = {}
     for page in pages:
         if page.kind == "changelog":
-            for entry in _entries(page):
-                if low < Version(entry.version) <= high and len(entry.text) > 8:
+            for entry in _Reader(page).entries():
+                if low < Version(entry.version) <= high and len(entry.text) > 8 and not entry.text.startswith(">>>"):
                     found[entry] = None
     return list(found)
 
 
 def symbols_named(entry: Entry, names: Names) -> list[str]:
-    """Canonical paths of the symbols that an entry names, in the order in which it does."""
-    written = [(m.start(), m.group(1)) for m in _TICKED.finditer(entry.text)]
-    plain = _TICKED.sub(lambda m: " " * len(m.group(0)), entry.text)
+    """Canonical paths of the symbols that an entry names, in the order in which it does.
+
+    Where the heading above it names some, the entry is about these.
+    """
+    return _named(entry.heading, names) or _named(entry.text, names)
+
+
+def _named(text: str, names: Names) -> list[str]:
+    written = [(m.start(), m.group(1)) for m in _TICKED.finditer(text) if not _KEYWORD.match(text, m.end())]
+    plain = _TICKED.sub(lambda m: " " * len(m.group(0)), text)
     written += [(m.start(), m.group(1) or m.group(2)) for m in _BARE.finditer(plain)]
     paths = (names.find(name) for _, name in sorted(written))
     return list(dict.fromkeys(p for p in paths if p is not None and names.symbols[p].kind != "module"))
 
 
-def _entries(page: Page) -> Iterator[Entry]:
-    version = _last_version(page.path)
-    fixed = version is not None
-    lines = page.markdown.split("\n")
-    block: list[str] = []
-    for i, line in enumerate(lines):
-        heading = line.lstrip("# ") if line.startswith("#") else line
-        is_heading = line.startswith("#") or (
-            i + 1 < len(lines) and bool(_UNDERLINE.match(lines[i + 1])) and line.strip()
-        )
-        bullet = _BULLET.match(line)
-        if is_heading or not line.strip() or bullet or _UNDERLINE.match(line):
-            if block and version:
-                yield Entry(" ".join(" ".join(block).split()), version, page.path)
-            block = [bullet.group(2)] if bullet and not is_heading and not _UNDERLINE.match(line) else []
-            if is_heading and not fixed:
-                version = _first_version(heading) or version
+@dataclass
+class _Reader:
+    """Reads one page line by line.
+
+    Bullets, rows of tables and paragraphs are entries; under a heading within a section all its paragraphs are one.
+    """
+
+    page: Page
+    version: str | None = None
+    headings: list[tuple[str, str]] = field(default_factory=list)
+    """The levels and texts of the headings that a line stands under, those with a version left out."""
+    levels: list[str] = field(default_factory=list)
+    block: list[str] = field(default_factory=list)
+    item: bool = False
+    """Whether the block is an item of a list or a table, which is an entry of its own."""
+    body: list[str] = field(default_factory=list)
+    """The paragraphs below a heading within a section."""
+
+    def entries(self) -> Iterator[Entry]:
+        """The entries of the page."""
+        self.version = _last_version(self.page.path)
+        fixed = self.version is not None
+        lines = self.page.markdown.split("\n")
+        columns: list[int] = []
+        rulers = 0
+        for i, line in enumerate(lines):
+            after = lines[i + 1] if i + 1 < len(lines) else ""
+            if _RULER.match(line):
+                yield from self._ended()
+                columns, rulers = [m.start() for m in re.finditer(r"=+", line)], rulers % 3 + 1
+            elif rulers in (1, 2):
+                yield from self._row(line, columns, head=rulers == 1)
+            elif line.startswith("#") or (_UNDERLINE.match(after) and line.strip() and not _UNDERLINE.match(line)):
+                yield from self._ended(body=True)
+                self._headed(line, after, fixed=fixed)
+            elif line.startswith("|") and line.count("|") > 2:
+                yield from self._ended()
+                if not _DASHES.match(after) and not _DASHES.match(line):
+                    yield from self._cells([c.strip() for c in line.strip().strip("|").split("|")])
+            elif bullet := _BULLET.match(line):
+                yield from self._ended()
+                self.block, self.item = [bullet.group(2)], True
+            elif not line.strip() or _UNDERLINE.match(line):
+                yield from self._ended()
+            else:
+                self.block.append(line)
+        yield from self._ended(body=True)
+
+    def _headed(self, line: str, after: str, *, fixed: bool) -> None:
+        text = line.strip("# ").strip()
+        version = _first_version(text)
+        if version and not fixed:
+            self.version = version
+        if version and _is_title(text):
+            self.headings.clear()
+            return
+        level = line[: len(line) - len(line.lstrip("#"))] or after[:1]
+        if level not in self.levels:
+            self.levels.append(level)
+        depth = self.levels.index(level)
+        self.headings = [h for h in self.headings if self.levels.index(h[0]) < depth] + [(level, text)]
+
+    def _ended(self, *, body: bool = False) -> Iterator[Entry]:
+        """The entry that a block makes; below a heading paragraphs gather until the next one (`body`)."""
+        block, self.block = self.block, []
+        if block and len(self.headings) > 1 and not self.item:
+            self.body += [] if _ASIDE.match(block[0]) else [_line(block)]
+        elif block:
+            yield from self._entry(_line(block))
+        self.item = False
+        if body and self.body:
+            heading = self.headings[-1][1]
+            gathered, self.body = self.body, []
+            yield from self._entry(f"{heading}. {' '.join(gathered)}", heading)
+
+    def _row(self, line: str, columns: list[int], *, head: bool) -> Iterator[Entry]:
+        """A row of a simple table; one whose first cell is empty goes on with the row before."""
+        cells = [line[a:b].strip() for a, b in zip(columns, [*columns[1:], len(line) + 1], strict=True)]
+        if head or not line.strip():
+            return
+        if cells[0]:
+            yield from self._ended()
+            self.block, self.item = [_ticked(cells[0]) + ":", *cells[1:]], True
         else:
-            block.append(line)
-    if block and version:
-        yield Entry(" ".join(" ".join(block).split()), version, page.path)
+            self.block += cells
+
+    def _cells(self, cells: list[str]) -> Iterator[Entry]:
+        yield from self._entry(f"{_ticked(cells[0])}: {' '.join(cells[1:])}")
+
+    def _entry(self, text: str, heading: str = "") -> Iterator[Entry]:
+        if self.version:
+            section = ", ".join(h for _, h in self.headings if h != heading)
+            yield Entry(text[:MAX_TEXT], self.version, self.page.path, section, heading)
+
+
+def _line(block: list[str]) -> str:
+    return " ".join(" ".join(block).split())
+
+
+def _ticked(cell: str) -> str:
+    """A table's first cell, as a name where it is one."""
+    name = cell.replace("\\", "")
+    return f"``{name}``" if re.fullmatch(r"[A-Za-z_][\w.]*", name) else cell
+
+
+def _is_title(text: str) -> bool:
+    """Whether a heading with a version is that of the version's notes, not of one of its items."""
+    return len(text) < 60 and "`" not in text
 
 
 def _first_version(text: str) -> str | None:

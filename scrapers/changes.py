@@ -5,6 +5,7 @@ Only public symbols count. A Change has one row for each (symbol, kind); its evi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,7 +17,7 @@ from registry.records import Change, Symbol
 from scrapers.changelogs import Entry, entries, symbols_named
 from scrapers.decorators import Keyword
 from scrapers.examples import differing
-from scrapers.notes import Note, keyword_in, renamed_parameters, replacement_in
+from scrapers.notes import Note, keyword_in, passed_on, renamed_parameters, replacement_in
 from scrapers.sides import Side
 from scrapers.signatures import likeness, name_likeness, signature_detail
 from scrapers.sources import Scraped
@@ -134,7 +135,19 @@ class _Finder:
         for note in notes:
             if named := self._replacement(note.text, symbol.path):
                 return named, notes
+        if named := self._passed_on(symbol):
+            return named, [*notes, Note(f"It only calls {named}", "source", "deprecated")]
         return None, notes
+
+    def _passed_on(self, symbol: Symbol) -> str | None:
+        """The public function or method that the old one only passed its call on to, where that is still there."""
+        written = passed_on(self.old.sources.get(symbol.path, ""))
+        if written is None:
+            return None
+        owner = symbol.path.rpartition(".")[0]
+        path = f"{owner}.{written[5:]}" if written.startswith("self.") else self.old.names.find(written, symbol.path)
+        other = self.new.standing(path) if path else None
+        return other.path if other is not None and other.path != symbol.path and _last(other.path)[0] != "_" else None
 
     def _replacement(self, text: str, near: str, *, strict: bool = False) -> str | None:
         def known(name: str) -> str | None:
@@ -170,6 +183,8 @@ class _Finder:
             symbol = self.new.symbols[path]
             if self.old.standing(path) is not None or self.old.inherits(path) or path in self._elsewhere:
                 continue  # was imported there, or inherited, or is found there now under its old path
+            if self.old.has(path) or (owner in self.old.symbols and self.old.mentions(path)):
+                continue  # was there and not public, or was made at run time, where only words about it show it
             if owner in came and (self.new.symbols[owner].kind == "class" or symbol.kind == "attribute"):
                 continue  # came with its class or module
             draft = self.draft(path, "added")
@@ -230,13 +245,14 @@ class _Finder:
         return named if named and named not in {name, other.path} else None
 
     def breakages(self) -> None:
-        """What griffe's finder says, as evidence for what is there and as changes of its own."""
+        """What griffe's finder says: evidence for what is there, and changes of what a call gives or a class is."""
         import griffe
 
         kinds = griffe.BreakageKind
         behaviour = {kinds.RETURN_CHANGED_TYPE, kinds.CLASS_REMOVED_BASE, kinds.ATTRIBUTE_CHANGED_TYPE}
         for found in self._found_by_griffe():
-            path = found.obj.canonical_path.removesuffix(".__init__")
+            if (path := _path(found.obj)) is None:
+                continue
             text = _told(found)
             if found.kind is kinds.OBJECT_REMOVED:
                 for kind in ("removed", "moved", "renamed"):
@@ -245,7 +261,10 @@ class _Finder:
             elif found.kind is kinds.OBJECT_CHANGED_KIND:
                 continue  # a property that became an attribute is called as before
             elif path in self.old.symbols and path in self.new.symbols:
-                self.draft(path, "behaviour" if found.kind in behaviour else "signature").add("griffe", text)
+                if found.kind in behaviour:
+                    self.draft(path, "behaviour").add("griffe", text)
+                elif (path, "signature") in self.drafts:
+                    self.drafts[path, "signature"].add("griffe", text)
 
     def _found_by_griffe(self) -> Iterator[griffe.Breakage]:
         import griffe
@@ -288,8 +307,17 @@ class _Finder:
             if path in self.new.symbols:
                 still = {n.text for n in self.new.notes.get(path, [])}
                 for note in notes:
-                    if note.promises and note.text not in still and note.category != "versionchanged":
+                    told = note.category != "versionchanged" and (note.promises or self._enforced(path, note))
+                    if told and note.text not in still:
                         self.draft(path, "behaviour").add(note.source, note.text)
+
+    def _enforced(self, path: str, note: Note) -> bool:
+        """Whether new no longer warns of a use that old said would go, and takes the parameter that it is about."""
+        if note.whole or not note.deprecates or note.source != "warning":
+            return False
+        if not note.subject:
+            return True
+        return any(p["name"] == note.subject for p in self.new.symbols[path].parameters)
 
     def examples(self) -> None:
         """Examples in docstrings that stayed, and now have another output."""
@@ -316,8 +344,35 @@ class _Finder:
             draft.add(entry.path, entry.text)
             if (kind == "removed" or draft.whole) and draft.replacement is None:
                 draft.replacement = self._replacement(entry.text, path, strict=True)
-        if in_both and entry.is_behaviour and not any(k in {"removed", "signature", "behaviour"} for k, _ in drafts):
-            self.draft(path, "behaviour").add(entry.path, entry.text)
+        kinds = {kind for kind, _ in drafts}
+        if not in_both or "removed" in kinds or path in self._instead_of(entry):
+            return
+        if entry.deprecates:
+            self._deprecated_by(entry, path)
+        elif entry.is_behaviour and not kinds.intersection({"behaviour", "deprecated"}):
+            told = "signature" in kinds and Note(entry.text, "", "").of_signature
+            if not told:
+                self.draft(path, "behaviour").add(entry.path, entry.text)
+
+    def _instead_of(self, entry: Entry) -> set[str]:
+        """What an entry names to use instead: it isn't about these."""
+        named = self._replacement(entry.text, "", strict=True)
+        return {named} if named else set()
+
+    def _deprecated_by(self, entry: Entry, path: str) -> None:
+        """A deprecation that release notes tell and the source doesn't: of the symbol, or of parameters it names."""
+        if any(n.whole and n.deprecates for n in self.old.notes.get(path, ())):
+            return
+        parameters = {str(p["name"]) for p in self.new.symbols[path].parameters}
+        named = parameters.intersection(re.findall(r"`(\w+)(?:=[^`]*)?`", entry.heading or entry.text))
+        if entry.of_parameter and not named:
+            return  # of one that is gone: its signature says so
+        draft = self.draft(path, "deprecated")
+        draft.add(entry.path, entry.text)
+        if named:
+            draft.detail["parameters"] = sorted({*draft.detail.get("parameters", ()), *named})
+        elif draft.replacement is None:
+            draft.replacement = self._replacement(entry.text, path, strict=True)
 
 
 def find_changes(old: Scraped, new: Scraped) -> list[Change]:
@@ -356,6 +411,16 @@ def by_kind(changes: Iterable[Change]) -> dict[str, int]:
     for change in changes:
         counts[change.kind] = counts.get(change.kind, 0) + 1
     return dict(sorted(counts.items()))
+
+
+def _path(found: griffe.Object | griffe.Alias) -> str | None:
+    """The canonical path of what griffe found; None for a name imported from another package."""
+    import griffe
+
+    try:
+        return found.canonical_path.removesuffix(".__init__")
+    except (griffe.AliasResolutionError, griffe.CyclicAliasError):
+        return None
 
 
 def _told(found: griffe.Breakage) -> str:

@@ -2,7 +2,8 @@
 
 Import statements are followed in the order in which they would run, star imports and submodules that they bind
 included; nothing is imported. (griffe can't hold a function and a submodule of one name, such as `networkx.bridges`.)
-Non-guarantees: names that are made at run time (`__getattr__`, `globals()`, lazy loaders) are not seen.
+What a module's source doesn't bind, as it comes from compiled code, its stub does (`.pyi`). Non-guarantees: names that
+are made at run time (`__getattr__`, `globals()`, lazy loaders) are not seen.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import ast
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from registry.trees import parse
 
@@ -38,6 +40,9 @@ class Module:
     names: dict[str, Target | None] = field(default_factory=dict)
     exports: list[str] | None = None
     done: bool = False
+    lists: dict[str, list[str]] = field(default_factory=dict)
+    """Lists of strings by name, as `__all__` may be put together from them."""
+    stub: bool = False
 
     def exported(self) -> list[str]:
         """The names that `from module import *` binds."""
@@ -46,11 +51,11 @@ class Module:
         return [n for n in self.names if not n.startswith("_")]
 
 
-def parsed(texts: Mapping[str, str]) -> dict[str, Module]:
-    """The modules of {path within the package: text}, by dotted name; what is no valid Python is left out."""
+def parsed(texts: Mapping[str, str], suffix: str = ".py") -> dict[str, Module]:
+    """The modules, or stubs, of {path within the package: text}, by dotted name; what is no Python is left out."""
     modules: dict[str, Module] = {}
     for path, text in sorted(texts.items()):
-        if not path.endswith(".py"):
+        if not path.endswith(suffix):
             continue
         try:
             with warnings.catch_warnings():
@@ -59,7 +64,7 @@ def parsed(texts: Mapping[str, str]) -> dict[str, Module]:
         except SyntaxError:
             continue
         name, is_package = module_name(path)
-        modules[name] = Module(name, is_package, tree)
+        modules[name] = Module(name, is_package, tree, stub=suffix == ".pyi")
     return modules
 
 
@@ -75,11 +80,15 @@ class Namespaces:
     """What each module of a package binds.
 
     Args:
-        modules: By dotted name, as `parsed` gives them; filled in place.
+        modules: By dotted name, as `parsed` gives them; filled in place, also with those that have a stub only.
+        stubs: Stubs by the name of their module.
     """
 
-    def __init__(self, modules: dict[str, Module]) -> None:
+    def __init__(self, modules: dict[str, Module], stubs: Mapping[str, Module] = MappingProxyType({})) -> None:
         self.modules = modules
+        self._stubs = stubs
+        for name, stub in stubs.items():
+            modules.setdefault(name, Module(name, stub.is_package, ast.Module(body=[], type_ignores=[]), stub=True))
         for name in sorted(modules):
             self._run(name)
 
@@ -159,6 +168,24 @@ class Namespaces:
         module.done = True  # before its statements: a circular import sees what is bound so far
         for statement in module.tree.body:
             self._statement(module, statement)
+        if (stub := self._stubs.get(name)) is not None:
+            self._fill(module, stub)
+
+    def _fill(self, module: Module, stub: Module) -> None:
+        """Binds what the module's stub has and its source doesn't: definitions, and what is imported to be passed on.
+
+        A stub passes on what it imports by `*`, by `import a as a`, and what stands in its `__all__`.
+        """
+        for statement in stub.tree.body:
+            self._statement(stub, statement)
+        imports = [n for n in stub.tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
+        own_use = {a.name.split(".")[0] for n in imports for a in n.names if a.asname is None}
+        for name, target in stub.names.items():
+            passed_on = name not in own_use or name in (stub.exports or ())
+            if passed_on and target is not None and module.names.get(name) is None:
+                module.names[name] = target
+        if stub.exports is not None and (module.stub or module.exports is not None):
+            module.exports = list(dict.fromkeys([*(module.exports or []), *stub.exports]))
 
     def _statement(self, module: Module, node: ast.stmt) -> None:
         match node:
@@ -175,6 +202,8 @@ class Namespaces:
                     self._assign(module, target, value)
             case ast.AnnAssign(target=target, value=optional) if optional is not None:
                 self._assign(module, target, optional)
+            case ast.AnnAssign(target=ast.Name(id=name)) if module.stub:
+                module.names[name] = Target(module.name, name)
             case ast.AugAssign(target=ast.Name(id="__all__"), value=value):
                 module.exports = [*(module.exports or []), *self._strings(module, value)]
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id="__all__"), attr=attr), args=[arg])):
@@ -211,6 +240,8 @@ class Namespaces:
         elif isinstance(target, ast.Name):
             if target.id == "__all__":
                 module.exports = self._strings(module, value)
+            elif strings := self._strings(module, value):
+                module.lists[target.id] = strings
             module.names[target.id] = self._known(module, value) or Target(module.name, target.id)
 
     def _known(self, module: Module, value: ast.expr) -> Target | None:
@@ -235,10 +266,12 @@ class Namespaces:
                     s for e in elts for s in (self._strings(module, e.value) if isinstance(e, ast.Starred) else [])
                 ]
                 return texts + [e.value for e in elts if isinstance(e, ast.Constant) and isinstance(e.value, str)]
-            case ast.BinOp(left=left, op=ast.Add(), right=right):
+            case ast.BinOp(left=left, op=ast.Add() | ast.BitOr(), right=right):
                 return self._strings(module, left) + self._strings(module, right)
             case ast.Name(id="__all__"):
                 return list(module.exports or [])
+            case ast.Name(id=name):
+                return list(module.lists.get(name, []))
             case ast.Attribute(value=ast.Name(id=name), attr="__all__"):
                 target = module.names.get(name)
                 return (

@@ -252,12 +252,13 @@ def _joined(lines: list[str]) -> str:
 
 _LEAD = (
     r"(?:please\s+)?(?:instead,?\s+)?\b(?:use|call(?=\s+`))|-->|consider\s+using|switch\s+to|replaced\s+(?:by|with)|in\s+favou?r\s+of|renamed(?:\s+(?:to|as))?"
-    r"|(?:is\s+)?(?:a\s+)?(?:deprecated\s+)?alias\s+(?:for|of)|moved\s+to|superseded\s+by|see(?:\s+also)?"
+    r"|(?:is\s+)?(?:a\s+)?(?:deprecated\s+)?alias\s+(?:for|of)|moved\s+to|superseded\s+by|see(?:\s+also)?|\bcheck(?=[^.]*\S[^.\n]{0,60}\binstead)"
+    r"|available\s+(?:as|under|from|in|at|via)|imported\s+from|replacement(?:\s+for\s+[^.]{1,60}?)?\s+is"
 )
 _CALL = r"\([^()]*(?:\([^()]*\)[^()]*)*\)"
 _NAMED = re.compile(
     rf"(?:{_LEAD})\s*:{{0,2}}\s+(?:the\s+|an?\s+)?(?:new\s+)?(?:function\s+|class\s+|method\s+|networkx\s+)?"
-    rf"(?:(?::[\w:]+:)?(?P<ticks>`{{1,2}})(?P<quoted>[^`]+)(?P=ticks)|\.?(?P<bare>[A-Za-z_][\w.]*\w(?:{_CALL}(?:\.\w+{_CALL})*)?))",
+    rf"(?:(?::[\w:]+:)?(?P<ticks>`{{1,2}})(?P<quoted>[^`]+)(?P=ticks)|'(?P<single>[^'`]+)'|\.?(?P<bare>[A-Za-z_][\w.]*\w(?:{_CALL}(?:\.\w+{_CALL})*)?))",
     re.IGNORECASE,
 )
 _WORDS = {
@@ -302,9 +303,9 @@ def replacement_in(text: str, known: Callable[[str], str | None], *, strict: boo
         strict: For texts about many things: "use g" counts only where "instead" stands there too.
     """
     for match in _NAMED.finditer(text):
-        if strict and re.match(r"(?i)(please\s+)?(use|see|consider)", match.group(0)) and "instead" not in text.lower():
+        if strict and re.match(r"(?i)(please\s+)?(use|see|consider)", match.group(0)) and not _meant(text, match):
             continue
-        quoted, bare = match.group("quoted"), match.group("bare")
+        quoted, bare = match.group("quoted") or match.group("single"), match.group("bare")
         written = (quoted or bare).strip().lstrip("~!.").rstrip(".,;:").replace("(..)", "(...)")
         target = re.match(r"[^<]*<([^>]+)>$", written)
         written = target.group(1).lstrip("~!") if target else written
@@ -323,6 +324,36 @@ def replacement_in(text: str, known: Callable[[str], str | None], *, strict: boo
         elif (quoted or "(" in written) and _is_expression(written):
             return written
     return None
+
+
+def _meant(text: str, match: re.Match[str]) -> bool:
+    """Whether a text about many things says to use something in the place of what it is about."""
+    begins = match.group(0)[0].isupper() and re.search(r"(?:^|[.:;] )$", text[: match.start()])
+    return "instead" in text.lower() or bool(begins and re.search(r"(?i)deprecated|removed|^``\w+``:", text))
+
+
+def passed_on(source: str) -> str | None:
+    """The name, as written, of what a function or property only passes its call on to: `self.fill` of `pad`."""
+    node = definition_in(source)
+    if not isinstance(node, ast.FunctionDef):
+        return None
+    told = [s for s in node.body if not isinstance(s, (ast.Expr, ast.Import, ast.ImportFrom)) and not _is_text(s)]
+    if len(told) != 1 or not isinstance(told[0], ast.Return):
+        return None
+    value = told[0].value
+    while isinstance(value, ast.Attribute) and isinstance(value.value, ast.Call):
+        value = value.value  # of `f().part` what is called
+    if not isinstance(value, ast.Call):
+        return None
+    a = node.args
+    own = {p.arg for p in [*a.posonlyargs, *a.args, *a.kwonlyargs, *filter(None, [a.vararg, a.kwarg])]}
+    given = [x.value if isinstance(x, ast.Starred) else x for x in [*value.args, *(k.value for k in value.keywords)]]
+    return ast.unparse(value.func) if all(isinstance(x, ast.Name) and x.id in own for x in given) else None
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    """Whether a statement gives a name to a text, such as that of a warning."""
+    return isinstance(statement, ast.Assign) and isinstance(statement.value, (ast.Constant, ast.JoinedStr))
 
 
 def _is_expression(text: str) -> bool:

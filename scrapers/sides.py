@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -54,7 +55,7 @@ class Side:
             obj = member(self.trees, path)
             doc = docstring_of(obj) if obj is not None and not obj.is_attribute else symbol.doc
             names = [str(p["name"]) for p in symbol.parameters]
-            if notes := notes_of(doc, self._sources.get(path, ""), path, names):
+            if notes := notes_of(doc, self.sources.get(path, ""), path, names):
                 found[path] = notes
         return found
 
@@ -62,7 +63,7 @@ class Side:
     def keywords(self) -> dict[str, dict[str, Keyword]]:
         """The keywords that decorators add to a symbol's parameters, or refuse; by path and name."""
         found: dict[str, dict[str, Keyword]] = {}
-        for path, source in self._sources.items():
+        for path, source in self.sources.items():
             head = source[:20_000]
             if "@" in head and ("deprecat" in head or "remov" in head or "renam" in head):
                 node = definition_in(source)
@@ -91,6 +92,22 @@ class Side:
             exact = next((p for b in bases if (p := f"{b}.{name}") in self.symbols), None)
         return self.symbols[exact] if exact is not None else None
 
+    def has(self, path: str) -> bool:
+        """Whether a module or class has that name at all, public or not, its own or imported."""
+        owner, _, name = path.rpartition(".")
+        parent = member(self.trees, owner)
+        return parent is not None and name in parent.members
+
+    def mentions(self, path: str) -> bool:
+        """Whether anything that the release ships speaks of a member as `Class.member`."""
+        return ".".join(path.split(".")[-2:]) in self._spoken_of
+
+    @cached_property
+    def _spoken_of(self) -> set[str]:
+        """All that its sources, tests and guides write as a member of a class."""
+        texts = (p.markdown for p in self.scraped.pages if p.kind != "changelog")
+        return {name for text in texts for name in re.findall(r"\b[A-Z]\w*\.[a-z_]\w*", text)}
+
     def inherits(self, path: str) -> bool:
         """Whether a class has a member that a base class defines, also a private one."""
         owner, _, name = path.rpartition(".")
@@ -109,8 +126,8 @@ class Side:
         return found
 
     @cached_property
-    def _sources(self) -> dict[str, str]:
-        """The text of each function, method and class."""
+    def sources(self) -> dict[str, str]:
+        """The text of each function, method and class, by path."""
         lines = {p.id: p.markdown.split("\n") for p in self.scraped.pages if p.kind == "source"}
         found = {}
         for path, symbol in self.symbols.items():

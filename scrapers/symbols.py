@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from registry.records import Page, Symbol
 from scrapers.namespaces import Namespaces, is_test_module, module_name, parsed
 from scrapers.notes import deprecation_of
+from scrapers.stubs import with_overloads
 from scrapers.texts import cleaned
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def find_symbols(release: str, pages: Sequence[Page]) -> list[Symbol]:
     """
     sources = {p.path: p for p in pages if p.kind == "source"}
     texts = {path: page.markdown for path, page in sources.items()}
-    namespaces = Namespaces(parsed(texts))
+    namespaces = Namespaces(parsed(texts), parsed(texts, ".pyi"))
     symbols: dict[str, Symbol] = {}
     for package, tree in load_packages(texts).items():
         public = namespaces.public_paths(package)
@@ -55,8 +56,9 @@ def load_packages(texts: Mapping[str, str]) -> dict[str, griffe.Module]:
         for path, text in kept.items():
             file = Path(folder, path)
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
-        loader = griffe.GriffeLoader(search_paths=[folder], allow_inspection=False)
+            file.write_text(with_overloads(text) if path.endswith(".pyi") else text, encoding="utf-8")
+        files = griffe.load_extensions(_files_of(Path(folder)))
+        loader = griffe.GriffeLoader(search_paths=[folder], extensions=files, allow_inspection=False)
         for name in sorted({p.split("/")[0].removesuffix(".py").removesuffix(".pyi") for p in kept}):
             try:
                 tree = loader.load(name, try_relative_path=False)
@@ -64,18 +66,20 @@ def load_packages(texts: Mapping[str, str]) -> dict[str, griffe.Module]:
                 continue  # no package of its own, or no Python
             if isinstance(tree, griffe.Module):
                 trees[name] = tree
-                _resolve_files(tree, Path(folder))
     return trees
 
 
-def _resolve_files(tree: griffe.Module, folder: Path) -> None:
-    """Makes every module's file a path relative to the package, as pages have it."""
+def _files_of(folder: Path) -> griffe.Extension:
+    """What notes each object's file, relative to the folder: a stub's is not that of the module it is merged into."""
     import griffe
 
-    for module in [tree, *(m for _, m in _objects(tree) if isinstance(m, griffe.Module))]:
-        files = module.filepath
-        if isinstance(files, Path) and files.is_relative_to(folder):
-            module.extra["driftune"]["file"] = files.relative_to(folder).as_posix()
+    class Files(griffe.Extension):
+        def on_instance(self, *, obj: griffe.Object, agent: Any, **_: Any) -> None:
+            file = agent.filepath
+            if not obj.is_alias and isinstance(file, Path) and file.is_relative_to(folder):
+                obj.extra["driftune"]["file"] = file.relative_to(folder).as_posix()
+
+    return Files()
 
 
 def _objects(tree: griffe.Object) -> Iterator[tuple[str, griffe.Object]]:
@@ -89,7 +93,7 @@ def _objects(tree: griffe.Object) -> Iterator[tuple[str, griffe.Object]]:
 def _symbols(
     release: str, found: griffe.Object, aliases: Sequence[str], sources: Mapping[str, Page]
 ) -> Iterator[Symbol]:
-    page = sources.get(str(found.module.extra["driftune"].get("file", "")))
+    page = sources.get(str(found.extra["driftune"].get("file", "")))
     yield _symbol(release, found, aliases, page)
     if found.is_class:
         for name, member in sorted(found.members.items()):
@@ -131,16 +135,16 @@ def docstring_of(found: griffe.Object) -> str:
 
 
 def callable_of(found: griffe.Object) -> griffe.Function | None:
-    """The function that a call of the object runs: itself, or a class's `__init__` (an inherited one too)."""
+    """The function that a call runs: the object itself, or a class's `__init__` or `__new__` (inherited ones too)."""
     import griffe
 
     if isinstance(found, griffe.Function):
         return found
     if isinstance(found, griffe.Class):
         for cls in [found, *base_classes(found)]:
-            init = cls.members.get("__init__")
-            if isinstance(init, griffe.Function):
-                return init
+            for name in ("__init__", "__new__"):
+                if isinstance(init := cls.members.get(name), griffe.Function):
+                    return init
     return None
 
 

@@ -57,6 +57,73 @@ def test_entries_between_two_versions(path: str, text: str, expected: list[str])
     assert [e.text for e in entries([changelog(path, text)], "2.0", "3.5")] == expected
 
 
+SECTIONS = """Lib 3.0 Notes
+=============
+
+Compatibility notes
+===================
+
+``f`` gives tuples
+------------------
+It was a list in ``g``.
+
+.. code-block:: python
+
+Ask us.
+
+Deprecations
+============
+
+* ``g`` is deprecated. Use ``h`` instead.
+
+======== ==================
+removed  what to use
+======== ==================
+old\\_h   Use ``h``
+         instead.
+k        No replacement.
+======== ==================
+
+| gone | now |
+|------|-----|
+| `m` | Use `h` instead. |
+"""
+
+
+def test_headings_sections_and_tables_are_read() -> None:
+    """Paragraphs below a heading are one entry about what it names; items and rows are entries with their section."""
+    found = entries([changelog("notes.rst", SECTIONS)], "2.0", "3.0")
+    assert [(e.section, e.text) for e in found] == [
+        ("Compatibility notes", "``f`` gives tuples. It was a list in ``g``. Ask us."),
+        ("Deprecations", "``g`` is deprecated. Use ``h`` instead."),
+        ("Deprecations", "``old_h``: Use ``h`` instead."),
+        ("Deprecations", "``k``: No replacement."),
+        ("Deprecations", "`m`: Use `h` instead."),
+    ]
+    names = Names(scraped("1.0", {"lib.py": "def f(): ...\ndef g(): ...\n"}).symbols)
+    assert symbols_named(found[0], names) == ["lib.f"]
+    assert found[0].is_behaviour
+    assert found[1].deprecates
+
+
+@pytest.mark.parametrize(
+    ("text", "behaviour", "deprecates"),
+    [
+        ("``f`` now always returns a copy", True, False),
+        ("``f`` is now three times faster", False, False),
+        ("Deprecate ``f``", False, True),
+        ("Deprecate ``f`` to change what it returns in 4.0", True, False),
+        ("Expire the deprecation of ``f``", False, False),
+        ("Remove the keyword ``a`` of ``f``, which no longer did anything", False, False),
+        ("Fix the docs of ``f``", False, False),
+    ],
+)
+def test_what_an_entry_says(text: str, behaviour: bool, deprecates: bool) -> None:
+    """An entry tells of another behaviour, of a deprecation, or of neither."""
+    entry = Entry(text, "3.0", "CHANGES.md")
+    assert (entry.is_behaviour, entry.deprecates) == (behaviour, deprecates)
+
+
 def test_a_version_of_thousands_of_digits_is_none() -> None:
     """A heading or a note may hold any digits: those that Python doesn't read as a number name no version."""
     digits = "9" * 5000

@@ -95,6 +95,7 @@ def test_every_kind_of_change_is_found(changes: dict[tuple[str, str], Change]) -
         ("lib.core.Kept.still", "signature"): None,
         ("lib.core.fresh", "added"): None,
         ("lib.core.gone", "removed"): "lib.core.fresh",
+        ("lib.core.kept", "behaviour"): None,
         ("lib.core.kept", "signature"): None,
         ("lib.core.later", "added"): None,
         ("lib.core.later", "deprecated"): "lib.core.fresh",
@@ -212,6 +213,49 @@ NETWORKX = [
     ("networkx.algorithms.shortest_paths.generic.shortest_path", "behaviour", None),
     ("networkx.algorithms.chordal.chordal_graph_cliques", "behaviour", None),
 ]  # fmt: skip
+
+
+def test_a_stub_that_loses_what_it_imported_is_compared() -> None:
+    """A name that a stub imported from another package, and that is gone, is no change and no crash."""
+    stub = "import builtins\nfrom typing import Any\n__all__ = ['builtins', 'f']\ndef f(a: Any) -> builtins.int: ...\n"
+    old = scraped("1.0", {"lib/__init__.pyi": stub, "lib/__init__.py": ""})
+    new = scraped("2.0", {"lib/__init__.pyi": "def f(a, b) -> int: ...\n", "lib/__init__.py": ""})
+    assert [(c.symbol, c.kind) for c in find_changes(old, new)] == [("lib.f", "signature")]
+
+
+def test_what_was_made_at_run_time_or_for_itself_is_not_added() -> None:
+    """A member that old's own words give to the class, and a name that a module had for its own use, aren't new."""
+    box = "__all__ = ['Box']\nclass Box:\n    def first(self): ...\n"
+    old = {"lib/__init__.py": "from lib.box import Box\n", "lib/box.py": box + "def kept(x): ...\n# see Box.sum\n"}
+    new = {
+        **old,
+        "lib/box.py": box + "    def sum(self): ...\n    def fresh(self): ...\n__all__ += ['kept']\ndef kept(x): ...\n",
+    }
+    found = find_changes(scraped("1.0", old), scraped("2.0", new))
+    assert [(c.symbol, c.kind) for c in found] == [("lib.box.Box.fresh", "added")]
+
+
+def test_a_use_that_old_warned_of_and_new_takes_no_more_is_another_behaviour() -> None:
+    """A warning about a case of use that is gone, and not its parameter, says that the case is."""
+    case = "    if how == 'a':\n        warnings.warn('a is deprecated', FutureWarning)\n"
+    warned = f"import warnings\ndef f(x, how=None):\n{case}"
+    gone = "def f(x, how=None): ...\n"
+    found = find_changes(scraped("1.0", {"lib.py": warned}), scraped("2.0", {"lib.py": gone}))
+    assert [(c.symbol, c.kind) for c in found] == [("lib.f", "behaviour")]
+    assert find_changes(scraped("1.0", {"lib.py": warned}), scraped("2.0", {"lib.py": warned})) == []
+
+
+def test_release_notes_deprecate_what_the_source_does_not() -> None:
+    """A symbol or its parameter that notes call deprecated is, with what to use instead; one that is gone is not."""
+    code = "def f(x): ...\ndef g(x, order=None): ...\ndef h(x): ...\n"
+    log = "## 2.0\n\n- ``f`` is deprecated in favor of ``h``\n- The `order` keyword of ``g`` is deprecated\n"
+    log += "- The `size` keyword of ``h`` is deprecated\n"
+    found = find_changes(scraped("1.0", {"lib.py": code}), scraped("2.0", {"lib.py": code}, log))
+    told = [(c.symbol, c.kind, c.replacement, c.detail) for c in found]
+    assert told == [
+        ("lib.f", "deprecated", "lib.h", {}),
+        ("lib.g", "deprecated", None, {"parameters": ["order"]}),
+    ]
 
 
 @pytest.fixture(scope="module")

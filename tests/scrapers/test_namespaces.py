@@ -4,7 +4,7 @@ from scrapers.namespaces import Namespaces, is_test_module, parsed
 
 
 def public(texts: dict[str, str], root: str = "lib") -> dict[str, list[str]]:
-    return Namespaces(parsed(texts)).public_paths(root)
+    return Namespaces(parsed(texts), parsed(texts, ".pyi")).public_paths(root)
 
 
 def test_function_hides_the_submodule_of_its_name() -> None:
@@ -89,3 +89,23 @@ def test_test_modules_are_known_by_name() -> None:
     """Test packages, test files and conftest are a test suite; `lib.testing` is none."""
     names = ["lib.tests.a", "lib.test_a", "lib.a_test", "lib.conftest", "lib.testing.utils", "lib.latest", "lib.test.a"]
     assert [is_test_module(n) for n in names] == [True, True, True, True, False, False, True]
+
+
+def test_a_stub_says_what_compiled_code_binds() -> None:
+    """Names of a module without source, or that its source leaves out, are those of its stub; its imports are not."""
+    texts = {
+        "lib/__init__.py": "from lib._core import dot, value\nfrom lib import half\n",
+        "lib/_core.pyi": "import os\nfrom typing import Any\nvalue: int\ndef dot(a: Any): ...\nclass Array: ...\n",
+        "lib/half.py": "from lib._c import *\ndef own(): ...\n",
+        "lib/half.pyi": "from lib._core import Array as Array\nfrom lib._core import dot\ndef made() -> int: ...\n",
+    }
+    found = public(texts)
+    assert {"lib._core.dot", "lib._core.value"} <= set(found)
+    assert {"lib.half.own", "lib.half.made"} <= set(found)
+    assert not any("typing" in path or path.endswith("os") for path in found)
+
+
+def test_what_is_exported_may_be_put_together() -> None:
+    """`__all__` may unite lists that have names of their own, as sets."""
+    code = "_more = ['g']\n__all__ = list({'f'} | set(_more))\ndef f(): ...\ndef g(): ...\ndef h(): ...\n"
+    assert [p for p in public({"lib/__init__.py": code}) if p != "lib"] == ["lib.f", "lib.g"]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from scrapers.notes import Note, deprecation_of, keyword_in, notes_of, renamed_parameters, replacement_in
+from scrapers.notes import Note, deprecation_of, keyword_in, notes_of, passed_on, renamed_parameters, replacement_in
 
 KNOWN = {
     "g": "lib.core.g", "nx.g": "lib.core.g", "lib.core.g": "lib.core.g", "new_g": "lib.core.new_g",
@@ -26,6 +26,10 @@ KNOWN = {
         ("make_str is deprecated. Use str instead.", "str"),
         ("Use `from networkx.utils import edges_equal` and `assert edges_equal` instead", "lib.utils.edges_equal"),
         ("use uuid.uuid4 instead", "uuid.uuid4"),
+        ("f has been moved, it should be imported from lib.core.g", "lib.core.g"),
+        ("Check lib.kind directly instead", "lib.kind"),
+        ("Use 'astype(str)' instead.", "astype(str)"),
+        ("f: it is still available as ``nx.g``", "lib.core.g"),
         ("f is deprecated and will be removed in 3.0.", None),
         ("Use it with care.", None),
         ("See the documentation for more.", None),
@@ -154,3 +158,20 @@ def test_a_decorator_deprecates_what_it_is_about(decorator: str, about: list[str
     found = [note for note in notes_of("", f"{decorator}\ndef f(x): ...") if note.deprecates]
     assert [note.subject for note in found] == about
     assert [note.whole for note in found] == [not name for name in about]
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("def pad(self, limit=None):\n    'Fills.'\n    return self.fill(limit=limit)", "self.fill"),
+        ("@property\ndef week(self):\n    warn('old')\n    return self.calendar().week", "self.calendar"),
+        ("def old(*args, **kw):\n    return new(*args, **kw)", "new"),
+        ("def some(self):\n    return self.apply('some')", None),
+        ("def most(x):\n    y = x + 1\n    return new(x)", None),
+        ("def none(x):\n    pass", None),
+        ("def (", None),
+    ],
+)
+def test_a_function_that_only_passes_on_says_to_what(source: str, name: str | None) -> None:
+    """One whose whole body is a call of another with its own arguments is another name of that one."""
+    assert passed_on(source) == name

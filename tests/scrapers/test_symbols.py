@@ -111,3 +111,22 @@ def test_text_that_json_does_not_take_is_cleaned() -> None:
     """A lone surrogate or NUL in a docstring does not stop the record from being hashed."""
     release = scraped("1.0", {"lib/__init__.py": 'def f(a="\\ud800"):\n    """\\ud800 \\x00 text"""\n'})
     assert all(len(s.digest) == 64 for s in release.symbols)
+
+
+def test_symbols_of_a_stub_have_its_lines() -> None:
+    """What only a stub has is read from there; of nothing but overloads the one with most parameters counts."""
+    stub = (
+        "from typing import overload\n\n@overload\ndef f(a: int) -> int: ...\n@overload\n"
+        "def f(a: str, b: int = 1) -> str: ...\nclass Box:\n    def __new__(cls, size: int) -> Box: ...\n"
+    )
+    texts = {
+        "lib/__init__.py": "from lib.core import Box, f, own\n",
+        "lib/core.py": "def own(x): ...\n",
+        "lib/core.pyi": stub,
+    }
+    release = scraped("1.0", texts)
+    pages = {p.id: p.path for p in release.pages}
+    found = {s.path: s for s in release.symbols}
+    assert (found["lib.core.f"].signature, found["lib.core.f"].line) == ("(a: str, b: int = 1) -> str", 6)
+    assert found["lib.core.Box"].signature == "(size: int)"
+    assert [pages[found[f"lib.core.{n}"].page or ""] for n in ("f", "own")] == ["lib/core.pyi", "lib/core.py"]
