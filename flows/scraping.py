@@ -25,10 +25,10 @@ from scrapers.sources import Scraped, get_source
 from scrapers.uses import VERSION as USES_VERSION
 from scrapers.uses import named_by_use
 
-CHANGES_VERSION = "4"
+CHANGES_VERSION = "5"
 """Goes up when the same releases give other changes."""
 
-SCRAPER_VERSION = "4"
+SCRAPER_VERSION = "5"
 """Goes up when what a scrape gives for the same bytes changes."""
 
 

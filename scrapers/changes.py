@@ -371,8 +371,9 @@ class _Finder:
         draft.add(entry.path, entry.text)
         if named:
             draft.detail["parameters"] = sorted({*draft.detail.get("parameters", ()), *named})
-        elif draft.replacement is None:
-            draft.replacement = self._replacement(entry.text, path, strict=True)
+            return
+        draft.whole = True
+        draft.replacement = draft.replacement or self._replacement(entry.text, path, strict=True)
 
 
 def find_changes(old: Scraped, new: Scraped) -> list[Change]:
