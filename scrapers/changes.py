@@ -77,8 +77,38 @@ class _Finder:
             self._went(symbol, came)
 
     def _stays(self, path: str) -> bool:
-        """Whether the path leads to something at new, be it imported there or inherited."""
-        return self.new.standing(path) is not None or self.new.inherits(path)
+        """Whether the path leads to something at new, be it imported there, inherited, or made when it is asked for."""
+        if self.new.standing(path) is not None or self.new.inherits(path):
+            return True
+        owner = path.rpartition(".")[0]
+        return owner in self.new.making and path not in self.new.refused
+
+    def _now(self, path: str) -> Symbol | None:
+        """What an old symbol is at new: what its path leads to, else the same under the shortest of its names.
+
+        A function that went to another module and is imported as before is the same to those who use it.
+        """
+        return self._standing.get(path)
+
+    @cached_property
+    def _standing(self) -> dict[str, Symbol]:
+        found = {}
+        for path, symbol in self.old.symbols.items():
+            other = self.new.standing(path)
+            if other is None and symbol.aliases and (known := self.new.names.exact(symbol.aliases[0])):
+                other = self.new.symbols[known]
+                if _last(known) != _last(path) or not _same_sort(other, symbol):
+                    other = None
+            if other is not None:
+                found[path] = other
+        return found
+
+    @cached_property
+    def _before(self) -> dict[str, str]:
+        """The old path of each symbol at new that was there."""
+        return {other.path: path for path, other in self._standing.items() if path not in self.new.symbols} | {
+            path: path for path in self.old.symbols if path in self.new.symbols
+        }
 
     def _went(self, symbol: Symbol, came: list[Symbol]) -> None:
         named, notes = self._named_successor(symbol)
@@ -181,7 +211,7 @@ class _Finder:
         for path in sorted(came - taken):
             owner = path.rpartition(".")[0]
             symbol = self.new.symbols[path]
-            if self.old.standing(path) is not None or self.old.inherits(path) or path in self._elsewhere:
+            if self.old.standing(path) is not None or self.old.inherits(path) or path in self._before:
                 continue  # was imported there, or inherited, or is found there now under its old path
             if self.old.has(path) or (owner in self.old.symbols and self.old.mentions(path)):
                 continue  # was there and not public, or was made at run time, where only words about it show it
@@ -193,16 +223,10 @@ class _Finder:
 
     # ------------------------------------------------------------------------------------ symbols that stayed
 
-    @cached_property
-    def _elsewhere(self) -> set[str]:
-        """Where symbols are defined now that are found under their old paths as before."""
-        stand = ((path, self.new.standing(path)) for path in self.old.symbols)
-        return {other.path for path, other in stand if other is not None and other.path != path}
-
     def signatures(self) -> None:
         """Parameters of symbols that are in both releases."""
         for path, symbol in self.old.symbols.items():
-            other = self.new.standing(path)
+            other = self._now(path)
             if other is None or symbol.signature is None or other.signature is None:
                 continue
             keywords = self._keywords(path, other)
@@ -275,8 +299,9 @@ class _Finder:
     def deprecations(self) -> None:
         """Notes at new that were not there at old: the symbol, or one of its parameters, will go."""
         for path, notes in self.new.notes.items():
-            before = {n.text for n in self.old.notes.get(path, [])}
-            whole_before = any(n.whole and n.deprecates for n in self.old.notes.get(path, []))
+            said = self.old.notes.get(self._before.get(path, path), [])
+            before = {n.text for n in said}
+            whole_before = any(n.whole and n.deprecates for n in said)
             for note in notes:
                 if not note.deprecates or note.text in before or (note.whole and whole_before):
                     continue
@@ -297,58 +322,53 @@ class _Finder:
             for note in notes:
                 version = _version(note.version)
                 changed = note.category == "versionchanged" and version and low and high and low < version <= high
-                if not changed or path not in self.old.symbols:
+                if not changed or path not in self._before:
                     continue
                 if not note.of_signature:
                     self.draft(path, "behaviour").add(note.source, note.text)
                 elif (path, "signature") in self.drafts:
                     self.drafts[path, "signature"].add(note.source, note.text)
         for path, notes in self.old.notes.items():
-            if path in self.new.symbols:
-                still = {n.text for n in self.new.notes.get(path, [])}
+            if (other := self._now(path)) is not None:
+                still = {n.text for n in self.new.notes.get(other.path, [])}
                 for note in notes:
-                    told = note.category != "versionchanged" and (note.promises or self._enforced(path, note))
+                    told = note.category != "versionchanged" and (note.promises or _enforced(note, other))
                     if told and note.text not in still:
                         self.draft(path, "behaviour").add(note.source, note.text)
-
-    def _enforced(self, path: str, note: Note) -> bool:
-        """Whether new no longer warns of a use that old said would go, and takes the parameter that it is about."""
-        if note.whole or not note.deprecates or note.source != "warning":
-            return False
-        if not note.subject:
-            return True
-        return any(p["name"] == note.subject for p in self.new.symbols[path].parameters)
 
     def examples(self) -> None:
         """Examples in docstrings that stayed, and now have another output."""
         for path, symbol in self.old.symbols.items():
-            other = self.new.standing(path)
+            other = self._now(path)
             if other is not None and (found := differing(symbol.doc, other.doc, _last(path))):
                 self.draft(path, "behaviour").add("example", str(found))
 
     def changelogs(self) -> None:
         """Entries that name a symbol: evidence for its changes, or a change of behaviour of its own."""
-        for side, other in ((self.old, self.new), (self.new, self.old)):
-            for entry in self._entries:
-                for path in symbols_named(entry, side.names):
-                    self._logged(entry, path, in_both=path in other.symbols)
+        for entry in self._entries:
+            for path in symbols_named(entry, self.old.names):
+                self._logged(entry, path, self._now(path))
+            for path in symbols_named(entry, self.new.names):
+                if path not in self.old.symbols:
+                    self._logged(entry, path, self.new.symbols[path] if path in self._before else None)
 
     @cached_property
     def _entries(self) -> list[Entry]:
         versions = (s.scraped.release.version for s in (self.old, self.new))
         return entries(self.new.scraped.pages, *versions)
 
-    def _logged(self, entry: Entry, path: str, *, in_both: bool) -> None:
+    def _logged(self, entry: Entry, path: str, other: Symbol | None) -> None:
+        """Takes an entry as evidence of the changes of a symbol, or as a change where it is in both (`other`)."""
         drafts = [(kind, d) for (symbol, kind), d in self.drafts.items() if symbol == path]
         for kind, draft in drafts:
             draft.add(entry.path, entry.text)
             if (kind == "removed" or draft.whole) and draft.replacement is None:
                 draft.replacement = self._replacement(entry.text, path, strict=True)
         kinds = {kind for kind, _ in drafts}
-        if not in_both or "removed" in kinds or path in self._instead_of(entry):
+        if other is None or "removed" in kinds or other.path in self._instead_of(entry):
             return
-        if entry.deprecates:
-            self._deprecated_by(entry, path)
+        if entry.deprecates and "deprecated" not in kinds:
+            self._deprecated_by(entry, path, other)
         elif entry.is_behaviour and not kinds.intersection({"behaviour", "deprecated"}):
             told = "signature" in kinds and Note(entry.text, "", "").of_signature
             if not told:
@@ -359,11 +379,11 @@ class _Finder:
         named = self._replacement(entry.text, "", strict=True)
         return {named} if named else set()
 
-    def _deprecated_by(self, entry: Entry, path: str) -> None:
+    def _deprecated_by(self, entry: Entry, path: str, other: Symbol) -> None:
         """A deprecation that release notes tell and the source doesn't: of the symbol, or of parameters it names."""
         if any(n.whole and n.deprecates for n in self.old.notes.get(path, ())):
             return
-        parameters = {str(p["name"]) for p in self.new.symbols[path].parameters}
+        parameters = {str(p["name"]) for p in other.parameters}
         named = parameters.intersection(re.findall(r"`(\w+)(?:=[^`]*)?`", entry.heading or entry.text))
         if entry.of_parameter and not named:
             return  # of one that is gone: its signature says so
@@ -412,6 +432,13 @@ def by_kind(changes: Iterable[Change]) -> dict[str, int]:
     for change in changes:
         counts[change.kind] = counts.get(change.kind, 0) + 1
     return dict(sorted(counts.items()))
+
+
+def _enforced(note: Note, other: Symbol) -> bool:
+    """Whether new, which no longer warns of a use that old said would go, takes the parameter that it is about."""
+    if note.whole or not note.deprecates or note.source != "warning":
+        return False
+    return not note.subject or any(p["name"] == note.subject for p in other.parameters)
 
 
 def _path(found: griffe.Object | griffe.Alias) -> str | None:

@@ -118,6 +118,12 @@ def refused_names(body: list[ast.stmt]) -> dict[str, str]:
     return found
 
 
+def makes_names(body: list[ast.stmt]) -> bool:
+    """Whether a module's `__getattr__` hands out what it gets from elsewhere: then nobody can tell what it lacks."""
+    calls = (n.func for f in _getattrs(body) for n in ast.walk(f) if isinstance(n, ast.Call))
+    return any(isinstance(func, ast.Name) and func.id == "getattr" for func in calls)
+
+
 def _getattrs(body: list[ast.stmt]) -> Iterator[ast.FunctionDef]:
     for node in body:
         if isinstance(node, ast.FunctionDef) and node.name == "__getattr__":

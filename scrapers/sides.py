@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from registry.records import Symbol
-from scrapers.decorators import Keyword, definition_in, keywords_of, refused_names
+from scrapers.decorators import Keyword, definition_in, keywords_of, makes_names, refused_names
 from scrapers.lookup import Names
-from scrapers.namespaces import parsed
+from scrapers.namespaces import Module, parsed
 from scrapers.notes import Note, notes_of
 from scrapers.sources import Scraped
 from scrapers.symbols import base_classes, docstring_of, load_packages
@@ -74,14 +74,24 @@ class Side:
     @cached_property
     def refused(self) -> dict[str, str]:
         """What `__getattr__` of a module or class says of a name that is gone, by the path that it had."""
-        texts = {p.path: p.markdown for p in self.scraped.pages if p.kind == "source" and "__getattr__" in p.markdown}
         found: dict[str, str] = {}
-        for name, module in parsed(texts).items():
+        for name, module in self._answering.items():
             bodies = {name: module.tree.body}
             bodies |= {f"{name}.{n.name}": n.body for n in module.tree.body if isinstance(n, ast.ClassDef)}
             for owner, body in bodies.items():
                 found |= {f"{owner}.{gone}": hint for gone, hint in refused_names(body).items()}
         return found
+
+    @cached_property
+    def making(self) -> set[str]:
+        """The modules that hand out names which they get from elsewhere when they are asked for."""
+        return {name for name, module in self._answering.items() if makes_names(module.tree.body)}
+
+    @cached_property
+    def _answering(self) -> dict[str, Module]:
+        """The modules with a `__getattr__` in them."""
+        sources = (p for p in self.scraped.pages if p.kind == "source")
+        return parsed({p.path: p.markdown for p in sources if "__getattr__" in p.markdown})
 
     def standing(self, path: str) -> Symbol | None:
         """The symbol that a path leads to: its own, one that is imported there, or one that its class inherits."""

@@ -223,6 +223,18 @@ def test_a_stub_that_loses_what_it_imported_is_compared() -> None:
     assert [(c.symbol, c.kind) for c in find_changes(old, new)] == [("lib.f", "signature")]
 
 
+def test_what_went_elsewhere_and_is_imported_as_before_is_compared() -> None:
+    """A function in another module is still the same under the package's name; its old module may hand it out."""
+    old = {"lib/__init__.py": "from lib.core import f\n", "lib/core.py": "def f(x, y): ...\n"}
+    new = {"lib/__init__.py": "from lib._core import f\n", "lib/_core.py": "def f(x): ...\n"}
+    found = find_changes(scraped("1.0", old), scraped("2.0", new))
+    kinds = {(c.symbol, c.kind) for c in found}
+    assert kinds == {("lib.core", "removed"), ("lib.core.f", "moved"), ("lib.core.f", "signature")}
+    new["lib/core.py"] = "from lib import _core\ndef __getattr__(name):\n    return getattr(_core, name)\n"
+    found = find_changes(scraped("1.0", old), scraped("2.0", new))
+    assert [(c.symbol, c.kind, c.detail["removed"]) for c in found] == [("lib.core.f", "signature", ["y"])]
+
+
 def test_what_was_made_at_run_time_or_for_itself_is_not_added() -> None:
     """A member that old's own words give to the class, and a name that a module had for its own use, aren't new."""
     box = "__all__ = ['Box']\nclass Box:\n    def first(self): ...\n"
