@@ -5,8 +5,8 @@
 SITE is a name of `built_sites`, or the folder of a built Sphinx site, of which only `found` can be said.
 
 * `found`: of the public Python objects in `objects.inv`, as sphobjinv reads it, how many are an entry under that name.
-* `signatures`: of the entries that griffe finds in the wheel of the same version, how many have the same parameters:
-  names, kinds, defaults.
+* `signatures`: of the entries that griffe finds in the wheel of the same version and whose head has brackets, how many
+  have the same parameters: names, kinds, defaults.
 * `blocks`: of the blocks with prompts that docutils finds in the reST sources, how many stand in the Markdown letter by
   letter.
 
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import html
 import json
 import re
 import subprocess
@@ -33,6 +34,7 @@ from ratios import Result, Target, exit_code, table
 from registry.records import Symbol
 from registry.settings import Settings
 from scrapers.documents import Document, Entry, Parsed
+from scrapers.entries import CALLABLE
 from scrapers.pypi import PyPISource
 from scrapers.sites import is_page
 from scrapers.sphinx import Sphinx
@@ -157,12 +159,15 @@ def _why(site: Site, uri: str) -> str:
     path, _, anchor = uri.partition("#")
     if path not in site.pages:
         return f"{path}, which is no page that is read"
-    html = (site.folder / path).read_text(encoding="utf-8", errors="replace")
-    return f"{uri}" + ("" if f'id="{anchor}"' in html else ", an anchor that the page doesn't have")
+    text = (site.folder / path).read_text(encoding="utf-8", errors="replace")
+    return f"{uri}" + ("" if f'id="{anchor}"' in text else ", an anchor that the page doesn't have")
 
 
 def signatures(site: Site, library: str, version: str, cache: Path) -> Figure:
-    """Which parameters are those that griffe reads from the wheel."""
+    """Which parameters are those that griffe reads from the wheel.
+
+    Counted is what has a signature in the wheel and brackets in its head, whether or not the head was understood.
+    """
     symbols: dict[str, Symbol] = {}
     for symbol in PyPISource().scrape({}, library, version, cache / "packages").symbols:
         for name in (symbol.path, *symbol.aliases):
@@ -170,7 +175,8 @@ def signatures(site: Site, library: str, version: str, cache: Path) -> Figure:
     shown: dict[str, list[Entry]] = {}
     for name, entry in site.entries:
         symbol = symbols.get(name)
-        if symbol is not None and symbol.signature is not None and entry.signature is not None:
+        told = entry.signature is not None or (entry.kind in CALLABLE and _has_brackets(site, name))
+        if symbol is not None and symbol.signature is not None and told:
             shown.setdefault(symbol.path, []).append(entry)
     figure = Figure(site.name, "signatures")
     by_hand = _by_hand(site.folder)
@@ -179,6 +185,16 @@ def signatures(site: Site, library: str, version: str, cache: Path) -> Figure:
         right = any(_same(normalised(entry), theirs) for entry in entries)  # some are documented twice, once without
         figure.add(path, None if right else _difference(entries[0], symbols[path], by_hand))
     return figure
+
+
+def _has_brackets(site: Site, name: str) -> bool:
+    """Whether a head of that name has brackets, as the page's HTML has it: what we read of it is what is measured."""
+    head = re.compile(rf'<dt[^>]*\bid="{re.escape(name)}"[^>]*>(.*?)</dt>', re.DOTALL)
+    for path in site.pages:
+        found = head.search((site.folder / path).read_text(encoding="utf-8", errors="replace"))
+        if found:
+            return "(" in html.unescape(re.sub(r"<[^>]*>", "", found[1]))
+    return False
 
 
 def _by_hand(folder: Path) -> set[str]:
@@ -200,6 +216,8 @@ def _difference(entry: Entry, symbol: Symbol, by_hand: set[str]) -> str:
         reason = "written by hand in the docs"
     elif [p[:2] for p in ours] == [p[:2] for p in theirs]:
         reason = "a default as a value, not as written"
+    elif entry.signature is None:
+        reason = "not read"
     elif not ours and entry.signature != "()":
         reason = "no Python"
     else:
