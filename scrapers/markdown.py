@@ -84,6 +84,7 @@ _MARKS = {"em": "*", "i": "*", "cite": "*", "strong": "**", "b": "**", "del": "~
 _CODE = frozenset(["code", "tt", "kbd", "samp"])
 _RAISED = {"sup": "^", "sub": "_"}
 _TITLES = frozenset({"admonition-title", "rubric", "topic-title", "sidebar-title", "caption-text", "sd-tab-label"})
+_CELLS = frozenset({"nbinput", "nboutput"})
 _TABLE_OF_CODE = frozenset({"highlighttable", "rouge-table"})
 
 _MOST_FRAMES = 40
@@ -147,8 +148,10 @@ class Writer:
         """Whether an element is none of the page's text, or hidden from who reads it."""
         if element.tag in _SKIPPED_TAGS:
             return True
-        names = element.get("class")
-        return (bool(names) and not SKIPPED_CLASSES.isdisjoint(names.split())) or is_unseen(element)
+        names = (element.get("class") or "").split()
+        if "prompt" in names and (around := element.getparent()) is not None and not _CELLS.isdisjoint(classes(around)):
+            return True  # nbsphinx numbers a notebook's cells in blocks of their own
+        return not SKIPPED_CLASSES.isdisjoint(names) or is_unseen(element)
 
     # ------------------------------------------------------------------------------------------------ what is written
 

@@ -20,7 +20,7 @@ _LISTED = re.compile(r"</?d[ld]>")
 class Sphinx:
     """Reads the pages of a Sphinx site, whatever its theme."""
 
-    version = "9"
+    version = "10"
     indexes: tuple[str, ...] = (NAME,)
 
     def pages(self, indexes: Mapping[str, bytes]) -> list[str]:

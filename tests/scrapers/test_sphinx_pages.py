@@ -164,6 +164,18 @@ def test_an_index_is_no_optional_parameter() -> None:
     assert parameters_in("(dict, MutableMapping[KT, VT])") == []
 
 
+def test_notebook_of_nbsphinx_is_code_and_output() -> None:
+    """Cells are code, what they put out is output, and their numbers are neither (nbsphinx 0.9.8, no pandoc)."""
+    html = (PAGES / "nbsphinx" / "notebook.html").read_text(encoding="utf-8")
+    text = Sphinx().parse(Document("notebook.html", "", html), None).markdown
+    assert text.startswith(
+        "# Walks\n\nA walk is *long*.\n\n```ipython3\ndef walk(n):\n    total = 0\n\n    for i in range(n):\n"
+        "        total += i\n    return total\n\nwalk(4)\n```\n\n```output\n6\n```\n\n```ipython3\nprint('a')\n"
+    )
+    assert text.count("```output\n") == 4
+    assert "[1]:" not in text
+
+
 @pytest.mark.parametrize(
     ("signature", "parameters"),
     [

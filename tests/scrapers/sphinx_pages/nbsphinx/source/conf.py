@@ -1,0 +1,1 @@
+project="nb"; extensions=["nbsphinx"]; nbsphinx_execute="never"; html_theme="furo"
