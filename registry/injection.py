@@ -10,7 +10,8 @@ within a paragraph that says something else too. What is mentioned is the subjec
 language-model libraries show. Blobs of base64 count everywhere, by what they decode to.
 
 Guarantees: spans into the text as it was given; time that grows with its length only; no exception, whatever the text.
-Non-guarantees: a paraphrase that none of the patterns knows gets through, and so does any language but English.
+Non-guarantees: a paraphrase that none of the patterns knows gets through, and so does any language but the six that
+`registry.injection_languages` and the English patterns know. It is the first wall only.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from registry.injection_disguises import decoded, spelled
 from registry.injection_patterns import COMMANDS, CONVERSATION, FRAMING, Rules, may_hold, said
 
 EVIDENCE = 200
@@ -89,6 +91,8 @@ _CONCEALED = re.compile(
 """A flag's tag characters, text in such characters, what turns the order of letters round, and runs that carry bits."""
 
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+_IN_EACH_OTHER = 2
+"""Blobs in blobs that are read."""
 _FLAG, _TAGS = "\U0001f3f4", 0xE0000
 _BLOB = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{40,}={0,2}")
 
@@ -100,10 +104,12 @@ def found_in(text: str, *, python: bool = False) -> list[Injection]:
         text: Markdown, reST or plain text; a docstring.
         python: Whether it is Python source: then its comments and docstrings are read.
     """
-    found = list(_encoded(text))
+    found = list(_encoded(text, _IN_EACH_OTHER))
+    told, prose = _of_python(text) if python else _of_prose(text)
     if may_hold(text):
-        told, prose = _of_python(text) if python else _of_prose(text)
         found += [*_said_in(told, COMMANDS), *_said_in(prose, FRAMING), *_marked(prose), *_concealed(told)]
+    known = {i.start for i in found}  # spelled as words too
+    found += (i for i in _disguised(told) if i.start not in known)
     return sorted(found, key=lambda i: (i.start, i.end, i.rule))
 
 
@@ -345,12 +351,27 @@ def _concealed(text: str) -> Iterator[Injection]:
         yield Injection("hidden", match.start(), match.end(), told[:EVIDENCE])
 
 
-def _encoded(text: str) -> Iterator[Injection]:
-    """Blobs of base64 that decode to a text with a passage in it."""
+def _encoded(text: str, deep: int) -> Iterator[Injection]:
+    """Blobs of base64 that decode to a text with a passage in it, or to such a blob."""
     for match in _BLOB.finditer(text):
         clear = _decoded(match[0])
-        if clear and found_in(clear):
+        if clear and (_says(clear) or (deep and any(_encoded(clear, deep - 1)))):
             yield Injection("encoded", match.start(), match.end(), " ".join(clear.split())[:EVIDENCE])
+
+
+def _disguised(text: str) -> Iterator[Injection]:
+    """Passages that are spelled out, and parts that say in another code what a passage says."""
+    for start, end in spelled(text):
+        if not _is_mentioned(text, start, end):
+            yield _passage("override", text, start, end)
+    for start, end, clear in decoded(text):
+        if _says(clear) and not (_says(text[start:end]) or _is_mentioned(text, start, end)):
+            yield Injection("encoded", start, end, " ".join(clear.split())[:EVIDENCE])
+
+
+def _says(text: str) -> bool:
+    """Whether a text, all of it prose, says to do something."""
+    return may_hold(text) and next(_said_in(text, COMMANDS), None) is not None
 
 
 def _decoded(blob: str) -> str:
@@ -359,7 +380,7 @@ def _decoded(blob: str) -> str:
         text = base64.b64decode(bare + "=" * (-len(bare) % 4)).decode()
     except (binascii.Error, ValueError):
         return ""
-    return text if " " in text else ""
+    return text
 
 
 def _passage(rule: str, text: str, start: int, end: int) -> Injection:

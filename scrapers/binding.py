@@ -21,7 +21,7 @@ from scrapers.index import normalised_name, parsed_version
 from scrapers.licences import Licence, normalised, recognised
 from scrapers.sources import Scraped
 
-VERSION = "1"
+VERSION = "2"
 """Goes up when the same parse gives other records."""
 
 _LICENCE = re.compile(r"(?i)(.*/)?(licen[cs]es?|copying)(/index)?\.(html?|md|txt)")
