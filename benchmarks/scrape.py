@@ -29,8 +29,8 @@ from registry.identity import sha256_of_bytes
 from registry.names import SymbolIndex
 from registry.records import Fetch
 from registry.settings import Settings
-from scrapers.binding import Binding, Job, bind
-from scrapers.documents import Document, get_format
+from scrapers.binding import Binding, bind
+from scrapers.documents import Document, Job, get_format
 from scrapers.sites import Site, facts_of, is_page, site_at
 from scrapers.texts import decoded_page
 

@@ -12,12 +12,11 @@ from flows.guard import Extent
 from flows.house import House
 from flows.spreading import spread
 from registry.errors import SourceError
-from registry.identity import sha256_of_bytes
 from registry.records import Body, Fetch, Record, Work
-from scrapers.binding import Binding, Bound, Job, bind
-from scrapers.documents import Document
-from scrapers.sites import Site, SiteLimits, facts_of, file_answer, page_text
-from scrapers.texts import decoded_page
+from scrapers.binding import Binding, Bound, bind
+from scrapers.documents import Document, Job
+from scrapers.folders import Unread
+from scrapers.sites import Site, facts_of, page_text
 
 _SHARD = 16
 """Pages that a process takes at a time."""
@@ -78,10 +77,20 @@ def parsed(
         yield from bounds
 
 
-def documents(house: House, site: Site, pages: Mapping[str, Fetch], facts: Mapping[str, Any]) -> Iterator[Job]:
-    """The pages as they are parsed, in any order."""
-    for fetch, text in _in_folder(site, pages) if site.is_folder else _received(house, pages):
+def documents(house: House, site: Site, pages: Mapping[str, Fetch], facts: Mapping[str, Any]) -> Iterator[Job | Unread]:
+    """The pages as they are parsed, in any order; those of a folder are read where that is done."""
+    if site.is_folder:
+        yield from (_in_folder(site, fetch, facts_of(facts, path)) for path, fetch in pages.items())
+        return
+    for fetch, text in _received(house, pages):
         yield Job(Document(fetch.path, site.url(fetch.path), text), facts_of(facts, fetch.path), fetch.etag)
+
+
+def _in_folder(site: Site, fetch: Fetch, facts: Any) -> Job | Unread:
+    url = site.url(fetch.path)
+    if "#" in fetch.path:  # it stands in an index, and so in its facts
+        return Job(Document(fetch.path, url, ""), facts)
+    return Unread(site.base, fetch.path, url, fetch.sha256, facts)
 
 
 def _received(house: House, pages: Mapping[str, Fetch]) -> Iterator[tuple[Fetch, str]]:
@@ -94,17 +103,6 @@ def _received(house: House, pages: Mapping[str, Fetch]) -> Iterator[tuple[Fetch,
             yield from ((fetch, page_text(body, fetch.content_type)) for fetch in wanted.pop(body.sha256, ()))
     for left in wanted.values():
         raise SourceError(f"What {left[0].url} gave is not in the lake any more: forget it, and it is asked for again")
-
-
-def _in_folder(site: Site, pages: Mapping[str, Fetch]) -> Iterator[tuple[Fetch, str]]:
-    for path, fetch in pages.items():
-        if "#" in path:  # it stands in an index, and so in its facts
-            yield fetch, ""
-            continue
-        data = file_answer(site, path, None, SiteLimits()).body
-        if sha256_of_bytes(data) != fetch.sha256:
-            raise SourceError(f"{fetch.url} changes while it is read: try again", retryable=True)
-        yield fetch, decoded_page(data)
 
 
 def write(

@@ -282,7 +282,7 @@ class SiteVersion:
         """What the site says of its version, held against the one that is asked for, and whether that matters."""
         mixed = itertools.chain(pages.items(), found.pages.items() if pages else ())  # one alone doesn't speak for all
         some = dict(itertools.islice(mixed, _SAYING))
-        texts = [job.document for job in documents(self.house, self.site, some, {})]
+        texts = [job.read().document for job in documents(self.house, self.site, some, {})]
         said = match_version(stated_version(found.indexes, texts, self.site.address), self.version)
         told: dict[str, Any] = {
             "outcome": said.outcome,

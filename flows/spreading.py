@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import tempfile
 import threading
 from collections import deque
@@ -19,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from operator import length_hint
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 Common = TypeVar("Common")
@@ -65,7 +67,8 @@ def spread(
             for job in jobs:
                 if len(under_way) >= _AHEAD * processes:
                     yield under_way.popleft().result()
-                under_way.append(pool.submit(_perform, function, job))
+                with _without_main():
+                    under_way.append(pool.submit(_perform, function, job))
             while under_way:
                 yield under_way.popleft().result()
         except BaseException:
@@ -73,6 +76,21 @@ def spread(
             raise
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Keeps processes that are started meanwhile from importing what this one was started as.
+
+    That is what spawning does, for functions of a script, which `spread` takes none of: half a second of each process
+    where a benchmark is the script, more where an engine or the tests are.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextlib.contextmanager

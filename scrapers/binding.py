@@ -16,7 +16,8 @@ from registry.injection import screened
 from registry.names import SymbolIndex
 from registry.records import Page, Release, Symbol
 from scrapers.absent import FAULT, is_like, words_of
-from scrapers.documents import Document, Parsed, get_format
+from scrapers.documents import Job, Parsed, get_format
+from scrapers.folders import Unread
 from scrapers.index import normalised_name, parsed_version
 from scrapers.licences import Licence, normalised, recognised
 from scrapers.sources import Scraped
@@ -47,21 +48,6 @@ class Binding:
 
 
 @dataclass(frozen=True)
-class Job:
-    """One page to be read.
-
-    Attributes:
-        document: The page.
-        facts: What its format knows of it from the site's indexes.
-        etag: The validator that the server gave.
-    """
-
-    document: Document
-    facts: Any = None
-    etag: str | None = None
-
-
-@dataclass(frozen=True)
 class Bound:
     """What one page of a site gave.
 
@@ -80,10 +66,14 @@ class Bound:
     fault: str | None = None
 
 
-def bind(binding: Binding, jobs: Sequence[Job]) -> list[Bound]:
-    """The records of pages, in order; no page, however broken, keeps others from being read."""
+def bind(binding: Binding, jobs: Sequence[Job | Unread]) -> list[Bound]:
+    """The records of pages, in order; no page, however broken, keeps others from being read.
+
+    Raises:
+        SourceError: A page in a folder is another than it was.
+    """
     read = get_format(binding.format).parse
-    return [_bound(binding, job, _parsed(read, job)) for job in jobs]
+    return [_bound(binding, job, _parsed(read, job)) for job in (job.read() for job in jobs)]
 
 
 def _parsed(read: Any, job: Job) -> Parsed:

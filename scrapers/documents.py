@@ -38,6 +38,25 @@ class Document:
     html: str
 
 
+@dataclass(frozen=True)
+class Job:
+    """One page to be parsed.
+
+    Attributes:
+        document: The page.
+        facts: What its format knows of it from the site's indexes.
+        etag: The validator that the server gave.
+    """
+
+    document: Document
+    facts: Any = None
+    etag: str | None = None
+
+    def read(self) -> Job:
+        """Itself: it has been read."""
+        return self
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """One API object that a page documents: a Symbol that has no release and no page yet.

@@ -7,9 +7,9 @@ import asyncio
 from registry.names import SymbolIndex
 from registry.records import Fetch, Symbol
 from registry.web import Access, Answer, Web
-from scrapers.binding import Binding, Job, bind, is_licence_page, licence_in, site_release, stated_licence
+from scrapers.binding import Binding, bind, is_licence_page, licence_in, site_release, stated_licence
 from scrapers.crawl import Crawl
-from scrapers.documents import Document, Format, get_format
+from scrapers.documents import Document, Format, Job, get_format
 from scrapers.index import normalised_name, parsed_version
 from scrapers.sites import Site, SiteLimits, facts_of, file_answer, page_text, site_at
 from scrapers.sources import Scraped

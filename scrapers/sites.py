@@ -15,6 +15,7 @@ from registry.errors import ConfigurationError
 from registry.identity import sha256_of_bytes
 from registry.records import Body, Fetch
 from registry.web import Answer
+from scrapers.folders import FILE_BYTES, RefusedError, read_file
 from scrapers.texts import decoded_page
 
 _SKIPPED = {"_modules", "_static", "_sources", "_images", "_downloads"}
@@ -42,7 +43,7 @@ class SiteLimits:
     depth: int = 10
     links: int = 2_000
     seconds: float = 3 * 3600.0
-    page_bytes: int = 16 << 20
+    page_bytes: int = FILE_BYTES
     silent: int = 20
 
 
@@ -157,19 +158,12 @@ def page_text(body: Body, content_type: str) -> str:
 
 def file_answer(site: Site, path: str, known: Fetch | None, limits: SiteLimits) -> Answer:
     """What a folder gives for a path, as a server would."""
-    folder, url = Path(site.base).resolve(), f"{site.base}{path}"
+    url = f"{site.base}{path}"
     try:
-        file = (folder / unquote(path)).resolve()
-        file = file / "index.html" if file.is_dir() else file
-        if not file.is_relative_to(folder):
-            return Answer(url, url, None, "refused", "It lies outside the folder")
-        if file.stat().st_size > limits.page_bytes:
-            return Answer(url, url, None, "too-large", f"It has over {limits.page_bytes:,} bytes")
-        data = file.read_bytes()
-    except FileNotFoundError:
-        return Answer(url, url, None, "missing", "There is no such file")
-    except (OSError, ValueError) as error:
-        return Answer(url, url, None, "failed", f"It can't be read: {getattr(error, 'strerror', None) or error}")
+        data = read_file(site.base, path, limits.page_bytes)
+    except RefusedError as refused:
+        outcome, detail = refused.args
+        return Answer(url, url, None, outcome, detail)
     if known is not None and known.sha256 == sha256_of_bytes(data):
         return Answer(url, url, None, "unchanged")
     return Answer(url, url, None, "ok", body=data)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -62,6 +61,8 @@ class Source(Protocol):
 
 def names() -> list[str]:
     """The names of all sources that can be asked for, kinds of sites too, sorted."""
+    from importlib.metadata import entry_points
+
     return sorted({*BUILT_IN, *documents.names(), *(e.name for e in entry_points(group=GROUP))})
 
 
@@ -74,6 +75,8 @@ def get_source(name: str) -> Source:
     if name in BUILT_IN:
         module, _, attribute = BUILT_IN[name].partition(":")
         return _made(name, getattr(importlib.import_module(module), attribute))
+    from importlib.metadata import entry_points  # a fifth of what a process that parses pages starts with
+
     for entry in entry_points(group=GROUP):
         if entry.name == name:
             return _made(name, entry.load())

@@ -11,9 +11,9 @@ import pytest
 from registry.names import SymbolIndex
 from registry.records import Body, Fetch
 from registry.web import Access, Answer, Web, WebLimits
-from scrapers.binding import Binding, Job, bind
+from scrapers.binding import Binding, bind
 from scrapers.crawl import Ask, Crawl
-from scrapers.documents import Document, get_format
+from scrapers.documents import Document, Job, get_format
 from scrapers.reading import read_site
 from scrapers.sites import Site, SiteLimits, file_answer, site_at
 from tests.hostile_site.cases import FRIENDS, LIMIT, NAMES, PAGES, WAY
