@@ -9,7 +9,8 @@ Markdown as it is, HTML as the format `site` reads it. A page is asked for in an
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from posixpath import commonprefix
 from typing import Any
@@ -31,12 +32,15 @@ _SOURCE = re.compile(
     r"^(?:Source|URL|url|Source URL|Page|<!-- *(?:Source|URL)): *<?(https?://[^\s<>]{1,2000})>?(?: *-->)?[ \t]*$",
     re.MULTILINE,
 )
+_FENCES = 400_000
+"""Fences that are looked at: what follows them counts as code."""
+_LETTERS = re.compile(r"[^\n]")
 _CHAPTER = re.compile(r"^#[ \t]+(\S.*)", re.MULTILINE)
 _NAMED = re.compile(r"\w+")
 _CHAPTERS = 3
 """First headings from which on each is a page: a text of one or two is one page with a subtitle."""
 _HEADING = re.compile(r"#{1,6}[ \t]+(\S.*)")
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
 _SIGNATURE = re.compile(
     r"`?(?:(?:async )?def |class )?(?P<path>[^\W\d]\w*(?:\.[^\W\d]\w*)+)(?P<signature>\(.*\)(?: ?-> ?[^`]+)?)`?"
 )
@@ -109,14 +113,13 @@ def chapters(full: str) -> dict[str, str]:
     if len(starts) < _CHAPTERS:
         return {}
     found: dict[str, str] = {}
+    counted: Counter[str] = Counter()
     for start, end in zip([0, *starts[1:]], [*starts[1:], len(full)], strict=True):
         text = full[start:end].strip()
         heading = _CHAPTER.search(text)
         name = "-".join(_NAMED.findall((heading[1] if heading else "").lower()))[:80]
-        count = 1
-        while (path := f"{FULL}#{name}" + (f"-{count}" if count > 1 else "")) in found:
-            count += 1
-        found[path] = f"{text}\n"
+        counted[name] += 1
+        found[f"{FULL}#{name}" + (f"-{counted[name]}" if counted[name] > 1 else "")] = f"{text}\n"
     return found
 
 
@@ -147,27 +150,26 @@ def _headings(text: str) -> list[str]:
     return [match[1].rstrip(" \t#") for match in found if match]
 
 
-def _pieces(text: str) -> list[tuple[str, bool]]:
+def _pieces(text: str) -> Iterator[tuple[str, bool]]:
     """A text in parts, each with whether it is a fenced block."""
-    found: list[tuple[str, bool]] = []
-    lines: list[str] = []
-    fence = ""
-    for line in text.splitlines(keepends=True):
-        mark = _FENCE.match(line)
-        if not fence and mark:
-            found.append(("".join(lines), False))
-            lines, fence = [], mark[1]
-        elif fence and mark and mark[1].startswith(fence):
-            found.append(("".join([*lines, line]), True))
-            lines, fence = [], ""
-            continue
-        lines.append(line)
-    return [*found, ("".join(lines), bool(fence))]
+    fence, start = "", 0
+    for count, mark in enumerate(_FENCE.finditer(text)):
+        if count > _FENCES:
+            fence = "all that follows"
+            break
+        if not fence:
+            yield text[start : mark.start()], False
+            fence, start = mark[1], mark.start()
+        elif mark[1].startswith(fence):
+            end = text.find("\n", mark.end()) + 1 or len(text)
+            yield text[start:end], True
+            fence, start = "", end
+    yield text[start:], bool(fence)
 
 
 def _without_code(text: str) -> str:
     """The text with blanks for blocks of code: positions stay."""
-    return "".join(re.sub(r"[^\n]", " ", piece) if is_code else piece for piece, is_code in _pieces(text))
+    return "".join(_LETTERS.sub(" ", piece) if is_code else piece for piece, is_code in _pieces(text))
 
 
 def _entry(heading: str) -> Entry | None:

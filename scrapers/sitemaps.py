@@ -10,21 +10,23 @@ import json
 import posixpath
 import re
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from urllib.parse import unquote, urlsplit
 
 MAPS = ("sitemap.xml", "sitemap.xml.gz", "sitemap-index.xml", "sitemap-0.xml")
 """Names of sitemaps that are asked for, and then those that a sitemap of sitemaps names."""
 
 _MAPS = (".xml", ".xml.gz")
-_IS_OF_MAPS, _HEAD = re.compile(r"<(?:\w{1,20}:)?sitemapindex\b"), 2_000
+_IS_OF_MAPS, _HEAD = re.compile(rb"<(?:\w{1,20}:)?sitemapindex\b"), 2_000
 
 SEARCH = "search/search_index.json"
 
-_PACKED, _UNPACKED, _MOST = 16 << 20, 64 << 20, 50_000
-"""Bytes as received and unpacked, and pages."""
+_UNPACKED, _STEP, _MOST = 64 << 20, 1 << 20, 50_000
+"""Bytes unpacked, those of a piece, and pages."""
 
-_PLACE = re.compile(r"<loc>([^<]{1,2100})</loc>")
+_PLACE, _LONGEST = re.compile(rb"<loc>([^<]{1,2100})</loc>"), 2_200
+_LOCATION = re.compile(rb'"location"\s*:\s*"((?:[^"\\]|\\.){0,2100})"')
 _SLASHES = 3
 """Slashes of an address that has a host: `https://host/`."""
 
@@ -44,9 +46,8 @@ def pages_in_maps(indexes: Mapping[str, bytes], known: Iterable[str] = ()) -> li
     """
     places: dict[str, None] = {}
     for name in (*MAPS, *sorted(set(indexes).difference(MAPS))):
-        text = _text(indexes.get(name, b"")) if name.endswith(_MAPS) else ""
-        if not _IS_OF_MAPS.search(text[:_HEAD]):
-            places.update(dict.fromkeys(html.unescape(p.strip()) for p in _PLACE.findall(text)[:_MOST]))
+        if name.endswith(_MAPS):
+            places.update(dict.fromkeys(_places(indexes.get(name, b""), of_maps=False)))
     named = [p for p in places if (path := path_of(p)) is not None and not _OTHERS.search(path)][:_MOST]
     base = _base(named, list(known))
     return [*named, *(p[len(base) :] for p in named if base and p.startswith(base))]
@@ -54,9 +55,24 @@ def pages_in_maps(indexes: Mapping[str, bytes], known: Iterable[str] = ()) -> li
 
 def maps_in_maps(indexes: Mapping[str, bytes]) -> list[str]:
     """The addresses of sitemaps that those under the usual names name; what these name in turn is not looked at."""
-    texts = (_text(indexes.get(name, b"")) for name in MAPS)
-    found = (place for text in texts if _IS_OF_MAPS.search(text[:_HEAD]) for place in _PLACE.findall(text)[:_MOST])
-    return [place for place in dict.fromkeys(html.unescape(p.strip()) for p in found) if place.endswith(_MAPS)]
+    found = (place for name in MAPS for place in _places(indexes.get(name, b""), of_maps=True))
+    return [place for place in dict.fromkeys(found) if place.endswith(_MAPS)]
+
+
+def _places(data: bytes, *, of_maps: bool) -> Iterator[str]:
+    """What a sitemap names, if it is one of maps or one of pages; its text is never held whole."""
+    kept, count, is_first = b"", 0, True
+    for piece in _pieces(data):
+        kept += piece
+        if is_first and bool(_IS_OF_MAPS.search(kept[:_HEAD])) is not of_maps:
+            return
+        is_first, end = False, 0
+        for place in _PLACE.finditer(kept):
+            end, count = place.end(), count + 1
+            yield html.unescape(place[1].decode("utf-8", "replace").strip())
+            if count >= _MOST:
+                return
+        kept = kept[max(end, len(kept) - _LONGEST) :]
 
 
 def path_of(address: str) -> str | None:
@@ -81,15 +97,21 @@ def _base(places: Sequence[str], known: Sequence[str]) -> str:
 
 
 def pages_in_search(data: bytes) -> list[str]:
-    """The paths of the pages in MkDocs' search index, in order; none where it can't be read."""
+    """The paths of the pages in MkDocs' search index, in order; none where it can't be read.
+
+    Found by their name alone: in a text that is quoted that has a backslash before its quotes. What a reader of JSON
+    makes of 16 MB of brackets are 360 MB.
+    """
+    places = (_unquoted(match[1]) for match in islice(_LOCATION.finditer(data), 20 * _MOST))
+    paths = dict.fromkeys(place.partition("#")[0] for place in places)
+    return [path for path in paths if is_within(path)][:_MOST]
+
+
+def _unquoted(text: bytes) -> str:
     try:
-        found = json.loads(data[:_UNPACKED])
-        rows = found["docs"] if isinstance(found, dict) else found
-        places = [row["location"] for row in rows[: 20 * _MOST] if isinstance(row, dict)]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return []
-    paths = (place.partition("#")[0] for place in places if isinstance(place, str))
-    return list(dict.fromkeys(p for p in paths if is_within(p)))[:_MOST]
+        return str(json.loads(b'"%s"' % text))
+    except ValueError:
+        return "//"  # within no site
 
 
 def is_within(path: str) -> bool:
@@ -99,10 +121,16 @@ def is_within(path: str) -> bool:
     return not bad and all(c >= " " for c in plain) and len(plain) < 2000
 
 
-def _text(data: bytes) -> str:
+def _pieces(data: bytes) -> Iterator[bytes]:
+    """What was received, unpacked, a piece at a time."""
     if not data.startswith(b"\x1f\x8b"):
-        return data[:_UNPACKED].decode("utf-8", "replace")
+        yield from (data[at : at + _STEP] for at in range(0, len(data), _STEP))
+        return
+    unpacker, left, count = zlib.decompressobj(31), data, 0
     try:
-        return zlib.decompressobj(31).decompress(data[:_PACKED], _UNPACKED).decode("utf-8", "replace")
+        while left and not unpacker.eof and count < _UNPACKED:
+            piece = unpacker.decompress(left, _STEP)
+            left, count = unpacker.unconsumed_tail, count + len(piece)
+            yield piece
     except zlib.error:
-        return ""
+        return

@@ -17,7 +17,13 @@ _MARKS = (
 _STATED = re.compile(rb"""(?i)<(?:meta|\?xml)\b[^>]{0,500}?(?:charset|encoding)\s*=\s*["']?\s*([\w.:-]{1,40})""")
 _HEADER = re.compile(r"""(?i)charset\s*=\s*["']?([\w.:-]{1,40})""")
 _HEAD = 4096
-_BROWSERS = {"iso-8859-1": "cp1252", "ascii": "cp1252", "latin-1": "cp1252"}
+_KNOWN = re.compile(
+    r"utf-(?:8|8-sig|16|16-le|16-be|32|32-le|32-be)|ascii|iso8859-\d+|latin-1|cp(?:125\d|866|874|932|949|950)|koi8-[ru]"
+    r"|mac-(?:roman|cyrillic)|gb(?:k|2312|18030)|tis-620|big5(?:hkscs)?|euc_(?:jp|kr)|iso2022_jp|shift_jis"
+)
+"""Charsets of the WHATWG Encoding Standard, as Python calls them: others that it has are none of pages, and some take
+quadratic time (punycode: 3 s for 300 KB) or read escapes (utf-7, unicode_escape)."""
+_BROWSERS = {"iso8859-1": "cp1252", "ascii": "cp1252", "latin-1": "cp1252"}
 """What browsers take a charset for (WHATWG Encoding Standard): pages are written to look right there."""
 
 
@@ -76,9 +82,9 @@ def _charsets(data: bytes, content_type: str) -> list[str]:
 
 
 def _text_codec(name: str) -> str | None:
-    """Python's name of a charset; None for what it has no codec of text for."""
+    """Python's name of a charset; None for what no browser knows."""
     try:
-        found = codecs.lookup(name)
+        found = codecs.lookup(name).name
     except (LookupError, ValueError):
         return None
-    return _BROWSERS.get(found.name, found.name) if found._is_text_encoding else None
+    return _BROWSERS.get(found, found) if _KNOWN.fullmatch(found) else None

@@ -24,6 +24,7 @@ Non-guarantees:
 * A redirect may lead from https to http at the same host, where anybody on the way can write the page.
 * What a server sends back of a login is masked as it was sent or as an address writes it, not in other codings; the
   headers that a caller of `post` gives are not masked.
+* What a server sends after the end of a response may be taken for its next on that connection: it is the same one's.
 * `received` counts headers and bodies, not TLS or the framing of chunks.
 * The body is what came: its charset, its type and its claims are the reader's to judge.
 """

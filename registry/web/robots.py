@@ -88,7 +88,8 @@ class _Unread(_Rules):
 
 def _rules_of(answer: Answer, longest: float) -> _Rules:
     if answer.outcome == "ok":
-        return _Rules(answer.body.decode("utf-8-sig", "replace").replace("\0", ""), longest)
+        text = answer.body.decode("utf-8", "replace").replace("\0", "")
+        return _Rules(text.lstrip("\ufeff\ufffd"), longest)  # a mark, also UTF-16's, would hide the first line
     if answer.status is not None and 400 <= answer.status < 500 and answer.status != 429:
         return _Rules("", longest)
     return _Unread(answer)

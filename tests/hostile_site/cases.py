@@ -186,6 +186,8 @@ def _agents(agents: int, rules: int) -> str:
     return "".join(f"User-agent: a{n}\nSitemap: /x\n" for n in range(agents)) + "Disallow: /\n" * rules
 
 
+_RULES = f"{_OK}Content-Length: 52428800\r\n\r\nUser-agent: *\nDisallow: /\n"
+
 ROBOTS: tuple[Case, ...] = (
     *_ruled("forbidding", "forbidden", text("User-agent: *\nDisallow: /"), "forbids"),
     *_ruled("naming", "forbidden", text("User-agent: Driftune\nDisallow: /\n\nUser-agent: *\nAllow: /"), "forbids"),
@@ -197,6 +199,10 @@ ROBOTS: tuple[Case, ...] = (
     *_ruled("versioned", "forbidden", text("User-agent: driftune/1.0 (any)\nDisallow: /"), "forbids"),
     *_ruled("part-of-name", "forbidden", text("User-agent: *\nDisallow: /\n\nUser-agent: drift\nAllow: /"), "forbids"),
     *_ruled("longer-name", "ok", text("User-agent: *\nAllow: /\n\nUser-agent: driftunes\nDisallow: /")),
+    *_ruled("announced-50-megabytes", "forbidden", endless(_RULES, b"# and so on\n" * 5_000), "forbids"),
+    *_ruled("sixteen-bits", "forbidden", answer("User-agent: *\nDisallow: /".encode("utf-16")), "forbids"),
+    *_ruled("circling", "forbidden", to("/robots.txt"), "circle"),
+    *_ruled("eternal", "forbidden", text("User-agent: *\nCrawl-delay: 1e308"), "s between requests"),
     *_ruled("patient", "forbidden", text("User-agent: *\nCrawl-delay: 31536000"), "31536000 s"),
     *_ruled("unnumbered", "ok", text("User-agent: *\nCrawl-delay: NaN\nCrawl-delay: inf\nCrawl-delay: -4")),
     *_ruled("endless-rules", "forbidden", endless(f"{_OK}\r\nUser-agent: *\nDisallow: /\n", b"# and so on\n" * 5_000)),
@@ -251,6 +257,9 @@ PAGES: tuple[Case, ...] = (
     Case("api.html", "ok", answer(_API)),
     Case("wrong-charset.html", "ok", answer("<p>Größe</p>".encode("latin-1"), kind="text/html; charset=utf-8")),
     Case("no-charset.html", "ok", answer("<p>日本</p>".encode("utf-16"), kind="text/html; charset=klingon")),
+    Case("punycode.html", "ok", answer("a-" + "z9a8" * 300_000, kind="text/html; charset=punycode")),
+    Case("escapes.html", "ok", answer(r"<p>\d \x00 \u0000</p>", kind="text/html; charset=unicode_escape")),
+    Case("seven-bits.html", "ok", answer("<p>+ADw-script+AD4-</p>", kind="text/html; charset=utf-7")),
     Case("nul.html", "ok", answer(b"<p>a\0b</p><h1>\0</h1><script>\0")),
     Case("broken.html", "ok", answer("<html><<p><table><tr><td><a href='broken.html<b>x</i></table></p" * 50)),
     Case("many-links.html", "ok", answer(_links(f"many/{n}.html" for n in range(50_000)))),

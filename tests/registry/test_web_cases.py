@@ -11,9 +11,10 @@ import pytest
 from registry.web.pacing import asked_wait
 from tests.hostile_site.asking import Asked, ask_all
 from tests.hostile_site.cases import LIMIT, NAMES, PAGES, WAY
+from tests.hostile_site.odd_answers import ODD
 from tests.hostile_site.server import Case, HostileSite, Reply, Request
 
-CASES = (*WAY, *PAGES)
+CASES = (*WAY, *ODD, *PAGES)
 
 
 @pytest.fixture(scope="module")

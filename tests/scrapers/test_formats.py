@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -303,6 +304,26 @@ BOMBS = {
     "llms.txt": (b"](" + b" " * 2000) * 300 + b"<!-- " * 100_000,
     "llms-full.txt": (b"# " + b" " * 2000 + b"\n") * 300 + b"<!-- " * 100_000 + b"Source: http://127.0.0.1/a\n" * 3000,
 }  # fmt: skip
+
+
+LARGE = {
+    "sitemap.xml.gz": gzip.compress(b"<urlset>" + b" " * (60 << 20)),
+    SEARCH: b'{"docs":[' + b"{}," * 2_000_000 + b'{"location":"a/","text":"\\"location\\":\\"b/\\""}]}',
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_index_needs_little_more_memory_than_it_has(name: str) -> None:
+    """Neither what it unpacks to nor what a reader would make of its brackets is held."""
+    tracemalloc.start()
+    try:
+        found = [
+            path for kind in ("mkdocs", "site", "llms_txt") for path in get_format(kind).pages({name: LARGE[name]})
+        ]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found in ([], ["a/"]) and peak < 30 << 20
 
 
 @pytest.mark.parametrize("name", BOMBS)

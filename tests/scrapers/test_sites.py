@@ -164,6 +164,10 @@ def test_what_the_limits_leave_out_is_said(tmp_path: Path) -> None:
         ("<p>日本</p>".encode("shift_jis"), "text/html; charset=Shift_JIS", "日本"),
         ("\ufeff<p>é</p>".encode("utf-16"), "text/html; charset=utf-8", "é"),
         ("<p>é</p>".encode(), "text/html; charset=no-such-thing", "é"),
+        ("<p>“é”</p>".encode("cp1252"), "text/html; charset=iso-8859-1", "“é”"),
+        (b"<p>+ADw-a+AD4-</p>", "text/html; charset=utf-7", "+ADw-a"),
+        (b"<p>\\x41</p>", "text/html; charset=unicode_escape", "\\x41"),
+        (b"<p>a-z9</p>", "text/html; charset=punycode", "a-z9"),
         (b"<p>a\0b\xff</p>", "text/html", "abÿ"),
     ],
 )  # fmt: skip
