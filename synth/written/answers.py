@@ -37,7 +37,7 @@ _ENGLISH = frozenset([
     "its", "must", "not", "of", "only", "should", "than", "that", "the", "then", "there", "they", "this", "was", "were",
     "what", "when", "where", "which", "with", "you", "your",
 ])  # fmt: skip
-_CODE = re.compile(r"`[^`\n]*`|\w*[_.(]\w+")
+_CODE = re.compile(r"`[^`\n]*`|(?<!\w)\w*[_.(]\w+")
 _WORDS = re.compile(r"[^\W\d_]{2,}|[^\W\d_]")
 _UNWANTED = re.compile("[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _OPENS = re.compile(r"```[ \t]*(\w*)[ \t]*")

@@ -18,7 +18,7 @@ from synth.written import rows
 from synth.written.answers import Talk, UnwrittenError, divided, ending, english, python, shown, tried
 from synth.written.dialogue import Desk, Dialogue, Ending, Subject
 from synth.written.prompts import Excerpt, Words
-from synth.written.telling import MOST_LINES, Difference, comments, difference, foreign, gives_away
+from synth.written.telling import MOST_LINES, Difference, comments, difference, foreign, gives_away, other_errors
 
 GENERATOR, VERSION = "bug_llm", "1"
 
@@ -84,6 +84,8 @@ class BugLlm:
         raised: Any = verdict.exception
         if verdict.outcome == "error" and raised.get("in") != "code":
             raise UnwrittenError("unproven", f"The error isn't the program's own: {shown(verdict)}")
+        if names := other_errors(issue, verdict):
+            raise UnwrittenError("off-topic", f"The report names {', '.join(names)}, but it ends {shown(verdict)}")
         return Ending((right, wrong, _row(desk, piece, talk, issue, wrong, kind, changed)))
 
 

@@ -6,7 +6,6 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Any
 
 from registry.names import SymbolIndex
@@ -21,9 +20,6 @@ LEAST_WORDS = 12
 DEEP = 2
 """Dots of a public path beyond which it lies deep: `lib.Class.method` doesn't."""
 
-MOST_LINES = 400
-"""Of a definition, that are looked through."""
-
 COMPANIONS = 2
 """Other symbols whose docs are shown, of those that the docs name."""
 
@@ -33,7 +29,6 @@ MOST_DOC, MOST_BESIDE = 5_000, 1_500
 _HIDDEN = re.compile(r"(?:^|\.)(?:_|tests?(?:\.|$)|conftest|test_|testing(?:\.|$))")
 _FAULT = re.compile(r"(?:Error|Exception|Warning)$")
 _IMPORTED = re.compile(r"^[ \t]*(?:import (?=[\w.]+(?: as \w+)?$)|from (?=[\w.]+ import ))(\w+)", re.MULTILINE)
-_NEXT = re.compile(r"(?:def|class|async def|@)\b|@")
 _WORD = re.compile(r"[A-Za-z]\w*")
 _NAME = re.compile(r"[A-Za-z_][\w.]*\w")
 _NOTES = ("docstring", "warning", "decorator", "changelog")
@@ -65,12 +60,12 @@ def topics(desk: Desk) -> Iterator[Topic]:
     Of these first what lies near the top of the library, then what has changed, then by lot. What needs packages that
     aren't there comes last: that is why it has no rows.
     """
-    index, changed, lacking = desk.indexes[1], _changed(desk), _lacking(desk)
+    index, changed, lacking = desk.indexes[1], _changed(desk), Lacking(desk)
 
     def rank(symbol: Symbol) -> tuple[Any, ...]:
         deep = index.public(symbol.path).count(".") > DEEP
-        lacks = bool(lacking & _said(desk, symbol))
-        return lacks, desk.rows[symbol.path], deep, symbol.path not in changed, draw(desk.seed, symbol.path)
+        drawn = draw(desk.seed, symbol.path)
+        return lacking.needed_by(symbol), desk.rows[symbol.path], deep, symbol.path not in changed, drawn
 
     for symbol in sorted((s for s in index.by_path.values() if is_public(s, index)), key=rank):
         yield Topic(symbol, _beside(symbol, index), changed.get(symbol.path))
@@ -113,19 +108,26 @@ def _is_note(source: str) -> bool:
     return source in _NOTES or source.endswith((".rst", ".md", ".txt"))
 
 
-def _lacking(desk: Desk) -> frozenset[str]:
-    """Packages that the library's source imports somewhere, and that aren't there."""
-    named = {name for page in desk.pages if page.kind == "source" for name in _IMPORTED.findall(page.markdown)}
-    return frozenset(name.lower() for name in named - sys.stdlib_module_names - desk.imports)
+class Lacking:
+    """What the library could use, and isn't there.
 
+    Args:
+        desk: Whose packages those are that are there.
+    """
 
-def _said(desk: Desk, symbol: Symbol) -> frozenset[str]:
-    """The words of a symbol's docs, and the packages that its own source imports."""
-    page = desk.page.get(symbol.page or "")
-    lines = page.markdown.split("\n")[symbol.line - 1 :] if page is not None and symbol.line else []
-    own = list(takewhile(lambda line: not _NEXT.match(line), lines[1:MOST_LINES]))
-    words = [*_WORD.findall(symbol.doc), *_IMPORTED.findall("\n".join(own))]
-    return frozenset(word.lower() for word in words)
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._imported = {p.id: frozenset(_IMPORTED.findall(p.markdown)) for p in desk.pages if p.kind == "source"}
+        named = frozenset(name for names in self._imported.values() for name in names)
+        self._lacking = named - sys.stdlib_module_names - desk.imports
+        self._words = frozenset(name.lower() for name in self._lacking)
+
+    def needed_by(self, symbol: Symbol) -> bool:
+        """Whether a symbol may need some of it: its docs name it, or its file imports it and no row ever showed it."""
+        imported = self._imported.get(symbol.page or "", frozenset())
+        if self._lacking & imported and not self._desk.rows[symbol.path]:
+            return True
+        return not self._words.isdisjoint(word.lower() for word in _WORD.findall(symbol.doc))
 
 
 def _changed(desk: Desk) -> dict[str, Change]:

@@ -18,7 +18,7 @@ from synth.written.answers import Talk, UnwrittenError, divided, ending, english
 from synth.written.coverage import notes
 from synth.written.dialogue import Desk, Dialogue, Ending, Subject
 from synth.written.prompts import Excerpt, Words
-from synth.written.telling import MOST_LINES, Difference, comments, difference, foreign, gives_away
+from synth.written.telling import MOST_LINES, Difference, comments, difference, foreign, gives_away, other_errors
 
 GENERATOR, VERSION = "issue", "1"
 
@@ -88,7 +88,7 @@ class Issue:
         python(blocks[0], desk.imports | desk.indexes[0].roots)
         before = replace(after, code=blocks[0])
         changed = _checked(issue, before, after, entry.text)
-        releases = yield from _releases(desk, before, after)
+        releases = yield from _releases(desk, issue, before, after)
         return Ending((before, after, _row(desk, entry, talk, issue, before, changed, releases)))
 
 
@@ -117,13 +117,15 @@ def _checked(issue: str, before: Program, after: Program, entry: str) -> Differe
     return changed
 
 
-def _releases(desk: Desk, before: Program, after: Program) -> Generator[Any, Any, tuple[str, ...]]:
+def _releases(desk: Desk, issue: str, before: Program, after: Program) -> Generator[Any, Any, tuple[str, ...]]:
     """Of which releases the row is: of both where the program before passes at the old one."""
     wrong, right = yield from tried(desk.new.id, before, after)
     if right.outcome != "passed":
         raise UnwrittenError("unproven", f"Today's program ends {shown(right)}")
     if wrong.outcome not in ("failed", "error"):
         raise UnwrittenError("unproven", f"The program before ends {shown(wrong)} at the new release")
+    if names := other_errors(issue, wrong):
+        raise UnwrittenError("off-topic", f"The issue names {', '.join(names)}, but it ends {shown(wrong)}")
     (once,) = yield from tried(desk.old.id, before)
     return (desk.old.id, desk.new.id) if once.outcome == "passed" else (desk.new.id,)
 

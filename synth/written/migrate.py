@@ -7,6 +7,7 @@ held to, and the explanation; both programs are run at both releases, and one th
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +17,7 @@ from registry.records import Change, Program, Symbol, Verdict
 from synth.material import draw, joined_licences, key_of
 from synth.written import rows
 from synth.written.answers import Talk, UnwrittenError, divided, ending, english, python, shown, tried
-from synth.written.coverage import described, notes
+from synth.written.coverage import Lacking, described, notes
 from synth.written.dialogue import Desk, Dialogue, Ending, Subject
 from synth.written.prompts import Excerpt, Words, named
 
@@ -71,13 +72,18 @@ class Moved:
 
     Attributes:
         change: It.
-        old: The symbol at the old release; None where it is new.
+        old: The symbol at the old release.
         new: It, or what takes its place, at the new one; None where nothing is known to.
     """
 
     change: Change
-    old: Symbol | None
+    old: Symbol
     new: Symbol | None
+
+    @property
+    def symbols(self) -> tuple[Symbol, ...]:
+        """The symbols that there are."""
+        return (self.old, self.new) if self.new is not None else (self.old,)
 
 
 @dataclass(frozen=True)
@@ -96,19 +102,20 @@ class Migrate:
 
     def subjects(self, desk: Desk) -> Iterator[Subject]:
         """Each change of something public that was there before, those with the fewest drift rows first."""
-        shown_by = [example.change for example in desk.examples if example.kind == "drift"]
+        shown_by = Counter(example.change for example in desk.examples if example.kind == "drift")
+        lacking = Lacking(desk)
 
-        def rank(change: Change) -> tuple[int, bool, str]:
-            return shown_by.count(change.id), not notes(change), draw(desk.seed, change.id)
+        def rank(moved: Moved) -> tuple[Any, ...]:
+            """What needs something that isn't there comes last, what nobody wrote about before it."""
+            change = moved.change
+            lacks = any(lacking.needed_by(symbol) for symbol in moved.symbols)
+            unknown = moved.new is None, not notes(change)
+            return lacks, shown_by[change.id], *unknown, draw(desk.seed, change.id)
 
-        for change in sorted((c for c in desk.changes if c.kind != "added"), key=rank):
-            old, new = desk.indexes
-            before = old.by_path.get(old.canonical(change.symbol) or "")
-            after = new.by_path.get(new.canonical(change.replacement or change.symbol) or "")
-            if before is not None and before.kind != "module" and "._" not in before.path:
-                known = [desk.old, desk.new, change, before, *([after] if after is not None else [])]
-                digests = tuple(record.digest for record in known)
-                yield Subject(f"{change.kind} {change.symbol}", digests, Moved(change, before, after))
+        for moved in sorted(_moved(desk), key=rank):
+            known = [desk.old, desk.new, moved.change, *moved.symbols]
+            name = f"{moved.change.kind} {moved.change.symbol}"
+            yield Subject(name, tuple(record.digest for record in known), moved)
 
     @ending
     def write(self, desk: Desk, subject: Subject, talk: Talk) -> Dialogue:
@@ -127,6 +134,16 @@ class Migrate:
         return Ending((pair.old, pair.new, _row(desk, moved, talk, pair, effect)))
 
 
+def _moved(desk: Desk) -> Iterator[Moved]:
+    """The changes of something public that was there before, and isn't a module."""
+    old, new = desk.indexes
+    for change in desk.changes:
+        before = old.by_path.get(old.canonical(change.symbol) or "")
+        after = new.by_path.get(new.canonical(change.replacement or change.symbol) or "")
+        if before is not None and before.kind != "module" and "._" not in before.path and change.kind != "added":
+            yield Moved(change, before, after)
+
+
 def _about(desk: Desk, moved: Moved) -> list[str | Excerpt]:
     old, new = desk.spelled
     change = moved.change
@@ -136,11 +153,10 @@ def _about(desk: Desk, moved: Moved) -> list[str | Excerpt]:
     said = "\n".join([*known, notes(change)]).strip()
     found: list[str | Excerpt] = [
         f"The library: {desk.new.library}. The old version: {old}. The new version: {new}.",
-        f"The old program has to use {named(desk.indexes[0].public(moved.old.path if moved.old else change.symbol))}.",
+        f"The old program has to use {named(desk.indexes[0].public(moved.old.path))}.",
         Excerpt("What has changed", said),
+        Excerpt(f"Documentation of {old}", described(moved.old, desk.indexes[0], 3000)),
     ]
-    if moved.old is not None:
-        found.append(Excerpt(f"Documentation of {old}", described(moved.old, desk.indexes[0], 3000)))
     if moved.new is not None:
         found.append(Excerpt(f"Documentation of {new}", described(moved.new, desk.indexes[1], 3000)))
     return found
@@ -189,8 +205,7 @@ _BROKEN = {"fails": "no longer runs", "differs": "no longer gives the same resul
 def _row(desk: Desk, moved: Moved, talk: Talk, pair: _Pair, effect: str) -> Any:
     old, new = desk.spelled
     change = moved.change
-    symbols = [symbol for symbol in (moved.new,) if symbol is not None]
-    origin = rows.of_symbols(desk, symbols or [s for s in (moved.old,) if s is not None], change)
+    origin = rows.of_symbols(desk, moved.symbols[-1:], change)
     origin = replace(origin, licence=joined_licences([origin.licence, desk.old.licence]))
     parts = {
         "programs": {"old": pair.old.id, "new": pair.new.id},
@@ -206,7 +221,7 @@ def _row(desk: Desk, moved: Moved, talk: Talk, pair: _Pair, effect: str) -> Any:
 
 def _symbols(indexes: tuple[SymbolIndex, SymbolIndex], moved: Moved, pair: _Pair) -> tuple[str, ...]:
     """First what has changed, then what takes its place, then what the programs and the prose name besides."""
-    told = [symbol.path for symbol in (moved.old, moved.new) if symbol is not None]
+    told = [symbol.path for symbol in moved.symbols]
     for index in indexes:
         told += rows.symbols_in(index, (pair.old.code, pair.new.code), (pair.explanation,))
     return tuple(dict.fromkeys(told))

@@ -89,7 +89,7 @@ class Words:
             parts: A str is the writer's own; whatever comes from elsewhere is an Excerpt.
             sample: Which of several answers it is.
         """
-        fenced = {part: escaped(part.text) for part in parts if isinstance(part, Excerpt)}
+        fenced = {part: escaped(part.text).strip("\n") for part in parts if isinstance(part, Excerpt)}
         nonce = sha256_of(list(fenced.values()))[:16]
         told = [part if isinstance(part, str) else _shown(part, fenced[part], nonce) for part in parts]
         system = f"Purpose: {self.purpose}\n\n{self.system.strip()}"

@@ -9,13 +9,16 @@ import re
 import tokenize
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
+from registry.records import Verdict
 from registry.text import distance, lines_of
 
 MOST_LINES = 12
 """From the first line that a mistake changes to the last one."""
 
 _SPELLED = re.compile(r"`([^`\n]+)`|\b(\w*[A-Za-z0-9]_\w+)|\b(\w+(?:\.\w+)+)|\b(\w+)(?=\()")
+_ERROR = re.compile(r"\b[A-Z]\w*(?:Error|Exception|Warning)\b")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _PLAIN = frozenset(["e", "g", "i", "etc", "self", "Python", "python", *dir(builtins)])
@@ -74,6 +77,13 @@ def gives_away(prose: str, changed: Difference) -> str:
     new = set(_WORD.findall(changed.new)) - set(_WORD.findall(changed.old))
     told = {word for found in _SPELLED.findall(prose) for text in found for word in _WORD.findall(text)}
     return min(new & told, default="")
+
+
+def other_errors(prose: str, verdict: Verdict) -> list[str]:
+    """Errors and warnings that a prose names, and that a run didn't end in: nobody saw these."""
+    raised: Any = verdict.exception
+    seen = {str(raised.get("type", "")).rpartition(".")[2], *_ERROR.findall(verdict.detail), "AssertionError"}
+    return list(dict.fromkeys(name for name in _ERROR.findall(prose) if name not in seen))
 
 
 def is_about(prose: str, changed: Difference) -> bool:

@@ -79,7 +79,7 @@ def test_no_text_gets_out_of_its_fence(text: str) -> None:
     before = ASKED.request("Before.", Excerpt("Docs", text), "After.")
     user = before.messages[1]["content"]
     user.encode()
-    assert [inner for _, inner in _FENCES.findall(user)] == [escaped(text)]
+    assert [inner for _, inner in _FENCES.findall(user)] == [escaped(text).strip("\n")]
     assert user.startswith("Before.\n\nDocs:\n<<<data ") and user.endswith(">>>\n\nAfter.")
     assert not re.search(r"^\W*data\b.*>>>", escaped(text), re.MULTILINE | re.IGNORECASE | re.ASCII) or "\\" in user
     assert before.key("m") == ASKED.request("Before.", Excerpt("Docs", text), "After.").key("m")

@@ -240,6 +240,7 @@ def test_what_is_no_bug_ends_by_what_is_wrong(bench: Bench, working: tuple[Subje
         ("format", REPORT, wrong.replace("lib.ring(1)", "lib.ring(1)  # too few")),
         ("format", f"{REPORT} The program should have items = lib.ring(2) in it.", wrong),
         ("off-topic", f"{REPORT} Perhaps it is `lib.spread` that loses them?", wrong),
+        ("off-topic", f"{REPORT} It stops with a KeyError.", wrong),
         ("language", "Das Programm liefert nicht alle Zahlen zweimal, sondern eine von ihnen gar nicht.", wrong),
         ("format", "", wrong),
         ("language", REPORT, wrong.replace("(1)", "(1")),
@@ -336,6 +337,7 @@ def test_an_issue_leads_from_the_program_before_to_that_of_today(bench: Bench, e
 @pytest.mark.parametrize(("outcome", "issue", "code"), [
     ("format", REPORTED, NEW_CODE), ("unproven", REPORTED, NEW_CODE.replace("scale=2, offset=5", "offset=5, scale=2")),
     ("format", REPORTED + " It has to be shifted = lib.spread(items, scale=2, offset=5) now.", OLD_CODE),
+    ("off-topic", REPORTED.replace("TypeError", "AttributeError"), OLD_CODE),
     ("off-topic", REPORTED + " We also use `lib.set_apart`.", OLD_CODE), ("format", REPORTED, OLD_CODE + "# old\n"),
     ("language", "Seit der Aktualisierung bricht unser Programm ab, wenn die Zahlen verschoben werden.", OLD_CODE),
 ])  # fmt: skip
