@@ -24,6 +24,17 @@ STEPS = {step.name: step for step in (text.STEP, sft.STEP, preference.STEP, rl.S
 """Name -> step: what a recipe may be chained of."""
 
 
+def seen_kinds(recipe: Mapping[str, Any]) -> frozenset[str] | None:
+    """Kinds of the examples that a training saw, by its recipe as a run has it (`Chain.as_text`); None of none.
+
+    Before `sft` had a mix it saw calls alone.
+    """
+    if "recipe" not in recipe:
+        return None
+    steps = [(STEPS[name], {"mix": {}, **recipe.get(name, {})}) for name in recipe["recipe"] if name in STEPS]
+    return frozenset().union(*(step.kinds(step.settings.read(told)) for step, told in steps))
+
+
 @dataclass(frozen=True)
 class Chain:
     """The steps of a training, in order, with their settings.

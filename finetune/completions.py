@@ -18,6 +18,7 @@ from finetune.packing import Packed
 from finetune.recipe import Row
 from finetune.retrieval import Docs
 from finetune.scoring import Encoded, Span, closed, encode
+from finetune.watching import Progress
 from registry.errors import ConfigurationError
 
 REPLAY_WINDOW = 250
@@ -78,7 +79,9 @@ def replay(files: Iterable[SourceFile], count: int, rng: random.Random) -> list[
     return [Completion("", piece) for piece in rng.sample(pieces, min(count, len(pieces)))]
 
 
-def encoded(rows: Iterable[Learned], tokenizer: Any, max_tokens: int, *, any_kind: bool = False) -> list[Row]:
+def encoded(
+    rows: Iterable[Learned], tokenizer: Any, max_tokens: int, *, any_kind: bool = False, tell: Progress | None = None
+) -> list[Row]:
     """Token ids, and labels of what is learned alone.
 
     A row that can't be cut and is too long gives its place to one of its kind that isn't.
@@ -87,34 +90,45 @@ def encoded(rows: Iterable[Learned], tokenizer: Any, max_tokens: int, *, any_kin
         rows: What is learned.
         tokenizer: The base's tokenizer.
         max_tokens: Tokens of a row.
-        any_kind: Where all rows of a kind are too long, those of others take their places.
+        any_kind: Where all rows of a kind are too long, those of others take their places, as many of each kind.
+        tell: Told of kinds of which all rows are too long.
 
     Raises:
         ConfigurationError: All rows of a kind are too long, or, with `any_kind`, all rows.
     """
     asked = list(rows)
-    found = _whole(asked, [row.encode(tokenizer, max_tokens) for row in asked], max_tokens, any_kind=any_kind)
+    whole = [row.encode(tokenizer, max_tokens) for row in asked]
+    found = _whole(asked, whole, max_tokens, any_kind=any_kind, tell=tell)
     return [{"input_ids": [*e.prefix, *e.text], "labels": [-100] * len(e.prefix) + list(e.text)} for e in found]
 
 
-def _whole(rows: Sequence[Learned], found: Sequence[Encoded], max_tokens: int, *, any_kind: bool) -> Iterator[Encoded]:
+def _whole(
+    rows: Sequence[Learned], found: Sequence[Encoded], max_tokens: int, *, any_kind: bool, tell: Progress | None
+) -> Iterator[Encoded]:
     lengths: dict[str, list[int]] = {}
     fitting: dict[str, list[Encoded]] = {}
     for row, one in zip(rows, found, strict=True):
         lengths.setdefault(row.kind, []).append(length := len(one.prefix) + len(one.text))
         if length <= max_tokens:
             fitting.setdefault(row.kind, []).append(one)
-    others = [one for kind in sorted(fitting) for one in fitting[kind]] if any_kind else []
+    instead: dict[str, Iterator[Encoded]] = {kind: itertools.cycle(fitting[kind]) for kind in sorted(fitting)}
+    others = _in_turn(list(instead.values()))
     for kind in sorted(lengths.keys() - fitting.keys()):
-        if others:
-            fitting[kind] = others
-            continue
-        raise ConfigurationError(
+        why = (
             f"No {kind} row fits into max_tokens = {max_tokens} of [train.sft]: the shortest takes {min(lengths[kind])}"
         )
-    instead = {kind: itertools.cycle(ones) for kind, ones in fitting.items()}
+        if not fitting or not any_kind:
+            raise ConfigurationError(why)
+        if tell is not None:
+            tell(f"{why}. {len(lengths[kind]):,} places go to other kinds", 1, 1)
+        instead[kind] = others
     for row, one in zip(rows, found, strict=True):
         yield one if len(one.prefix) + len(one.text) <= max_tokens else next(instead[row.kind])
+
+
+def _in_turn(kinds: Sequence[Iterator[Encoded]]) -> Iterator[Encoded]:
+    """A row of each kind, then another of each, without end; none where there is no kind."""
+    return (next(kind) for kind in itertools.cycle(kinds))
 
 
 def tokens(row: Row) -> int:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 
 from finetune.corpus import SourceFile
 from finetune.retrieval import Docs
+from finetune.watching import Progress
 from registry.errors import ConfigurationError, NoRowsError, TrainingError
 from registry.records import Example, Program, Verdict
 
@@ -44,6 +45,12 @@ class Settings:
         return cls(**{name: cls._value(name, value, known[name]) for name, value in given.items()})
 
     @classmethod
+    def read(cls, told: Mapping[str, Any]) -> Self:
+        """Settings as `as_text` told of them; those that are known no more are left out."""
+        known = {f.name: f.default for f in fields(cls)}
+        return cls(**{name: _read(value, known[name]) for name, value in told.items() if name in known})
+
+    @classmethod
     def _value(cls, name: str, value: Any, default: Any) -> Any:
         """A value of the default's type."""
         if isinstance(default, Settings) and isinstance(value, Mapping):
@@ -66,6 +73,14 @@ class Settings:
     def as_text(self) -> dict[str, Any]:
         """The settings for `Run.recipe`: numbers as text, as identities hold no floats."""
         return {field.name: _as_text(getattr(self, field.name)) for field in fields(self)}
+
+
+def _read(value: Any, default: Any) -> Any:
+    if isinstance(default, Settings):
+        return type(default).read(value)
+    if isinstance(default, bool):
+        return value == str(True)
+    return type(default)(value)
 
 
 def _as_text(value: Any) -> Any:
@@ -148,7 +163,8 @@ class Step:
         settings: Class of its settings.
         rows: What it sees, in order: from examples of the split `train`, files of general code, settings, seed, and
             what it can look up.
-        encode: Those rows as token ids, `batch` of them a step: from rows, tokenizer, settings and seed.
+        encode: Those rows as token ids, `batch` of them a step: from rows, tokenizer, settings, seed, and whom to tell
+            of what doesn't fit.
         tokens: How many tokens of an encoded row go through the model.
         trainer: A trainer of transformers: from model, tokenizer, encoded rows, training arguments and settings.
         kinds: Kinds of the examples that it sees under its settings.
@@ -158,7 +174,7 @@ class Step:
     name: str
     settings: type[StepSettings]
     rows: Callable[[Sequence[Example], Sequence[SourceFile], Any, int, Lookup], Sequence[Any]]
-    encode: Callable[[Sequence[Any], Any, Any, int], Sequence[Row]]
+    encode: Callable[[Sequence[Any], Any, Any, int, Progress | None], Sequence[Row]]
     tokens: Callable[[Row], int]
     trainer: Callable[[Any, Any, Sequence[Row], dict[str, Any], Any], Any]
     kinds: Callable[[Any], frozenset[str]]

@@ -48,7 +48,7 @@ def train(job: Job, found: Sequence[Any]) -> None:
             f"[train.{step.name}] batch can't be {settings.batch}: each of {count} processes has as many rows of it. "
             f"Set it to a multiple of {count}, or processes in [train.base_settings] to a divisor of it"
         )
-    rows = step.encode(found, tuning.load_tokenizer(base), settings, job.seed)
+    rows = step.encode(found, tuning.load_tokenizer(base), settings, job.seed, job.progress)
     told = {
         "step": step.name, "settings": asdict(settings), "lora": asdict(job.lora),
         "base": asdict(replace(base, path=base.path.absolute())), "start": job.start and str(job.start.absolute()),

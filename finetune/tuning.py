@@ -182,11 +182,15 @@ def _trained(job: Job, found: Sequence[Any]) -> tuple[Any, Sequence[Mapping[str,
     for count in memory.rows_at_once(job.settings.batch, job.work):
         try:
             how = arguments(job.work, job.settings, job.seed, count, job.base.loading) | dict(job.told)
-            return attempt(job, lambda tokenizer: job.step.encode(found, tokenizer, job.settings, job.seed), how)
+            return attempt(job, lambda tokenizer: _encoded(job, found, tokenizer), how)
         except (RuntimeError, MemoryError) as error:
             if not memory.ran_out(error):
                 raise
     raise too_long(job.step.name)
+
+
+def _encoded(job: Job, found: Sequence[Any], tokenizer: Any) -> Sequence[Row]:
+    return job.step.encode(found, tokenizer, job.settings, job.seed, job.progress)
 
 
 def too_long(name: str) -> TrainingError:

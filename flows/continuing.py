@@ -13,12 +13,13 @@ from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from typing import Any
 
+from finetune.chain import seen_kinds
 from flows.house import House
 from flows.scraping import scrape_key
 from flows.snapshots import latest_curation, rows_in
 from registry.errors import WrongBaseError
 from registry.identity import sha256_of
-from registry.records import Adapter, Example, Forgotten, Release, Work
+from registry.records import Adapter, Example, Forgotten, Release, Run, Work
 from registry.store import STABLE, Store
 
 FRESH, WARM, BOTH = "fresh", "warm", "both"
@@ -86,8 +87,15 @@ def line(house: House, ids: Iterable[str]) -> list[Adapter]:
 
 
 def trained_on(house: House, adapters: Sequence[Adapter]) -> list[Example]:
-    """The rows that adapters were trained on."""
-    return rows_in(house.lake, [a.snapshot for a in adapters], "train") if adapters else []
+    """The rows that adapters were trained on: of the kinds that each one's recipe names, by id."""
+    ids = {"ids": sorted({a.run for a in adapters})}
+    runs = {run.id: run for run in house.lake.read(Run, "id IN (SELECT unnest($ids))", ids)} if adapters else {}
+    found: dict[str, Example] = {}
+    for adapter in adapters:
+        kinds = seen_kinds(runs[adapter.run].recipe) if adapter.run in runs else None
+        rows = rows_in(house.lake, [adapter.snapshot], "train")
+        found |= {row.id: row for row in rows if kinds is None or row.kind in kinds}
+    return [found[name] for name in sorted(found)]
 
 
 def base_release(house: House) -> str:

@@ -32,7 +32,8 @@ from flows.training import rows_of, run_id, trained, tuned_adapter
 from registry.client import canary, load_adapter
 from registry.errors import ConfigurationError
 from registry.identity import work_key
-from registry.records import Adapter, Example, Release, Report
+from registry.lake import Lake
+from registry.records import Adapter, Example, Release, Report, Work
 from registry.store import CANDIDATE, STABLE, Publication, Store
 
 PUBLISH_PART = "store@1"
@@ -81,6 +82,10 @@ def publish_stage(house: House) -> list[Batch]:
             written=written_by(rows, before),
         )
         channel = CANDIDATE if house.domain.gate.tasks else STABLE
+        if (same := published_before(store, folder, about)) is not None:
+            _move(store, same, channel)
+            told = {"location": same.location, "channel": channel, "run": about.run, "same_as": same.version}
+            return house.finish("publish", PUBLISH_PART, [key], [], since, told)
         with quiet.threads(house.threads):
             adapter = published(store, folder, base, about, canary_texts(rows, CANARIES), channel)
         result = {"location": adapter.location, "channel": channel}
@@ -121,9 +126,29 @@ def published(
         )
     adapter = store.publish(folder, dataclasses.replace(about, canary=stored), channel=None)
     load_adapter(base.path, f"{adapter.domain}@v{adapter.version}", registry=store.root)
-    if adapter.version not in {entry.version for entry in store.history(adapter.domain, channel)}:
-        store.promote(adapter.domain, adapter.version, channel)  # never again: a person may have rolled back from it
+    _move(store, adapter, channel)
     return adapter
+
+
+def _move(store: Store, adapter: Adapter, channel: str) -> None:
+    """Moves a channel to a version, but never a second time: a person may have rolled back from it."""
+    if adapter.version not in {entry.version for entry in store.history(adapter.domain, channel)}:
+        store.promote(adapter.domain, adapter.version, channel)
+
+
+def published_before(store: Store, folder: Path, about: Publication) -> Adapter | None:
+    """The version of another run with the same weights, for the same base and releases: it needs no second one."""
+    for adapter in store.versions(about.domain):
+        alike = (adapter.fingerprint, adapter.library_range) == (about.fingerprint, about.library_range)
+        if alike and adapter.run != about.run and store.holds(adapter, folder):
+            return adapter
+    return None
+
+
+def last_same(lake: Lake, domain: str, run: str) -> int:
+    """The version whose weights a run's adapter has, where it was published with none of its own; else 0."""
+    done = lake.read(Work, "stage = 'publish' AND domain = $d", {"d": domain}, latest=1)
+    return int(done[0].result.get("same_as", 0)) if done and done[0].result.get("run") == run else 0
 
 
 def check_kind(store: Store, name: str, *, merged: bool) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from flows.promotion import PROMOTED, UNDECIDED, last_promotion
+from flows.publication import last_same
 from flows.render import diff, grid, interval, signed
 from flows.scraping import site_warnings
 from flows.spending import spending_lines, told_spending
@@ -49,7 +50,7 @@ REPORT = """
 """
 """What was written together last; what an earlier decision had measured of the same run beside it is no part of it."""
 
-ADAPTER = "SELECT location FROM adapters WHERE domain = '{domain}' ORDER BY version DESC LIMIT 1"
+ADAPTER = "SELECT version, location FROM adapters WHERE domain = '{domain}' ORDER BY version DESC"
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Summary:
         adapter: Absolute folder of the newest published version; empty where there is none.
         promotion: What the domain's tasks said of it (`flows.promotion`); None where they weren't asked.
         untrained: Why there was nothing to train on; empty where there was.
+        same_as: The version whose weights the run's adapter has, where it is no version of its own; else 0.
         written: What its LLM came to (`flows.spending`); empty where it has none.
     """
 
@@ -76,6 +78,7 @@ class Summary:
     adapter: str
     promotion: Mapping[str, Any] | None = None
     untrained: str = ""
+    same_as: int = 0
     written: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -97,15 +100,18 @@ def read_summary(
         return list(lake.query(query.format(domain=domain)).to_pylist())
 
     report = [] if untrained else rows(REPORT)
+    same = last_same(lake, domain, report[0]["run"]) if report else 0
+    adapters = [row for row in rows(ADAPTER) if same in (0, row["version"])]
     return Summary(
         domain=domain,
         versions=versions,
         funnel=[row for row in rows(FUNNEL) if row["domain"] == domain] if changed else [],
         drifts=rows(DRIFTS) if changed else [],
         report=report,
-        adapter=next((str(registry / row["location"]) for row in rows(ADAPTER)), ""),
+        adapter=next((str(registry / row["location"]) for row in adapters), ""),
         promotion=last_promotion(lake, domain, report[0]["run"]) if report else None,
         untrained=untrained,
+        same_as=same,
     )
 
 
@@ -248,6 +254,8 @@ def closing_lines(summary: Summary) -> list[str]:
         which = "The newest published adapter" if summary.untrained else "The adapter"
         which = "This run's adapter was held back; the newest published one" if refused else which
         first = f"{which} lies in {summary.adapter}"
+        if summary.same_as:
+            first = f"Its weights are those of v{summary.same_as}, so there is no further version. {first}"
         held = summary.promotion is not None and summary.promotion["outcome"] != PROMOTED
         name = f"{summary.domain}@{CANDIDATE}" if held else summary.domain
         second = f"driftune subscribe {name} --into adapters/{summary.domain} --once"

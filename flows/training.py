@@ -40,7 +40,7 @@ from registry.storage import remove_tree, write_file
 from registry.store import content_hash
 from validators.splits import DEV
 
-TRAIN_PART = "recipe@4"
+TRAIN_PART = "recipe@5"
 COMPUTES = ("torch", "transformers", "trl", "peft")
 """Packages whose version decides the bytes that a training ends in."""
 

@@ -242,14 +242,18 @@ class Store:
 
     def _published(self, folder: Path, publication: Publication) -> Adapter | None:
         """The version that already holds these weights, of this run, whole."""
-        weights = {name: sha256_of_file(folder / name) for name in _WEIGHTS}
-        for adapter in self.versions(publication.domain):
-            held = hashes(adapter)
-            if adapter.run == publication.run and all(held.get(name) == mark for name, mark in weights.items()):
-                with contextlib.suppress(RegistryError):  # a damaged one is published again, as a further version
-                    verify_folder(self.folder(adapter), adapter)
-                    return adapter
-        return None
+        own = (adapter for adapter in self.versions(publication.domain) if adapter.run == publication.run)
+        return next((adapter for adapter in own if self.holds(adapter, folder)), None)
+
+    def holds(self, adapter: Adapter, folder: Path) -> bool:
+        """Whether a version is the adapter in a folder, whole: a damaged one is published again, as a further one."""
+        held = hashes(adapter)
+        if any(held.get(name) != sha256_of_file(folder / name) for name in _WEIGHTS):
+            return False
+        with contextlib.suppress(RegistryError):
+            verify_folder(self.folder(adapter), adapter)
+            return True
+        return False
 
     def _add(self, folder: Path, publication: Publication) -> Adapter:
         home = self.root / publication.domain

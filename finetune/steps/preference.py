@@ -117,7 +117,9 @@ def rows(
     return [Pair(*(str(parts[name]) for name in ("prompt", "chosen", "rejected"))) for parts in drawn]
 
 
-def _encode(found: Sequence[Pair], tokenizer: Any, settings: PreferenceSettings, seed: int) -> list[Row]:
+def _encode(
+    found: Sequence[Pair], tokenizer: Any, settings: PreferenceSettings, seed: int, _tell: Any = None
+) -> list[Row]:
     made = [_encoded(row, tokenizer, settings.max_tokens) for row in found]
     lengths = [len(e["prompt_ids"]) + max(len(e["chosen_ids"]), len(e["rejected_ids"])) for e in made]
     return [made[place] for place in batched(lengths, settings.batch, seed)]

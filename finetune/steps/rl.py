@@ -97,7 +97,7 @@ def rows(
     return [Posed(one, lookup.judge) for one in exercises(examples, lookup, count, seed)]
 
 
-def _encode(found: Sequence[Posed], tokenizer: Any, settings: RlSettings, _seed: int) -> list[Row]:
+def _encode(found: Sequence[Posed], tokenizer: Any, settings: RlSettings, _seed: int, _tell: Any = None) -> list[Row]:
     """A row for each program that is to be written."""
     begin = forms.begin(tokenizer)
     room = settings.max_tokens - settings.written - len(begin)

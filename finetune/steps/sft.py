@@ -25,6 +25,7 @@ from finetune.recipe import (
     preference_rows,
     scheduled,
 )
+from finetune.watching import Progress
 from finetune.workloads import Gap, Request
 from registry.errors import ConfigurationError
 from registry.records import Example
@@ -227,8 +228,10 @@ def _easy_first(drawn: Sequence[Example], tasks: Sequence[Task], code: Sequence[
     return [task for _, _, task in sorted(placed, key=lambda one: one[:2])]
 
 
-def _encode(found: Sequence[Task], tokenizer: Any, settings: SftSettings, seed: int) -> list[Row]:
-    made = completions.encoded(found, tokenizer, settings.max_tokens, any_kind=settings.mix == MIX)
+def _encode(
+    found: Sequence[Task], tokenizer: Any, settings: SftSettings, seed: int, tell: Progress | None = None
+) -> list[Row]:
+    made = completions.encoded(found, tokenizer, settings.max_tokens, any_kind=settings.mix == MIX, tell=tell)
     return [made[place] for place in batched([completions.tokens(row) for row in made], settings.batch, seed)]
 
 

@@ -79,7 +79,9 @@ def _pieces(text: str, settings: TextSettings) -> Iterable[str]:
     return windows(text, CHARACTERS * settings.max_tokens)
 
 
-def _encode(found: Sequence[Completion], tokenizer: Any, settings: TextSettings, _seed: int) -> list[Row]:
+def _encode(
+    found: Sequence[Completion], tokenizer: Any, settings: TextSettings, _seed: int, _tell: Any = None
+) -> list[Row]:
     return completions.encoded(found, tokenizer, settings.max_tokens)
 
 

@@ -254,6 +254,18 @@ def test_the_default_mix_takes_what_there_is() -> None:
     long = [Request("bug", "Fix it", "x" * 400), Request("doc", "Write it", "y = 1")]
     short, taken = completions.encoded(long, pieces_of(["x"]), 100, any_kind=True)
     assert short == taken
+    told: list[str] = []
+    fitting = [Request(kind, "Write it", f"{kind} = 1") for kind in ("chat", "doc", "test") for _ in range(9)]
+    given = completions.encoded(
+        [*long[:1] * 6, *fitting], pieces_of(["x"]), 100, any_kind=True, tell=lambda title, *_: told.append(title)
+    )
+    own = {
+        kind: completions.encoded([row], pieces_of(["x"]), 100)[0]
+        for kind, row in ((row.kind, row) for row in fitting[::9])
+    }
+    assert Counter(kind for row in given[:6] for kind in own if row == own[kind]) == {"chat": 2, "doc": 2, "test": 2}
+    assert told[0].startswith("No bug row fits into max_tokens = 100 of [train.sft]: the shortest takes")
+    assert told[0].endswith("6 places go to other kinds")
     with pytest.raises(ConfigurationError, match="No bug row fits into max_tokens = 100"):
         completions.encoded(long, pieces_of(["x"]), 100)
 

@@ -18,12 +18,13 @@ from flows.experiments import trained_with
 from flows.house import House, open_house
 from flows.making import base_model
 from flows.preflight import check
+from flows.publication import last_same
 from flows.rehearsal import rehearsed, unseen
 from flows.scraping import compare_key, releases
 from flows.stages import STAGES
 from flows.training import rows_of, train_key, train_stage, trained, tuned_adapter
 from registry.errors import ConfigurationError
-from registry.records import Adapter, Annotation, Change, Example, Forgotten, Program, Run, Snapshot, Verdict
+from registry.records import Adapter, Annotation, Change, Example, Forgotten, Program, Run, Snapshot, Verdict, Work
 from registry.settings import Settings
 from registry.store import CARD, Store, content_hash
 from tests.finetune.lib_drift import site
@@ -113,6 +114,37 @@ def test_where_nothing_is_new_the_adapter_stays_as_it_is(later: tuple[House, Ada
     assert (trained(house).steps, trained(house).recipe["start"]) == (0, "warm")
     weights = Store(house.settings.registry_path).folder(first)
     assert trained(house).adapter_sha256 == content_hash(weights) == content_hash(tuned_adapter(house)[1])
+
+
+def test_an_adapter_knows_the_kinds_that_its_recipe_names(house: House) -> None:
+    """Of calls alone it knows no doc row of its snapshot: for a training that goes on from it these are new."""
+    store = Store(house.settings.registry_path)
+    first = store.resolve("lib@stable")
+    doc = dataclasses.replace(FIRST[0], kind="doc", family=None, root="doc", parts={"task": "Show it"})
+    curate(house, train=[*FIRST, doc])
+    (run,) = house.lake.read(Run, "id = $id", {"id": first.run})
+    now = snapshot_id(house)
+    for sft, kinds in (({}, {"preference"}), ({"mix": {"doc": "0.1"}}, {"preference", "doc"})):
+        told = dataclasses.replace(run, snapshot=now, recipe={"recipe": ["sft"], "sft": sft})
+        house.append([told])
+        of_it = dataclasses.replace(first, snapshot=now, run=told.id)
+        assert {row.kind for row in continuing.trained_on(house, [of_it])} == kinds
+    unknown = dataclasses.replace(first, snapshot=now, run="of another lake")
+    assert {row.kind for row in continuing.trained_on(house, [unknown])} == {"preference", "doc"}
+
+
+@pytest.mark.slow
+def test_equal_weights_are_published_once(house: House) -> None:
+    """Another snapshot with the same training rows has the adapter that there is: no second version, which is said."""
+    house = with_train(house, start="fresh")
+    curate(house, train=FIRST, context=site(20, "lib.d", file="other.py"))
+    assert publish(house).version == 1
+    assert [a.version for a in Store(house.settings.registry_path).versions("lib")] == [1]
+    (work,) = house.lake.read(Work, "stage = 'publish' AND domain = 'lib'", latest=1)
+    assert (work.result["same_as"], work.result["run"]) == (1, trained(house).id)
+    assert last_same(house.lake, "lib", trained(house).id) == 1
+    assert last_same(house.lake, "lib", "another run") == 0
+    assert STAGES["publish"](house) == []
 
 
 @pytest.mark.parametrize("split", ["symbol", "dev", "context"])
