@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flows.authored import CHOICE, PASSING, Chosen, choice_key, chosen, desk_of, left, subjects, wanted, written
+from flows.authored import CHOICE, PASSING, Chosen, choice_key, chosen, desk_of, done, left, subjects, wanted, written
 from flows.batches import Batch
 from flows.derivation import public
 from flows.dialogues import Ended, hold
@@ -52,12 +52,17 @@ def write_stage(house: House) -> list[Batch]:
     if known is None or left(house):
         desk = desk_of(house)
         found = list(subjects(house, desk))
-        names = {each.key for each in left(house)} if known is not None else {each.key for each, _ in found}
-        open_ones = [pair for pair in found if pair[0].key in names]
-        batches.append(Batch(f"Write with {model}", len(open_ones), lambda: _write(house, desk, found, open_ones)))
+        size = len(_open(house, found))
+        batches.append(Batch(f"Write with {model}", size, lambda: _write(house, desk, found)))
     elif not _is_latest(house):
         batches.append(Batch(f"Take up what {model} wrote", 1, lambda: _remember(house, known)))
     return batches
+
+
+def _open(house: House, found: Iterable[tuple[Chosen, Subject]]) -> list[tuple[Chosen, Subject]]:
+    """Those that haven't ended for good: some may have under another choice."""
+    known = done(house)
+    return [pair for pair in found if pair[0].key not in known]
 
 
 def _untold(house: House) -> bool:
@@ -94,13 +99,12 @@ def _remember(house: House, found: Iterable[Chosen]) -> int:
     return house.finish("synth", CHOICE, [choice_key(house)], [], time.monotonic(), result)
 
 
-def _write(
-    house: House, desk: Desk, found: Sequence[tuple[Chosen, Subject]], open_ones: Sequence[tuple[Chosen, Subject]]
-) -> int:
-    """Holds dialogues; the number of rows written."""
+def _write(house: House, desk: Desk, found: Sequence[tuple[Chosen, Subject]]) -> int:
+    """Holds the dialogues that are left; the number of rows written."""
     from synth.client import Asking  # imports openai, which takes as long as all else that a command imports
 
     _remember(house, [each for each, _ in found])
+    open_ones = _open(house, found)
     spec, by_id, ran = house.domain.llm, {r.id: r for r in releases(house)}, dict(verdicts(house))
 
     def attempt(release: str, programs: list[Program]) -> Mapping[str, Verdict]:

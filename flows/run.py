@@ -32,6 +32,7 @@ def run_domain(reference: str, *, as_json: bool, accept_removals: bool = False) 
     from flows.preflight import check
     from flows.progress import progress
     from flows.scraping import site_failures
+    from flows.spending import left_to_the_next, told_spending
     from flows.stages import COMMANDS, ask_sites, complete, workload_decisions
     from flows.summary import show_summary
     from flows.tracking import end, remember
@@ -54,6 +55,7 @@ def run_domain(reference: str, *, as_json: bool, accept_removals: bool = False) 
     if as_json:
         told = {"domain": house.domain.name, "decision": decision, "run": house.run, "changed": changed}
         told |= {"versions": house.library.versions} if house.tracked else {}
+        told |= {"left": waiting} if (waiting := left_to_the_next(told_spending(house))) else {}
         told |= {"failures": failures} if failures else {}
         print(json.dumps(told | ({"workloads": others} if others else {})))
     else:
@@ -93,6 +95,7 @@ def run_stage(reference: str, command: str, *, accept_removals: bool = False) ->
     from flows.preflight import check
     from flows.progress import progress
     from flows.scraping import site_failures, site_warnings
+    from flows.spending import spending_lines, told_spending
     from flows.stages import COMMANDS, STAGES, decision, workload_decisions
     from flows.tracking import end, remember
 
@@ -113,6 +116,8 @@ def run_stage(reference: str, command: str, *, accept_removals: bool = False) ->
     print(f"{house.domain.name}: {command} " + (f"did {done} batches" if done else "had nothing to do"))
     if command in ("train", "evaluate", "publish") and (why := _untrained(house)):
         print(why)
+    for line in spending_lines(told_spending(house)) if command == "synth" else ():
+        print(line)
     if command in ("evaluate", "publish"):
         found = decision(house) if command == "publish" else decision_of(house)
         others = workload_decisions(house, command)

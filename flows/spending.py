@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,11 @@ from flows.authored import PASSING, chosen, left, wanted
 from flows.house import House
 from registry.domain import LlmSpec
 from registry.lake import Lake
+from registry.records import Example
 from synth.budget import BILLION, Budget
 from synth.journal import Journal, Spent
+from synth.written.diversity import compared
+from validators.parts import programs_of
 
 OUTCOMES = """
     SELECT writer, model, outcome, sum(dialogues)::BIGINT AS dialogues, sum(rows)::BIGINT AS rows,
@@ -29,6 +32,10 @@ MEANS = """
     SELECT writer, avg(tokens) AS tokens, avg(money) AS money, count(*) AS dialogues FROM dialogues
     WHERE domain = '{domain}' AND tokens > 0 GROUP BY writer
 """
+
+
+PROVEN = "SELECT example FROM curated WHERE domain = '{domain}' AND proven AND kind IN ('doc', 'test')"
+WRITTEN = "SELECT DISTINCT unnest(rows) AS example FROM dialogues WHERE domain = '{domain}'"
 
 
 @dataclass(frozen=True)
@@ -91,11 +98,28 @@ def told_written(lake: Lake, domain: str) -> dict[str, Any]:
     return {"outcomes": outcomes, "spent": spent, "budgets": []} if outcomes or spent["calls"] else {}
 
 
+def told_diversity(house: House) -> list[dict[str, Any]]:
+    """How varied what an LLM wrote is, beside what was mined and is proven; none where it wrote nothing."""
+    asked = " UNION ALL ".join((PROVEN, WRITTEN)).format(domain=house.owner)
+    if not house.lake.query(WRITTEN.format(domain=house.owner)).num_rows:
+        return []
+    ids = {"ids": house.lake.query(asked).column("example").to_pylist()}
+    rows = house.lake.read(Example, "id IN (SELECT unnest($ids))", ids)
+    programs = house.programs({name for row in rows for name in programs_of(row).values()})
+    found = compared(rows, programs, house.domain.synth.seed)
+    return [{"of": what, "side": side, **asdict(each)} for what, by in found.items() for side, each in by.items()]
+
+
 def told_spending(house: House) -> dict[str, Any]:
     """`told_written`, and what is left of a run's budgets."""
     told = told_written(house.lake, house.owner)
     used = accounts(house.domain.llm, house.owner, house.run, house.settings.journal) if told else []
     return told | {"budgets": [account.line() for account in used]} if told else {}
+
+
+def left_to_the_next(told: Mapping[str, Any]) -> int:
+    """How many dialogues the next run goes on with."""
+    return sum(row["dialogues"] for row in told.get("outcomes", ()) if row["outcome"] in (*PASSING, "left"))
 
 
 def spending_lines(told: Mapping[str, Any]) -> Iterator[str]:
@@ -105,8 +129,7 @@ def spending_lines(told: Mapping[str, Any]) -> Iterator[str]:
     spent = told["spent"]
     yield f"Asked {spent['calls']:,} times, {spent['tokens']:,} tokens, {spent['money']:.4g} of money"
     yield from (f"Budget of the {line}" for line in told["budgets"])
-    waiting = sum(row["dialogues"] for row in told["outcomes"] if row["outcome"] in (*PASSING, "left"))
-    if waiting:
+    if waiting := left_to_the_next(told):
         yield f"{waiting:,} dialogues are left to the next run: see the view dialogues"
 
 

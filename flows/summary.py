@@ -12,7 +12,7 @@ from flows.promotion import PROMOTED, UNDECIDED, last_promotion
 from flows.publication import last_same
 from flows.render import diff, grid, interval, signed
 from flows.scraping import site_warnings
-from flows.spending import spending_lines, told_spending
+from flows.spending import spending_lines, told_diversity, told_spending
 from flows.status import FUNNEL
 from flows.tracking import standings
 from flows.training import untrained
@@ -142,7 +142,8 @@ def show_summary(house: House, *, changed: bool = True, output: TextIO | None = 
             changed=changed and each.mother is None, untrained=untrained(each),
         )  # fmt: skip
         if changed and each.mother is None:
-            summary = replace(summary, written=told_spending(each))
+            wrote = told_spending(each)
+            summary = replace(summary, written=wrote and {**wrote, "diversity": told_diversity(each)})
         for part in summary_parts(summary):
             console.print(part)
 
@@ -155,6 +156,8 @@ def summary_parts(summary: Summary) -> list[RenderableType]:
         parts += ["", _bold(f"{summary.domain} {old} -> {new}: what was made"), funnel_table(summary.funnel)]
     if summary.written:
         parts += ["", _bold("What an LLM wrote"), written_table(summary.written["outcomes"])]
+        if summary.written["diversity"]:
+            parts += ["", _line("How varied it is, beside what was mined"), varied(summary.written["diversity"])]
         parts += [_line(line) for line in spending_lines(summary.written)]
     for drift in summary.drifts:
         parts += ["", _bold(f"Proven drift: {drift['title']}")]
@@ -203,6 +206,12 @@ def written_table(outcomes: Sequence[Mapping[str, Any]]) -> Table:
     """Writers and how their dialogues ended, against what became of the rows."""
     columns = ("writer", "model", "outcome", "dialogues", "rows", "proven", "kept", "in_snapshot")
     return grid(columns, [[row[c] for c in columns] for row in outcomes])
+
+
+def varied(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Prompts and code that were written and mined: how often they say the same (`synth.written.diversity`)."""
+    columns = ("of", "side", "texts", "tokens", "distinct", "entropy", "clusters", "largest")
+    return grid(columns, [[row[c] for c in columns] for row in rows])
 
 
 def _share(part: int | None, whole: int | None) -> str:

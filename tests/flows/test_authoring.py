@@ -91,8 +91,10 @@ def write(home: Path, url: str, **llm: Any) -> House:
 
 
 def test_what_was_asked_is_spent_once_and_its_rows_are_worked_on(home: Path, server: Endpoint) -> None:
-    """Rows become candidates, spend is the endpoint's own count to the token, and what was written asks for no more."""
+    """Rows become candidates, spend is the endpoint's own count to the token; what was written isn't written again."""
     assert not is_made(house(home, server.url))
+    few = write(home, server.url, writers={"plain": 4})
+    assert rows(few, ENDS) == [{"outcome": "written", "n": 4}]
     made = write(home, server.url)
     assert is_made(made)
     assert {row.root for row in candidates(made)} == {"r", *(f"lib.f{n}" for n in range(SUBJECTS))}
