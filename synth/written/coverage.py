@@ -67,8 +67,15 @@ def topics(desk: Desk) -> Iterator[Topic]:
         drawn = draw(desk.seed, symbol.path)
         return lacking.needed_by(symbol), desk.rows[symbol.path], deep, symbol.path not in changed, drawn
 
-    for symbol in sorted((s for s in index.by_path.values() if is_public(s, index)), key=rank):
-        yield Topic(symbol, _beside(symbol, index), changed.get(symbol.path))
+    there = (s for s in index.by_path.values() if is_public(s, index) and is_there(desk, s))
+    for symbol in sorted(there, key=rank):
+        beside = tuple(other for other in _beside(symbol, index) if is_there(desk, other))
+        yield Topic(symbol, beside, changed.get(symbol.path))
+
+
+def is_there(desk: Desk, symbol: Symbol) -> bool:
+    """Whether a symbol's page is on the desk: what lies under a licence that isn't allowed is left out."""
+    return symbol.page is None or symbol.page in desk.page
 
 
 def is_public(symbol: Symbol, index: SymbolIndex) -> bool:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from registry.names import SymbolIndex
 from registry.records import Change, Program, Symbol, Verdict
-from synth.material import draw, joined_licences, key_of
+from synth.material import draw, key_of
 from synth.written import rows
 from synth.written.answers import Talk, UnwrittenError, divided, ending, english, python, shown, tried
-from synth.written.coverage import Lacking, described, notes
+from synth.written.coverage import Lacking, described, is_there, notes
 from synth.written.dialogue import Desk, Dialogue, Ending, Subject
 from synth.written.prompts import Excerpt, Words, named
 
@@ -141,6 +141,7 @@ def _moved(desk: Desk) -> Iterator[Moved]:
         before = old.by_path.get(old.canonical(change.symbol) or "")
         after = new.by_path.get(new.canonical(change.replacement or change.symbol) or "")
         if before is not None and before.kind != "module" and "._" not in before.path and change.kind != "added":
+            after = after if after is not None and is_there(desk, after) else None
             yield Moved(change, before, after)
 
 
@@ -205,8 +206,7 @@ _BROKEN = {"fails": "no longer runs", "differs": "no longer gives the same resul
 def _row(desk: Desk, moved: Moved, talk: Talk, pair: _Pair, effect: str) -> Any:
     old, new = desk.spelled
     change = moved.change
-    origin = rows.of_symbols(desk, moved.symbols[-1:], change)
-    origin = replace(origin, licence=joined_licences([origin.licence, desk.old.licence]))
+    origin = rows.of_symbols(desk, moved.symbols[::-1], change)
     parts = {
         "programs": {"old": pair.old.id, "new": pair.new.id},
         "prompt": f"This was written for {old} and {_BROKEN[effect]} with {new}. Update it, and explain what changed.",

@@ -39,9 +39,8 @@ def of_symbols(desk: Desk, symbols: Sequence[Symbol], change: Change | None = No
     """The origin of what is made of the docs of symbols, and of notes about a change."""
     pages = [desk.page.get(symbol.page or "") for symbol in symbols]
     known: list[Page] = list({page.id: page for page in pages if page is not None}.values())
-    licences = [page.licence for page in known]
-    if None in pages or change is not None:  # of a symbol without page, and of the notes, it is the release's
-        licences.append(desk.new.licence)
+    licences = [_licence(desk, symbol) for symbol in symbols]
+    licences += [desk.old.licence, desk.new.licence] if change is not None else []  # its notes are of either
     records = [*symbols, *known, *([change] if change is not None else [])]
     first = pages[0]
     return Origin(
@@ -51,6 +50,19 @@ def of_symbols(desk: Desk, symbols: Sequence[Symbol], change: Change | None = No
         first.url if first is not None else "",
         tuple(record.digest for record in (desk.new, *records)),
     )
+
+
+def _licence(desk: Desk, symbol: Symbol) -> str | None:
+    """A symbol's licence: of its page; of the release where it has none, or is of the old release, whose aren't here.
+
+    A page of the new release that isn't on the desk was left out for its licence.
+    """
+    page = desk.page.get(symbol.page or "")
+    if page is not None:
+        return page.licence
+    if symbol.release == desk.old.id:
+        return desk.old.licence
+    return desk.new.licence if symbol.page is None else None
 
 
 def of_example(example: Example) -> Origin:

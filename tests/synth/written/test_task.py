@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
 from registry.records import Example, Program
 from synth.llm import Reply, Request
+from synth.written import rows
 from synth.written.dialogue import Ending, Subject, run
 from synth.written.task import Task
 from tests.synth.written.conftest import Bench, block, scripted
@@ -166,3 +168,15 @@ def test_what_fewest_rows_show_comes_first_and_what_has_changed_before_the_rest(
     assert set(names[-2:]) == {"lib.ring", "lib.doubled"}
     assert set(names[:2]) == {"lib.spread", "lib.is_set_apart"}
     assert "lib.Tally.add" in names and "lib.Tally.__init__" not in names
+
+
+def test_what_lies_under_a_licence_that_is_not_allowed_is_never_shown(bench: Bench) -> None:
+    """A page that isn't on the desk was left out: its symbols are nobody's subject, and nobody's licence is guessed."""
+    desk = dataclasses.replace(bench.desk, pages=[p for p in bench.desk.pages if p.kind == "test"])
+    assert not list(Task().subjects(desk))
+    symbol = bench.desk.indexes[1].by_path["lib.ring"]
+    assert rows.of_symbols(desk, [symbol]).licence is None
+    other = dataclasses.replace(bench.desk.pages[0], licence="BSD-3-Clause")
+    both = dataclasses.replace(bench.desk, pages=[other])
+    change = bench.desk.changes[0]
+    assert rows.of_symbols(both, [symbol], change).licence == "BSD-3-Clause AND MIT"
