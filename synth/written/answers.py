@@ -24,7 +24,7 @@ from registry.records import Program, Verdict
 from registry.trees import parse
 from synth.llm import Reply, Request
 from synth.written.dialogue import Desk, Dialogue, Ending, Subject, Trial
-from synth.written.prompts import Excerpt, Words
+from synth.written.prompts import Excerpt, Words, escaped
 
 LONGEST = 64_000
 """Characters of an answer; one that is longer isn't looked at."""
@@ -242,6 +242,13 @@ def python(code: str, allowed: Iterable[str], longest: int = MOST_LINES) -> ast.
     if foreign := sorted({name.partition(".")[0] for name in imported(tree)} - known):
         raise UnwrittenError("off-topic", f"It imports {', '.join(foreign)}, which isn't there")
     return tree
+
+
+def is_answerable(code: str) -> bool:
+    """Whether a program can be shown as it is, and be all of an answer: it is short, and nothing in it is escaped."""
+    lines = code.split("\n")
+    fits = len(lines) <= MOST_LINES and max(map(len, lines)) <= WIDEST and "```" not in code and "~~~" not in code
+    return fits and escaped(code) == code
 
 
 def imported(tree: ast.Module) -> set[str]:

@@ -15,7 +15,7 @@ from synth.claims import is_endless, tells_values
 from synth.material import Piece, draw
 from synth.mutated.taxonomy import MISTAKES
 from synth.written import rows
-from synth.written.answers import Talk, UnwrittenError, divided, ending, english, python, shown, tried
+from synth.written.answers import Talk, UnwrittenError, divided, ending, english, is_answerable, python, shown, tried
 from synth.written.dialogue import Desk, Dialogue, Ending, Subject
 from synth.written.prompts import Excerpt, Words
 from synth.written.telling import MOST_LINES, Difference, comments, difference, foreign, gives_away, other_errors
@@ -57,8 +57,7 @@ class BugLlm:
         def rank(piece: Piece) -> tuple[int, str]:
             return counts.get((*piece.example.symbols, "")[0], 0), draw(desk.seed, "bug", piece.example.id)
 
-        telling = (p for p in desk.pieces if tells_values(p.program.test) and not is_endless(p.program.test))
-        for piece in sorted(telling, key=rank):
+        for piece in sorted(filter(_is_telling, desk.pieces), key=rank):
             yield Subject(piece.example.id, (piece.example.digest,), piece)
 
     @ending
@@ -87,6 +86,12 @@ class BugLlm:
         if names := other_errors(issue, verdict):
             raise UnwrittenError("off-topic", f"The report names {', '.join(names)}, but it ends {shown(verdict)}")
         return Ending((right, wrong, _row(desk, piece, talk, issue, wrong, kind, changed)))
+
+
+def _is_telling(piece: Piece) -> bool:
+    """Whether a test tells right values from wrong ones, of a program that can be shown and answered whole."""
+    test = piece.program.test
+    return is_answerable(piece.program.code) and tells_values(test) and not is_endless(test)
 
 
 def _form(desk: Desk, text: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ that isn't in it, and something of what changed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from registry.records import Example, Program
 from synth.material import draw
@@ -108,4 +108,4 @@ def _rows(desk: Desk, pair: _Pair, talk: Talk, told: dict[str, str]) -> Iterator
             symbols=tuple(dict.fromkeys([*source.symbols, *named])), root=source.root, releases=source.releases,
             family=source.family, operator=source.operator,
         )  # fmt: skip
-        yield made
+        yield replace(made, change=source.change)

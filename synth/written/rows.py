@@ -162,9 +162,15 @@ def symbols_in(
     words = frozenset(word for code in codes for word in _WORD.findall(code))
     called = [path for verdict in ran for path in verdict.symbols_called if path.rpartition(".")[2] in words]
     found = [path for code in codes for path in index.called(code)]
-    found += [path for path in called if path in index.by_path]
+    found += [path for path in called if _is_member(index, path)]
     found += [path for text in prose for path in mentioned(index, text)]
     return tuple(dict.fromkeys([first, *found] if first else found))
+
+
+def _is_member(index: SymbolIndex, path: str) -> bool:
+    """Whether a path is of something in a class: what is called on objects, texts alone don't tell."""
+    owner = path.rpartition(".")[0]
+    return path in index.by_path and owner in index.by_path and index.by_path[owner].kind == "class"
 
 
 def mentioned(index: SymbolIndex, text: str) -> list[str]:
@@ -187,9 +193,7 @@ def _endings(word: str) -> list[str]:
 
 def uses(verdict: Verdict, index: SymbolIndex, code: str, path: str) -> bool:
     """Whether a program called a symbol (of a method: its class), or names what leaves no call to see."""
-    owner = path.rpartition(".")[0]
-    is_member = owner in index.by_path and index.by_path[owner].kind == "class"
-    wanted = owner if is_member else path
+    wanted = path.rpartition(".")[0] if _is_member(index, path) else path
     if any(called == wanted or called.startswith(f"{wanted}.") for called in verdict.symbols_called):
         return True
     return index.by_path[path].kind not in ("function", "method") and path in index.called(code)

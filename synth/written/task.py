@@ -10,14 +10,15 @@ Who is wrong where the answer doesn't pass? It is decided by where it ended:
 * a check failed: that can be either. A second solution is written that knows of neither. Where that one passes, two
   that don't know of each other agree, and it is the answer; else the task is dropped.
 
-So no solution ever sees the test that it is held to.
+So no solution ever sees the test that it is held to. A first solution that raised, and the second one that passes, are
+a `repair` row as well.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,7 @@ from synth.written.answers import Talk, UnwrittenError, ending, english, python,
 from synth.written.coverage import Topic, excerpts, notes, topics
 from synth.written.dialogue import Desk, Dialogue, Ending, Subject
 from synth.written.prompts import Excerpt, Words, named, words_of
+from synth.written.repair import Attempt, conversation
 from synth.written.stubs import definition, stubs
 
 GENERATOR, VERSION = "task", "1"
@@ -187,10 +189,13 @@ class Task:
         program = Program(code=code, test=test, entry_point=exercise.name)
         (verdict,) = yield from tried(desk.new.id, program)
         stubbed = (yield from held(desk, program)) if verdict.outcome == "passed" else ()
+        first: tuple[Attempt, ...] = ()
         if fault := _fault(desk, topic.symbol, program, verdict):
+            first = ((program, verdict),) if verdict.outcome == "error" and is_own_fault(verdict) else ()
             program, verdict = yield from _second(desk, topic, exercise, talk, program, verdict, fault)
             stubbed = yield from held(desk, program)
-        return Ending((program, *stubbed, *_rows(desk, topic, exercise, talk, program, stubbed, verdict)))
+        made = _rows(desk, topic, exercise, talk, (program, verdict), stubbed, first)
+        return Ending((*(one for one, _ in first), program, *stubbed, *made))
 
 
 # -------------------------------------------------------------------------------------------------------- the calls
@@ -344,27 +349,31 @@ def _rows(
     topic: Topic,
     exercise: Exercise,
     talk: Talk,
-    program: Program,
-    stubbed: tuple[Program, ...],
-    ran: Verdict,
+    answer: Attempt,
+    stubbed: Sequence[Program],
+    first: Sequence[Attempt],
 ) -> Iterator[Example]:
-    index = desk.indexes[1]
-    origin = rows.of_symbols(desk, topic.symbols, topic.change)
-    roles = {"answer": program.id, **{f"stub{n or ''}": p.id for n, p in zip(_numbers(), stubbed, strict=False)}}
-    prose = exercise.told.values()
-    symbols = rows.symbols_in(index, (program.code,), prose, (ran,), topic.symbol.path)
-    for phrasing in PHRASINGS:
-        parts = {
-            "programs": roles,
-            "prompt": _prompt(desk, exercise.told[phrasing], exercise.signature),
-            "entry_point": exercise.name,
-            "phrasing": phrasing,
-        }
-        yield rows.row(
-            desk, "task", parts, (GENERATOR, VERSION), origin, talk.calls,
-            symbols=symbols, root=key_of(GENERATOR, desk.domain, topic.symbol.path, exercise.signature),
-            change=topic.change,
+    """A row for each phrasing; where a first solution raised, one that tells how it was mended."""
+    program, verdict = answer
+    codes = (program.code, *(one.code for one, _ in first))
+    symbols = rows.symbols_in(desk.indexes[1], codes, exercise.told.values(), (verdict,), topic.symbol.path)
+    numbered = zip(_numbers(), stubbed, strict=False)
+    roles = {"answer": program.id, **{f"stub{number or ''}": one.id for number, one in numbered}}
+
+    def row(kind: str, parts: Mapping[str, Any]) -> Example:
+        return rows.row(
+            desk, kind, {"programs": roles, "entry_point": exercise.name, **parts}, (GENERATOR, VERSION),
+            rows.of_symbols(desk, topic.symbols, topic.change), talk.calls, symbols=symbols,
+            root=key_of(GENERATOR, desk.domain, topic.symbol.path, exercise.signature), change=topic.change,
         )  # fmt: skip
+
+    prompts = {name: _prompt(desk, exercise.told[name], exercise.signature) for name in PHRASINGS}
+    for phrasing, prompt in prompts.items():
+        yield row("task", {"prompt": prompt, "phrasing": phrasing})
+    if first:
+        attempts = {f"attempt{number}": one.id for number, (one, _) in enumerate(first, 1)}
+        told = conversation(prompts[PHRASINGS[0]], first, program)
+        yield row("repair", {"programs": {**attempts, **roles}, **told})
 
 
 def _numbers() -> Iterator[int]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from registry.names import SymbolIndex
-from registry.records import Change, Program, Verdict
+from registry.records import Change, Example, Program, Verdict
 from scrapers.changes import find_changes
 from synth.llm import Reply, Request
 from synth.material import Piece, pieces
@@ -20,6 +20,8 @@ from tests.scrapers.conftest import write_wheel
 from tests.synth.migrated.drift_world import scraped
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.pool import Pool
+from validators.parts import obligations
+from validators.proofs import Proof, prove
 
 COMMON = '''
 def ring(n, step=1):
@@ -155,6 +157,29 @@ def scripted(answers: Mapping[str, Any], asked: list[Request] | None = None) -> 
 def block(code: str) -> str:
     """An answer that is one block of code."""
     return f"```python\n{code.strip()}\n```"
+
+
+def proof_of(bench: Bench, ending: Ending, desk: Desk | None = None) -> list[tuple[Example, Proof]]:
+    """The rows of an ending, each with its proof in the real sandbox."""
+    programs = {**(desk or bench.desk).programs, **{r.id: r for r in ending.rows if isinstance(r, Program)}}
+    found = []
+    for row in (r for r in ending.rows if isinstance(r, Example)):
+        verdicts = {}
+        for program, release in obligations(row):
+            verdicts[program, release] = bench.trial(Trial(release, (programs[program],)))[program]
+        found.append((row, prove(row, verdicts, programs, {bench.desk.new.id: bench.desk.indexes[1]})))
+    return found
+
+
+def proven(bench: Bench, ending: Ending, desk: Desk | None = None) -> list[Example]:
+    """The rows of an ending: there are some, and all are proven, permissive, of the model, and of its calls."""
+    assert ending.outcome == "written", (ending.outcome, ending.detail)
+    rows = proof_of(bench, ending, desk)
+    assert rows and all(proof.proven for _, proof in rows), [proof.detail for _, proof in rows]
+    for row, _ in rows:
+        assert row.licence == "MIT" and row.written["model"] == "m" and row.symbols and row.root
+        assert tuple(row.written["calls"]) == ending.calls
+    return [row for row, _ in rows]
 
 
 @pytest.fixture(scope="session")

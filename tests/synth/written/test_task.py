@@ -12,7 +12,7 @@ from synth.llm import Reply, Request
 from synth.written import rows
 from synth.written.dialogue import Ending, Subject, run
 from synth.written.task import Task
-from tests.synth.written.conftest import Bench, block, scripted
+from tests.synth.written.conftest import Bench, block, proven, scripted
 
 EXERCISE = {
     "signature": "def seats(places: int, guests: list[str]) -> list[str]:",
@@ -56,7 +56,7 @@ def held(bench: Bench, **answers: Any) -> Ending:
 def test_a_task_is_a_row_for_each_way_to_ask_it_with_all_that_it_was_made_of(bench: Bench) -> None:
     """Three rows share root and programs; symbols, licence, parents, family and calls are told."""
     ending = held(bench)
-    assert ending.outcome == "written", ending.detail
+    proven(bench, ending)
     rows = [r for r in ending.rows if isinstance(r, Example)]
     programs = {r.id: r for r in ending.rows if isinstance(r, Program)}
     assert [r.parts["phrasing"] for r in rows] == ["plain", "story", "short"]
@@ -148,6 +148,7 @@ def test_a_solution_that_raises_is_asked_for_again_with_what_happened(bench: Ben
     told = asked[-1].messages[1]["content"]
     assert "hop" in told and "TypeError" in told and "assert" not in told
     assert len(ending.calls) == 4
+    assert [row.kind for row in proven(bench, ending)] == ["task", "task", "task", "repair"]
 
 
 def test_where_a_check_fails_a_second_solution_decides_that_knows_of_neither(bench: Bench) -> None:
@@ -160,6 +161,7 @@ def test_where_a_check_fails_a_second_solution_decides_that_knows_of_neither(ben
     assert first.messages == second.messages and (first.sample, second.sample) == (0, 1)
     answer = ending.rows[0]
     assert isinstance(answer, Program) and "step=2" not in answer.code
+    assert [row.kind for row in proven(bench, ending)] == ["task"] * 3
 
 
 def test_what_fewest_rows_show_comes_first_and_what_has_changed_before_the_rest(bench: Bench) -> None:

@@ -8,42 +8,17 @@ from typing import Any
 
 import pytest
 
-from registry.records import Change, Example, Program
+from registry.records import Change, Program
 from synth.llm import Reply, Request
 from synth.material import derived
 from synth.written.bug_llm import BugLlm
 from synth.written.chat import Chat
-from synth.written.dialogue import Desk, Ending, Subject, Trial, Writer, run
+from synth.written.dialogue import Desk, Subject, Writer, run
 from synth.written.edit import Edit
 from synth.written.issue import Issue
 from synth.written.migrate import Migrate
 from synth.written.repair import Repair
-from tests.synth.written.conftest import Bench, block, scripted
-from validators.parts import obligations
-from validators.proofs import Proof, prove
-
-
-def proof_of(bench: Bench, ending: Ending, desk: Desk | None = None) -> list[tuple[Example, Proof]]:
-    """The rows of an ending, each with its proof in the real sandbox."""
-    programs = {**(desk or bench.desk).programs, **{r.id: r for r in ending.rows if isinstance(r, Program)}}
-    found = []
-    for row in (r for r in ending.rows if isinstance(r, Example)):
-        verdicts = {}
-        for program, release in obligations(row):
-            verdicts[program, release] = bench.trial(Trial(release, (programs[program],)))[program]
-        found.append((row, prove(row, verdicts, programs, {bench.desk.new.id: bench.desk.indexes[1]})))
-    return found
-
-
-def proven(bench: Bench, ending: Ending, desk: Desk | None = None) -> list[Example]:
-    """The rows of an ending: there are some, and all are proven, permissive, of the model, and of its calls."""
-    assert ending.outcome == "written", (ending.outcome, ending.detail)
-    rows = proof_of(bench, ending, desk)
-    assert rows and all(proof.proven for _, proof in rows), [proof.detail for _, proof in rows]
-    for row, _ in rows:
-        assert row.licence == "MIT" and row.written["model"] == "m" and row.symbols and row.root
-        assert tuple(row.written["calls"]) == ending.calls
-    return [row for row, _ in rows]
+from tests.synth.written.conftest import Bench, block, proven, scripted
 
 
 def subject(writer: Writer, desk: Desk, start: str) -> Subject:
