@@ -92,8 +92,7 @@ def failed(status: int, body: Any, headers: Mapping[str, str]) -> Sent:
     """
     told = body.get("error", body) if isinstance(body, Mapping) else body
     code = str(told.get("code") or "") if isinstance(told, Mapping) else ""
-    words = told if isinstance(told, str) else json.dumps(told, default=str, ensure_ascii=False)
-    sent = Sent("error", detail=f"Status {status}: {words}")
+    sent = Sent("error", detail=f"Status {status}: {_words(told)}")
     if status == 429:
         broke, pause = code in _BROKE, _asked_pause(headers) or 0.0
         return replace(sent, outcome="rate-limited", again=not broke, hopeless=broke, pause_s=pause)
@@ -107,6 +106,13 @@ def failed(status: int, body: Any, headers: Mapping[str, str]) -> Sent:
         hopeless=status in _HOPELESS,
         not_taken=status in _NOT_TAKEN and code != "context_length_exceeded",
     )
+
+
+def _words(told: Any) -> str:
+    try:
+        return told if isinstance(told, str) else json.dumps(told, ensure_ascii=False)
+    except (RecursionError, ValueError, TypeError):
+        return "what it says can't be shown"
 
 
 def usage_of(said: Any) -> tuple[int, int] | None:
