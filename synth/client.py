@@ -25,7 +25,7 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from registry.domain import LlmSpec
-from synth.batches import Batches
+from synth.batches import GIVEN_UP_S, Batches
 from synth.budget import Budget, most_tokens
 from synth.endpoint import Endpoint
 from synth.journal import SOON_S, Decision, Entry, Journal, Leave, NoLeave, Pause, Settled, Wait, Wish
@@ -96,7 +96,8 @@ class Client:
         money = self._budget.price.of(prompt, request.max_tokens)
         key, model, url = request.key(self._spec.model), self._spec.model, self.endpoint.url
         wish = Wish(key, self._domain, request.purpose, model, url, (), prompt, request.max_tokens, money)
-        return _Asked(request, wish, time.monotonic() + self._patience_s)
+        patience_s = GIVEN_UP_S if self._spec.batch else self._patience_s
+        return _Asked(request, wish, time.monotonic() + patience_s)
 
     async def _answered(self, asked: _Asked) -> Reply:
         """Asks until there is an answer, or no use in asking."""

@@ -32,6 +32,8 @@ MAX_BYTES = 4 * 1024 * 1024
 MAX_FILE = 64 * 1024 * 1024
 """Bytes of a batch's answers at most."""
 CONNECT_S = 10.0
+SECRET = 8
+"""A key of fewer characters is none, as `none` for a server of one's own: it may well be a word of an answer."""
 
 
 @dataclass
@@ -111,7 +113,7 @@ class Endpoint:
             said = error.body if error.body is not None else error.message
             return self.read(error.status_code, said, error.response.headers)
         cause = error.__cause__ or error
-        unreached = isinstance(cause, (httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ConnectError))
+        unreached = isinstance(cause, (httpx2.ConnectTimeout, httpx2.ConnectError))
         sent = Sent("error", usage=(0, 0) if unreached else None, is_unreached=unreached)
         if isinstance(error, (TimeoutError, openai.APITimeoutError)):
             why = f"{self.url} can't be reached in time" if unreached else f"No answer within {self._timeout_s:g} s"
@@ -156,7 +158,7 @@ class Endpoint:
 
     def _without_key(self, text: str) -> str:
         shown = text.encode("utf-8", "replace").decode()  # half a surrogate pair can be stored nowhere
-        return shown.replace(self._key, "***") if self._key else shown
+        return shown.replace(self._key, "***") if len(self._key) >= SECRET else shown
 
 
 def address(spec: LlmSpec) -> str:
@@ -192,7 +194,7 @@ def _key(reference: str, url: str) -> str:
 def _client(url: str, key: str, timeout_s: float, connections: int) -> openai.AsyncOpenAI:
     pool = httpx2.AsyncClient(
         timeout=httpx2.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s)),
-        limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+        limits=httpx2.Limits(max_connections=connections + 8, max_keepalive_connections=connections + 8),  # batches
         follow_redirects=False,
         headers={"Accept-Encoding": "identity"},
         event_hooks={"response": [_bounded]},

@@ -19,6 +19,9 @@ from synth.llm import Outcome
 MAX_COUNT = 10**9
 """Tokens that an endpoint may say a request took; more is no count."""
 
+LONGEST_PAUSE_S = 3600.0
+"""What an endpoint says is believed for an hour at most: it is written down for all runs to come."""
+
 FINAL = frozenset({"ok", "refused", "truncated", "malformed", "empty"})
 """What is the answer for good, once it isn't tried again."""
 
@@ -154,14 +157,15 @@ def _span(text: str, unit: str) -> float | None:
     """Seconds of `20`, `1m30s`, `20ms`, or until a date."""
     text = text.strip()
     try:
-        return max(float(text) * _SECONDS[unit], 0.0) if re.fullmatch(r"[\d.]{1,16}", text) else _spelled(text)
+        said = float(text) * _SECONDS[unit] if re.fullmatch(r"[\d.]{1,16}", text) else _spelled(text)
+        return min(max(said, 0.0), LONGEST_PAUSE_S)
     except (ValueError, OverflowError):
         return None
 
 
-def _spelled(text: str) -> float | None:
+def _spelled(text: str) -> float:
     parts = _SPAN.findall(text[:64])
     if parts and _SPAN.sub("", text) == "":
         return sum(float(number) * _SECONDS[unit] for number, unit in parts)
     when = dt.datetime.fromisoformat(text) if re.match(r"\d{4}-", text) else email.utils.parsedate_to_datetime(text)
-    return max(when.timestamp() - time.time(), 0.0)
+    return when.timestamp() - time.time()
