@@ -209,7 +209,7 @@ _CONVERSATION = {
         _START
         + r"#{2,4} ?(?:instruction|input|system|prompt)s?:[^#]{1,400}#{2,4} ?(?:response|assistant|output|answer):",
         _START + r"action:[^\n]{1,80}\n[ \t>#*]{0,8}action input:",
-        r"\{\s*\"role\"\s*:\s*\"(?:system|assistant|developer|user|tool)\"\s*,\s*\"(?:content|tool_calls)\"\s*:",
+        r"\{\s*\"role\"\s*:\s*\"(?:system|assistant|developer|tool)\"\s*,\s*\"(?:content|tool_calls)\"\s*:",
         r"\{\s*\"name\"\s*:\s*\"\w{1,40}\"\s*,\s*\"(?:arguments|parameters|input)\"\s*:\s*\{",
         r"<parameter name=",
         _START + r"(?:human|user)[*]{0,2}:[^\n]{1,400}\n{1,3}[ \t>#*]{0,8}(?:assistant|ai|bot|model)[*]{0,2}:",

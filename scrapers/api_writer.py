@@ -301,6 +301,8 @@ def _fullest(entry: Entry, overloads: Sequence[str]) -> Entry:
     Those at its end that another one lacks can be left out: `default` of `getattr(object, name)` and
     `getattr(object, name, default)`.
     """
+    if not overloads:
+        return entry
     given = [signature for signature in (entry.signature, *overloads) if signature]
     heads = {signature: parameters_in(signature) for signature in given}
     heads = {text: found for text, found in heads.items() if found or text.startswith("()")}  # others aren't understood

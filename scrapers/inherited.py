@@ -22,7 +22,8 @@ def settled(symbols: Iterable[Symbol]) -> list[Symbol]:
         symbols: Of one release, as its pages gave them.
     """
     rows = {row.path: row for row in symbols}
-    classes = {name: row.path for row in rows.values() if row.kind == "class" for name in (*row.aliases, row.path)}
+    found = [row for row in rows.values() if row.kind == "class"]
+    classes = {name: row.path for row in found for name in row.aliases} | {row.path: row.path for row in found}
     members = sorted((row for row in rows.values() if _home(row, classes)), key=_by_owner)
     stray = [row for row in members if _home(row, classes) != row.path.rpartition(".")[0]]
     astray = {row.path for row in stray}
