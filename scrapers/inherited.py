@@ -47,8 +47,12 @@ def _home(row: Symbol, classes: dict[str, str]) -> str | None:
 
 
 def _said(row: Symbol) -> _Said:
-    """What two listings of one member have in common."""
-    return row.path.rpartition(".")[2], row.kind, row.signature, row.doc
+    """What two listings of one member have in common: references to members are to those of the class that lists it."""
+    last, doc = row.path.rpartition(".")[2], row.doc
+    listing = {name.removesuffix(last) for name in (row.path, *row.aliases) if name.endswith(f".{last}")}
+    for owner in sorted(listing, key=len, reverse=True):
+        doc = doc.replace(f"`{owner}", "`")
+    return last, row.kind, row.signature, doc
 
 
 def _by_owner(row: Symbol) -> tuple[int, str]:

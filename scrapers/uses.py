@@ -14,7 +14,7 @@ from registry.names import SymbolIndex
 from registry.records import Symbol
 from scrapers.inherited import settled
 
-VERSION = "2"
+VERSION = "3"
 """Goes up when the same texts give other names."""
 
 _PROMPT = re.compile(r"^[ \t]*(?:>>>|\.\.\.|In ?\[\d*\]:)[ \t]+(.*)$", re.MULTILINE)

@@ -24,6 +24,13 @@ def test_an_inherited_member_is_the_base_s_with_another_name() -> None:
     assert members == {"lib.graph.Graph.size": ("lib.DiGraph.size",)}
 
 
+def test_references_to_the_listing_class_make_no_other_text() -> None:
+    """Sphinx leads what a docstring refers to into the class that lists the member: the docstring is the same."""
+    own = row("lib.graph.Graph.size", doc="As `lib.Graph.order()`.", aliases=("lib.Graph.size",))
+    found = settled([*CLASSES, own, row("lib.DiGraph.size", doc="As `lib.DiGraph.order()`.")])
+    assert [s.path for s in found if s.kind == "method"] == ["lib.graph.Graph.size"]
+
+
 def test_a_member_goes_home_where_nothing_says_the_same() -> None:
     """Another text, or none, is another member: it stands with its own class, under the class's path."""
     rows = [row("lib.graph.Graph.size", doc="How many."), row("lib.DiGraph.size", doc="Another."), row("lib.Graph.all")]
