@@ -47,8 +47,13 @@ def _home(row: Symbol, classes: dict[str, str]) -> str | None:
 
 
 def _said(row: Symbol) -> _Said:
-    """What two listings of one member have in common: references to members are to those of the class that lists it."""
+    """What two listings of one member have in common: references to members are to those of the class that lists it.
+
+    Of properties, which have no link where they are defined either, the text as it stands decides.
+    """
     last, doc = row.path.rpartition(".")[2], row.doc
+    if row.kind != "method":
+        return last, row.kind, row.signature, doc
     listing = {name.removesuffix(last) for name in (row.path, *row.aliases) if name.endswith(f".{last}")}
     for owner in sorted(listing, key=len, reverse=True):
         doc = doc.replace(f"`{owner}", "`")
