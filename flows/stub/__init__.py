@@ -1,12 +1,18 @@
 """`driftune llm-stub`: a scripted server that speaks OpenAI's chat completions, for tests and demos without an LLM.
 
     wire        what of the protocol is spoken: requests, answers, errors, how tokens are counted
-    excerpts    what a prompt holds: who asks, fenced data, code blocks and doctest sessions in it
-    answers     templated answers, made from the excerpts
+    excerpts    what a text holds: fenced data, code blocks, statements of doctests
+    prompts     what a writer asked, taken apart
+    shown       what the examples of an excerpt show, and programs that do the same
+    templates   what is said to each step of each writer
+    answers     which of them answers a request, and what else does
+    instances   values that fit a JSON schema
     recorded    answers from a file
+    limits      rate limits
     faults      what an endpoint or a model does wrong, on demand
     obeying     a model that does what anything outside the fence tells it to
     served      one request: from its body to its answer, and what of it stands in the ledger
+    ledger      what was asked, and what it would have cost
     batches     files and batches
     server      the addresses, and the server as a process
 

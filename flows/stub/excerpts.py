@@ -14,6 +14,9 @@ PURPOSE = re.compile(r"^Purpose: (\S+)", re.MULTILINE)
 FENCED = re.compile(r"^<<<data ([0-9a-f]+)\n(.*?)\n?^data \1>>>$", re.MULTILINE | re.DOTALL)
 """An excerpt."""
 
+_ESCAPED = re.compile(r"(?<=[<\[])\\|^\\", re.MULTILINE)
+"""What the fence puts before what could end it: who copies a program leaves that out."""
+
 CODE_BLOCK = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)```", re.DOTALL)
 """A block of code in an answer."""
 
@@ -46,35 +49,25 @@ def purpose_of(system: str) -> str:
     return found[1] if found else ""
 
 
-def excerpts(text: str) -> list[str]:
-    """What stands between the fences of a text, in order."""
-    return [match[2] for match in FENCED.finditer(text)]
-
-
-def sessions(text: str) -> list[list[Statement]]:
-    """The doctest sessions of a text: runs of statements with nothing but their output between them."""
-    found: list[list[Statement]] = []
-    line = -1
-    for example in _examples(text):
-        statement = Statement(example.source, "" if "<BLANKLINE>" in example.want else example.want)
-        if example.lineno > line or not found:
-            found.append([])
-        found[-1].append(statement)
-        line = example.lineno + example.source.count("\n") + example.want.count("\n") + 1
+def labelled(text: str) -> list[tuple[str, str]]:
+    """What stands between the fences of a text, in order, each with the line before: what the writer calls it."""
+    found, at = [], 0
+    for match in FENCED.finditer(text):
+        label = text[at : match.start()].rstrip("\n").rpartition("\n")[2]
+        found.append((label.rstrip(":"), _ESCAPED.sub("", match[2])))
+        at = match.end()
     return found
 
 
-def _examples(text: str) -> Iterator[doctest.Example]:
-    """Those of a text that can be read; one that can't hides only the rest of its paragraph."""
-    parser, at = doctest.DocTestParser(), 0
-    for paragraph in re.split(r"(\n[ \t]*\n)", text):
+def statements(text: str) -> Iterator[Statement]:
+    """The statements of a text's doctest examples, in order; a paragraph that can't be read ends there."""
+    parser = doctest.DocTestParser()
+    for paragraph in re.split(r"\n[ \t]*\n", text):
         try:
             for example in parser.get_examples(paragraph):
-                example.lineno += at
-                yield example
+                yield Statement(example.source, "" if "<BLANKLINE>" in example.want else example.want)
         except ValueError:
-            pass
-        at += paragraph.count("\n")
+            continue
 
 
 def is_code(text: str) -> bool:

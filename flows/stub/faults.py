@@ -1,14 +1,15 @@
 """What an endpoint or a model does wrong, on demand: which request gets which fault, and what it does to an answer.
 
-Which one is drawn by seed and request alone. A fault with a number of times is over after so many of a request's
-attempts, as trouble of a server is; one without stays, as a model's habit does.
+Which one is drawn by seed and request alone: first of what a server does wrong, then, apart from that, of what a model
+does. A fault with a number of times is over after so many of a request's attempts, as trouble of a server is; one
+without stays, as a model's habit does.
 """
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from itertools import accumulate
@@ -54,8 +55,12 @@ def planned(told: str) -> tuple[Fault, ...]:
         ConfigurationError: One can't be read, is unknown, or the shares add up to more than one.
     """
     plan = tuple(_fault(part.strip()) for part in told.split(",") if part.strip())
-    if sum(fault.share for fault in plan) > 1 + 1e-9:
-        raise ConfigurationError(f"The shares of --faults {told!r} add up to more than 1. Lower them", faults=told)
+    for kinds in (OF_THE_SERVER, SPOILS):
+        if sum(fault.share for fault in plan if fault.kind in kinds) > 1 + 1e-9:
+            kind = ", ".join(kinds)
+            raise ConfigurationError(
+                f"In --faults {told!r} the shares of {kind} are more than 1. Lower them", told=told
+            )
     return plan
 
 
@@ -74,10 +79,10 @@ def _fault(told: str) -> Fault:
     return fault
 
 
-def drawn(plan: tuple[Fault, ...], draw: random.Random, attempt: int) -> str:
-    """The kind that a request's attempt (from 0) gets; empty for none."""
-    at = draw.random()
-    for fault, above in zip(plan, accumulate(fault.share for fault in plan), strict=True):
+def drawn(plan: tuple[Fault, ...], kinds: Iterable[str], draw: random.Random, attempt: int) -> str:
+    """Which of some kinds a request's attempt (from 0) gets; empty for none."""
+    at, found = draw.random(), [fault for fault in plan if fault.kind in kinds]
+    for fault, above in zip(found, accumulate(fault.share for fault in found), strict=True):
         if at < above:
             return fault.kind if not fault.times or attempt < fault.times else ""
     return ""
@@ -97,9 +102,15 @@ def usage(told: dict[str, Any], draw: random.Random) -> dict[str, Any]:
     return rest if pick == len(wrong) else {**rest, "usage": wrong[pick]}
 
 
+SORRY = "I'm sorry, but I can't help with that request."
+
+
 def _refused(choice: Choice, draw: random.Random) -> Choice:
-    said = "I'm sorry, but I can't help with that request."
-    return draw.choice((Choice("", said), Choice(said), Choice("", finish="content_filter")))
+    return draw.choice((Choice("", SORRY), Choice("", finish="content_filter")))
+
+
+def _refused_in_words(choice: Choice, draw: random.Random) -> Choice:
+    return Choice(SORRY)
 
 
 def _truncated(choice: Choice, draw: random.Random) -> Choice:
@@ -109,7 +120,7 @@ def _truncated(choice: Choice, draw: random.Random) -> Choice:
 def _no_json(choice: Choice, draw: random.Random) -> Choice:
     """JSON that nothing can read: without its end, in single quotes, or with words instead of it."""
     text = choice.text if _value(choice.text) is not None else json.dumps({"answer": choice.text})
-    return Choice(draw.choice((text[:-1] + ",", "{'answer': " + text, "Here is the JSON:\n```json\n" + text[:-2])))
+    return Choice(draw.choice((text[:-1] + ",", "{'answer': " + text[:-1], "Here is the JSON:\n```json\n" + text[:-2])))
 
 
 def _no_such_schema(choice: Choice, draw: random.Random) -> Choice:
@@ -152,6 +163,7 @@ def _huge(choice: Choice, draw: random.Random) -> Choice:
 
 SPOILS: dict[str, Callable[[Choice, random.Random], Choice]] = {
     "refused": _refused,
+    "sorry": _refused_in_words,
     "truncated": _truncated,
     "json": _no_json,
     "schema": _no_such_schema,

@@ -36,12 +36,12 @@ class Ledger:
         Args:
             key: Its hash.
             purpose: Who asked.
-            line: `attempt, status, fault, prompt_tokens, completion_tokens` of it.
+            line: `attempt, status, prompt_tokens, completion_tokens`, and what went wrong: `fault`, `spoil`.
             request: Its body.
         """
         counts = self._purposes.setdefault(purpose, Counter())
         counts.update(requests=1, prompt_tokens=line["prompt_tokens"], completion_tokens=line["completion_tokens"])
-        self._faults[line["fault"]] += bool(line["fault"])
+        self._faults.update(kind for kind in (line["fault"], line["spoil"]) if kind)
         if self.path is not None:
             with storage("the ledger", self.path):
                 self._file = self._file or self.path.open("a", encoding="utf-8", buffering=1)
@@ -64,5 +64,5 @@ class Ledger:
             **total,
             "distinct": len(self._attempts),
             "purposes": {name: dict(counts) for name, counts in sorted(self._purposes.items())},
-            "faults": {name: n for name, n in sorted(self._faults.items()) if n},
+            "faults": dict(sorted(self._faults.items())),
         }

@@ -22,7 +22,7 @@ from registry.injection import found_in
 _CODE_WORD = re.compile(r"\b[A-Z]{4,12}-\d{2,4}\b")
 _BLOB = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _BEGIN = re.compile(r"\s*<{2,}\s*data\b.*", re.IGNORECASE)
-_END = re.compile(r"[\s>*#`-]*(?:end of )?data\b.{0,80}>{2,}\s*|\s*<{0,3}/data.{0,80}>{1,}\s*", re.IGNORECASE)
+_END = re.compile(r"[\s>*#`-]*data\b.{0,80}>{2,}\s*", re.IGNORECASE)
 _TOKEN = re.compile(
     r"<[|｜][\w▁]{1,40}[|｜]>|\[/?INST\]|<</?SYS>>|</?(?:start|end)_of_turn>|</?s>"
     r"|\[/?(?:SYSTEM_PROMPT|TOOL_CALLS|AVAILABLE_TOOLS)\]"

@@ -81,37 +81,38 @@ class Stub:
             return Sent(refused.status, refused.body)
         attempt = self.ledger.attempt(asked.key)
         wait = self.limits.wait(asked.tokens + asked.limit * asked.choices)
-        kind = faults.drawn(self.faults, self._draw(asked, "fault"), attempt)
+        kind = faults.drawn(self.faults, faults.OF_THE_SERVER, self._draw(asked, "server"), attempt)
+        spoil = faults.drawn(self.faults, faults.SPOILS, self._draw(asked, "model"), attempt)
         await asyncio.sleep(self._draw(asked, "delay").uniform(*self.delay))
         if wait:
-            sent, kind = _limited(wait), "rate-limited"
+            sent, kind, spoil = _limited(wait), "rate-limited", ""
         elif kind in ("error", "rate-limited"):
-            sent = _failed(kind, self._draw(asked, "which"))
+            sent, spoil = _failed(kind, self._draw(asked, "which")), ""
         else:
-            sent = await self._answered(asked, body, headers or {}, kind)
-        self._book(asked, body, attempt, kind, sent)
+            sent = await self._answered(asked, body, headers or {}, spoil)
+        self._book(asked, body, {"attempt": attempt, "fault": kind, "spoil": spoil}, sent)
         if kind == "usage" and sent.status == 200:
             sent = Sent(sent.status, faults.usage(sent.body, self._draw(asked, "usage")))
         return Sent(sent.status, sent.body, {**sent.headers, **self.limits.headers}, _WAYS.get(kind, "whole"))
 
-    async def _answered(self, asked: wire.Asked, body: Any, headers: Mapping[str, str], kind: str) -> Sent:
+    async def _answered(self, asked: wire.Asked, body: Any, headers: Mapping[str, str], spoil: str) -> Sent:
         if asked.key in self.answers.whole:
             return Sent(*self.answers.whole[asked.key])
         if self.upstream is not None:
             return await self._passed_on(asked, body, headers)
-        choices = [self._choice(asked, kind, place) for place in range(asked.choices)]
+        choices = [self._choice(asked, spoil, place) for place in range(asked.choices)]
         return Sent(200, wire.completion(asked, choices))
 
-    def _choice(self, asked: wire.Asked, kind: str, place: int) -> wire.Choice:
+    def _choice(self, asked: wire.Asked, spoil: str, place: int) -> wire.Choice:
         text = self.answers.answer(asked)
         if text is None:
-            text = answer_to(asked, self._draw(asked, f"answer {place}"))
+            text = answer_to(asked, self.seed + place)
         if self.obey and (done := orders(asked)):
             text = marked(text, done)
-        if kind in faults.SPOILS:
-            spoiled = faults.spoiled(kind, wire.Choice(text), self._draw(asked, f"fault {place}"))
-            return spoiled if kind == "huge" or spoiled.finish != "stop" else _cut(spoiled, asked)
-        return wire.fitted(text, asked)
+        if not spoil:
+            return wire.fitted(text, asked)
+        spoiled = faults.spoiled(spoil, wire.Choice(text), self._draw(asked, f"spoil {place}"))
+        return spoiled if spoil == "huge" or spoiled.finish != "stop" else _cut(spoiled, asked)
 
     async def _passed_on(self, asked: wire.Asked, body: Any, headers: Mapping[str, str]) -> Sent:
         """Asks upstream, and keeps what came where it is an answer: what failed is asked again."""
@@ -131,11 +132,11 @@ class Stub:
                 recorded.kept(self.record, asked.key, 200, said)
         return Sent(came.status_code, said)
 
-    def _book(self, asked: wire.Asked, body: Any, attempt: int, kind: str, sent: Sent) -> None:
+    def _book(self, asked: wire.Asked, body: Any, line: Mapping[str, Any], sent: Sent) -> None:
         used = sent.body.get("usage") if isinstance(sent.body, dict) and sent.status == 200 else None
         cost = {name: int((used or {}).get(name) or 0) for name in ("prompt_tokens", "completion_tokens")}
-        line = {"attempt": attempt, "status": sent.status, "fault": kind, **cost}
-        self.ledger.write(asked.key, purpose_of(asked.said("system", "developer")), line, body)
+        purpose = purpose_of(asked.said("system", "developer"))
+        self.ledger.write(asked.key, purpose, {**line, "status": sent.status, **cost}, body)
 
     def _draw(self, asked: wire.Asked, what: str) -> random.Random:
         return random.Random(f"{self.seed}/{asked.key}/{what}")
