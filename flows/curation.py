@@ -14,7 +14,7 @@ from flows.house import House
 from flows.running import verdicts
 from flows.scraping import indexed, releases, source_keys
 from flows.snapshots import latest_curation
-from flows.synthesis import changes
+from flows.synthesis import changes, is_derived
 from registry.errors import ConfigurationError, DriftuneError
 from registry.families import Families
 from registry.identity import sha256_of, work_key
@@ -82,6 +82,11 @@ def curate_key(house: House, examples: list[Example], found: Verdicts, tasks: li
 
 def curate_stage(house: House) -> list[Batch]:
     """One batch: proofs, licences, duplicates, splits, and the snapshot."""
+    if is_derived(house) and not is_made(house):
+        raise ConfigurationError(
+            f"{house.domain.llm.model} wasn't asked yet, as versions and settings are now: run driftune synth "
+            f"{house.domain.name}, and then driftune validate {house.domain.name}, first"
+        )
     if not is_made(house):
         synth = f"run driftune synth {house.domain.name} first"
         raise ConfigurationError(f"No examples yet as versions and settings are now: {synth}")

@@ -19,7 +19,7 @@ _HEAD = """\
 # Tables, views and macros of the lake
 
 This page is written from the records (`python -m registry.reference`); the same texts are the comments of the columns
-in `driftune.duckdb` (`.columns VIEW` in `driftune sql`). How to ask: [twelve questions](../how-to/questions.md).
+in `driftune.duckdb` (`.columns VIEW` in `driftune sql`). How to ask: [thirteen questions](../how-to/questions.md).
 
 A table's view shows the current row of each id; `TABLE_as_of(ts)`, and likewise `VIEW_as_of(ts)`, show what it was at a
 time: `FROM funnel_as_of(TIMESTAMPTZ '2026-11-21 12:00+00')`.

@@ -18,6 +18,7 @@ from flows.authored import left
 from flows.authoring import write_stage
 from flows.batches import perform
 from flows.candidates import candidates, is_made
+from flows.curation import curate_stage
 from flows.forgetting import forget_source
 from flows.house import House
 from flows.preflight import check
@@ -93,6 +94,8 @@ def write(home: Path, url: str, **llm: Any) -> House:
 def test_what_was_asked_is_spent_once_and_its_rows_are_worked_on(home: Path, server: Endpoint) -> None:
     """Rows become candidates, spend is the endpoint's own count to the token; what was written isn't written again."""
     assert not is_made(house(home, server.url))
+    with pytest.raises(ConfigurationError, match="m wasn't asked yet, as versions and settings are now"):
+        curate_stage(house(home, server.url))
     few = write(home, server.url, writers={"plain": 4})
     assert rows(few, ENDS) == [{"outcome": "written", "n": 4}]
     made = write(home, server.url)

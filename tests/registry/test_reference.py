@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from registry.lake import Lake
-from registry.records import Adapter, Removal, Snapshot, SnapshotRow, Work
+from registry.records import Adapter, Call, Removal, Snapshot, SnapshotRow, Work
 from registry.reference import markdown
 from tests.registry.test_catalogue import CHANGE, NEW, OLD, Bench
 
@@ -47,22 +47,37 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     kept = {drift.id: "dev", bug.id: "train"}
     work = Work(key="later", stage="curate", domain="d", part="p@1", outputs=1, result={"snapshot": later.id})
     gone = [dataclasses.replace(r, curation="later") for r in bench.rows if isinstance(r, Removal)]
+    call = Call(request="q", attempt=0, domain="d", purpose="task/exercise@1", model="m", outcome="refused")
+    ended = {"dialogue": "k", "outcome": "refused", "detail": "No", "rows": [], "calls": ["q"]}
+    choice = {"model": "m", "dialogues": [{"writer": "task", "subject": "lib.f", "key": "k"}]}
+    asked = [
+        Work(key=key, stage="synth", domain="d", part="p@1", outputs=0, result=result)
+        for key, result in (("k", ended), ("choice", choice))
+    ]
     lake.append(
-        [later, work, *gone, *(SnapshotRow(snapshot=later.id, example=e, split=s) for e, s in kept.items()), adapter]
+        [
+            later,
+            work,
+            call,
+            *asked,
+            *gone,
+            *(SnapshotRow(snapshot=later.id, example=e, split=s) for e, s in kept.items()),
+            adapter,
+        ]
     )
     return lake
 
 
 @pytest.mark.parametrize(("title", "query"), QUERIES, ids=[title.split()[0] for title, _ in QUERIES])
 def test_worked_query_runs(lake: Lake, title: str, query: str) -> None:
-    """Each of the twelve queries of the how-to answers, with rows where the lake has what it asks for."""
+    """Each of the thirteen queries of the how-to answers, with rows where the lake has what it asks for."""
     query = query.replace("'networkx', '2.8.8', '3.6.1'", "'lib', '1.0', '1.0.1'")
     assert lake.query(query).num_rows > 0, title
 
 
-def test_there_are_twelve_worked_queries() -> None:
+def test_there_are_thirteen_worked_queries() -> None:
     """No query of the how-to is missed by the test above."""
-    assert [title.split()[0] for title, _ in QUERIES] == [str(n) for n in range(1, 13)]
+    assert [title.split()[0] for title, _ in QUERIES] == [str(n) for n in range(1, 14)]
 
 
 def test_lineage_is_found_from_either_end(lake: Lake) -> None:
