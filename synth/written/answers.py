@@ -264,10 +264,7 @@ def imported(tree: ast.Module) -> set[str]:
 
 def shown(verdict: Verdict) -> str:
     """How a program ended, as it is told to who wrote it: the outcome, and the line that decided."""
-    raised = verdict.exception if isinstance(verdict.exception, Mapping) else {}
-    where = {"code": "the program", "test": "its check"}.get(str(raised.get("in")), "")
-    at = f" (line {raised['line']} of {where})" if where and raised.get("line") else ""
-    return f"{verdict.outcome}: {verdict.detail}{at}"
+    return f"{verdict.outcome}: {verdict.detail}"
 
 
 def _one_line(text: str) -> str:

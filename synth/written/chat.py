@@ -187,7 +187,7 @@ def _row(desk: Desk, topic: Topic, talk: Talk, said: _Said) -> Any:
     index, path = desk.indexes[1], topic.symbol.path
     if not any(rows.uses(verdict, index, program.code, path) for program, verdict in said.programs):
         raise UnwrittenError("off-topic", f"No block of code calls {index.public(path)}")
-    prose = [turn["content"] for turn in said.turns]
+    prose = [divided(turn["content"])[0] for turn in said.turns]
     parts = {
         "programs": {f"block{n}": program.id for n, (program, _) in enumerate(said.programs, 1)},
         "turns": said.turns,

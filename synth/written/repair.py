@@ -161,6 +161,6 @@ def _row(
         desk, "repair", parts, (GENERATOR, VERSION),
         rows.joined(rows.of_piece(piece), rows.of_symbols(desk, [index.by_path[used[0]]])), talk.calls,
         symbols=tuple(dict.fromkeys([*rows.symbols_in(index, codes, (), ran_all, used[0]), *piece.example.symbols])),
-        root=piece.example.root, family=piece.example.family, operator=f"{len(attempts)} rounds",
+        root=piece.example.root, family=piece.example.family, operator=f"{len(attempts)} failed",
     )  # fmt: skip
     return Ending((*(one for one, _ in attempts), program, without, row))

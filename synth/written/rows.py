@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from registry.names import SymbolIndex
+from registry.names import SymbolIndex, imports_of
 from registry.records import Change, Example, Page, Symbol, Verdict
 from synth.material import Piece, joined_licences
 from synth.written.dialogue import Desk
@@ -153,8 +153,8 @@ def symbols_in(
 
     Args:
         index: The release's symbols.
-        programs: Programs: what they name through their imports, and methods that they spell and that were called.
-        prose: Texts: dotted paths, and names of functions that no other word is spelled like.
+        programs: Programs that parse: what they name through imports, and methods that they spell and that were called.
+        prose: What is said beside them.
         ran: How programs ran.
         first: What it is about.
     """
@@ -163,7 +163,8 @@ def symbols_in(
     called = [path for verdict in ran for path in verdict.symbols_called if path.rpartition(".")[2] in words]
     found = [path for code in codes for path in index.called(code)]
     found += [path for path in called if _is_member(index, path)]
-    found += [path for text in prose for path in mentioned(index, text)]
+    names = {name: meant for code in codes for name, meant in imports_of(code, index.roots).items()}
+    found += [path for text in prose for path in mentioned(index, text, names)]
     return tuple(dict.fromkeys([first, *found] if first else found))
 
 
@@ -173,22 +174,21 @@ def _is_member(index: SymbolIndex, path: str) -> bool:
     return path in index.by_path and owner in index.by_path and index.by_path[owner].kind == "class"
 
 
-def mentioned(index: SymbolIndex, text: str) -> list[str]:
-    """Canonical paths of the symbols that a prose names: `lib.name`, `lib` under another name, or a `two_word_name`."""
-    found = []
+def mentioned(index: SymbolIndex, text: str, names: Mapping[str, str]) -> list[str]:
+    """Canonical paths of the symbols that prose names: `lib.name`, `alias.name`, or a `two_word_name` of the library.
+
+    Args:
+        index: The release's symbols.
+        text: The prose.
+        names: What the programs beside it import: name -> what it means.
+    """
+    found: list[str] = []
     for word in _PATH.findall(text):
-        last = word.rpartition(".")[2]
-        telling = "." in word or "_" in last
-        paths = (
-            [word, *(f"{root}.{rest}" for root in sorted(index.roots) for rest in _endings(word))] if telling else []
-        )
-        found.append(next((c for path in paths if (c := index.canonical(path)) in index.by_path), None))
-    return [path for path in found if path is not None and index.by_path[path].kind != "module"]
-
-
-def _endings(word: str) -> list[str]:
-    """A dotted name, and the same without its first part: `nx.Graph` is `networkx.Graph`."""
-    return [word, word.partition(".")[2]] if "." in word else [word]
+        head, dot, rest = word.partition(".")
+        paths = [names.get(head, head) + dot + rest]
+        paths += [f"{root}.{word}" for root in sorted(index.roots) if "_" in word and not dot]
+        found += [c for path in paths if (c := index.canonical(path)) is not None and index.by_path[c].kind != "module"]
+    return found
 
 
 def uses(verdict: Verdict, index: SymbolIndex, code: str, path: str) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from registry.records import Change, Program
 from synth.llm import Reply, Request
 from synth.material import derived
+from synth.written import rows
 from synth.written.bug_llm import BugLlm
 from synth.written.chat import Chat
 from synth.written.dialogue import Desk, Subject, Writer, run
@@ -322,3 +323,12 @@ def test_what_is_no_issue_ends_by_what_is_wrong(
     """Today's program, one that works, a patch in the prose, foreign names, comments, another language."""
     desk, about = entry
     assert ended(bench, Issue(), about, {"issue/issue": f"{issue}\n\n{block(code)}"}, desk) == outcome
+
+
+def test_prose_names_what_its_programs_import_and_nothing_by_chance(bench: Bench) -> None:
+    """`G.nodes` is no function of the library; an alias, a full path and a name of two words are."""
+    index, code = bench.desk.indexes[1], "import lib as ll\n\nx = ll.ring(2)\n"
+    assert rows.symbols_in(index, [code], ["Use x.spread or a ring, doubled."]) == ("lib.ring",)
+    assert rows.symbols_in(index, [code], ["Use ll.spread, lib.Tally, is_set_apart."]) == (
+        "lib.ring", "lib.spread", "lib.Tally", "lib.is_set_apart",
+    )  # fmt: skip
