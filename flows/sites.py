@@ -274,8 +274,9 @@ class SiteVersion:
         query = f"""
             SELECT p.url, arg_max(w.result ->> '$.digest', w."_at") AS digest
             FROM work w JOIN pages p ON p.id = w.result ->> '$.page'
-            WHERE w.stage = 'scrape' AND w.domain = '{self.house.owner}' AND p.release = '{release}' GROUP BY p.url
-        """  # noqa: S608 (a domain's name, and hex)
+            WHERE w.stage = 'scrape' AND w.domain = '{self.house.owner}' AND w.part LIKE '{self.source.kind}@%'
+                  AND p.release = '{release}' GROUP BY p.url
+        """  # noqa: S608 (names of a domain and a kind, and hex)
         return {row["url"]: row["digest"] for row in self.house.lake.query(query).to_pylist()}
 
     def _version(self, found: Crawl, pages: Mapping[str, Fetch], state: Mapping[str, Any] | None) -> Mapping[str, Any]:

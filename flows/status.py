@@ -114,6 +114,8 @@ def show_status(domain: str | None, *, as_json: bool) -> None:
     for row in rows:
         decision = f", gate: {row['decision']}" if row["decision"] else ""
         console.print(f"[bold]{row['domain']}[/bold]  last run {row['last_run']}, {row['finished']}{decision}")
+        if row["reason"] and not row["arms"]:  # nothing else tells of it
+            console.print(row["reason"], highlight=False, markup=False)
         if row["tracked"]:
             console.print(f"Tracked: {row['tracked']}", highlight=False)
         table = Table("kind", "version", "generated", "ran", "proven", "strong", "kept", "in_snapshot")
