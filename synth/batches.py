@@ -21,7 +21,7 @@ import openai
 
 from synth.budget import Price
 from synth.endpoint import Endpoint
-from synth.journal import Bundle, Journal, Settled
+from synth.journal import BATCH_S, Bundle, Journal, Settled
 from synth.llm import Request
 from synth.responses import FINAL, Sent
 
@@ -31,8 +31,6 @@ MOST_LINES = 1000
 """Requests of a batch: so that its answers fit into memory."""
 FIRST_S, LONGEST_S = 1.0, 60.0
 """How often it is asked whether a batch is done."""
-GIVEN_UP_S = 26 * 3600.0
-"""After how long a batch isn't asked after any more: endpoints give themselves 24 hours."""
 ADOPT_S = 5.0
 """How often it is looked for batches whose processes have ended; also how late one may appear in the list of all."""
 
@@ -61,11 +59,12 @@ class Batches:
     Args:
         endpoint: Where.
         journal: Where they are written down.
+        domain: Whose they are.
         price: What tokens cost.
     """
 
-    def __init__(self, endpoint: Endpoint, journal: Journal, price: Price) -> None:
-        self._endpoint, self._journal, self._price = endpoint, journal, price
+    def __init__(self, endpoint: Endpoint, journal: Journal, domain: str, price: Price) -> None:
+        self._endpoint, self._journal, self._domain, self._price = endpoint, journal, domain, price
         self._waiting: list[_Line] = []
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -121,12 +120,12 @@ class Batches:
 
     async def _watch(self) -> None:
         while True:
-            for bundle in self._journal.adopt(self._endpoint.url):
+            for bundle in self._journal.adopt(self._endpoint.url, self._domain):
                 self._start(self._adopted(bundle))
             await asyncio.sleep(ADOPT_S)
 
     async def _sent(self, lines: Sequence[_Line]) -> None:
-        bundle = self._journal.bundle(self._endpoint.url, [line.call for line in lines])
+        bundle = self._journal.bundle(self._endpoint.url, self._domain, [line.call for line in lines])
         made = await self._made(bundle, lines)
         results = made if isinstance(made, Mapping) else await self._results(made, bundle.calls)
         for line in lines:
@@ -194,7 +193,7 @@ class Batches:
 
     async def _ended(self, name: str) -> Any:
         """A batch, once it has ended; None where nothing is to be learnt of it any more."""
-        pause_s, until = FIRST_S, time.monotonic() + GIVEN_UP_S
+        pause_s, until = FIRST_S, time.monotonic() + BATCH_S
         while time.monotonic() < until:
             try:
                 batch = await self._endpoint.client.batches.retrieve(name)

@@ -25,10 +25,10 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from registry.domain import LlmSpec
-from synth.batches import GIVEN_UP_S, Batches
+from synth.batches import Batches
 from synth.budget import Budget, most_tokens
 from synth.endpoint import Endpoint
-from synth.journal import SOON_S, Decision, Entry, Journal, Leave, NoLeave, Pause, Settled, Wait, Wish
+from synth.journal import BATCH_S, SOON_S, Decision, Entry, Journal, Leave, NoLeave, Pause, Settled, Wait, Wish
 from synth.llm import Outcome, Reply, Request
 from synth.responses import FINAL, Sent
 from synth.structured import MalformedError, value_of
@@ -68,7 +68,7 @@ class Client:
         self._spec, self._domain, self._patience_s = spec, domain, patience_s
         self._budget = Budget(spec, domain, run)
         self._journal, self._scribe = journal, _Scribe(journal)
-        self._batches = Batches(self.endpoint, journal, self._budget.price)
+        self._batches = Batches(self.endpoint, journal, domain, self._budget.price)
         self._slots = asyncio.Semaphore(spec.concurrency)
         self._hopeless = ""
         self._has_warned = False
@@ -96,7 +96,7 @@ class Client:
         money = self._budget.price.of(prompt, request.max_tokens)
         key, model, url = request.key(self._spec.model), self._spec.model, self.endpoint.url
         wish = Wish(key, self._domain, request.purpose, model, url, (), prompt, request.max_tokens, money)
-        patience_s = GIVEN_UP_S if self._spec.batch else self._patience_s
+        patience_s = BATCH_S if self._spec.batch else self._patience_s
         return _Asked(request, wish, time.monotonic() + patience_s)
 
     async def _answered(self, asked: _Asked) -> Reply:

@@ -35,6 +35,8 @@ _BUSY_S = 120.0
 """How long another process may hold the file; each does for milliseconds."""
 _REAP_S = 1.0
 """How often, at most, it is looked who has died, while something is waited for."""
+BATCH_S = 26 * 3600.0
+"""After how long a batch isn't waited for any more: endpoints give themselves 24 hours."""
 SOON_S = 0.05
 """After how long it is asked again for what somebody else holds."""
 
@@ -54,7 +56,8 @@ CREATE TABLE IF NOT EXISTS calls (
     UNIQUE (request, attempt)
 );
 CREATE TABLE IF NOT EXISTS batches (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, endpoint TEXT NOT NULL, mark TEXT NOT NULL, name TEXT, holder INTEGER
+    id INTEGER PRIMARY KEY AUTOINCREMENT, endpoint TEXT NOT NULL, domain TEXT NOT NULL, mark TEXT NOT NULL,
+    since REAL NOT NULL, name TEXT, holder INTEGER
 );
 CREATE INDEX IF NOT EXISTS open_calls ON calls (holder) WHERE outcome IS NULL;
 CREATE INDEX IF NOT EXISTS untold ON calls (domain) WHERE told = 0 AND outcome IS NOT NULL;
@@ -297,12 +300,12 @@ class Journal:
         with self._transaction() as rows:
             rows.executemany("UPDATE calls SET told = 1 WHERE id = ?", [(number,) for number in numbers])
 
-    def bundle(self, endpoint: str, calls: Sequence[int]) -> Bundle:
-        """Writes down that calls will be sent as one batch: from now on they outlive this process."""
+    def bundle(self, endpoint: str, domain: str, calls: Sequence[int]) -> Bundle:
+        """Writes down that calls of a domain will be sent as one batch: from now on they outlive this process."""
         mark = secrets.token_hex(16)
         with self._transaction() as rows:
-            asked = "INSERT INTO batches (endpoint, mark, holder) VALUES (?, ?, ?)"
-            number = int(rows.execute(asked, (endpoint, mark, self._holder)).lastrowid or 0)
+            asked = "INSERT INTO batches (endpoint, domain, mark, since, holder) VALUES (?, ?, ?, ?, ?)"
+            number = int(rows.execute(asked, (endpoint, domain, mark, time.time(), self._holder)).lastrowid or 0)
             rows.executemany("UPDATE calls SET batch = ? WHERE id = ?", [(number, call) for call in calls])
         return Bundle(number, mark, None, tuple(calls))
 
@@ -311,13 +314,16 @@ class Journal:
         with self._transaction() as rows:
             rows.execute("UPDATE batches SET name = ? WHERE id = ?", (name, bundle.number))
 
-    def adopt(self, endpoint: str) -> list[Bundle]:
-        """Batches at an endpoint whose processes have ended; they are this one's from now on, to be settled."""
-        asked = "SELECT id, mark, name FROM batches WHERE endpoint = ? AND holder IS NULL ORDER BY id"
+    def adopt(self, endpoint: str, domain: str) -> list[Bundle]:
+        """A domain's batches at an endpoint whose processes have ended; they are this one's from now on, to be settled.
+
+        Others may have another key for that endpoint, and not be told of them.
+        """
+        asked = "SELECT id, mark, name FROM batches WHERE endpoint = ? AND domain = ? AND holder IS NULL ORDER BY id"
         of_it = "SELECT id FROM calls WHERE batch = ? AND outcome IS NULL ORDER BY id"
         with self._transaction() as rows:
             self._look_around(rows)
-            found = rows.execute(asked, (endpoint,)).fetchall()
+            found = rows.execute(asked, (endpoint, domain)).fetchall()
             bundles = [
                 Bundle(number, mark, name, tuple(call for (call,) in rows.execute(of_it, (number,))))
                 for number, mark, name in found
@@ -406,6 +412,10 @@ class Journal:
             if _is_dead(path):
                 self._lose(rows, holder)
                 path.unlink(missing_ok=True)
+        forgotten = """SELECT calls.id FROM calls JOIN batches ON calls.batch = batches.id
+            WHERE outcome IS NULL AND batches.holder IS NULL AND since < ?"""
+        for (call,) in rows.execute(forgotten, (time.time() - BATCH_S,)).fetchall():
+            _settle(rows, Settled(call, "lost", False, "", "Nobody asked for its batch", None, None, None))
 
     def _lose(self, rows: sqlite3.Connection, holder: int) -> None:
         """Settles what a process had on its way, but for batches: these go on without it."""

@@ -81,7 +81,7 @@ def test_a_batch_whose_name_nobody_wrote_down_is_found_by_its_mark(
         with Journal(journal.path) as dead:
             leave = dead.ask(Wish(request.key("m"), "d", "load@1", "m", stub.address, (), 10, 10, 0))
             assert isinstance(leave, Leave)
-            bundle = dead.bundle(stub.address, [leave.call])
+            bundle = dead.bundle(stub.address, "d", [leave.call])
         if was_made:
             make(stub.address, Endpoint(spec).body(request), bundle.calls[0], bundle.mark)
         (reply,) = replies(journal, stub.address, [request])

@@ -97,6 +97,18 @@ signal.pause()
     assert len(list(journal.path.with_name("llm.sqlite.holders").iterdir())) == 1
 
 
+def test_a_batch_outlives_its_process_and_is_another_ones_of_its_domain(tmp_path: Path, journal: Journal) -> None:
+    """What it reserved stays reserved until it is settled; nobody takes it from a process that lives."""
+    with Journal(journal.path) as other:
+        call = leave(other.ask(wish("a", 300)))
+        other.name(other.bundle("http://here", "d", [call]), "batch_1")
+        assert journal.adopt("http://here", "d") == []
+    assert journal.ask(wish("a", 300)) == Wait(0.05, "asked") and journal.spent("run:r") == Spent(0, 0, 300)
+    assert journal.adopt("http://here", "other") == journal.adopt("http://there", "d") == []
+    (bundle,) = journal.adopt("http://here", "d")
+    assert (bundle.name, bundle.calls, journal.adopt("http://here", "d")) == ("batch_1", (call,), [])
+
+
 def test_calls_are_told_until_they_are_marked(journal: Journal) -> None:
     """Those that have ended, of one domain, oldest first; money in the currency."""
     calls = [leave(journal.ask(wish(name))) for name in "abc"]
