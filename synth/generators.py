@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Protocol
+from typing import Any, Protocol
 
 from registry.errors import GeneratorError
 from registry.names import SymbolIndex
@@ -116,7 +116,12 @@ BUILT_IN: Mapping[str, str] = {
 
 def names() -> list[str]:
     """The names of all generators, built-in ones first."""
-    return [*BUILT_IN, *sorted(e.name for e in entry_points(group=GROUP) if e.name not in BUILT_IN)]
+    return offered(BUILT_IN, GROUP)
+
+
+def offered(built_in: Mapping[str, str], group: str) -> list[str]:
+    """The names of a table, and then those that entry points of a group have besides."""
+    return [*built_in, *sorted(e.name for e in entry_points(group=group) if e.name not in built_in)]
 
 
 def part(name: str) -> str:
@@ -142,18 +147,31 @@ def load(name: str) -> Generator:
     Raises:
         GeneratorError: There is none, or it can't be loaded.
     """
-    if name in BUILT_IN:
-        module, _, attribute = BUILT_IN[name].partition(":")
-        made: Generator = getattr(import_module(module), attribute)()
-        return made
-    found = next((e for e in entry_points(group=GROUP) if e.name == name), None)
-    if found is None:
-        raise GeneratorError(
-            f"No generator '{name}': there are {', '.join(names())}. Install one that has it", name=name
-        )
-    try:
-        loaded = found.load()
-        generator: Generator = loaded() if isinstance(loaded, type) else loaded
-    except Exception as error:
-        raise GeneratorError(f"The generator '{name}' of {found.value} can't be loaded: {error}", name=name) from error
+    generator: Generator = loaded(name, BUILT_IN, GROUP, "generator")
     return generator
+
+
+def loaded(name: str, built_in: Mapping[str, str], group: str, what: str) -> Any:
+    """What a table, or an entry point of a group, has under a name; a class is made an object of.
+
+    Args:
+        name: The name.
+        built_in: The table: name -> `module:Class`.
+        group: The group.
+        what: What it is, in words.
+
+    Raises:
+        GeneratorError: There is none, or it can't be loaded.
+    """
+    if name in built_in:
+        module, _, attribute = built_in[name].partition(":")
+        return getattr(import_module(module), attribute)()
+    found = next((e for e in entry_points(group=group) if e.name == name), None)
+    if found is None:
+        known = ", ".join(offered(built_in, group))
+        raise GeneratorError(f"No {what} '{name}': there are {known}. Install one that has it", name=name)
+    try:
+        made = found.load()
+        return made() if isinstance(made, type) else made
+    except Exception as error:
+        raise GeneratorError(f"The {what} '{name}' of {found.value} can't be loaded: {error}", name=name) from error

@@ -19,7 +19,7 @@ from synth.written.answers import Talk, UnwrittenError, divided, ending, english
 from synth.written.coverage import Topic, excerpts, topics
 from synth.written.dialogue import Desk, Dialogue, Ending, Subject
 from synth.written.prompts import Excerpt, Words, named, words_of
-from synth.written.task import PERSONAS
+from synth.written.task_words import PERSONAS
 
 GENERATOR, VERSION = "chat", "1"
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
-from importlib.metadata import entry_points
 
-from registry.errors import GeneratorError
+from synth.generators import loaded, offered
 from synth.written.dialogue import Writer
 
 GROUP = "driftune.writers"
@@ -26,7 +24,7 @@ BUILT_IN: Mapping[str, str] = {
 
 def names() -> list[str]:
     """The names of all writers, built-in ones first."""
-    return [*BUILT_IN, *sorted(e.name for e in entry_points(group=GROUP) if e.name not in BUILT_IN)]
+    return offered(BUILT_IN, GROUP)
 
 
 def load(name: str) -> Writer:
@@ -35,18 +33,7 @@ def load(name: str) -> Writer:
     Raises:
         GeneratorError: There is none, or it can't be loaded.
     """
-    if name in BUILT_IN:
-        module, _, attribute = BUILT_IN[name].partition(":")
-        made: Writer = getattr(import_module(module), attribute)()
-        return made
-    found = next((e for e in entry_points(group=GROUP) if e.name == name), None)
-    if found is None:
-        raise GeneratorError(f"No writer '{name}': there are {', '.join(names())}. Install one that has it", name=name)
-    try:
-        loaded = found.load()
-        writer: Writer = loaded() if isinstance(loaded, type) else loaded
-    except Exception as error:
-        raise GeneratorError(f"The writer '{name}' of {found.value} can't be loaded: {error}", name=name) from error
+    writer: Writer = loaded(name, BUILT_IN, GROUP, "writer")
     return writer
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from registry.errors import GeneratorError
 from registry.records import Change, Program
 from synth.llm import Reply, Request
 from synth.material import derived
-from synth.written import rows
+from synth.written import rows, writers
 from synth.written.bug_llm import BugLlm
 from synth.written.chat import Chat
 from synth.written.dialogue import Desk, Subject, Writer, run
@@ -332,3 +333,12 @@ def test_prose_names_what_its_programs_import_and_nothing_by_chance(bench: Bench
     assert rows.symbols_in(index, [code], ["Use ll.spread, lib.Tally, is_set_apart."]) == (
         "lib.ring", "lib.spread", "lib.Tally", "lib.is_set_apart",
     )  # fmt: skip
+
+
+def test_writers_are_found_by_name_and_tell_their_version() -> None:
+    """All built-in ones load and are named as the table has it; of others it is said what there is."""
+    assert [writers.part(name).partition("@")[0] for name in writers.BUILT_IN] == list(writers.BUILT_IN)
+    with pytest.raises(
+        GeneratorError, match=r"^No writer 'nobody': there are task, repair, .*Install one that has it$"
+    ):
+        writers.load("nobody")
