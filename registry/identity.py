@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import rfc8785
+
+_WHOLE = 2**53 - 1
 
 
 def canonical(value: Any) -> bytes:
@@ -16,7 +21,9 @@ def canonical(value: Any) -> bytes:
         ValueError: `value` holds a float (identities have none: they differ between machines), or something that
             is no JSON.
     """
-    _refuse_floats(value)
+    if _is_plain(value):
+        with suppress(UnicodeEncodeError):  # lone surrogates: the library says so
+            return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
     return rfc8785.dumps(value)
 
 
@@ -49,12 +56,28 @@ def work_key(inputs: list[str], part: str, parameters: dict[str, Any], seed: int
     return sha256_of({"inputs": list(inputs), "part": part, "parameters": parameters, "seed": seed, "sample": sample})
 
 
-def _refuse_floats(value: Any) -> None:
+def _is_plain(value: Any) -> bool:
+    """Whether the standard library writes `value` as RFC 8785 has it, in a third of the time.
+
+    It does but for keys beyond ASCII, which it sorts otherwise, and for whole numbers that a double doesn't hold.
+
+    Raises:
+        ValueError: There is a float in it.
+    """
+    if value is None or isinstance(value, (str, bool)):
+        return True
     if isinstance(value, float):
         raise ValueError(f"A float ({value!r}) can't be part of an identity; write it as a string")
+    if isinstance(value, int):
+        return -_WHOLE <= value <= _WHOLE
     if isinstance(value, dict):
-        for item in value.values():
-            _refuse_floats(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            _refuse_floats(item)
+        keys = all(isinstance(key, str) and key.isascii() for key in value)
+        return _are_plain(value.values()) and keys
+    return isinstance(value, (list, tuple)) and _are_plain(value)
+
+
+def _are_plain(values: Iterable[Any]) -> bool:
+    plain = True
+    for value in values:  # all of them: a float may be the last
+        plain &= _is_plain(value)
+    return plain

@@ -13,6 +13,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from registry.errors import SourceError
@@ -77,6 +78,7 @@ class Inventory:
     unread: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=1)  # a look at a site asks it for pages, then for what is on each
 def read_inventory(data: bytes, limits: InventoryLimits | None = None) -> Inventory:
     """Reads `objects.inv`, version 1 or 2.
 
