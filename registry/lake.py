@@ -13,6 +13,7 @@ import datetime as dt
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -173,13 +174,21 @@ class Lake:
         """The views: from their file, or made for this query over a lake that DuckDB reads in process alone."""
         if self.files.local:
             return duckdb.connect(str(self.catalogue), read_only=True)
-        connection = self._connect()
+        connection = self._open()
         for statement in statements(self._patterns()):
             connection.execute(statement)
         return connection
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
-        connection = duckdb.connect()
+        return self._database.cursor()
+
+    @cached_property
+    def _database(self) -> duckdb.DuckDBPyConnection:
+        """One for all that is read, which holds nothing: opening it takes 18 ms of CPU, a cursor 0.3."""
+        return self._open()
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(config={"enable_external_file_cache": False})  # else it would hold files' bytes
         if not self.files.local:
             connection.register_filesystem(self.files.fs)
         return connection
