@@ -389,8 +389,8 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
             "subject": "What it writes about",
             "model": "The LLM",
             "outcome": "How the dialogue ended: written; budget, error, timeout, rate-limited (the next run goes on);"
-            " refused, truncated, malformed, empty, format, language, off-topic, unproven, doubled, private; broken"
-            " (the writer raised: a bug); left: not held yet",
+            " refused, truncated, malformed, empty, format, language, off-topic, hostile, unproven, doubled, private;"
+            " broken (the writer raised: a bug); left: not held yet",
             "detail": "Why, in a sentence",
             "rows": "Ids of its rows in examples",
             "calls": "What it asked, in order: calls.request",

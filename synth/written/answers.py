@@ -24,6 +24,7 @@ from registry.records import Program, Verdict
 from registry.trees import parse
 from synth.llm import Reply, Request
 from synth.written.dialogue import Desk, Dialogue, Ending, Subject, Trial
+from synth.written.hostile import attack_in
 from synth.written.prompts import Excerpt, Words, escaped
 
 LONGEST = 64_000
@@ -224,7 +225,8 @@ def python(code: str, allowed: Iterable[str], longest: int = MOST_LINES) -> ast.
         longest: Lines at most.
 
     Raises:
-        UnwrittenError: It is no Python or the compiler warns of it, it imports something else, or is too long.
+        UnwrittenError: It is no Python or the compiler warns of it, it looks like an attack on what runs it, imports
+            something else, or is too long.
     """
     lines = clean(code).split("\n")
     if len(lines) > longest or max(map(len, lines)) > WIDEST:
@@ -238,6 +240,8 @@ def python(code: str, allowed: Iterable[str], longest: int = MOST_LINES) -> ast.
             tree = tree_of(code)
         except (SyntaxError, ValueError, RecursionError, MemoryError, Warning) as error:
             raise UnwrittenError("language", f"It isn't Python: {error}") from error
+    if attack := attack_in(tree):
+        raise UnwrittenError("hostile", f"It does what no task asks for: {attack}")
     known = {*allowed, *sys.stdlib_module_names}
     if foreign := sorted({name.partition(".")[0] for name in imported(tree)} - known):
         raise UnwrittenError("off-topic", f"It imports {', '.join(foreign)}, which isn't there")

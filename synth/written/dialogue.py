@@ -52,8 +52,9 @@ class Ending:
         rows: Its rows, each with its programs before it; none where it came to nothing.
         outcome: `written`, else why there are none: an outcome of a Reply, or what was wrong with the answer:
             `format` (no code, or not in the form that was asked for), `language` (not in English, or no Python),
-            `off-topic` (it doesn't use what it was asked to, or imports what isn't there), `unproven` (it doesn't run
-            as it should), `vacuous-test` (its test passes on a stub), `solved` (there was nothing to repair).
+            `off-topic` (it doesn't use what it was asked to, or imports what isn't there), `hostile` (its code attacks
+            what runs it), `unproven` (it doesn't run as it should), `vacuous-test` (its test passes on a stub),
+            `solved` (there was nothing to repair).
         detail: Why, in a sentence.
         calls: Keys of the answers it took, in order: the trace of a dialogue that came to nothing.
     """

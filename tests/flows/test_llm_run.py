@@ -98,7 +98,16 @@ def test_whatever_goes_wrong_is_counted_by_its_kind_and_the_run_completes(
     assert calls == Counter(map(outcome_of, lines))
     assert share < 0.1 or set(calls) == {"ok", "error", "timeout", "rate-limited", "malformed", *_ANSWERED}
     assert "broken" not in ends and "left" not in ends
-    assert share > 0.1 or ends["written"] > 0
+    assert ends["hostile"] > 0 if share > 0.1 else ends["written"] > 0
+
+
+def test_no_row_has_code_that_attacks_the_sandbox(first: Path, tmp_path: Path) -> None:
+    """Where every program attacks first and does what was asked then, each ends as hostile, before it runs."""
+    with stubbed(tmp_path / "ledger.jsonl", faults="attack=1") as stub:
+        asked_for = {name: 4 for name in writers.names() if name != "edit"}  # whose answers have no code
+        folder = with_llm(first, tmp_path / "run", stub.address, writers=asked_for)
+        done(folder)
+    assert counts(folder, ENDS) == {"hostile": 4 * len(asked_for)}
 
 
 _ANSWERED = ("refused", "truncated", "empty")
