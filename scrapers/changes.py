@@ -80,8 +80,8 @@ class _Finder:
         """Whether the path leads to something at new, be it imported there, inherited, or made when it is asked for."""
         if self.new.standing(path) is not None or self.new.inherits(path):
             return True
-        owner = path.rpartition(".")[0]
-        return owner in self.new.making and path not in self.new.refused
+        made = path.rpartition(".")[0] in self.new.making and path not in self.new.refused
+        return made and (self._now(path) is not None or not self.old.symbols[path].aliases)
 
     def _now(self, path: str) -> Symbol | None:
         """What an old symbol is at new: what its path leads to, else the same under the shortest of its names.

@@ -233,6 +233,8 @@ def test_what_went_elsewhere_and_is_imported_as_before_is_compared() -> None:
     new["lib/core.py"] = "from lib import _core\ndef __getattr__(name):\n    return getattr(_core, name)\n"
     found = find_changes(scraped("1.0", old), scraped("2.0", new))
     assert [(c.symbol, c.kind, c.detail["removed"]) for c in found] == [("lib.core.f", "signature", ["y"])]
+    found = find_changes(scraped("1.0", old), scraped("2.0", {**new, "lib/__init__.py": "", "lib/_core.py": ""}))
+    assert [(c.symbol, c.kind) for c in found] == [("lib.core.f", "removed")]  # its usual name is gone
 
 
 def test_what_was_made_at_run_time_or_for_itself_is_not_added() -> None:
