@@ -22,6 +22,7 @@ from scrapers.binding import beside
 from scrapers.changes import find_changes
 from scrapers.index import parsed_version
 from scrapers.sources import Scraped, get_source
+from scrapers.symbols import TREES
 from scrapers.uses import VERSION as USES_VERSION
 from scrapers.uses import named_by_use
 
@@ -295,7 +296,8 @@ def compare_stage(house: House) -> list[Batch]:
     def run() -> int:
         since = time.monotonic()
         old, new = (scraped(house, r) for r in releases(house))
-        return house.finish("scrape", f"changes@{CHANGES_VERSION}", [key], find_changes(old, new), since)
+        found = find_changes(old, new, house.folder("packages") / TREES)
+        return house.finish("scrape", f"changes@{CHANGES_VERSION}", [key], found, since)
 
     old, new = house.library.versions
     return [Batch(f"Find what changed between {old} and {new}", 1, run)]

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging.version import Version
@@ -53,8 +54,8 @@ class Draft:
 class _Finder:
     """Gathers the drafts of all changes from one release to another."""
 
-    def __init__(self, old: Scraped, new: Scraped) -> None:
-        self.old, self.new = Side(old), Side(new)
+    def __init__(self, old: Scraped, new: Scraped, trees: Path | None) -> None:
+        self.old, self.new = Side(old, trees), Side(new, trees)
         self.drafts: dict[tuple[str, str], Draft] = {}
         self.successors: dict[str, str] = {}
 
@@ -396,13 +397,18 @@ class _Finder:
         draft.replacement = draft.replacement or self._replacement(entry.text, path, strict=True)
 
 
-def find_changes(old: Scraped, new: Scraped) -> list[Change]:
+def find_changes(old: Scraped, new: Scraped, trees: Path | None = None) -> list[Change]:
     """The changes from one release to another, sorted by symbol and kind.
 
     `removed` and `renamed` come with what to use instead where a note names it, `signature` with its `detail`
     (see `signature_detail`), every one with its evidence.
+
+    Args:
+        old: The old release.
+        new: The new one.
+        trees: Folder where griffe's trees are kept, those that scraping has loaded too.
     """
-    finder = _Finder(old, new)
+    finder = _Finder(old, new, trees)
     finder.gone()
     finder.lost_paths()
     finder.added()

@@ -20,7 +20,7 @@ from scrapers.index import Index, index_of, normalised_name, parsed_version, pic
 from scrapers.licences import Licence, release_licence
 from scrapers.pages import Artifact, is_readme, licence_texts, sdist_pages, text_page, wheel_pages
 from scrapers.sources import Scraped
-from scrapers.symbols import find_symbols
+from scrapers.symbols import TREES, find_symbols
 from scrapers.texts import cleaned
 
 _CHANGELOGS = {"changelog", "changes", "whatsnew", "history", "releasenotes"}
@@ -45,7 +45,7 @@ class PyPISource:
         files = cache / "pypi" / name
         index = self._index or index_of([{"kind": "pypi", **spec}])
         fetched = self.fetch(index, name, number, files, str(spec.get("where", "the domain file")))
-        return _read(name, number, fetched, files)
+        return _read(name, number, fetched, files, cache / TREES)
 
     def fetch(self, index: Index, library: str, version: str, folder: Path, where: str = "the domain file") -> Fetched:
         """Downloads the wheel that fits this Python, and the sdist; what `folder` has already is not asked for again.
@@ -87,7 +87,7 @@ def _known(manifest: Path) -> Fetched | None:
     return fetched if whole and fetched else None
 
 
-def _read(library: str, version: str, fetched: Fetched, folder: Path) -> Scraped:
+def _read(library: str, version: str, fetched: Fetched, folder: Path, trees: Path) -> Scraped:
     wheel = _unpacked(fetched, "wheel", folder, library, version)
     sdist = _unpacked(fetched, "sdist", folder, library, version)
     if wheel is None:
@@ -103,7 +103,7 @@ def _read(library: str, version: str, fetched: Fetched, folder: Path) -> Scraped
         name = "README.md" if "markdown" in " ".join(metadata.get("description-content-type", [])) else "README.rst"
         url = f"{wheel.prefix}/METADATA"
         pages.append(text_page(description, name, "guide", url, release.id, licence.expression))
-    symbols = find_symbols(release.id, pages)
+    symbols = find_symbols(release.id, pages, trees)
     return Scraped(release=release, pages=_sorted(pages), symbols=tuple(symbols))
 
 

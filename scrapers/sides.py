@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from registry.records import Symbol
@@ -15,7 +16,7 @@ from scrapers.lookup import Names
 from scrapers.namespaces import Module, parsed
 from scrapers.notes import Note, notes_of
 from scrapers.sources import Scraped
-from scrapers.symbols import base_classes, docstring_of, load_packages
+from scrapers.symbols import base_classes, docstring_of, packages_of
 
 if TYPE_CHECKING:
     import griffe
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Side:
-    """One release, with griffe's trees, and the notes and decorators of each symbol."""
+    """One release, with griffe's trees, kept in a folder where one is named, and what is said of each symbol."""
 
     scraped: Scraped
+    folder: Path | None = None
 
     @property
     def version(self) -> str:
@@ -45,7 +47,8 @@ class Side:
     @cached_property
     def trees(self) -> dict[str, griffe.Module]:
         """Its packages as griffe reads them, by name."""
-        return load_packages({p.path: p.markdown for p in self.scraped.pages if p.kind == "source"})
+        texts = {p.path: p.markdown for p in self.scraped.pages if p.kind == "source"}
+        return packages_of(texts, self.folder)
 
     @cached_property
     def notes(self) -> dict[str, list[Note]]:

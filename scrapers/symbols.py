@@ -12,26 +12,30 @@ from scrapers.namespaces import Namespaces, is_test_module, module_name, parsed
 from scrapers.notes import deprecation_of
 from scrapers.stubs import with_overloads
 from scrapers.texts import cleaned
+from scrapers.tree_cache import kept_trees
 
 if TYPE_CHECKING:
     import griffe
 
+TREES = "trees"
+"""What the folder of griffe's trees is called among the packages."""
 MAX_ALIASES = 12
 """Public paths kept beside the canonical one, the shortest."""
 
 
-def find_symbols(release: str, pages: Sequence[Page]) -> list[Symbol]:
+def find_symbols(release: str, pages: Sequence[Page], trees: Path | None = None) -> list[Symbol]:
     """The public symbols of a release, sorted by canonical path; those of its test suite are left out.
 
     Args:
         release: Id of the release.
         pages: Its pages; those of kind `source` are read.
+        trees: Folder where griffe's trees are kept.
     """
     sources = {p.path: p for p in pages if p.kind == "source"}
     texts = {path: page.markdown for path, page in sources.items()}
     namespaces = Namespaces(parsed(texts), parsed(texts, ".pyi"))
     symbols: dict[str, Symbol] = {}
-    for package, tree in load_packages(texts).items():
+    for package, tree in packages_of(texts, trees).items():
         public = namespaces.public_paths(package)
         objects = dict(_objects(tree))
         for path, aliases in public.items():
@@ -39,6 +43,11 @@ def find_symbols(release: str, pages: Sequence[Page]) -> list[Symbol]:
                 for symbol in _symbols(release, objects[path], aliases, sources):
                     symbols.setdefault(symbol.path, symbol)
     return [symbols[path] for path in sorted(symbols)]
+
+
+def packages_of(texts: Mapping[str, str], trees: Path | None) -> dict[str, griffe.Module]:
+    """What `load_packages` gives; from a folder where it was given before, where one is named."""
+    return kept_trees(texts, load_packages, trees) if trees is not None else load_packages(texts)
 
 
 def load_packages(texts: Mapping[str, str]) -> dict[str, griffe.Module]:
