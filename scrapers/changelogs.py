@@ -55,6 +55,9 @@ _WORK = re.compile(
     re.IGNORECASE,
 )
 """How an entry begins that tells what was done, not what a call now gives."""
+_ADDED = re.compile(r"\b(?:has|have) been added\b|\bwas added\b|^new (?:function|class|method|module)\b", re.IGNORECASE)
+_KEPT_UP = re.compile(r"\b(?:DOC|TYP|TST|TEST|MAINT|BLD|CI|REL|STY|CLN|PERF)\b[^:]{0,12}:")
+"""What developers call work on docs, types, tests and tools before a change's title."""
 _OF_PARAMETER = re.compile(
     r"\b(?:add|new|rm|remov|expir|deprecat|renam|drop)\w*\b.{0,60}\b(?:kwarg|keyword|argument|param)"
     r"|\b(?:kwarg|keyword|argument|param)\w*\b.{0,60}"
@@ -89,8 +92,8 @@ class Entry:
         told = _BEHAVIOUR.search(self.text) or (_INCOMPATIBLE.search(self.section) and not _WORK.match(said))
         if not told and _DEPRECATES.search(said):
             told = _CASE.search(said)
-        beside = _BESIDE.search(f"{self.section} {said}") or _OF_PARAMETER.search(said)
-        return bool(told) and not beside
+        beside = (_BESIDE.search(f"{self.section} {said}"), _OF_PARAMETER.search(said), _ADDED.search(said))
+        return bool(told) and not any(beside) and not _KEPT_UP.search(said)
 
     @property
     def of_parameter(self) -> bool:
@@ -101,7 +104,7 @@ class Entry:
     def deprecates(self) -> bool:
         """Whether it says that something will go."""
         said = self.heading or self.text
-        told = _DEPRECATES.search(said) or re.search(r"(?i)(?:^|, )deprecat", self.section)
+        told = _DEPRECATES.search(said) and not _KEPT_UP.search(said)
         return bool(told) and not _OVER.search(said) and not _CASE.search(said)
 
 

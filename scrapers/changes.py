@@ -306,7 +306,7 @@ class _Finder:
             for note in notes:
                 if not note.deprecates or note.text in before or (note.whole and whole_before):
                     continue
-                draft = self.draft(path, "deprecated")
+                draft = self.draft(self._before.get(path, path), "deprecated")
                 draft.add(note.source, note.text)
                 if note.whole:
                     draft.whole = True
@@ -325,10 +325,11 @@ class _Finder:
                 changed = note.category == "versionchanged" and version and low and high and low < version <= high
                 if not changed or path not in self._before:
                     continue
+                was = self._before[path]
                 if not note.of_signature:
-                    self.draft(path, "behaviour").add(note.source, note.text)
-                elif (path, "signature") in self.drafts:
-                    self.drafts[path, "signature"].add(note.source, note.text)
+                    self.draft(was, "behaviour").add(note.source, note.text)
+                elif (was, "signature") in self.drafts:
+                    self.drafts[was, "signature"].add(note.source, note.text)
         for path, notes in self.old.notes.items():
             if (other := self._now(path)) is not None:
                 still = {n.text for n in self.new.notes.get(other.path, [])}
@@ -350,8 +351,8 @@ class _Finder:
             for path in symbols_named(entry, self.old.names):
                 self._logged(entry, path, self._now(path))
             for path in symbols_named(entry, self.new.names):
-                if path not in self.old.symbols:
-                    self._logged(entry, path, self.new.symbols[path] if path in self._before else None)
+                if path not in self._before:
+                    self._logged(entry, path, None)
 
     @cached_property
     def _entries(self) -> list[Entry]:

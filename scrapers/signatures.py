@@ -61,10 +61,10 @@ def signature_detail(old: Parameters, new: Parameters, keywords: Mapping[str, st
 
 
 def _as_called(parameters: Parameters) -> list[Any]:
-    """The parameters, with one name for what a call on an instance or a class fills in."""
+    """The parameters, with one name and kind for what a call on an instance or a class fills in."""
     listed = list(parameters)
-    first = listed[:1]
-    return [{**p, "name": "self"} for p in first] + listed[1:] if first and first[0]["name"] == "cls" else listed
+    bound = bool(listed) and listed[0]["name"] in {"self", "cls"}
+    return [{**listed[0], "name": "self", "kind": "positional or keyword"}, *listed[1:]] if bound else listed
 
 
 def _breaking(detail: Mapping[str, Any]) -> bool:
@@ -82,6 +82,8 @@ def _default_changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     if old["default"] is None or new["default"] is None:
         return False
     one, other = (str(p["default"]) for p in (old, new))
+    if "..." in (one, other):
+        return False  # a stub says that there is one, and not which
     return _value(one) != _value(other) and not _same_sentinel(one, other)
 
 
