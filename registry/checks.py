@@ -47,6 +47,7 @@ _REFERENCES = (
     ("changes", "new", "releases"),
     ("examples", "unnest(releases)", "releases"),
     ("examples", "change", "changes"),
+    ("dialogues", "unnest(rows)", "examples"),
     ("example_programs", "program", "programs"),
     ("verdicts", "program", "programs"),
     ("verdicts", "environment", "environments"),

@@ -127,6 +127,7 @@ def test_what_the_budget_left_is_gone_on_with(home: Path, server: Endpoint) -> N
     assert rows(rich, SPENT)[0]["tokens"] == server.tokens
 
 
+@pytest.mark.slow
 def test_terms_that_changed_ask_nothing_again(home: Path, server: Endpoint) -> None:
     """Where it is said later that a model's answers may be trained on, rows say so, and nobody is asked again."""
     assert not any(row.written["trainable"] for row in candidates(write(home, server.url)) if row.written)
@@ -166,6 +167,7 @@ def test_people_are_told_what_it_costs_and_what_is_left(home: Path, server: Endp
     assert lines[-1] == f"{over} dialogues are left to the next run: see the view dialogues"
 
 
+@pytest.mark.slow
 def test_a_rows_calls_are_shown_with_it(
     home: Path, server: Endpoint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -178,6 +180,7 @@ def test_a_rows_calls_are_shown_with_it(
     assert said == ["plain/first@1 · m · d · ok", "plain/then@1 · m · d · ok"]
 
 
+@pytest.mark.slow
 def test_what_was_answered_about_a_forgotten_source_is_forgotten(
     home: Path, server: Endpoint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
