@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -514,12 +515,19 @@ def build(path: Path, patterns: Mapping[str, Sequence[str]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     partial.unlink(missing_ok=True)
-    with duckdb.connect(str(partial)) as connection:
-        connection.execute("BEGIN")  # one commit instead of hundreds: 0.2 s instead of 1.4 s
-        for statement in made:
-            connection.execute(statement)
-        connection.execute(f"CREATE MACRO driftune_catalogue() AS '{mark}'")
-        connection.execute("COMMIT")
+    try:
+        with duckdb.connect(str(partial)) as connection:
+            connection.execute("BEGIN")  # one commit instead of hundreds: 0.2 s instead of 1.4 s
+            for statement in made:
+                connection.execute(statement)
+            connection.execute(f"CREATE MACRO driftune_catalogue() AS '{mark}'")
+            connection.execute("COMMIT")
+    except duckdb.Error as error:
+        for file in (partial, partial.with_name(f"{partial.name}.wal")):
+            file.unlink(missing_ok=True)
+        if "No space left" in str(error):  # of several kinds: where it ends up depends on what was written last
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
     partial.chmod(0o444)
     known = f"{mark} {_which(partial)}"
     partial.replace(path)

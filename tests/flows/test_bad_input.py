@@ -85,7 +85,7 @@ def test_a_registry_that_cannot_be_written_is_refused_before_the_run(tmp_path: P
     assert not list(home.glob("lake/*/2*.parquet"))
 
 
-@pytest.mark.parametrize("kilobytes", [32, 400])
+@pytest.mark.parametrize("kilobytes", [32, 400, 800])
 def test_a_full_disk_is_one_line_and_loses_nothing(kilobytes: int, tmp_path: Path) -> None:
     """On a file system that is full, at once or in the middle of a run, it says to free space: exit code 2."""
     bubblewrap = shutil.which("bwrap")
