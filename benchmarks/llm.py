@@ -2,7 +2,7 @@
 
 * cpu_share: CPU of a process that asks within budgets and with a journal, less that of a bare asyncio loop with the
   same `openai` client, at 100 requests a second, as a share of one core. The endpoint is another process that answers
-  so late that 32 requests are on their way; the two sides take turns.
+  so late that 32 requests are on their way; the two sides take turns. Answers are JSON of a schema, which is checked.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import openai
 
@@ -43,7 +44,15 @@ RATE = 100
 CONCURRENCY = 32
 
 PROMPT = "def spring_layout(G, k=None, pos=None):  # excerpt of a page\n" * 64
-ANSWER = "```python\nimport networkx as nx\n\nG = nx.path_graph(4)\nassert nx.is_tree(G)\n```\n" * 12
+SCHEMA = {
+    "type": "object",
+    "properties": {name: {"type": "string"} for name in ("task", "code", "entry_point")},
+    "required": ["task", "code", "entry_point"],
+    "additionalProperties": False,
+}
+_CODE = "```python\nimport networkx as nx\n\nG = nx.path_graph(4)\nassert nx.is_tree(G)\n```\n" * 12
+ANSWER = json.dumps({"task": "Draw a path of four nodes", "code": _CODE, "entry_point": "draw"})
+FORMAT: Any = {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": SCHEMA}}
 
 _numbers = count()
 
@@ -81,7 +90,7 @@ async def _ours(url: str, folder: Path, requests: int) -> float:
         async with Client(spec, journal, "domain", "run") as client:
 
             async def ask(prompt: str) -> int:
-                reply = await client.ask(Request("bench@1", ({"role": "user", "content": prompt},), 512))
+                reply = await client.ask(Request("bench@1", ({"role": "user", "content": prompt},), 512, SCHEMA))
                 return len(reply.text)
 
             return await _spent(ask, requests)
@@ -94,8 +103,9 @@ async def _bare(url: str, requests: int) -> float:
         async def ask(prompt: str) -> int:
             async with slots:
                 said = await client.chat.completions.create(
-                    model="m", messages=[{"role": "user", "content": prompt}], max_tokens=512, temperature=0.7
-                )
+                    model="m", messages=[{"role": "user", "content": prompt}], max_tokens=512, temperature=0.7,
+                    response_format=FORMAT,
+                )  # fmt: skip
             return len(said.choices[0].message.content or "")
 
         return await _spent(ask, requests)

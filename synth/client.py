@@ -22,7 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import Any, cast
 
 from registry.domain import LlmSpec
 from synth.batches import Batches
@@ -164,7 +164,7 @@ class Client:
         if sent.outcome != "ok" or asked.request.schema is None:
             return sent
         try:
-            value_of(sent.text, asked.request.schema)
+            asked.value(sent.text)
         except MalformedError as error:
             self.endpoint.manners.told_schema = True  # it may have taken the schema and paid no heed to it
             return replace(sent, outcome="malformed", detail=str(error), again=True)
@@ -207,6 +207,17 @@ class _Asked:
     wish: Wish
     patience: float
     tries: Counter[str] = field(default_factory=Counter)
+    _read: tuple[str, Any] | None = None
+
+    def value(self, text: str) -> Any:
+        """The JSON of an answer; read once.
+
+        Raises:
+            MalformedError: It doesn't fit the schema.
+        """
+        if self._read is None or self._read[0] != text:
+            self._read = text, value_of(text, self.request.schema or {})
+        return self._read[1]
 
     def backoff(self, outcome: str) -> float:
         """Seconds until the next try: doubled for each, with chance in it, so that not all come at once."""
@@ -220,7 +231,7 @@ class _Asked:
         if reply.outcome != "ok" or self.request.schema is None:
             return reply
         try:
-            return replace(reply, value=value_of(reply.text, self.request.schema))
+            return replace(reply, value=self.value(reply.text))
         except MalformedError as error:  # who settled it, with a batch of another's, didn't know what was asked for
             return replace(reply, outcome="malformed", detail=str(error))
 
