@@ -19,24 +19,10 @@ from registry.errors import ConfigurationError
 from registry.records import Run, SnapshotRow
 from registry.settings import Settings
 from tests.flows.runs import driftune
+from tests.flows.test_tracking import DOMAIN
 from tests.indexed import OwnIndex, own_index
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-
-DOMAIN = """\
-[[library]]
-name = "lib"
-{settings}
-
-[[library.source]]
-index = "{url}"
-
-[guard]
-removals = 1.0
-
-[sandbox]
-workers = 1
-"""
 
 MODULE = '''"""Sums, as of {version}. {text}"""
 
@@ -81,7 +67,7 @@ def offer(index: OwnIndex, version: str, mean: str = "mean") -> None:
 
 def domain(folder: Path, index: OwnIndex, settings: str) -> Path:
     path = folder / "lib.toml"
-    path.write_text(DOMAIN.format(settings=settings, url=index.url))
+    path.write_text(DOMAIN.format(settings=settings, url=index.url) + "\n[sandbox]\nworkers = 1\n")
     return path
 
 
