@@ -25,12 +25,12 @@ from registry.trees import parse
 from synth.llm import Reply, Request
 from synth.written.dialogue import Desk, Dialogue, Ending, Subject, Trial
 from synth.written.hostile import attack_in
-from synth.written.prompts import Excerpt, Words, escaped
+from synth.written.prompts import Excerpt, Words
 
 LONGEST = 64_000
 """Characters of an answer; one that is longer isn't looked at."""
 
-MOST_LINES, WIDEST = 120, 200
+MOST_LINES, WIDEST = 120, 1000
 """Lines of a program, and characters of a line."""
 
 _ENGLISH = frozenset([
@@ -246,13 +246,6 @@ def python(code: str, allowed: Iterable[str], longest: int = MOST_LINES) -> ast.
     if foreign := sorted({name.partition(".")[0] for name in imported(tree)} - known):
         raise UnwrittenError("off-topic", f"It imports {', '.join(foreign)}, which isn't there")
     return tree
-
-
-def is_answerable(code: str) -> bool:
-    """Whether a program can be shown as it is, and be all of an answer: it is short, and nothing in it is escaped."""
-    lines = code.split("\n")
-    fits = len(lines) <= MOST_LINES and max(map(len, lines)) <= WIDEST and "```" not in code and "~~~" not in code
-    return fits and escaped(code) == code
 
 
 def imported(tree: ast.Module) -> set[str]:

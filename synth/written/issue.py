@@ -14,7 +14,7 @@ from typing import Any
 from registry.records import Change, Program
 from synth.material import Piece, draw
 from synth.written import rows
-from synth.written.answers import Talk, UnwrittenError, divided, ending, english, is_answerable, python, shown, tried
+from synth.written.answers import Talk, UnwrittenError, divided, ending, english, python, shown, tried
 from synth.written.coverage import notes
 from synth.written.dialogue import Desk, Dialogue, Ending, Subject
 from synth.written.prompts import Excerpt, Words
@@ -95,8 +95,7 @@ class Issue:
 def _showing(pieces: Any) -> Mapping[str, Piece]:
     """Canonical path -> the shortest mined example that is about it."""
     found: dict[str, Piece] = {}
-    shown_whole = (piece for piece in pieces if is_answerable(piece.program.code))
-    for piece in sorted(shown_whole, key=lambda p: (len(p.program.code) + len(p.program.test), p.example.id)):
+    for piece in sorted(pieces, key=lambda p: (len(p.program.code) + len(p.program.test), p.example.id)):
         for path in piece.example.symbols[:2]:
             found.setdefault(path, piece)
     return found

@@ -14,7 +14,7 @@ from registry.records import Program, Verdict
 from synth.material import Piece, draw
 from synth.mined.stubs import stub
 from synth.written import rows
-from synth.written.answers import Talk, UnwrittenError, ending, is_answerable, python, shown, tried
+from synth.written.answers import Talk, UnwrittenError, ending, python, shown, tried
 from synth.written.coverage import excerpts
 from synth.written.dialogue import Desk, Dialogue, Ending, Subject
 from synth.written.prompts import Excerpt, Words
@@ -67,7 +67,7 @@ class Repair:
 
     def subjects(self, desk: Desk) -> Iterator[Subject]:
         """Each mined example that has a task, those of what the fewest rows show first."""
-        asked = [piece for piece in desk.pieces if _is_asked(piece)]
+        asked = [piece for piece in desk.pieces if piece.parts.get("prompt") and piece.example.symbols]
 
         def rank(piece: Piece) -> tuple[int, str]:
             return min(desk.rows[path] for path in piece.example.symbols), draw(desk.seed, piece.example.id)
@@ -92,11 +92,6 @@ class Repair:
             else:
                 return (yield from _row(desk, piece, talk, attempts, (program, verdict)))
         return Ending(outcome="unproven", detail=f"None of {len(attempts)} programs: {shown(attempts[-1][1])}")
-
-
-def _is_asked(piece: Piece) -> bool:
-    """Whether an example has a task that can be shown, and answered within length."""
-    return bool(piece.parts.get("prompt") and piece.example.symbols) and is_answerable(piece.program.code)
 
 
 def _attempt(
