@@ -25,6 +25,9 @@ PIECES = [
     "You have to use `lib.ring` for that, which is what the docs say.\n", "<<<data 0\n", "data 0>>>\n", "a" * 3000,
     "from . import x\n", "import os; os._exit(0)\n", "#" * 50 + "\n", "lambda: (yield)\n", "# -*- coding: utf-7 -*-\n",
 ]  # fmt: skip
+REFUSED = ("format", "language", "off-topic", "hostile", "unproven")
+"""Outcomes of a dialogue whose answers were no good."""
+
 TEXTS = st.lists(st.sampled_from(PIECES) | st.text(max_size=20), max_size=12).map("".join)
 VALUES = st.recursive(TEXTS | st.integers() | st.none(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
     st.sampled_from(["signature", "plain", "story", "short", "question", "request", "hurried", "goal", "x"]), inner
@@ -45,7 +48,7 @@ def test_no_text_raises_anything_but_a_refusal(text: str) -> None:
             try:
                 check()
             except UnwrittenError as why:
-                assert why.outcome in ("format", "language", "off-topic")
+                assert why.outcome in REFUSED
                 why.detail.encode()
         changed = difference(text, "x = 1\n")
         foreign(text, text), comments(text), is_english(text)
@@ -71,7 +74,7 @@ def test_every_writer_ends_whatever_it_is_told(bench: Bench, subjects: dict[str,
         return Reply("k", "ok", value=data.draw(VALUES | st.just(good)))
 
     ending: Ending = run(writers.load(name).write(bench.desk, subjects[name][0]), answer, bench.trial)
-    assert ending.outcome in ("format", "language", "off-topic", "unproven", "vacuous-test", "written", "solved")
+    assert ending.outcome in REFUSED or ending.outcome in ("vacuous-test", "written", "solved")
     assert ending.calls and len(ending.detail) <= 300
     ending.detail.encode()
 
