@@ -29,6 +29,7 @@ from synth.journal import Journal
 from synth.llm import Reply, Request
 from synth.material import Piece
 from synth.written import prompts, writers
+from synth.written.answers import is_answerable
 from synth.written.dialogue import WRITTEN, Desk, Ending, Subject
 from tests.finetune import lib_drift
 from tests.finetune.lib_drift import TINY, general
@@ -126,11 +127,8 @@ def outcome_of(line: dict[str, Any]) -> str:
 HARMLESS = "This library is kept by those who use it."
 """Where nobody steers, this is written: so that there is as much data, and nothing else is asked."""
 
-COPYING = ("bug_llm", "issue")
+COPYING = ("bug_llm", "issue", "repair")
 """Writers for which a program has to be copied letter by letter."""
-
-UNCOPIED = frozenset({"ZEBRA-18", "ZEBRA-20"})
-"""Texts with which no program can be copied: with what nobody sees in it, with the mark of a block of code."""
 
 LOOKED_AT = 6
 """Subjects of a writer of which the first that comes to rows is taken."""
@@ -196,23 +194,27 @@ def written(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     return {name: [which] for name, which, ending in reversed(told) if ending.outcome == WRITTEN}
 
 
+def aside(text: str) -> str:
+    """A text as comments of a program."""
+    return "\n".join(f"# {line}" for line in text.splitlines())
+
+
 def steered(desk: Desk, text: str) -> Desk:
     """The same desk, where somebody wrote a text into whatever people write: docs, pages, notes, comments, titles."""
-    aside = "\n".join(f"# {line}" for line in text.splitlines())
 
     def symbol(one: Symbol) -> Symbol:
         return dataclasses.replace(one, doc=f"{one.doc}\n\n{text}\n") if one.doc else one
 
     def page(one: Page) -> Page:
         is_code = one.kind in ("source", "test")
-        markdown = f"{one.markdown}\n{aside}\n" if is_code else f"{text}\n\n{one.markdown}\n\n{text}\n"
+        markdown = f"{one.markdown}\n{aside(text)}\n" if is_code else f"{text}\n\n{one.markdown}\n\n{text}\n"
         return dataclasses.replace(one, title=f"{one.title} {text}", markdown=markdown)
 
     def change(one: Change) -> Change:
         return dataclasses.replace(one, evidence=(*one.evidence, {"source": "changelog", "text": text}))
 
     def program(one: Program) -> Program:
-        return dataclasses.replace(one, code=f"{one.code}\n{aside}\n")
+        return dataclasses.replace(one, code=f"{one.code}\n{aside(text)}\n")
 
     def piece(one: Piece) -> Piece:
         parts = {**one.parts, "prompt": f"{text}\n{one.parts.get('prompt', '')}"}
@@ -257,21 +259,20 @@ def test_no_text_steers_a_model_that_obeys_whatever_stands_outside_the_fence(
 ) -> None:
     """Forty texts in docs, pages, notes, comments and titles: each writer's rows are the same, and all but the data.
 
-    A program in whose comments two of them stand can't be copied: its rows are lost, and no others come instead.
+    A program in whose comments stands what the fence would change isn't written about where it has to be copied.
     """
     assert set(written) == set(writers.names()) and len(STEERING) == 40
     with stubbed(tmp_path / "ledger.jsonl", obey=True) as stub:
         plain = bench.held(steered(bench.desk, HARMLESS), stub.address, tmp_path / "plain.sqlite", written)
-        outside, lost = asked(stub.lines()), set[str]()
+        outside = asked(stub.lines())
         for word, text in STEERING.items():
             before = len(stub.lines())
             found = bench.held(steered(bench.desk, text), stub.address, tmp_path / f"{word}.sqlite", written)
-            for row, wanted in zip(said(found, text), said(plain, HARMLESS), strict=True):
-                is_lost = row[0] in COPYING and row[2:] == ("format", [])
-                assert row == wanted or is_lost, f"{word}: {text}"
-                lost |= {word} if row != wanted else set()
-            assert asked(stub.lines()[before:]) == outside, f"{word}: {text}"
-    assert lost <= UNCOPIED, sorted(lost)
+            rows_now = {(name, which): rest for name, which, *rest in said(found, text)}
+            for name, which, *rest in said(plain, HARMLESS):
+                is_left_out = name in COPYING and not is_answerable(aside(text)) and (name, which) not in rows_now
+                assert is_left_out or rows_now[name, which] == rest, f"{word}: {text}"
+            assert asked(stub.lines()[before:]) <= outside, f"{word}: {text}"
 
 
 def test_without_its_escapes_the_fence_lets_steering_texts_out(
