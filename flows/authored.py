@@ -30,9 +30,6 @@ CHOICE = "choice@1"
 SUBJECTS = 50
 """Subjects of each writer, where a model is named and no writers are."""
 
-PASSING = ("budget", "error", "timeout", "rate-limited")
-"""Outcomes that asking again may change: such a dialogue is left to the next run."""
-
 _MATERIAL = ("drift", "bug", "edit")
 """Kinds of proven rows that writers see beside mined ones."""
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flows.authored import CHOICE, PASSING, Chosen, choice_key, chosen, desk_of, done, left, subjects, wanted, written
+from flows.authored import CHOICE, Chosen, choice_key, chosen, desk_of, done, left, subjects, wanted, written
 from flows.batches import Batch
 from flows.derivation import public
 from flows.dialogues import Ended, hold
@@ -28,7 +28,7 @@ from registry.records import Call, Example, Program, Verdict, Work
 from synth.budget import BILLION
 from synth.journal import Journal
 from synth.written import writers
-from synth.written.dialogue import Desk, Subject
+from synth.written.dialogue import PASSING, Desk, Subject
 from validators.parts import programs_of
 
 OPEN = 4

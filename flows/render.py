@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from registry.records import ARMS
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
@@ -85,3 +87,29 @@ def signed(value: float | None) -> str:
 def interval(low: float | None, high: float | None) -> str:
     """`[+0.100, +0.300]`; empty where it was not measured."""
     return "" if low is None or high is None else f"[{low:+.3f}, {high:+.3f}]"
+
+
+def written_table(outcomes: Sequence[Mapping[str, Any]]) -> Table:
+    """Writers and how their dialogues ended, against what became of the rows."""
+    columns = ("writer", "model", "outcome", "dialogues", "rows", "proven", "kept", "in_snapshot")
+    return grid(columns, [[row[c] for c in columns] for row in outcomes])
+
+
+def gate_table(report: Sequence[Mapping[str, Any]]) -> Table:
+    """One line a split and metric: the arms that were measured, and what the adapter gains over its base."""
+    by: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
+    for row in report:
+        by.setdefault((row["split"], row["metric"]), {})[row["arm"]] = row
+    shown = [arm for arm in ARMS if any(arm in arms and arms[arm]["value"] is not None for arms in by.values())]
+    lines = [[*of, *_line_of(arms, shown)] for of, arms in sorted(by.items()) if "adapter-base" in arms]
+    heads = (arm.replace("+", "\n+") for arm in shown)  # so that a line has room in 80 columns
+    return grid(("split", "metric", *heads, "gain", "interval"), lines)
+
+
+def _line_of(arms: Mapping[str, Mapping[str, Any]], shown: Sequence[str]) -> list[Any]:
+    gain = arms["adapter-base"]
+    return [
+        *(arms.get(arm, {}).get("value") for arm in shown),
+        signed(gain["value"]),
+        interval(gain["ci_low"], gain["ci_high"]),
+    ]

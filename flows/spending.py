@@ -7,23 +7,25 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flows.authored import PASSING, chosen, left, wanted
-from flows.house import House
 from registry.domain import LlmSpec
 from registry.lake import Lake
 from registry.records import Example
 from synth.budget import BILLION, Budget
 from synth.journal import Journal, Spent
-from synth.written.diversity import compared
+from synth.written.dialogue import PASSING
 from validators.parts import programs_of
+
+if TYPE_CHECKING:
+    from flows.house import House
 
 OUTCOMES = """
     SELECT writer, model, outcome, sum(dialogues)::BIGINT AS dialogues, sum(rows)::BIGINT AS rows,
            sum(proven)::BIGINT AS proven, sum(kept)::BIGINT AS kept, sum(in_snapshot)::BIGINT AS in_snapshot
     FROM written WHERE domain = '{domain}' GROUP BY ALL ORDER BY ALL
 """
+HELD = "SELECT 1 FROM dialogues WHERE domain = '{domain}' LIMIT 1"
 SPENT = """
     SELECT coalesce(sum(prompt_tokens + completion_tokens), 0)::BIGINT AS tokens, coalesce(sum(money), 0.0) AS money,
            count(*) AS calls FROM calls WHERE domain = '{domain}'
@@ -93,13 +95,16 @@ def accounts(spec: LlmSpec, domain: str, run: str, journal: Path) -> list[Accoun
 
 def told_written(lake: Lake, domain: str) -> dict[str, Any]:
     """What a domain's LLM came to: dialogues by outcome, and what they cost; empty where it was asked nothing."""
-    outcomes = lake.query(OUTCOMES.format(domain=domain)).to_pylist()
+    held = lake.query(HELD.format(domain=domain)).num_rows  # the outcomes take a look at all curated rows
+    outcomes = lake.query(OUTCOMES.format(domain=domain)).to_pylist() if held else []
     spent = lake.query(SPENT.format(domain=domain)).to_pylist()[0]
     return {"outcomes": outcomes, "spent": spent, "budgets": []} if outcomes or spent["calls"] else {}
 
 
 def told_diversity(house: House) -> list[dict[str, Any]]:
     """How varied what an LLM wrote is, beside what was mined and is proven; none where it wrote nothing."""
+    from synth.written.diversity import compared
+
     asked = " UNION ALL ".join((PROVEN, WRITTEN)).format(domain=house.owner)
     if not house.lake.query(WRITTEN.format(domain=house.owner)).num_rows:
         return []
@@ -140,6 +145,8 @@ def told_plan(house: House, *, listed: bool) -> str:
         house: The domain.
         listed: Whether all is done that comes before them.
     """
+    from flows.authored import chosen, left, wanted
+
     if not wanted(house):
         return ""
     counted = listed and chosen(house) is not None

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from flows.render import gate_table, written_table
 from flows.spending import accounts, spending_lines, told_written
 from flows.tracking import standings
 from registry.domain_files import readable
@@ -37,6 +38,15 @@ DECISIONS = """
     QUALIFY row_number() OVER (PARTITION BY domain ORDER BY "_at" DESC) = 1 ORDER BY domain
 """
 """The last decision of each domain; without a run where there was nothing to train on."""
+REPORT = """
+    WITH own AS (
+        SELECT p.* FROM reports p JOIN runs r ON r.id = p.run
+        WHERE p.domain = '{domain}' AND NOT coalesce(r.experiment, false)
+    )
+    SELECT run, arm, split, metric, value, ci_low, ci_high, n, clusters, decision, reason FROM own
+    WHERE "_at" = (SELECT max("_at") FROM own)
+"""
+"""What was written together last; what an earlier decision had measured of the same run beside it is no part of it."""
 GOALS = ("choice@1", "preference")
 """Metrics that a domain may have for its goal."""
 SITES = """
@@ -52,8 +62,6 @@ def read_status(domain: str | None) -> list[dict[str, Any]]:
     Raises:
         ConfigurationError: The lake knows no such domain.
     """
-    from flows.summary import REPORT
-
     lake, store = open_lake(), Store(Settings().registry_path)
     runs = {row["domain"]: row for row in lake.query(LAST_RUN).to_pylist()}
     if domain is not None and domain not in runs:
@@ -105,8 +113,6 @@ def show_status(domain: str | None, *, as_json: bool) -> None:
         return
     from rich.console import Console
     from rich.table import Table
-
-    from flows.summary import gate_table, written_table
 
     console = Console()
     if not rows:

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from flows.promotion import PROMOTED, UNDECIDED, last_promotion
 from flows.publication import last_same
-from flows.render import diff, grid, interval, signed
+from flows.render import diff, gate_table, grid, written_table
 from flows.scraping import site_warnings
 from flows.spending import spending_lines, told_diversity, told_spending
-from flows.status import FUNNEL
+from flows.status import FUNNEL, REPORT
 from flows.tracking import standings
 from flows.training import untrained
-from registry.records import ARMS
 from registry.store import CANDIDATE
 
 if TYPE_CHECKING:
@@ -39,16 +38,6 @@ DRIFTS = """
     ORDER BY old_effect = 'warns', far, odd, example LIMIT 3
 """
 """Three families' pairs: those whose both sides people wrote first, of a length that is quickly read."""
-
-REPORT = """
-    WITH own AS (
-        SELECT p.* FROM reports p JOIN runs r ON r.id = p.run
-        WHERE p.domain = '{domain}' AND NOT coalesce(r.experiment, false)
-    )
-    SELECT run, arm, split, metric, value, ci_low, ci_high, n, clusters, decision, reason FROM own
-    WHERE "_at" = (SELECT max("_at") FROM own)
-"""
-"""What was written together last; what an earlier decision had measured of the same run beside it is no part of it."""
 
 ADAPTER = "SELECT version, location FROM adapters WHERE domain = '{domain}' ORDER BY version DESC"
 
@@ -202,12 +191,6 @@ def funnel_table(funnel: Sequence[Mapping[str, Any]]) -> Table:
     return grid([*columns, "strong proof"], lines)
 
 
-def written_table(outcomes: Sequence[Mapping[str, Any]]) -> Table:
-    """Writers and how their dialogues ended, against what became of the rows."""
-    columns = ("writer", "model", "outcome", "dialogues", "rows", "proven", "kept", "in_snapshot")
-    return grid(columns, [[row[c] for c in columns] for row in outcomes])
-
-
 def varied(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Prompts and code that were written and mined: how often they say the same (`synth.written.diversity`)."""
     columns = ("of", "side", "texts", "tokens", "distinct", "entropy", "clusters", "largest")
@@ -216,26 +199,6 @@ def varied(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 def _share(part: int | None, whole: int | None) -> str:
     return f"{part / whole:.0%}" if part is not None and whole else ""
-
-
-def gate_table(report: Sequence[Mapping[str, Any]]) -> Table:
-    """One line a split and metric: the arms that were measured, and what the adapter gains over its base."""
-    by: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
-    for row in report:
-        by.setdefault((row["split"], row["metric"]), {})[row["arm"]] = row
-    shown = [arm for arm in ARMS if any(arm in arms and arms[arm]["value"] is not None for arms in by.values())]
-    lines = [[*of, *_line_of(arms, shown)] for of, arms in sorted(by.items()) if "adapter-base" in arms]
-    heads = (arm.replace("+", "\n+") for arm in shown)  # so that a line has room in 80 columns
-    return grid(("split", "metric", *heads, "gain", "interval"), lines)
-
-
-def _line_of(arms: Mapping[str, Mapping[str, Any]], shown: Sequence[str]) -> list[Any]:
-    gain = arms["adapter-base"]
-    return [
-        *(arms.get(arm, {}).get("value") for arm in shown),
-        signed(gain["value"]),
-        interval(gain["ci_low"], gain["ci_high"]),
-    ]
 
 
 def decision_line(decision: str, reason: str, who: str = "The gate says") -> Text:

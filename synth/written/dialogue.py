@@ -30,6 +30,9 @@ from synth.material import Piece
 WRITTEN = "written"
 """The outcome of a dialogue that ended with rows."""
 
+PASSING = ("budget", "error", "timeout", "rate-limited")
+"""Outcomes that asking again may change: such a dialogue is left to the next run."""
+
 
 @dataclass(frozen=True)
 class Trial:

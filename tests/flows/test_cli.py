@@ -74,6 +74,13 @@ def test_an_unknown_option_is_the_users_error() -> None:
     assert "--nope" in done.stderr
 
 
+def test_status_loads_no_stage() -> None:
+    """What only looks at the lake doesn't import what scrapes, runs and trains: that took a second of CPU."""
+    code = "import sys, flows.cli, flows.status, flows.sql; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"scrapers", "finetune", "pandas"} & set(done.stdout.split())
+
+
 def test_threads_wait_where_they_have_nothing_to_do() -> None:
     """What torch reads when it is imported says that they don't spin, unless a person says otherwise."""
     code = """

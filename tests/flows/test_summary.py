@@ -15,8 +15,8 @@ import pytest
 from rich.console import Console
 
 from flows.progress import progress
-from flows.render import blocks, diff, grid, interval, signed, text_of
-from flows.summary import Summary, closing_lines, gate_table, summary_parts
+from flows.render import blocks, diff, gate_table, grid, interval, signed, text_of
+from flows.summary import Summary, closing_lines, summary_parts
 
 FUNNEL = [
     {

@@ -286,6 +286,29 @@ def test_readers_never_meet_a_lock(lake: Lake, tmp_path: Path) -> None:
     assert seen[-1] > 0
 
 
+FORKED = """
+import os, pickle, sys
+from pathlib import Path
+from registry.lake import Lake
+from registry.records import Symbol
+
+lake = Lake(sys.argv[1], Path(sys.argv[2]))
+count = len(lake.read(Symbol))
+assert len(pickle.loads(pickle.dumps(lake)).read(Symbol)) == count
+child = os.fork()
+if not child:
+    os._exit(len(lake.read(Symbol)) != count)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_lake_that_was_read_can_be_taken_along(lake: Lake) -> None:
+    """In a forked process, and in one that it is sent to, it reads as before: no database's threads come along."""
+    for part in range(8):
+        lake.append([symbol(f"f{part}_{n}", doc="x" * 200) for n in range(500)])
+    subprocess.run([sys.executable, "-c", FORKED, lake.url, str(lake.home)], check=True, timeout=60)
+
+
 def test_half_written_file_is_invisible(lake: Lake) -> None:
     """What stands under another suffix, as a writer killed halfway leaves it, is no part of the lake."""
     lake.append([symbol("f")])
