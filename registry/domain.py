@@ -294,14 +294,14 @@ class LlmSpec(Section):
     key: str = "env:OPENAI_API_KEY"
     trainable: bool = False
     forbidden: tuple[str, ...] = ()
-    price_in: float = Field(default=0.0, ge=0)
-    price_out: float = Field(default=0.0, ge=0)
+    price_in: float = Field(default=0.0, ge=0, le=1e6)
+    price_out: float = Field(default=0.0, ge=0, le=1e6)
     run_tokens: int = Field(default=2_000_000, ge=1)
-    run_money: float = Field(default=0.0, ge=0)
+    run_money: float = Field(default=0.0, ge=0, le=1e9)
     domain_tokens: int = Field(default=0, ge=0)
-    domain_money: float = Field(default=0.0, ge=0)
+    domain_money: float = Field(default=0.0, ge=0, le=1e9)
     night_tokens: int = Field(default=0, ge=0)
-    night_money: float = Field(default=0.0, ge=0)
+    night_money: float = Field(default=0.0, ge=0, le=1e9)
     concurrency: int = Field(default=8, ge=1, le=256)
     timeout_s: int = Field(default=120, ge=1, le=3600)
     batch: bool = False

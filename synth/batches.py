@@ -19,6 +19,7 @@ from typing import Any
 
 import openai
 
+from registry.errors import DriftuneError
 from synth.budget import Price
 from synth.endpoint import Endpoint
 from synth.journal import BATCH_S, Bundle, Journal, Settled
@@ -125,12 +126,21 @@ class Batches:
             await asyncio.sleep(ADOPT_S)
 
     async def _sent(self, lines: Sequence[_Line]) -> None:
-        bundle = self._journal.bundle(self._endpoint.url, self._domain, [line.call for line in lines])
-        made = await self._made(bundle, lines)
-        results = made if isinstance(made, Mapping) else await self._results(made, bundle.calls)
+        try:
+            results = await self._came(lines)
+        except DriftuneError as error:  # the journal can't be written: who asked is told, as without batches
+            for line in lines:
+                if not line.sent.done():
+                    line.sent.set_exception(error)
+            return
         for line in lines:
             if not line.sent.done():
                 line.sent.set_result(results[line.call])
+
+    async def _came(self, lines: Sequence[_Line]) -> Mapping[int, Sent | None]:
+        bundle = self._journal.bundle(self._endpoint.url, self._domain, [line.call for line in lines])
+        made = await self._made(bundle, lines)
+        return made if isinstance(made, Mapping) else await self._results(made, bundle.calls)
 
     async def _made(self, bundle: Bundle, lines: Sequence[_Line]) -> str | dict[int, Sent | None]:
         """The name of the batch that was made; what came of its calls where none was."""

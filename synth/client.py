@@ -125,11 +125,23 @@ class Client:
                 return Settled(0, "budget", detail=decision.detail)
             if not isinstance(decision, Wait):
                 return decision
-            if decision.why == "paused" and time.monotonic() + decision.seconds > asked.patience:
-                why = f"{self.endpoint.url} wants to be left alone for {decision.seconds:.0f} s"
-                return Settled(0, "rate-limited", detail=why)
+            if self._is_too_late(asked, decision):
+                return self._given_up(decision)
             pause_s = min(pause_s * 1.5, _POLL_S)
             await asyncio.sleep(max(decision.seconds, pause_s) * random.uniform(1, 1.2))
+
+    def _is_too_late(self, asked: _Asked, wait: Wait) -> bool:
+        """Whether it is waited for no more: who has reserved something may be a process that somebody stopped."""
+        ahead = wait.seconds if wait.why == "paused" else -self._spec.timeout_s
+        return time.monotonic() + ahead > asked.patience
+
+    def _given_up(self, wait: Wait) -> Settled:
+        if wait.why == "paused":
+            why = f"{self.endpoint.url} wants to be left alone for {wait.seconds:.0f} s"
+            return Settled(0, "rate-limited", detail=why)
+        if wait.why == "budget":
+            return Settled(0, "budget", detail="What is left of a budget is reserved by requests that don't end")
+        return Settled(0, "timeout", detail="Another process is asking the same, and has no answer: was it stopped?")
 
     async def _sent(self, asked: _Asked, leave: Leave) -> tuple[Settled, Sent]:
         """Sends a request; what is written down of it, and whether it is to be sent again."""

@@ -29,6 +29,7 @@ from registry.errors import ConfigurationError, RegistryError
 from registry.records import Call
 from registry.storage import storage
 from synth.budget import BILLION, Scope
+from synth.responses import LONGEST_PAUSE_S
 
 _VERSION = 1
 _BUSY_S = 120.0
@@ -237,6 +238,7 @@ class Journal:
             fcntl.flock(self._file, fcntl.LOCK_EX)  # before anybody can read of it
         try:
             self._rows = _opened(path)
+            self._inode = path.stat().st_ino
             with self._transaction() as rows:
                 made = rows.execute("INSERT INTO holders (name) VALUES (?)", (self._name,))
                 self._holder = int(made.lastrowid or 0)
@@ -258,10 +260,12 @@ class Journal:
     def close(self) -> None:
         """Lets go of it; what this process has on its way, but for batches, is lost: it may be charged."""
         with self._lock:
-            with self._transaction() as rows:
-                self._lose(rows, self._holder)
-            self._rows.close()
-            self._let_go()
+            try:
+                with self._transaction() as rows:
+                    self._lose(rows, self._holder)
+            finally:  # on a full disk the next one does it
+                self._rows.close()
+                self._let_go()
 
     def write(self, entries: Sequence[Entry]) -> list[Decision | None]:
         """Writes all down in one transaction; it survives this process when this returns.
@@ -425,6 +429,16 @@ class Journal:
         rows.execute("UPDATE batches SET holder = NULL WHERE holder = ?", (holder,))
         rows.execute("DELETE FROM holders WHERE id = ?", (holder,))
 
+    def _check_place(self) -> None:
+        """Is the file still where others look for it? What is written to one that was moved away binds nobody."""
+        with contextlib.suppress(FileNotFoundError):
+            if self.path.stat().st_ino == self._inode:
+                return
+        raise ConfigurationError(
+            f"The journal of the LLM at {self.path} was moved away while it was in use: put it back, or leave it, and "
+            "run the same command again"
+        )
+
     def _let_go(self) -> None:
         (self._folder / self._name).unlink(missing_ok=True)
         os.close(self._file)
@@ -432,6 +446,7 @@ class Journal:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock, _translated(self.path):
+            self._check_place()
             self._rows.execute("BEGIN IMMEDIATE")  # who reads to write takes the file first
             try:
                 yield self._rows
@@ -535,7 +550,7 @@ def _lacks(scope: Scope, used: Spent, wish: Wish) -> Wait | NoLeave | None:
 def _paused(rows: sqlite3.Connection, endpoint: str) -> Wait | None:
     found = rows.execute("SELECT until FROM pauses WHERE endpoint = ?", (endpoint,)).fetchone()
     left = found[0] - time.time() if found else 0.0
-    return Wait(left, "paused") if left > 0 else None
+    return Wait(left, "paused") if 0 < left <= LONGEST_PAUSE_S else None  # longer: the clock was set back since
 
 
 def _settle(rows: sqlite3.Connection, settled: Settled) -> None:

@@ -75,6 +75,8 @@ def answered(said: Any, headers: Mapping[str, str]) -> Sent:
     except (LookupError, TypeError, AttributeError):
         return Sent("error", detail="The response isn't one of chat completions", usage=None)
     answer = _THOUGHT.sub("", text) if isinstance(text, str) else ""
+    if usage is not None and (usage[0] == 0 or (usage[1] == 0 and text)):  # some send zeros where they don't count
+        usage = None
     sent = Sent("ok", answer, usage=usage, pause_s=_used_up(headers))
     if why == "content_filter" or (isinstance(refusal, str) and refusal):
         return replace(sent, outcome="refused", detail=str(refusal or "The endpoint's filter"))

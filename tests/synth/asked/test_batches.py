@@ -12,6 +12,7 @@ import openai
 import pytest
 
 from registry.domain import LlmSpec
+from registry.errors import ConfigurationError
 from synth.client import Asking
 from synth.endpoint import Endpoint
 from synth.journal import Journal, Leave, Wish
@@ -22,7 +23,7 @@ from tests.synth.asked.workers import numbered, started
 
 
 def settings(url: str) -> dict[str, Any]:
-    return {"model": "m", "base_url": url, "batch": True, "concurrency": 2, "run_tokens": 10**9}
+    return {"model": "stub", "base_url": url, "batch": True, "concurrency": 2, "run_tokens": 10**9}
 
 
 def replies(journal: Journal, url: str, requests: list[Request]) -> list[Reply]:
@@ -79,7 +80,7 @@ def test_a_batch_whose_name_nobody_wrote_down_is_found_by_its_mark(
     with stubbed(tmp_path / "ledger.jsonl") as stub:
         spec = LlmSpec(**settings(stub.address))
         with Journal(journal.path) as dead:
-            leave = dead.ask(Wish(request.key("m"), "d", "load@1", "m", stub.address, (), 10, 10, 0))
+            leave = dead.ask(Wish(request.key("stub"), "d", "load@1", "stub", stub.address, (), 10, 10, 0))
             assert isinstance(leave, Leave)
             bundle = dead.bundle(stub.address, "d", [leave.call])
         if was_made:
@@ -98,6 +99,21 @@ def make(url: str, body: dict[str, Any], call: int, mark: str) -> None:
     client.batches.create(
         input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h", metadata={"driftune": mark}
     )
+
+
+def test_a_journal_that_fails_is_told_to_who_waits_for_a_batch(tmp_path: Path) -> None:
+    """Nobody waits for what was never sent."""
+    with (
+        served(lambda *_: Said(chat("hi"))) as server,
+        pytest.raises(ConfigurationError, match="moved away"),
+        Journal(tmp_path / "gone.sqlite") as made,
+        Asking(LlmSpec(**settings(server.url)), made, "d", "r") as asks,
+    ):
+        future = asks.submit(numbered(1))
+        while not made.spent("run:r").held_tokens:
+            time.sleep(0.01)
+        made.path.rename(tmp_path / "elsewhere.sqlite")
+        future.result(30)
 
 
 def test_an_endpoint_without_batches_is_asked_one_by_one(journal: Journal) -> None:

@@ -12,8 +12,9 @@ import pytest
 
 from registry.domain import LlmSpec
 from registry.errors import ConfigurationError
+from synth.budget import Scope
 from synth.client import Asking
-from synth.journal import Journal, Spent
+from synth.journal import Journal, Spent, Wish
 from synth.llm import Reply, Request
 from tests.synth.asked.server import Said, Server, chat, served
 
@@ -86,6 +87,7 @@ def test_what_an_endpoint_does_is_an_outcome(
 WORST = {
     "no usage": (Said({**chat("hi"), "usage": None}), "ok"),
     "usage in words": (Said({**chat("hi"), "usage": {"prompt_tokens": "ten", "completion_tokens": -1}}), "ok"),
+    "zeros": (Said(chat("hi", 0, 0)), "ok"),
     "cut": (Said(cut=True), "error"),
     "no JSON": (Said(b"<html>"), "error"),
     "list": (Said([]), "error"),
@@ -108,6 +110,16 @@ def test_what_nobody_counted_is_charged_at_its_worst_case(tmp_path: Path, said: 
         assert call.outcome == outcome and reply.outcome in {outcome, "budget"}
         assert call.prompt_tokens > len("hello") + 16 and call.completion_tokens == 100
         assert used.tokens == call.prompt_tokens + 100 and used.held_tokens == 0 and len(server.asked) == 1
+
+
+def test_what_a_stopped_process_holds_is_not_waited_for_forever(tmp_path: Path) -> None:
+    """Its reservations stay; who needs what it has reserved, or asks the same, is told so after a while."""
+    with asking(tmp_path, lambda *_: Said(chat("hi")), 0.1, timeout_s=1, run_tokens=1000) as (ask, server, journal):
+        scopes = (Scope("run:r", 1000),)
+        with Journal(journal.path) as stopped:
+            stopped.ask(Wish(request("a").key("m"), "d", "p@1", "m", server.url, scopes, 890, 10, 0))
+            assert [reply.outcome for reply in ask(request("a"), request("b"))] == ["timeout", "budget"]
+        assert not server.asked
 
 
 def test_nothing_is_sent_that_does_not_fit(tmp_path: Path) -> None:

@@ -128,6 +128,21 @@ def test_a_pause_holds_for_all_and_shortens_none(tmp_path: Path, journal: Journa
     assert isinstance(paused, Wait) and paused.why == "paused" and 50 < paused.seconds <= 60
 
 
+def test_a_clock_that_was_set_back_leaves_no_endless_pause(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No endpoint is believed for so long: what was written down so was written by another clock."""
+    with monkeypatch.context() as ahead:
+        ahead.setattr("time.time", lambda: 4e9)
+        journal.write([Pause("http://x", 10)])
+    assert isinstance(journal.ask(wish("a")), Leave)
+
+
+def test_a_journal_that_was_moved_away_is_written_no_more(tmp_path: Path) -> None:
+    """Else its budgets would be spent twice: here, and by whoever makes a new one."""
+    with pytest.raises(ConfigurationError, match="moved away"), Journal(tmp_path / "gone.sqlite") as journal:
+        (tmp_path / "gone.sqlite").rename(tmp_path / "elsewhere.sqlite")
+        journal.ask(wish("a"))
+
+
 def test_many_open_it_at_once(tmp_path: Path) -> None:
     """The file is made by whoever comes first, and written by all."""
 
