@@ -100,12 +100,18 @@ class Stub:
             return Sent(*self.answers.whole[asked.key])
         if self.upstream is not None:
             return await self._passed_on(asked, body, headers)
-        choices = [self._choice(asked, spoil, place) for place in range(asked.choices)]
+        try:
+            choices = [self._choice(asked, spoil, place) for place in range(asked.choices)]
+        except wire.RefusedError as refused:
+            return Sent(refused.status, refused.body)
         return Sent(200, wire.completion(asked, choices))
 
     def _choice(self, asked: wire.Asked, spoil: str, place: int) -> wire.Choice:
         text = self.answers.answer(asked)
         if text is None:
+            if asked.model != wire.MODEL:
+                told = f"The stub has no model {asked.model!r} and no recorded answer: ask for {wire.MODEL!r}"
+                raise wire.RefusedError(404, told, code="model_not_found", param="model")
             text = answer_to(asked, self.seed + place)
         if self.obey and (done := orders(asked)):
             text = marked(text, done)

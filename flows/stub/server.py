@@ -31,11 +31,8 @@ from flows.stub.batches import Batches
 from flows.stub.ledger import Ledger
 from flows.stub.limits import limits
 from flows.stub.served import Sent, Stub, read
-from flows.stub.wire import MOST_BYTES, RefusedError
+from flows.stub.wire import MODEL, MOST_BYTES, RefusedError
 from registry.errors import ConfigurationError
-
-MODEL = "stub"
-"""The model that it says it has; any other name is answered too."""
 
 UPSTREAM_S = 600.0
 """Seconds that upstream may take."""

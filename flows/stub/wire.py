@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
 
+MODEL = "stub"
+"""The model whose answers are templates: under another name they would be kept, and trained on, as that one's."""
+
 TOKEN = re.compile(r"\w{1,6}|[^\w\s]")
 """What is counted as one."""
 

@@ -135,6 +135,8 @@ def test_unknown_addresses_and_models_are_told_apart(ask: openai.OpenAI) -> None
     assert [model.id for model in ask.models.list()] == ["stub"]
     with pytest.raises(openai.NotFoundError, match="The stub does chat completions"):
         ask.embeddings.create(model="stub", input="x")
+    with pytest.raises(openai.NotFoundError, match="no model 'qwen3'"):  # what it says would be kept as that one's
+        ask.chat.completions.create(model="qwen3", messages=[{"role": "user", "content": "x"}])
 
 
 def test_a_batch_is_answered_as_its_requests_are(ask: openai.OpenAI) -> None:
