@@ -44,6 +44,7 @@ ANSWERING = "assistant"
 """The role of a conversation's turns that are learnt; the others ask."""
 
 _FENCE = re.compile(r"[ \t>]*(`{3,}|~{3,})(.*)")
+_BARE = re.compile(r"(?:\A|\n[ \t]*\n)(?: {4}|\t)[ \t]*\S|<(?:pre|code)\b", re.IGNORECASE)
 _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
@@ -94,6 +95,11 @@ def blocks_of(text: str) -> list[str]:
         elif found and not (found[1][0] == "`" and "`" in found[2]):  # else it is code within a line
             fence = found[1]
     return blocks
+
+
+def has_bare_code(text: str) -> bool:
+    """Whether an answer shows code that no fence holds, as Markdown or HTML has it: by its indent, or its tag."""
+    return _BARE.search(_FENCED.sub("", text)) is not None
 
 
 def quoted(example: Example) -> str:

@@ -46,6 +46,7 @@ from validators.parts import (
     STUB,
     blocks_of,
     duties_of,
+    has_bare_code,
     is_migration,
     numbered,
     programs_of,
@@ -237,7 +238,9 @@ def _chat(case: _Case) -> None:
 
 def _holds_programs(case: _Case, roles: Sequence[str]) -> None:
     """The code in the answers of a conversation is that of these programs, in order, and nothing else stands there."""
-    blocks = [code for role, text in turns(case.example) if role == ANSWERING for code in blocks_of(text)]
+    said = [text for role, text in turns(case.example) if role == ANSWERING]
+    blocks = [code for text in said for code in blocks_of(text)]
+    _must(not any(map(has_bare_code, said)), "An answer has code that stands in no fence, and isn't run")
     _must(bool(blocks), "There is no code in its answers")
     codes = [case.program(role).code.strip() for role in roles]
     _must(blocks == codes, f"The {len(blocks)} blocks of code in its answers aren't its {len(codes)} programs")

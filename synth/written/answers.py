@@ -206,6 +206,17 @@ def english(*texts: str) -> None:
             raise UnwrittenError("language", f"It isn't English: {text[:80]}")
 
 
+def unfenced(*texts: str) -> None:
+    """Holds words to words: a block of code in them would be shown, and nobody would have run it.
+
+    Raises:
+        UnwrittenError: One has a code block.
+    """
+    for text in texts:
+        if "```" in text or "~~~" in text:
+            raise UnwrittenError("format", f"There is a code block in words alone: {text[:80]}")
+
+
 def is_english(text: str) -> bool:
     """Whether prose is English, as far as letters and common words tell."""
     told = _CODE.sub(" ", text)

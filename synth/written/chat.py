@@ -15,7 +15,7 @@ from registry.records import Program, Verdict
 from registry.trees import walk
 from synth.material import draw, key_of
 from synth.written import rows
-from synth.written.answers import Talk, UnwrittenError, divided, ending, english, python, shown, tried
+from synth.written.answers import Talk, UnwrittenError, divided, ending, english, python, shown, tried, unfenced
 from synth.written.coverage import Topic, excerpts, topics
 from synth.written.dialogue import Desk, Dialogue, Ending, Subject
 from synth.written.prompts import Excerpt, Words, named, words_of
@@ -137,8 +137,7 @@ def _question(desk: Desk, topic: Topic, talk: Talk, said: _Said) -> Generator[An
         "Ask.",
     )
     english(told["question"])
-    if "```" in told["question"]:
-        raise UnwrittenError("format", "The question has a code block")
+    unfenced(told["question"])
     return told["question"]
 
 
@@ -188,6 +187,7 @@ def _row(desk: Desk, topic: Topic, talk: Talk, said: _Said) -> Any:
     if not any(rows.uses(verdict, index, program.code, path) for program, verdict in said.programs):
         raise UnwrittenError("off-topic", f"No block of code calls {index.public(path)}")
     prose = [divided(turn["content"])[0] for turn in said.turns]
+    rows.existing(prose, [program.code for program, _ in said.programs], index)
     parts = {
         "programs": {f"block{n}": program.id for n, (program, _) in enumerate(said.programs, 1)},
         "turns": said.turns,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from registry.records import Example, Program
 from synth.material import draw
 from synth.written import rows
-from synth.written.answers import Talk, UnwrittenError, ending, english
+from synth.written.answers import Talk, UnwrittenError, ending, english, unfenced
 from synth.written.dialogue import Desk, Dialogue, Ending, Subject
 from synth.written.prompts import Excerpt, Words, words_of
 from synth.written.telling import difference, foreign, is_about, listed
@@ -89,9 +89,8 @@ class Edit:
 def _check(pair: _Pair, told: dict[str, str]) -> None:
     english(*told.values())
     changed = difference(pair.before.code, pair.after.code)
+    unfenced(*told.values())
     for name, text in told.items():
-        if "```" in text:
-            raise UnwrittenError("format", f"The text {name!r} has a code block")
         if names := foreign(text, pair.before.code, pair.after.code, pair.after.test):
             raise UnwrittenError("off-topic", f"The text {name!r} names what is in neither program: {listed(names)}")
         if changed is None or not is_about(text, changed):

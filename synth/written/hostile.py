@@ -28,6 +28,9 @@ _NAMES = frozenset({
     "threading.settrace", "threading.excepthook", "exit", "quit", "SystemExit", "KeyboardInterrupt", "__import__",
     "__builtins__", "BaseException",
 })  # fmt: skip
+_PLAIN = frozenset({"exit", "quit"})
+"""Those of them that are words too: a maze has an exit."""
+
 _BEGINNINGS = ("os.exec", "os.spawn", "os.posix_spawn", "os.sched_", "os.set", "/proc/", "/dev/", "/sys/")
 _FRAMES = frozenset({"f_back", "f_locals", "f_globals", "tb_frame", "gi_frame", "cr_frame", "__subclasses__"})
 
@@ -36,7 +39,15 @@ def attack_in(tree: ast.Module) -> str:
     """What of a program looks like an attack on what runs it; empty where nothing does."""
     imports = (alias for node in walk(tree) if isinstance(node, ast.Import) for alias in node.names)
     modules = {alias.asname or alias.name for alias in imports if alias.name in sys.stdlib_module_names}
-    return next((found for node in walk(tree) if (found := _attack(node, modules))), "")
+    own = _own(tree)
+    return next((found for node in walk(tree) if (found := _attack(node, modules)) and found not in own), "")
+
+
+def _own(tree: ast.Module) -> frozenset[str]:
+    """Those of `_PLAIN` that a program binds itself, as an argument or a variable: then they are words like others."""
+    bound = {node.arg for node in walk(tree) if isinstance(node, ast.arg)}
+    bound |= {n.id for n in walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    return _PLAIN & bound
 
 
 def _attack(node: ast.AST, modules: set[str]) -> str:

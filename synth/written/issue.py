@@ -1,8 +1,8 @@
 """`edit` rows from a changelog: the issue that a user would have opened, and the patch that settles it.
 
 A changelog's entry says what was changed, and a proven example of the new release shows how it is now. The LLM writes
-the program as it stood before, and the issue; the patch leads to the example. The program before fails at the new
-release; where it passes at the old one, the row is of both.
+the program as it stood before, and the issue; the patch leads to the example. The program before passes at the old
+release and fails at the new one: else it didn't stop with the update, as the issue says.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from registry.records import Change, Program
-from synth.material import Piece, draw
+from synth.material import Piece, draw, joined_licences
 from synth.written import rows
 from synth.written.answers import Talk, UnwrittenError, divided, ending, english, python, shown, tried
 from synth.written.coverage import notes
@@ -88,8 +88,8 @@ class Issue:
         python(blocks[0], desk.imports | desk.indexes[0].roots)
         before = replace(after, code=blocks[0])
         changed = _checked(issue, before, after, entry.text)
-        releases = yield from _releases(desk, issue, before, after)
-        return Ending((before, after, _row(desk, entry, talk, issue, before, changed, releases)))
+        yield from _held(desk, issue, before, after)
+        return Ending((before, after, _row(desk, entry, talk, issue, before, changed)))
 
 
 def _showing(pieces: Any) -> Mapping[str, Piece]:
@@ -117,8 +117,8 @@ def _checked(issue: str, before: Program, after: Program, entry: str) -> Differe
     return changed
 
 
-def _releases(desk: Desk, issue: str, before: Program, after: Program) -> Generator[Any, Any, tuple[str, ...]]:
-    """Of which releases the row is: of both where the program before passes at the old one."""
+def _held(desk: Desk, issue: str, before: Program, after: Program) -> Generator[Any, Any, None]:
+    """What the issue says: the program ran before the update, fails since, and today's runs."""
     wrong, right = yield from tried(desk.new.id, before, after)
     if right.outcome != "passed":
         raise UnwrittenError("unproven", f"Today's program ends {shown(right)}")
@@ -127,24 +127,24 @@ def _releases(desk: Desk, issue: str, before: Program, after: Program) -> Genera
     if names := other_errors(issue, wrong):
         raise UnwrittenError("off-topic", f"The issue names {', '.join(names)}, but it ends {shown(wrong)}")
     (once,) = yield from tried(desk.old.id, before)
-    return (desk.old.id, desk.new.id) if once.outcome == "passed" else (desk.new.id,)
+    if once.outcome != "passed":
+        raise UnwrittenError("unproven", f"The program before ends {shown(once)} at the old release too")
 
 
-def _row(
-    desk: Desk, entry: _Entry, talk: Talk, issue: str, before: Program, changed: Difference, releases: tuple[str, ...]
-) -> Any:
+def _row(desk: Desk, entry: _Entry, talk: Talk, issue: str, before: Program, changed: Difference) -> Any:
     example = entry.piece.example
     origin = rows.of_piece(entry.piece)
+    licence = joined_licences([origin.licence, desk.old.licence, desk.new.licence])  # its entry is of either
     parts = {
         "programs": {"before": before.id, "after": entry.piece.program.id},
         "prompt": f"{issue}\n\nMend this, and leave everything else as it is.",
         "scope": [list(place) for place in changed.places],
     }
-    codes = (before.code, entry.piece.program.code)
+    codes, releases = (before.code, entry.piece.program.code), (desk.old.id, desk.new.id)
     named = [path for index in desk.indexes for path in rows.symbols_in(index, codes, (issue,))]
     return rows.row(
         desk, "edit", parts, (GENERATOR, VERSION),
-        replace(origin, parents=(*origin.parents, entry.change.id)), talk.calls,
+        replace(origin, parents=(*origin.parents, entry.change.id), licence=licence), talk.calls,
         symbols=tuple(dict.fromkeys([*example.symbols, *named])), root=example.root, releases=releases,
         change=entry.change, operator="issue",
     )  # fmt: skip

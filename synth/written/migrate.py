@@ -6,6 +6,7 @@ held to, and the explanation; both programs are run at both releases, and one th
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import Counter
 from collections.abc import Generator, Iterator
@@ -61,6 +62,9 @@ program works with the old version only, and the new one with the new version.
     2000,
     temperature="0.7",
 )
+
+_VERSION = re.compile(r"__version__|importlib\.metadata|from importlib import metadata|version_info|pkg_resources")
+"""How a program finds out where it runs: it would fail there by that alone."""
 
 _DEPRECATIONS = re.compile(r"Deprecat|FutureWarning|RemovedIn|\d+Warning$")
 """Categories of warnings that announce a change, as `validators.proofs` has them."""
@@ -123,14 +127,15 @@ class Migrate:
         moved: Moved = subject.about
         text = yield from talk.text(PAIR, *_about(desk, moved), "Write the two programs, the check and the prose.")
         pair = _pair(desk, text)
-        effect, fault = yield from _effect(desk, pair)
+        effect, fault = yield from _effect(desk, moved, pair)
         if fault:
             failed = (Excerpt("What you wrote first", text), Excerpt("What happened", fault))
             text = yield from talk.text(AGAIN, *_about(desk, moved), *failed, "Write all of it again.")
             pair = _pair(desk, text)
-            effect, fault = yield from _effect(desk, pair)
+            effect, fault = yield from _effect(desk, moved, pair)
             if fault:
                 raise UnwrittenError("unproven", f"Neither of two pairs: {fault}")
+        rows.existing((pair.explanation,), (pair.old.code, pair.new.code), *desk.indexes)
         return Ending((pair.old, pair.new, _row(desk, moved, talk, pair, effect)))
 
 
@@ -171,20 +176,39 @@ def _pair(desk: Desk, text: str) -> _Pair:
     old, new, test = blocks
     for code in (old, new):
         python(code, desk.imports | desk.indexes[0].roots, 60)
-    python(test, (), 30)
+    check = python(test, (), 30)
     if old == new:
         raise UnwrittenError("format", "The old and the new program are the same")
+    if not any(map(_tells, check.body)):
+        raise UnwrittenError("vacuous-test", "The check compares no result with a value")
+    if asked := next((code for code in (old, new) if _VERSION.search(code)), ""):
+        raise UnwrittenError("format", f"A program asks for the version: {_VERSION.findall(asked)[0]}")
     return _Pair(Program(code=old, test=test), Program(code=new, test=test), prose)
 
 
-def _effect(desk: Desk, pair: _Pair) -> Generator[Any, Any, tuple[str, str]]:
+def _tells(node: ast.stmt) -> bool:
+    """Whether a statement holds a name to a value: `result == 3`, `done is True`, `abs(mean - 0.5) < 1e-9`."""
+    test = node.test if isinstance(node, ast.Assert) else None
+    if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], ast.Eq | ast.Is | ast.Lt | ast.LtE):
+        return False
+    nodes = list(ast.walk(test))
+    told = any(isinstance(n, ast.List | ast.Dict | ast.Tuple | ast.Set) for n in nodes)
+    told = told or any(isinstance(n, ast.Constant) and n.value is not None for n in nodes)
+    return told and any(isinstance(n, ast.Name) for n in nodes)
+
+
+def _effect(desk: Desk, moved: Moved, pair: _Pair) -> Generator[Any, Any, tuple[str, str]]:
     """What the new release does to the old program, and what is wrong with the pair; empty where nothing is."""
     (before,) = yield from tried(desk.old.id, pair.old)
     after, new = yield from tried(desk.new.id, pair.old, pair.new)
     if before.outcome != "passed":
         return "", f"The old program at the old version ends {shown(before)}"
+    if not rows.uses(before, desk.indexes[0], pair.old.code, moved.old.path):
+        return "", f"The old program never calls {desk.indexes[0].public(moved.old.path)}"
     if new.outcome != "passed":
         return "", f"The new program at the new version ends {shown(new)}"
+    if moved.new is not None and not (new.symbols_called or desk.indexes[1].called(pair.new.code)):
+        return "", "The new program calls nothing of the library"
     if announced := sorted(deprecations(new)):
         return "", f"The new program warns at the new version: {announced[0]}"
     if after.outcome in ("error", "failed"):

@@ -32,7 +32,8 @@ MOST_CHARACTERS = 12_000
 
 _TOKENS = re.compile(
     r"<(?=\|[^|\n<>]{1,60}\|>|｜[^｜\n]{1,60}｜>|/?s>|/?(?:start|end)_of_turn>|[bp]ad>|[be]os>|unk>|unused\d+>|<SYS>>"
-    r"|</SYS>>|fim_[a-z]+>|file_sep>|repo_name>|/?think(?:ing)?>|/?tool_\w+>|/?function_\w+>|/?(?:system|assistant|user"
+    r"|</SYS>>|file_?(?:sep|name)>|repo_?name>|(?:fim|commit|issue|jupyter)_[a-z]+>"
+    r"|/?think(?:ing)?>|/?tool_\w+>|/?function_\w+>|/?(?:system|assistant|user"
     r"|human|reminder)(?:-\w+)?>|/?antml:|invoke\b|extra_id_\d+>|mask>|eot>|eod>|PRE>|SUF>|MID>|EOT>)"
     r"|\[(?=/?(?:INST|SYSTEM_PROMPT|TOOL_CALLS|TOOL_RESULTS|AVAILABLE_TOOLS|SUFFIX|PREFIX|MIDDLE|IMG|THINK)\])"
     r"|(?<![^\n])(?=[ \t]{0,3}(?:#{2,4} ?)?(?:instruction|response|input|system|user|assistant|human|developer) ?:)",
@@ -42,7 +43,8 @@ _TOKENS = re.compile(
 
 _ENDS = re.compile(r"\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _UNWANTED = re.compile(
-    "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
+    "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u202a-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
 """Control characters, halves of characters, what is invisible and what turns the order of letters round."""
 

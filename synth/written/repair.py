@@ -10,12 +10,12 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from registry.records import Program, Verdict
+from registry.records import Program, Symbol, Verdict
 from synth.material import Piece, draw
 from synth.mined.stubs import stub
 from synth.written import rows
 from synth.written.answers import Talk, UnwrittenError, ending, python, shown, tried
-from synth.written.coverage import excerpts
+from synth.written.coverage import excerpts, is_there
 from synth.written.dialogue import Desk, Dialogue, Ending, Subject
 from synth.written.prompts import Excerpt, Words
 
@@ -73,8 +73,8 @@ class Repair:
             return min(desk.rows[path] for path in piece.example.symbols), draw(desk.seed, piece.example.id)
 
         for piece in sorted(asked, key=rank):
-            symbols = [desk.indexes[1].by_path[p] for p in piece.example.symbols if p in desk.indexes[1].by_path]
-            inputs = (piece.example.digest, *rows.of_symbols(desk, symbols[:2]).inputs) if symbols else ()
+            symbols = _documented(desk, piece)
+            inputs = (piece.example.digest, *rows.of_symbols(desk, symbols).inputs) if symbols else ()
             if inputs:
                 yield Subject(piece.example.id, (*inputs, str(desk.rounds)), piece)
 
@@ -94,11 +94,15 @@ class Repair:
         return Ending(outcome="unproven", detail=f"None of {len(attempts)} programs: {shown(attempts[-1][1])}")
 
 
+def _documented(desk: Desk, piece: Piece) -> list[Symbol]:
+    """The symbols whose docs are shown: those that an example is about first, under a licence that is allowed."""
+    found = [desk.indexes[1].by_path[path] for path in piece.example.symbols[:2] if path in desk.indexes[1].by_path]
+    return [symbol for symbol in found if is_there(desk, symbol)]
+
+
 def _attempt(
     desk: Desk, piece: Piece, talk: Talk, before: Sequence[Attempt], number: int
 ) -> Generator[Any, Any, Attempt]:
-    index = desk.indexes[1]
-    symbols = [index.by_path[path] for path in piece.example.symbols[:2] if path in index.by_path]
     tried_before = [
         part
         for program, verdict in before
@@ -109,7 +113,7 @@ def _attempt(
         f"The library: {desk.spelled[1]}.",
         Excerpt("The task", str(piece.parts["prompt"])),
         *tried_before,
-        *excerpts(desk, symbols),
+        *excerpts(desk, _documented(desk, piece)),
         "Write the program.",
         sample=number,
     )
@@ -154,7 +158,7 @@ def _row(
     ran_all = (verdict, *(v for _, v in attempts))
     row = rows.row(
         desk, "repair", parts, (GENERATOR, VERSION),
-        rows.joined(rows.of_piece(piece), rows.of_symbols(desk, [index.by_path[used[0]]])), talk.calls,
+        rows.joined(rows.of_piece(piece), rows.of_symbols(desk, _documented(desk, piece))), talk.calls,
         symbols=tuple(dict.fromkeys([*rows.symbols_in(index, codes, (), ran_all, used[0]), *piece.example.symbols])),
         root=piece.example.root, family=piece.example.family, operator=f"{len(attempts)} failed",
     )  # fmt: skip

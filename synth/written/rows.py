@@ -10,9 +10,13 @@ from typing import Any
 from registry.names import SymbolIndex, imports_of
 from registry.records import Change, Example, Page, Symbol, Verdict
 from synth.material import Piece, joined_licences
+from synth.written.answers import UnwrittenError
 from synth.written.dialogue import Desk
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
+_CHAIN = r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)"
+_MARKED = re.compile(rf"`{_CHAIN}(?:\([^`\n]*\))?`|\b{_CHAIN}(?=\()")
+_BARE = re.compile(r"`([A-Za-z_]\w*)(?:\([^`\n]*\))?`")
 _PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 
 
@@ -175,7 +179,7 @@ def _is_member(index: SymbolIndex, path: str) -> bool:
 
 
 def mentioned(index: SymbolIndex, text: str, names: Mapping[str, str]) -> list[str]:
-    """Canonical paths of the symbols that prose names: `lib.name`, `alias.name`, or a `two_word_name` of the library.
+    """Canonical paths of the symbols that prose names: `lib.name`, `alias.name`, a `marked` name, a two_word_name.
 
     Args:
         index: The release's symbols.
@@ -183,12 +187,43 @@ def mentioned(index: SymbolIndex, text: str, names: Mapping[str, str]) -> list[s
         names: What the programs beside it import: name -> what it means.
     """
     found: list[str] = []
+    marked = frozenset(_BARE.findall(text))
     for word in _PATH.findall(text):
         head, dot, rest = word.partition(".")
         paths = [names.get(head, head) + dot + rest]
-        paths += [f"{root}.{word}" for root in sorted(index.roots) if "_" in word and not dot]
+        paths += [f"{root}.{word}" for root in sorted(index.roots) if not dot and ("_" in word or word in marked)]
         found += [c for path in paths if (c := index.canonical(path)) is not None and index.by_path[c].kind != "module"]
     return found
+
+
+def existing(prose: Iterable[str], programs: Iterable[str], *indexes: SymbolIndex) -> None:
+    """Holds prose to what there is: nobody runs the `lib.name` that stands in a sentence.
+
+    Args:
+        prose: The texts.
+        programs: The programs beside them, by whose imports names are read.
+        indexes: Of the releases that the prose may speak of.
+
+    Raises:
+        UnwrittenError: A text has a name of a module of the library, marked as code, that no release has there.
+    """
+    codes = list(programs)
+    for index in indexes:
+        names = {root: root for root in index.roots}
+        names |= {name: meant for code in codes for name, meant in imports_of(code, index.roots).items()}
+        for word in (one or other for text in prose for one, other in _MARKED.findall(text)):
+            head, _, rest = word.partition(".")
+            path = f"{names.get(head, head)}.{rest}"
+            if head in names and rest and not any(_may_be(path, other) for other in indexes):
+                raise UnwrittenError("off-topic", f"It names {word}, and there is no such thing")
+
+
+def _may_be(path: str, index: SymbolIndex) -> bool:
+    """Whether a release has a path, or something in it of which not all members are known."""
+    owner = index.canonical(path.rpartition(".")[0])
+    inside = index.by_path.get(owner or "")
+    is_module = path.rpartition(".")[0] in index.roots or (inside is not None and inside.kind == "module")
+    return index.canonical(path) is not None or not is_module
 
 
 def uses(verdict: Verdict, index: SymbolIndex, code: str, path: str) -> bool:

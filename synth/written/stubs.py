@@ -5,9 +5,11 @@ test visible:
 
 * `raise NotImplementedError`: the function is never called, or whatever it raises is swallowed;
 * `return None`: what it returns isn't looked at (`f(x) == f(x)`, `isinstance(f(x), object)`, `print(f(x))`);
-* its first argument: only relations to the argument are checked (`len(f(x)) == len(x)`, `set(f(x)) <= set(x)`);
+* one of its arguments: only relations to it are checked (`len(f(x)) == len(x)`, `set(f(x)) <= set(x)`), or calls
+  that give it back;
 * an empty value of the kind that it is annotated with, or tested for: only the kind is (`isinstance(f(x), list)`);
-* constants of that kind: only that something is there (`f(x)`, `len(f(x)) > 0`, `f(x) is not None`, `f(x) >= 0`).
+* constants of that kind: only that something is there (`f(x)`, `len(f(x)) > 0`, `f(x) is not None`, `f(x) >= 0`);
+* the value that several calls are all compared with: no call gives anything else.
 """
 
 from __future__ import annotations
@@ -38,6 +40,9 @@ _SPELLED = {"List": "list", "Dict": "dict", "Tuple": "tuple", "Set": "set", "Fro
 }  # fmt: skip
 """Other names of built-in types in annotations."""
 
+_MOST_ARGUMENTS = 6
+"""Arguments that are given back, each by a stub of its own."""
+
 _UNKNOWN = ("int", "str", "list", "dict")
 """Kinds of a result of which neither annotation nor test tells."""
 
@@ -53,9 +58,8 @@ def stubs(answer: Program, entry: str) -> tuple[Program, ...]:
     if found is None:
         return ()
     bodies = ["raise NotImplementedError", "return None"]
-    if (first := _first_argument(found)) is not None:
-        bodies.append(f"return {first}")
-    bodies += [f"return {value}" for value in _values(found, answer.test)]
+    bodies += [f"return {value}" for value in (*_arguments(found), *_values(found, answer.test))]
+    bodies += [f"return {value}" for value in _only_value(answer.test, entry)]
     made = [replace(answer, code=_with_body(answer.code, found, body)) for body in dict.fromkeys(bodies)]
     return tuple({program.id: program for program in made if program.code != answer.code}.values())
 
@@ -79,10 +83,23 @@ def _with_body(code: str, found: ast.FunctionDef | ast.AsyncFunctionDef, body: s
     return "".join([*lines[: first - 1], text + "\n", *lines[found.end_lineno :]])
 
 
-def _first_argument(found: ast.FunctionDef | ast.AsyncFunctionDef) -> str | None:
+def _arguments(found: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
     given = found.args
     every = [*given.posonlyargs, *given.args, *([given.vararg] if given.vararg else []), *given.kwonlyargs]
-    return every[0].arg if every else None
+    return [argument.arg for argument in every[:_MOST_ARGUMENTS]]
+
+
+def _only_value(test: str, entry: str) -> list[str]:
+    """The literal that two calls or more are compared with, where it is the same one for all."""
+    tree = parsed(test)
+    compared = [n for n in walk(tree) if isinstance(n, ast.Compare) and len(n.ops) == 1] if tree is not None else []
+    wanted = [n.comparators[0] for n in compared if isinstance(n.ops[0], ast.Eq | ast.Is) and _calls(n.left, entry)]
+    values = {ast.unparse(value) for value in wanted if not any(isinstance(n, ast.Name) for n in walk(value))}
+    return [*values] if len(values) == 1 and len(wanted) > 1 else []
+
+
+def _calls(node: ast.expr, entry: str) -> bool:
+    return isinstance(node, ast.Call) and _last(node.func) == entry
 
 
 def _values(found: ast.FunctionDef | ast.AsyncFunctionDef, test: str) -> Iterator[str]:
@@ -135,7 +152,11 @@ def _tested(test: str) -> list[str]:
     found: dict[str, None] = {}
     for node in walk(tree) if tree is not None else ():
         if isinstance(node, ast.Compare):
-            for value in (node.left, *node.comparators):
+            values = [node.left, *node.comparators]
+            last = values[-1]
+            if isinstance(node.ops[-1], ast.In | ast.NotIn) and isinstance(last, ast.Tuple | ast.List | ast.Set):
+                values[-1:] = last.elts  # it is compared with these, one by one
+            for value in values:
                 name = type(value.value).__name__ if isinstance(value, ast.Constant) else type(value).__name__.lower()
                 found.setdefault(name)
         elif isinstance(node, ast.Call) and _last(node.func) == "isinstance":

@@ -26,7 +26,7 @@ from registry.records import Example, Program, Symbol, Verdict
 from registry.trees import parse, walk
 from synth.material import draw, key_of
 from synth.written import rows
-from synth.written.answers import Talk, UnwrittenError, ending, english, python, shown, tried
+from synth.written.answers import Talk, UnwrittenError, ending, english, python, shown, tried, unfenced
 from synth.written.coverage import Topic, excerpts, notes, topics
 from synth.written.dialogue import Desk, Dialogue, Ending, Subject
 from synth.written.prompts import Excerpt, Words, named
@@ -113,6 +113,7 @@ def _exercise(desk: Desk, topic: Topic, talk: Talk) -> Generator[Any, Any, Exerc
     signature = " ".join(told.pop("signature").split())
     found = _head(signature)
     english(*told.values())
+    unfenced(*told.values())
     return Exercise(f"{signature.removesuffix(':')}:", found.name, tuple(a.arg for a in found.args.args), told)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import difflib
 import io
+import keyword
 import re
 import tokenize
 from collections.abc import Iterable
@@ -87,9 +88,13 @@ def other_errors(prose: str, verdict: Verdict) -> list[str]:
 
 
 def is_about(prose: str, changed: Difference) -> bool:
-    """Whether a prose names something of what changed."""
+    """Whether a prose names something of what changed: what is on one side only; where that has no names, on both.
+
+    Words of the language itself say nothing, unless they are what changed: `for` and `not` stand in any sentence.
+    """
     words = {word.lower() for word in _WORD.findall(prose) if len(word) > 2}
-    names = {w for w in _WORD.findall(f"{changed.old} {changed.new}") if len(w) > 2}
+    old, new = (set(_WORD.findall(text)) for text in (changed.old, changed.new))
+    names = {w for w in old ^ new if len(w) > 2} or {w for w in (old | new) - {*keyword.kwlist} if len(w) > 2}
     parts = {part.lower() for name in names for part in (name, *name.split("_")) if len(part) > 2}
     return bool(words & parts)
 

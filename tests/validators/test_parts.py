@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from registry.records import Example
-from validators.parts import answers, blocks_of, obligations, quoted, scouting, shown
+from validators.parts import answers, blocks_of, has_bare_code, obligations, quoted, scouting, shown
 
 OLD, NEW = "old-release", "new-release"
 
@@ -78,3 +78,9 @@ def test_prose_that_is_shown_has_no_code_of_programs() -> None:
 def test_all_code_of_an_answer_is_found(text: str, blocks: list[str]) -> None:
     """Fenced as Markdown does, however it is indented, quoted or left open: what isn't found would go unrun."""
     assert blocks_of(text) == blocks
+
+
+def test_code_that_no_fence_holds_is_seen() -> None:
+    """Behind an empty line an indent makes code, and so does a tag; within a fence both are its code's own."""
+    assert all(map(has_bare_code, ("So:\n\n    lib.f()\n", "So:\n\n\tlib.f()", "<pre>lib.f()</pre>", "    lib.f()")))
+    assert not any(map(has_bare_code, ("```python\n\n    f()\n```", "So\n    it goes on", "- a\n\n  b", "a < code")))

@@ -18,6 +18,7 @@ HONEST = (
     "class Item:\n    n = 1\n\n    def __eq__(self, other):\n        return self.n == other.n\n",
     "try:\n    int('x')\nexcept ValueError as error:\n    result = str(error)\n",
     "text = 'see /proc for more, or call exit'\n",
+    "def way(start, exit):\n    return [start, exit]\n",
     "import threading\nlock = threading.Lock()\n",
 )
 UNSEEN = frozenset({

@@ -60,6 +60,9 @@ CHAT_TOKENS = (
     "<unk>",
     "<extra_id_0>",
     "[TOOL_RESULTS]",
+    "<commit_msg>",
+    "<filename>",
+    "<reponame>",
 )
 
 
@@ -108,6 +111,12 @@ def test_no_line_passes_for_a_turn(turn: str) -> None:
     """A role and a colon at the beginning of a line are escaped; in a sentence they are left."""
     assert escaped(f"Docs.\n{turn}") == f"Docs.\n\\{turn}"
     assert escaped("The operating system: Linux") == "The operating system: Linux"
+
+
+def test_what_nobody_sees_is_shown() -> None:
+    """Isolates that turn letters round, tags and variation selectors that spell, fillers: a sign stands for each."""
+    for odd in ("\u2066", "\u2069", "\u061c", "\u00ad", "\u3164", "\ufe01", "\U000e0041", "\U000e0101"):
+        assert escaped(f"a{odd}b") == "a\ufffdb"
 
 
 def test_long_texts_are_cut_at_a_line_and_say_so() -> None:

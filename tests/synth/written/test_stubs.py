@@ -72,7 +72,14 @@ def test_a_stub_keeps_all_but_the_body() -> None:
     )
     made = [p.code for p in stubs(Program(code=code, test="", entry_point="f"), "f")]
     bodies = [code.split("Why.")[1].splitlines()[1].strip() for code in made]
-    assert bodies == ["raise NotImplementedError", "return None", "return a", "return []", "return [('a', 1)]"]
+    assert bodies == [
+        "raise NotImplementedError",
+        "return None",
+        "return a",
+        "return b",
+        "return []",
+        "return [('a', 1)]",
+    ]
     assert all("@functools.cache\ndef f(a: int, *, b: int=2)" in c and c.endswith("x = f(1)\n") for c in made)
     assert all(definition(c, "f") is not None for c in made)
 

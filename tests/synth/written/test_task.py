@@ -101,6 +101,7 @@ ENDINGS = {
     "German": ("language", {"exercise": {**EXERCISE, "short": "Verteile die Gäste der Reihe nach auf die Plätze eines"
         " runden Tisches und gib für jeden Platz Nummer und Namen zurück."}}),
     "Chinese": ("language", {"exercise": {**EXERCISE, "plain": "返回每个座位的客人列表"}}),
+    "code in words": ("format", {"exercise": {**EXERCISE, "plain": EXERCISE["plain"] + "\n```\nlib.spread()\n```"}}),
     "no signature": ("format", {"exercise": {**EXERCISE, "signature": "seats(places, guests)"}}),
     "types of its own": ("format", {"exercise": {**EXERCISE, "signature": "def seats(t: Tally) -> list:"}}),
     "a second statement": ("format", {"exercise": {**EXERCISE, "signature": "def f(a: int) -> int: pass\nimport os"}}),
