@@ -58,7 +58,7 @@ def test_dialogues_end_in_their_order_and_their_programs_run_together() -> None:
             assert told == (str(each.number), (f"key {each.number}",), each.number + 1, 2)
     assert ended == begun == list(range(COUNT))
     assert sum(size for _, size in batches) <= COUNT
-    assert len(batches) <= COUNT / 2, "the sandbox is fed in batches"
+    assert len(batches) <= 3 * COUNT // 4, "the sandbox is fed in batches, one for each release"
 
 
 def test_a_dialogue_that_wants_nothing_ends_at_once() -> None:

@@ -29,8 +29,8 @@ from synth.journal import Journal
 from synth.llm import Reply, Request
 from synth.material import Piece
 from synth.written import prompts, writers
-from synth.written.answers import is_answerable
 from synth.written.dialogue import WRITTEN, Desk, Ending, Subject
+from synth.written.prompts import escaped
 from tests.finetune import lib_drift
 from tests.finetune.lib_drift import TINY, general
 from tests.flows.served_base import transformers_serve
@@ -259,7 +259,7 @@ def test_no_text_steers_a_model_that_obeys_whatever_stands_outside_the_fence(
 ) -> None:
     """Forty texts in docs, pages, notes, comments and titles: each writer's rows are the same, and all but the data.
 
-    A program in whose comments stands what the fence would change isn't written about where it has to be copied.
+    A program in whose comments stands what the fence changes can't be copied letter by letter: there is no row then.
     """
     assert set(written) == set(writers.names()) and len(STEERING) == 40
     with stubbed(tmp_path / "ledger.jsonl", obey=True) as stub:
@@ -270,8 +270,9 @@ def test_no_text_steers_a_model_that_obeys_whatever_stands_outside_the_fence(
             found = bench.held(steered(bench.desk, text), stub.address, tmp_path / f"{word}.sqlite", written)
             rows_now = {(name, which): rest for name, which, *rest in said(found, text)}
             for name, which, *rest in said(plain, HARMLESS):
-                is_left_out = name in COPYING and not is_answerable(aside(text)) and (name, which) not in rows_now
-                assert is_left_out or rows_now[name, which] == rest, f"{word}: {text}"
+                now = rows_now[name, which]
+                is_uncopied = name in COPYING and escaped(aside(text)) != aside(text) and now == ["format", []]
+                assert now == rest or is_uncopied, f"{word}: {text}"
             assert asked(stub.lines()[before:]) <= outside, f"{word}: {text}"
 
 
