@@ -17,7 +17,7 @@ from registry.errors import ConfigurationError
 from registry.forgetting import orders
 from registry.identity import sha256_of, work_key
 from registry.names import SymbolIndex
-from registry.records import Change, Page, Record, Release, Symbol
+from registry.records import Change, Page, Record, Release, Symbol, Work
 from scrapers.binding import beside
 from scrapers.changes import find_changes
 from scrapers.index import parsed_version
@@ -217,8 +217,17 @@ def scrape_stage(house: House) -> list[Batch]:
                 if (why := site.due()) is not None:
                     batches.append(Batch(f"{title}: {why}", site.size(), site.run))
             elif house.result(key) is None:
-                batches.append(Batch(title, 1, _scraping(house, source, version, key)))
+                again = ", again: scraper or settings are others now" if _read_before(house, source, version) else ""
+                batches.append(Batch(f"{title}{again}", 1, _scraping(house, source, version, key)))
     return batches
+
+
+def _read_before(house: House, source: SourceSpec, version: str) -> bool:
+    """Whether such a source was read at this version already: by another scraper, or with other settings."""
+    of = {"l": house.library.name, "v": version}
+    known = [release.id for release in house.lake.read(Release, "library = $l AND version = $v", of)]
+    like = "stage = 'scrape' AND domain = $d AND part LIKE $p AND result ->> '$.release' IN (SELECT unnest($r))"
+    return bool(house.lake.read(Work, like, {"d": house.owner, "p": f"{source.kind}@%", "r": known}, latest=1))
 
 
 def _scraping(house: House, source: SourceSpec, version: str, key: str) -> Callable[[], int]:

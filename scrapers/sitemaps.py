@@ -25,7 +25,9 @@ SEARCH = "search/search_index.json"
 _UNPACKED, _STEP, _MOST = 64 << 20, 1 << 20, 50_000
 """Bytes unpacked, those of a piece, and pages."""
 
-_PLACE, _LONGEST = re.compile(rb"<loc>([^<]{1,2100})</loc>"), 2_200
+_PLACE = re.compile(rb"<loc>(?:\s{0,50}<!\[CDATA\[)?([^<]{1,2100}?)(?:\]\]>\s{0,50})?</loc>")
+_LONGEST = 2_300
+"""Bytes that a place and its marks take at most."""
 _LOCATION = re.compile(rb'"location"\s*:\s*"((?:[^"\\]|\\.){0,2100})"')
 _SLASHES = 3
 """Slashes of an address that has a host: `https://host/`."""

@@ -134,6 +134,7 @@ def test_a_newer_scraper_that_gives_the_same_leaves_all_else_as_it_is(
         with closing(open_house(str(file), settings=Settings(home=tmp_path / "home"))) as house:
             assert [perform(STAGES[name], house) > 0 for name in ("scrape", *after)] == [True] * (len(after) + 1)
             monkeypatch.setattr("flows.scraping.SCRAPER_VERSION", "newer")
+            assert all("again: scraper or settings" in batch.title for batch in scrape_stage(house))
             assert perform(scrape_stage, house) == 2
             assert {name: perform(STAGES[name], house) for name in after} == dict.fromkeys(after, 0)
             monkeypatch.setattr("flows.scraping.SCRAPER_VERSION", "newest")

@@ -49,10 +49,10 @@ def sitemap(*places: str, of: str = "url") -> str:
 
 
 def test_sitemaps_that_a_sitemap_names_are_read() -> None:
-    """Below the site's address as they are named; those of where it is published beside it; no third level."""
+    """Below the site's address as they are named, in CDATA too; those of where it is published beside it; no third."""
     served = {
         f"{BASE}sitemap.xml": sitemap(f"{BASE}maps/a.xml", "https://published.test/b.xml", of="sitemap"),
-        f"{BASE}maps/a.xml": sitemap(f"{BASE}one.html"),
+        f"{BASE}maps/a.xml": sitemap(f"\n<![CDATA[ {BASE}one.html ]]>\n"),
         f"{BASE}b.xml": sitemap(f"{BASE}two.html", f"{BASE}b.xml").replace("sitemapindex", "x"),
         **{f"{BASE}{name}.html": PAGE.format(name) for name in ("one", "two")},
     }
