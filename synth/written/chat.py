@@ -7,6 +7,7 @@ gives; one that fails is told to its author once.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -171,11 +172,17 @@ def _run(desk: Desk, text: str) -> Generator[Any, Any, list[tuple[Program, Verdi
     english(prose)
     for code in blocks:
         tree = python(code, desk.imports)
-        if not any(type(node).__name__ == "Assert" for node in walk(tree)):
+        if not any(isinstance(node, ast.Assert) and not isinstance(node.test, ast.Constant) for node in walk(tree)):
             raise UnwrittenError("format", "A code block asserts nothing")
+        if any(isinstance(node, ast.ExceptHandler) and _says_nothing(node.body) for node in walk(tree)):
+            raise UnwrittenError("format", "A code block passes over an error")
     programs = [Program(code=code, test="") for code in blocks]
     verdicts = yield from tried(desk.new.id, *programs)
     return list(zip(programs, verdicts, strict=True))
+
+
+def _says_nothing(body: list[ast.stmt]) -> bool:
+    return all(isinstance(node, ast.Pass | ast.Continue) for node in body)
 
 
 def _fault(ran: list[tuple[Program, Verdict]]) -> str:

@@ -31,11 +31,13 @@ MOST_CHARACTERS = 12_000
 """Of one text that is fenced; what comes after is left out, and said to be."""
 
 _TOKENS = re.compile(
-    r"<(?=\|[^|\n<>]{1,60}\|>|｜[^｜\n]{1,60}｜>|/?s>|/?(?:start|end)_of_turn>|[bp]ad>|[be]os>|unk>|unused\d+>|<SYS>>"
+    r"<(?=\|[^|\n<>]{1,60}\|>|｜[^｜\n]{1,60}｜>|/?s>|/?(?:start|end)_of_\w+>|[bp]ad>|[be]os>|unk>|unused\d+>|<SYS>>"
     r"|</SYS>>|file_?(?:sep|name)>|repo_?name>|(?:fim|commit|issue|jupyter)_[a-z]+>"
     r"|/?think(?:ing)?>|/?tool_\w+>|/?function_\w+>|/?(?:system|assistant|user"
-    r"|human|reminder)(?:-\w+)?>|/?antml:|invoke\b|extra_id_\d+>|mask>|eot>|eod>|PRE>|SUF>|MID>|EOT>)"
-    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|TOOL_CALLS|TOOL_RESULTS|AVAILABLE_TOOLS|SUFFIX|PREFIX|MIDDLE|IMG|THINK)\])"
+    r"|human|reminder)(?:-\w+)?>|/?antml:|invoke\b|extra_id_\d+>|mask>|eot>|eod>|PRE>|SUF>|MID>|EOT>"
+    r"|(?:special|reserved)_\d+>|seed:\w+>|[se]op>|\|turn>|turn\|>|gh_stars>|empty_output>)"
+    r"|\[(?=/?(?-i:INST|SYSTEM_PROMPT|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|AVAILABLE_TOOLS|MODEL_SETTINGS|ARGS|CALL_ID"
+    r"|SUFFIX|PREFIX|MIDDLE|IMG|IMG_BREAK|IMG_END|THINK|gMASK)\])"  # of this case alone: `names[prefix]` is code
     r"|(?<![^\n])(?=[ \t]{0,3}(?:#{2,4} ?)?(?:instruction|response|input|system|user|assistant|human|developer) ?:)",
     re.IGNORECASE,
 )

@@ -61,6 +61,11 @@ CHAT_TOKENS = (
     "<extra_id_0>",
     "[TOOL_RESULTS]",
     "<commit_msg>",
+    "<seed:bos>",
+    "<|turn>",
+    "[gMASK]",
+    "[TOOL_CONTENT]",
+    "<start_of_role>",
     "<filename>",
     "<reponame>",
 )
@@ -111,6 +116,12 @@ def test_no_line_passes_for_a_turn(turn: str) -> None:
     """A role and a colon at the beginning of a line are escaped; in a sentence they are left."""
     assert escaped(f"Docs.\n{turn}") == f"Docs.\n\\{turn}"
     assert escaped("The operating system: Linux") == "The operating system: Linux"
+
+
+def test_code_is_shown_as_it_is() -> None:
+    """What only looks like a control token can be copied letter by letter."""
+    for code in ("x = names[prefix] + rest[suffix]", "a[args]", "f(a) < b > c", "d: dict[str, img]", "img[img > 0]"):
+        assert escaped(code) == code
 
 
 def test_what_nobody_sees_is_shown() -> None:

@@ -115,6 +115,9 @@ CHATS = {
     "no code": ("format", {"chat/answer": "Use the function `doubled` for that, it is made for it."}),
     "no prose": ("format", {"chat/answer": block("import lib\nassert lib.doubled([1])")}),
     "asserts nothing": ("format", {"chat/answer": "This is how it is done.\n" + block("import lib\nlib.doubled([1])")}),
+    "asserts a constant": ("format", {"chat/answer": "This is how.\n" + block("import lib\nlib.ring(1)\nassert True")}),
+    "passes over an error": ("format", {"chat/answer": "This is how.\n" + block(
+        "import lib\ntry:\n    lib.doubly([1])\nexcept AttributeError:\n    pass\nassert lib.doubled([1]) == [1, 1]")}),
     "an indented block": ("format", {"chat/answer": "This is it:\n\n  ```python\n  x = 1\n  ```"}),
     "never runs": ("unproven", {"chat/answer": SAID.replace("doubled([", "double(["),
         "chat/mended": SAID.replace("doubled([", "twice([")}),
