@@ -30,11 +30,18 @@ SPENT = """
     SELECT coalesce(sum(prompt_tokens + completion_tokens), 0)::BIGINT AS tokens, coalesce(sum(money), 0.0) AS money,
            count(*) AS calls FROM calls WHERE domain = '{domain}'
 """
+WHY = """
+    SELECT outcome, count(*)::BIGINT AS dialogues, arg_max(detail, "at") AS detail FROM dialogues
+    WHERE domain = '{domain}' AND outcome IN {passing} GROUP BY outcome ORDER BY dialogues DESC, outcome
+"""
 MEANS = """
     SELECT writer, avg(tokens) AS tokens, avg(money) AS money, count(*) AS dialogues FROM dialogues
     WHERE domain = '{domain}' AND tokens > 0 GROUP BY writer
 """
 
+
+DETAIL = 200
+"""Characters of a reason that are shown."""
 
 PROVEN = "SELECT example FROM curated WHERE domain = '{domain}' AND proven AND kind IN ('doc', 'test')"
 WRITTEN = "SELECT DISTINCT unnest(rows) AS example FROM dialogues WHERE domain = '{domain}'"
@@ -98,7 +105,9 @@ def told_written(lake: Lake, domain: str) -> dict[str, Any]:
     held = lake.query(HELD.format(domain=domain)).num_rows  # the outcomes take a look at all curated rows
     outcomes = lake.query(OUTCOMES.format(domain=domain)).to_pylist() if held else []
     spent = lake.query(SPENT.format(domain=domain)).to_pylist()[0]
-    return {"outcomes": outcomes, "spent": spent, "budgets": []} if outcomes or spent["calls"] else {}
+    why = lake.query(WHY.format(domain=domain, passing=PASSING)).to_pylist() if held else []
+    told = {"outcomes": outcomes, "spent": spent, "budgets": [], "why": why}
+    return told if outcomes or spent["calls"] else {}
 
 
 def told_diversity(house: House) -> list[dict[str, Any]]:
@@ -132,10 +141,13 @@ def spending_lines(told: Mapping[str, Any]) -> Iterator[str]:
     if not told:
         return
     spent = told["spent"]
-    yield f"Asked {spent['calls']:,} times, {spent['tokens']:,} tokens, {spent['money']:.4g} of money"
+    yield f"Asked {spent['calls']:,} times in all, {spent['tokens']:,} tokens, {spent['money']:.4g} of money"
     yield from (f"Budget of the {line}" for line in told["budgets"])
     if waiting := left_to_the_next(told):
         yield f"{waiting:,} dialogues are left to the next run: see the view dialogues"
+    for row in told["why"]:
+        detail = "".join(c if c.isprintable() else "?" for c in row["detail"][:DETAIL])  # an endpoint may have said it
+        yield f"{row['dialogues']:,} of these ended as {row['outcome']}: {detail}"
 
 
 def told_plan(house: House, *, listed: bool) -> str:
@@ -152,8 +164,10 @@ def told_plan(house: House, *, listed: bool) -> str:
     counted = listed and chosen(house) is not None
     ahead = Counter(each.writer for each in left(house)) if counted else Counter(wanted(house))
     means = {row["writer"]: row for row in house.lake.query(MEANS.format(domain=house.owner)).to_pylist()}
-    named = ", ".join(f"{count:,} {name}" for name, count in sorted(ahead.items())) or "none"
+    named = ", ".join(f"{count:,} {name}" for name, count in sorted(ahead.items()))
     model = house.domain.llm.model
+    if not ahead:
+        return f"Dialogues with {model}: none"
     head = f"Dialogues with {model}{'' if counted else ', at most'}: {named}"
     return f"{head}; {_about(ahead, means)}; {_at_worst(house)}"
 
@@ -166,7 +180,7 @@ def _about(ahead: Mapping[str, int], means: Mapping[str, Mapping[str, Any]]) -> 
     ended = sum(means[name]["dialogues"] for name in known)
     parts = [f"about {tokens:,.0f} tokens, {cost:.4g} of money (as {ended:,} before)"] if known else []
     parts += [f"nothing is known yet of what {', '.join(unknown)} take"] if unknown else []
-    return ", ".join(parts) or "no tokens"
+    return ", ".join(parts)
 
 
 def _at_worst(house: House) -> str:
