@@ -11,6 +11,7 @@ import dataclasses
 import errno
 import os
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -513,7 +514,7 @@ def build(path: Path, patterns: Mapping[str, Sequence[str]]) -> None:
                 beside.write_text(known)
             return
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}.part")
     partial.unlink(missing_ok=True)
     try:
         with duckdb.connect(str(partial)) as connection:

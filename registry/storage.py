@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def write_file(path: Path, data: bytes, what: str = "a file") -> None:
     """Writes `data` to `path` under a temporary name, syncs it, and renames it into place."""
     with storage(what, path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+        partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}.part")
         try:
             with partial.open("wb") as file:
                 file.write(data)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -307,6 +308,13 @@ def test_a_lake_that_was_read_can_be_taken_along(lake: Lake) -> None:
     for part in range(8):
         lake.append([symbol(f"f{part}_{n}", doc="x" * 200) for n in range(500)])
     subprocess.run([sys.executable, "-c", FORKED, lake.url, str(lake.home)], check=True, timeout=60)
+
+
+def test_threads_may_make_a_lake_at_once(tmp_path: Path) -> None:
+    """Each that makes the files of a new lake finds them whole, whoever was first."""
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda _: Lake(str(tmp_path / "lake"), tmp_path).create(), range(6)))
+    assert Lake(str(tmp_path / "lake"), tmp_path).query("SELECT count(*) AS n FROM work").to_pylist() == [{"n": 0}]
 
 
 def test_half_written_file_is_invisible(lake: Lake) -> None:
