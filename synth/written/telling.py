@@ -19,6 +19,8 @@ MOST_LINES = 12
 """From the first line that a mistake changes to the last one."""
 
 _SPELLED = re.compile(r"`([^`\n]+)`|\b(\w*[A-Za-z0-9]_\w+)|\b(\w+(?:\.\w+)+)|\b(\w+)(?=\()")
+_KEYWORD = re.compile(r"\b([A-Za-z_]\w*)=(?=\w)")
+_SPAN = re.compile(r"(?<=`)[^`\n]+(?=`)|\b\w[\w.]*\([^()\n]*\)")
 _ERROR = re.compile(r"\b[A-Z]\w*(?:Error|Exception|Warning)\b")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -69,7 +71,7 @@ def foreign(prose: str, *known: str) -> list[str]:
 
 
 def gives_away(prose: str, changed: Difference) -> str:
-    """What a prose says of the new text that the old one doesn't: a line of it, or a name; empty where nothing."""
+    """What a prose says of the new text that the old one doesn't: a line, a name, or code; empty where nothing."""
     said = " ".join(prose.split())
     for line in changed.new.splitlines():
         plain = " ".join(line.split())
@@ -77,7 +79,10 @@ def gives_away(prose: str, changed: Difference) -> str:
             return plain
     new = set(_WORD.findall(changed.new)) - set(_WORD.findall(changed.old))
     told = {word for found in _SPELLED.findall(prose) for text in found for word in _WORD.findall(text)}
-    return min(new & told, default="")
+    told.update(_KEYWORD.findall(prose))
+    one, other = ("".join(text.split()) for text in (changed.old, changed.new))
+    spans = ("".join(span.split()) for span in _SPAN.findall(prose))
+    return min(new & told, default="") or next((s for s in spans if len(s) > 2 and s in other and s not in one), "")
 
 
 def other_errors(prose: str, verdict: Verdict) -> list[str]:

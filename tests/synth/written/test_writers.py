@@ -20,7 +20,7 @@ from synth.written.edit import Edit
 from synth.written.issue import Issue
 from synth.written.migrate import Migrate
 from synth.written.repair import Repair
-from synth.written.telling import difference, is_about
+from synth.written.telling import difference, gives_away, is_about
 from tests.synth.written.conftest import Bench, block, proven, scripted
 
 
@@ -289,6 +289,17 @@ def test_words_that_are_not_of_the_edit_are_refused(
     """Foreign names, nothing of what changes, code blocks, another language."""
     desk, about = edited
     assert ended(bench, Edit(), about, {"edit/words": {**ASKED, "hurried": text}}, desk) == outcome
+
+
+@pytest.mark.parametrize(("prose", "told"), [
+    ("It should be range(n).", "range(n)"), ("Use `range( n )` there.", "range(n)"),
+    ("Perhaps it lacks step=2.", "step"),
+    ("The first item is missing.", ""), ("I gave it `n` and `range(1, n)` is what it does.", ""),
+])  # fmt: skip
+def test_code_of_the_right_program_gives_it_away(prose: str, told: str) -> None:
+    """Also where it has no name that the wrong one hasn't."""
+    changed = difference("x = range(1, n)\n", "x = range(n) if not step else step\n")
+    assert changed is not None and gives_away(prose, changed) == told
 
 
 def test_a_word_that_any_sentence_has_names_no_change() -> None:
