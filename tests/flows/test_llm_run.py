@@ -85,21 +85,18 @@ def test_every_writer_has_proven_rows_and_what_was_spent_is_what_the_endpoint_co
     )
 
 
-@pytest.mark.parametrize("share", [0.2, 0.04])
-def test_whatever_goes_wrong_is_counted_by_its_kind_and_the_run_completes(
-    first: Path, tmp_path: Path, share: float
-) -> None:
+def test_whatever_goes_wrong_is_counted_by_its_kind_and_the_run_completes(first: Path, tmp_path: Path) -> None:
     """Errors, timeouts, limits, refusals, broken, empty, foreign and hostile answers: the lake has each as it came."""
-    faults = TROUBLE.format(share, share / 2)
+    faults = TROUBLE.format(0.15, 0.075)
     with stubbed(tmp_path / "ledger.jsonl", faults=faults, seed=1) as stub:
         folder = with_llm(first, tmp_path / "run", stub.address, timeout_s=1, writers=dict.fromkeys(writers.names(), 8))
         done(folder)
         lines = stub.lines()
     calls, ends = counts(folder, CALLS), counts(folder, ENDS)
     assert calls == Counter(map(outcome_of, lines))
-    assert share < 0.1 or set(calls) == {"ok", "error", "timeout", "rate-limited", "malformed", *_ANSWERED}
+    assert set(calls) == {"ok", "error", "timeout", "rate-limited", "malformed", *_ANSWERED}
     assert "broken" not in ends and "left" not in ends
-    assert ends["hostile"] > 0 if share > 0.1 else ends["written"] > 0
+    assert ends["hostile"] > 0 and ends["written"] > 0
 
 
 def test_no_row_has_code_that_attacks_the_sandbox(first: Path, tmp_path: Path) -> None:
