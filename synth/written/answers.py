@@ -271,8 +271,8 @@ def imported(tree: ast.Module) -> set[str]:
 
 
 def shown(verdict: Verdict) -> str:
-    """How a program ended, as it is told to who wrote it: the outcome, and the line that decided."""
-    return f"{verdict.outcome}: {verdict.detail}"
+    """How a program ended, as it is told to who wrote it: the outcome, and the line that decided, if one did."""
+    return f"{verdict.outcome}: {verdict.detail}" if verdict.detail else verdict.outcome
 
 
 def _one_line(text: str) -> str:
