@@ -487,7 +487,7 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        advice = "free some space, or make it writable, and run the same command again: nothing is lost"
+        advice = "free some space, make it writable, or end what locks it, and run the same again: nothing is lost"
         raise ConfigurationError(f"The journal of the LLM at {path} can't be used ({error}): {advice}") from error
     except sqlite3.DatabaseError as error:
         what_to_do = "move it away; answers in it are asked for again then, and its budgets are forgotten"
