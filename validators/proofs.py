@@ -263,6 +263,8 @@ def _drift(case: _Case) -> str:
     """drift: what the old code does at the new release, where old passed before and new passes there."""
     before, after = case.passes("old", 0), case.verdict("old", -1)
     new = case.passes("new", -1)
+    one, other = case.program("old"), case.program("new")
+    _must((one.test, one.files) == (other.test, other.files), "The old and the new program have other tests")
     announced = sorted(deprecations(new))
     if announced:
         raise _UnprovenError("unproven", f"The new program warns at the new release: {announced[0][1]}")
