@@ -79,10 +79,18 @@ class _Finder:
 
     def _stays(self, path: str) -> bool:
         """Whether the path leads to something at new, be it imported there, inherited, or made when it is asked for."""
-        if self.new.standing(path) is not None or self.new.inherits(path):
+        if self.new.standing(path) is not None or self.new.inherits(path) or self.new.binds(path):
             return True
-        made = path.rpartition(".")[0] in self.new.making and path not in self.new.refused
+        owner, _, name = path.rpartition(".")
+        if (now := self._now(owner)) is not None and now.path != owner:  # its class stands elsewhere
+            return self._stays_in(now.path, name)
+        if (was := self.old.symbols.get(owner)) is not None and was.kind == "class" and owner not in self.new.symbols:
+            owner = owner.rpartition(".")[0]  # a member of what a module makes
+        made = owner in self.new.making and path not in self.new.refused
         return made and (self._now(path) is not None or not self.old.symbols[path].aliases)
+
+    def _stays_in(self, owner: str, name: str) -> bool:
+        return self.new.standing(f"{owner}.{name}") is not None or self.new.inherits(f"{owner}.{name}")
 
     def _now(self, path: str) -> Symbol | None:
         """What an old symbol is at new: what its path leads to, else the same under the shortest of its names.
@@ -218,6 +226,9 @@ class _Finder:
                 continue  # was there and not public, or was made at run time, where only words about it show it
             if owner in came and (self.new.symbols[owner].kind == "class" or symbol.kind == "attribute"):
                 continue  # came with its class or module
+            was = self.old.standing(owner)
+            if was is not None and was.kind == "attribute":
+                continue  # what stood there was another name of a class, perhaps: nobody knows what that had
             draft = self.draft(path, "added")
             draft.add("symbols", f"{path} ({symbol.kind}) is not in {self.old.version}")
             draft.detail["kind"] = symbol.kind

@@ -43,6 +43,8 @@ class Module:
     lists: dict[str, list[str]] = field(default_factory=dict)
     """Lists of strings by name, as `__all__` may be put together from them."""
     stub: bool = False
+    extenders: set[str] = field(default_factory=set)
+    """Functions of its own that put names into `__all__`: called with a module, those of that one's."""
 
     def exported(self) -> list[str]:
         """The names that `from module import *` binds."""
@@ -180,12 +182,16 @@ class Namespaces:
             self._statement(stub, statement)
         imports = [n for n in stub.tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
         own_use = {a.name.split(".")[0] for n in imports for a in n.names if a.asname is None}
+        told = []
         for name, target in stub.names.items():
             passed_on = name not in own_use or name in (stub.exports or ())
-            if passed_on and target is not None and module.names.get(name) is None:
-                module.names[name] = target
-        if stub.exports is not None and (module.stub or module.exports is not None):
-            module.exports = list(dict.fromkeys([*(module.exports or []), *stub.exports]))
+            if passed_on and target is not None:
+                module.names[name] = module.names.get(name) or target
+                told.append(name)
+        if module.stub:
+            module.exports = stub.exports
+        elif module.exports is not None:  # what its source puts together may be more than syntax shows
+            module.exports = list(dict.fromkeys([*module.exports, *(told if stub.exports is None else stub.exports)]))
 
     def _statement(self, module: Module, node: ast.stmt) -> None:
         match node:
@@ -193,6 +199,11 @@ class Namespaces:
                 self._lazy(module, node)
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
                 module.names[name] = Target(module.name, name)
+                if isinstance(node, ast.FunctionDef) and "id='__all__'" in ast.dump(node):
+                    module.extenders.add(name)
+            case ast.Expr(value=ast.Call(func=ast.Name(id=name), args=[ast.Name() as arg])) if name in module.extenders:
+                passed = ast.Attribute(value=arg, attr="__all__")
+                module.exports = [*(module.exports or []), *self._strings(module, passed)]
             case ast.Import():
                 self._import(module, node)
             case ast.ImportFrom():
@@ -239,7 +250,8 @@ class Namespaces:
                 self._assign(module, element, ast.Constant(value=None))
         elif isinstance(target, ast.Name):
             if target.id == "__all__":
-                module.exports = self._strings(module, value)
+                known = self._strings(module, value)
+                module.exports = known if known or _is_empty(value) else None  # of what isn't understood all is public
             elif strings := self._strings(module, value):
                 module.lists[target.id] = strings
             module.names[target.id] = self._known(module, value) or Target(module.name, target.id)
@@ -279,6 +291,8 @@ class Namespaces:
                 )
             case ast.Call(func=ast.Name(), args=[arg]):
                 return self._strings(module, arg)
+            case ast.Call(func=ast.Attribute(value=value, attr="copy"), args=[]):
+                return self._strings(module, value)
         return []
 
     def _import(self, module: Module, node: ast.Import) -> None:
@@ -337,6 +351,11 @@ class Namespaces:
 
 
 _NOWHERE = Module("", False, ast.Module(body=[], type_ignores=[]))
+
+
+def _is_empty(value: ast.expr) -> bool:
+    """Whether an expression is a list or tuple without anything in it."""
+    return isinstance(value, ast.List | ast.Tuple | ast.Set) and not value.elts
 
 
 def is_test_module(name: str) -> bool:

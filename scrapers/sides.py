@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from registry.records import Symbol
 from scrapers.decorators import Keyword, definition_in, keywords_of, makes_names, refused_names
 from scrapers.lookup import Names
-from scrapers.namespaces import Module, parsed
+from scrapers.namespaces import Module, Namespaces, parsed
 from scrapers.notes import Note, notes_of
 from scrapers.sources import Scraped
 from scrapers.symbols import base_classes, docstring_of, packages_of
@@ -110,6 +110,24 @@ class Side:
         owner, _, name = path.rpartition(".")
         parent = member(self.trees, owner)
         return parent is not None and name in parent.members
+
+    def binds(self, path: str) -> bool:
+        """Whether a public module binds that name by any of its statements: who imports it from there still can.
+
+        Likewise a member of a class that it binds.
+        """
+        owner, _, name = path.rpartition(".")
+        if any(part.startswith("_") for part in path.split(".")):
+            return False
+        if owner in self._bindings.modules:
+            return self._bindings.resolve(path) is not None
+        found = self._bindings.resolve(owner)
+        return found not in (None, owner) and member(self.trees, f"{found}.{name}") is not None
+
+    @cached_property
+    def _bindings(self) -> Namespaces:
+        texts = {p.path: p.markdown for p in self.scraped.pages if p.kind == "source"}
+        return Namespaces(parsed(texts), parsed(texts, ".pyi"))
 
     def mentions(self, path: str) -> bool:
         """Whether anything that the release ships speaks of a member as `Class.member`."""

@@ -17,11 +17,8 @@ def with_overloads(text: str) -> str:
     """
     if "overload" not in text:
         return text
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = parse(text)
-    except SyntaxError:
+    tree = _parsed(text)
+    if tree is None:
         return text
     lines = text.split("\n")
     for decorator in _in_place_of_definitions(tree):
@@ -29,6 +26,34 @@ def with_overloads(text: str) -> str:
             line = lines[decorator.lineno - 1]
             lines[decorator.lineno - 1] = line[: len(line) - len(line.lstrip())] + "# " + line.strip()
     return "\n".join(lines)
+
+
+def without_aliases(text: str, source: str) -> str:
+    """A stub's text without assignments to names that the module's source defines: it says what they are.
+
+    `quantile = percentile` tells type checkers that both have one signature; griffe would take it for an attribute.
+    Lines stay where they are.
+    """
+    tree, own = _parsed(text), _parsed(source)
+    if tree is None or own is None:
+        return text
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    defined = {node.name for node in own.body if isinstance(node, kinds)}
+    lines = text.split("\n")
+    for node in tree.body:
+        names = {t.id for t in node.targets if isinstance(t, ast.Name)} if isinstance(node, ast.Assign) else set()
+        if names & defined and node.lineno == node.end_lineno:
+            lines[node.lineno - 1] = f"# {lines[node.lineno - 1]}"
+    return "\n".join(lines)
+
+
+def _parsed(text: str) -> ast.Module | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return parse(text)
+    except SyntaxError:
+        return None
 
 
 def _in_place_of_definitions(tree: ast.Module) -> Iterator[ast.expr]:

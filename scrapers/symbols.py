@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from registry.records import Page, Symbol
 from scrapers.namespaces import Namespaces, is_test_module, module_name, parsed
 from scrapers.notes import deprecation_of
-from scrapers.stubs import with_overloads
+from scrapers.stubs import with_overloads, without_aliases
 from scrapers.texts import cleaned
 from scrapers.tree_cache import kept_trees
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 TREES = "trees"
 """What the folder of griffe's trees is called among the packages."""
+_MOST_BASES = 50
 MAX_ALIASES = 12
 """Public paths kept beside the canonical one, the shortest."""
 
@@ -62,10 +64,10 @@ def load_packages(texts: Mapping[str, str]) -> dict[str, griffe.Module]:
     kept = {p: t for p, t in kept.items() if not p.endswith(".py") or module_name(p)[0] in known}
     trees: dict[str, griffe.Module] = {}
     with tempfile.TemporaryDirectory(prefix="driftune-") as folder:
-        for path, text in kept.items():
+        for path in kept:
             file = Path(folder, path)
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(with_overloads(text) if path.endswith(".pyi") else text, encoding="utf-8")
+            file.write_text(_for_griffe(path, kept), encoding="utf-8")
         files = griffe.load_extensions(_files_of(Path(folder)))
         loader = griffe.GriffeLoader(search_paths=[folder], extensions=files, allow_inspection=False)
         for name in sorted({p.split("/")[0].removesuffix(".py").removesuffix(".pyi") for p in kept}):
@@ -76,6 +78,13 @@ def load_packages(texts: Mapping[str, str]) -> dict[str, griffe.Module]:
             if isinstance(tree, griffe.Module):
                 trees[name] = tree
     return trees
+
+
+def _for_griffe(path: str, texts: Mapping[str, str]) -> str:
+    """A text as griffe is to read it: it takes some of what stubs say for something else."""
+    if not path.endswith(".pyi"):
+        return texts[path]
+    return with_overloads(without_aliases(texts[path], texts.get(path.removesuffix("i"), "")))
 
 
 def _files_of(folder: Path) -> griffe.Extension:
@@ -163,8 +172,22 @@ def base_classes(cls: griffe.Class) -> list[griffe.Class]:
 
     try:
         return cls.mro()
-    except (ValueError, griffe.GriffeError):
-        return []
+    except (ValueError, griffe.GriffeError):  # of what can't be put into an order, as where a base is not read well
+        found: list[griffe.Class] = []
+        queue = [cls]
+        while queue and len(found) < _MOST_BASES:
+            bases = [b for b in _bases_of(queue.pop(0)) if b not in found and b is not cls]
+            found += bases
+            queue += bases
+        return found
+
+
+def _bases_of(cls: griffe.Class) -> list[griffe.Class]:
+    import griffe
+
+    with contextlib.suppress(ValueError, griffe.GriffeError):
+        return [base for base in cls.resolved_bases if isinstance(base, griffe.Class)]
+    return []
 
 
 def _kind(found: griffe.Object) -> str:

@@ -7,7 +7,7 @@ How many rows there are of each kind is said by `mix`; in which order they come 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
@@ -115,7 +115,7 @@ class SftSettings(StepSettings):
             ConfigurationError: A setting is unknown or can't be, or the shares are more than all rows.
         """
         made = super().of(given)
-        if made.calls < 0:
+        if made.calls < 0 and made.mix != MIX:
             told = ", ".join(f"{kind} = {share}" for kind, share in made.mix.shares.items())
             raise ConfigurationError(
                 f"[train.sft] mix can't be {told}: with replay = {made.replay} that is more than all rows. Lower one"
@@ -152,7 +152,7 @@ def rows(
     pool = list(examples)
     if settings.mix == MIX:
         there = {example.kind for example in pool}
-        settings = replace(settings, mix=Mix(**{k: share for k, share in MIX.shares.items() if k in there}))
+        settings = replace(settings, mix=_of_default(there, 1.0 - settings.replay))
     total, general, counts = settings.batch * settings.steps, *_counts(settings)
     most = max(counts, key=lambda kind: counts[kind])
     picked = {kind: scheduled(_of(kind, pool), count, rng, _row(kind)) for kind, count in counts.items()}
@@ -166,6 +166,13 @@ def rows(
     found = [*tasks, *code]
     rng.shuffle(found)
     return found
+
+
+def _of_default(kinds: Collection[str], room: float) -> Mix:
+    """The default mix of the kinds that there are, in proportion where general code leaves too little room for it."""
+    shares = {kind: share for kind, share in MIX.shares.items() if kind in kinds}
+    scale = min(1.0, room / (sum(shares.values()) or 1.0))
+    return Mix(**{kind: round(share * scale, 9) for kind, share in shares.items()})
 
 
 def _counts(settings: SftSettings) -> tuple[int, dict[str, int]]:
@@ -241,7 +248,7 @@ def _trainer(model: Any, tokenizer: Any, made: Sequence[Row], arguments: dict[st
 
 def _kinds(settings: SftSettings) -> frozenset[str]:
     shares = frozenset(settings.mix.shares)
-    return shares if shares and settings.calls <= 0 else shares | {"preference"}
+    return shares if shares and settings.calls <= 0 and settings.mix != MIX else shares | {"preference"}
 
 
 def _needs(settings: SftSettings) -> frozenset[str]:

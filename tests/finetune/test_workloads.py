@@ -58,6 +58,16 @@ def test_a_workload_of_its_own_needs_no_calls() -> None:
         sft.rows(sites(1, 1), general(), settings(mix={"edit": 0.1}), 0)
 
 
+def test_the_default_mix_gives_way_to_general_code() -> None:
+    """Where the shares of all kinds that there are and general code are more than all rows, the shares shrink alike."""
+    rows = proven()
+    found = sft.rows([*sites(4, 4), *rows.examples], general(), settings(replay=0.8), 0, rows.lookup)
+    kinds = Counter(row.kind for row in found if not isinstance(row, Completion))
+    assert sum(isinstance(row, Completion) and not row.prompt for row in found) == 80
+    assert 15 <= sum(kinds.values()) <= 20
+    assert kinds["test"] > kinds["doc"] > kinds["syntax"]
+
+
 def test_rows_that_show_no_change_are_drawn_by_what_they_show() -> None:
     """A symbol with 25 times the rows of another is seen 5 times as often."""
     rows = proven(26)

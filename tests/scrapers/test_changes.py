@@ -300,3 +300,27 @@ def test_changes_of_networkx_in_numbers(real: dict[Any, Change], networkx_old: S
     assert counts["added"] >= 100
     again = find_changes(networkx_old, networkx_new)
     assert [(c.id, c.digest) for c in again] == [(c.id, c.digest) for c in real.values()]
+
+
+def test_what_can_still_be_imported_is_not_removed() -> None:
+    """A public module that imports a name from where it went still has it; one that is private never counted."""
+    old = {
+        "lib/__init__.py": "from lib._hidden import g\n",
+        "lib/format.py": "def f(x): ...\n",
+        "lib/_hidden.py": "def g(x): ...\n",
+    }
+    new = {
+        "lib/__init__.py": "",
+        "lib/format.py": "from lib._format_impl import f\n",
+        "lib/_format_impl.py": "def f(x): ...\n",
+        "lib/_hidden.py": "def g(x): ...\n",
+    }
+    found = find_changes(scraped("1.0", old), scraped("2.0", new))
+    assert [(c.symbol, c.kind) for c in found] == [("lib._hidden.g", "removed")]
+
+
+def test_members_of_what_was_another_name_are_not_added() -> None:
+    """What was an attribute, perhaps a name of a class, and is a class: nobody knows what it had."""
+    old = {"lib/__init__.py": "class Base:\n    def f(self): ...\nKind = make(Base)\n"}
+    new = {"lib/__init__.py": "class Base:\n    def f(self): ...\nclass Kind:\n    def f(self): ...\n"}
+    assert not [c for c in find_changes(scraped("1.0", old), scraped("2.0", new)) if c.kind == "added"]

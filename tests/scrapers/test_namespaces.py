@@ -109,3 +109,38 @@ def test_what_is_exported_may_be_put_together() -> None:
     """`__all__` may unite lists that have names of their own, as sets."""
     code = "_more = ['g']\n__all__ = list({'f'} | set(_more))\ndef f(): ...\ndef g(): ...\ndef h(): ...\n"
     assert [p for p in public({"lib/__init__.py": code}) if p != "lib"] == ["lib.f", "lib.g"]
+
+
+def test_an_export_list_that_syntax_does_not_show_hides_nothing() -> None:
+    """`__all__` may be a copy, or made by a function; where it can't be read all public names are exported."""
+    texts = {
+        "lib/__init__.py": "from .a import *\nfrom .b import *\nfrom . import c\n",
+        "lib/a.py": "from . import c\nfrom .c import *\n__all__ = c.__all__.copy()\n",
+        "lib/b.py": "__all__ = [n for n in dir() if n[0] != '_']\ndef made(): ...\n",
+        "lib/c.py": "__all__ = ['f']\ndef f(): ...\ndef g(): ...\n",
+    }
+    assert public(texts)["lib.c.f"][0] == "lib.f"
+    assert public(texts)["lib.b.made"][0] == "lib.made"
+    extended = (
+        "from . import d\nfrom .d import *\n__all__ = []\n"
+        "def extend_all(module):\n    for name in module.__all__:\n        __all__.append(name)\nextend_all(d)\n"
+    )
+    texts = {
+        "lib/__init__.py": "from .n import *\n",
+        "lib/n.py": extended,
+        "lib/d.py": "__all__ = ['k']\ndef k(): ...\n",
+    }
+    assert public(texts)["lib.d.k"][0] == "lib.k"
+
+
+def test_what_a_stub_passes_on_is_public_beside_an_export_list() -> None:
+    """A package's `__all__` may be put together at run time; its stub says what came of it, `import f as f`."""
+    texts = {
+        "lib/__init__.py": "from lib.core import *\n__all__ = ['one']\n__all__ += unknown()\ndef one(): ...\n",
+        "lib/__init__.pyi": "from lib.core import f as f\nfrom lib.core import g\n__all__: list[str]\nname_: int\n",
+        "lib/core.py": "def f(): ...\ndef g(): ...\n",
+    }
+    found = public(texts)
+    assert found["lib.core.f"][0] == "lib.f"
+    assert "lib.name_" in found
+    assert "lib.g" not in found["lib.core.g"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from registry.records import Symbol
+from scrapers.stubs import without_aliases
 from tests.scrapers.conftest import scraped
 
 CODE = '''"""A library."""
@@ -130,3 +131,12 @@ def test_symbols_of_a_stub_have_its_lines() -> None:
     assert (found["lib.core.f"].signature, found["lib.core.f"].line) == ("(a: str, b: int = 1) -> str", 6)
     assert found["lib.core.Box"].signature == "(size: int)"
     assert [pages[found[f"lib.core.{n}"].page or ""] for n in ("f", "own")] == ["lib/core.pyi", "lib/core.py"]
+
+
+def test_a_stub_does_not_make_a_function_an_attribute() -> None:
+    """`quantile = percentile` in a stub says that both have one signature: the source says what they are."""
+    source = "def percentile(a, q): ...\ndef quantile(a, q, *, weights=None): ...\n"
+    texts = {"lib/__init__.py": source, "lib/__init__.pyi": "def percentile(a, q): ...\nquantile = percentile\n"}
+    assert without_aliases(texts["lib/__init__.pyi"], source).split("\n")[1] == "# quantile = percentile"
+    found = {s.path: s for s in scraped("1.0", texts).symbols}
+    assert (found["lib.quantile"].kind, found["lib.quantile"].signature) == ("function", "(a, q, *, weights=None)")
