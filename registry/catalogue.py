@@ -437,7 +437,8 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
                    CASE WHEN json_exists(result, '$.dialogue') THEN 0 ELSE money END AS money
             FROM work
             UNION ALL BY NAME
-            SELECT domain, 'synth' AS stage, "_run" AS run, "_at" AS "at", 0 AS seconds, 0 AS pieces, 1 AS calls,
+            SELECT domain, 'synth' AS stage, coalesce(nullif(run, ''), "_run") AS run, "_at" AS "at", 0 AS seconds,
+                   0 AS pieces, 1 AS calls,
                    prompt_tokens + completion_tokens AS tokens, money
             FROM calls
         )
@@ -446,7 +447,7 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
         {
             "domain": "Domain",
             "stage": "Stage",
-            "run": "Run; of an LLM's calls that which wrote them down: those of a killed one the next",
+            "run": "Run; of an LLM's calls the one that is charged, also where another wrote them down",
             "tokens": "LLM tokens, both ways, as charged",
             "money": "Money",
             "seconds": "Seconds of work, summed over processes",

@@ -276,6 +276,7 @@ class Call(Record):
     domain: str = column("Domain that is charged")
     purpose: str = column("Who asked, with the version of the words: `task/solution@1`")
     model: str = column("The model's name at the endpoint")
+    run: str = column("Run that is charged", default="", volatile=True)
     outcome: str = column(
         "ok error timeout rate-limited refused truncated malformed empty; lost: its process was killed meanwhile"
     )

@@ -293,7 +293,7 @@ class Journal:
     def calls(self, domain: str) -> list[tuple[int, Call]]:
         """The calls of a domain that have ended and weren't marked as told, oldest first, with their numbers."""
         asked = """SELECT id, request, attempt, domain, purpose, model, outcome, detail, text, prompt_tokens,
-            completion_tokens, money, seconds FROM calls WHERE domain = ? AND told = 0 AND outcome IS NOT NULL
+            completion_tokens, money, seconds, scopes FROM calls WHERE domain = ? AND told = 0 AND outcome IS NOT NULL
             ORDER BY id"""
         with self._lock, _translated(self.path):
             found = self._rows.execute(asked, (domain,)).fetchall()
@@ -581,5 +581,7 @@ def _settle(rows: sqlite3.Connection, settled: Settled) -> None:
 
 def _call(values: Sequence[object]) -> Call:
     names = ("request", "attempt", "domain", "purpose", "model", "outcome", "detail", "text", "prompt_tokens")
-    said: Mapping[str, object] = dict(zip((*names, "completion_tokens", "money", "seconds"), values, strict=True))
-    return Call(**{**said, "money": said["money"] / BILLION})  # type: ignore[arg-type, operator]
+    *rest, scopes = values
+    said: Mapping[str, object] = dict(zip((*names, "completion_tokens", "money", "seconds"), rest, strict=True))
+    run = next((name.removeprefix("run:") for name in str(scopes).split("\n") if name.startswith("run:")), "")
+    return Call(**{**said, "run": run, "money": said["money"] / BILLION})  # type: ignore[arg-type, operator]

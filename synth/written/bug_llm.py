@@ -20,7 +20,7 @@ from synth.written.dialogue import Desk, Dialogue, Ending, Subject
 from synth.written.prompts import Excerpt, Words
 from synth.written.telling import MOST_LINES, Difference, comments, difference, foreign, gives_away, other_errors
 
-GENERATOR, VERSION = "bug_llm", "1"
+GENERATOR, VERSION = "bug_llm", "2"
 
 BUG = Words(
     "bug_llm/bug@1",
@@ -41,7 +41,10 @@ Answer in exactly this form: first prose, then one code block, ```python.
 )
 
 KINDS = tuple(sorted({mistake.kind for mistake in MISTAKES.values()}))
-"""The kinds of mistakes."""
+"""The kinds of mistakes that are asked for."""
+
+UNTOLD = "other"
+"""The kind that a row has: what was made may be another one than was asked for, and nothing tells which."""
 
 
 class BugLlm:
@@ -85,7 +88,7 @@ class BugLlm:
             raise UnwrittenError("unproven", f"The error isn't the program's own: {shown(verdict)}")
         if names := other_errors(issue, verdict):
             raise UnwrittenError("off-topic", f"The report names {', '.join(names)}, but it ends {shown(verdict)}")
-        return Ending((right, wrong, _row(desk, piece, talk, issue, wrong, kind, changed)))
+        return Ending((right, wrong, _row(desk, piece, talk, issue, wrong, changed)))
 
 
 def _is_telling(piece: Piece) -> bool:
@@ -118,7 +121,7 @@ def _fault(issue: str, code: str, right: str, test: str) -> Difference:
     return changed
 
 
-def _row(desk: Desk, piece: Piece, talk: Talk, issue: str, wrong: Program, kind: str, changed: Difference) -> Any:
+def _row(desk: Desk, piece: Piece, talk: Talk, issue: str, wrong: Program, changed: Difference) -> Any:
     right = piece.program
     prompt = f"{issue}\n\nFix the bug, so that this holds afterwards:\n```python\n{right.test.strip()}\n```"
     example = piece.example
@@ -127,6 +130,6 @@ def _row(desk: Desk, piece: Piece, talk: Talk, issue: str, wrong: Program, kind:
         desk, "bug", {"programs": {"buggy": wrong.id, "fixed": right.id}, "prompt": prompt}, (GENERATOR, VERSION),
         rows.of_piece(piece), talk.calls,
         symbols=tuple(dict.fromkeys([*example.symbols, *named])),
-        root=example.root, family=example.family, operator="llm", bug_kind=kind,
+        root=example.root, family=example.family, operator="llm", bug_kind=UNTOLD,
     )  # fmt: skip
     return replace(made, edit_distance=max(1, changed.tokens))

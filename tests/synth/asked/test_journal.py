@@ -93,7 +93,8 @@ signal.pause()
         again = other.ask(wish("a", 300))
         assert isinstance(again, Leave) and again.attempt == 1
     assert journal.spent("run:r") == Spent(600)
-    assert [call.outcome for _, call in journal.calls("d")] == ["lost", "lost"]
+    lost = [(call.outcome, call.run) for _, call in journal.calls("d")]
+    assert lost == [("lost", "r")] * 2, "the run that was killed is charged, whoever finds it"
     assert len(list(journal.path.with_name("llm.sqlite.holders").iterdir())) == 1
 
 

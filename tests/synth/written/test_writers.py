@@ -216,7 +216,7 @@ def test_a_bug_is_one_small_place_with_what_its_user_saw(bench: Bench, working: 
     wrong = right.replace("lib.ring(2)", "lib.ring(1)")
     (row,) = proven(bench, bench.hold(BugLlm(), about, {"bug_llm/bug": f"{REPORT}\n\n{block(wrong)}"}))
     assert (row.kind, row.operator, row.bugs, row.edit_distance) == ("bug", "llm", 1, 1)
-    assert row.bug_kind and row.root == about.about.example.root
+    assert row.bug_kind == "other" and row.root == about.about.example.root
     assert row.parts["prompt"].startswith(REPORT) and "assert" in row.parts["prompt"]
 
 
