@@ -9,9 +9,11 @@ is appended together with its outputs, so they bear the same `_at` and `_run`: t
 
 from __future__ import annotations
 
+import atexit
 import datetime as dt
 import itertools
 import os
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -49,10 +51,20 @@ class Lake:
         self.files = Files(url)
         self._count = itertools.count()
         self._databases: dict[int, duckdb.DuckDBPyConnection] = {}
+        _lakes.add(self)
 
     def __getstate__(self) -> dict[str, Any]:
         """A lake that is sent to another process opens its own database there."""
         return self.__dict__ | {"_databases": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        _lakes.add(self)
+
+    def close(self) -> None:
+        """Lets go of this process's database; reading opens one again."""
+        if (database := self._databases.pop(os.getpid(), None)) is not None:
+            database.close()
 
     def create(self) -> None:
         """Makes the empty typed file of every table, and the catalogue, where they are missing or outdated."""
@@ -197,6 +209,16 @@ class Lake:
         if not self.files.local:
             connection.register_filesystem(self.files.fs)
         return connection
+
+
+_lakes: weakref.WeakSet[Lake] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """What is still held when Python has ended, by an error's frames or a cycle, is told as leaked, line by line."""
+    for lake in list(_lakes):
+        lake.close()
 
 
 def open_lake(run: str = "adhoc") -> Lake:
