@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from flows.spreading import collecting_rarely, spread
+from registry.deprecations import deprecations
 from registry.domain import SynthSpec
 from registry.families import Families
 from registry.names import SymbolIndex
@@ -35,7 +36,7 @@ from synth.mutated.ngrams import Trigrams
 from synth.vocabulary import Library
 from validators.execution.likeness import DEFAULT, alike
 from validators.parts import programs_of
-from validators.proofs import announces, deprecations
+from validators.proofs import announces
 
 Observe = Callable[[Release, Iterable[Program]], Mapping[str, Verdict]]
 """Runs programs at a release now: program id -> verdict."""

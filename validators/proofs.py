@@ -26,11 +26,11 @@ A missing or `unavailable` verdict proves nothing and disproves nothing: the row
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from registry.deprecations import deprecations
 from registry.gaps import emptied
 from registry.names import SymbolIndex
 from registry.records import Example, Program, Verdict
@@ -56,9 +56,6 @@ from validators.scope import gap_fault, scope_fault, token_fault
 
 Verdicts = Mapping[tuple[str, str], Verdict]
 """(program id, release id) -> what happened there."""
-
-_DEPRECATIONS = re.compile(r"Deprecat|FutureWarning|RemovedIn|\d+Warning$")
-"""A warning category of such a name announces a change of the API: pandas' end with the release (`Pandas4Warning`)."""
 
 
 @dataclass(frozen=True)
@@ -282,13 +279,6 @@ def _drift(case: _Case) -> str:
 def announces(verdict: Verdict) -> bool:
     """Whether a deprecation, or another change of the API to come, was warned of."""
     return bool(deprecations(verdict))
-
-
-def deprecations(verdict: Verdict) -> set[tuple[str, str]]:
-    """(category, message) of the warnings that announce a change of the API."""
-    rows: Any = verdict.warnings
-    found = {(str(w.get("category", "")), str(w.get("message", ""))) for w in rows}
-    return {(c, m) for c, m in found if _DEPRECATIONS.search(c)}
 
 
 def _bug(case: _Case) -> None:

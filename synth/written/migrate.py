@@ -13,8 +13,9 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from registry.deprecations import deprecations
 from registry.names import SymbolIndex
-from registry.records import Change, Program, Symbol, Verdict
+from registry.records import Change, Program, Symbol
 from synth.material import draw, key_of
 from synth.written import rows
 from synth.written.answers import Talk, UnwrittenError, divided, ending, english, python, shown, tried
@@ -65,9 +66,6 @@ program works with the old version only, and the new one with the new version.
 
 _VERSION = re.compile(r"__version__|importlib\.metadata|from importlib import metadata|version_info|pkg_resources")
 """How a program finds out where it runs: it would fail there by that alone."""
-
-_DEPRECATIONS = re.compile(r"Deprecat|FutureWarning|RemovedIn|\d+Warning$")
-"""Categories of warnings that announce a change, as `validators.proofs` has them."""
 
 
 @dataclass(frozen=True)
@@ -210,18 +208,12 @@ def _effect(desk: Desk, moved: Moved, pair: _Pair) -> Generator[Any, Any, tuple[
     if moved.new is not None and not (new.symbols_called or desk.indexes[1].called(pair.new.code)):
         return "", "The new program calls nothing of the library"
     if announced := sorted(deprecations(new)):
-        return "", f"The new program warns at the new version: {announced[0]}"
+        return "", f"The new program warns at the new version: {': '.join(announced[0])}"
     if after.outcome in ("error", "failed"):
         return ("fails" if after.outcome == "error" else "differs"), ""
     if after.outcome == "passed" and deprecations(after) - deprecations(before):
         return "warns", ""
     return "", f"The old program at the new version ends {shown(after)}, and should fail there"
-
-
-def deprecations(verdict: Verdict) -> frozenset[str]:
-    """The warnings of a run that announce a change of the API."""
-    said = [(str(w.get("category", "")), str(w.get("message", ""))) for w in verdict.warnings]
-    return frozenset(f"{category}: {message}" for category, message in said if _DEPRECATIONS.search(category))
 
 
 _BROKEN = {"fails": "no longer runs", "differs": "no longer gives the same result", "warns": "warns"}
