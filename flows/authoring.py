@@ -101,7 +101,7 @@ def _remember(house: House, found: Iterable[Chosen]) -> int:
 
 def _write(house: House, desk: Desk, found: Sequence[tuple[Chosen, Subject]]) -> int:
     """Holds the dialogues that are left; the number of rows written."""
-    from synth.client import Asking  # imports openai, which takes as long as all else that a command imports
+    from synth.client import Asking, Client  # imports openai, which takes as long as all else that a command imports
 
     _remember(house, [each for each, _ in found])
     open_ones = _open(house, found)
@@ -115,7 +115,7 @@ def _write(house: House, desk: Desk, found: Sequence[tuple[Chosen, Subject]]) ->
     width = OPEN_IN_BATCHES if spec.batch else OPEN * spec.concurrency
     with Journal(house.settings.journal) as journal:
         memory = _Memory(house, journal, desk, [each for each, _ in open_ones], _ids(unwritten(house), written(house)))
-        with Asking(spec, journal, house.owner, house.run) as asking:
+        with Asking(Client(spec, journal, house.owner, house.run)) as asking:
             for ended in hold(dialogues, asking.submit, attempt, width):
                 memory.take(ended)
         memory.flush()

@@ -1,6 +1,6 @@
 """Asks an LLM: within budgets, never the same twice, many at a time.
 
-    with Journal(home / "llm.sqlite") as journal, Asking(spec, journal, "networkx", run) as asking:
+    with Journal(home / "llm.sqlite") as journal, Asking(Client(spec, journal, "networkx", run)) as asking:
         futures = [asking.submit(request) for request in requests]
         replies = [future.result() for future in futures]
 
@@ -301,18 +301,11 @@ class Asking:
     """A Client in an event loop of its own thread, for who has none: `submit` gives a future at once.
 
     Args:
-        spec: The domain's settings.
-        journal: Where all is written down.
-        domain: Name of the domain, which is charged.
-        run: Id of the run, which is charged too.
-        patience_s: How long a request waits for rate limits and is tried again, at most.
-
-    Raises:
-        ConfigurationError: The settings name no endpoint that can be asked.
+        client: The client; it belongs to that loop from now on.
     """
 
-    def __init__(self, spec: LlmSpec, journal: Journal, domain: str, run: str, patience_s: float = PATIENCE_S) -> None:
-        self._client = Client(spec, journal, domain, run, patience_s)
+    def __init__(self, client: Client) -> None:
+        self._client = client
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._live()), name="driftune-llm", daemon=True)
 

@@ -24,7 +24,7 @@ from flows.scraping import releases
 from registry.domain import LlmSpec
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Page, Program, Symbol, Verdict
-from synth.client import Asking
+from synth.client import Asking, Client
 from synth.journal import Journal
 from synth.llm import Reply, Request
 from synth.material import Piece
@@ -160,7 +160,7 @@ class Bench:
         ]
         dialogues = (writers.load(name).write(desk, subject) for name, subject in found)
         spec = LlmSpec(model="stub", base_url=address, concurrency=32)
-        with Journal(journal) as book, Asking(spec, book, "lib", "run") as asking:
+        with Journal(journal) as book, Asking(Client(spec, book, "lib", "run")) as asking:
             ended = list(hold(dialogues, asking.submit, attempt, 64))
         return [(name, mark(subject), end.ending) for (name, subject), end in zip(found, ended, strict=True)]
 
@@ -315,7 +315,7 @@ def test_a_server_that_nobody_here_wrote_is_asked_and_charged_to_the_token(
     address, model = served
     requests = [short("Say lib."), short("Say it as JSON.", schema=SCHEMA), short("lib.new_call(1) " * 30)]
     spec = LlmSpec(model=str(model), base_url=address, concurrency=2, **PRICES)
-    with Journal(tmp_path / "llm.sqlite") as journal, Asking(spec, journal, "lib", "run") as asking:
+    with Journal(tmp_path / "llm.sqlite") as journal, Asking(Client(spec, journal, "lib", "run")) as asking:
         replies: list[Reply] = [future.result() for future in [asking.submit(request) for request in requests]]
         again = [asking.submit(request).result() for request in requests]
         calls = [call for _, call in journal.calls("lib")]

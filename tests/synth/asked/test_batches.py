@@ -13,7 +13,7 @@ import pytest
 
 from registry.domain import LlmSpec
 from registry.errors import ConfigurationError
-from synth.client import Asking
+from synth.client import Asking, Client
 from synth.endpoint import Endpoint
 from synth.journal import Journal, Leave, Wish
 from synth.llm import Reply, Request
@@ -27,7 +27,7 @@ def settings(url: str) -> dict[str, Any]:
 
 
 def replies(journal: Journal, url: str, requests: list[Request]) -> list[Reply]:
-    with Asking(LlmSpec(**settings(url)), journal, "d", "r") as asking:
+    with Asking(Client(LlmSpec(**settings(url)), journal, "d", "r")) as asking:
         return [future.result(60) for future in [asking.submit(request) for request in requests]]
 
 
@@ -107,7 +107,7 @@ def test_a_journal_that_fails_is_told_to_who_waits_for_a_batch(tmp_path: Path) -
         served(lambda *_: Said(chat("hi"))) as server,
         pytest.raises(ConfigurationError, match="moved away"),
         Journal(tmp_path / "gone.sqlite") as made,
-        Asking(LlmSpec(**settings(server.url)), made, "d", "r") as asks,
+        Asking(Client(LlmSpec(**settings(server.url)), made, "d", "r")) as asks,
     ):
         future = asks.submit(numbered(1))
         while not made.spent("run:r").held_tokens:

@@ -13,7 +13,7 @@ import pytest
 from registry.domain import LlmSpec
 from registry.errors import ConfigurationError
 from synth.budget import Scope
-from synth.client import Asking
+from synth.client import Asking, Client
 from synth.journal import Journal, Spent, Wish
 from synth.llm import Reply, Request
 from tests.synth.asked.server import Said, Server, chat, served
@@ -31,7 +31,7 @@ def asking(
 ) -> Iterator[tuple[Callable[..., list[Reply]], Server, Journal]]:
     with served(answer) as server, Journal(folder / "llm.sqlite") as journal:
         spec = LlmSpec(**{"model": "m", "base_url": server.url, "timeout_s": 2, **settings})
-        with Asking(spec, journal, "d", "r", patience_s) as asks:
+        with Asking(Client(spec, journal, "d", "r", patience_s)) as asks:
 
             def ask(*requests: Request) -> list[Reply]:
                 return [future.result(60) for future in [asks.submit(one) for one in requests]]
@@ -263,7 +263,7 @@ def test_settings_that_can_ask_nobody_are_refused(
         Journal(tmp_path / "llm.sqlite") as journal,
         pytest.raises(ConfigurationError, match=words) as error,
     ):
-        Asking(LlmSpec(model="m", **settings), journal, "d", "r")  # type: ignore[arg-type]
+        Client(LlmSpec(model="m", **settings), journal, "d", "r")  # type: ignore[arg-type]
     assert "very-secret" not in str(error.value) and "word" not in str(error.value).replace("password", "")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.domain import LlmSpec
-from synth.client import Asking
+from synth.client import Asking, Client
 from synth.journal import Journal
 from synth.llm import Request
 
@@ -28,7 +28,7 @@ def numbered(number: int) -> Request:
 
 def ask(path: str, settings: dict[str, Any], numbers: Sequence[int]) -> None:
     """Asks all; fails where one has another outcome than an answer, or a budget that is used up."""
-    with Journal(Path(path)) as journal, Asking(LlmSpec(**settings), journal, "d", "r") as asking:
+    with Journal(Path(path)) as journal, Asking(Client(LlmSpec(**settings), journal, "d", "r")) as asking:
         outcomes = {future.result().outcome for future in as_completed(map(asking.submit, map(numbered, numbers)))}
     if not outcomes <= {"ok", "budget"}:
         raise RuntimeError(str(outcomes))
