@@ -38,15 +38,15 @@ quickstart: setup  ## Set up, and take a real library from its docs to a publish
 	$(BIN)/driftune run $(DOMAIN)
 
 test: $(BIN)/.dev  ## Set up, and run the fast tests
-	@scripts/setup.sh walls
+	@scripts/setup.sh beside
 	$(BIN)/python -m pytest --session-timeout=$(FAST_LIMIT) $(TESTS)
 
 test-slow: $(BIN)/.dev  ## Set up, and run the long tests
-	@scripts/setup.sh walls
+	@scripts/setup.sh beside
 	$(BIN)/python -m pytest -m slow $(TESTS)
 
 test-all: $(BIN)/.dev  ## Set up, and run all tests
-	@scripts/setup.sh walls
+	@scripts/setup.sh beside
 	$(BIN)/python -m pytest -m 'slow or not slow' $(TESTS)
 
 lint: $(BIN)/.dev  ## Style, types, and who may import whom

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Sets up .venv and the sandbox's wall: scripts/setup.sh run|dev|wall|walls. Called by make, which knows what is out of date.
+# Sets up .venv and the sandbox's wall: scripts/setup.sh run|dev|wall|beside. Called by make, which knows what is out of date.
 #   run   .venv with all that `driftune run` needs        dev   that, and what tests and lint need
 #   wall  bubblewrap, where no program of that name is found and no Docker engine can do its work
-#   walls bubblewrap, in any case: tests run behind both, and bring an engine of their own
+#   beside what tests run behind and beside: bubblewrap in any case (they bring an engine of their own), a browser, nginx
+#         and PostgreSQL
 # PYTHON: the interpreter to take. TORCH_INDEX: address of the package index that torch comes from.
 set -eu
 cd "$(dirname "$0")/.."
@@ -61,7 +62,13 @@ engine_answers() { # whether programs can run behind a Docker engine that is her
 case "${1:-}" in
   run) install train ;;
   dev) install train,dev ;;
-  walls) command -v bwrap >/dev/null || apt_install bubblewrap "The sandbox's wall" ;;
+  beside)
+    packages=""
+    for package in bwrap:bubblewrap chromium:chromium nginx:nginx-light initdb:postgresql; do
+      PATH="$PATH:/usr/sbin:$(echo /usr/lib/postgresql/*/bin)" command -v "${package%%:*}" >/dev/null || packages="$packages ${package#*:}"
+    done
+    [ -z "$packages" ] || apt_install "${packages# }" "What tests run behind and beside"
+    ;;
   wall) command -v bwrap >/dev/null || engine_answers || apt_install bubblewrap "The sandbox's wall" ;;
-  *) die "scripts/setup.sh takes run, dev, wall or walls, found '${1:-nothing}'" ;;
+  *) die "scripts/setup.sh takes run, dev, wall or beside, found '${1:-nothing}'" ;;
 esac
