@@ -156,7 +156,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """Connect to the first vetted address of a host that answers; TLS is held against the host's name later."""
-        addresses = await self._vetted(host, port)
+        addresses = await self.vetted(host, port)
         for address in addresses[:-1]:
             try:
                 return await self._plain.connect_tcp(address, port, timeout, local_address, socket_options)
@@ -164,7 +164,12 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
                 continue
         return await self._plain.connect_tcp(addresses[-1], port, timeout, local_address, socket_options)
 
-    async def _vetted(self, host: str, port: int) -> list[str]:
+    async def vetted(self, host: str, port: int) -> list[str]:
+        """The addresses of a host, each once, all of which may be asked.
+
+        Raises:
+            WebError: One of them may not be (`refused`), or none is known (`failed`).
+        """
         if ":" in host or _QUAD.match(host):
             addresses: Sequence[str] = [host]
         else:

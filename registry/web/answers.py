@@ -133,6 +133,7 @@ class Answer:
         content_type: As the server says, which may be anything.
         body: The decompressed bytes; empty unless `ok`.
         received: Bytes of all responses on the way, headers included, as they were sent.
+        wait: Seconds that the last response asks to be left alone for (`Retry-After`), null where it says nothing.
     """
 
     url: str
@@ -145,6 +146,7 @@ class Answer:
     content_type: str = ""
     body: bytes = field(default=b"", repr=False)
     received: int = 0
+    wait: float | None = None
 
 
 @dataclass(frozen=True)

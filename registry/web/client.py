@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from registry.web.addresses import GuardedBackend, Resolve, look_up
-from registry.web.answers import Access, Answer, WebLimits
+from registry.web.addresses import GuardedBackend, Resolve, checked, look_up, port_of
+from registry.web.answers import Access, Answer, WebLimits, fault, shown
 from registry.web.headers import PRINTABLE, sendable
 from registry.web.pacing import Clock, Lanes, Sleep
 from registry.web.robots import ROBOTS_BYTES, Robots
@@ -86,6 +86,23 @@ class Web:
             ConfigurationError: The session isn't open, or a header can't be sent.
         """
         return await Trip(self._session, url, sendable(headers or {})).post(body)
+
+    async def vet(self, url: str) -> list[str]:
+        """The addresses that asking for `url` would connect to now, without connecting; the session needn't be open.
+
+        Through a proxy only an address that is written as a number is known, and vetted.
+
+        Raises:
+            WebError: It may not be asked, or its host has no address that is known.
+        """
+        target = checked(url, self._session.private)
+        if self.access.proxy is not None:
+            return []
+        try:
+            async with asyncio.timeout(self.limits.connect_s):
+                return await self._backend.vetted(target.raw_host.decode("ascii"), port_of(target))
+        except TimeoutError as error:
+            raise fault("too-slow", f"No address of {shown(target.host)} within {self.limits.connect_s:g} s") from error
 
     async def _robots_txt(self, url: str) -> Answer:
         return await Trip(self._session, url, {}, room=ROBOTS_BYTES, cut=True).get()

@@ -226,7 +226,8 @@ class Trip:
         )
 
     def _fault(self, error: WebError) -> Answer:
-        return self._told(status=self._status, outcome=error.values["outcome"], detail=str(error))
+        said = error.values
+        return self._told(status=self._status, outcome=said["outcome"], detail=str(error), wait=said["wait"])
 
     def _told(
         self,
@@ -238,6 +239,7 @@ class Trip:
         last_modified: str | None = None,
         content_type: str = "",
         body: bytes = b"",
+        wait: float | None = None,
     ) -> Answer:
         """An answer, without what opened the host."""
         mask = self._mask.text
@@ -252,6 +254,7 @@ class Trip:
             content_type=mask(content_type),
             body=body,
             received=self._received,
+            wait=wait,
         )
 
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 import pytest
 
 from registry.credentials import Credentials, find_credentials
-from registry.errors import ConfigurationError
+from registry.errors import ConfigurationError, WebError
 from registry.web import Access, Answer, Web, WebLimits
 from registry.web.pacing import Lanes
 from tests.hostile_site import secure
@@ -66,6 +66,7 @@ CASES = (
     Case("busy", "", busy("7")),
     Case("half", "", in_turn(answer(status=500), page())),
     Case("broken", "", answer(status=500)),
+    Case("later", "", answer(status=503, Retry_After="900")),
     Case("stalled", "", endless("", b"", 0.1)),
     Case("bomb", "", gzip_bomb()),
     Case("large", "", answer(b"x" * 50_000)),
@@ -258,6 +259,41 @@ def test_a_post_is_sent_once_and_follows_nothing(site: HostileSite) -> None:
     with pytest.raises(ConfigurationError, match="printable") as caught:
         during(site, lambda web: web.post(site.url, b"", {"Authorization": f"{SECRET}\n"}))
     assert SECRET not in str(caught.value)
+
+
+def test_a_post_tells_the_wait_that_is_asked_for(site: HostileSite) -> None:
+    """Whoever posts decides himself when to try again; the host is held for nobody."""
+
+    async def use(web: Web) -> list[float | None]:
+        return [(await web.post(f"{site.url}{path}", b"{}")).wait for path in ("/later", "/broken", "/plain")]
+
+    assert during(site, use) == [900.0, None, None]
+
+
+@pytest.mark.parametrize(
+    ("url", "access", "wrong"),
+    [
+        ("http://127.0.0.1:1/", OWN, ""),
+        ("http://127.0.0.1:1/", Access(), "not public"),
+        ("http://here.test/", OWN, ""),
+        ("http://here.test/", Access(), "not public"),
+        ("http://here.test/", Access(private=("127.0.0.2",)), "not public"),
+        ("http://nowhere.test/", OWN, "No address is known"),
+        ("ftp://here.test/", OWN, "starts with http"),
+    ],
+)
+def test_an_address_is_vetted_without_being_asked(url: str, access: Access, wrong: str) -> None:
+    """What connecting would refuse is refused, by look-up or by number; nothing is sent."""
+
+    async def resolve(host: str, port: int) -> list[str]:
+        return [HERE, HERE] if host == "here.test" else []
+
+    vetting = Web(access, resolve=resolve).vet(url)
+    if not wrong:
+        assert asyncio.run(vetting) == [HERE]
+        return
+    with pytest.raises(WebError, match=wrong):
+        asyncio.run(vetting)
 
 
 def test_the_wait_that_a_server_asks_for_is_kept(site: HostileSite) -> None:
