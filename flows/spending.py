@@ -13,7 +13,8 @@ from registry.domain import LlmSpec
 from registry.lake import Lake
 from registry.records import Example
 from synth.budget import BILLION, Budget
-from synth.journal import Journal, Spent
+from synth.entries import Spent
+from synth.journal import spent_in
 from synth.written.dialogue import PASSING
 from validators.parts import programs_of
 
@@ -94,10 +95,8 @@ def accounts(spec: LlmSpec, domain: str, run: str, journal: Path) -> list[Accoun
         journal: The journal; where there is none nothing is used.
     """
     scopes = [s for s in Budget(spec, domain, run).scopes(dt.datetime.now(dt.UTC)) if run or s.name != "run:"]
-    if not journal.exists():
-        return [Account(s.name, s.tokens, s.money, Spent()) for s in scopes]
-    with Journal(journal) as kept:
-        return [Account(s.name, s.tokens, s.money, kept.spent(s.name)) for s in scopes]
+    used = spent_in(journal, [s.name for s in scopes])
+    return [Account(s.name, s.tokens, s.money, used.get(s.name, Spent())) for s in scopes]
 
 
 def told_written(lake: Lake, domain: str) -> dict[str, Any]:

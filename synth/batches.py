@@ -22,7 +22,8 @@ import openai
 from registry.errors import DriftuneError
 from synth.budget import Price
 from synth.endpoint import Endpoint
-from synth.journal import BATCH_S, Bundle, Journal, Settled
+from synth.entries import Bundle, Settled
+from synth.journal import BATCH_S, Journal
 from synth.llm import Request
 from synth.responses import FINAL, Sent
 

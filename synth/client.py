@@ -28,7 +28,8 @@ from registry.domain import LlmSpec
 from synth.batches import Batches
 from synth.budget import Budget, most_tokens
 from synth.endpoint import Endpoint
-from synth.journal import BATCH_S, SOON_S, Decision, Entry, Journal, Leave, NoLeave, Pause, Settled, Wait, Wish
+from synth.entries import Decision, Entry, Leave, NoLeave, Pause, Settled, Wait, Wish
+from synth.journal import BATCH_S, SOON_S, Journal
 from synth.llm import Outcome, Reply, Request
 from synth.responses import FINAL, Sent
 from synth.structured import MalformedError, value_of
@@ -248,13 +249,17 @@ class _Asked:
             return replace(reply, outcome="malformed", detail=str(error))
 
 
+_Wanted = list[tuple[Sequence[Entry], asyncio.Future[list[Decision | None]]]]
+"""What tasks want written, each with what it waits for."""
+
+
 class _Scribe:
-    """Writes what many tasks want written in one transaction at a time, in a thread of its own."""
+    """Writes what many tasks want written in one transaction at a time: here, or in a thread where that has to wait."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "driftune-journal")
-        self._waiting: list[tuple[Sequence[Entry], asyncio.Future[list[Decision | None]]]] = []
+        self._waiting: _Wanted = []
         self._task: asyncio.Task[None] | None = None
 
     async def ask(self, wish: Wish) -> Decision:
@@ -268,33 +273,58 @@ class _Scribe:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[list[Decision | None]] = loop.create_future()
         self._waiting.append((entries, done))
-        if self._task is None:
-            self._task = loop.create_task(self._work())
+        if len(self._waiting) == 1 and self._task is None:
+            loop.call_soon(self._write)  # with all that is wanted in this turn of the loop
         return done
 
     async def close(self) -> None:
         """Waits for what is being written."""
+        self._write()
         while self._task is not None:
             await asyncio.wait([self._task])
         self._thread.shutdown()
 
-    async def _work(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._waiting:
+    def _write(self) -> None:
+        """Writes what is wanted, if nobody else is writing: that takes less than to have a thread do it."""
+        if self._task is None and self._waiting:
             batch, self._waiting = self._waiting, []
-            entries = [entry for some, _ in batch for entry in some]
             try:
-                made = iter(await loop.run_in_executor(self._thread, self._journal.write, entries))
+                made = self._journal.write_at_once(_entries(batch))
             except Exception as error:
-                for _, done in batch:
-                    if not done.done():
-                        done.set_exception(error)
-                continue
-            for some, done in batch:
-                results = [next(made) for _ in some]
-                if not done.done():  # who waited for it may be gone
-                    done.set_result(results)
+                _fail(batch, error)
+                return
+            if made is None:
+                self._task = asyncio.get_running_loop().create_task(self._wait_and_write(batch))
+            else:
+                _tell(batch, made)
+
+    async def _wait_and_write(self, batch: _Wanted) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            _tell(batch, await loop.run_in_executor(self._thread, self._journal.write, _entries(batch)))
+        except Exception as error:
+            _fail(batch, error)
         self._task = None
+        self._write()
+
+
+def _entries(batch: _Wanted) -> list[Entry]:
+    return [entry for some, _ in batch for entry in some]
+
+
+def _tell(batch: _Wanted, made: Sequence[Decision | None]) -> None:
+    """Tells each task what came of its entries; who waited may be gone."""
+    results = iter(made)
+    for some, done in batch:
+        own = [next(results) for _ in some]
+        if not done.done():
+            done.set_result(own)
+
+
+def _fail(batch: _Wanted, error: Exception) -> None:
+    for _, done in batch:
+        if not done.done():
+            done.set_exception(error)
 
 
 class Asking:

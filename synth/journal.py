@@ -29,6 +29,7 @@ from registry.errors import ConfigurationError, RegistryError
 from registry.records import Call
 from registry.storage import storage
 from synth.budget import BILLION, Scope
+from synth.entries import Bundle, Decision, Entry, Leave, NoLeave, Settled, Spent, Wait, Wish
 from synth.responses import LONGEST_PAUSE_S
 
 _VERSION = 1
@@ -64,157 +65,6 @@ CREATE INDEX IF NOT EXISTS open_calls ON calls (holder) WHERE outcome IS NULL;
 CREATE INDEX IF NOT EXISTS untold ON calls (domain) WHERE told = 0 AND outcome IS NOT NULL;
 CREATE TABLE IF NOT EXISTS pauses (endpoint TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;
 """
-
-
-@dataclass(frozen=True)
-class Wish:
-    """A request that somebody wants to send.
-
-    Attributes:
-        request: Its key.
-        domain: Who is charged.
-        purpose: Who asks.
-        model: Whom.
-        endpoint: Its address, for its rate limits.
-        scopes: The budgets that it is charged to.
-        prompt_tokens: Tokens of the conversation at most.
-        completion_tokens: Tokens of the answer at most.
-        money: What it costs at most, in billionths.
-    """
-
-    request: str
-    domain: str
-    purpose: str
-    model: str
-    endpoint: str
-    scopes: tuple[Scope, ...]
-    prompt_tokens: int
-    completion_tokens: int
-    money: int
-
-    @property
-    def tokens(self) -> int:
-        """What is reserved, both ways."""
-        return self.prompt_tokens + self.completion_tokens
-
-
-@dataclass(frozen=True)
-class Leave:
-    """A request may be sent; `Settled` has to follow.
-
-    Attributes:
-        call: Number of the call in the journal.
-        attempt: Which time the request is sent, from 0.
-    """
-
-    call: int
-    attempt: int
-
-
-@dataclass(frozen=True)
-class Wait:
-    """A request can't be sent now: ask again.
-
-    Attributes:
-        seconds: After how long.
-        why: `budget` (what others have reserved is in the way), `asked` (somebody is asking the same), `paused` (the
-            endpoint's rate limit).
-    """
-
-    seconds: float
-    why: str
-
-
-@dataclass(frozen=True)
-class NoLeave:
-    """A request can't be sent within a budget, also if all that is on its way came to nothing.
-
-    Attributes:
-        detail: Which one, in a sentence.
-    """
-
-    detail: str
-
-
-@dataclass(frozen=True)
-class Settled:
-    """What came of a call; also what is answered to who asks the same later.
-
-    Attributes:
-        call: Its number.
-        outcome: As in `calls`.
-        final: Whether it is the answer to the request for good.
-        text: The answer.
-        detail: What went wrong, in a sentence.
-        prompt_tokens: Tokens of the conversation that are charged; None for the most that was possible.
-        completion_tokens: Likewise of the answer.
-        money: What is charged, in billionths; None for the most that was possible.
-        seconds: How long it took.
-    """
-
-    call: int
-    outcome: str
-    final: bool = False
-    text: str = ""
-    detail: str = ""
-    prompt_tokens: int | None = 0
-    completion_tokens: int | None = 0
-    money: int | None = 0
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Pause:
-    """An endpoint wants to be left alone, by all processes.
-
-    Attributes:
-        endpoint: Its address.
-        seconds: For how long.
-    """
-
-    endpoint: str
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """Calls that are sent as one batch.
-
-    Attributes:
-        number: Of the batch in the journal.
-        mark: What the endpoint is told of it, by which it is found again.
-        name: Its name at the endpoint; None where that isn't known: its process ended before it was told, or earlier.
-        calls: Numbers of its calls that are on their way.
-    """
-
-    number: int
-    mark: str
-    name: str | None
-    calls: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Spent:
-    """What a scope has used.
-
-    Attributes:
-        tokens: Tokens that are charged.
-        money: Billionths that are charged.
-        held_tokens: Tokens reserved by what is on its way.
-        held_money: Billionths likewise.
-        over: Tokens that endpoints counted beyond what was possible; they are in `tokens`.
-    """
-
-    tokens: int = 0
-    money: int = 0
-    held_tokens: int = 0
-    held_money: int = 0
-    over: int = 0
-
-
-Entry = Wish | Settled | Pause
-Decision = Leave | Wait | NoLeave | Settled
-"""What comes of a wish; Settled: it was answered before, or just now by another process."""
 
 
 class Journal:
@@ -276,6 +126,23 @@ class Journal:
         with self._transaction() as rows:
             return [self._written(rows, entry) for entry in entries]
 
+    def write_at_once(self, entries: Sequence[Entry]) -> list[Decision | None] | None:
+        """`write`, or None where it would have to wait for another thread or process: nothing is written then."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            with _translated(self.path):
+                self._rows.execute("PRAGMA busy_timeout = 0")
+            with self._transaction() as rows:
+                return [self._written(rows, entry) for entry in entries]
+        except ConfigurationError as error:
+            if getattr(error.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                return None
+            raise
+        finally:
+            self._rows.execute(f"PRAGMA busy_timeout = {_BUSY_S * 1000:.0f}")
+            self._lock.release()
+
     def ask(self, wish: Wish) -> Decision:
         """Writes one request down, and reserves for it, where that is possible."""
         decision = self.write([wish])[0]
@@ -285,10 +152,7 @@ class Journal:
     def spent(self, scope: str) -> Spent:
         """What was used in a scope, as `domain:networkx`."""
         with self._lock, _translated(self.path):
-            found = self._rows.execute(
-                "SELECT tokens, money, held_tokens, held_money, over FROM scopes WHERE name = ?", (scope,)
-            ).fetchone()
-        return Spent(*found) if found else Spent()
+            return _spent(self._rows, [scope]).get(scope, Spent())
 
     def calls(self, domain: str) -> list[tuple[int, Call]]:
         """The calls of a domain that have ended and weren't marked as told, oldest first, with their numbers."""
@@ -457,6 +321,30 @@ class Journal:
                 raise
 
 
+def spent_in(path: Path, scopes: Sequence[str]) -> dict[str, Spent]:
+    """What was used in scopes, from a journal that is only read: also where it can't be written.
+
+    Args:
+        path: The journal's file; where there is none, nothing was used.
+        scopes: Such as `domain:networkx`; what used nothing is left out.
+
+    Raises:
+        ConfigurationError: It can't be read.
+        RegistryError: It is broken.
+    """
+    if not path.exists():
+        return {}
+    # beside a file in a folder that can't be written SQLite can't open its log: there is no writer then
+    mode = "ro" if os.access(path.parent, os.W_OK) else "ro&immutable=1"
+    with (
+        _translated(path),
+        contextlib.closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_BUSY_S)
+        ) as rows,
+    ):
+        return _spent(rows, scopes)
+
+
 @dataclass(frozen=True)
 class _Last:
     """The last call of a request; `settled` is None while it is on its way."""
@@ -508,6 +396,12 @@ def _is_dead(path: Path) -> bool:
     return True
 
 
+def _spent(rows: sqlite3.Connection, names: Sequence[str]) -> dict[str, Spent]:
+    asked = f"""SELECT name, tokens, money, held_tokens, held_money, over FROM scopes
+        WHERE name IN ({",".join("?" * len(names))})"""  # noqa: S608 - question marks
+    return {name: Spent(*values) for name, *values in rows.execute(asked, names)}
+
+
 def _last(rows: sqlite3.Connection, request: str) -> _Last | None:
     """A request's last call: the answer is always the last, and so is what is on its way."""
     found = rows.execute(
@@ -523,12 +417,7 @@ def _last(rows: sqlite3.Connection, request: str) -> _Last | None:
 
 def _in_the_way(rows: sqlite3.Connection, wish: Wish) -> Wait | NoLeave | None:
     """Why a request can't be sent now, if it can't."""
-    names = [scope.name for scope in wish.scopes]
-    found = rows.execute(
-        f"SELECT name, tokens, money, held_tokens, held_money FROM scopes WHERE name IN ({','.join('?' * len(names))})",  # noqa: S608 - question marks
-        names,
-    )
-    used = {name: Spent(*values) for name, *values in found}
+    used = _spent(rows, [scope.name for scope in wish.scopes])
     lacks = [_lacks(scope, used.get(scope.name, Spent()), wish) for scope in wish.scopes]
     refused = next((lack for lack in lacks if isinstance(lack, NoLeave)), None)
     return refused or next((lack for lack in lacks if lack), None) or _paused(rows, wish.endpoint)

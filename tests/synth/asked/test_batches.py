@@ -15,7 +15,8 @@ from registry.domain import LlmSpec
 from registry.errors import ConfigurationError
 from synth.client import Asking, Client
 from synth.endpoint import Endpoint
-from synth.journal import Journal, Leave, Wish
+from synth.entries import Leave, Wish
+from synth.journal import Journal
 from synth.llm import Reply, Request
 from tests.flows.stubbed import Stubbed, stubbed
 from tests.synth.asked.server import Said, chat, served

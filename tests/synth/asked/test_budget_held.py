@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from registry.records import Call
-from synth.journal import Journal, Spent
+from synth.entries import Spent
+from synth.journal import Journal
 from tests.synth.asked.server import Said, chat, served
 from tests.synth.asked.workers import numbered, started
 

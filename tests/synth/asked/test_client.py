@@ -14,7 +14,8 @@ from registry.domain import LlmSpec
 from registry.errors import ConfigurationError
 from synth.budget import Scope
 from synth.client import Asking, Client
-from synth.journal import Journal, Spent, Wish
+from synth.entries import Spent, Wish
+from synth.journal import Journal
 from synth.llm import Reply, Request
 from tests.synth.asked.server import Said, Server, chat, served
 

@@ -16,7 +16,8 @@ import pytest
 from registry.domain import LlmSpec
 from registry.errors import ConfigurationError, RegistryError
 from synth.budget import Budget, Price, Scope, night_of
-from synth.journal import Decision, Journal, Leave, NoLeave, Pause, Settled, Spent, Wait, Wish
+from synth.entries import Decision, Leave, NoLeave, Pause, Settled, Spent, Wait, Wish
+from synth.journal import Journal, spent_in
 
 RUN = Scope("run:r", tokens=1000)
 
@@ -137,6 +138,18 @@ def test_a_clock_that_was_set_back_leaves_no_endless_pause(journal: Journal, mon
     assert isinstance(journal.ask(wish("a")), Leave)
 
 
+def test_who_can_not_wait_is_told_that_somebody_is_writing(tmp_path: Path, journal: Journal) -> None:
+    """While another process writes, nothing is written at once and nothing waits; after that it is."""
+    other = sqlite3.connect(tmp_path / "llm.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert journal.write_at_once([wish("a")]) is None
+    other.execute("ROLLBACK")
+    other.close()
+    made = journal.write_at_once([wish("a"), wish("b")])
+    assert made is not None
+    assert [type(each) for each in made] == [Leave, Leave]
+
+
 def test_a_journal_that_was_moved_away_is_written_no_more(tmp_path: Path) -> None:
     """Else its budgets would be spent twice: here, and by whoever makes a new one."""
     with pytest.raises(ConfigurationError, match="moved away"), Journal(tmp_path / "gone.sqlite") as journal:
@@ -185,3 +198,11 @@ def test_budgets_are_whole_numbers_and_nights_begin_at_noon() -> None:
         Scope("run:r", spec.run_tokens, 100_000_000), Scope("domain:d"), Scope("night:2026-03-01", 7)
     )  # fmt: skip
     assert night_of(noon - dt.timedelta(seconds=1)) == "night:2026-02-28"
+
+
+def test_what_was_used_is_read_without_a_right_to_write(tmp_path: Path, journal: Journal) -> None:
+    """The sums of budgets are read from a file while others write to it, and from none at all."""
+    leave(journal.ask(wish("a")))
+    assert spent_in(tmp_path / "llm.sqlite", [RUN.name, "run:other"]) == {RUN.name: journal.spent(RUN.name)}
+    assert spent_in(tmp_path / "none.sqlite", [RUN.name]) == {}
+    assert not (tmp_path / "none.sqlite").exists()
