@@ -24,6 +24,7 @@ from flows.cli_options import (
     SeedOption,
 )
 from flows.cli_registry import registry_app, subscribe
+from flows.cli_server import server_app
 
 _INTERRUPTED = 130
 
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 app.add_typer(lake_app)
 app.add_typer(registry_app, name="registry")
+app.add_typer(server_app)
 
 
 @app.callback()

@@ -1,0 +1,126 @@
+"""`driftune token` and `driftune audit`: what the server's state says of callers, also while a server runs."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from registry.errors import ConfigurationError
+from registry.server import audit, tokens
+from registry.server.settings import ServerSettings
+from registry.server.state import State
+from registry.server.tokens import Scope, Token
+
+_DAYS = 365.0
+
+
+def new_token(
+    name: str, domains: Sequence[str], scope: str, days: float | None, state: str | None, *, as_json: bool
+) -> None:
+    """Makes a token and prints its secret, once.
+
+    Args:
+        name: Whose it is.
+        domains: Names or patterns of domains.
+        scope: read, publish or admin.
+        days: Days until it expires; a year where None, never where 0.
+        state: Where the server's state is; the environment's where None.
+        as_json: Print an object.
+
+    Raises:
+        ConfigurationError: A name, scope, domain or time can't be what it is, or the state can't be opened.
+    """
+    from flows.annotation import account
+
+    lasting = _DAYS if days is None else days or None
+    with _opened(state) as opened, opened.begin() as connection:
+        token, secret = tokens.new(connection, name, domains, Scope.of(scope), days=lasting, by=account())
+        audit.write(connection, _row("token new", token.id, f"{scope} of {' '.join(domains)} for {name}"))
+    if as_json:
+        print(json.dumps(_told(token) | {"secret": secret}))
+    else:
+        print(secret)
+        _say(f"Token {token.id} of {name}: {_can(token)}. It isn't shown again")
+
+
+def list_tokens(state: str | None, *, as_json: bool) -> None:
+    """Prints all tokens, without their secrets."""
+    with _opened(state) as opened, opened.read() as connection:
+        found = tokens.every(connection)
+    if as_json:
+        print(json.dumps([_told(token) for token in found]))
+        return
+    for token in found:
+        print(f"{token.id}  {token.name}: {_can(token)}; last used {_time(token.used)}")
+    if not found:
+        print("No tokens yet. Make one with: driftune token new NAME --domain DOMAIN")
+
+
+def revoke_token(token: str, why: str, state: str | None, *, as_json: bool) -> None:
+    """Revokes a token by its id.
+
+    Raises:
+        ConfigurationError: There is no such token, or no reason.
+    """
+    if not why.strip():
+        raise ConfigurationError('Say why it is revoked: --why "WHY"')
+    with _opened(state) as opened, opened.begin() as connection:
+        revoked = tokens.revoke(connection, token, why.strip())
+        audit.write(connection, _row("token revoke", revoked.id, why.strip()))
+    print(json.dumps(_told(revoked)) if as_json else f"Token {revoked.id} of {revoked.name} is revoked")
+
+
+def show_audit(last: int, state: str | None, *, refused: bool, as_json: bool) -> None:
+    """Prints the last rows of the audit log, oldest first; as JSON, one array."""
+    with _opened(state) as opened, opened.read() as connection:
+        rows = audit.read(connection, last=last, result=audit.REFUSED if refused else "")
+    if as_json:
+        print(json.dumps([asdict(row) | {"at": _time(row.at)} for row in rows]))
+        return
+    for row in rows:
+        token = f" ({row.token})" if row.token else ""
+        detail = f": {row.detail}" if row.detail else ""
+        print(f"{_time(row.at)}  {row.who}{token} from {row.address}  {row.action} {row.target}  {row.result}{detail}")
+
+
+@contextlib.contextmanager
+def _opened(state: str | None) -> Iterator[State]:
+    settings = ServerSettings(**({} if state is None else {"state": state}))
+    opened = State(settings.state_url)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def _row(action: str, target: str, detail: str) -> audit.Row:
+    from flows.annotation import account
+
+    return audit.Row(account(), "", "command", action, target, audit.DONE, detail)
+
+
+def _told(token: Token) -> dict[str, Any]:
+    times = {name: _time(getattr(token, name)) for name in ("made", "expires", "revoked", "used")}
+    given = {name: None if told == "never" else told for name, told in times.items()}
+    return asdict(token) | given | {"domains": list(token.domains), "scope": token.scope.name.lower()}
+
+
+def _can(token: Token) -> str:
+    fault = token.fault(time.time())
+    until = f", {fault}" if fault else f", until {_time(token.expires)}" if token.expires else ", for good"
+    return f"may {token.scope.name.lower()} {' '.join(token.domains)}{until}"
+
+
+def _time(at: float | None) -> str:
+    return "never" if at is None else dt.datetime.fromtimestamp(at, dt.UTC).isoformat(timespec="seconds")
+
+
+def _say(line: str) -> None:
+    import sys
+
+    print(line, file=sys.stderr)

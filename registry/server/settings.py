@@ -1,0 +1,94 @@
+"""What a server is told: `DRIFTUNE_SERVE_…` in the environment, options of `driftune serve` above that."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from registry.errors import ConfigurationError
+from registry.settings import Settings
+
+Names = Annotated[tuple[str, ...], NoDecode]
+"""Several names: in the environment with commas or blanks between them."""
+
+
+class ServerSettings(BaseSettings):
+    """What a server is told.
+
+    Attributes:
+        host: Address to listen on; loopback unless said otherwise.
+        port: Port to listen on; 0 takes a free one.
+        state: Where what changes is kept: an SQLite file, or `postgresql://…`; `server.sqlite` in the home if empty.
+        namespace: What stands before the name of a domain in the Hub's names: `driftune/networkx`.
+        public: Domains that anybody may read, as names or patterns; all others are private then.
+        private: Domains that only tokens may read, as names or patterns; a name covers its workloads (`NAME-…`).
+        upstream: Address of a hub that unknown repositories are redirected to.
+        accel: Prefix of nginx' internal location over the registry: files are sent by nginx then.
+        proxy: Addresses of proxies whose `X-Forwarded-For` is believed.
+        workers: Server processes.
+        rate: Requests a second that one caller may go on making, in each process; 0 for any number.
+        burst: Requests that one caller may make at once.
+        body: Bytes of a request's body, at most.
+        head: Bytes of a request's line and headers, at most.
+        slow_s: Seconds that a request's head, each further piece of its body, or of an answer may take.
+        connections: Connections at a time, in each process; more are answered with 503.
+        shutdown_s: Seconds that answers under way have to end in when the server is stopped.
+        audit_days: Days for which the audit log is kept.
+        audit_refusals: Refusals that the audit log keeps, at most; changes are kept for all of the days.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="DRIFTUNE_SERVE_", extra="ignore", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8765, ge=0, le=65535)
+    state: str = ""
+    namespace: str = Field(default="driftune", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    public: Names = ()
+    private: Names = ()
+    upstream: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    accel: str = Field(default="", pattern=r"^(/\S*)?$")
+    proxy: Names = ()
+    workers: int = Field(default=1, ge=1, le=256)
+    rate: float = Field(default=50.0, ge=0)
+    burst: int = Field(default=500, ge=1)
+    body: int = Field(default=1 << 20, ge=1 << 10)
+    head: int = Field(default=1 << 15, ge=1 << 10)
+    slow_s: float = Field(default=30.0, gt=0)
+    connections: int = Field(default=2000, ge=1)
+    shutdown_s: int = Field(default=10, ge=0)
+    audit_days: int = Field(default=365, ge=1)
+    audit_refusals: int = Field(default=100_000, ge=0)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            name = f"DRIFTUNE_SERVE_{str(wrong['loc'][0]).upper()}"
+            raise ConfigurationError(f"{name} can't be {wrong['input']!r}: {wrong['msg']}") from error
+
+    @field_validator("public", "private", "proxy", mode="before")
+    @classmethod
+    def _several(cls, value: object) -> object:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @property
+    def state_url(self) -> str:
+        """Where the state is, as SQLAlchemy has it."""
+        if not self.state:
+            return f"sqlite:///{Settings().root / 'server.sqlite'}"
+        if self.state.startswith(("postgresql://", "postgres://")):
+            return "postgresql+psycopg://" + self.state.partition("://")[2]
+        if "://" in self.state:
+            return self.state
+        return f"sqlite:///{Path(self.state).expanduser().absolute()}"
+
+    def is_public(self, domain: str) -> bool:
+        """Whether anybody may read a domain: named private goes before everything, named public before the rest."""
+        if any(domain.startswith(f"{name}-") or fnmatchcase(domain, name) for name in self.private):
+            return domain in self.public
+        return not self.public or any(fnmatchcase(domain, name) for name in self.public)

@@ -1,0 +1,135 @@
+"""Every route, with every kind of caller: who may what stands in one table, and no route is missing in it.
+
+A row is: method and path as declared; an example of the path, with `{domain}` where a domain's name stands; what the
+route needs. `expected` tells from that what each caller is answered on a public, a private and an absent domain.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+from registry.server.access import Needs, Scope
+from registry.server.app import create_app
+from tests.registry.server.serving import ABSENT, CALLERS, PRIVATE, PUBLIC, Served
+
+OPEN = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is known of a route.
+
+    Attributes:
+        method: As declared.
+        path: As declared.
+        example: A path to ask for; `{domain}` is replaced. Without it, the route is of no domain.
+        needs: What it needs; OPEN where no token is looked at.
+        named: Whether it needs a token though it only reads.
+        body: JSON to send.
+        allowed: The statuses that mean that the caller was let in.
+        headers: Further headers to send.
+    """
+
+    method: str
+    path: str
+    example: str
+    needs: Scope | None = Scope.READ
+    named: bool = False
+    body: Any = None
+    allowed: tuple[int, ...] = (200,)
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+ROWS = [
+    Row("GET", "/healthz", "/healthz", OPEN),
+    Row("HEAD", "/healthz", "/healthz", OPEN),
+]
+
+
+def routes(app: Any) -> Iterator[tuple[str, str, Needs | None]]:
+    """Method, path and declaration of all that an application answers, also of what is mounted or included."""
+    for route in _all_routes(app.routes):
+        declared = None
+        if isinstance(route, APIRoute):
+            calls = [each.call for each in route.dependant.dependencies]
+            declared = next((call.needs for call in calls if hasattr(call, "needs")), None)
+        for method in sorted(getattr(route, "methods", None) or {"GET"}):
+            yield method, route.path, declared
+
+
+def _all_routes(given: Any) -> Iterator[Any]:
+    for route in given:
+        inner = getattr(route, "original_router", None) or getattr(getattr(route, "app", None), "router", None)
+        if inner is not None and not isinstance(route, APIRoute):
+            yield from _all_routes(inner.routes)
+        else:
+            yield route
+
+
+def expected(row: Row, caller: str, domain: str) -> int:
+    """The status that a caller is refused with; 0 where he is let in."""
+    if row.needs is OPEN:
+        return 0
+    if caller in ("wrong", "expired", "revoked"):
+        return 401
+    of_a_domain, scope = "{domain}" in row.example, row.needs
+    own = caller in ("read", "publish", "admin", "all")
+    if of_a_domain and (domain == ABSENT or (domain == PRIVATE and not own)):
+        return 401 if row.named and caller == "none" else 404
+    if scope is Scope.READ:
+        return 401 if row.named and caller == "none" else 0
+    if caller == "none":
+        return 401
+    if not of_a_domain:
+        return 0 if caller == "all" else 403
+    held = {"other": 0, "read": 1, "publish": 2, "admin": 3, "all": 3}[caller]
+    return 0 if held >= scope else 403
+
+
+def _ask(served: Served, row: Row, caller: str, domain: str) -> httpx.Response:
+    path = row.example.replace("{domain}", domain)
+    return served.get(path, caller, row.method, json=row.body, headers=dict(row.headers))
+
+
+def test_every_route_has_a_row_and_declares_what_it_says(served: Served) -> None:
+    """A route that nobody thought of isn't served: it stands in the table, and needs what the table says."""
+    found = {(method, path): needs for method, path, needs in routes(create_app(served.context))}
+    table = {(row.method, row.path): row for row in ROWS}
+    assert len(table) == len(ROWS)
+    assert sorted(found) == sorted(table)
+    assert {key: needs for key, needs in found.items() if needs is None} == {}
+    assert {key: (needs.scope, needs.named) for key, needs in found.items() if needs} == {
+        key: (row.needs, row.named) for key, row in table.items()
+    }
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.method} {row.path}")
+def test_each_caller_is_answered_what_the_table_says(served: Served, row: Row) -> None:
+    """No, wrong, expired, revoked, other-domain, read-only … token, on a public, a private and an absent domain."""
+    for domain in (PUBLIC, PRIVATE, ABSENT):
+        for caller in CALLERS:
+            response = _ask(served, row, caller, domain)
+            refused = expected(row, caller, domain)
+            wanted = (refused,) if refused else row.allowed
+            assert response.status_code in wanted, (caller, domain, response.text)
+
+
+def test_what_may_not_be_seen_is_answered_as_what_does_not_exist(served: Served) -> None:
+    """Of a private domain nobody learns that there is one: same status, same headers, same body."""
+    of_domains = [row for row in ROWS if "{domain}" in row.example]
+    for row, caller in itertools.product(of_domains, ("none", "other")):
+        hidden, absent = _ask(served, row, caller, PRIVATE), _ask(served, row, caller, ABSENT)
+        assert hidden.status_code == absent.status_code
+        assert hidden.text.replace(PRIVATE, "…") == absent.text.replace(ABSENT, "…")
+        assert _steady(hidden) == _steady(absent)
+
+
+def _steady(response: httpx.Response) -> dict[str, str]:
+    return {name: value for name, value in response.headers.items() if name not in ("date", "content-length")}
