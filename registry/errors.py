@@ -11,7 +11,8 @@ DriftuneError
 ├── TrainingError          a base model, a training run, an evaluation
 │   └── NoRowsError        a training without rows: of a run that is a decision, and no failure
 └── RegistryError          the lake, the store of adapters
-    └── WrongBaseError     an adapter offered to a base it was not made for
+    ├── WrongBaseError     an adapter offered to a base it was not made for
+    └── TrustError         what a registry holds isn't what somebody who is trusted put there, or no adapter at all
 
 Messages have one form: capital first, no final period; they name the value, list what is accepted and say what to do.
 """
@@ -87,3 +88,7 @@ class RegistryError(DriftuneError):
 
 class WrongBaseError(RegistryError):
     """An adapter was offered to a base model it was not made for."""
+
+
+class TrustError(RegistryError):
+    """A registry offers what nobody who is trusted vouches for, or what is no adapter: `values["fault"]` names it."""

@@ -1,4 +1,4 @@
-"""Where things lie: `DRIFTUNE_HOME`, `DRIFTUNE_LAKE`, `DRIFTUNE_REGISTRY`."""
+"""Where things lie: `DRIFTUNE_HOME`, `DRIFTUNE_LAKE`, `DRIFTUNE_REGISTRY`; and which keys are used."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ class Settings(BaseSettings):
         home: Local folder of catalogue, caches, environments, bases, locks and Prefect's home.
         lake: fsspec URL of the lake; `lake` in the home folder where empty.
         registry: Folder of the adapters; `registry` in the home folder where empty.
+        signing_key: File of the private key that signs what is published; `keys/signing.pem` in the home folder, if
+            there is one, where empty.
+        trusted_keys: File of the keys that are trusted; `trusted-keys.json` in the home folder where empty.
         sandbox_mb: What environments and wheels may take in the home folder; those used longest ago go first.
     """
 
@@ -26,6 +29,8 @@ class Settings(BaseSettings):
     home: Path = Path(".driftune")
     lake: str = ""
     registry: str = ""
+    signing_key: str = ""
+    trusted_keys: str = ""
     sandbox_mb: int = Field(default=10_000, ge=0)
 
     def __init__(self, **values: Any) -> None:
@@ -57,3 +62,13 @@ class Settings(BaseSettings):
     def registry_path(self) -> Path:
         """The folder of the adapters, absolute."""
         return Path(self.registry).expanduser().absolute() if self.registry else self.root / "registry"
+
+    @property
+    def signing_key_path(self) -> Path:
+        """Where the private key is, or would be."""
+        return Path(self.signing_key).expanduser().absolute() if self.signing_key else self.root / "keys/signing.pem"
+
+    @property
+    def trusted_keys_path(self) -> Path:
+        """Where the trusted keys are, or would be."""
+        return Path(self.trusted_keys).expanduser().absolute() if self.trusted_keys else self.root / "trusted-keys.json"
