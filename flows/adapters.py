@@ -25,7 +25,7 @@ def _row(store: Store, adapter: Adapter) -> dict[str, Any]:
         "library": adapter.library_range,
         "base": adapter.base,
         "id": adapter.id,
-        "folder": str(store.folder(adapter)),
+        "location": adapter.location,
     }
 
 
@@ -38,7 +38,7 @@ def _moves(store: Store, adapter: Adapter) -> list[Entry]:
 
 def list_adapters(*, as_json: bool) -> None:
     """Prints every published version, and which channels stand on it."""
-    store = Store(Settings().registry_path)
+    store = Store(Settings().registry_url)
     rows = [_row(store, adapter) for domain in store.domains() for adapter in store.versions(domain)]
     if as_json:
         print(json.dumps(rows))
@@ -47,7 +47,7 @@ def list_adapters(*, as_json: bool) -> None:
     from rich.table import Table
 
     if not rows:
-        print(f"No adapter in {store.root} yet. Make one with: driftune run networkx")
+        print(f"No adapter in {store.url} yet. Make one with: driftune run networkx")
         return
     table = Table("domain", "version", "channels", "library", "base")
     for row in rows:
@@ -58,7 +58,7 @@ def list_adapters(*, as_json: bool) -> None:
 
 def show_adapter(reference: str, *, as_json: bool) -> None:
     """Prints one version: its manifest for a program, its card for a person."""
-    store = Store(Settings().registry_path)
+    store = Store(Settings().registry_url)
     adapter = store.resolve(reference)
     if as_json:
         moves = [entry.__dict__ for entry in _moves(store, adapter)]
@@ -67,18 +67,17 @@ def show_adapter(reference: str, *, as_json: bool) -> None:
     from rich.console import Console
     from rich.markdown import Markdown
 
-    row = _row(store, adapter)
-    text = (Path(row["folder"]) / CARD).read_text(encoding="utf-8")
+    text = store.read(adapter, CARD).decode()
     Console().print(Markdown(text.split("---\n", 2)[-1] if text.startswith("---\n") else text))
     for entry in _moves(store, adapter):
         by, why = (f" by {entry.by}" if entry.by else ""), (f": {entry.reason}" if entry.reason else "")
         print(f"{entry.channel}: {entry.action} at {entry.at}{by}{why}")
-    print(f"Files: {row['folder']}")
+    print(f"Its files: driftune registry pull {adapter.domain}@v{adapter.version} --into FOLDER")
 
 
 def pull_adapter(reference: str, into: Path) -> None:
     """Copies a version into a folder, and says what it did."""
-    pulled = Store(Settings().registry_path).pull(reference, into)
+    pulled = Store(Settings().registry_url).pull(reference, into)
     what = "Pulled" if pulled.changed else "Already there:"
     print(f"{what} {pulled.adapter.domain} v{pulled.adapter.version} -> {pulled.path}")
 
@@ -100,7 +99,7 @@ def promote_adapter(reference: str, channel: str, why: str | None, *, as_json: b
     from flows.mergeable import named
     from flows.promotion import PROMOTED, Promotion
 
-    store = Store(Settings().registry_path)
+    store = Store(Settings().registry_url)
     adapter, file = named(store, reference)
     check_name(channel)
     if why is not None and not why.strip():
@@ -133,7 +132,7 @@ def rollback_channel(reference: str, to: str, why: str, *, as_json: bool) -> Non
     """
     from flows.annotation import account
 
-    store = Store(Settings().registry_path)
+    store = Store(Settings().registry_url)
     domain, _, channel = reference.partition("@")
     channel = check_name(channel or STABLE)
     version = store.resolve(to if "@" in to else f"{domain}@{to}") if to else None

@@ -56,7 +56,7 @@ def _held(house: House) -> list[Adapter]:
 
 
 def _moves(house: House) -> list[Adapter]:
-    store, name = Store(house.settings.registry_path), house.domain.name
+    store, name = Store(house.settings.registry_url), house.domain.name
     versions = {a.version: a for a in store.versions(name)}
     if not versions:
         return []
@@ -74,7 +74,7 @@ def _trainings(house: House) -> dict[str, Any]:
 
 def line(house: House, ids: Iterable[str]) -> list[Adapter]:
     """Adapters and what these go on from, the newest first."""
-    store = Store(house.settings.registry_path)
+    store = Store(house.settings.registry_url)
     known = {a.id: a for domain in store.domains() for a in store.versions(domain)}
     found: dict[str, Adapter] = {}
     left = list(ids)

@@ -73,7 +73,7 @@ def locations(settings: Settings) -> dict[str, str]:
     return {
         "DRIFTUNE_HOME": str(settings.root),
         "DRIFTUNE_LAKE": settings.lake_url,
-        "DRIFTUNE_REGISTRY": str(settings.registry_path),
+        "DRIFTUNE_REGISTRY": settings.registry_url,
     }
 
 

@@ -211,7 +211,7 @@ def _places(settings: Settings) -> Iterator[Finding]:
     for part, place in (
         ("home", str(settings.root)),
         ("lake", settings.lake_url),
-        ("registry", str(settings.registry_path)),
+        ("registry", settings.registry_url),
     ):
         if "://" in place:
             yield Finding(part, "ok", place)

@@ -43,7 +43,7 @@ def forget_source(what: str, *, dry: bool, alone: bool, as_json: bool) -> None:
             _forget_answers(settings, found)
             forget(lake, order, found, by=account(), alone=alone)
             _tell_again(settings, lake, found)
-    told = _told(order, found, Store(settings.registry_path))
+    told = _told(order, found, Store(settings.registry_url))
     print(json.dumps(told) if as_json else "\n".join(_lines(told, found, dry)))
 
 

@@ -38,7 +38,7 @@ from registry.identity import sha256_of, work_key
 from registry.lock import domain_lock
 from registry.records import Adapter, Report, Run, Snapshot, SnapshotRow
 from registry.settings import Settings
-from registry.store import CANDIDATE, STABLE, Publication, Store, content_hash, read_manifest
+from registry.store import CANDIDATE, STABLE, Publication, Store, content_hash
 
 MERGE_PART = "merge@1"
 CANARIES = 4
@@ -69,7 +69,7 @@ def merge_adapters(
     from flows.progress import progress
     from flows.run import EXIT_BY_DECISION
 
-    store = Store(Settings().registry_path)
+    store = Store(Settings().registry_url)
     asked = [named(store, reference) for reference in references]
     check_adapters(store, [adapter for adapter, _ in asked], name, weights)
     factors = list(weights) or [1.0] * len(asked)
@@ -187,8 +187,8 @@ def _publish(
     )  # fmt: skip
     key = work_key([run.id], MERGE_PART, {})
     known = house.result(key)
-    if known is not None and (store.root / str(known["location"])).is_dir():
-        return read_manifest(store.root / str(known["location"]))  # a channel may have been moved back since
+    if known is not None and (there := store.at(str(known["location"]))) is not None:
+        return there  # a channel may have been moved back since
     reason = "; ".join(f"{f['domain']}: {f['reason']}" for f in found)
     reports = [
         dataclasses.replace(row, run=run.id, domain=name, split=f"{f['domain']} {row.split}", reason=reason)

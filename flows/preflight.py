@@ -37,7 +37,8 @@ def check(house: House, stages: Iterable[str]) -> None:
             _check_training(each)
             check_licence(each)
     if "publish" in wanted:
-        _check_writable("the registry", house.settings.registry_path)
+        if "://" not in house.settings.registry_url:
+            _check_writable("the registry", Path(house.settings.registry_url))
         for each in house.adapters:
             _check_name(each)
             _check_promotion(each)
@@ -73,7 +74,7 @@ def _check_name(house: House) -> None:
     from flows.publication import check_kind
     from registry.store import Store
 
-    check_kind(Store(house.settings.registry_path), house.domain.name, merged=False)
+    check_kind(Store(house.settings.registry_url), house.domain.name, merged=False)
 
 
 def _check_promotion(house: House) -> None:
@@ -135,7 +136,7 @@ def _check_training(house: House) -> None:
             raise
         raise ConfigurationError(f"Adapter {house.domain.name}: {error}") from error
     if adapter is not None:
-        folder = Store(house.settings.registry_path).folder(adapter)
+        folder = Store(house.settings.registry_url).folder(adapter)
         check_lora(folder, chain.lora, f"{adapter.domain}@v{adapter.version}")
     check_training()
     if chain.fills_gaps and house.domain.train.base == "tiny":

@@ -28,11 +28,11 @@ from flows.models import Model, published_model
 from flows.publication import publish_key
 from flows.tasks import Request, drawn_of, tasks_of
 from flows.training import run_id
-from registry.errors import ConfigurationError, SandboxError
+from registry.errors import ConfigurationError, RegistryError, SandboxError
 from registry.identity import sha256_of, work_key
 from registry.lake import Lake
 from registry.records import Adapter, Score, Work
-from registry.store import STABLE, Store, read_manifest
+from registry.store import STABLE, Store
 from validators.execution.pool import Pool
 
 PROMOTE_PART = "promote@1"
@@ -116,8 +116,10 @@ def promote_stage(house: House) -> list[Batch]:
 
     def run() -> int:
         since = time.monotonic()
-        store = Store(house.settings.registry_path)
-        adapter = read_manifest(store.root / str(published["location"]))
+        store = Store(house.settings.registry_url)
+        adapter = store.at(str(published["location"]))
+        if adapter is None:
+            raise RegistryError(f"{published['location']} in {store.url} isn't there any more: publish again")
         found = promote([house], store, adapter)
         scores = [dataclasses.replace(score, run=run_id(house)) for score in found.scores]
         told = {"run": run_id(house), "version": adapter.version, "outcome": found.outcome, "reason": found.reason}

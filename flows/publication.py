@@ -34,7 +34,7 @@ from registry.errors import ConfigurationError
 from registry.identity import work_key
 from registry.lake import Lake
 from registry.records import Adapter, Example, Release, Report, Work
-from registry.store import CANDIDATE, STABLE, Publication, Store
+from registry.store import CANDIDATE, STABLE, Publication, Store, weights
 
 PUBLISH_PART = "store@1"
 CANARIES = 8
@@ -57,7 +57,7 @@ def publish_stage(house: House) -> list[Batch]:
         return []
     key = publish_key(house)
     known = house.result(key)
-    if known is not None and (house.settings.registry_path / str(known["location"])).is_dir():
+    if known is not None and Store(house.settings.registry_url).at(str(known["location"])) is not None:
         return []
 
     def run() -> int:
@@ -65,7 +65,7 @@ def publish_stage(house: House) -> list[Batch]:
         base, folder = tuned_adapter(house)
         _, new = releases(house)
         version, rows = Version(new.version), rows_of(house, "train")
-        store, before = Store(house.settings.registry_path), continuing.line(house, gone_on_from(trained(house)))
+        store, before = Store(house.settings.registry_url), continuing.line(house, gone_on_from(trained(house)))
         licences = {*(e.licence for e in rows if e.licence), *base.licences, *replayed(house)}
         about = Publication(
             domain=house.domain.name,
@@ -125,7 +125,7 @@ def published(
             f"of. Run driftune curate {about.domain} with more rows"
         )
     adapter = store.publish(folder, dataclasses.replace(about, canary=stored), channel=None)
-    load_adapter(base.path, f"{adapter.domain}@v{adapter.version}", registry=store.root)
+    load_adapter(base.path, f"{adapter.domain}@v{adapter.version}", registry=store.url)
     _move(store, adapter, channel)
     return adapter
 
@@ -138,9 +138,10 @@ def _move(store: Store, adapter: Adapter, channel: str) -> None:
 
 def published_before(store: Store, folder: Path, about: Publication) -> Adapter | None:
     """The version of another run with the same weights, for the same base and releases: it needs no second one."""
+    own = weights(folder)
     for adapter in store.versions(about.domain):
         alike = (adapter.fingerprint, adapter.library_range) == (about.fingerprint, about.library_range)
-        if alike and adapter.run != about.run and store.holds(adapter, folder):
+        if alike and adapter.run != about.run and store.holds(adapter, own):
             return adapter
     return None
 
@@ -166,7 +167,7 @@ def check_kind(store: Store, name: str, *, merged: bool) -> None:
         if (BESIDE in adapter.library_range) != merged:
             kind = "a domain's own" if merged else "merged of several"
             raise ConfigurationError(
-                f"Can't publish as {name!r}: {name} v{adapter.version} in {store.root} is {kind}, and whoever follows "
+                f"Can't publish as {name!r}: {name} v{adapter.version} in {store.url} is {kind}, and whoever follows "
                 "it would get the other kind. Choose another name"
             )
 

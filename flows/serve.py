@@ -38,7 +38,7 @@ def serve(**options: Any) -> None:
     State(settings.state_url).close()
     listening = _listening(settings.host, settings.port)
     _warn(settings)
-    _tell(f"Serving {Settings().registry_path} on {_address(settings.host, listening)}; Ctrl-C stops it")
+    _tell(f"Serving {Settings().registry_url} on {_address(settings.host, listening)}; Ctrl-C stops it")
     try:
         _run(config("flows.serve:make_app", settings), settings.workers, listening)
     except KeyboardInterrupt:
@@ -50,7 +50,7 @@ def serve(**options: Any) -> None:
 def make_app() -> FastAPI:
     """The application of one server process, as the environment describes it."""
     settings, home = ServerSettings(), Settings()
-    return create_app(Context(Store(home.registry_path), _lake(home), home.root / "bases", _state(settings), settings))
+    return create_app(Context(Store(home.registry_url), _lake(home), home.root / "bases", _state(settings), settings))
 
 
 def _run(how: uvicorn.Config, workers: int, listening: socket.socket) -> None:

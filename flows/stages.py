@@ -25,7 +25,7 @@ from flows.validation import validate_derived_stage, validate_mined_stage, valid
 from registry.errors import ConfigurationError, SourceError
 from registry.identity import work_key
 from registry.records import Annotation, Forgotten, Work
-from registry.store import CANDIDATE
+from registry.store import CANDIDATE, Store
 from validators.execution.pool import HARNESS
 
 
@@ -115,7 +115,8 @@ def complete(house: House) -> str | None:
         return None
     result = done[0].result
     places = [result.get("location"), *(each.get("location") for each in result.get("workloads", {}).values())]
-    if not all((house.settings.registry_path / str(place)).is_dir() for place in places if place):
+    store = Store(house.settings.registry_url)
+    if not all(store.at(str(place)) for place in places if place):
         return None
     return str(result["decision"])
 

@@ -62,7 +62,7 @@ def read_status(domain: str | None) -> list[dict[str, Any]]:
     Raises:
         ConfigurationError: The lake knows no such domain.
     """
-    lake, store = open_lake(), Store(Settings().registry_path)
+    lake, store = open_lake(), Store(Settings().registry_url)
     runs = {row["domain"]: row for row in lake.query(LAST_RUN).to_pylist()}
     if domain is not None and domain not in runs:
         known = ", ".join(runs) or "none"

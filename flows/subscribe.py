@@ -26,7 +26,7 @@ def subscribe(reference: str, into: Path, *, once: bool = False, every: float = 
     Raises:
         DriftuneError: The only look failed.
     """
-    store = Store(Settings().registry_path)
+    store = Store(Settings().registry_url)
     pause = threading.Event()
     while True:
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from flows.promotion import PROMOTED, UNDECIDED, last_promotion
@@ -72,7 +71,7 @@ class Summary:
 
 
 def read_summary(
-    lake: Lake, domain: str, versions: tuple[str, str], registry: Path, *, changed: bool = True, untrained: str = ""
+    lake: Lake, domain: str, versions: tuple[str, str], registry: str, *, changed: bool = True, untrained: str = ""
 ) -> Summary:
     """What the lake holds of a domain's latest run.
 
@@ -80,7 +79,7 @@ def read_summary(
         lake: The lake.
         domain: Name of the domain (letters, digits, dots and dashes).
         versions: Old and new version of its library.
-        registry: Folder of the adapters.
+        registry: Folder or URL of the adapters.
         changed: Whether the run made anything: else its rows, which take seconds to count, aren't told again.
         untrained: Why there was nothing to train on; empty where there was.
     """
@@ -97,7 +96,7 @@ def read_summary(
         funnel=[row for row in rows(FUNNEL) if row["domain"] == domain] if changed else [],
         drifts=rows(DRIFTS) if changed else [],
         report=report,
-        adapter=next((str(registry / row["location"]) for row in adapters), ""),
+        adapter=next((f"{registry}/{row['location']}" for row in adapters), ""),
         promotion=last_promotion(lake, domain, report[0]["run"]) if report else None,
         untrained=untrained,
         same_as=same,
@@ -122,7 +121,7 @@ def show_summary(house: House, *, changed: bool = True, output: TextIO | None = 
         console.print(_line(f"{house.library.name} {line}" + (f"; {house.tracked.note}" if house.tracked.note else "")))
     for warning in site_warnings(house):
         console.print(_warned(warning))
-    registry = house.settings.registry_path
+    registry = house.settings.registry_url
     for each in house.adapters:
         if each.mother is not None:
             console.print("", _bold(f"Workload {each.domain.name}"))

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import datetime as dt
-import json
-import os
 import re
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from registry.errors import ConfigurationError, RegistryError
-from registry.storage import storage
+from registry.log import Log, Logged
+from registry.objects import Objects
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VERSION = re.compile(r"v?\d+")
-_ATTEMPTS = 1000
 ROLLBACK = "rollback"
 """The action that takes moves back."""
 
@@ -34,6 +28,7 @@ class Entry:
         at: When, ISO 8601 in UTC.
         reason: Why, where that was said.
         by: The account that moved it, where that was said.
+        before: SHA-256 of the entry before; empty for the first.
     """
 
     channel: str
@@ -43,6 +38,7 @@ class Entry:
     at: str
     reason: str = ""
     by: str = ""
+    before: str = ""
 
 
 def check_name(channel: str) -> str:
@@ -56,22 +52,6 @@ def check_name(channel: str) -> str:
             f"No channel can be called {channel!r}: use letters, digits, dot, dash and underscore, and no version"
         )
     return channel
-
-
-def history(folder: Path, channel: str) -> list[Entry]:
-    """Every move of a channel, oldest first; empty where there is none.
-
-    Args:
-        folder: The domain's folder of channels.
-        channel: Name of the channel.
-    """
-    entries = []
-    for path in sorted((folder / check_name(channel)).glob("[0-9]*.json")):
-        try:
-            entries.append(Entry(**json.loads(path.read_text())))
-        except (OSError, ValueError, TypeError) as error:
-            raise RegistryError(f"Broken entry {path} of channel {channel!r}: {error}", path=str(path)) from error
-    return entries
 
 
 def line(past: Iterable[Entry]) -> list[int]:
@@ -89,51 +69,59 @@ def line(past: Iterable[Entry]) -> list[int]:
     return found
 
 
-def names(folder: Path) -> list[str]:
-    """The channels of a domain, sorted."""
-    return sorted(path.name for path in folder.glob("*") if path.is_dir()) if folder.is_dir() else []
-
-
-def append(folder: Path, channel: str, version: int, action: str, reason: str = "", by: str = "") -> Entry:
-    """Move a channel. Whoever comes second among concurrent movers gets the next number; nothing is overwritten.
+class Channels:
+    """The channels of a domain.
 
     Args:
-        folder: The domain's folder of channels.
-        channel: Name of the channel.
-        version: What it moves to.
-        action: publish, promote or rollback.
-        reason: Why.
-        by: Whose doing it is.
-
-    Raises:
-        ConfigurationError: The folder can't be written.
-        RegistryError: The disk fails.
+        objects: The registry's.
+        domain: Name of the domain.
     """
-    log = folder / check_name(channel)
-    with storage(f"channel {channel}", log):
-        log.mkdir(parents=True, exist_ok=True)
-        for _ in range(_ATTEMPTS):
-            past = history(folder, channel)
-            number = past[-1].number + 1 if past else 1
-            now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-            entry = Entry(channel, number, version, action, now, reason, by)
-            said = {name: value for name, value in entry.__dict__.items() if value != ""}
-            if _create(log / f"{number:08d}.json", json.dumps(said, sort_keys=True).encode()):
-                return entry
-    raise RegistryError(f"Channel {channel!r} at {log} is moved by others all the time: try again", retryable=True)
 
+    def __init__(self, objects: Objects, domain: str) -> None:
+        self._objects = objects
+        self._path = f"{domain}/channels"
+        self._logs: dict[str, Log] = {}
 
-def _create(path: Path, data: bytes) -> bool:
-    """Create a file with its whole content, atomically; false where it exists."""
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        with partial.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            path.hardlink_to(partial)
-            return True
-        return False
-    finally:
-        partial.unlink(missing_ok=True)
+    def names(self) -> list[str]:
+        """The channels that have been moved, sorted."""
+        return [name for name in self._objects.names(self._path) if _NAME.fullmatch(name) and self._log(name).read()]
+
+    def history(self, channel: str) -> list[Entry]:
+        """Every move of a channel, oldest first; empty where there is none.
+
+        Raises:
+            ConfigurationError: No channel can be called so.
+            RegistryError: An entry is broken.
+        """
+        return [self._entry(channel, logged) for logged in self._log(channel).read()]
+
+    def append(self, channel: str, version: int, action: str, reason: str = "", by: str = "") -> Entry:
+        """Move a channel. Whoever comes second among concurrent movers gets the next number; nothing is overwritten.
+
+        Args:
+            channel: Name of the channel.
+            version: What it moves to.
+            action: publish, promote or rollback.
+            reason: Why.
+            by: Whose doing it is.
+
+        Raises:
+            ConfigurationError: No channel can be called so, or the registry can't be written.
+            RegistryError: The disk fails, or others move it all the time.
+        """
+        said = {"channel": channel, "version": version, "action": action, "reason": reason, "by": by}
+        logged = self._log(channel).append({name: value for name, value in said.items() if value != ""})
+        return self._entry(channel, logged)
+
+    def _log(self, channel: str) -> Log:
+        path = f"{self._path}/{check_name(channel)}"
+        return self._logs.setdefault(channel, Log(self._objects, path))
+
+    def _entry(self, channel: str, logged: Logged) -> Entry:
+        try:
+            entry = Entry(**logged.values)
+        except TypeError as error:
+            raise RegistryError(f"Broken entry {logged.number} of channel {channel!r}: {error}") from error
+        if entry.channel != channel:
+            raise RegistryError(f"Entry {entry.number} of channel {channel!r} is one of {entry.channel!r}")
+        return entry

@@ -29,13 +29,13 @@ adapter was 0.016 nats off in the median of 120 texts and 0.051 at most; without
 _TOKENIZERS = ("tokenizer*", "*.model", "*.tiktoken", "vocab.*")
 
 
-def load_adapter(model: Any, ref: str | Path, *, registry: Path | None = None) -> Any:
+def load_adapter(model: Any, ref: str | Path, *, registry: Path | str | None = None) -> Any:
     """A base model with an adapter on it.
 
     Args:
         model: A loaded `transformers` model, or the folder of one.
         ref: `networkx@stable`, `networkx@v3`, or the folder of an adapter (a version's, or a pulled one).
-        registry: The registry's folder; `DRIFTUNE_REGISTRY`, else `DRIFTUNE_HOME/registry`, where null.
+        registry: The registry's folder or URL; `DRIFTUNE_REGISTRY`, else `DRIFTUNE_HOME/registry`, where null.
 
     Returns:
         A `peft.PeftModel`, in evaluation mode.
@@ -46,7 +46,6 @@ def load_adapter(model: Any, ref: str | Path, *, registry: Path | None = None) -
         WrongBaseError: The base isn't the one the adapter was made for.
     """
     folder, adapter = find(ref, registry)
-    verify_folder(folder, adapter)
     base = base_folder(model)
     check_base(base, adapter)
     from peft import PeftModel
@@ -58,16 +57,19 @@ def load_adapter(model: Any, ref: str | Path, *, registry: Path | None = None) -
     return loaded
 
 
-def find(ref: str | Path, registry: Path | None = None) -> tuple[Path, Adapter]:
-    """The folder and record of an adapter.
+def find(ref: str | Path, registry: Path | str | None = None) -> tuple[Path, Adapter]:
+    """The folder of an adapter, every byte compared with its manifest, and its record.
 
     Raises:
         ConfigurationError: There is no such adapter.
+        RegistryError: The adapter's files were changed.
     """
     folder = Path(ref)
     if (folder / MANIFEST).is_file():
-        return folder, read_manifest(folder)
-    store = Store(registry if registry is not None else Settings().registry_path)
+        adapter = read_manifest(folder)
+        verify_folder(folder, adapter)
+        return folder, adapter
+    store = Store(registry if registry is not None else Settings().registry_url)
     adapter = store.resolve(str(ref))
     return store.folder(adapter), adapter
 

@@ -470,7 +470,7 @@ class Adapter(Record):
     run: str = column("Id of the training run")
     report: Object = column("The gate's table", default_factory=dict)
     licences: tuple[str, ...] = column("SPDX expressions of rows and base", default=())
-    location: str = column("Folder of the version", default="")
+    location: str = column("Where its manifest lies in the registry", default="")
     signature: str | None = column("Signature over the manifest", default=None)
     started_from: str | None = column("Id of the adapter that its training went on from; null: from none", default=None)
     written: Rows = column(

@@ -17,7 +17,7 @@ class Settings(BaseSettings):
     Attributes:
         home: Local folder of catalogue, caches, environments, bases, locks and Prefect's home.
         lake: fsspec URL of the lake; `lake` in the home folder where empty.
-        registry: Folder of the adapters; `registry` in the home folder where empty.
+        registry: Folder or URL of the adapters; `registry` in the home folder where empty.
         signing_key: File of the private key that signs what is published; `keys/signing.pem` in the home folder, if
             there is one, where empty.
         trusted_keys: File of the keys that are trusted; `trusted-keys.json` in the home folder where empty.
@@ -49,9 +49,7 @@ class Settings(BaseSettings):
     @property
     def lake_url(self) -> str:
         """Where the lake is: an absolute path or a URL."""
-        if not self.lake:
-            return str(self.root / "lake")
-        return self.lake if "://" in self.lake else str(Path(self.lake).expanduser().absolute())
+        return _place(self.lake) or str(self.root / "lake")
 
     @property
     def journal(self) -> Path:
@@ -59,9 +57,9 @@ class Settings(BaseSettings):
         return self.root / "llm.sqlite"
 
     @property
-    def registry_path(self) -> Path:
-        """The folder of the adapters, absolute."""
-        return Path(self.registry).expanduser().absolute() if self.registry else self.root / "registry"
+    def registry_url(self) -> str:
+        """Where the adapters are: an absolute path or a URL."""
+        return _place(self.registry) or str(self.root / "registry")
 
     @property
     def signing_key_path(self) -> Path:
@@ -72,3 +70,8 @@ class Settings(BaseSettings):
     def trusted_keys_path(self) -> Path:
         """Where the trusted keys are, or would be."""
         return Path(self.trusted_keys).expanduser().absolute() if self.trusted_keys else self.root / "trusted-keys.json"
+
+
+def _place(said: str) -> str:
+    """A URL as it is, a path made absolute."""
+    return said if "://" in said or not said else str(Path(said).expanduser().absolute())

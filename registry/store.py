@@ -1,71 +1,62 @@
-"""The store of adapters: a folder that anybody's tools can read.
+"""The store of adapters: a folder, or a prefix on S3, that anybody's tools can read.
 
-    <registry>/<domain>/v<N>/            adapter_config.json, adapter_model.safetensors, README.md, canary.json …
-    <registry>/<domain>/v<N>/manifest.json   written last: every file's hash and size, base, snapshot, report
-    <registry>/<domain>/channels/<name>/00000001.json …   a log: the last entry is where the channel points
+    <registry>/files/<sha256[:2]>/<sha256>               content, written before what names it
+    <registry>/<domain>/versions/00000003/manifest.json  every file's hash and size, base, snapshot, report
+    <registry>/<domain>/channels/<name>/00000001.json …  a log: the last entry is where the channel points
 
-A version is immutable: it appears whole, by one rename, and never changes. Publishing the same files of the same run
-again gives the version that is there. Any number of publishers may work at a time.
+A version is there once its manifest is, which is created only if absent, and never changes. Publishing the same files
+of the same run again gives the version that is there. Any number of publishers may work at a time.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
 import json
-import os
 import re
-import secrets
-import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import rfc8785
+from typing import Any, BinaryIO
 
 from registry import channels
 from registry.card import card
-from registry.channels import Entry
+from registry.channels import Channels, Entry
 from registry.errors import ConfigurationError, RegistryError
-from registry.identity import sha256_of, sha256_of_file
-from registry.records import Adapter, Report
-from registry.storage import remove_tree, storage, write_file
+from registry.identity import sha256_of_bytes
+from registry.manifests import (
+    CANARY,
+    CARD,
+    MANIFEST,
+    WEIGHTS,
+    Publication,
+    content_hash,
+    damaged,
+    hashes,
+    location,
+    manifest_bytes,
+    parsed,
+    read_manifest,
+    verify_folder,
+    weights,
+)
+from registry.objects import objects_of
+from registry.pulling import content_path, digest, switched, write_version
+from registry.records import Adapter
+from registry.settings import Settings
+from registry.storage import remove_tree
 
-MANIFEST = "manifest.json"
-CARD = "README.md"
-CANARY = "canary.json"
+__all__ = [
+    "CANARY", "CANDIDATE", "CARD", "MANIFEST", "STABLE", "Publication", "Pulled", "Store", "content_hash", "hashes",
+    "read_manifest", "verify_folder", "weights",
+]  # fmt: skip
+
 STABLE = "stable"
 CANDIDATE = "candidate"
 """The channel of what `stable` must not move to unasked."""
-_WEIGHTS = ("adapter_config.json", "adapter_model.safetensors")
 _VERSION = re.compile(r"v?(\d+)")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Publication:
-    """What is said of an adapter when it is published; the fields are `Adapter`'s.
-
-    Attributes:
-        canary: Token ids with their log-probability under the adapter; see `registry.client`.
-        notices: Further files to travel with it: {name: text}, as licence texts.
-        reports: The gate's rows.
-    """
-
-    domain: str
-    library_range: str
-    base: str
-    base_revision: str
-    fingerprint: str
-    snapshot: str
-    run: str
-    licences: tuple[str, ...] = ()
-    reports: tuple[Report, ...] = ()
-    canary: tuple[Mapping[str, Any], ...] = ()
-    notices: Mapping[str, str] = field(default_factory=dict)
-    started_from: str | None = None
-    written: tuple[Mapping[str, Any], ...] = ()
+_DOMAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_FILES = "files"
 
 
 @dataclass(frozen=True)
@@ -78,14 +69,19 @@ class Pulled:
 
 
 class Store:
-    """The adapters in one registry folder.
+    """The adapters in one registry.
 
     Args:
-        root: The folder; it is made when something is published.
+        place: Its folder, which is made when something is published, or its URL.
+        cache: Local folder for versions that are used; `adapters` in DRIFTUNE_HOME where null.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, place: Path | str, cache: Path | None = None) -> None:
+        self.objects = objects_of(place)
+        self.url = self.objects.url
+        self._cache = cache
+        self._manifests: dict[tuple[str, int], Adapter] = {}
+        self._channels: dict[str, Channels] = {}
 
     def publish(self, folder: Path, publication: Publication, *, channel: str | None = STABLE) -> Adapter:
         """Publish an adapter, all or nothing, and move a channel to it.
@@ -99,31 +95,37 @@ class Store:
             ConfigurationError: The registry can't be written, or `folder` holds no adapter.
             RegistryError: The disk fails.
         """
-        missing = [name for name in _WEIGHTS if not (folder / name).is_file()]
+        missing = [name for name in WEIGHTS if not (folder / name).is_file()]
         if missing:
             raise ConfigurationError(f"No adapter in {folder}: {missing[0]} is missing. Give a finished one")
-        adapter = self._published(folder, publication) or self._add(folder, publication)
+        if not _DOMAIN.fullmatch(publication.domain) or publication.domain == _FILES:
+            raise ConfigurationError(
+                f"Nothing can be published as {publication.domain!r}: use letters, digits, dot, dash and underscore, "
+                f"and not {_FILES!r}"
+            )
+        own = weights(folder)
+        adapter = self._published(folder, own, publication) or self._add(folder, own, publication)
         if channel is not None:
             self._move(adapter.domain, channel, adapter.version, "publish")
         return adapter
 
     def domains(self) -> list[str]:
         """The domains that have an adapter, sorted."""
-        return sorted({path.parent.parent.name for path in self.root.glob(f"*/v*/{MANIFEST}")})
+        return [name for name in self.objects.names("") if name != _FILES and self._last(name)]
 
     def versions(self, domain: str) -> list[Adapter]:
         """The versions of a domain, oldest first."""
-        found = [read_manifest(path.parent) for path in self.root.glob(f"{domain}/v*/{MANIFEST}")]
-        return sorted(found, key=lambda a: a.version)
+        found = (self._manifest(domain, number) for number in self._numbers(domain))
+        return [adapter for adapter in found if adapter is not None]
 
     def channels(self, domain: str) -> dict[str, int]:
         """Where each channel of a domain points."""
-        folder = self._channels(domain)
-        return {name: self.history(domain, name)[-1].version for name in channels.names(folder)}
+        own = self._channels_of(domain)
+        return {name: own.history(name)[-1].version for name in own.names()} if _DOMAIN.fullmatch(domain) else {}
 
     def history(self, domain: str, channel: str) -> list[Entry]:
         """Every move of a channel, oldest first."""
-        return channels.history(self._channels(domain), channel)
+        return self._channels_of(domain).history(channel)
 
     def promote(self, domain: str, version: int, channel: str, *, reason: str = "", by: str = "") -> Entry:
         """Move a channel to a version, and say in its log why and whose doing it is.
@@ -152,7 +154,7 @@ class Store:
         """
         past = self.history(domain, channel)
         if not past:
-            raise ConfigurationError(self._unknown(f"{domain}@{channel}", domain, self._numbers(domain)))
+            raise ConfigurationError(self._unknown(f"{domain}@{channel}", domain))
         *before, now = channels.line(past)
         if not before:
             raise ConfigurationError(
@@ -178,28 +180,83 @@ class Store:
         domain, _, name = ref.partition("@")
         name = name or STABLE
         match = _VERSION.fullmatch(name)
-        versions = {a.version: a for a in self.versions(domain)}
         if match is None:
-            moves = self.history(domain, name)
+            moves = self.history(domain, name) if _DOMAIN.fullmatch(domain) else []
             number = moves[-1].version if moves else None
         else:
             number = int(match[1])
-        if number is None or number not in versions:
-            raise ConfigurationError(self._unknown(ref, domain, versions), ref=ref)
-        return versions[number]
+        found = self._manifest(domain, number) if number is not None and _DOMAIN.fullmatch(domain) else None
+        if found is None:
+            raise ConfigurationError(self._unknown(ref, domain), ref=ref)
+        return found
+
+    def at(self, place: str) -> Adapter | None:
+        """The version whose `location` is given; None where there is none (any more)."""
+        domain, _, number = place.partition("/versions/")
+        return self._manifest(domain, int(number)) if _DOMAIN.fullmatch(domain) and number.isdigit() else None
+
+    def manifest(self, adapter: Adapter) -> bytes:
+        """The bytes of a version's manifest, as they were written."""
+        return self.objects.read(f"{location(adapter.domain, adapter.version)}/{MANIFEST}")
+
+    def read(self, adapter: Adapter, name: str) -> bytes:
+        """A small file of a version, as its card.
+
+        Raises:
+            ConfigurationError: The version has no such file.
+            RegistryError: It is damaged.
+        """
+        sha256 = self._content(adapter, name)
+        with contextlib.suppress(FileNotFoundError):
+            data = self.objects.read(content_path(sha256))
+            if sha256_of_bytes(data) == sha256:
+                return data
+            raise damaged(adapter, name, self.url, "was changed")
+        raise damaged(adapter, name, self.url, "is missing")
+
+    def file(self, adapter: Adapter, name: str) -> Path:
+        """A local file with the bytes of a version's file, not hashed again; its name is another.
+
+        Raises:
+            ConfigurationError: The version has no such file.
+            RegistryError: It is missing.
+        """
+        sha256 = self._content(adapter, name)
+        path = self.objects.local(content_path(sha256))
+        if path is not None:
+            if not path.is_file():
+                raise damaged(adapter, name, self.url, "is missing")
+            return path
+        return self.folder(adapter) / name
 
     def folder(self, adapter: Adapter) -> Path:
-        """The folder of a version."""
-        return self.root / adapter.domain / f"v{adapter.version}"
+        """A local folder of a version with its files by name, every byte compared with the manifest. Don't write there.
+
+        Raises:
+            RegistryError: The version is damaged.
+        """
+        manifest = self.manifest(adapter)
+        name = f"{adapter.domain}-v{adapter.version}-{sha256_of_bytes(manifest)[:16]}"
+        target = (self._cache or Settings().root / "adapters") / name
+        with contextlib.suppress(RegistryError):
+            if target.is_dir():
+                verify_folder(target, adapter)
+                return target
+        remove_tree(target)
+        write_version(adapter, manifest, self._open, target)
+        return target
 
     def verify(self, ref: str) -> Adapter:
         """Read every byte of a version again and compare it with its manifest.
 
         Raises:
-            RegistryError: A file is missing, changed or one too many.
+            RegistryError: A file is missing or changed.
         """
         adapter = self.resolve(ref)
-        verify_folder(self.folder(adapter), adapter)
+        self._manifests.pop((adapter.domain, adapter.version), None)
+        adapter = self.resolve(f"{adapter.domain}@v{adapter.version}")
+        for name, fault in self._faults(adapter).items():
+            raise damaged(adapter, name, self.url, fault)
         return adapter
 
     def pull(self, ref: str, into: Path) -> Pulled:
@@ -213,208 +270,113 @@ class Store:
             RegistryError: The stored version is damaged.
         """
         adapter = self.resolve(ref)
-        into = into.absolute()
-        target = into.with_name(f".{into.name}.{adapter.domain}-v{adapter.version}-{adapter.id[:12]}")
-        before = into.readlink().name if into.is_symlink() else None
-        if before == target.name and target.is_dir():
-            return Pulled(adapter, into, changed=False)
-        if before is None and into.exists() and (not into.is_dir() or any(into.iterdir())):
-            raise ConfigurationError(f"Can't pull into {into}: it exists and isn't ours. Choose a new or empty folder")
-        with storage("the adapter", into):
-            if not target.is_dir():
-                self._copy(adapter, target)
-            _switch(into, target.name)
-            for old in into.parent.glob(f".{into.name}.*-v*-*"):
-                if old.name not in (target.name, before):
-                    remove_tree(old)
-        return Pulled(adapter, into, changed=True)
+        name = f"{adapter.domain}-v{adapter.version}-{adapter.id[:12]}"
+        changed = switched(into, name, lambda to: write_version(adapter, self.manifest(adapter), self._open, to))
+        return Pulled(adapter, into.absolute(), changed)
 
-    def _copy(self, adapter: Adapter, target: Path) -> None:
-        part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
-        part.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            shutil.copytree(self.folder(adapter), part)
-            verify_folder(part, adapter)
-            with contextlib.suppress(FileExistsError):
-                _rename_new(part, target)
-        finally:
-            remove_tree(part)
+    def holds(self, adapter: Adapter, own: Mapping[str, str]) -> bool:
+        """Whether a version is whole, and has these weights: what `weights` gives of a folder."""
+        return own.items() <= hashes(adapter).items() and not self._faults(adapter)
 
-    def _published(self, folder: Path, publication: Publication) -> Adapter | None:
-        """The version that already holds these weights, of this run, whole."""
-        own = (adapter for adapter in self.versions(publication.domain) if adapter.run == publication.run)
-        return next((adapter for adapter in own if self.holds(adapter, folder)), None)
+    def _published(self, folder: Path, own: Mapping[str, str], publication: Publication) -> Adapter | None:
+        """The version that already holds these weights, of this run; where they were damaged they are written anew."""
+        for adapter in self.versions(publication.domain):
+            if adapter.run == publication.run and own.items() <= hashes(adapter).items():
+                faults = self._faults(adapter)
+                for name in own.keys() & faults.keys():
+                    self.objects.put(content_path(own[name]), folder / name)
+                if faults.keys() <= own.keys():
+                    return adapter
+        return None
 
-    def holds(self, adapter: Adapter, folder: Path) -> bool:
-        """Whether a version is the adapter in a folder, whole: a damaged one is published again, as a further one."""
-        held = hashes(adapter)
-        if any(held.get(name) != sha256_of_file(folder / name) for name in _WEIGHTS):
-            return False
-        with contextlib.suppress(RegistryError):
-            verify_folder(self.folder(adapter), adapter)
-            return True
-        return False
+    def _add(self, folder: Path, own: Mapping[str, str], publication: Publication) -> Adapter:
+        files = [self._deposit(name, folder / name, sha256) for name, sha256 in own.items()]
+        texts = {CANARY: json.dumps(list(publication.canary), sort_keys=True), **publication.notices}
+        files += [self._deposit(name, text.encode()) for name, text in texts.items()]
+        config = json.loads((folder / WEIGHTS[0]).read_bytes())
+        while True:
+            draft = publication.draft(self._last(publication.domain) + 1)
+            about = self._deposit(CARD, card(draft, config).encode())
+            adapter = dataclasses.replace(draft, files=tuple(sorted([*files, about], key=lambda f: str(f["path"]))))
+            manifest = manifest_bytes(adapter)
+            if self.objects.create(f"{adapter.location}/{MANIFEST}", manifest):
+                return self._manifests.setdefault((adapter.domain, adapter.version), parsed(manifest, self.url))
 
-    def _add(self, folder: Path, publication: Publication) -> Adapter:
-        home = self.root / publication.domain
-        part = home / f".publishing-{secrets.token_hex(8)}"
-        with storage("the registry", self.root):
-            part.mkdir(parents=True)
+    def _deposit(self, name: str, content: bytes | Path, sha256: str = "") -> dict[str, Any]:
+        """Puts content where it belongs, if it isn't there, and gives its line in the manifest."""
+        sha256 = sha256 or sha256_of_bytes(content if isinstance(content, bytes) else content.read_bytes())
+        size = len(content) if isinstance(content, bytes) else content.stat().st_size
+        there = self.objects.stat(content_path(sha256))
+        if there is None or there.size != size:
+            self.objects.put(content_path(sha256), content)
+        return {"path": name, "sha256": sha256, "size": size}
+
+    def _faults(self, adapter: Adapter) -> dict[str, str]:
+        """What is wrong with the files of a version, by name."""
+        found = {}
+        for name, sha256 in hashes(adapter).items():
             try:
-                for name in _WEIGHTS:
-                    write_file(part / name, (folder / name).read_bytes())
-                extra = {CANARY: json.dumps(list(publication.canary), sort_keys=True), **publication.notices}
-                for name, text in sorted(extra.items()):
-                    write_file(part / name, text.encode())
-                while True:
-                    last = max((_number(path) for path in home.glob("v*")), default=0)
-                    adapter = self._describe(part, publication, last + 1)
-                    with contextlib.suppress(FileExistsError):
-                        _rename_new(part, home / f"v{last + 1}")
-                        _sync(home)
-                        return adapter
-            finally:
-                remove_tree(part)
+                if digest(self._open(sha256)) != sha256:
+                    found[name] = "was changed"
+            except FileNotFoundError:
+                found[name] = "is missing"
+        return found
 
-    def _describe(self, part: Path, publication: Publication, version: int) -> Adapter:
-        """Write card and manifest into a version that is being made."""
-        facts = {
-            f.name: getattr(publication, f.name)
-            for f in dataclasses.fields(publication)
-            if f.name not in ("reports", "canary", "notices")
-        }
-        draft = Adapter(
-            **facts,
-            version=version,
-            files=(),
-            report=report_table(publication.reports),
-            location=f"{publication.domain}/v{version}",
-        )
-        write_file(part / CARD, card(draft, json.loads((part / _WEIGHTS[0]).read_bytes())).encode())
-        adapter = dataclasses.replace(draft, files=_listing(part))
-        columns = {f.name: getattr(adapter, f.name) for f in dataclasses.fields(adapter)}
-        write_file(part / MANIFEST, rfc8785.dumps({"id": adapter.id, "adapter": columns}))
-        return adapter
+    def _open(self, sha256: str) -> BinaryIO:
+        return self.objects.open(content_path(sha256))
+
+    def _content(self, adapter: Adapter, name: str) -> str:
+        own = hashes(adapter)
+        if name not in own:
+            listed = ", ".join(sorted(own))
+            raise ConfigurationError(f"{adapter.domain} v{adapter.version} has no file {name!r}: it has {listed}")
+        return own[name]
+
+    def _manifest(self, domain: str, number: int) -> Adapter | None:
+        """A version, read but once; None where there is none."""
+        if (known := self._manifests.get((domain, number))) is not None:
+            return known
+        place = location(domain, number)
+        try:
+            adapter = parsed(self.objects.read(f"{place}/{MANIFEST}"), f"{self.url}/{place}")
+        except FileNotFoundError:
+            return None
+        if (adapter.domain, adapter.version) != (domain, number):
+            raise RegistryError(
+                f"The manifest in {self.url}/{place} is that of {adapter.domain} v{adapter.version}: it was put there"
+            )
+        return self._manifests.setdefault((domain, number), adapter)
+
+    def _last(self, domain: str) -> int:
+        """The number of the newest version; 0 where there is none."""
+        return next((n for n in reversed(self._numbers(domain)) if self._manifest(domain, n) is not None), 0)
+
+    def _numbers(self, domain: str) -> list[int]:
+        """The numbers that versions have, or that somebody has begun to make."""
+        if not _DOMAIN.fullmatch(domain):
+            return []
+        found = sorted(int(name) for name in self.objects.names(f"{domain}/versions") if name.isdigit())
+        if not found and any(re.fullmatch(r"v\d+", name) for name in self.objects.names(domain)):
+            raise ConfigurationError(
+                f"The adapters of {domain} in {self.url} lie as an earlier driftune put them: move that folder away, "
+                f"then run driftune run {domain}, which publishes its adapter again"
+            )
+        return found
 
     def _move(self, domain: str, channel: str, version: int, action: str, reason: str = "", by: str = "") -> Entry:
         past = self.history(domain, channel)
         if past and past[-1].version == version:
             return past[-1]
-        return channels.append(self._channels(domain), channel, version, action, reason, by)
+        return self._channels_of(domain).append(channel, version, action, reason, by)
 
-    def _channels(self, domain: str) -> Path:
-        return self.root / domain / "channels"
+    def _channels_of(self, domain: str) -> Channels:
+        return self._channels.setdefault(domain, Channels(self.objects, domain))
 
-    def _numbers(self, domain: str) -> list[int]:
-        return [adapter.version for adapter in self.versions(domain)]
-
-    def _unknown(self, ref: str, domain: str, versions: Iterable[int]) -> str:
+    def _unknown(self, ref: str, domain: str) -> str:
+        versions = [adapter.version for adapter in self.versions(domain)]
         if not versions:
             known = ", ".join(self.domains()) or "none yet"
-            return f"No adapter {ref!r} in {self.root}: domains with one: {known}. Publish with: driftune run {domain}"
+            return f"No adapter {ref!r} in {self.url}: domains with one: {known}. Publish with: driftune run {domain}"
         named = ", ".join(f"{name} (v{number})" for name, number in self.channels(domain).items())
         listed = ", ".join(f"v{number}" for number in versions)
-        return f"No adapter {ref!r} in {self.root}: {domain} has {listed}; channels: {named or 'none'}"
-
-
-def read_manifest(folder: Path) -> Adapter:
-    """The adapter that a version's folder (also a pulled one) holds.
-
-    Raises:
-        RegistryError: There is no manifest, or it isn't what was written.
-    """
-    try:
-        held = json.loads((folder / MANIFEST).read_bytes())
-        columns = {**held["adapter"], "licences": tuple(held["adapter"]["licences"])}
-        adapter = Adapter(**columns)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RegistryError(f"No readable {MANIFEST} in {folder}: {error}. Pull the adapter again") from error
-    if adapter.id != held["id"]:
-        raise RegistryError(f"The manifest in {folder} was changed: its id is {adapter.id}, it says {held['id']}")
-    return adapter
-
-
-def verify_folder(folder: Path, adapter: Adapter) -> None:
-    """Compare every file of a version's folder with its manifest.
-
-    Raises:
-        RegistryError: A file is missing, changed or one too many.
-    """
-    wanted = hashes(adapter)
-    there = {f["path"]: f["sha256"] for f in _listing(folder)}
-    for path in sorted({*wanted, *there}):
-        if wanted.get(path) != there.get(path):
-            fault = "is missing" if path not in there else "was changed" if path in wanted else "doesn't belong there"
-            name = f"{adapter.domain} v{adapter.version}"
-            raise RegistryError(f"{name} is damaged: {path} in {folder} {fault}. Publish or pull it again", path=path)
-
-
-def hashes(adapter: Adapter) -> dict[str, str]:
-    """The SHA-256 of each file of a version, by its path."""
-    return {str(f["path"]): str(f["sha256"]) for f in adapter.files if isinstance(f, Mapping)}
-
-
-def content_hash(folder: Path) -> str:
-    """One hash over an adapter's config and weights: what `Run.adapter_sha256` holds."""
-    return sha256_of([[name, sha256_of_file(folder / name)] for name in _WEIGHTS])
-
-
-def report_table(reports: Iterable[Report]) -> dict[str, Any]:
-    """The gate's rows as `Adapter.report` keeps them."""
-    rows = sorted(reports, key=lambda r: (r.split, r.metric, r.arm))
-    if not rows:
-        return {}
-    names = ("arm", "split", "metric", "value", "ci_low", "ci_high", "p", "n", "clusters")
-    table = [{name: getattr(row, name) for name in names} for row in rows]
-    return {"decision": rows[0].decision, "reason": rows[0].reason, "rows": table}
-
-
-def _listing(folder: Path) -> list[dict[str, Any]]:
-    return [
-        {"path": path.relative_to(folder).as_posix(), "sha256": sha256_of_file(path), "size": path.stat().st_size}
-        for path in sorted(_files(folder))
-    ]
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """The files of a version, but its manifest."""
-    return (path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
-
-
-def _number(path: Path) -> int:
-    match = _VERSION.fullmatch(path.name)
-    return int(match[1]) if match else 0
-
-
-def _rename_new(part: Path, target: Path) -> None:
-    """Rename a folder to a name that isn't taken.
-
-    Raises:
-        FileExistsError: It is taken.
-    """
-    try:
-        part.rename(target)
-    except OSError as error:
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-            raise FileExistsError(target) from error
-        raise
-
-
-def _switch(link: Path, target: str) -> None:
-    """Point `link` to `target` beside it, by one rename."""
-    fresh = link.with_name(f".{link.name}.{secrets.token_hex(4)}.link")
-    fresh.symlink_to(target, target_is_directory=True)
-    try:
-        if link.is_dir() and not link.is_symlink():
-            link.rmdir()
-        fresh.replace(link)
-    finally:
-        fresh.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        return f"No adapter {ref!r} in {self.url}: {domain} has {listed}; channels: {named or 'none'}"

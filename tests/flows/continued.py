@@ -102,4 +102,4 @@ def publish(house: House) -> Adapter:
     said = {"decision": "publish", "reason": "Better than its base"}
     house.finish("evaluate", EVALUATE_PART, [evaluate_key(house)], [], time.monotonic(), said)
     perform(publish_stage, house)
-    return Store(house.settings.registry_path).resolve("lib@stable")
+    return Store(house.settings.registry_url).resolve("lib@stable")

@@ -65,7 +65,7 @@ def later(house: House) -> tuple[House, Adapter]:
     """That domain a version later, scraped and curated, and what was published before."""
     second = come_to(house, "2", "3")
     curate(second, train=[*FIRST[:3], *SECOND], context=site(20, "lib.d", file="other.py"), symbol=site(3, "lib.b"))
-    return second, Store(house.settings.registry_path).resolve("lib@stable")
+    return second, Store(house.settings.registry_url).resolve("lib@stable")
 
 
 @pytest.mark.slow
@@ -80,7 +80,7 @@ def test_a_version_goes_on_from_the_one_before(later: tuple[House, Adapter]) -> 
     assert (run.recipe["start"], run.recipe["from"]) == ("warm", first.id)
     second = publish(house)
     assert (second.version, second.started_from, second.fingerprint) == (2, first.id, first.fingerprint)
-    folder = Store(house.settings.registry_path).folder(second)
+    folder = Store(house.settings.registry_url).folder(second)
     assert first.id in (folder / CARD).read_text()
     assert {path.name for path in folder.glob("notices-*")} == {f"notices-lib-{n}-LICENSE" for n in (1, 2, 3)}
     third = come_to(house, "3", "4")
@@ -93,7 +93,7 @@ def test_a_version_goes_on_from_the_one_before(later: tuple[House, Adapter]) -> 
 @pytest.mark.slow
 def test_unchanged_data_is_not_trained_on_again(house: House) -> None:
     """Neither when its own adapter is published, nor after another start is set, nor when `stable` goes back."""
-    first = Store(house.settings.registry_path).resolve("lib@stable")
+    first = Store(house.settings.registry_url).resolve("lib@stable")
     assert train_stage(house) == []
     assert train_stage(with_train(house, start="both")) == []
     second = come_to(house, "2", "3")
@@ -101,7 +101,7 @@ def test_unchanged_data_is_not_trained_on_again(house: House) -> None:
     assert len(train_stage(second)) == 1
     assert publish(second).version == 2
     assert train_stage(second) == []
-    Store(house.settings.registry_path).promote("lib", first.version, "stable")
+    Store(house.settings.registry_url).promote("lib", first.version, "stable")
     assert train_stage(dataclasses.replace(second, _kept={})) == []
 
 
@@ -112,13 +112,13 @@ def test_where_nothing_is_new_the_adapter_stays_as_it_is(later: tuple[House, Ada
     curate(house, train=FIRST[:6])
     perform(train_stage, house)
     assert (trained(house).steps, trained(house).recipe["start"]) == (0, "warm")
-    weights = Store(house.settings.registry_path).folder(first)
+    weights = Store(house.settings.registry_url).folder(first)
     assert trained(house).adapter_sha256 == content_hash(weights) == content_hash(tuned_adapter(house)[1])
 
 
 def test_an_adapter_knows_the_kinds_that_its_recipe_names(house: House) -> None:
     """Of calls alone it knows no doc row of its snapshot: for a training that goes on from it these are new."""
-    store = Store(house.settings.registry_path)
+    store = Store(house.settings.registry_url)
     first = store.resolve("lib@stable")
     doc = dataclasses.replace(FIRST[0], kind="doc", family=None, root="doc", parts={"task": "Show it"})
     curate(house, train=[*FIRST, doc])
@@ -139,7 +139,7 @@ def test_equal_weights_are_published_once(house: House) -> None:
     house = with_train(house, start="fresh")
     curate(house, train=FIRST, context=site(20, "lib.d", file="other.py"))
     assert publish(house).version == 1
-    assert [a.version for a in Store(house.settings.registry_path).versions("lib")] == [1]
+    assert [a.version for a in Store(house.settings.registry_url).versions("lib")] == [1]
     (work,) = house.lake.read(Work, "stage = 'publish' AND domain = 'lib'", latest=1)
     assert (work.result["same_as"], work.result["run"]) == (1, trained(house).id)
     assert last_same(house.lake, "lib", trained(house).id) == 1
@@ -155,7 +155,7 @@ def test_a_family_that_earlier_rows_of_any_kind_named_is_not_unseen(
 
     Of `context` only sites count that weren't trained on, whatever names their family.
     """
-    first = Store(house.settings.registry_path).resolve("lib@stable")
+    first = Store(house.settings.registry_url).resolve("lib@stable")
     programs = {n: Program(code=f"import lib\nx = lib.{n}(1)\n", test="") for n in ("learned", "fresh_one")}
     house.append(programs.values())
     rows = {

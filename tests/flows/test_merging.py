@@ -149,7 +149,7 @@ def test_what_both_gates_let_through_is_published(furnished: Store, capsys: pyte
         assert {run.domain for run in trials} == set(DOMAINS)
         before = house.lake.fingerprint()
         base = house.domain.train.base_settings["path"]
-    assert load_adapter(base, "both@stable", registry=furnished.root)
+    assert load_adapter(base, "both@stable", registry=furnished.url)
     file = str(Path("domains", "other.toml").absolute())
     for named in (("lib@stable", "other@v1"), ("other@v1", "lib@stable"), (f"{file}@v1", "lib")):
         assert merged(capsys, "both", (0.5, 0.5), named) == (code, told), "however they are named, it is the same trial"
@@ -189,7 +189,7 @@ def test_the_tasks_of_one_domain_hold_a_merged_adapter_back(
 @pytest.mark.slow
 def test_what_a_gate_refuses_is_not_published(furnished: Store, capsys: pytest.CaptureFixture[str]) -> None:
     """A sum that comes to nothing gains nothing: the first domain refuses with its reason, and nothing is published."""
-    training = furnished.root.parent / "training"
+    training = Path(furnished.url).parent / "training"
     before = set(training.glob("merged-*"))
     code, told = merged(capsys, "nothing", (0.0, 0.0))
     assert (code, told["decision"], told["adapter"]) == (4, "rejected", None)

@@ -50,7 +50,7 @@ def test_a_damaged_base_hides_no_other(base: BaseModel, tmp_path: Path) -> None:
         domain="lib", library_range="lib>=2,<3", base="other/name", base_revision="r", fingerprint=base.fingerprint,
         snapshot="s", run="r",
     )  # fmt: skip
-    Store(Settings().registry_path).publish(adapter, about)
+    Store(Settings().registry_url).publish(adapter, about)
     _, found = models(None, None, "lib")
     assert found.base.path == base.path
 
@@ -65,7 +65,7 @@ def test_what_is_said_of_a_base_that_is_missing_can_be_done(base: BaseModel, tmp
         domain="lib", library_range="lib>=2,<3", base="other/name", base_revision="r", fingerprint="another",
         snapshot="s", run="r",
     )  # fmt: skip
-    record = Store(Settings().registry_path).publish(adapter, about)
+    record = Store(Settings().registry_url).publish(adapter, about)
     bases = base.path.parent
     with pytest.raises(ConfigurationError, match="base isn't here") as found:
         published_model(adapter, record, base)

@@ -41,6 +41,7 @@ from flows.training import run_id, train_key
 from registry.domain import GateSpec
 from registry.domain_files import with_table
 from registry.errors import ConfigurationError, SandboxError
+from registry.manifests import location
 from registry.records import Release, Report, Run, Score, Snapshot
 from registry.settings import Settings
 from registry.store import CANDIDATE, STABLE, Publication, Store
@@ -165,7 +166,7 @@ def adapter_of(house: House, base: BaseModel, folder: Path, *, loses: str = "") 
         domain="own", library_range="own>=2,<3", base=base.name, base_revision=base.revision,
         fingerprint=base.fingerprint, snapshot="s", run=folder.name,
     )  # fmt: skip
-    store = Store(house.settings.registry_path)
+    store = Store(house.settings.registry_url)
     store.publish(folder, about, channel=CANDIDATE)
     return store
 
@@ -182,7 +183,7 @@ def published(house: House, version: int) -> None:
     gate = {"decision": "publish", "reason": "it gains"}
     reports = [Report(run=run.id, arm="adapter", split="context", metric="m", domain="own", **gate)]
     house.finish("evaluate", "gate@1", [evaluate_key(house)], reports, since, gate)
-    place = {"location": f"own/v{version}", "channel": CANDIDATE}
+    place = {"location": location("own", version), "channel": CANDIDATE}
     house.finish("publish", "store@1", [publish_key(house)], [], since, place)
 
 

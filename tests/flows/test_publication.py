@@ -77,14 +77,15 @@ def test_what_was_rolled_back_from_stays_so(made: tuple[BaseModel, Path], tmp_pa
     assert store.channels("lib") == {"stable": 1}
 
 
-def test_what_was_damaged_is_published_again(made: tuple[BaseModel, Path], tmp_path: Path) -> None:
-    """A version of which bytes are missing, as it was damaged before `stable` moved, is in nobody's way."""
+def test_what_was_damaged_is_mended_by_publishing_again(made: tuple[BaseModel, Path], tmp_path: Path) -> None:
+    """A version of which bytes are missing, as it was damaged before `stable` moved, gets them back."""
     (base, adapter), store = made, Store(tmp_path)
     first = store.publish(adapter, about(base), channel=None)
-    weights = store.folder(first) / "adapter_model.safetensors"
+    weights = store.file(first, "adapter_model.safetensors")
+    weights.chmod(0o600)
     weights.write_bytes(weights.read_bytes()[:-4])
-    assert [published(store, adapter, base, about(base), TEXTS).version for _ in range(2)] == [2, 2]
-    assert store.channels("lib") == {"stable": 2}
+    assert [published(store, adapter, base, about(base), TEXTS).version for _ in range(2)] == [1, 1]
+    assert store.channels("lib") == {"stable": 1}
 
 
 def test_nothing_is_published_without_a_canary(made: tuple[BaseModel, Path], tmp_path: Path) -> None:
@@ -206,6 +207,6 @@ def test_a_name_of_another_kind_is_told_before_the_run(made: tuple[BaseModel, Pa
     base, adapter = made
     check(house, ["publish"])
     merged = dataclasses.replace(about(base), library_range=BESIDE.join(["lib>=2,<3", "other>=1,<2"]))
-    Store(house.settings.registry_path).publish(adapter, merged)
+    Store(house.settings.registry_url).publish(adapter, merged)
     with pytest.raises(ConfigurationError, match="Can't publish as 'lib'"):
         check(house, ["publish"])

@@ -82,13 +82,13 @@ def test_each_workload_is_an_adapter_of_its_own(house: House) -> None:
     assert runs[0].base_revision == runs[2].base_revision != runs[1].base_revision
     let_through(house, "lib", "lib-same")
     assert perform(STAGES["publish"], house) == 2, "what the gate refuses isn't published beside what it lets through"
-    store = Store(house.settings.registry_path)
+    store = Store(house.settings.registry_url)
     published = {name: store.versions(name) for name in names}
     assert [len(found) for found in published.values()] == [1, 0, 1]
     assert [published[name][0].run for name in ("lib", "lib-same")] == [runs[0].id, runs[2].id]
     assert finish(house) == complete(house) == "publish"
     assert workload_decisions(house) == {"lib-other": "rejected", "lib-same": "publish"}
-    shutil.rmtree(house.settings.registry_path / published["lib-same"][0].location)
+    shutil.rmtree(Path(house.settings.registry_url, published["lib-same"][0].location))
     assert complete(house) is None, "a published folder that went is missed"
 
 

@@ -102,7 +102,7 @@ def test_adapter_loads_on_its_base(made: tuple[Store, Path]) -> None:
     store, base = made
     stored = json.loads((store.folder(store.resolve("networkx")) / "canary.json").read_text())
     for model in (base, str(base), AutoModelForCausalLM.from_pretrained(base)):
-        loaded = load_adapter(model, "networkx@stable", registry=store.root)
+        loaded = load_adapter(model, "networkx@stable", registry=store.url)
         for row in stored:
             assert mean_logprob(loaded, row["ids"]) == pytest.approx(row["logprob"], abs=1e-4)
     assert load_adapter(base, store.folder(store.resolve("networkx")))
@@ -163,7 +163,7 @@ def test_wrong_base_is_refused(made: tuple[Store, Path], tmp_path: Path, way: st
     store, base = made
     other = WRONG[way](base, tmp_path / "other")
     with pytest.raises(WrongBaseError) as caught:
-        load_adapter(other, "networkx", registry=store.root)
+        load_adapter(other, "networkx", registry=store.url)
     assert fingerprint(base) in str(caught.value)
     assert fingerprint(other) in str(caught.value)
     adapter = store.folder(store.resolve("networkx"))
@@ -208,7 +208,7 @@ def test_model_changed_in_memory_is_found_by_the_canary(made: tuple[Store, Path]
     with torch.no_grad():
         model.model.layers[1].mlp.down_proj.weight.mul_(1.5)
     with pytest.raises(WrongBaseError, match="nats a token"):
-        load_adapter(model, "networkx", registry=store.root)
+        load_adapter(model, "networkx", registry=store.url)
 
 
 def test_model_in_bfloat16_is_within_its_tolerance(made: tuple[Store, Path]) -> None:
@@ -218,7 +218,7 @@ def test_model_in_bfloat16_is_within_its_tolerance(made: tuple[Store, Path]) -> 
 
     store, base = made
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16)
-    assert load_adapter(model, "networkx", registry=store.root)
+    assert load_adapter(model, "networkx", registry=store.url)
 
 
 def test_quantised_model_is_within_its_tolerance(made: tuple[Store, Path]) -> None:
@@ -236,12 +236,12 @@ def test_quantised_model_is_within_its_tolerance(made: tuple[Store, Path]) -> No
                     step = weight.abs().amax(dim=1, keepdim=True) / 7  # sixteen levels a row
                     weight.copy_((weight / step).round() * step * scale)
         if fits:
-            loaded = load_adapter(model, "networkx", registry=store.root)
+            loaded = load_adapter(model, "networkx", registry=store.url)
             stored = json.loads((store.folder(store.resolve("networkx")) / "canary.json").read_text())
             assert max(abs(mean_logprob(loaded, r["ids"]) - r["logprob"]) for r in stored) > TOLERANCE["float32"]
         else:
             with pytest.raises(WrongBaseError, match="quantised weights and float32"):
-                load_adapter(model, "networkx", registry=store.root)
+                load_adapter(model, "networkx", registry=store.url)
 
 
 def test_model_without_files_is_refused(made: tuple[Store, Path]) -> None:
@@ -253,7 +253,7 @@ def test_model_without_files_is_refused(made: tuple[Store, Path]) -> None:
         hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, vocab_size=99
     )
     with pytest.raises(RegistryError, match="give its folder instead"):
-        load_adapter(LlamaForCausalLM(config), "networkx", registry=store.root)
+        load_adapter(LlamaForCausalLM(config), "networkx", registry=store.url)
 
 
 def test_damaged_adapter_and_unknown_name_are_refused(made: tuple[Store, Path], tmp_path: Path) -> None:
@@ -266,4 +266,4 @@ def test_damaged_adapter_and_unknown_name_are_refused(made: tuple[Store, Path], 
     with pytest.raises(RegistryError, match="was changed"):
         load_adapter(base, copy)
     with pytest.raises(ConfigurationError, match="No adapter"):
-        load_adapter(base, "pandas@stable", registry=store.root)
+        load_adapter(base, "pandas@stable", registry=store.url)

@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 
 from registry.card import table
-from registry.channels import append
+from registry.channels import Channels
 from registry.errors import ConfigurationError, RegistryError
+from registry.identity import sha256_of_bytes
+from registry.objects import PARTS, FolderObjects
 from registry.records import Report
-from registry.store import MANIFEST, Publication, Store, content_hash
+from registry.store import MANIFEST, Publication, Store, content_hash, read_manifest, verify_folder
+
+WEIGHTS = "adapter_model.safetensors"
 
 
 def adapter_folder(where: Path, weights: bytes = b"weights") -> Path:
@@ -53,6 +57,12 @@ def publication(run: str = "run-1", domain: str = "networkx") -> Publication:
         canary=({"text": "a b", "ids": [1, 2], "logprob": -1.5},),
         notices={"LICENSES.txt": "BSD-3-Clause …"},
     )
+
+
+def overwrite(path: Path, data: bytes) -> None:
+    """What the registry has is read-only."""
+    path.chmod(0o600)
+    path.write_bytes(data)
 
 
 def published(tmp_path: Path, run: str = "run-1", weights: bytes = b"weights") -> Store:
@@ -167,10 +177,14 @@ def test_kill_between_version_and_channel_is_healed_by_publishing_again(tmp_path
 def test_half_published_version_is_not_seen(tmp_path: Path) -> None:
     """What a killed publisher left behind is no version."""
     store = published(tmp_path)
-    left = store.root / "networkx" / ".publishing-0"
-    left.mkdir()
-    (left / MANIFEST).write_text("{}")
+    left = tmp_path / "registry" / "networkx"
+    (left / "versions" / "00000002").mkdir()
+    (left / "channels" / "canary").mkdir()
+    (tmp_path / "registry" / PARTS / "0").write_text("{}")
     assert [a.version for a in store.versions("networkx")] == [1]
+    assert store.channels("networkx") == {"stable": 1}
+    store.publish(adapter_folder(tmp_path / "run-2", b"other"), publication("run-2"))
+    assert store.channels("networkx") == {"stable": 2}
 
 
 def _publish(root: Path, folder: Path, run: str) -> None:
@@ -193,7 +207,7 @@ def test_concurrent_publishers_get_versions_of_their_own(tmp_path: Path) -> None
         store.verify(f"networkx@v{number}")
     log = store.history("networkx", "stable")
     assert [entry.number for entry in log] == list(range(1, len(log) + 1))
-    assert not list((tmp_path / "registry" / "networkx").glob(".publishing-*"))
+    assert not list((tmp_path / "registry" / PARTS).iterdir())
 
 
 def test_channel_entries_are_never_overwritten(tmp_path: Path) -> None:
@@ -241,8 +255,7 @@ def test_a_rollback_goes_to_what_the_channel_held_and_is_whole(tmp_path: Path) -
     ):
         with pytest.raises(ConfigurationError, match=told):
             store.rollback("networkx", channel, to)
-    weights = tmp_path / "registry" / "networkx" / "v1" / "adapter_model.safetensors"
-    weights.write_bytes(b"other")
+    overwrite(store.file(store.resolve("networkx@v1"), WEIGHTS), b"other")
     with pytest.raises(RegistryError, match="v1 is damaged"):
         store.rollback("networkx", "stable", 1)
     assert store.channels("networkx") == {"candidate": 3, "stable": 3}
@@ -253,7 +266,7 @@ def test_a_rollback_goes_to_what_the_channel_held_and_is_whole(tmp_path: Path) -
 def test_channel_names_that_could_be_taken_for_something_else_are_refused(tmp_path: Path, name: str) -> None:
     """A channel can't be called like a version or a path."""
     with pytest.raises(ConfigurationError, match="No channel can be called"):
-        append(tmp_path, name, 1, "promote")
+        Channels(FolderObjects(tmp_path), "networkx").append(name, 1, "promote")
 
 
 def test_pull_switches_to_the_new_version_and_is_silent_when_unchanged(tmp_path: Path) -> None:
@@ -309,39 +322,123 @@ def test_unknown_adapter_is_one_line_that_lists_what_there_is(tmp_path: Path, re
 def test_verify_finds_a_changed_byte(tmp_path: Path, name: str) -> None:
     """Every byte counts."""
     store = published(tmp_path)
-    path = store.folder(store.resolve("networkx")) / name
+    path = store.file(store.resolve("networkx"), name)
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
-    path.write_bytes(bytes(data))
+    overwrite(path, bytes(data))
     with pytest.raises(RegistryError, match=f"{name} in .* was changed"):
         store.verify("networkx")
     with pytest.raises(RegistryError, match="was changed"):
         store.pull("networkx", tmp_path / "into")
-    assert not (tmp_path / "into").exists()
+    assert [p.name for p in tmp_path.iterdir() if "into" in p.name] == []
+    path.unlink()
+    with pytest.raises(RegistryError, match=f"{name} in .* is missing"):
+        store.verify("networkx")
+    with pytest.raises(RegistryError, match=f"{name} in .* is missing"):
+        store.file(store.resolve("networkx"), name)
 
 
-def test_verify_finds_missing_and_added_files(tmp_path: Path) -> None:
-    """A version is exactly its files."""
-    store = published(tmp_path)
-    folder = store.folder(store.resolve("networkx"))
+def test_a_pulled_folder_is_exactly_its_files(tmp_path: Path) -> None:
+    """A file too many and one too few are found."""
+    folder = published(tmp_path).pull("networkx", tmp_path / "into").path
+    adapter = read_manifest(folder)
+    verify_folder(folder, adapter)
     (folder / "evil.py").write_text("")
     with pytest.raises(RegistryError, match=r"evil\.py in .* doesn't belong there"):
-        store.verify("networkx")
+        verify_folder(folder, adapter)
     (folder / "evil.py").unlink()
     (folder / "canary.json").unlink()
     with pytest.raises(RegistryError, match=r"canary\.json in .* is missing"):
-        store.verify("networkx")
+        verify_folder(folder, adapter)
+
+
+def test_a_folder_with_names_is_made_once_and_again_where_it_was_changed(tmp_path: Path) -> None:
+    """What is used locally has every byte of the manifest, whatever was done to it."""
+    store = published(tmp_path)
+    adapter = store.resolve("networkx")
+    folder = store.folder(adapter)
+    before = (folder / WEIGHTS).stat().st_mtime_ns
+    assert store.folder(adapter) == folder
+    assert (folder / WEIGHTS).stat().st_mtime_ns == before
+    (folder / WEIGHTS).write_bytes(b"other")
+    assert (store.folder(adapter) / WEIGHTS).read_bytes() == b"weights"
+
+
+def test_the_same_content_lies_there_once(tmp_path: Path) -> None:
+    """Two versions of the same weights take their room once."""
+    store = published(tmp_path)
+    store.publish(tmp_path / "run-1", publication("run-2"))
+    first, second = store.versions("networkx")
+    assert store.file(first, WEIGHTS) == store.file(second, WEIGHTS)
+    assert store.file(first, "README.md") != store.file(second, "README.md")
+
+
+def test_a_file_that_a_version_does_not_have_is_told(tmp_path: Path) -> None:
+    """The message lists what it has."""
+    store = published(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"networkx v1 has no file 'x': it has LICENSES\.txt, README\.md"):
+        store.file(store.resolve("networkx"), "x")
+
+
+def test_an_entry_of_a_log_names_the_one_before(tmp_path: Path) -> None:
+    """What is cut out of a log, or put there, is missed."""
+    store = published(tmp_path)
+    store.publish(adapter_folder(tmp_path / "run-2", b"other"), publication("run-2"))
+    first, second = store.history("networkx", "stable")
+    written = (tmp_path / "registry" / "networkx" / "channels" / "stable" / "00000001.json").read_bytes()
+    assert (first.before, second.before) == ("", sha256_of_bytes(written))
+
+
+def test_a_manifest_in_anothers_place_is_refused(tmp_path: Path) -> None:
+    """A version is what its manifest says, where it says."""
+    store = published(tmp_path)
+    (tmp_path / "registry" / "networkx" / "versions" / "00000001").rename(
+        tmp_path / "registry" / "networkx" / "versions" / "00000007"
+    )
+    with pytest.raises(RegistryError, match="is that of networkx v1"):
+        Store(store.url).resolve("networkx@v7")
+
+
+def test_a_registry_of_an_earlier_layout_says_what_to_do(tmp_path: Path) -> None:
+    """Versions that lie as folders of names aren't passed over in silence."""
+    old = tmp_path / "registry" / "networkx" / "v1"
+    old.mkdir(parents=True)
+    (old / MANIFEST).write_text("{}")
+    store = Store(tmp_path / "registry")
+    for ask in (store.domains, lambda: store.versions("networkx"), lambda: store.resolve("networkx@v1")):
+        with pytest.raises(ConfigurationError, match=r"move that folder away, then run driftune run networkx"):
+            ask()
+
+
+@pytest.mark.parametrize("name", ["files", "", "../x", "a/b", ".x"])
+def test_names_that_are_no_domain_are_refused(tmp_path: Path, name: str) -> None:
+    """Nothing is written outside, or where content lies."""
+    store = published(tmp_path)
+    with pytest.raises(ConfigurationError, match="Nothing can be published as"):
+        store.publish(tmp_path / "run-1", publication(domain=name))
+    with pytest.raises(ConfigurationError, match="No adapter"):
+        store.resolve(f"{name}@stable")
+    with pytest.raises(ConfigurationError, match="No adapter"):
+        store.resolve(f"{name}@v1")
+
+
+def test_only_a_folder_or_s3_can_be_a_registry() -> None:
+    """Elsewhere two publishers could write one version."""
+    with pytest.raises(ConfigurationError, match=r"No registry can be at 'ftp://host/x': set DRIFTUNE_REGISTRY to"):
+        Store("ftp://host/x")
 
 
 def test_changed_manifest_is_found(tmp_path: Path) -> None:
     """Who changes a file and its hash in the manifest changes the version's id."""
     store = published(tmp_path)
-    path = store.folder(store.resolve("networkx")) / MANIFEST
+    path = Path(store.url, store.resolve("networkx").location, MANIFEST)
     held = json.loads(path.read_text())
     held["adapter"]["files"][0]["sha256"] = "0" * 64
-    path.write_text(json.dumps(held))
+    overwrite(path, json.dumps(held).encode())
     with pytest.raises(RegistryError, match=r"manifest in .* was changed"):
-        store.resolve("networkx")
+        store.verify("networkx")
+    with pytest.raises(RegistryError, match=r"manifest in .* was changed"):
+        Store(store.url).resolve("networkx")
 
 
 def test_registry_that_cannot_be_written_is_the_users_error(tmp_path: Path) -> None:

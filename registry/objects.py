@@ -1,0 +1,231 @@
+"""Where the registry's bytes lie: a folder, or S3. Whatever becomes visible does so by creating one object if absent.
+
+Paths are relative and have `/` between their parts; a name that begins with a dot is nobody's object. An object appears
+whole or not at all, and once it is there under a name that others go by it doesn't change.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Protocol
+
+from registry.errors import ConfigurationError, RegistryError
+from registry.storage import storage
+
+PARTS = ".parts"
+"""Folder of what is being written: a killed writer leaves it there, under no name that anybody reads."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What is known of an object without reading it.
+
+    Attributes:
+        path: Its path.
+        size: In bytes.
+        time: When it was written, in seconds since 1970.
+    """
+
+    path: str
+    size: int
+    time: float
+
+
+class Objects(Protocol):
+    """Named bytes. Reading what isn't there raises `FileNotFoundError`; all else that fails is a `DriftuneError`.
+
+    Attributes:
+        url: The folder, or the URL, for a person.
+    """
+
+    url: str
+
+    def read(self, path: str) -> bytes:
+        """All bytes of an object."""
+
+    def open(self, path: str) -> BinaryIO:
+        """An object to be read piece by piece."""
+
+    def create(self, path: str, data: bytes) -> bool:
+        """Make an object that isn't there yet, atomically among all writers; false where it exists."""
+
+    def put(self, path: str, content: bytes | Path) -> None:
+        """Write an object, or write it anew: of content under its own hash, where both are the same."""
+
+    def names(self, prefix: str) -> list[str]:
+        """What lies directly below a prefix, objects and folders alike, sorted; empty where nothing does."""
+
+    def walk(self, prefix: str = "") -> Iterator[Stored]:
+        """Every object below a prefix, in any order."""
+
+    def stat(self, path: str) -> Stored | None:
+        """Size and time of an object; None where there is none."""
+
+    def delete(self, path: str) -> None:
+        """Remove an object; nothing happens where there is none."""
+
+    def local(self, path: str) -> Path | None:
+        """The file that an object is; None where it is elsewhere."""
+
+
+def objects_of(place: str | Path) -> Objects:
+    """What a registry's place is made of.
+
+    Args:
+        place: A folder, or an fsspec URL.
+
+    Raises:
+        ConfigurationError: Nothing can be kept there.
+    """
+    protocol, separator, rest = str(place).partition("://")
+    if isinstance(place, Path) or not separator:
+        return FolderObjects(Path(place).expanduser().absolute())
+    if protocol == "file":
+        return FolderObjects(Path(rest))
+    if protocol in ("s3", "s3a"):
+        from registry.objects_s3 import S3Objects
+
+        return S3Objects(str(place))
+    raise ConfigurationError(
+        f"No registry can be at {str(place)!r}: set DRIFTUNE_REGISTRY to a folder, or to s3://BUCKET/PREFIX"
+    )
+
+
+class FolderObjects:
+    """The objects of a folder: each is a read-only file.
+
+    Args:
+        root: The folder; it is made when something is written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.url = str(root)
+
+    def read(self, path: str) -> bytes:
+        """All bytes of an object."""
+        with reading(self._at(path)):
+            return self._at(path).read_bytes()
+
+    def open(self, path: str) -> BinaryIO:
+        """An object to be read piece by piece."""
+        with reading(self._at(path)):
+            return self._at(path).open("rb")
+
+    def create(self, path: str, data: bytes) -> bool:
+        """Make an object that isn't there yet; false where it exists."""
+        with storage("the registry", self.url), self._part(data) as part:
+            return self._link(part, self._at(path))
+
+    def put(self, path: str, content: bytes | Path) -> None:
+        """Write an object, or write it anew."""
+        with storage("the registry", self.url), self._part(content) as part:
+            target = self._at(path)
+            self._make(target.parent)
+            part.replace(target)
+            _sync(target.parent)
+
+    def names(self, prefix: str) -> list[str]:
+        """What lies directly below a prefix, sorted."""
+        place = self._at(prefix)
+        with contextlib.suppress(FileNotFoundError), reading(place), os.scandir(place) as found:
+            return sorted(entry.name for entry in found if not entry.name.startswith("."))
+        return []
+
+    def walk(self, prefix: str = "") -> Iterator[Stored]:
+        """Every object below a prefix; one that goes meanwhile isn't told."""
+        for folder, below, names in os.walk(self._at(prefix)):
+            below[:] = sorted(name for name in below if not name.startswith("."))
+            for name in sorted(names):
+                found = self.stat(Path(folder, name).relative_to(self.root).as_posix())
+                if found is not None and not name.startswith("."):
+                    yield found
+
+    def stat(self, path: str) -> Stored | None:
+        """Size and time of an object; None where there is none."""
+        with contextlib.suppress(FileNotFoundError), reading(self._at(path)):
+            found = self._at(path).stat()
+            return Stored(path, found.st_size, found.st_mtime) if stat.S_ISREG(found.st_mode) else None
+        return None
+
+    def delete(self, path: str) -> None:
+        """Remove an object."""
+        with storage("the registry", self.url):
+            self._at(path).unlink(missing_ok=True)
+
+    def local(self, path: str) -> Path | None:
+        """The file that an object is."""
+        return self._at(path)
+
+    def _at(self, path: str) -> Path:
+        parts = PurePosixPath(path)
+        if parts.is_absolute() or ".." in parts.parts:
+            raise RegistryError(f"No object of the registry at {self.url} can be called {path!r}", path=path)
+        return self.root / parts
+
+    @contextlib.contextmanager
+    def _part(self, content: bytes | Path) -> Iterator[Path]:
+        """A file with this content, on the disk, under a name that nobody reads."""
+        folder = self.root / PARTS
+        self._make(folder)
+        part = folder / secrets.token_hex(16)
+        try:
+            with part.open("xb") as file:
+                if isinstance(content, Path):
+                    with content.open("rb") as source:
+                        shutil.copyfileobj(source, file, 1 << 20)
+                else:
+                    file.write(content)
+                file.flush()
+                os.fchmod(file.fileno(), 0o444)
+                os.fsync(file.fileno())
+            yield part
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _link(self, part: Path, target: Path) -> bool:
+        self._make(target.parent)
+        try:
+            target.hardlink_to(part)
+        except FileExistsError:
+            return False
+        _sync(target.parent)
+        return True
+
+    def _make(self, folder: Path) -> None:
+        """Makes a folder, which stays when the power goes."""
+        if not folder.is_dir():
+            self._make(folder.parent)
+            folder.mkdir(exist_ok=True)
+            _sync(folder.parent)
+
+
+@contextlib.contextmanager
+def reading(what: Path | str) -> Iterator[None]:
+    """Translates what fails when an object is read.
+
+    Raises:
+        FileNotFoundError: There is none.
+        RegistryError: It can't be read.
+    """
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError(str(what)) from error
+    except OSError as error:
+        raise RegistryError(f"Can't read {what}: {error}", path=str(what), retryable=True) from error
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,125 @@
+"""The registry's objects on S3, or what speaks as it does. Needs `s3fs` (`pip install 'driftune[s3]'`).
+
+An object is created if absent by `If-None-Match: *`, which the service itself decides: AWS does since 2024, and so do
+MinIO, Ceph and R2. A service that passes over that header would let two publishers write one version.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from registry.errors import ConfigurationError, RegistryError
+from registry.objects import Stored
+
+_BLOCK = 8 << 20
+
+
+class S3Objects:
+    """The objects below a prefix of a bucket; credentials and endpoint come from the environment, as of AWS's tools.
+
+    Args:
+        url: `s3://BUCKET/PREFIX`.
+    """
+
+    def __init__(self, url: str) -> None:
+        import fsspec
+
+        self.url = url.rstrip("/")
+        try:
+            self._fs, self._root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
+        except ImportError as error:
+            raise ConfigurationError(f"Can't use {url}: install pip install 'driftune[s3]'") from error
+
+    def read(self, path: str) -> bytes:
+        """All bytes of an object."""
+        with self._asked("read", path):
+            return bytes(self._fs.cat_file(self._at(path)))
+
+    def open(self, path: str) -> BinaryIO:
+        """An object to be read piece by piece."""
+        with self._asked("read", path):
+            return cast(BinaryIO, self._fs.open(self._at(path), "rb", block_size=_BLOCK))
+
+    def create(self, path: str, data: bytes) -> bool:
+        """Make an object that isn't there yet; false where it exists with other bytes.
+
+        With the same bytes it is taken for made by this call: the client asks again where an answer was lost.
+        """
+        with self._asked("write", path):
+            try:
+                self._fs.pipe_file(self._at(path), data, mode="create")
+            except OSError as error:
+                if not _is_taken(error):
+                    raise
+                return self.read(path) == data
+            return True
+
+    def put(self, path: str, content: bytes | Path) -> None:
+        """Write an object, or write it anew."""
+        with self._asked("write", path):
+            if isinstance(content, Path):
+                self._fs.put_file(str(content), self._at(path))
+            else:
+                self._fs.pipe_file(self._at(path), content)
+
+    def names(self, prefix: str) -> list[str]:
+        """What lies directly below a prefix, sorted."""
+        place = self._at(prefix)
+        with contextlib.suppress(FileNotFoundError), self._asked("read", prefix):
+            found = {str(name).rstrip("/") for name in self._fs.ls(place, detail=False, refresh=True)}
+            return sorted(name.rpartition("/")[2] for name in found if name != place)
+        return []
+
+    def walk(self, prefix: str = "") -> Iterator[Stored]:
+        """Every object below a prefix."""
+        with self._asked("read", prefix):
+            found: dict[str, Any] = self._fs.find(self._at(prefix), detail=True, refresh=True)
+        for name, info in found.items():
+            yield self._stored(name, info)
+
+    def stat(self, path: str) -> Stored | None:
+        """Size and time of an object; None where there is none."""
+        with contextlib.suppress(FileNotFoundError), self._asked("read", path):
+            info = self._fs.info(self._at(path), refresh=True)
+            return self._stored(info["name"], info) if info["type"] == "file" else None
+        return None
+
+    def delete(self, path: str) -> None:
+        """Remove an object."""
+        with contextlib.suppress(FileNotFoundError), self._asked("remove", path):
+            self._fs.rm_file(self._at(path))
+
+    def local(self, path: str) -> Path | None:
+        """None: it is elsewhere."""
+        return None
+
+    def _at(self, path: str) -> str:
+        return f"{self._root}/{path}".rstrip("/")
+
+    def _stored(self, name: str, info: dict[str, Any]) -> Stored:
+        return Stored(name.removeprefix(f"{self._root}/"), int(info["size"]), info["LastModified"].timestamp())
+
+    @contextlib.contextmanager
+    def _asked(self, what: str, path: str) -> Iterator[None]:
+        """Translates what the service, or the way to it, refuses."""
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            yield
+        except FileNotFoundError as error:
+            if what == "read":
+                raise
+            raise ConfigurationError(f"Can't {what} {self.url}/{path}: {error}. Make the bucket first") from error
+        except PermissionError as error:
+            raise ConfigurationError(f"Can't {what} {self.url}/{path}: {error}. Check AWS's credentials") from error
+        except (OSError, BotoCoreError) as error:
+            raise RegistryError(f"Can't {what} {self.url}/{path}: {error}", retryable=True) from error
+
+
+def _is_taken(error: OSError) -> bool:
+    """Whether the service says that there is such an object."""
+    answer = getattr(error.__cause__, "response", None) or {}
+    return isinstance(error, FileExistsError) or answer.get("Error", {}).get("Code") == "PreconditionFailed"

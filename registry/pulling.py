@@ -1,0 +1,132 @@
+"""Versions as folders with names: written beside, hashed on the way, and there by one rename."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from registry.errors import ConfigurationError
+from registry.manifests import MANIFEST, damaged, hashes
+from registry.records import Adapter
+from registry.storage import remove_tree, storage
+
+_PIECE = 1 << 20
+
+Open = Callable[[str], BinaryIO]
+"""Gives the content of a SHA-256; raises FileNotFoundError where there is none."""
+
+
+def content_path(sha256: str) -> str:
+    """Where content lies in a registry."""
+    return f"files/{sha256[:2]}/{sha256}"
+
+
+def write_version(adapter: Adapter, manifest: bytes, contents: Open, target: Path) -> None:
+    """Write the files of a version into a folder that isn't there yet; what another made meanwhile is left.
+
+    Args:
+        adapter: The version.
+        manifest: The bytes of its manifest.
+        contents: Where its files' bytes come from.
+        target: The folder.
+
+    Raises:
+        ConfigurationError: It can't be written.
+        RegistryError: A file is missing, or isn't what the manifest says.
+    """
+    part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
+    with storage("the adapter", target):
+        try:
+            part.mkdir(parents=True)
+            for name, sha256 in hashes(adapter).items():
+                _write(adapter, name, sha256, contents, part / name)
+            (part / MANIFEST).write_bytes(manifest)
+            with contextlib.suppress(FileExistsError):
+                _rename_new(part, target)
+        finally:
+            remove_tree(part)
+
+
+def _write(adapter: Adapter, name: str, sha256: str, contents: Open, path: Path) -> None:
+    found = hashlib.sha256()
+    try:
+        source = contents(sha256)
+    except FileNotFoundError:
+        raise damaged(adapter, name, "the registry", "is missing") from None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with source, path.open("xb") as file:
+        while piece := source.read(_PIECE):
+            found.update(piece)
+            file.write(piece)
+    if found.hexdigest() != sha256:
+        raise damaged(adapter, name, "the registry", "was changed")
+
+
+def digest(source: BinaryIO) -> str:
+    """The SHA-256 of what is left in a file, which is closed."""
+    with source:
+        found = hashlib.sha256()
+        while piece := source.read(_PIECE):
+            found.update(piece)
+        return found.hexdigest()
+
+
+def switched(into: Path, name: str, write: Callable[[Path], None]) -> bool:
+    """Make `into` a link to a folder beside it, by one rename; false where it was one to that folder already.
+
+    The folder before stays for those who still read it; older ones are removed.
+
+    Args:
+        into: What the user asked for.
+        name: What tells the version's folder from those of others.
+        write: Makes that folder.
+
+    Raises:
+        ConfigurationError: `into` is something of the user's own, or can't be written.
+    """
+    into = into.absolute()
+    target = into.with_name(f".{into.name}.{name}")
+    before = into.readlink().name if into.is_symlink() else None
+    if before == target.name and target.is_dir():
+        return False
+    if before is None and into.exists() and (not into.is_dir() or any(into.iterdir())):
+        raise ConfigurationError(f"Can't pull into {into}: it exists and isn't ours. Choose a new or empty folder")
+    with storage("the adapter", into):
+        if not target.is_dir():
+            write(target)
+        _switch(into, target.name)
+        for old in into.parent.glob(f".{into.name}.*-v*-*"):
+            if old.name not in (target.name, before):
+                remove_tree(old)
+    return True
+
+
+def _rename_new(part: Path, target: Path) -> None:
+    """Rename a folder to a name that isn't taken.
+
+    Raises:
+        FileExistsError: It is taken.
+    """
+    try:
+        part.rename(target)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise FileExistsError(target) from error
+        raise
+
+
+def _switch(link: Path, target: str) -> None:
+    """Point `link` to `target` beside it, by one rename."""
+    fresh = link.with_name(f".{link.name}.{secrets.token_hex(4)}.link")
+    fresh.symlink_to(target, target_is_directory=True)
+    try:
+        if link.is_dir() and not link.is_symlink():
+            link.rmdir()
+        fresh.replace(link)
+    finally:
+        fresh.unlink(missing_ok=True)
