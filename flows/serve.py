@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 import sys
@@ -12,7 +11,7 @@ from registry.errors import ConfigurationError
 from registry.server.app import create_app
 from registry.server.context import Context
 from registry.server.running import config
-from registry.server.settings import ServerSettings
+from registry.server.settings import ServerSettings, is_loopback
 from registry.server.state import State
 from registry.settings import Settings
 from registry.store import Store
@@ -81,18 +80,11 @@ def _listening(host: str, port: int) -> socket.socket:
 
 def _warn(settings: ServerSettings) -> None:
     """Says so where everybody in a network can read everything."""
-    if not (_is_loopback(settings.host) or settings.private or settings.public):
+    if not (is_loopback(settings.host) or settings.private or settings.public):
         _tell(
             f"Whoever reaches {settings.host} can read every adapter: name the private domains (--private), make "
             "tokens (driftune token new), and let a proxy speak TLS before it"
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _address(host: str, listening: socket.socket) -> str:

@@ -25,6 +25,7 @@ from registry.server import audit, tokens
 from registry.server.context import Context
 from registry.server.errors import RefusedError, unknown
 from registry.server.limits import Limits
+from registry.server.notes import Notes
 from registry.server.tokens import ANONYMOUS, Scope, Token
 
 __all__ = ["COOKIE", "Caller", "Needs", "Scope", "context_of", "needs", "open_to_all"]
@@ -117,8 +118,8 @@ class Caller:
 
     def refused(self, target: str, why: str) -> None:
         """Notes in the audit log that he was refused something."""
-        refusals = cast(audit.Refusals, self.request.app.state.refusals)
-        refusals.add(self.row(_asked(self.request), target, audit.REFUSED, why))
+        asked = f"{self.request.method} {self.request.url.path}"
+        _notes(self.request).refused(self.row(asked, target, audit.REFUSED, why))
 
 
 def context_of(request: Request) -> Context:
@@ -170,31 +171,28 @@ def _declared(dependency: Callable[..., Awaitable[object]], declared: Needs) -> 
 async def _caller(request: Request) -> Caller:
     context, limits = context_of(request), cast(Limits, request.app.state.limits)
     address = request.client.host if request.client else ""
-    if tokens.PREFIX in request.url.query:
-        raise RefusedError(400, "secret-in-address", "A token belongs in the header Authorization: Bearer, never in an "
-                      "address, which is logged on its way: revoke this one")  # fmt: skip
     secret = _secret(request)
     token = await context.state.ask(tokens.find, secret) if secret else None
     wait = limits.wait_s(f"token {token.id}" if token else f"address {address}")
     caller = Caller(token, address, request, context)
     if wait:
         caller.refused("", "too many requests")
-        raise RefusedError(429, "too-many-requests", f"Too many requests: wait {wait:.1f} s",
-                      {"Retry-After": str(math.ceil(wait))})  # fmt: skip
+        message = f"Too many requests: wait {wait:.1f} s"
+        raise RefusedError(429, "too-many-requests", message, {"Retry-After": str(math.ceil(wait))})
     if secret is not None:
-        await _checked(caller)
+        _checked(caller)
     return caller
 
 
-async def _checked(caller: Caller) -> None:
+def _checked(caller: Caller) -> None:
     """Refuses a token that isn't valid, and keeps when a valid one was used."""
     now = time.time()
     fault = caller.token.fault(now) if caller.token else "is unknown"
     if fault:
         caller.refused("", f"token {fault}")
         raise _unauthorised(f"The token {fault}: send another, or none for what is public")
-    if caller.token and tokens.is_stale(caller.token, now):
-        await caller.context.state.run(tokens.touch, caller.token, now)
+    if caller.token:
+        _notes(caller.request).used(caller.token, now)
 
 
 def _secret(request: Request) -> str | None:
@@ -210,5 +208,5 @@ def _unauthorised(message: str) -> RefusedError:
     return RefusedError(401, "token", message, {"WWW-Authenticate": "Bearer"})
 
 
-def _asked(request: Request) -> str:
-    return f"{request.method} {request.url.path}"
+def _notes(request: Request) -> Notes:
+    return cast(Notes, request.app.state.notes)

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 
 from registry.server import errors, health
-from registry.server.audit import Refusals
 from registry.server.context import Context
+from registry.server.guard import Guard
 from registry.server.limits import Limits
+from registry.server.notes import Notes
 
 ROUTERS = (
     health.router,
@@ -25,17 +26,20 @@ def create_app(context: Context) -> FastAPI:
     Args:
         context: What is served.
     """
-    refusals = Refusals(context.state, context.settings)
+    notes = Notes(context.state, context.settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with refusals.running():
+        async with notes.running():
             yield
 
-    app = FastAPI(title="driftune", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="driftune", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+    )
     app.state.context = context
-    app.state.refusals = refusals
+    app.state.notes = notes
     app.state.limits = Limits(context.settings.rate, context.settings.burst)
+    app.add_middleware(Guard, settings=context.settings)
     errors.install(app)
     for router in ROUTERS:
         app.include_router(router)

@@ -1,33 +1,23 @@
 """The audit log: every change and every refusal, who, what, when, from where. Rows are only ever added, and expire.
 
-A change is written in the transaction of its own doing, or before it is answered. Refusals are gathered and written a
-moment later, so that a refusal takes as long as any other answer, whoever it is that asks; of a flood, the log keeps
-the first thousand a second, and says how many it left out.
+A change is written before it is answered; in the transaction of its own doing, where that is one of the state's.
+Refusals are written a moment later: see `registry.server.notes`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import time
-from collections import deque
-from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 
-import anyio
 import sqlalchemy as sa
 
-from registry.errors import DriftuneError
 from registry.server.settings import ServerSettings
-from registry.server.state import State, metadata
+from registry.server.state import metadata
 from registry.server.tokens import shown
 
 DONE = "done"
 REFUSED = "refused"
 _LONGEST = 300
-_WAITING = 1000
-_FLUSH_S = 1.0
-_PRUNE_S = 600.0
 
 _audit = sa.Table(
     "audit",
@@ -99,65 +89,6 @@ def prune(connection: sa.Connection, settings: ServerSettings) -> None:
     beyond = connection.scalar(refusals.offset(settings.audit_refusals).limit(1))
     if beyond is not None:
         connection.execute(_audit.delete().where(_audit.c.result == REFUSED, _audit.c.id <= beyond))
-
-
-class Refusals:
-    """Refusals on their way into the log."""
-
-    def __init__(self, state: State, settings: ServerSettings) -> None:
-        self._state = state
-        self._settings = settings
-        self._waiting: deque[Row] = deque()
-        self._left_out = 0
-
-    def add(self, row: Row) -> None:
-        """Notes a refusal; never waits."""
-        if len(self._waiting) < _WAITING:
-            self._waiting.append(Row(**{**asdict(row), "at": time.time()}))
-        else:
-            self._left_out += 1
-
-    def flush(self) -> None:
-        """Writes what has been noted."""
-        rows = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        if left_out := self._left_out:
-            self._left_out -= left_out
-            rows.append(Row("", "", "", "", "", REFUSED, f"{left_out} further refusals in the same second"))
-        if rows:
-            with self._state.begin() as connection:
-                write(connection, *rows)
-
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Writes what is noted for as long as a block runs, and what is left at its end."""
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._go_on)
-            try:
-                yield
-            finally:
-                tasks.cancel_scope.cancel()
-                with anyio.CancelScope(shield=True):
-                    await anyio.to_thread.run_sync(self._tried, self.flush)
-
-    async def _go_on(self) -> None:
-        pruned = 0.0
-        while True:
-            await anyio.sleep(_FLUSH_S)
-            await anyio.to_thread.run_sync(self._tried, self.flush)
-            if time.monotonic() - pruned > _PRUNE_S:
-                pruned = time.monotonic()
-                await anyio.to_thread.run_sync(self._tried, self._prune)
-
-    def _prune(self) -> None:
-        with self._state.begin() as connection:
-            prune(connection, self._settings)
-
-    @staticmethod
-    def _tried(work: object) -> None:
-        try:
-            work()  # type: ignore[operator]
-        except DriftuneError as error:  # the next turn may do; a server that can't write its log still answers
-            logging.getLogger("uvicorn.error").error("The audit log wasn't written: %s", error)
 
 
 def _bounded(row: Row) -> dict[str, object]:

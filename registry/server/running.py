@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from registry.server.settings import ServerSettings
 from registry.server.tokens import shown
 
 
-def config(app: Any, settings: ServerSettings) -> uvicorn.Config:
-    """A configuration of uvicorn.
+class Config(uvicorn.Config):
+    """uvicorn's configuration, and how patient connections are."""
+
+    slow_s = 30.0
+
+
+def config(app: Any, settings: ServerSettings) -> Config:
+    """How a server is to be run.
 
     Args:
         app: The application; or, where each of several processes makes its own, the name of what makes it.
         settings: What the server was told.
     """
-    return uvicorn.Config(
+    made = Config(
         app,
         factory=isinstance(app, str),
-        http="h11",
+        http=Patient,
         ws="none",
         log_config=LOGGING,
         server_header=False,
@@ -32,33 +41,78 @@ def config(app: Any, settings: ServerSettings) -> uvicorn.Config:
         timeout_graceful_shutdown=settings.shutdown_s,
         h11_max_incomplete_event_size=settings.head,
     )
+    made.slow_s = settings.slow_s
+    return made
 
 
-class Discreet(logging.Filter):
-    """Takes what follows `?` in addresses, and the secrets of tokens wherever they stand, out of what is logged."""
+class Patient(H11Protocol):
+    """A connection that waits for its client, but not forever, as uvicorn's own does.
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Changes a record; every one is kept."""
-        if isinstance(record.args, tuple):
-            cut = record.name == "uvicorn.access"
-            texts = (a.partition("?")[0] if cut and isinstance(a, str) else a for a in record.args)
-            record.args = tuple(shown(a) if isinstance(a, str) else a for a in texts)
-        record.msg = shown(str(record.msg))
-        return True
+    The head of a request has `slow_s` to arrive in whole, and so has a client to take what waits to be sent to him
+    (asyncio's buffer: 64 KiB; it goes on at 16). Then the connection is dropped.
+    """
+
+    def __init__(self, config: uvicorn.Config, *args: Any, **named: Any) -> None:
+        super().__init__(config, *args, **named)
+        self._slow_s = config.slow_s if isinstance(config, Config) else 30.0
+        self._head: asyncio.TimerHandle | None = None
+        self._sending: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Takes what the client sent."""
+        super().data_received(data)
+        waiting = self.conn.their_state is h11.IDLE
+        if waiting and self._head is None:
+            self._head = self.loop.call_later(self._slow_s, self.transport.abort)
+        elif not waiting:
+            self._head = _cancelled(self._head)
+
+    def pause_writing(self) -> None:
+        """More waits to be sent than the client takes."""
+        super().pause_writing()
+        self._sending = self._sending or self.loop.call_later(self._slow_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client takes what is sent."""
+        super().resume_writing()
+        self._sending = _cancelled(self._sending)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Closes; a client that takes nothing can't put that off for long."""
+        super().timeout_keep_alive_handler()
+        self._sending = self._sending or self.loop.call_later(self._slow_s, self.transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection has ended."""
+        super().connection_lost(exc)
+        self._head, self._sending = _cancelled(self._head), _cancelled(self._sending)
+
+
+def _cancelled(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
+    if timer is not None:
+        timer.cancel()
+    return None
+
+
+class Discreet(logging.Formatter):
+    """Leaves what follows `?` in addresses, and secrets wherever they stand, out of what is logged."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One record, as text."""
+        if record.name == "uvicorn.access" and isinstance(record.args, tuple):
+            args = tuple(a.partition("?")[0] if isinstance(a, str) else a for a in record.args)
+            record = logging.makeLogRecord(record.__dict__ | {"args": args})
+        return shown(super().format(record))
 
 
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"discreet": {"()": "registry.server.running.Discreet"}},
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(message)s"}},
+    "formatters": {
+        "discreet": {"()": "registry.server.running.Discreet", "format": "%(asctime)s %(levelname)s %(message)s"}
+    },
     "handlers": {
-        "plain": {
-            "class": "logging.StreamHandler",
-            "formatter": "plain",
-            "filters": ["discreet"],
-            "stream": "ext://sys.stderr",
-        }
+        "plain": {"class": "logging.StreamHandler", "formatter": "discreet", "stream": "ext://sys.stderr"},
     },
     "loggers": {"uvicorn": {"handlers": ["plain"], "level": "INFO", "propagate": False}},
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,13 +29,14 @@ class ServerSettings(BaseSettings):
         private: Domains that only tokens may read, as names or patterns; a name covers its workloads (`NAME-…`).
         upstream: Address of a hub that unknown repositories are redirected to.
         accel: Prefix of nginx' internal location over the registry: files are sent by nginx then.
+        names: Names that the server may be asked by; on loopback `localhost`, else any, where there are none.
         proxy: Addresses of proxies whose `X-Forwarded-For` is believed.
         workers: Server processes.
         rate: Requests a second that one caller may go on making, in each process; 0 for any number.
         burst: Requests that one caller may make at once.
         body: Bytes of a request's body, at most.
         head: Bytes of a request's line and headers, at most.
-        slow_s: Seconds that a request's head, each further piece of its body, or of an answer may take.
+        slow_s: Seconds that a request's head, its body, and each 48 KiB of an answer may take.
         connections: Connections at a time, in each process; more are answered with 503.
         shutdown_s: Seconds that answers under way have to end in when the server is stopped.
         audit_days: Days for which the audit log is kept.
@@ -51,6 +53,7 @@ class ServerSettings(BaseSettings):
     private: Names = ()
     upstream: str = Field(default="", pattern=r"^(https?://\S+)?$")
     accel: str = Field(default="", pattern=r"^(/\S*)?$")
+    names: Names = ()
     proxy: Names = ()
     workers: int = Field(default=1, ge=1, le=256)
     rate: float = Field(default=50.0, ge=0)
@@ -71,7 +74,7 @@ class ServerSettings(BaseSettings):
             name = f"DRIFTUNE_SERVE_{str(wrong['loc'][0]).upper()}"
             raise ConfigurationError(f"{name} can't be {wrong['input']!r}: {wrong['msg']}") from error
 
-    @field_validator("public", "private", "proxy", mode="before")
+    @field_validator("public", "private", "names", "proxy", mode="before")
     @classmethod
     def _several(cls, value: object) -> object:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
@@ -92,3 +95,22 @@ class ServerSettings(BaseSettings):
         if any(domain.startswith(f"{name}-") or fnmatchcase(domain, name) for name in self.private):
             return domain in self.public
         return not self.public or any(fnmatchcase(domain, name) for name in self.public)
+
+    def answers_to(self, host: str) -> bool:
+        """Whether a request's `Host` may be this; an IP address always may."""
+        if not self.names and (self.proxy or not is_loopback(self.host)):
+            return True
+        return host in (*self.names, "localhost") or _address(host) is not None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine alone."""
+    address = _address(host)
+    return host == "localhost" if address is None else address.is_loopback
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None

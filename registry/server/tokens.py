@@ -11,7 +11,7 @@ import hmac
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -23,7 +23,7 @@ from registry.server.state import metadata
 PREFIX = "dt_"
 ANONYMOUS = "anonymous"
 """What a caller without a token is called."""
-_SECRET = re.compile(rf"{PREFIX}[A-Za-z0-9_-]+")
+_SECRET = re.compile(rf"({PREFIX}|whsec_)[A-Za-z0-9_+/=-]+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,63}")
 _DOMAIN = re.compile(r"[A-Za-z0-9*?][A-Za-z0-9._*?-]{0,127}")
 _COARSE_S = 3600.0
@@ -178,14 +178,15 @@ def is_stale(token: Token, now: float) -> bool:
     return token.used is None or now - token.used > _COARSE_S
 
 
-def touch(connection: sa.Connection, token: Token, now: float) -> None:
-    """Keeps when a token was last used."""
-    connection.execute(_tokens.update().where(_tokens.c.id == token.id).values(used=now))
+def touch(connection: sa.Connection, used: Mapping[str, float]) -> None:
+    """Keeps when tokens were last used: id -> time."""
+    for token, at in sorted(used.items()):
+        connection.execute(_tokens.update().where(_tokens.c.id == token).values(used=at))
 
 
 def shown(text: str) -> str:
-    """A text without the secrets of tokens in it, for logs."""
-    return _SECRET.sub(PREFIX + "…", text)
+    """A text without the secrets of tokens and webhooks in it, for logs."""
+    return _SECRET.sub(r"\1…", text)
 
 
 def _hash(secret: str) -> str:

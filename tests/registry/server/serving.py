@@ -39,11 +39,13 @@ class Served:
         address: `http://127.0.0.1:PORT`.
         context: What it serves.
         secrets: The secret of a token of each kind, by the names in CALLERS; none for `none`.
+        client: Sends the requests.
     """
 
     address: str
     context: Context
     secrets: dict[str, str] = field(repr=False)
+    client: httpx.Client = field(repr=False)
 
     def headers(self, caller: str) -> dict[str, str]:
         """The headers of a request by a kind of caller."""
@@ -52,7 +54,7 @@ class Served:
     def get(self, path: str, caller: str = "none", method: str = "GET", **named: object) -> httpx.Response:
         """What is answered to a kind of caller; redirects aren't followed."""
         headers = {**self.headers(caller), **named.pop("headers", {})}  # type: ignore[dict-item]
-        return httpx.request(method, self.address + path, headers=headers, trust_env=False, timeout=30, **named)  # type: ignore[arg-type]
+        return self.client.request(method, self.address + path, headers=headers, **named)  # type: ignore[arg-type]
 
 
 def filled_store(folder: Path) -> Store:
@@ -108,7 +110,8 @@ def serving(context: Context) -> Iterator[Served]:
         while not server.started and thread.is_alive() and time.monotonic() < until:
             time.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
-        yield Served(f"http://127.0.0.1:{port}", context, secrets)
+        with httpx.Client(trust_env=False, verify=False, timeout=30) as client:
+            yield Served(f"http://127.0.0.1:{port}", context, secrets, client)
     finally:
         server.should_exit = True
         thread.join()
