@@ -68,7 +68,10 @@ class State:
 
     @contextlib.contextmanager
     def begin(self) -> Iterator[sa.Connection]:
-        """A transaction that writes; with SQLite, one at a time. Never in the event loop: see `run`.
+        """A transaction that writes. Never in the event loop: see `run`.
+
+        SQLite has one at a time. PostgreSQL has many: what is read there to be changed is read `with_for_update()`,
+        which SQLite leaves out, or changed by one statement.
 
         Raises:
             RegistryError: The database can't be reached, or is locked for too long.

@@ -18,7 +18,7 @@ from registry.server.access import open_to_all
 from registry.server.running import LOGGING, Discreet
 from tests.registry.server.serving import Served, context_in, serving
 
-SLOW_S = 0.5
+SLOW_S = 0.3
 probe = APIRouter()
 
 
@@ -106,7 +106,7 @@ def test_a_head_beyond_the_bound_is_refused(probed: Served) -> None:
 
 def test_who_takes_nothing_is_dropped(probed: Served) -> None:
     """An answer of 130 MB to a client that doesn't read it holds its connection for as long as patience lasts."""
-    with connected(probed, window=4096) as client:
+    with connected(probed, window=65536) as client:
         client.sendall(b"GET /probe HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         time.sleep(SLOW_S * 3)
         assert len(rest(client)) < 2000 * 65536
