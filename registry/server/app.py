@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
-from registry.server import errors, health
+from registry.server import errors, feeds, feeds_stream, health, subscriptions_routes
 from registry.server.context import Context
 from registry.server.guard import Guard
 from registry.server.limits import Limits
@@ -15,6 +15,9 @@ from registry.server.notes import Notes
 
 ROUTERS = (
     health.router,
+    subscriptions_routes.router,
+    feeds_stream.router,
+    feeds.router,
 )  # fmt: skip
 """One line a room; the first whose route fits answers. What a room does beside answering stands in its router's
 `lifespan`, which finds the context at `app.state.context`."""

@@ -15,6 +15,8 @@ from registry.settings import Settings
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """Several names: in the environment with commas or blanks between them."""
+Seconds = Annotated[tuple[Annotated[float, Field(ge=0)], ...], NoDecode]
+"""Several times, likewise."""
 
 
 class ServerSettings(BaseSettings):
@@ -39,6 +41,20 @@ class ServerSettings(BaseSettings):
         slow_s: Seconds that a request's head, its body, and each 48 KiB of an answer may take.
         connections: Connections at a time, in each process; more are answered with 503.
         shutdown_s: Seconds that answers under way have to end in when the server is stopped.
+        url: Address of this server as subscribers and browsers reach it, for links in events and feeds.
+        look_s: Seconds between two looks at the registry for what is new there.
+        webhook_networks: Networks that webhooks may go to although they aren't public, as `10.1.0.0/16`.
+        webhook_proxy: `http://host:port` of a proxy that webhooks go through; it looks names up then.
+        webhook_s: Seconds that a receiver has to take a delivery.
+        webhooks: Deliveries at a time, in each process.
+        webhooks_host: Of these, to one host.
+        retries: Seconds before each further attempt at a delivery; after the last it is a dead letter.
+        longest_wait_s: Seconds that a receiver's `Retry-After` is kept to, at most.
+        delivery_days: Days for which a delivery that arrived is still listed.
+        subscriptions: That one token may have.
+        streams: Streams of events at a time, in each process.
+        streams_each: Of these, of one caller.
+        heartbeat_s: Seconds after which a stream of events says that it is alive.
         audit_days: Days for which the audit log is kept.
         audit_refusals: Refusals that the audit log keeps, at most; changes are kept for all of the days.
     """
@@ -63,6 +79,20 @@ class ServerSettings(BaseSettings):
     slow_s: float = Field(default=30.0, gt=0)
     connections: int = Field(default=2000, ge=1)
     shutdown_s: int = Field(default=10, ge=0)
+    url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    look_s: float = Field(default=2.0, gt=0)
+    webhook_networks: Names = ()
+    webhook_proxy: str = ""
+    webhook_s: float = Field(default=15.0, gt=0)
+    webhooks: int = Field(default=32, ge=1)
+    webhooks_host: int = Field(default=4, ge=1)
+    retries: Seconds = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)  # as Standard Webhooks advises
+    longest_wait_s: float = Field(default=86_400.0, ge=0)
+    delivery_days: float = Field(default=30.0, gt=0)
+    subscriptions: int = Field(default=100, ge=0)
+    streams: int = Field(default=200, ge=0)
+    streams_each: int = Field(default=10, ge=0)
+    heartbeat_s: float = Field(default=15.0, gt=0)
     audit_days: int = Field(default=365, ge=1)
     audit_refusals: int = Field(default=100_000, ge=0)
 
@@ -74,7 +104,7 @@ class ServerSettings(BaseSettings):
             name = f"DRIFTUNE_SERVE_{str(wrong['loc'][0]).upper()}"
             raise ConfigurationError(f"{name} can't be {wrong['input']!r}: {wrong['msg']}") from error
 
-    @field_validator("public", "private", "names", "proxy", mode="before")
+    @field_validator("public", "private", "names", "proxy", "webhook_networks", "retries", mode="before")
     @classmethod
     def _several(cls, value: object) -> object:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value

@@ -173,6 +173,12 @@ def find(connection: sa.Connection, secret: str) -> Token | None:
     return _token(row) if row is not None and hmac.compare_digest(row.hash, wanted) else None
 
 
+def get(connection: sa.Connection, token: str) -> Token | None:
+    """The token of an id, also where it isn't valid any more; None where there is none."""
+    row = connection.execute(sa.select(_tokens).where(_tokens.c.id == token)).one_or_none()
+    return _token(row) if row is not None else None
+
+
 def is_stale(token: Token, now: float) -> bool:
     """Whether it isn't known yet that a token was used in this hour."""
     return token.used is None or now - token.used > _COARSE_S

@@ -20,6 +20,7 @@ from registry.server.app import create_app
 from tests.registry.server.serving import ABSENT, CALLERS, PRIVATE, PUBLIC, Served
 
 OPEN = None
+SUBSCRIPTION = "/api/subscriptions/{subscription}"
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,29 @@ class Row:
 ROWS = [
     Row("GET", "/healthz", "/healthz", OPEN),
     Row("HEAD", "/healthz", "/healthz", OPEN),
+    Row("GET", "/feed.atom", "/feed.atom"),
+    Row("HEAD", "/feed.atom", "/feed.atom"),
+    Row("GET", "/{domain}/feed.atom", "/{domain}/feed.atom"),
+    Row("HEAD", "/{domain}/feed.atom", "/{domain}/feed.atom"),
+    Row("GET", "/events", "/events?follow=false"),
+    Row("GET", "/api/subscriptions", "/api/subscriptions", named=True),
+    # Let in, and refused for the address: nothing is sent from tests. What follows is let in, and isn't there.
+    Row(
+        "POST",
+        "/api/subscriptions",
+        "/api/subscriptions",
+        named=True,
+        allowed=(400,),
+        body={"domain": PUBLIC, "url": "http://127.0.0.1:9/"},
+    ),
+    Row("GET", f"{SUBSCRIPTION}", "/api/subscriptions/sub_0", named=True, allowed=(404,)),
+    Row("DELETE", f"{SUBSCRIPTION}", "/api/subscriptions/sub_0", named=True, allowed=(404,)),
+    Row("POST", f"{SUBSCRIPTION}/pause", "/api/subscriptions/sub_0/pause", named=True, allowed=(404,)),
+    Row("POST", f"{SUBSCRIPTION}/resume", "/api/subscriptions/sub_0/resume", named=True, allowed=(404,)),
+    Row("POST", f"{SUBSCRIPTION}/rotate", "/api/subscriptions/sub_0/rotate", named=True, allowed=(404,)),
+    Row("POST", f"{SUBSCRIPTION}/test", "/api/subscriptions/sub_0/test", named=True, allowed=(404,)),
+    Row("POST", f"{SUBSCRIPTION}/replay", "/api/subscriptions/sub_0/replay", named=True, allowed=(404,), body={}),
+    Row("GET", f"{SUBSCRIPTION}/deliveries", "/api/subscriptions/sub_0/deliveries", named=True, allowed=(404,)),
 ]
 
 

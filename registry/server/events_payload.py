@@ -1,0 +1,153 @@
+"""What an event says: what changed, for a subscriber to decide by, and where to read all of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from registry.channels import Entry
+from registry.errors import DriftuneError
+from registry.lake import Lake
+from registry.records import Adapter
+
+PUBLISHED, PROMOTED, ROLLED_BACK = "adapter.published", "adapter.promoted", "adapter.rolled_back"
+YANKED, UNYANKED, END_OF_LIFE = "adapter.yanked", "adapter.unyanked", "adapter.end_of_life"
+TEST = "subscription.test"
+"""Types of events, as Standard Webhooks writes them."""
+
+_MOVES = {"publish": PUBLISHED, "promote": PROMOTED, "rollback": ROLLED_BACK}
+_STANDINGS = {"yank": YANKED, "unyank": UNYANKED, "end-of-life": END_OF_LIFE}
+_FIRST = 12
+"""So many changes of an API, and no more, are named in an event."""
+_ROWS = 40
+_TEXT = 2_000
+_LONGEST_NAME = 200
+_HASH = re.compile(r"[0-9a-f]{8,128}")
+_VALUES = ("value", "ci_low", "ci_high", "n")
+
+
+@dataclass
+class Teller:
+    """Makes the bodies of events; nothing that fails in the lake keeps an event back.
+
+    Attributes:
+        lake: Where a snapshot's rows say which changes they show; None where there is none.
+        url: Address of this server as subscribers reach it, without a slash at its end; empty where it isn't known.
+        namespace: What stands before a domain in the Hub's names.
+    """
+
+    lake: Lake | None
+    url: str
+    namespace: str
+    _covered: dict[str, Mapping[str, Any] | None] = field(default_factory=dict, repr=False)
+
+    def move(
+        self, domain: str, entry: Entry, previous: int | None, versions: Mapping[int, Adapter], *, changes: bool = True
+    ) -> dict[str, Any]:
+        """The body for a channel that was moved.
+
+        Args:
+            domain: The domain.
+            entry: The move.
+            previous: The version that it held before; None where it held none.
+            versions: The domain's versions; one that was removed since isn't there.
+            changes: Whether the lake is asked which changes of the API the version covers.
+        """
+        new, old = versions.get(entry.version), versions.get(previous or 0)
+        said = {
+            "domain": domain, "version": entry.version, "channel": entry.channel, "previous_version": previous,
+        }  # fmt: skip
+        if new is not None:
+            said |= _about(new) | {"metrics": metrics(new, old), "changes": self._changes(new) if changes else None}
+            said |= {"new_licences": sorted(set(new.licences) - set(old.licences)) if old else []}
+        return self._body(_MOVES.get(entry.action, PROMOTED), entry.at, said, entry.reason, entry.by, new)
+
+    def _body(
+        self, kind: str, at: str, said: Mapping[str, Any], reason: str, by: str, about: Adapter | None
+    ) -> dict[str, Any]:
+        links = self._links(about) if about else {"page": f"{self.url}/{said['domain']}"}
+        told = {"reason": reason[:_TEXT], "by": by[:_LONGEST_NAME], "links": links}
+        return {"type": kind, "timestamp": at, "data": {**said, **told}}
+
+    def _links(self, about: Adapter) -> dict[str, str]:
+        hub = f"{self.namespace}/{about.domain}"
+        return {
+            "page": f"{self.url}/{about.domain}/v{about.version}",
+            "changes": f"{self.url}/{about.domain}/v{about.version}/changes",
+            "manifest": f"{self.url}/registry/{about.domain}/versions/{about.version:08d}/manifest.json",
+            "hub": f"{self.url}/{hub}/tree/{about.id[:40]}",
+            "hub_repository": hub,
+            "hub_revision": about.id[:40],
+        }
+
+    def _changes(self, adapter: Adapter) -> Mapping[str, Any] | None:
+        """How many changes of the API an adapter was trained on, and the first by name; null where no lake says."""
+        if self.lake is None or not _HASH.fullmatch(adapter.snapshot):
+            return None
+        if adapter.snapshot not in self._covered:
+            self._covered[adapter.snapshot] = _covered(self.lake, adapter.snapshot)
+        return self._covered[adapter.snapshot]
+
+
+def _about(adapter: Adapter) -> dict[str, Any]:
+    return {
+        "adapter": adapter.id,
+        "library_range": adapter.library_range,
+        "base": {"name": adapter.base, "revision": adapter.base_revision, "fingerprint": adapter.fingerprint},
+        "licences": list(adapter.licences),
+    }
+
+
+def _covered(lake: Lake, snapshot: str) -> Mapping[str, Any] | None:
+    asked = f"""
+        SELECT c.symbol, c.kind, c.replacement, count(*) OVER () AS number FROM changes c WHERE c.id IN (
+            SELECT e.change FROM snapshot_rows s JOIN examples e ON e.id = s.example
+            WHERE s.snapshot = '{snapshot}' AND s.split = 'train' AND e.change IS NOT NULL)
+        ORDER BY c.symbol, c.kind LIMIT {_FIRST}
+    """  # noqa: S608 - hexadecimal digits
+    try:
+        rows: Sequence[Mapping[str, Any]] = lake.query(asked).to_pylist()
+    except (DriftuneError, OSError):
+        return None
+    names = ("symbol", "kind", "replacement")
+    first = [{name: row[name] and str(row[name])[:_LONGEST_NAME] for name in names} for row in rows]
+    return {"number": int(rows[0]["number"]) if rows else 0, "first": first}
+
+
+def metrics(new: Adapter, old: Adapter | None) -> list[dict[str, Any]]:
+    """What the gate measured of a version, each metric beside the same one of another version.
+
+    Each was measured on its own version's held-out tasks, so the intervals are told, and no interval of the difference.
+    """
+    before = _measured(old) if old else {}
+    found = []
+    for (split, metric), arms in list(_measured(new).items())[:_ROWS]:
+        past = before.get((split, metric), {})
+        found.append(
+            {
+                "split": split,
+                "metric": metric,
+                "adapter": arms.get("adapter"),
+                "gain_over_base": arms.get("adapter-base"),
+                "previous": {"adapter": past.get("adapter"), "gain_over_base": past.get("adapter-base")}
+                if past
+                else None,
+            }
+        )
+    return found
+
+
+def _measured(adapter: Adapter) -> dict[tuple[str, str], dict[str, Any]]:
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in _rows(adapter.report):
+        if row.get("arm") in ("adapter", "adapter-base"):
+            arms = found.setdefault((str(row.get("split")), str(row.get("metric"))), {})
+            arms[row["arm"]] = {name: row.get(name) for name in _VALUES}
+    return found
+
+
+def _rows(report: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    rows = report.get("rows", ())
+    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, (list, tuple)) else []
