@@ -67,15 +67,15 @@ class Teller:
     def _body(
         self, kind: str, at: str, said: Mapping[str, Any], reason: str, by: str, about: Adapter | None
     ) -> dict[str, Any]:
-        links = self._links(about) if about else {"page": f"{self.url}/{said['domain']}"}
+        links = self._links(about) if about else {"page": f"{self.url}/domains/{said['domain']}"}
         told = {"reason": reason[:_TEXT], "by": by[:_LONGEST_NAME], "links": links}
         return {"type": kind, "timestamp": at, "data": {**said, **told}}
 
     def _links(self, about: Adapter) -> dict[str, str]:
         hub = f"{self.namespace}/{about.domain}"
         return {
-            "page": f"{self.url}/{about.domain}/v{about.version}",
-            "changes": f"{self.url}/{about.domain}/v{about.version}/changes",
+            "page": f"{self.url}/domains/{about.domain}/v{about.version}",
+            "changes": f"{self.url}/domains/{about.domain}/v{about.version}/changes",
             "manifest": f"{self.url}/registry/{about.domain}/versions/{about.version:08d}/manifest.json",
             "hub": f"{self.url}/{hub}/tree/{about.id[:40]}",
             "hub_repository": hub,
