@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from registry.server import errors, feeds, feeds_stream, health, subscriptions_routes
 from registry.server.context import Context
 from registry.server.guard import Guard
+from registry.server.hub import routes as hub
 from registry.server.limits import Limits
 from registry.server.notes import Notes
 
@@ -18,6 +19,7 @@ ROUTERS = (
     subscriptions_routes.router,
     feeds_stream.router,
     feeds.router,
+    hub.router,
 )  # fmt: skip
 """One line a room; the first whose route fits answers. What a room does beside answering stands in its router's
 `lifespan`, which finds the context at `app.state.context`."""

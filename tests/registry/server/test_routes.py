@@ -48,6 +48,24 @@ class Row:
     headers: tuple[tuple[str, str], ...] = ()
 
 
+_NONE = {"allowed": (404,)}  # there is no lake, and no upstream
+HUB = [
+    Row("GET", "/api/whoami-v2", "/api/whoami-v2", named=True),
+    Row("GET", "/api/models", "/api/models"),
+    Row("GET", "/api/datasets", "/api/datasets"),
+    Row("GET", "/api/models/{rest:path}", "/api/models/driftune/{domain}/revision/stable"),
+    Row("GET", "/api/datasets/{rest:path}", "/api/datasets/driftune/none", **_NONE),
+    Row("GET", "/api/spaces/{rest:path}", "/api/spaces/driftune/none", **_NONE),
+    Row("POST", "/api/models/{rest:path}", "/api/models/driftune/{domain}/paths-info/main", body={"paths": []}),
+    Row("POST", "/api/datasets/{rest:path}", "/api/datasets/a/b/paths-info/main", body={"paths": []}, **_NONE),
+    Row("GET", "/{namespace}/{name}/resolve/{rest:path}", "/driftune/{domain}/resolve/main/README.md"),
+    Row("HEAD", "/{namespace}/{name}/resolve/{rest:path}", "/driftune/{domain}/resolve/main/README.md"),
+    Row("GET", "/{name}/resolve/{rest:path}", "/none/resolve/main/x", **_NONE),
+    Row("HEAD", "/{name}/resolve/{rest:path}", "/none/resolve/main/x", **_NONE),
+    Row("GET", "/datasets/{namespace}/{name}/resolve/{rest:path}", "/datasets/a/b/resolve/main/x", **_NONE),
+    Row("HEAD", "/datasets/{namespace}/{name}/resolve/{rest:path}", "/datasets/a/b/resolve/main/x", **_NONE),
+]
+
 ROWS = [
     Row("GET", "/healthz", "/healthz", OPEN),
     Row("HEAD", "/healthz", "/healthz", OPEN),
@@ -74,6 +92,7 @@ ROWS = [
     Row("POST", f"{SUBSCRIPTION}/test", "/api/subscriptions/sub_0/test", named=True, allowed=(404,)),
     Row("POST", f"{SUBSCRIPTION}/replay", "/api/subscriptions/sub_0/replay", named=True, allowed=(404,), body={}),
     Row("GET", f"{SUBSCRIPTION}/deliveries", "/api/subscriptions/sub_0/deliveries", named=True, allowed=(404,)),
+    *HUB,
 ]
 
 

@@ -1,0 +1,240 @@
+"""Snapshots as data sets: Parquet, one file a split, with a card; what `datasets.load_dataset` reads.
+
+    <home>/datasets/<commit>/README.md                 licences, sizes, columns; its head names the files of each split
+    <home>/datasets/<commit>/data/train.parquet        and context, symbol, dev: what is held out stands apart
+    <home>/datasets/<commit>/export.json               path, size and SHA-256 of each
+
+Written once, under another name, and renamed. The commit hashes the snapshot, what was forgotten of it since, and the
+form of the files: once a row is forgotten there is another commit, and files of the one before are removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import secrets
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from registry.identity import sha256_of, sha256_of_file
+from registry.lake import Lake
+from registry.records import Forgotten, Snapshot
+from registry.storage import remove_tree, storage, write_file
+
+VERSION = "export@1"
+FOLDER = "datasets"
+"""Where data sets lie in the home folder."""
+TRAIN = "train"
+_LISTING = "export.json"
+SPLITS = (TRAIN, "context", "symbol", "dev")
+_AT_ONCE = 4_000
+"""Rows of a split that are in memory at a time, on average."""
+_SNAPSHOT = re.compile(r"[0-9a-f]{64}")
+_WRITING = threading.Lock()
+
+COLUMNS: Mapping[str, str] = {
+    "id": "SHA-256 of the row's identity",
+    "kind": "doc, test, task, drift, bug, edit, fim, chat, repair, locate, preference, text, syntax",
+    "language": "Programming language",
+    "code_old": "Old, buggy, rejected, unedited or corrupted code, or the stub; null where the kind has none",
+    "code_new": "New, fixed, chosen, edited, original code, or the answer; null where the kind has none",
+    "test": "The test that the new code passes",
+    "parts": "All that the kind has, as JSON: prompt, turns, spans, the ids of its programs by role",
+    "programs": "Its programs: role, id, code, test",
+    "symbols": "Canonical paths that it shows or calls",
+    "family": "The family of its change: what splits are made by",
+    "change": "Id of the change that it shows",
+    "generator": "What made it, with its version",
+    "operator": "Mutation operator or codemod",
+    "old_effect": "drift: what the old code does at the new version: fails, warns, differs",
+    "written": "By an LLM: its model, and whether its terms allow training on it, as JSON; empty: by none",
+    "licence": "SPDX expression over all that it was made of",
+    "source_url": "Where its text comes from",
+    "proof": "strong: compared outside the program's process; weak: within it; none: text",
+    "outcome_old": "How the old code ended",
+    "outcome_new": "How the new code ended",
+}
+"""Column -> what it holds."""
+
+_ROWS = """
+SELECT e.id, e.kind, e.language, o.code AS code_old, n.code AS code_new, n.test, e.parts::VARCHAR AS parts,
+       coalesce(x.programs, []) AS programs, e.symbols, e.family, e.change,
+       e.generator || '@' || e.generator_version AS generator, e.operator, e.old_effect,
+       e.written::VARCHAR AS written, e.licence, e.source_url, coalesce(p.proof, 'none') AS proof,
+       p.outcome_old, p.outcome_new
+FROM snapshot_rows s JOIN examples e ON e.id = s.example
+LEFT JOIN example_outcomes p ON p.example = e.id
+LEFT JOIN programs o ON o.id = p.old_program LEFT JOIN programs n ON n.id = p.new_program
+LEFT JOIN (
+    SELECT r.example, list({{'role': r.role, 'id': q.id, 'code': q.code, 'test': q.test}} ORDER BY r.role) AS programs
+    FROM example_programs r JOIN programs q ON q.id = r.program GROUP BY r.example
+) x ON x.example = e.id
+WHERE s.snapshot = '{snapshot}' AND s.split = '{split}' AND starts_with(e.id, '{start}')
+ORDER BY e.id
+"""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file of a data set."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+def commit_of(lake: Lake, snapshot: Snapshot) -> str:
+    """The commit of a snapshot as a data set: 40 hex characters."""
+    gone = sorted(f.id for f in lake.read(Forgotten) if snapshot.id in f.snapshots)
+    return sha256_of([VERSION, snapshot.id, gone])[:40]
+
+
+def export(lake: Lake, snapshot: Snapshot, name: str) -> tuple[Path, list[Exported]]:
+    """The folder and the files of a snapshot as a data set, written where it wasn't yet.
+
+    Args:
+        lake: The lake.
+        snapshot: The snapshot.
+        name: What the data set is called, for its card.
+
+    Raises:
+        ConfigurationError: The home folder can't be written.
+    """
+    folder = lake.home / FOLDER / commit_of(lake, snapshot)
+    with _WRITING:
+        if not (folder / _LISTING).is_file():
+            _make(lake, snapshot, name, folder)
+    held = json.loads((folder / _LISTING).read_bytes())
+    return folder, [Exported(**row) for row in held["files"]]
+
+
+def path_of(split: str) -> str:
+    """The file of a split."""
+    return f"data/{split}.parquet"
+
+
+def _make(lake: Lake, snapshot: Snapshot, name: str, folder: Path) -> None:
+    part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
+    with storage("a data set", folder):
+        try:
+            _write(lake, snapshot, name, part)
+            with contextlib.suppress(OSError):  # another process has just made the same
+                part.rename(folder)
+        finally:
+            remove_tree(part)
+    _drop(folder.parent, snapshot.id, folder.name)
+
+
+def drop(home: Path, snapshot: str) -> None:
+    """Removes what was exported of a snapshot: rows of it are forgotten."""
+    _drop(home / FOLDER, snapshot, "")
+
+
+def _drop(home: Path, snapshot: str, but: str) -> None:
+    for listing in home.glob(f"*/{_LISTING}"):
+        if listing.parent.name != but and json.loads(listing.read_bytes())["snapshot"] == snapshot:
+            remove_tree(listing.parent)
+
+
+def _write(lake: Lake, snapshot: Snapshot, name: str, part: Path) -> None:
+    (part / "data").mkdir(parents=True)
+    rows = {split: _write_split(lake, snapshot, split, part / path_of(split)) for split in SPLITS}
+    held = {split: count for split, count in rows.items() if count}
+    write_file(part / "README.md", card(snapshot, name, held).encode())
+    files = [
+        {"path": path.relative_to(part).as_posix(), "size": path.stat().st_size, "sha256": sha256_of_file(path)}
+        for path in sorted(part.rglob("*"))
+        if path.is_file()
+    ]
+    write_file(part / _LISTING, json.dumps({"snapshot": snapshot.id, "files": files}).encode())
+
+
+def _write_split(lake: Lake, snapshot: Snapshot, split: str, path: Path) -> int:
+    """Writes the rows of a split, some at a time; no file where there are none."""
+    count = 0
+    with contextlib.ExitStack() as stack:
+        writer: pq.ParquetWriter | None = None
+        for start in _starts(sum(counts.get(split, 0) for counts in snapshot.counts.values())):
+            table = lake.query(_ROWS.format(snapshot=_checked(snapshot.id), split=split, start=start))
+            if table.num_rows:
+                table = table.cast(_schema(table.schema))
+                writer = writer or stack.enter_context(pq.ParquetWriter(path, table.schema, compression="zstd"))
+                writer.write_table(table)
+                count += table.num_rows
+    return count
+
+
+def _starts(rows: int) -> Iterator[str]:
+    """Beginnings of ids, of which each has so many rows as may be in memory at once."""
+    digits = 0
+    while rows > _AT_ONCE * 16**digits and digits < 4:
+        digits += 1
+    yield from (f"{n:0{digits}x}" if digits else "" for n in range(16**digits))
+
+
+def _checked(snapshot: str) -> str:
+    if not _SNAPSHOT.fullmatch(snapshot):
+        raise ValueError(f"{snapshot!r} is no id")
+    return snapshot
+
+
+def _schema(found: pa.Schema) -> pa.Schema:
+    """A column that is null in all rows has the type of text, as it has in other splits."""
+    fields = [pa.field(f.name, pa.string()) if pa.types.is_null(f.type) else f for f in found]
+    return pa.schema([field.remove_metadata() for field in fields])
+
+
+def card_data(snapshot: Snapshot, name: str, splits: Iterable[str]) -> dict[str, Any]:
+    """The head of a data set's card, as the Hub and `datasets` read it.
+
+    Args:
+        snapshot: The snapshot.
+        name: What the data set is called.
+        splits: The splits that have rows.
+    """
+    return {
+        "pretty_name": name,
+        "license": "other",
+        "license_name": " AND ".join(_bracketed(snapshot.licences)) or "unknown",
+        "language": ["code"],
+        "tags": ["driftune", "code", snapshot.domain],
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [{"split": split, "path": path_of(split)} for split in splits],
+            }
+        ],
+    }
+
+
+def _bracketed(licences: Mapping[str, Any]) -> list[str]:
+    several = len(licences) > 1
+    return [f"({each})" if several and " OR " in each.upper() else each for each in sorted(licences)]
+
+
+def card(snapshot: Snapshot, name: str, rows: Mapping[str, int]) -> str:
+    """The text of a data set's README.md: a head in YAML, which JSON is too."""
+    head = json.dumps(card_data(snapshot, name, rows), indent=1, sort_keys=True)
+    held_out = [split for split in rows if split != TRAIN]
+    return "\n".join(
+        [
+            "---", head, "---", f"# {name}", "",
+            f"What driftune made and ran for {snapshot.domain}: snapshot `{snapshot.id}`. Each row was proven by"
+            " running it, and says its licence and its source.", "",
+            *_table(("split", "rows"), rows.items()), "",
+            f"Nothing may be trained on {', '.join(held_out)}: adapters are judged by them." if held_out else "", "",
+            *_table(("licence", "rows"), sorted(snapshot.licences.items())), "",
+            *_table(("column", "holds"), COLUMNS.items()), "",
+        ]
+    )  # fmt: skip
+
+
+def _table(head: Sequence[str], rows: Any) -> list[str]:
+    return [f"| {' | '.join(head)} |", "|---" * len(head) + "|", *(f"| {a} | {b} |" for a, b in rows)]

@@ -1,0 +1,161 @@
+"""Adapters as repositories: `NS/networkx` with a branch a channel and a tag a version, `NS/networkx-v12` for one alone.
+
+`main` is `stable`. The second kind is for clients that take no revision. It has one dash, as huggingface_hub refuses
+two in a name; with two it is found as well. A domain that is called so itself goes first.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from registry.errors import ConfigurationError
+from registry.records import Adapter
+from registry.server.access import Caller
+from registry.server.hub.names import MAIN, MODELS
+from registry.server.hub.repos import COMMIT, REVISION, UNDATED, Commit, File, Repo, made, timed
+from registry.store import MANIFEST, STABLE, Store
+
+_ONE = re.compile(r"(.+?)--?v([1-9][0-9]{0,8})")
+"""The repository of one version."""
+
+
+@dataclass(frozen=True)
+class AdapterRepo:
+    """A domain's versions, or one of them.
+
+    Attributes:
+        store: The adapters.
+        namespace: What stands before the name.
+        domain: The domain.
+        only: The version that the repository is of; None for all.
+    """
+
+    store: Store
+    namespace: str
+    domain: str
+    only: int | None = None
+
+    kind = MODELS
+
+    @property
+    def id(self) -> str:
+        """The full name."""
+        return f"{self.namespace}/{self.domain}" + (f"-v{self.only}" if self.only else "")
+
+    @property
+    def domains(self) -> Sequence[str]:
+        """The domain."""
+        return (self.domain,)
+
+    @property
+    def tags(self) -> Sequence[str]:
+        """What adapters are found by: the libraries that load them, the domain, the base."""
+        found = self._adapter(MAIN)
+        base = [f"base_model:{found.base}", f"base_model:adapter:{found.base}"] if found else []
+        return ["peft", "safetensors", "lora", "driftune", "code", self.domain, *base]
+
+    def at(self, revision: str) -> Commit | None:
+        """The commit of `main`, a channel, `vN` or an adapter's id."""
+        found = self._adapter(revision)
+        return None if found is None else self._commit(found, self._times().get(found.version, UNDATED))
+
+    def names(self) -> tuple[dict[str, str], dict[str, str]]:
+        """A branch a channel, a tag a version."""
+        tags = {f"v{adapter.version}": commit_of(adapter) for adapter in self._versions()}
+        channels = {} if self.only else self.store.channels(self.domain)
+        found = {MAIN: self._adapter(MAIN), **{name: self._adapter(name) for name in channels}}
+        return {name: commit_of(adapter) for name, adapter in found.items() if adapter is not None}, tags
+
+    def past(self, commit: Commit) -> Sequence[Commit]:
+        """A version and those before it."""
+        times = self._times()
+        versions = self._versions()[::-1]
+        place = next((n for n, adapter in enumerate(versions) if commit_of(adapter) == commit.id), 0)
+        return [self._commit(adapter, times.get(adapter.version, UNDATED)) for adapter in versions[place:]]
+
+    def _versions(self) -> list[Adapter]:
+        return [adapter for adapter in self.store.versions(self.domain) if self.only in (None, adapter.version)]
+
+    def _adapter(self, revision: str) -> Adapter | None:
+        if COMMIT.fullmatch(revision):
+            return next((adapter for adapter in self._versions() if commit_of(adapter) == revision), None)
+        if not REVISION.fullmatch(revision):
+            return None
+        if self.only:
+            named = (MAIN, f"v{self.only}", str(self.only))
+            return next(iter(self._versions()), None) if revision in named else None
+        try:
+            return self.store.resolve(f"{self.domain}@{STABLE if revision == MAIN else revision}")
+        except ConfigurationError:
+            return None
+
+    def _times(self) -> dict[int, str]:
+        """When a channel first held each version: what is told of when it was published."""
+        found: dict[int, str] = {}
+        for channel in self.store.channels(self.domain):
+            for entry in self.store.history(self.domain, channel):
+                at = timed(entry.at)
+                found[entry.version] = min(at, found.get(entry.version, at))
+        return found
+
+    def _commit(self, adapter: Adapter, at: str) -> Commit:
+        listed = [self._file(adapter, row) for row in adapter.files]
+        manifest = made(MANIFEST, _manifest(self.store, adapter.domain, adapter.version))
+        files = tuple(sorted([*listed, manifest], key=lambda file: file.path))
+        title = f"{adapter.domain} v{adapter.version}: {adapter.library_range}"
+        return Commit(commit_of(adapter), files, title, card_of(adapter), at)
+
+    def _file(self, adapter: Adapter, row: Mapping[str, Any]) -> File:
+        path = str(row["path"])
+        return File(path, int(row["size"]), str(row["sha256"]), lambda: self.store.file(adapter, path))
+
+
+@functools.lru_cache(maxsize=4096)
+def _manifest(store: Store, domain: str, version: int) -> bytes:
+    """A version's manifest, with which `registry.client` takes what was downloaded for what it is."""
+    return store.manifest(store.resolve(f"{domain}@v{version}"))
+
+
+def commit_of(adapter: Adapter) -> str:
+    """The commit that a version is: the beginning of its id."""
+    return adapter.id[:40]
+
+
+def card_of(adapter: Adapter) -> dict[str, Any]:
+    """The head of a version's card, as the Hub tells it."""
+    return {
+        "library_name": "peft",
+        "base_model": adapter.base,
+        "license": "other",
+        "license_name": " AND ".join(adapter.licences) or "unknown",
+        "tags": ["driftune", "lora", "code", adapter.domain],
+    }
+
+
+def adapter_repo(caller: Caller, name: str) -> Repo | None:
+    """The repository of adapters with this full name; None where there is none, or the caller doesn't see it."""
+    store, namespace = caller.context.store, caller.context.settings.namespace
+    owner, _, short = name.partition("/")
+    if owner != namespace:
+        return None
+    known = set(store.domains())
+    if short in known and caller.sees(short):
+        return AdapterRepo(store, namespace, short)
+    one = _ONE.fullmatch(short)
+    if one is not None and one[1] in known and caller.sees(one[1]):
+        found = AdapterRepo(store, namespace, one[1], only=int(one[2]))
+        return found if found.at(MAIN) is not None else None
+    for domain in {short, one[1] if one else short} & known:
+        caller.refused(domain, "not seen")
+    return None
+
+
+def adapter_repos(caller: Caller) -> Iterator[Repo]:
+    """The repositories of adapters that a caller sees, one a domain."""
+    store, namespace = caller.context.store, caller.context.settings.namespace
+    for domain in filter(caller.sees, store.domains()):
+        yield AdapterRepo(store, namespace, domain)

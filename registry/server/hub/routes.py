@@ -1,0 +1,204 @@
+"""The Hub's routes: what a path asks for is read in `names`, found in `shelf`, told by `shapes`, sent by `sending`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, Response
+
+from registry.server.access import Caller, Scope, needs
+from registry.server.errors import RefusedError
+from registry.server.hub import shapes, shelf
+from registry.server.hub.names import INFO, MAIN, RESOLVE, Asked, asked_of_api, asked_of_files, malformed
+from registry.server.hub.repos import Repo
+from registry.server.hub.sending import send
+from registry.server.hub.upstream import passed_on
+
+_PAGE = 1000
+"""Entries of a listing at a time, as the Hub has it."""
+_PATHS = 1000
+"""Paths that may be asked for at once."""
+
+Reader = Annotated[Caller, needs(Scope.READ)]
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.forms.append(_form)
+    yield
+
+
+router = APIRouter(lifespan=_lifespan)
+
+
+@router.get("/api/whoami-v2")
+def whoami(caller: Annotated[Caller, needs(Scope.READ, named=True)]) -> Response:
+    """Whose token it is, as `hf auth whoami` shows it."""
+    held = caller.token.scope if caller.token else Scope.READ
+    access = {"displayName": caller.name, "role": "read" if held is Scope.READ else "write"}
+    return JSONResponse({
+        "type": "user", "id": caller.name, "name": caller.name, "fullname": caller.name, "email": None,
+        "emailVerified": False, "canPay": False, "isPro": False, "orgs": [],
+        "auth": {"type": "access_token", "accessToken": access},
+    })  # fmt: skip
+
+
+@router.get("/api/models")
+def models(
+    request: Request, caller: Reader, author: str = "", search: str = "", limit: int = _PAGE, cursor: int = 0,
+    tags: Annotated[list[str] | None, Query(alias="filter")] = None,
+) -> Response:  # fmt: skip
+    """The adapters and bases that a caller sees."""
+    return _listing(request, caller, "models", (author, search, tags or []), limit, cursor)
+
+
+@router.get("/api/datasets")
+def datasets(
+    request: Request, caller: Reader, author: str = "", search: str = "", limit: int = _PAGE, cursor: int = 0,
+    tags: Annotated[list[str] | None, Query(alias="filter")] = None,
+) -> Response:  # fmt: skip
+    """The data sets that a caller sees."""
+    return _listing(request, caller, "datasets", (author, search, tags or []), limit, cursor)
+
+
+@router.get("/api/models/{rest:path}")
+@router.get("/api/datasets/{rest:path}")
+@router.get("/api/spaces/{rest:path}")
+def told(request: Request, caller: Reader) -> Response:
+    """A repository, its revisions, commits, or a listing of its files."""
+    asked = asked_of_api(request.scope["raw_path"])
+    repo = shelf.find(caller, asked)
+    if repo is None or not _has(repo, asked):
+        return _elsewhere(request, caller, asked)
+    query = request.query_params
+    if asked.what == "refs":
+        return JSONResponse(shapes.refs(*repo.names()))
+    commit = shelf.commit_at(repo, asked.revision)
+    if asked.what == "commits":
+        return _page(request, shapes.commits(repo.past(commit)))
+    if asked.what == "tree":
+        recursive, expand = (_is_true(query.get(name, "")) for name in ("recursive", "expand"))
+        found = shapes.tree(commit, asked.path, recursive=recursive, expand=expand)
+        if not found and asked.path:
+            shelf.file_in(repo, commit, asked.path)
+        return _page(request, found)
+    if asked.what not in (INFO, "revision"):
+        raise RefusedError(404, "unknown", f"Nothing here answers {asked.what!r} of a repository")
+    private = not any(caller.context.settings.is_public(domain) for domain in repo.domains)
+    wanted = [*query.getlist("expand"), *query.getlist("expand[]")]
+    return JSONResponse(
+        shapes.only(shapes.info(repo, commit, private=private, blobs=_is_true(query.get("blobs", ""))), wanted)
+    )
+
+
+@router.post("/api/models/{rest:path}")
+@router.post("/api/datasets/{rest:path}")
+async def asked_with_body(request: Request, caller: Reader) -> Response:
+    """What is said of some paths; nothing is changed by it."""
+    asked = asked_of_api(request.scope["raw_path"])
+    if asked.what != "paths-info":
+        message = "This hub is read-only: publish with driftune publish"
+        raise RefusedError(405, "read-only", message, {"Allow": "GET, HEAD"})
+    body = await request.body()
+    wanted = _paths(request.headers.get("content-type", ""), body)
+    return await run_in_threadpool(_paths_info, request, caller, asked, wanted, body)
+
+
+@router.api_route("/datasets/{namespace}/{name}/resolve/{rest:path}", methods=["GET", "HEAD"])
+@router.api_route("/{name}/resolve/{rest:path}", methods=["GET", "HEAD"])
+@router.api_route("/{namespace}/{name}/resolve/{rest:path}", methods=["GET", "HEAD"])
+def resolve(request: Request, caller: Reader) -> Response:
+    """A file at a revision."""
+    asked = asked_of_files(request.scope["raw_path"])
+    repo = shelf.find(caller, asked)
+    if repo is None or not _has(repo, asked):
+        return _elsewhere(request, caller, asked)
+    commit = shelf.commit_at(repo, asked.revision)
+    return send(request, caller.context, commit, shelf.file_in(repo, commit, asked.path))
+
+
+def _paths_info(request: Request, caller: Caller, asked: Asked, wanted: list[str], body: bytes) -> Response:
+    repo = shelf.find(caller, asked)
+    if repo is None or not _has(repo, asked):
+        return _elsewhere(request, caller, asked, body)
+    commit = shelf.commit_at(repo, asked.revision)
+    files = {file.path: shapes.entry(file) for file in commit.files}
+    folders = {str(each["path"]): each for each in shapes.tree(commit, "", recursive=True, expand=False)}
+    return JSONResponse([found for path in wanted if (found := files.get(path) or folders.get(path)) is not None])
+
+
+def _paths(kind: str, body: bytes) -> list[str]:
+    """The paths that are posted, as a form or as JSON.
+
+    Raises:
+        RefusedError: They can't be read, or are too many.
+    """
+    try:
+        if kind.startswith("application/json"):
+            found = json.loads(body)["paths"]
+        else:
+            found = parse_qs(body.decode(), max_num_fields=_PATHS + 10).get("paths", [])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise malformed("what was posted is no list of paths") from error
+    paths = [found] if isinstance(found, str) else found
+    if not isinstance(paths, list) or len(paths) > _PATHS or not all(isinstance(path, str) for path in paths):
+        raise malformed(f"post up to {_PATHS:,} paths")
+    return [path.rstrip("/") for path in paths]
+
+
+def _elsewhere(request: Request, caller: Caller, asked: Asked, body: bytes = b"") -> Response:
+    """The upstream's answer for what isn't known here, where there is an upstream; never for our own namespace."""
+    settings = caller.context.settings
+    if not settings.upstream or asked.repo.partition("/")[0] == settings.namespace:
+        raise shelf.repo_missing()
+    return passed_on(request, asked, settings.upstream, body)
+
+
+def _has(repo: Repo, asked: Asked) -> bool:
+    """Whether a repository is ours to answer for: a mirrored base at a revision that isn't here is the upstream's."""
+    return "base" not in repo.tags or asked.revision == MAIN or repo.at(asked.revision) is not None
+
+
+def _listing(
+    request: Request, caller: Caller, kind: str, wanted: tuple[str, str, list[str]], limit: int, cursor: int
+) -> Response:
+    settings, found = caller.context.settings, []
+    expand = [*request.query_params.getlist("expand"), *request.query_params.getlist("expand[]")]
+    for repo in shelf.listed(caller, kind, *wanted):
+        if (commit := repo.at(MAIN)) is not None:
+            private = not any(settings.is_public(domain) for domain in repo.domains)
+            found.append(shapes.only(shapes.info(repo, commit, private=private), expand))
+    return _page(request, found, limit, cursor)
+
+
+def _page(request: Request, rows: list[dict[str, Any]], limit: int = 0, cursor: int | None = None) -> Response:
+    """Some of the rows, with a link to the next in the header where there are more."""
+    query = request.query_params
+    limit = limit or (int(query["limit"]) if query.get("limit", "").isdecimal() else _PAGE)
+    cursor = cursor if cursor is not None else int(query["cursor"]) if query.get("cursor", "").isdecimal() else 0
+    start, end = max(cursor, 0), max(cursor, 0) + max(1, min(limit, _PAGE))
+    headers = {}
+    if end < len(rows):
+        following = request.url.include_query_params(cursor=end)
+        headers["Link"] = f'<{following}>; rel="next"'
+    return JSONResponse(rows[start:end], headers=headers)
+
+
+def _is_true(value: str) -> bool:
+    return value.lower() in ("true", "1", "yes")
+
+
+def _form(request: Request, refused: RefusedError) -> Response | None:
+    """The Hub's form of a refusal: its message in a header too, as an answer to HEAD has nothing else."""
+    path = request.url.path
+    if not (path.startswith(("/api/models", "/api/datasets", "/api/spaces", "/api/whoami")) or f"/{RESOLVE}/" in path):
+        return None
+    told = "Invalid credentials in Authorization header" if refused.status == 401 else refused.message
+    headers = {"X-Error-Message": told.encode("latin-1", "replace").decode("latin-1"), **refused.headers}
+    return JSONResponse({"error": refused.message}, refused.status, headers=headers)

@@ -1,0 +1,1 @@
+"""The Hub's read API: its forms, its clients, its upstream."""
