@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,18 +13,30 @@ from registry.channels import Entry, check_name
 from registry.errors import ConfigurationError
 from registry.records import Adapter
 from registry.settings import Settings
+from registry.standing import Standing
 from registry.store import CANDIDATE, CARD, STABLE, Store
 
 if TYPE_CHECKING:
     from flows.promotion import Promotion
 
 
-def _row(store: Store, adapter: Adapter) -> dict[str, Any]:
-    channels = [name for name, number in store.channels(adapter.domain).items() if number == adapter.version]
+def _rows(store: Store, domain: str) -> list[dict[str, Any]]:
+    """What is told of each version of a domain."""
+    given, yanked, ended = store.channels(domain), store.yanked(domain), store.ended(domain)
+    return [
+        _row(adapter, given) | {
+            "yanked": yanked[adapter.version].reason if adapter.version in yanked else None,
+            "end_of_life": next((ended[n].reason for n in (adapter.version, 0) if n in ended), None),
+        }
+        for adapter in store.versions(domain)
+    ]  # fmt: skip
+
+
+def _row(adapter: Adapter, given: Mapping[str, int]) -> dict[str, Any]:
     return {
         "domain": adapter.domain,
         "version": adapter.version,
-        "channels": channels,
+        "channels": [name for name, number in given.items() if number == adapter.version],
         "library": adapter.library_range,
         "base": adapter.base,
         "id": adapter.id,
@@ -31,7 +46,7 @@ def _row(store: Store, adapter: Adapter) -> dict[str, Any]:
 
 def _moves(store: Store, adapter: Adapter) -> list[Entry]:
     """The moves of channels to a version, with who said why."""
-    names = store.channels(adapter.domain)
+    names = store.channel_names(adapter.domain)
     moves = [entry for name in names for entry in store.history(adapter.domain, name)]
     return [entry for entry in moves if entry.version == adapter.version]
 
@@ -39,7 +54,7 @@ def _moves(store: Store, adapter: Adapter) -> list[Entry]:
 def list_adapters(*, as_json: bool) -> None:
     """Prints every published version, and which channels stand on it."""
     store = Store(Settings().registry_url)
-    rows = [_row(store, adapter) for domain in store.domains() for adapter in store.versions(domain)]
+    rows = [row for domain in store.domains() for row in _rows(store, domain)]
     if as_json:
         print(json.dumps(rows))
         return
@@ -51,7 +66,8 @@ def list_adapters(*, as_json: bool) -> None:
         return
     table = Table("domain", "version", "channels", "library", "base")
     for row in rows:
-        channels = ", ".join(row["channels"])
+        stands = ["yanked"] if row["yanked"] else ["end of life"] if row["end_of_life"] else []
+        channels = ", ".join([*row["channels"], *stands])
         table.add_row(row["domain"], f"v{row['version']}", channels, row["library"], row["base"])
     Console().print(table)
 
@@ -59,10 +75,13 @@ def list_adapters(*, as_json: bool) -> None:
 def show_adapter(reference: str, *, as_json: bool) -> None:
     """Prints one version: its manifest for a program, its card for a person."""
     store = Store(Settings().registry_url)
-    adapter = store.resolve(reference)
+    adapter = store.resolve(reference, yanked=True)
+    stands = [said for said in store.standing(adapter.domain) if said.version in (0, adapter.version)]
     if as_json:
-        moves = [entry.__dict__ for entry in _moves(store, adapter)]
-        print(json.dumps(_row(store, adapter) | {"files": adapter.files, "report": adapter.report, "moves": moves}))
+        [row] = [row for row in _rows(store, adapter.domain) if row["version"] == adapter.version]
+        told: dict[str, Sequence[Entry | Standing]] = {"moves": _moves(store, adapter), "standing": stands}
+        row |= {name: [dataclasses.asdict(entry) for entry in entries] for name, entries in told.items()}
+        print(json.dumps(row | {"files": adapter.files, "report": adapter.report}))
         return
     from rich.console import Console
     from rich.markdown import Markdown
@@ -70,19 +89,29 @@ def show_adapter(reference: str, *, as_json: bool) -> None:
     text = store.read(adapter, CARD).decode()
     Console().print(Markdown(text.split("---\n", 2)[-1] if text.startswith("---\n") else text))
     for entry in _moves(store, adapter):
-        by, why = (f" by {entry.by}" if entry.by else ""), (f": {entry.reason}" if entry.reason else "")
-        print(f"{entry.channel}: {entry.action} at {entry.at}{by}{why}")
+        share = f" for {entry.share:.0%}" if entry.share < 1 else ""
+        print(f"{entry.channel}: {entry.action}{share} at {entry.at}{_why(entry)}")
+    for said in stands:
+        print(f"{'This version' if said.version else adapter.domain}: {said.action} at {said.at}{_why(said)}")
     print(f"Its files: driftune registry pull {adapter.domain}@v{adapter.version} --into FOLDER")
 
 
-def pull_adapter(reference: str, into: Path) -> None:
-    """Copies a version into a folder, and says what it did."""
-    pulled = Store(Settings().registry_url).pull(reference, into)
+def _why(said: Entry | Standing) -> str:
+    return (f" by {said.by}" if said.by else "") + (f": {said.reason}" if said.reason else "")
+
+
+def pull_adapter(reference: str, into: Path, *, yanked: bool = False) -> None:
+    """Copies a version into a folder, also where it is yanked if that is asked for, and says what it did."""
+    store = Store(Settings().registry_url)
+    pulled = store.pull(reference, into, yanked=yanked)
     what = "Pulled" if pulled.changed else "Already there:"
     print(f"{what} {pulled.adapter.domain} v{pulled.adapter.version} -> {pulled.path}")
+    ended = store.ended(pulled.adapter.domain)
+    for said in (ended[number] for number in (pulled.adapter.version, 0) if number in ended):
+        print(f"It is at the end of its life since {said.at}: {said.reason}", file=sys.stderr)
 
 
-def promote_adapter(reference: str, channel: str, why: str | None, *, as_json: bool) -> int:
+def promote_adapter(reference: str, channel: str, why: str | None, share: float = 1.0, *, as_json: bool) -> int:
     """Moves a channel to a version where the domain's tasks allow it, or because a person says why; the exit code.
 
     Args:
@@ -90,6 +119,7 @@ def promote_adapter(reference: str, channel: str, why: str | None, *, as_json: b
             `path/of/networkx.toml:sci@v3` for its workload `sci`.
         channel: The channel.
         why: Why it moves without the tasks being asked; None where they are.
+        share: The share of those who follow the channel that it moves for.
         as_json: Print an object.
 
     Raises:
@@ -107,12 +137,14 @@ def promote_adapter(reference: str, channel: str, why: str | None, *, as_json: b
     found = Promotion(PROMOTED, why.strip()) if why is not None else _asked(store, adapter, file, channel)
     moved = found.outcome == PROMOTED
     if moved:
-        store.promote(adapter.domain, adapter.version, channel, reason=found.reason, by=account())
+        store.promote(adapter.domain, adapter.version, channel, reason=found.reason, by=account(), share=share)
     name = f"{adapter.domain}@v{adapter.version}"
     if as_json:
-        print(json.dumps({"adapter": name, "channel": channel, "outcome": found.outcome, "reason": found.reason}))
+        told = {"adapter": name, "channel": channel, "outcome": found.outcome, "reason": found.reason}
+        print(json.dumps(told | ({"share": share} if share < 1 else {})))
     else:
-        print(f"{channel} holds {name}" if moved else f"{channel} stays ({found.outcome})", end="")
+        holds = f"{channel} holds {name}" + (f" for {share:.0%} of those who follow it" if share < 1 else "")
+        print(holds if moved else f"{channel} stays ({found.outcome})", end="")
         print(f": {found.reason}" if found.reason else "")
     return 0 if moved else 4
 

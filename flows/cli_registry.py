@@ -9,7 +9,9 @@ import typer
 
 from flows.cli_options import JsonOption
 
-registry_app = typer.Typer(help="Published adapters: list, show, pull, promote, rollback, merge.", no_args_is_help=True)
+registry_app = typer.Typer(
+    help="Published adapters: list, show, pull, promote, rollback, yank, merge.", no_args_is_help=True
+)
 
 
 @registry_app.command("list")
@@ -35,11 +37,12 @@ def registry_show(
 def registry_pull(
     reference: Annotated[str, typer.Argument(metavar="REF", help="DOMAIN, DOMAIN@CHANNEL or DOMAIN@vN.")],
     into: Annotated[Path, typer.Option("--into", help="Folder for the adapter's files.")],
+    yanked: Annotated[bool, typer.Option("--yanked", help="Take the version also if it is yanked.")] = False,
 ) -> None:
     """Copy a version's files into a folder, every byte checked."""
     from flows.adapters import pull_adapter
 
-    pull_adapter(reference, into)
+    pull_adapter(reference, into, yanked=yanked)
 
 
 @registry_app.command("promote")
@@ -47,12 +50,13 @@ def registry_promote(
     reference: Annotated[str, typer.Argument(metavar="REF", help="DOMAIN@vN, or the domain's file and @vN.")],
     channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="The channel to move: stable, or any name.")],
     force: Annotated[str | None, typer.Option(metavar="WHY", help="Ask no tasks; why stands in the log.")] = None,
+    share: Annotated[float, typer.Option(metavar="SHARE", help="For this share of those who follow it: 0.1.")] = 1.0,
     as_json: JsonOption = False,
 ) -> None:
     """Move a channel to a version, if the domain's tasks ([gate] tasks) allow it."""
     from flows.adapters import promote_adapter
 
-    raise typer.Exit(promote_adapter(reference, channel, force, as_json=as_json))
+    raise typer.Exit(promote_adapter(reference, channel, force, share, as_json=as_json))
 
 
 @registry_app.command("rollback")
@@ -66,6 +70,49 @@ def registry_rollback(
     from flows.adapters import rollback_channel
 
     rollback_channel(reference, to, why, as_json=as_json)
+
+
+WhyOption = Annotated[str, typer.Option("--why", metavar="WHY", help="Why; it is told whoever asks for it.")]
+
+
+@registry_app.command("yank")
+def registry_yank(
+    reference: Annotated[str, typer.Argument(metavar="DOMAIN@vN", help="The version.")],
+    why: WhyOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a version out of all channels: each gives what it gave before; who has it keeps it."""
+    from flows.upkeep import say
+    from registry.standing import YANK
+
+    say(reference, YANK, why, as_json=as_json)
+
+
+@registry_app.command("unyank")
+def registry_unyank(
+    reference: Annotated[str, typer.Argument(metavar="DOMAIN@vN", help="The version.")],
+    why: WhyOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a yank back: channels that hold the version give it again."""
+    from flows.upkeep import say
+    from registry.standing import UNYANK
+
+    say(reference, UNYANK, why, as_json=as_json)
+
+
+@registry_app.command("eol")
+def registry_eol(
+    reference: Annotated[str, typer.Argument(metavar="DOMAIN[@vN]", help="The version, or the domain.")],
+    why: WhyOption,
+    undo: Annotated[bool, typer.Option("--undo", help="Say that it is cared for again.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say that a version, or a domain, is at the end of its life: it is given as before, and that is told."""
+    from flows.upkeep import say
+    from registry.standing import END, REVIVE
+
+    say(reference, REVIVE if undo else END, why, as_json=as_json)
 
 
 @registry_app.command("merge")

@@ -62,7 +62,8 @@ def _moves(house: House) -> list[Adapter]:
         return []
     barred = {adapter for order in house.lake.read(Forgotten) for adapter in order.adapters}
     digest, known = base_digest(house), _trainings(house)
-    moves = [versions[move.version] for move in store.history(name, STABLE) if move.version in versions]
+    left = versions.keys() - store.yanked(name).keys()
+    moves = [versions[move.version] for move in store.history(name, STABLE) if move.version in left]
     return [a for a in moves if a.id not in barred and known.get(a.run, {}).get("base_settings") == digest]
 
 

@@ -85,7 +85,7 @@ def start_of(house: House, lesson: Lesson) -> Start | None:
     if lesson.adapter is None:
         return None
     store, name = Store(house.settings.registry_url), f"{lesson.adapter.domain}@v{lesson.adapter.version}"
-    folder = store.folder(store.resolve(name))
+    folder = store.folder(lesson.adapter)
     check_lora(folder, chain_of(house).lora, name)
     return Start(folder, lesson.known, house.domain.train.rehearsal)
 

@@ -167,13 +167,13 @@ def decided(house: House, store: Store, adapter: Adapter, channel: str) -> Promo
     tasks = promotion_tasks(house)
     if not tasks:
         return Promotion(PROMOTED, "no tasks are asked")
-    past = store.history(adapter.domain, channel)
-    if past and past[-1].version == adapter.version:
+    now = store.given(adapter.domain, channel)
+    if now == adapter.version:
         return Promotion(PROMOTED, f"{channel} holds it already")
     base = base_model(house)
     new = dataclasses.replace(published_model(store.folder(adapter), adapter, base), arm=f"v{adapter.version}")
-    if past:
-        held = store.resolve(f"{adapter.domain}@v{past[-1].version}")
+    if now is not None:
+        held = store.resolve(f"{adapter.domain}@v{now}")
         old = dataclasses.replace(published_model(store.folder(held), held, base), arm=f"v{held.version}")
     else:
         old = Model("base", new.base)

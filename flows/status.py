@@ -11,6 +11,7 @@ from typing import Any
 from flows.render import gate_table, written_table
 from flows.spending import accounts, spending_lines, told_written
 from flows.tracking import standings
+from registry.channels import Entry
 from registry.domain_files import readable
 from registry.errors import ConfigurationError
 from registry.lake import open_lake
@@ -91,11 +92,18 @@ def read_status(domain: str | None) -> list[dict[str, Any]]:
             "written": told_written(lake, name) | _budgets(name),
             "sites": [{k: v for k, v in site.items() if k != "domain"} for site in sites if site["domain"] == name],
             "adapters": [{"version": a["version"], "location": a["location"]} for a in adapters if a["domain"] == name],
-            "channels": [dataclasses.asdict(store.history(name, channel)[-1]) for channel in store.channels(name)],
+            "channels": [dataclasses.asdict(move) for move in _moves(store, name)],
         }
         for name, row in runs.items()
         if domain in (None, name)
     ]
+
+
+def _moves(store: Store, name: str) -> list[Entry]:
+    """The move by which each channel came to what it gives."""
+    given = store.channels(name).items()
+    moves = {channel: store.history(name, channel)[::-1] for channel, _ in given}
+    return [next(move for move in moves[channel] if move.version == version) for channel, version in given]
 
 
 def _budgets(name: str) -> dict[str, Any]:

@@ -1,10 +1,16 @@
-"""Channels: names that move. Each is a log of numbered entries, created only if absent; the last one counts."""
+"""Channels: names that move. Each is a log of numbered entries, created only if absent; the last one counts.
+
+A move may be for a share of those who follow the channel first: who is among them is decided by a hash of his name, so
+that everybody keeps his side, and whoever has the new version keeps it when the share grows.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from registry.errors import ConfigurationError, RegistryError
 from registry.log import Log, Logged
@@ -28,6 +34,8 @@ class Entry:
         at: When, ISO 8601 in UTC.
         reason: Why, where that was said.
         by: The account that moved it, where that was said.
+        share: The share of those who follow the channel that it is for, above 0 and at most 1; others stay where they
+            were.
         before: SHA-256 of the entry before; empty for the first.
     """
 
@@ -38,6 +46,7 @@ class Entry:
     at: str
     reason: str = ""
     by: str = ""
+    share: float = 1.0
     before: str = ""
 
 
@@ -54,19 +63,43 @@ def check_name(channel: str) -> str:
     return channel
 
 
-def line(past: Iterable[Entry]) -> list[int]:
-    """The versions that a channel came to where it is by, oldest first: without those that it was rolled back from.
+def line(past: Iterable[Entry], yanked: Collection[int] = ()) -> list[Entry]:
+    """The moves that a channel came to where it is by, oldest first: without those that were taken back.
 
     Args:
         past: Its moves, oldest first.
+        yanked: Versions that no channel gives.
     """
-    found: list[int] = []
+    found: list[Entry] = []
     for entry in past:
-        if entry.action == ROLLBACK and entry.version in found:
-            del found[len(found) - found[::-1].index(entry.version) :]
-        elif found[-1:] != [entry.version]:
-            found.append(entry.version)
-    return found
+        versions = [each.version for each in found]
+        if entry.action == ROLLBACK and entry.version in versions:
+            del found[len(found) - versions[::-1].index(entry.version) :]
+        elif versions[-1:] == [entry.version]:
+            found[-1] = entry
+        else:
+            found.append(entry)
+    return [entry for entry in found if entry.version not in yanked]
+
+
+def given(moves: Sequence[Entry], domain: str, who: str = "") -> int | None:
+    """The version that a channel gives; None where none.
+
+    Args:
+        moves: What `line` gives of its moves.
+        domain: The channel's.
+        who: Who asks; the anonymous get what all get.
+    """
+    mine = (move.version for move in reversed(moves) if move.share >= 1 or _place(move, domain, who) < move.share)
+    return next(mine, None)
+
+
+def _place(move: Entry, domain: str, who: str) -> float:
+    """Where somebody stands among all who follow a channel, from 0 to 1: the same at each move to a version."""
+    if not who:
+        return 1.0
+    told = f"{domain}@{move.channel} v{move.version} {who}"
+    return int.from_bytes(hashlib.sha256(told.encode()).digest()[:7]) / (1 << 56)
 
 
 class Channels:
@@ -81,6 +114,7 @@ class Channels:
         self._objects = objects
         self._path = f"{domain}/channels"
         self._logs: dict[str, Log] = {}
+        self._entries: dict[tuple[str, int], Entry] = {}
 
     def names(self) -> list[str]:
         """The channels that have been moved, sorted."""
@@ -95,7 +129,9 @@ class Channels:
         """
         return [self._entry(channel, logged) for logged in self._log(channel).read()]
 
-    def append(self, channel: str, version: int, action: str, reason: str = "", by: str = "") -> Entry:
+    def append(
+        self, channel: str, version: int, action: str, reason: str = "", by: str = "", share: float = 1.0
+    ) -> Entry:
         """Move a channel. Whoever comes second among concurrent movers gets the next number; nothing is overwritten.
 
         Args:
@@ -104,12 +140,14 @@ class Channels:
             action: publish, promote or rollback.
             reason: Why.
             by: Whose doing it is.
+            share: The share of those who follow it that it is for.
 
         Raises:
             ConfigurationError: No channel can be called so, or the registry can't be written.
             RegistryError: The disk fails, or others move it all the time.
         """
-        said = {"channel": channel, "version": version, "action": action, "reason": reason, "by": by}
+        said: dict[str, Any] = {"channel": channel, "version": version, "action": action, "reason": reason, "by": by}
+        said |= {"share": share} if share < 1 else {}
         logged = self._log(channel).append({name: value for name, value in said.items() if value != ""})
         return self._entry(channel, logged)
 
@@ -118,10 +156,12 @@ class Channels:
         return self._logs.setdefault(channel, Log(self._objects, path))
 
     def _entry(self, channel: str, logged: Logged) -> Entry:
+        if (known := self._entries.get((channel, logged.number))) is not None:
+            return known
         try:
             entry = Entry(**logged.values)
         except TypeError as error:
             raise RegistryError(f"Broken entry {logged.number} of channel {channel!r}: {error}") from error
         if entry.channel != channel:
             raise RegistryError(f"Entry {entry.number} of channel {channel!r} is one of {entry.channel!r}")
-        return entry
+        return self._entries.setdefault((channel, logged.number), entry)

@@ -65,6 +65,11 @@ def overwrite(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
+def moved(store: Store) -> dict[str, int]:
+    """The channels but for the lines that follow stable."""
+    return {name: version for name, version in store.channels("networkx").items() if not name.endswith(".x")}
+
+
 def published(tmp_path: Path, run: str = "run-1", weights: bytes = b"weights") -> Store:
     store = Store(tmp_path / "registry")
     store.publish(adapter_folder(tmp_path / run, weights), publication(run))
@@ -102,7 +107,7 @@ def test_published_version_is_whole_and_stable_points_to_it(tmp_path: Path) -> N
         "manifest.json",
     ]
     assert adapter.version == 1
-    assert store.channels("networkx") == {"stable": 1}
+    assert moved(store) == {"stable": 1}
     assert store.verify("networkx@stable") == store.resolve("networkx@v1") == store.resolve("networkx@1")
     assert sorted(store.domains()) == ["networkx"]
 
@@ -168,9 +173,9 @@ def test_kill_between_version_and_channel_is_healed_by_publishing_again(tmp_path
     store = Store(tmp_path / "registry")
     folder = adapter_folder(tmp_path / "run-1")
     store.publish(folder, publication(), channel=None)
-    assert store.channels("networkx") == {}
+    assert moved(store) == {}
     store.publish(folder, publication())
-    assert store.channels("networkx") == {"stable": 1}
+    assert moved(store) == {"stable": 1}
     assert len(store.versions("networkx")) == 1
 
 
@@ -182,9 +187,9 @@ def test_half_published_version_is_not_seen(tmp_path: Path) -> None:
     (left / "channels" / "canary").mkdir()
     (tmp_path / "registry" / PARTS / "0").write_text("{}")
     assert [a.version for a in store.versions("networkx")] == [1]
-    assert store.channels("networkx") == {"stable": 1}
+    assert moved(store) == {"stable": 1}
     store.publish(adapter_folder(tmp_path / "run-2", b"other"), publication("run-2"))
-    assert store.channels("networkx") == {"stable": 2}
+    assert moved(store) == {"stable": 2}
 
 
 def _publish(root: Path, folder: Path, run: str) -> None:
@@ -218,7 +223,7 @@ def test_channel_entries_are_never_overwritten(tmp_path: Path) -> None:
     store.rollback("networkx", "stable")
     assert store.resolve("networkx").version == 1
     store.promote("networkx", 2, "candidate")
-    assert store.channels("networkx") == {"candidate": 2, "stable": 1}
+    assert moved(store) == {"candidate": 2, "stable": 1}
     assert [(e.version, e.action) for e in store.history("networkx", "stable")] == [
         (1, "publish"),
         (2, "publish"),
@@ -251,14 +256,14 @@ def test_a_rollback_goes_to_what_the_channel_held_and_is_whole(tmp_path: Path) -
     for channel, to, told in (
         ("candidate", None, "held nothing before"),
         ("stable", 3, "can't go back to v3: it has held v1, v2 before"),
-        ("canary", None, r"networkx has v1, v2, v3; channels: candidate \(v3\), stable \(v3\)"),
+        ("canary", None, r"networkx has v1, v2, v3; channels: .*candidate \(v3\), stable \(v3\)"),
     ):
         with pytest.raises(ConfigurationError, match=told):
             store.rollback("networkx", channel, to)
     overwrite(store.file(store.resolve("networkx@v1"), WEIGHTS), b"other")
     with pytest.raises(RegistryError, match="v1 is damaged"):
         store.rollback("networkx", "stable", 1)
-    assert store.channels("networkx") == {"candidate": 3, "stable": 3}
+    assert moved(store) == {"candidate": 3, "stable": 3}
     assert store.rollback("networkx", "stable").version == 2
 
 

@@ -1,0 +1,220 @@
+"""What a registry has: versions, what its channels give, and how to use them. Nothing is written there."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry import channels
+from registry.channels import Channels, Entry
+from registry.errors import ConfigurationError, RegistryError
+from registry.identity import sha256_of_bytes
+from registry.manifests import damaged, verify_folder
+from registry.objects import objects_of
+from registry.pulling import switched, write_version
+from registry.records import Adapter
+from registry.settings import Settings
+from registry.standing import Standing, Standings
+from registry.storage import remove_tree
+from registry.versions import Versions, is_domain
+
+STABLE = "stable"
+CANDIDATE = "candidate"
+"""The channel of what `stable` must not move to unasked."""
+VERSION = re.compile(r"v?(\d+)")
+_LISTED = 20
+"""Versions that a message lists one by one."""
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What a pull did: the version that is there now, and whether it wasn't before."""
+
+    adapter: Adapter
+    path: Path
+    changed: bool
+
+
+class Published:
+    """The adapters in one registry, for whoever uses them.
+
+    Args:
+        place: Its folder, or its URL.
+        cache: Local folder for versions that are used; `adapters` in DRIFTUNE_HOME where null.
+    """
+
+    def __init__(self, place: Path | str, cache: Path | None = None) -> None:
+        self.objects = objects_of(place)
+        self.url = self.objects.url
+        self._cache = cache
+        self._versions = Versions(self.objects)
+        self._channels: dict[str, Channels] = {}
+        self._standings: dict[str, Standings] = {}
+
+    def domains(self) -> list[str]:
+        """The domains that have an adapter, sorted."""
+        return self._versions.domains()
+
+    def versions(self, domain: str) -> list[Adapter]:
+        """The versions of a domain, oldest first, those that are yanked too."""
+        return self._versions.of(domain)
+
+    def at(self, place: str) -> Adapter | None:
+        """The version whose `location` is given; None where there is none (any more)."""
+        domain, _, number = place.partition("/versions/")
+        return self._versions.get(domain, int(number)) if number.isdigit() else None
+
+    def channel_names(self, domain: str) -> list[str]:
+        """The channels of a domain that have been moved, those too that give nothing any more; sorted."""
+        return self._channels_of(domain).names() if is_domain(domain) else []
+
+    def channels(self, domain: str) -> dict[str, int]:
+        """The version that each channel of a domain gives; those that give none are left out."""
+        found = {name: self.given(domain, name) for name in self.channel_names(domain)}
+        return {name: version for name, version in found.items() if version is not None}
+
+    def history(self, domain: str, channel: str) -> list[Entry]:
+        """Every move of a channel, oldest first."""
+        return self._channels_of(domain).history(channel) if is_domain(domain) else []
+
+    def given(self, domain: str, channel: str, who: str = "") -> int | None:
+        """The version that a channel gives: the last that isn't yanked, and is for all or for a share `who` is in."""
+        return channels.given(self._line(domain, channel), domain, who)
+
+    def standing(self, domain: str) -> list[Standing]:
+        """All that was said of a domain's versions, oldest first: of yanks and of the end of their life."""
+        return self._standings_of(domain).history()
+
+    def yanked(self, domain: str) -> dict[int, Standing]:
+        """The versions of a domain that are yanked, and why."""
+        return self._standings_of(domain).yanked()
+
+    def ended(self, domain: str) -> dict[int, Standing]:
+        """The versions of a domain that aren't cared for any more, and why; 0 stands for the domain."""
+        return self._standings_of(domain).ended()
+
+    def resolve(self, ref: str, *, who: str = "", yanked: bool = False) -> Adapter:
+        """The adapter that `networkx`, `networkx@stable`, `networkx@v3` or `networkx@3` means.
+
+        Args:
+            ref: The reference.
+            who: Who asks: where a channel moves for a share of those who follow it, that decides what it gives.
+            yanked: Take a version that is named by its number also where it is yanked.
+
+        Raises:
+            ConfigurationError: There is none, and the message lists what there is; or it is yanked.
+        """
+        domain, _, name = ref.partition("@")
+        match = VERSION.fullmatch(name or STABLE)
+        number = int(match[1]) if match is not None else self.given(domain, name or STABLE, who)
+        found = self._versions.get(domain, number) if number is not None else None
+        if found is None:
+            raise ConfigurationError(self._unknown(ref, domain), ref=ref)
+        if not yanked:
+            self._check_yanked(found)
+        return found
+
+    def manifest(self, adapter: Adapter) -> bytes:
+        """The bytes of a version's manifest, as they were written."""
+        return self._versions.manifest(adapter)
+
+    def read(self, adapter: Adapter, name: str) -> bytes:
+        """A small file of a version, as its card.
+
+        Raises:
+            ConfigurationError: The version has no such file.
+            RegistryError: It is damaged.
+        """
+        return self._versions.read(adapter, name)
+
+    def file(self, adapter: Adapter, name: str) -> Path:
+        """A local file with the bytes of a version's file; of a registry on this machine it is not hashed again.
+
+        Raises:
+            ConfigurationError: The version has no such file.
+            RegistryError: It is missing.
+        """
+        return self._versions.local(adapter, name) or self.folder(adapter) / name
+
+    def folder(self, adapter: Adapter) -> Path:
+        """A local folder of a version with its files by name, every byte compared with the manifest. Don't write there.
+
+        Raises:
+            RegistryError: The version is damaged.
+        """
+        manifest = self.manifest(adapter)
+        name = f"{adapter.domain}-v{adapter.version}-{sha256_of_bytes(manifest)[:16]}"
+        target = (self._cache or Settings().root / "adapters") / name
+        with contextlib.suppress(RegistryError):
+            if target.is_dir():
+                verify_folder(target, adapter)
+                return target
+        remove_tree(target)
+        write_version(adapter, manifest, self._versions.open, target)
+        return target
+
+    def verify(self, ref: str) -> Adapter:
+        """Read every byte of a version again and compare it with its manifest.
+
+        Raises:
+            RegistryError: A file is missing or changed.
+        """
+        named = self.resolve(ref, yanked=True)
+        adapter = self._versions.get(named.domain, named.version, fresh=True) or named
+        for name, fault in self._versions.faults(adapter).items():
+            raise damaged(adapter, name, self.url, fault)
+        return adapter
+
+    def pull(self, ref: str, into: Path, *, who: str = "", yanked: bool = False) -> Pulled:
+        """Put a version where a user wants it; readers see the old one or the new one, never a mixture.
+
+        `into` becomes a link to a folder beside it, and is switched by one rename. The version before stays for those
+        who still read it; older ones are removed.
+
+        Args:
+            ref: What `resolve` takes.
+            into: The folder.
+            who: As for `resolve`.
+            yanked: As for `resolve`.
+
+        Raises:
+            ConfigurationError: `ref` is unknown, or `into` is something of the user's own, or can't be written.
+            RegistryError: The stored version is damaged.
+        """
+        adapter = self.resolve(ref, who=who, yanked=yanked)
+        name = f"{adapter.domain}-v{adapter.version}-{adapter.id[:12]}"
+        content = self._versions.open
+        changed = switched(into, name, lambda to: write_version(adapter, self.manifest(adapter), content, to))
+        return Pulled(adapter, into.absolute(), changed)
+
+    def _check_yanked(self, adapter: Adapter) -> None:
+        said = self.yanked(adapter.domain).get(adapter.version)
+        if said is not None:
+            raise ConfigurationError(
+                f"{adapter.domain} v{adapter.version} is yanked since {said.at}{f' by {said.by}' if said.by else ''}: "
+                f"{said.reason}. Take another version, or this one all the same with --yanked",
+                yanked=adapter.version,
+            )
+
+    def _line(self, domain: str, channel: str) -> list[Entry]:
+        if not is_domain(domain):
+            return []
+        return channels.line(self.history(domain, channel), self.yanked(domain))
+
+    def _channels_of(self, domain: str) -> Channels:
+        return self._channels.setdefault(domain, Channels(self.objects, domain))
+
+    def _standings_of(self, domain: str) -> Standings:
+        return self._standings.setdefault(domain, Standings(self.objects, domain))
+
+    def _unknown(self, ref: str, domain: str) -> str:
+        versions = [adapter.version for adapter in self.versions(domain)]
+        if not versions:
+            known = ", ".join(self.domains()) or "none yet"
+            return f"No adapter {ref!r} in {self.url}: domains with one: {known}. Publish with: driftune run {domain}"
+        named = ", ".join(f"{name} (v{number})" for name, number in self.channels(domain).items())
+        several = len(versions) > _LISTED
+        listed = f"v{versions[0]} … v{versions[-1]}" if several else ", ".join(f"v{number}" for number in versions)
+        return f"No adapter {ref!r} in {self.url}: {domain} has {listed}; channels: {named or 'none'}"

@@ -1,0 +1,188 @@
+"""The versions of a registry: manifests that never change, and the content they name."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from registry.errors import ConfigurationError, RegistryError
+from registry.identity import sha256_of_bytes
+from registry.manifests import MANIFEST, damaged, hashes, location, manifest_bytes, parsed
+from registry.objects import Objects
+from registry.pulling import content_path, digest
+from registry.records import Adapter
+
+CONTENT = "files"
+"""The one name directly below a registry that is no domain's."""
+_DOMAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_FORMER = re.compile(r"v\d+")
+
+
+def is_domain(name: str) -> bool:
+    """Whether something can be published under a name."""
+    return _DOMAIN.fullmatch(name) is not None and name != CONTENT
+
+
+class Versions:
+    """What is published; a manifest is read but once.
+
+    Args:
+        objects: The registry's.
+    """
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self._known: dict[tuple[str, int], Adapter] = {}
+
+    def domains(self) -> list[str]:
+        """The domains that have a version, sorted."""
+        return [name for name in self._objects.names("") if self.newest(name)]
+
+    def of(self, domain: str) -> list[Adapter]:
+        """The versions of a domain, oldest first."""
+        found = (self.get(domain, number) for number in self.numbers(domain))
+        return [adapter for adapter in found if adapter is not None]
+
+    def newest(self, domain: str) -> int:
+        """The number of a domain's newest version; 0 where there is none."""
+        return next((n for n in reversed(self.numbers(domain)) if self.get(domain, n) is not None), 0)
+
+    def numbers(self, domain: str) -> list[int]:
+        """The numbers that versions of a domain have, or that somebody has begun to make.
+
+        Raises:
+            ConfigurationError: They lie there as an earlier driftune put them.
+        """
+        if not is_domain(domain):
+            return []
+        found = sorted(int(name) for name in self._objects.names(f"{domain}/versions") if name.isdigit())
+        if not found and any(_FORMER.fullmatch(name) for name in self._objects.names(domain)):
+            raise ConfigurationError(
+                f"The adapters of {domain} in {self._objects.url} lie as an earlier driftune put them: move that "
+                f"folder away, then run driftune run {domain}, which publishes its adapter again"
+            )
+        return found
+
+    def get(self, domain: str, number: int, *, fresh: bool = False) -> Adapter | None:
+        """A version; None where there is none.
+
+        Args:
+            domain: The domain.
+            number: The version's number.
+            fresh: Read the manifest again.
+
+        Raises:
+            RegistryError: Its manifest isn't what was written, or another's.
+        """
+        known = self._known.get((domain, number))
+        if (known is not None and not fresh) or not is_domain(domain):
+            return known
+        place = location(domain, number)
+        try:
+            adapter = parsed(self._objects.read(f"{place}/{MANIFEST}"), f"{self._objects.url}/{place}")
+        except FileNotFoundError:
+            self._known.pop((domain, number), None)
+            return None
+        if (adapter.domain, adapter.version) != (domain, number):
+            raise RegistryError(
+                f"The manifest in {self._objects.url}/{place} is that of {adapter.domain} v{adapter.version}"
+            )
+        self._known[domain, number] = adapter
+        return adapter
+
+    def manifest(self, adapter: Adapter) -> bytes:
+        """The bytes of a version's manifest, as they were written."""
+        return self._objects.read(f"{location(adapter.domain, adapter.version)}/{MANIFEST}")
+
+    def create(self, adapter: Adapter) -> Adapter | None:
+        """Publish a version whose content is there; None where another has taken its number."""
+        manifest = manifest_bytes(adapter)
+        if not self._objects.create(f"{location(adapter.domain, adapter.version)}/{MANIFEST}", manifest):
+            return None
+        found = parsed(manifest, self._objects.url)
+        self._known[adapter.domain, adapter.version] = found
+        return found
+
+    def deposit(self, name: str, content: bytes | Path, sha256: str = "") -> dict[str, Any]:
+        """Put content where it belongs, if it isn't there.
+
+        Args:
+            name: What a version calls it.
+            content: The bytes, or the file.
+            sha256: Its hash, of a file.
+
+        Returns:
+            Its line in the manifest.
+        """
+        if isinstance(content, bytes):
+            sha256, size = sha256_of_bytes(content), len(content)
+        else:
+            size = content.stat().st_size
+        there = self._objects.stat(content_path(sha256))
+        if there is None or there.size != size:
+            self._objects.put(content_path(sha256), content)
+        return {"path": name, "sha256": sha256, "size": size}
+
+    def mend(self, content: Path, sha256: str) -> None:
+        """Write content anew that was damaged."""
+        self._objects.put(content_path(sha256), content)
+
+    def open(self, sha256: str) -> BinaryIO:
+        """Content, to be read piece by piece.
+
+        Raises:
+            FileNotFoundError: It isn't there.
+        """
+        return self._objects.open(content_path(sha256))
+
+    def faults(self, adapter: Adapter) -> dict[str, str]:
+        """What is wrong with the files of a version, by name: every byte is read."""
+        found = {}
+        for name, sha256 in hashes(adapter).items():
+            try:
+                if digest(self.open(sha256)) != sha256:
+                    found[name] = "was changed"
+            except FileNotFoundError:
+                found[name] = "is missing"
+        return found
+
+    def read(self, adapter: Adapter, name: str) -> bytes:
+        """A small file of a version, as its card.
+
+        Raises:
+            ConfigurationError: The version has no such file.
+            RegistryError: It is damaged.
+        """
+        sha256 = self.sha256(adapter, name)
+        with contextlib.suppress(FileNotFoundError):
+            data = self._objects.read(content_path(sha256))
+            if sha256_of_bytes(data) == sha256:
+                return data
+            raise damaged(adapter, name, self._objects.url, "was changed")
+        raise damaged(adapter, name, self._objects.url, "is missing")
+
+    def local(self, adapter: Adapter, name: str) -> Path | None:
+        """The local file that a version's file is, by another name; None where it is elsewhere.
+
+        Raises:
+            ConfigurationError: The version has no such file.
+            RegistryError: It is missing.
+        """
+        path = self._objects.local(content_path(self.sha256(adapter, name)))
+        if path is not None and not path.is_file():
+            raise damaged(adapter, name, self._objects.url, "is missing")
+        return path
+
+    def sha256(self, adapter: Adapter, name: str) -> str:
+        """The hash of a version's file.
+
+        Raises:
+            ConfigurationError: The version has no such file.
+        """
+        own = hashes(adapter)
+        if name not in own:
+            listed = ", ".join(sorted(own))
+            raise ConfigurationError(f"{adapter.domain} v{adapter.version} has no file {name!r}: it has {listed}")
+        return own[name]
