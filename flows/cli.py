@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from flows.cli_lake import lake_app
-from flows.cli_llm import llm_stub
+from flows.cli_llm import llm_stub, vllm_stub
 from flows.cli_options import (
     AcceptOption,
     AdapterOption,
@@ -23,8 +23,9 @@ from flows.cli_options import (
     JsonOption,
     SeedOption,
 )
-from flows.cli_registry import registry_app, subscribe
+from flows.cli_registry import registry_app
 from flows.cli_server import server_app
+from flows.cli_subscribe import subscribe
 
 _INTERRUPTED = 130
 
@@ -251,6 +252,7 @@ def solve(
 
 app.command()(subscribe)
 app.command("llm-stub")(llm_stub)
+app.command("vllm-stub")(vllm_stub)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Commands on published adapters: `driftune registry …`, and `subscribe`."""
+"""Commands on published adapters: `driftune registry …`."""
 
 from __future__ import annotations
 
@@ -128,15 +128,3 @@ def registry_merge(
     from flows.merging import merge_adapters
 
     raise typer.Exit(merge_adapters(references, into, method, rank, weight or [], as_json=as_json))
-
-
-def subscribe(
-    domain: Annotated[str, typer.Argument(metavar="DOMAIN[@CHANNEL]", help="What to follow; channel stable if none.")],
-    into: Annotated[Path, typer.Option("--into", help="Folder that always holds the newest version.")],
-    once: Annotated[bool, typer.Option("--once", help="Look once, then end.")] = False,
-    every: Annotated[float, typer.Option("--every", min=1, help="Seconds between looks.")] = 60.0,
-) -> None:
-    """Keep a folder at the newest adapter; it is switched atomically, and untouched when nothing is new."""
-    from flows.subscribe import subscribe as follow
-
-    follow(domain, into, once=once, every=every)

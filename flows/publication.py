@@ -29,7 +29,8 @@ from flows.house import House
 from flows.rehearsal import gone_on_from
 from flows.scraping import releases
 from flows.training import rows_of, run_id, trained, tuned_adapter
-from registry.client import canary, load_adapter
+from registry.canary import canary
+from registry.client import load_adapter
 from registry.errors import ConfigurationError
 from registry.identity import work_key
 from registry.lake import Lake

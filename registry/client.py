@@ -7,38 +7,62 @@ log-probabilities) must agree.
 
 from __future__ import annotations
 
-import json
+import contextlib
+import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from registry import channels
+from registry.canary import check_canary
 from registry.errors import RegistryError, WrongBaseError
 from registry.fingerprint import fingerprint
 from registry.records import Adapter
 from registry.settings import Settings
-from registry.store import CANARY, MANIFEST, Store, read_manifest, verify_folder
+from registry.store import MANIFEST, STABLE, Store, read_manifest, verify_folder
 
-TOLERANCE = {"float32": 1e-3, "float64": 1e-3, "bfloat16": 0.1, "float16": 0.05}
-"""How far a mean log-probability per token may be from the stored one, in nats, by the model's dtype."""
-
-QUANTISED = 0.25
-"""The same where the base's weights are quantised, whatever dtype the rest has: rounded to NF4, the quick start's
-adapter was 0.016 nats off in the median of 120 texts and 0.051 at most; without the adapter, 1.05 in the median."""
-
+_VERSION = re.compile(r"v?\d+")
 _TOKENIZERS = ("tokenizer*", "*.model", "*.tiktoken", "vocab.*")
 
 
-def load_adapter(model: Any, ref: str | Path, *, registry: Path | str | None = None) -> Any:
+@dataclass(frozen=True)
+class Loaded:
+    """What was loaded, as the attribute `driftune` of the model that `load_adapter` gives.
+
+    Attributes:
+        adapter: The version.
+        instead_of: The version that was asked for, where that one failed its canary.
+        why: What was wrong with it.
+    """
+
+    adapter: Adapter
+    instead_of: Adapter | None = None
+    why: str = ""
+
+
+def load_adapter(
+    model: Any,
+    ref: str | Path,
+    *,
+    registry: Path | str | None = None,
+    derived_from: str | Path | None = None,
+    fall_back: bool = False,
+) -> Any:
     """A base model with an adapter on it.
 
     Args:
         model: A loaded `transformers` model, or the folder of one.
         ref: `networkx@stable`, `networkx@v3`, or the folder of an adapter (a version's, or a pulled one).
         registry: The registry's folder or URL; `DRIFTUNE_REGISTRY`, else `DRIFTUNE_HOME/registry`, where null.
+        derived_from: Where `model` isn't the adapter's base but was made from it (AWQ, GPTQ, 8 bits, another adapter
+            merged in): the base that it was made from, its folder, or its name as the adapter's card says it. That
+            it was is taken on your word; the canary is still asked, and allowed to be off as far as rounding explains.
+        fall_back: Whether to load what the channel held before, of the same base, where the version fails its canary.
 
     Returns:
-        A `peft.PeftModel`, in evaluation mode.
+        A `peft.PeftModel`, in evaluation mode; its attribute `driftune` (`Loaded`) says which version it is.
 
     Raises:
         ConfigurationError: There is no such adapter.
@@ -46,15 +70,77 @@ def load_adapter(model: Any, ref: str | Path, *, registry: Path | str | None = N
         WrongBaseError: The base isn't the one the adapter was made for.
     """
     folder, adapter = find(ref, registry)
-    base = base_folder(model)
-    check_base(base, adapter)
+    base = _checked(model, adapter, derived_from)
+    plain = _loaded(model, base)
+    derived = derived_from is not None
+    try:
+        return _put(plain, folder, Loaded(adapter), derived=derived)
+    except WrongBaseError as error:
+        if not fall_back:
+            raise
+        for before in _before(str(ref), adapter, registry):
+            with contextlib.suppress(WrongBaseError):
+                told = Loaded(before[1], instead_of=adapter, why=str(error))
+                found = _put(plain, before[0], told, derived=derived)
+                warnings.warn(f"{error}. Loaded v{before[1].version} instead, which {ref} held before", stacklevel=2)
+                return found
+        raise WrongBaseError(f"{error}. Nothing that {ref} held before fits either", **error.values) from error
+
+
+def _checked(model: Any, adapter: Adapter, derived_from: str | Path | None) -> Path | None:
+    """The model's folder, where its files must be known; what the adapter was made for is compared.
+
+    Raises:
+        WrongBaseError: The adapter was made for another base.
+    """
+    if derived_from is None:
+        base = base_folder(model)
+        check_base(base, adapter)
+        return base
+    if Path(derived_from).is_dir():
+        check_base(Path(derived_from), adapter)
+    elif str(derived_from) not in (adapter.base, adapter.fingerprint):
+        raise WrongBaseError(
+            f"{adapter.domain} v{adapter.version} was made for {adapter.base} with fingerprint {adapter.fingerprint}, "
+            f"not for derived_from={str(derived_from)!r}. Give that base's folder, name or fingerprint",
+            wanted=adapter.base,
+            found=str(derived_from),
+        )
+    return Path(model) if isinstance(model, (str, Path)) else None
+
+
+def _put(plain: Any, folder: Path, told: Loaded, *, derived: bool) -> Any:
+    """A model with an adapter on it that gives its stored answers; where it doesn't, the model is left as it was.
+
+    Raises:
+        WrongBaseError: It doesn't, or isn't of the adapter's shape.
+    """
     from peft import PeftModel
 
     with warnings.catch_warnings():  # peft 0.21 asks transformers 5.23 for a property by its former name
         warnings.filterwarnings("ignore", r".*gradient_checkpointing` is deprecated", FutureWarning)
-        loaded = PeftModel.from_pretrained(_loaded(model, base), str(folder)).eval()
-    check_canary(loaded, folder, adapter)
+        loaded = PeftModel.from_pretrained(plain, str(folder)).eval()
+    try:
+        check_canary(loaded, folder, told.adapter, derived=derived)
+    except WrongBaseError:
+        loaded.unload()
+        raise
+    loaded.driftune = told
     return loaded
+
+
+def _before(ref: str, adapter: Adapter, registry: Path | str | None) -> Iterator[tuple[Path, Adapter]]:
+    """What a channel held before a version, of the same base, newest first; nothing where `ref` is no channel."""
+    domain, _, channel = ref.partition("@")
+    if (Path(ref) / MANIFEST).is_file() or _VERSION.fullmatch(channel):
+        return
+    store = _store(registry)
+    moves = channels.line(store.history(domain, channel or STABLE), store.yanked(domain))
+    for version in dict.fromkeys(move.version for move in reversed(moves) if move.share >= 1):
+        before = store.resolve(f"{domain}@v{version}")
+        if version != adapter.version and before.fingerprint == adapter.fingerprint:
+            with contextlib.suppress(RegistryError):  # one that is damaged is passed over
+                yield store.folder(before), before
 
 
 def find(ref: str | Path, registry: Path | str | None = None) -> tuple[Path, Adapter]:
@@ -69,7 +155,7 @@ def find(ref: str | Path, registry: Path | str | None = None) -> tuple[Path, Ada
         adapter = read_manifest(folder)
         verify_folder(folder, adapter)
         return folder, adapter
-    store = Store(registry if registry is not None else Settings().registry_url)
+    store = _store(registry)
     adapter = store.resolve(str(ref))
     return store.folder(adapter), adapter
 
@@ -116,59 +202,11 @@ def base_folder(model: Any) -> Path:
     raise RegistryError(f"Can't tell which files the model {name!r} was loaded from: give its folder instead")
 
 
-def canary(model: Any, tokenizer: Any, texts: Sequence[str], *, tokens: int = 64) -> tuple[dict[str, Any], ...]:
-    """What a right loading must reproduce: the first `tokens` token ids of each text, and their log-probability."""
-    rows = []
-    for text in texts:
-        ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])[:tokens]
-        if len(ids) > 1:
-            rows.append({"text": text, "ids": ids, "logprob": mean_logprob(model, ids)})
-    return tuple(rows)
+def _store(registry: Path | str | None) -> Store:
+    return Store(registry if registry is not None else Settings().registry_url)
 
 
-def check_canary(model: Any, folder: Path, adapter: Adapter) -> None:
-    """Compare the stored log-probabilities with those of the loaded model.
-
-    Raises:
-        WrongBaseError: One is further off than its dtype, or quantised weights, explain.
-    """
-    dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
-    allowed = TOLERANCE.get(dtype, TOLERANCE["bfloat16"])
-    if getattr(model, "is_quantized", False):  # transformers' mark, of any method
-        dtype, allowed = f"quantised weights and {dtype}", QUANTISED
-    for row in stored_canary(folder):
-        found = mean_logprob(model, row["ids"])
-        if abs(found - row["logprob"]) > allowed:
-            raise WrongBaseError(
-                f"{adapter.domain} v{adapter.version} gives {found:.4f} nats a token where {row['logprob']:.4f} were "
-                f"stored (allowed {allowed} in {dtype}): the model in memory isn't {adapter.base} as published, "
-                f"fingerprint {adapter.fingerprint}. Load the base anew",
-                wanted=row["logprob"],
-                found=found,
-            )
-
-
-def stored_canary(folder: Path) -> list[Mapping[str, Any]]:
-    """The canary that travels with an adapter."""
-    path = folder / CANARY
-    rows: list[Mapping[str, Any]] = json.loads(path.read_text()) if path.is_file() else []
-    return rows
-
-
-def mean_logprob(model: Any, ids: Sequence[int]) -> float:
-    """Mean log-probability of the tokens after the first, in nats."""
-    import torch
-
-    device = next(model.parameters()).device
-    row = torch.tensor([list(ids)], device=device)
-    model.eval()
-    with torch.inference_mode():
-        logits = model(input_ids=row, use_cache=False).logits[0, :-1].float()
-    picked = torch.log_softmax(logits, dim=-1).gather(1, row[0, 1:, None])
-    return float(picked.double().mean())
-
-
-def _loaded(model: Any, base: Path) -> Any:
+def _loaded(model: Any, base: Path | None) -> Any:
     """The model itself, or loaded from its folder without a progress bar on the terminal."""
     if not isinstance(model, (str, Path)):
         return model

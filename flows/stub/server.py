@@ -233,11 +233,12 @@ class _Response(Response):
         # Returning now leaves the promised length unsent: uvicorn closes the connection.
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Ends with its process's own exit status: uvicorn raises the signal again once it is done."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
+        """Signals that end it, not raised again afterwards."""
         with super().capture_signals():
             yield
             self._captured_signals.clear()
@@ -253,7 +254,7 @@ async def listen(server: uvicorn.Server, place: socket.socket, stub: Stub) -> No
 
 def server_of(stub: Stub) -> uvicorn.Server:
     """A server of a stub's addresses, that says nothing and waits for nobody when it ends."""
-    return _Server(
+    return Server(
         uvicorn.Config(app(stub), log_level="critical", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
     )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import re
 import secrets
 import time
 from collections.abc import Sequence
@@ -17,10 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import canonicalize_name
 
+from registry import ranges
 from registry.errors import ConfigurationError
 from registry.server import tokens
 from registry.server.settings import ServerSettings
@@ -30,7 +27,6 @@ ACTIVE, PAUSED, ENDED = "active", "paused", "ended"
 OVERLAP_S = 86_400.0
 """How long what is sent is signed with a replaced secret too."""
 _LONGEST = 200
-_BARE = re.compile(r"\s*[<>=!~]")
 
 table = sa.Table(
     "subscriptions",
@@ -111,7 +107,7 @@ def check_wish(wish: Wish) -> None:
             raise ConfigurationError(
                 f"The {name} of a subscription takes printable text, {_LONGEST} characters at most"
             )
-    _range(wish.library)
+    ranges.parsed(wish.library)
 
 
 def create(connection: sa.Connection, wish: Wish, token: str, most: int) -> tuple[Subscription, str]:
@@ -198,32 +194,7 @@ def fits(wish: Wish, base: str, library_range: str) -> bool:
     """Whether an adapter of a base, for versions of libraries (`a>=1,<2; b>=3`), is one that is wished for."""
     if wish.base and wish.base != base:
         return False
-    name, wanted = _range(wish.library)
-    return not wish.library or any(_speaks(part.strip(), name, wanted) for part in library_range.split(";"))
-
-
-def _speaks(part: str, name: str, wanted: SpecifierSet) -> bool:
-    """Whether a part of an adapter's range has a version that is wanted; one that can't be read may have any."""
-    try:
-        library, versions = _range(part)
-    except ConfigurationError:
-        return True
-    return not (name and library and name != library) and not wanted.is_disjoint(versions)
-
-
-def _range(text: str) -> tuple[str, SpecifierSet]:
-    """The library (empty where none is named) and the versions that a range means."""
-    try:
-        found = None if not text or _BARE.match(text) else Requirement(text)
-        specifier = text if found is None else str(found.specifier)
-        versions = SpecifierSet(specifier, prereleases=True)
-    except (InvalidRequirement, InvalidSpecifier) as error:
-        raise ConfigurationError(
-            f"No range of versions: {text!r}. Write it as networkx>=3.5,<4, or >=3.5,<4"
-        ) from error
-    if "===" in specifier or (found and (found.url or found.marker or found.extras)):
-        raise ConfigurationError(f"No range of versions: {text!r}. It takes a name and versions alone, and no ===")
-    return canonicalize_name(found.name) if found else "", versions
+    return ranges.overlap(wish.library, library_range)
 
 
 def _secret() -> str:

@@ -39,6 +39,7 @@ COMMANDS = [
     "check",
     "registry",
     "llm-stub",
+    "vllm-stub",
 ]
 
 

@@ -19,8 +19,8 @@ from flows.house import House, open_house
 from flows.preflight import check
 from flows.publication import BESIDE, canary_texts, licence_files, notices, published, written_by
 from flows.scraping import scrape_key
+from registry.canary import stored_canary
 from registry.card import card
-from registry.client import stored_canary
 from registry.errors import ConfigurationError, WrongBaseError
 from registry.identity import sha256_of_file
 from registry.records import Adapter, Example, Release

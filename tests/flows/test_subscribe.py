@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from flows.subscribe import subscribe
+from flows.subscribe import Request
+from flows.subscribe import subscribe as follow
+from flows.subscribing.wanted import Wanted
 from registry.errors import ConfigurationError
 from registry.records import Adapter
 from registry.store import Publication, Store
@@ -21,16 +24,21 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return Store(tmp_path / "home" / "registry")
 
 
-def publish(store: Store, folder: Path, weights: str, channel: str = "stable") -> Adapter:
+def publish(store: Store, folder: Path, weights: str, channel: str = "stable", **said: str) -> Adapter:
     """Publishes an adapter whose weights are `weights`; the store looks at bytes alone."""
     folder.mkdir(exist_ok=True)
     (folder / "adapter_config.json").write_text("{}")
     (folder / "adapter_model.safetensors").write_text(weights)
-    publication = Publication(
-        domain="networkx", library_range="networkx>=3.6,<3.7", base="tiny", base_revision="r", fingerprint="f",
-        snapshot="s", run=weights,
-    )  # fmt: skip
-    return store.publish(folder, publication, channel=channel)
+    facts = {
+        "domain": "networkx", "library_range": "networkx>=3.6,<3.7", "base": "tiny", "base_revision": "r",
+        "fingerprint": "f", "snapshot": "s", "run": weights,
+    }  # fmt: skip
+    return store.publish(folder, Publication(**(facts | said)), channel=channel)
+
+
+def subscribe(reference: str, into: Path, **said: Any) -> None:
+    """One look."""
+    follow(Request(Wanted(reference, **said), into=into, once=True))
 
 
 def held(into: Path) -> str:
@@ -43,10 +51,10 @@ def test_newest_version_is_there_after_one_look(
     """One look brings the newest stable version, also over an older one, and says so."""
     into = tmp_path / "deep" / "adapter"
     publish(store, tmp_path / "a", "one")
-    subscribe("networkx", into, once=True)
+    subscribe("networkx", into)
     assert held(into) == "one"
     publish(store, tmp_path / "a", "two")
-    subscribe("networkx@stable", into, once=True)
+    subscribe("networkx@stable", into)
     assert held(into) == "two"
     lines = capsys.readouterr().out.splitlines()
     assert "holds networkx v1 now" in lines[0]
@@ -58,14 +66,14 @@ def test_nothing_is_touched_when_nothing_is_new(
 ) -> None:
     """A second look changes no file and no link."""
     publish(store, tmp_path / "a", "one")
-    subscribe("networkx", tmp_path / "into", once=True)
+    subscribe("networkx", tmp_path / "into")
 
     def marks() -> list[tuple[str, int, int]]:
         paths = sorted([tmp_path / "into", *(tmp_path / "into").rglob("*")])
         return [(str(p), p.lstat().st_mtime_ns, p.lstat().st_ino) for p in paths]
 
     before = marks()
-    subscribe("networkx", tmp_path / "into", once=True)
+    subscribe("networkx", tmp_path / "into")
     assert marks() == before
     assert "up to date: networkx v1" in capsys.readouterr().out.splitlines()[-1]
 
@@ -73,10 +81,10 @@ def test_nothing_is_touched_when_nothing_is_new(
 def test_a_reader_never_sees_a_mixture(store: Store, tmp_path: Path) -> None:
     """A reader that opened the folder keeps the old version whole while the new one is switched in."""
     publish(store, tmp_path / "a", "one")
-    subscribe("networkx", tmp_path / "into", once=True)
+    subscribe("networkx", tmp_path / "into")
     opened = os.open(tmp_path / "into", os.O_RDONLY)
     publish(store, tmp_path / "a", "two")
-    subscribe("networkx", tmp_path / "into", once=True)
+    subscribe("networkx", tmp_path / "into")
     old = os.open("adapter_model.safetensors", os.O_RDONLY, dir_fd=opened)
     assert (os.read(old, 10), held(tmp_path / "into")) == (b"one", "two")
     os.close(old)
@@ -87,15 +95,15 @@ def test_other_channels_are_followed_by_name(store: Store, tmp_path: Path) -> No
     """`DOMAIN@CHANNEL` follows that channel alone."""
     publish(store, tmp_path / "a", "one")
     publish(store, tmp_path / "a", "two", channel="candidate")
-    subscribe("networkx", tmp_path / "stable", once=True)
-    subscribe("networkx@candidate", tmp_path / "candidate", once=True)
+    subscribe("networkx", tmp_path / "stable")
+    subscribe("networkx@candidate", tmp_path / "candidate")
     assert (held(tmp_path / "stable"), held(tmp_path / "candidate")) == ("one", "two")
 
 
 def test_nothing_published_is_the_users_error_in_one_look(store: Store, tmp_path: Path) -> None:
     """One look at a domain without an adapter is refused, says what to do, and makes no folder."""
     with pytest.raises(ConfigurationError, match=r"No adapter 'networkx'.*driftune run networkx"):
-        subscribe("networkx", tmp_path / "into", once=True)
+        subscribe("networkx", tmp_path / "into")
     assert not (tmp_path / "into").exists()
 
 

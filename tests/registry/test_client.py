@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from registry.client import TOLERANCE, canary, check_base, load_adapter, mean_logprob
+from registry.canary import TOLERANCE, canary, mean_logprob
+from registry.client import check_base, load_adapter
 from registry.errors import ConfigurationError, RegistryError, WrongBaseError
 from registry.fingerprint import fingerprint
 from registry.store import Publication, Store
@@ -267,3 +268,67 @@ def test_damaged_adapter_and_unknown_name_are_refused(made: tuple[Store, Path], 
         load_adapter(base, copy)
     with pytest.raises(ConfigurationError, match="No adapter"):
         load_adapter(base, "pandas@stable", registry=store.url)
+
+
+def test_a_derived_base_is_loaded_on_its_owners_word(made: tuple[Store, Path], tmp_path: Path) -> None:
+    """Rounded weights are refused, unless it is said what they were made from; a wrong word doesn't help."""
+    from transformers import AutoModelForCausalLM
+
+    store, base = made
+    rounded = tmp_path / "rounded"
+    model = rounded_to_eight_bits(AutoModelForCausalLM.from_pretrained(base))
+    model.save_pretrained(rounded)
+    adapter = store.resolve("networkx")
+    with pytest.raises(WrongBaseError, match="was made for driftune/tiny-0"):
+        load_adapter(rounded, "networkx", registry=store.url)
+    for said in (base, str(base), adapter.base, adapter.fingerprint):
+        loaded = load_adapter(rounded, "networkx", registry=store.url, derived_from=said)
+        assert loaded.driftune.adapter == adapter
+    with pytest.raises(WrongBaseError, match="not for derived_from='llama'"):
+        load_adapter(rounded, "networkx", registry=store.url, derived_from="llama")
+    with pytest.raises(WrongBaseError, match="a derived base in float32"):
+        load_adapter(make_base(tmp_path / "other", seed=1), "networkx", registry=store.url, derived_from=base)
+
+
+def rounded_to_eight_bits(model: Any) -> Any:
+    """A model whose projections have 256 levels a row, as 8-bit weights do."""
+    import torch
+
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "proj" in name:
+                step = weight.abs().amax(dim=1, keepdim=True) / 127
+                weight.copy_((weight / step).round() * step)
+    return model
+
+
+def test_a_version_that_fails_its_canary_gives_way_to_the_one_before(made: tuple[Store, Path]) -> None:
+    """Where that is asked for, what the channel held before is loaded, and told; nothing is left of the other."""
+    import dataclasses
+
+    from transformers import AutoModelForCausalLM
+
+    store, base = made
+    good = store.resolve("networkx")
+    folder = store.folder(good)
+    rows = tuple(json.loads((folder / "canary.json").read_text()))
+    said = Publication(
+        domain="falling", library_range="networkx>=3.6,<3.7", base=good.base, base_revision="r",
+        fingerprint=good.fingerprint, snapshot="s", run="1", canary=rows,
+    )  # fmt: skip
+    off = tuple({**row, "logprob": row["logprob"] + 1} for row in rows)
+    first = store.publish(folder, said)
+    store.publish(folder, dataclasses.replace(said, run="other base", fingerprint="f", canary=off))
+    last = store.publish(folder, dataclasses.replace(said, run="broken", canary=off))
+    model = AutoModelForCausalLM.from_pretrained(base)
+    with pytest.raises(WrongBaseError, match="v3 gives"):
+        load_adapter(model, "falling", registry=store.url)
+    with pytest.warns(UserWarning, match="v3 gives .* Loaded v1 instead, which falling held before"):
+        loaded = load_adapter(model, "falling", registry=store.url, fall_back=True)
+    assert (loaded.driftune.adapter, loaded.driftune.instead_of) == (first, last)
+    assert "v3 gives" in loaded.driftune.why
+    assert mean_logprob(loaded, rows[0]["ids"]) == pytest.approx(rows[0]["logprob"], abs=1e-4)
+    for ref in ("falling@v3", "falling@new"):
+        store.promote("falling", 3, "new")
+        with pytest.raises(WrongBaseError, match=r"Nothing that falling@\w+ held before fits either"):
+            load_adapter(base, ref, registry=store.url, fall_back=True)

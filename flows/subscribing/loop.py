@@ -1,0 +1,50 @@
+"""The loop of a subscription: look, act, wait; what fails is told, and tried again later."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import sys
+from collections.abc import Callable
+
+from flows.subscribing.waking import Waking
+from registry.errors import DriftuneError
+
+LONGEST_S = 600.0
+"""Seconds between two attempts at most, where `every` isn't longer."""
+
+
+def follow(look: Callable[[], None], waking: Waking, *, once: bool, every: float) -> None:
+    """Looks, again and again.
+
+    Args:
+        look: Brings the subscriber to where the channel stands, or raises.
+        waking: Waits.
+        once: Look once, then return.
+        every: Seconds between two looks; where trying again can help, twice as long after each failure, up to
+            ten minutes.
+
+    Raises:
+        DriftuneError: The only look failed.
+    """
+    failures = 0
+    while True:
+        wait = every
+        try:
+            look()
+            failures = 0
+        except DriftuneError as error:
+            if once:
+                raise
+            failures += error.retryable  # what a person must mend isn't mended by waiting longer
+            wait = min(every * 2 ** max(failures - 1, 0), max(every, LONGEST_S)) * random.uniform(0.9, 1.1)
+            told(f"{error}; next look in {wait:.0f} s", failed=True)
+        if once:
+            return
+        waking.wait(wait)
+
+
+def told(text: str, *, failed: bool = False) -> None:
+    """Says something, with the time."""
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    print(f"{now}  {text}", file=sys.stderr if failed else sys.stdout, flush=True)
