@@ -62,22 +62,20 @@ async def stream(
     if channel is not None:
         check_name(channel)
     seq = int(last_event_id) if last_event_id.isascii() and last_event_id.isdigit() else after
+    start = await context.state.ask(events.last) if seq is None else seq
     streams = _streams_of(request.app)
     streams.check(_name(caller))
-    source = _pieces(request.app, caller, seq, domain, channel, follow)
+    source = _pieces(request.app, caller, start, domain, channel, follow)
     return EventSourceResponse(
         streams.counted(_name(caller), source), ping=context.settings.heartbeat_s, send_timeout=_SEND_S
     )
 
 
 async def _pieces(
-    app: fastapi.FastAPI, caller: Caller, seq: int | None, domain: str | None, channel: str | None, follow: bool
+    app: fastapi.FastAPI, caller: Caller, start: int, domain: str | None, channel: str | None, follow: bool
 ) -> AsyncIterator[ServerSentEvent]:
     context, bell = caller.context, eventing_of(app).bell
-    start = await context.state.ask(events.last) if seq is None else seq
-    yield ServerSentEvent(
-        id=str(start), retry=_RETRY_MS
-    )  # where a browser goes on that is cut off before anything came
+    yield ServerSentEvent(id=str(start), retry=_RETRY_MS)  # where one goes on that is cut off before anything came
     while (piece := await context.state.ask(_piece, caller, start, domain, channel)) is not None:
         for event in piece.events:
             if caller.sees(event.domain):
