@@ -161,7 +161,7 @@ class Lake:
             ConfigurationError: DuckDB refuses the query.
         """
         try:
-            with self._catalogue() as connection:
+            with self.views() as connection:
                 found = connection.sql(sql)
                 return pa.table({}) if found is None else _mark_json(found.to_arrow_table(), found)
         except duckdb.Error as error:
@@ -186,8 +186,8 @@ class Lake:
                     marks[record.table] = sha256_of([list(row) for row in rows])
         return marks
 
-    def _catalogue(self) -> duckdb.DuckDBPyConnection:
-        """The views: from their file, or made for this query over a lake that DuckDB reads in process alone."""
+    def views(self) -> duckdb.DuckDBPyConnection:
+        """A connection to the views: to their file, or made for it over a lake that DuckDB reads in process alone."""
         if self.files.local:
             return duckdb.connect(str(self.catalogue), read_only=True)
         connection = self._open()

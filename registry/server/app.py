@@ -13,12 +13,14 @@ from registry.server.guard import Guard
 from registry.server.hub import routes as hub
 from registry.server.limits import Limits
 from registry.server.notes import Notes
+from registry.server.pages.router import router as pages
 
 ROUTERS = (
     health.router,
     subscriptions_routes.router,
     feeds_stream.router,
     feeds.router,
+    pages,
     hub.router,
 )  # fmt: skip
 """One line a room; the first whose route fits answers. What a room does beside answering stands in its router's

@@ -66,6 +66,27 @@ HUB = [
     Row("HEAD", "/datasets/{namespace}/{name}/resolve/{rest:path}", "/datasets/a/b/resolve/main/x", **_NONE),
 ]
 
+PAGES = [
+    Row("GET", "/static/{name}", "/static/page.css", OPEN),
+    Row("GET", "/login", "/login", OPEN),
+    Row("POST", "/login", "/login", allowed=(401,)),
+    Row("POST", "/logout", "/logout", OPEN, allowed=(303,)),
+    Row("GET", "/", "/"),
+    Row("GET", "/domains/{domain}", "/domains/{domain}"),
+    Row("GET", "/domains/{domain}/v{number}", "/domains/{domain}/v1"),
+    Row("GET", "/domains/{domain}/v{number}/card", "/domains/{domain}/v1/card"),
+    # Let in, and there is no lake beside this server.
+    Row("GET", "/domains/{domain}/v{number}/changes", "/domains/{domain}/v1/changes", allowed=(404,)),
+    Row("GET", "/domains/{domain}/v{number}/rows", "/domains/{domain}/v1/rows", allowed=(404,)),
+    Row("GET", "/domains/{domain}/v{number}/pages", "/domains/{domain}/v1/pages", allowed=(404,)),
+    Row("GET", "/domains/{domain}/funnel", "/domains/{domain}/funnel", allowed=(404,)),
+    Row("GET", "/domains/{domain}/removals/{rule}", "/domains/{domain}/removals/unproven", allowed=(404,)),
+    Row("GET", "/search", "/search"),
+    Row("GET", "/symbols/{symbol}", "/symbols/0123456789abcdef", allowed=(404,)),
+    Row("GET", "/changes/{change}", "/changes/0123456789abcdef", allowed=(404,)),
+    Row("GET", "/rows/{row}", "/rows/0123456789abcdef", allowed=(404,)),
+]
+
 ROWS = [
     Row("GET", "/healthz", "/healthz", OPEN),
     Row("HEAD", "/healthz", "/healthz", OPEN),
@@ -93,6 +114,7 @@ ROWS = [
     Row("POST", f"{SUBSCRIPTION}/replay", "/api/subscriptions/sub_0/replay", named=True, allowed=(404,), body={}),
     Row("GET", f"{SUBSCRIPTION}/deliveries", "/api/subscriptions/sub_0/deliveries", named=True, allowed=(404,)),
     *HUB,
+    *PAGES,
 ]
 
 

@@ -1,0 +1,69 @@
+"""The page's routes under one router, with what they need while a server runs, and its form of refusals."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import Response
+
+from registry.server.access import open_to_all
+from registry.server.errors import RefusedError, unknown
+from registry.server.pages import adapters, details, examples, session
+from registry.server.pages.questions import Questions
+from registry.server.pages.view import assets, page
+
+_HEADINGS = {
+    400: "This can't be asked so",
+    401: "This token isn't valid",
+    403: "Not allowed",
+    404: "Nothing here",
+    422: "This can't be asked so",
+    429: "Too many requests",
+    503: "Busy at the moment",
+}
+_YEAR = "public, max-age=31536000, immutable"
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    lake = app.state.context.lake
+    app.state.questions = Questions(lake) if lake is not None else None
+    app.state.forms.append(refusal)
+    try:
+        yield
+    finally:
+        if app.state.questions is not None:
+            app.state.questions.close()
+
+
+router = APIRouter(lifespan=_lifespan)
+
+
+@router.get("/static/{name}", dependencies=[open_to_all()])
+def static(request: Request, name: str) -> Response:
+    """A file of the page's own: its address has the content's hash, so that it never changes."""
+    if name not in assets():
+        raise unknown(f"file {name[:64]!r}")
+    content, kind = assets()[name]
+    kept = _YEAR if request.url.query else "no-cache"
+    return Response(content, media_type=kind, headers={"Cache-Control": kept, "X-Content-Type-Options": "nosniff"})
+
+
+def refusal(request: Request, refused: RefusedError) -> Response | None:
+    """A refusal as a page, for who asks for pages; a browser drops a token that isn't valid any more."""
+    if "text/html" not in request.headers.get("accept", "") or request.method not in ("GET", "HEAD", "POST"):
+        return None
+    heading = _HEADINGS.get(refused.status, "That failed")
+    shown = page(
+        request, "error", status=refused.status, heading=heading, message=refused.message, number=refused.status
+    )
+    shown.headers.update({name: value for name, value in refused.headers.items() if name != "WWW-Authenticate"})
+    if refused.status == 401 and "authorization" not in request.headers:
+        session.forget(request, shown)
+    return shown
+
+
+for room in (adapters, examples, details, session):
+    router.include_router(room.router)

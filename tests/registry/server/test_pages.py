@@ -1,0 +1,229 @@
+"""The web page: every screen answers, hostile text stays text, the private stays unseen, a login is a safe cookie."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+
+import httpx
+import pytest
+
+from registry.server.access import COOKIE
+from registry.server.pages.diffs import diff
+from registry.server.pages.gates import arms, gains, gate_of
+from registry.server.pages.markdown import rendered
+from registry.server.pages.view import assets
+from tests.registry.server.serving import PRIVATE, PUBLIC, Served, serving
+from tests.registry.server.story import HOSTILE, PAIRS, ROWS, Story, story
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml"}
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, dict[str, Story]]]:
+    """A server over a lake, and what stands in it."""
+    context, stories = story(tmp_path_factory.mktemp("story"))
+    with serving(context) as served:
+        yield served, stories
+
+
+def screens(domain: str, of: Story) -> list[str]:
+    """Every screen that tells of a domain."""
+    at = f"/domains/{domain}"
+    below = ("", "/card", "/changes", "/rows", "/rows?kind=drift&split=train", "/pages")
+    single = [f"/changes/{of.change}", f"/symbols/{of.symbol}", f"/rows/{of.row}", f"/rows/{of.removed}"]
+    return [at, *(f"{at}/v3{each}" for each in below), f"{at}/funnel", f"{at}/removals/near-duplicate", *single]
+
+
+def look(served: Served, path: str, caller: str = "none") -> httpx.Response:
+    """A page as a browser asks for it."""
+    return served.get(path, caller, headers=BROWSER)
+
+
+class _Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, {name: value or "" for name, value in attrs}))
+
+
+def tags(html: str) -> list[tuple[str, dict[str, str]]]:
+    """The tags that a browser finds in a page."""
+    parser = _Tags()
+    parser.feed(html)
+    return parser.found
+
+
+def test_every_screen_answers_and_what_is_hostile_is_shown_as_text(told: tuple[Served, dict[str, Story]]) -> None:
+    """Scraped text, texts of LLMs and of callers are escaped, and the policy forbids what would get through."""
+    served, stories = told
+    shown = 0
+    for path in ["/", "/search", "/search?q=matching", f"/search?q={HOSTILE}", *screens(PUBLIC, stories[PUBLIC])]:
+        answer = look(served, path)
+        assert answer.status_code == 200, path
+        assert answer.headers["content-type"].startswith("text/html")
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        for tag, attributes in tags(answer.text):
+            assert tag not in ("style", "iframe", "object", "embed", "base"), path
+            assert tag not in ("script", "img") or attributes["src"].startswith("/static/"), path
+            assert not any(name == "style" or name.startswith("on") for name in attributes), path
+        shown += "&lt;script&gt;" in answer.text
+    assert shown >= 9
+
+
+def test_who_may_not_see_a_domain_learns_nothing_of_it_on_any_screen(told: tuple[Served, dict[str, Story]]) -> None:
+    """Nor by the ids of its rows and changes, its symbols' names, or lists; who may, sees it as a public one."""
+    served, stories = told
+    for caller in ("none", "other"):
+        for path in screens(PRIVATE, stories[PRIVATE]):
+            assert look(served, path, caller).status_code == 404, (caller, path)
+        for path in ("/", "/search?q=matching", f"/search?q={PRIVATE}"):
+            assert PRIVATE not in look(served, path, caller).text.replace(f'value="{PRIVATE}"', "").replace(
+                f"<title>{PRIVATE}: search", ""
+            ), path
+    for path in screens(PRIVATE, stories[PRIVATE]):
+        assert look(served, path, "read").status_code == 200, path
+    assert PRIVATE in look(served, "/", "read").text
+    assert f"{PRIVATE}.algorithms" in look(served, "/search?q=min_weight", "read").text.replace("<wbr>", "")
+
+
+def test_parts_of_a_list_hold_every_row_once(told: tuple[Served, dict[str, Story]]) -> None:
+    """Going through the parts of a list, each row is met once; a part beyond the last is the last."""
+    served, _ = told
+    at = f"/domains/{PUBLIC}/v3/rows"
+    found = [re.findall(r'href="/rows/(\w+)"', look(served, f"{at}?page={n}").text) for n in (1, 2, 9)]
+    assert len({*found[0], *found[1]}) == len(found[0]) + len(found[1]) == PAIRS + ROWS
+    assert found[1] == found[2]
+    assert len(re.findall(r'href="/rows/', look(served, f"{at}?kind=drift").text)) == PAIRS
+
+
+def test_a_pair_is_shown_with_each_verdict(told: tuple[Served, dict[str, Story]]) -> None:
+    """Old code at old and at new, new code at new: outcome, proof, what decided, warnings."""
+    served, stories = told
+    text = re.sub(r"<[^>]+>", "", look(served, f"/changes/{stories[PUBLIC].change}").text)
+    assert "Old code with networkx 2.8.8: passed (strong proof)" in text
+    assert "Old code with networkx 3.6.1: error (strong proof). TypeError: unexpected keyword argument" in text
+    assert "warned: DeprecationWarning" in text
+    assert "New code with networkx 3.6.1: passed (strong proof)" in text
+
+
+def test_logging_in_is_a_cookie_that_no_script_reads_and_no_other_site_sends(
+    told: tuple[Served, dict[str, Story]],
+) -> None:
+    """HttpOnly, SameSite=Strict; forms of other sites are refused; logging out drops it; so does its end."""
+    served, _ = told
+    form = {"token": served.secrets["read"]}
+    for headers in ({"Origin": "http://127.0.0.2"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}):
+        assert served.get("/login", method="POST", data=form, headers=BROWSER | headers).status_code == 403
+        assert served.get("/logout", method="POST", headers=BROWSER | headers).status_code == 403
+    assert served.get("/login", method="POST", data={"token": "dt_no"}, headers=BROWSER).status_code == 401
+    own = {"Origin": served.address, "Sec-Fetch-Site": "same-origin"}
+    answer = served.get("/login", method="POST", data=form, headers=BROWSER | own)
+    cookie = answer.headers["set-cookie"]
+    assert answer.status_code == 303
+    assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))
+    assert served.secrets["read"] not in answer.text
+    sent = {"Cookie": cookie.partition(";")[0]}
+    assert PRIVATE in served.get("/", headers=BROWSER | sent).text
+    assert "Max-Age=0" in served.get("/logout", method="POST", headers=BROWSER | own | sent).headers["set-cookie"]
+    ended = served.get("/", headers=BROWSER | {"Cookie": f"{COOKIE}={served.secrets['revoked']}"})
+    assert (ended.status_code, "Max-Age=0" in ended.headers["set-cookie"]) == (401, True)
+    assert "was revoked" in ended.text
+
+
+def test_browsers_are_refused_with_pages_and_programs_with_objects(told: tuple[Served, dict[str, Story]]) -> None:
+    """What isn't there, or can't be asked so: a page for who accepts pages, else JSON; neither has what isn't seen."""
+    served, _ = told
+    for path, status in (("/nothing", 404), ("/domains/absentlib", 404), (f"/domains/{PUBLIC}/v9", 404),
+                         (f"/domains/{PUBLIC}/v3/rows?page=x", 422)):  # fmt: skip
+        page, answer = look(served, path), served.get(path)
+        assert page.status_code == answer.status_code == status
+        assert "<h1>" in page.text
+        assert set(answer.json()) == {"error", "code"}
+    hidden, absent = look(served, f"/domains/{PRIVATE}"), look(served, "/domains/absentlib")
+    assert hidden.text.replace(PRIVATE, "…") == absent.text.replace("absentlib", "…")
+
+
+def test_who_asks_too_often_is_told_when_to_come_again(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """429 as a page, with Retry-After; the page's own files are sent still."""
+    context, _ = story(tmp_path_factory.mktemp("limited"), rate=0.01, burst=1)
+    with serving(context) as served:
+        assert look(served, "/").status_code == 200
+        answer = look(served, "/")
+        assert answer.status_code == 429
+        assert int(answer.headers["retry-after"]) > 1
+        assert "Too many requests" in answer.text
+        assert served.get("/static/page.css").status_code == 200
+
+
+def test_the_page_brings_all_that_it_needs(told: tuple[Served, dict[str, Story]]) -> None:
+    """Every file that a page names is served, to be kept for ever; htmx has its licence beside it."""
+    served, _ = told
+    named = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', look(served, "/").text))
+    assert {path.partition("?")[0].removeprefix("/static/") for path in named} <= set(assets())
+    assert len(named) == 4
+    for path in named:
+        assert "immutable" in served.get(path).headers["cache-control"]
+    assert b"Zero-Clause BSD" in assets()["htmx-LICENSE.txt"][0]
+    assert served.get("/static/../page.css").status_code == 404
+
+
+def test_a_diff_marks_the_words_that_differ() -> None:
+    """Lines that stay are shown once, a changed one twice with its words marked; together they are both programs."""
+    old, new = "import a\nx = a.f(1, old=True)\n", "import a\nx = a.f(1)\ny = 2\n"
+    lines = diff(old, new + "z = 3\n")
+    assert [line.sign for line in lines] == [" ", "-", "+", "+", "+"]
+    [went, came] = diff("x = a.f(1, old=True)", "x = a.f(1)")
+    assert "".join(p.text for p in went.pieces if p.marked) == ", old=True"
+    assert not any(p.marked for p in came.pieces)
+    for side, sign in ((old, "-"), (new, "+")):
+        own = [line for line in diff(old, new) if line.sign in (" ", sign)]
+        assert "".join(p.text for line in own for p in line.pieces) == side.replace("\n", "")
+    assert len(diff("a\n" * 9999, "b\n" * 9999)) < 1000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>x</script>",
+        "<img src=x onerror=y>",
+        "![words](http://127.0.0.9/x.png)",
+        "[words](javascript:alert(1))",
+        "[words](data:text/html;base64,PHNjcmlwdD4=)",
+        "<http://127.0.0.9/><b onclick=x>",
+        "| a |\n| --: |\n| <i>x</i> |",
+        '[words](http://127.0.0.9/ "x\\" onmouseover=y")',
+        "[w][r]\n\n[r]: <javascript:x>",
+        "![words][r]\n\n[r]: http://127.0.0.9/x.png",
+    ],
+)
+def test_a_card_cannot_bring_markup_of_its_own(text: str) -> None:
+    """No HTML, no picture, no address but of the web, no style: a card quotes what was scraped."""
+    html = str(rendered(text))
+    for tag, attributes in tags(html):
+        assert tag not in ("script", "img", "i", "b")
+        assert set(attributes) <= {"href", "title", "rel", "class", "role", "aria-label", "tabindex"}
+        assert attributes.get("href", "http://").startswith("http://")
+    assert "words" in html or "words" not in text
+
+
+def test_a_version_is_drawn_as_its_report_has_it(told: tuple[Served, dict[str, Story]]) -> None:
+    """The deciding metric and split come first; marks lie where their values lie between the ends of the scale."""
+    served, _ = told
+    gate = gate_of(served.context.store.resolve(f"{PUBLIC}@v3"))
+    assert (gate.metric, gate.split) == ("choice@1", "context")
+    plots = arms(gate)
+    assert [plot.title for plot in plots] == ["choice@1 on context", "choice@1 on symbol"]
+    for mark in plots[0].marks:
+        assert mark.at == pytest.approx(100 * (mark.value - plots[0].low) / (plots[0].high - plots[0].low), abs=0.01)
+        assert mark.from_ < mark.at < mark.to
+    assert [mark.shape for mark in plots[0].marks] == ["open-round", "open-square", "filled-round", "filled-square"]
+    gained = gains(gate)
+    assert gained is not None
+    assert gained.line is not None
+    assert gained.line < gained.marks[0].from_
