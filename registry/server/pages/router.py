@@ -48,7 +48,7 @@ def static(request: Request, name: str) -> Response:
         raise unknown(f"file {name[:64]!r}")
     content, kind = assets()[name]
     kept = _YEAR if request.url.query else "no-cache"
-    return Response(content, media_type=kind, headers={"Cache-Control": kept, "X-Content-Type-Options": "nosniff"})
+    return Response(content, media_type=kind, headers={"Cache-Control": kept})
 
 
 def refusal(request: Request, refused: RefusedError) -> Response | None:

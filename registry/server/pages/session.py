@@ -81,7 +81,11 @@ def _own(request: Request) -> None:
     Raises:
         RefusedError: It came from there.
     """
-    origin = request.headers.get("origin")
-    site = request.headers.get("sec-fetch-site", "same-origin")
-    if site not in ("same-origin", "none") or (origin and urlsplit(origin).netloc != request.headers.get("host")):
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    other = site not in ("same-origin", "none") if site else origin and urlsplit(origin).netloc != _host(request)
+    if other:
         raise RefusedError(403, "other-site", "This form was sent by another site")
+
+
+def _host(request: Request) -> str:
+    return request.headers.get("host", "")

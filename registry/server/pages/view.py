@@ -1,7 +1,7 @@
 """How a page is made of a template, and what a browser is told about it.
 
-Everything that is put into a template is escaped; no page has a script or a style of its own, so the policy that a
-browser holds it to allows none, and nothing from another place.
+Everything that is put into a template is escaped; no page has a script or a style of its own, as the policy that a
+browser holds it to (`registry.server.guard`) allows none, and nothing from another place.
 """
 
 from __future__ import annotations
@@ -24,15 +24,10 @@ from registry.identity import sha256_of_bytes
 from registry.server.access import Caller
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src "
-    "'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "private, no-cache",
-    "Vary": "Accept, Authorization, Cookie",
+    "Referrer-Policy": "same-origin",  # with the server's own, no-referrer, a form comes from nowhere
+    "Vary": "Accept",
 }
-"""What every page is sent with."""
+"""What a page is sent with, beside what every answer is (`registry.server.guard`)."""
 
 _IN_PACKAGE = re.compile(r"pypi://([^/]+)/([^/]+)/[^/]+/(.+)")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
