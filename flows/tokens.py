@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
 
 from registry.errors import ConfigurationError
 from registry.server import audit, tokens
+from registry.server.administration import time_of, told
 from registry.server.settings import ServerSettings
 from registry.server.state import State
 from registry.server.tokens import Scope, Token
@@ -42,7 +41,7 @@ def new_token(
         token, secret = tokens.new(connection, name, domains, Scope.of(scope), days=lasting, by=account())
         audit.write(connection, _row("token new", token.id, f"{scope} of {' '.join(domains)} for {name}"))
     if as_json:
-        print(json.dumps(_told(token) | {"secret": secret}))
+        print(json.dumps(told(token) | {"secret": secret}))
     else:
         print(secret)
         _say(f"Token {token.id} of {name}: {_can(token)}. It isn't shown again")
@@ -53,7 +52,7 @@ def list_tokens(state: str | None, *, as_json: bool) -> None:
     with _opened(state) as opened, opened.read() as connection:
         found = tokens.every(connection)
     if as_json:
-        print(json.dumps([_told(token) for token in found]))
+        print(json.dumps([told(token) for token in found]))
         return
     for token in found:
         print(f"{token.id}  {token.name}: {_can(token)}; last used {_time(token.used)}")
@@ -72,7 +71,7 @@ def revoke_token(token: str, why: str, state: str | None, *, as_json: bool) -> N
     with _opened(state) as opened, opened.begin() as connection:
         revoked = tokens.revoke(connection, token, why.strip())
         audit.write(connection, _row("token revoke", revoked.id, why.strip()))
-    print(json.dumps(_told(revoked)) if as_json else f"Token {revoked.id} of {revoked.name} is revoked")
+    print(json.dumps(told(revoked)) if as_json else f"Token {revoked.id} of {revoked.name} is revoked")
 
 
 def show_audit(last: int, state: str | None, *, refused: bool, as_json: bool) -> None:
@@ -80,7 +79,7 @@ def show_audit(last: int, state: str | None, *, refused: bool, as_json: bool) ->
     with _opened(state) as opened, opened.read() as connection:
         rows = audit.read(connection, last=last, result=audit.REFUSED if refused else "")
     if as_json:
-        print(json.dumps([asdict(row) | {"at": _time(row.at)} for row in rows]))
+        print(json.dumps([asdict(row) | {"at": time_of(row.at)} for row in rows]))
         return
     for row in rows:
         token = f" ({row.token})" if row.token else ""
@@ -104,12 +103,6 @@ def _row(action: str, target: str, detail: str) -> audit.Row:
     return audit.Row(account(), "", "command", action, target, audit.DONE, detail)
 
 
-def _told(token: Token) -> dict[str, Any]:
-    times = {name: _time(getattr(token, name)) for name in ("made", "expires", "revoked", "used")}
-    given = {name: None if told == "never" else told for name, told in times.items()}
-    return asdict(token) | given | {"domains": list(token.domains), "scope": token.scope.name.lower()}
-
-
 def _can(token: Token) -> str:
     fault = token.fault(time.time())
     until = f", {fault}" if fault else f", until {_time(token.expires)}" if token.expires else ", for good"
@@ -117,7 +110,7 @@ def _can(token: Token) -> str:
 
 
 def _time(at: float | None) -> str:
-    return "never" if at is None else dt.datetime.fromtimestamp(at, dt.UTC).isoformat(timespec="seconds")
+    return time_of(at) or "never"
 
 
 def _say(line: str) -> None:

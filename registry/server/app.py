@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
-from registry.server import errors, feeds, feeds_stream, health, subscriptions_routes
+from registry.server import administration, changes, errors, feeds, feeds_stream, health, raw, subscriptions_routes
 from registry.server.context import Context
 from registry.server.guard import Guard
 from registry.server.hub import routes as hub
@@ -17,6 +17,9 @@ from registry.server.pages.router import router as pages
 
 ROUTERS = (
     health.router,
+    administration.router,
+    changes.router,
+    raw.router,
     subscriptions_routes.router,
     feeds_stream.router,
     feeds.router,
@@ -45,6 +48,7 @@ def create_app(context: Context) -> FastAPI:
     )
     app.state.context = context
     app.state.notes = notes
+    app.state.domains = set()
     app.state.limits = Limits(context.settings.rate, context.settings.burst)
     app.add_middleware(Guard, settings=context.settings)
     errors.install(app)

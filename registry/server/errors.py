@@ -48,7 +48,7 @@ def install(app: FastAPI) -> None:
     app.state.forms = []
 
     async def refused(request: Request, error: Exception) -> Response:
-        return answer(request, _refusal(error))
+        return answer(request, _refusal(error, request.app.state.context.store.url))
 
     for kind in (RefusedError, DriftuneError, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, refused)
@@ -64,7 +64,7 @@ def answer(request: Request, refused: RefusedError) -> Response:
     return JSONResponse(content, status_code=refused.status, headers=refused.headers)
 
 
-def _refusal(error: Exception) -> RefusedError:
+def _refusal(error: Exception, place: str) -> RefusedError:
     if isinstance(error, RefusedError):
         return error
     if isinstance(error, HTTPException):
@@ -74,8 +74,10 @@ def _refusal(error: Exception) -> RefusedError:
         place = ".".join(str(part) for part in first["loc"])
         message = f"{place}: {first['msg']}"  # what was sent isn't repeated: it may be a secret
         return RefusedError(422, "invalid", message)
+    if isinstance(error, ConfigurationError) and "ref" in error.values:
+        return unknown(f"adapter {error.values['ref']!r}")  # the message lists what there is, for whoever may see all
     if isinstance(error, ConfigurationError):
-        return RefusedError(400, "invalid", str(error))
+        return RefusedError(400, "invalid", str(error).replace(place, "the registry"))
     if isinstance(error, DriftuneError) and error.retryable:
         message = "The server can't do that at the moment: try again"
         return RefusedError(503, "unavailable", message, {"Retry-After": "5"})

@@ -15,11 +15,17 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
+from registry.identity import sha256_of_bytes
 from registry.server.access import Needs, Scope
 from registry.server.app import create_app
+from registry.store import hashes
 from tests.registry.server.serving import ABSENT, CALLERS, PRIVATE, PUBLIC, Served
 
 OPEN = None
+PUBLISH, ADMIN = Scope.PUBLISH, Scope.ADMIN
+MANIFEST = "/registry/{domain}/versions/00000001/manifest.json"
+CHANNEL = "/registry/{domain}/channels/{channel}"
+WHY = {"reason": "a test"}
 SUBSCRIPTION = "/api/subscriptions/{subscription}"
 
 
@@ -30,7 +36,8 @@ class Row:
     Attributes:
         method: As declared.
         path: As declared.
-        example: A path to ask for; `{domain}` is replaced. Without it, the route is of no domain.
+        example: A path to ask for; `{domain}` is replaced, and `{content}` by where the weights of a version of the
+            domain lie. Without these, the route is of no domain.
         needs: What it needs; OPEN where no token is looked at.
         named: Whether it needs a token though it only reads.
         body: JSON to send.
@@ -46,6 +53,11 @@ class Row:
     body: Any = None
     allowed: tuple[int, ...] = (200,)
     headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def of_a_domain(self) -> bool:
+        """Whether it is asked of a domain."""
+        return "{domain}" in self.example or "{content}" in self.example
 
 
 _NONE = {"allowed": (404,)}  # there is no lake, and no upstream
@@ -90,6 +102,21 @@ PAGES = [
 ROWS = [
     Row("GET", "/healthz", "/healthz", OPEN),
     Row("HEAD", "/healthz", "/healthz", OPEN),
+    Row("GET", "/registry/", "/registry/"),
+    Row("HEAD", "/registry/", "/registry/"),
+    Row("GET", "/registry/registry.json", "/registry/registry.json", allowed=(200, 404)),
+    Row("HEAD", "/registry/registry.json", "/registry/registry.json", allowed=(200, 404)),
+    Row("GET", "/registry/files/{start}/{sha256}", "/registry/files/{content}"),
+    Row("HEAD", "/registry/files/{start}/{sha256}", "/registry/files/{content}"),
+    Row("GET", "/registry/{domain}/{path:path}", MANIFEST),
+    Row("HEAD", "/registry/{domain}/{path:path}", MANIFEST),
+    # A promotion to where the channel is changes nothing; the others are let in, and refused for what they ask.
+    Row("POST", f"{CHANNEL}", "/registry/{domain}/channels/stable", PUBLISH, body={"version": 2, "reason": "a test"}),
+    Row("POST", f"{CHANNEL}/rollback", "/registry/{domain}/channels/none/rollback", PUBLISH, body=WHY, allowed=(400,)),
+    Row("GET", "/api/tokens", "/api/tokens", ADMIN),
+    Row("POST", "/api/tokens", "/api/tokens", ADMIN, body={"name": "made", "domains": ["x"]}, allowed=(201,)),
+    Row("POST", "/api/tokens/{token}/revoke", "/api/tokens/none/revoke", ADMIN, body=WHY, allowed=(404,)),
+    Row("GET", "/api/audit", "/api/audit", ADMIN),
     Row("GET", "/feed.atom", "/feed.atom"),
     Row("HEAD", "/feed.atom", "/feed.atom"),
     Row("GET", "/{domain}/feed.atom", "/{domain}/feed.atom"),
@@ -144,7 +171,7 @@ def expected(row: Row, caller: str, domain: str) -> int:
         return 0
     if caller in ("wrong", "expired", "revoked"):
         return 401
-    of_a_domain, scope = "{domain}" in row.example, row.needs
+    of_a_domain, scope = row.of_a_domain, row.needs
     own = caller in ("read", "publish", "admin", "all")
     if of_a_domain and (domain == ABSENT or (domain == PRIVATE and not own)):
         return 401 if row.named and caller == "none" else 404
@@ -159,8 +186,14 @@ def expected(row: Row, caller: str, domain: str) -> int:
 
 
 def _ask(served: Served, row: Row, caller: str, domain: str) -> httpx.Response:
-    path = row.example.replace("{domain}", domain)
+    path = row.example.replace("{domain}", domain).replace("{content}", _content(served, domain))
     return served.get(path, caller, row.method, json=row.body, headers=dict(row.headers))
+
+
+def _content(served: Served, domain: str) -> str:
+    versions = served.context.store.versions(domain)
+    sha256 = hashes(versions[0])["adapter_model.safetensors"] if versions else sha256_of_bytes(domain.encode())
+    return f"{sha256[:2]}/{sha256}"
 
 
 def test_every_route_has_a_row_and_declares_what_it_says(served: Served) -> None:
@@ -188,7 +221,7 @@ def test_each_caller_is_answered_what_the_table_says(served: Served, row: Row) -
 
 def test_what_may_not_be_seen_is_answered_as_what_does_not_exist(served: Served) -> None:
     """Of a private domain nobody learns that there is one: same status, same headers, same body."""
-    of_domains = [row for row in ROWS if "{domain}" in row.example]
+    of_domains = [row for row in ROWS if row.of_a_domain]
     for row, caller in itertools.product(of_domains, ("none", "other")):
         hidden, absent = _ask(served, row, caller, PRIVATE), _ask(served, row, caller, ABSENT)
         assert hidden.status_code == absent.status_code
