@@ -8,7 +8,7 @@ take tokens from the header alone, never from a cookie, so no page of another si
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
@@ -34,8 +34,10 @@ Reason = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_printable)
 ]
 Publisher = Annotated[Caller, needs(Scope.PUBLISH)]
+Owner = Annotated[Caller, needs(Scope.ADMIN)]
 Served = Annotated[Context, Depends(context_of)]
 Channel = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Number = Annotated[int, Path(ge=1)]
 
 
 class Asked(BaseModel):
@@ -47,9 +49,10 @@ class Asked(BaseModel):
 
 
 class Promotion(Asked):
-    """A channel is to move to a version."""
+    """A channel is to move to a version, for a share of those who follow it."""
 
     version: int = Field(ge=1)
+    share: float = Field(default=1.0, gt=0, le=1)
 
 
 class Rollback(Asked):
@@ -63,7 +66,9 @@ def promote(domain: str, channel: Channel, asked: Promotion, caller: Publisher, 
     """Moves a channel to a version."""
     _known(context, domain, asked.version)
     with changed(caller, "promote", f"{domain}@{channel}", f"v{asked.version}: {asked.reason}"):
-        entry = context.store.promote(domain, asked.version, channel, reason=asked.reason, by=_by(caller))
+        entry = context.store.promote(
+            domain, asked.version, channel, reason=asked.reason, by=_by(caller), share=asked.share
+        )
     return _told(domain, entry)
 
 
@@ -73,6 +78,30 @@ def rollback(domain: str, channel: Channel, asked: Rollback, caller: Publisher, 
     with changed(caller, "rollback", f"{domain}@{channel}", asked.reason):
         entry = context.store.rollback(domain, channel, asked.to, reason=asked.reason, by=_by(caller))
     return _told(domain, entry)
+
+
+@router.post("/{domain}/versions/{number}/yank")
+def yank(domain: str, number: Number, asked: Asked, caller: Publisher, context: Served) -> dict[str, Any]:
+    """Takes a version out of all channels; whoever has it keeps it."""
+    return _stand(caller, context, "yank", domain, number, asked.reason)
+
+
+@router.post("/{domain}/versions/{number}/unyank")
+def unyank(domain: str, number: Number, asked: Asked, caller: Owner, context: Served) -> dict[str, Any]:
+    """Takes a yank back."""
+    return _stand(caller, context, "unyank", domain, number, asked.reason)
+
+
+@router.post("/{domain}/versions/{number}/end-of-life")
+def end_version(domain: str, number: Number, asked: Asked, caller: Owner, context: Served) -> dict[str, Any]:
+    """Says that nobody cares for a version any more."""
+    return _stand(caller, context, "end-of-life", domain, number, asked.reason)
+
+
+@router.post("/{domain}/end-of-life")
+def end_domain(domain: str, asked: Asked, caller: Owner, context: Served) -> dict[str, Any]:
+    """Says that nobody cares for a domain any more."""
+    return _stand(caller, context, "end-of-life", domain, None, asked.reason)
 
 
 @contextlib.contextmanager
@@ -85,6 +114,19 @@ def changed(caller: Caller, action: str, target: str, why: str) -> Iterator[None
     except DriftuneError as error:
         caller.refused(target, f"{action}: {error}")
         raise
+
+
+def _stand(caller: Caller, context: Context, action: str, domain: str, number: int | None, why: str) -> dict[str, Any]:
+    """Says how a version stands, or a domain."""
+    ref = domain if number is None else f"{domain}@v{number}"
+    if number is not None:
+        _known(context, domain, number)
+    say: dict[str, Callable[..., Any]] = {
+        "yank": context.store.yank, "unyank": context.store.unyank, "end-of-life": context.store.end_of_life,
+    }  # fmt: skip
+    with changed(caller, action, ref, why):
+        said = say[action](ref, why, _by(caller))
+    return {"ref": ref} | {name: getattr(said, name) for name in ("action", "number", "reason", "by", "at")}
 
 
 def _known(context: Context, domain: str, number: int) -> None:

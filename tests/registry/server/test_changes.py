@@ -139,3 +139,29 @@ def test_refusals_are_in_the_log_without_their_queries(changed: Served) -> None:
     eventually(changed, seen)
     may = audit.Row("read", "", "", f"POST /registry/{PUBLIC}/channels/stable", PUBLIC, audit.REFUSED, "needs publish")
     eventually(changed, may)
+
+
+def test_a_version_is_yanked_and_given_again(changed: Served) -> None:
+    """Who publishes may yank; who administers may take that back, and end what nobody cares for."""
+    version = f"/registry/{PUBLIC}/versions/2"
+    answer = changed.get(f"{version}/yank", "publish", "POST", json={"reason": "it leaks"})
+    assert answer.json() | {"at": ""} == {
+        "ref": f"{PUBLIC}@v2", "action": "yank", "number": 1, "reason": "it leaks", "by": "token publish", "at": "",
+    }  # fmt: skip
+    assert changed.context.store.channels(PUBLIC)["stable"] == 1
+    assert changed.get(f"{version}/unyank", "publish", "POST", json={"reason": "it doesn't"}).status_code == 403
+    assert changed.get(f"{version}/unyank", "admin", "POST", json={"reason": "it doesn't"}).status_code == 200
+    assert changed.context.store.channels(PUBLIC)["stable"] == 2
+    for path, number in ((f"/registry/{PUBLIC}/versions/1", 1), (f"/registry/{PUBLIC}", 0)):
+        assert changed.get(f"{path}/end-of-life", "admin", "POST", json={"reason": "old"}).status_code == 200
+        assert changed.context.store.ended(PUBLIC)[number].reason == "old"
+
+
+def test_a_version_is_promoted_for_a_share_first(changed: Served) -> None:
+    """As `driftune registry promote --share` does; a share of none is no promotion."""
+    path = f"/registry/{PRIVATE}/channels/stable"
+    changed.get(path, "publish", "POST", json={"version": 1, "reason": "start"})
+    answer = changed.get(path, "publish", "POST", json={"version": 2, "share": 0.25, "reason": "a quarter first"})
+    assert answer.json()["share"] == changed.context.store.history(PRIVATE, "stable")[-1].share == 0.25
+    assert changed.context.store.given(PRIVATE, "stable") == 1
+    assert changed.get(path, "publish", "POST", json={"version": 2, "share": 0, "reason": "x"}).status_code == 422

@@ -24,6 +24,7 @@ from tests.registry.server.serving import ABSENT, CALLERS, PRIVATE, PUBLIC, Serv
 OPEN = None
 PUBLISH, ADMIN = Scope.PUBLISH, Scope.ADMIN
 MANIFEST = "/registry/{domain}/versions/00000001/manifest.json"
+VERSION = "/registry/{domain}/versions/{number}"
 CHANNEL = "/registry/{domain}/channels/{channel}"
 WHY = {"reason": "a test"}
 SUBSCRIPTION = "/api/subscriptions/{subscription}"
@@ -113,6 +114,10 @@ ROWS = [
     # A promotion to where the channel is changes nothing; the others are let in, and refused for what they ask.
     Row("POST", f"{CHANNEL}", "/registry/{domain}/channels/stable", PUBLISH, body={"version": 2, "reason": "a test"}),
     Row("POST", f"{CHANNEL}/rollback", "/registry/{domain}/channels/none/rollback", PUBLISH, body=WHY, allowed=(400,)),
+    Row("POST", f"{VERSION}/yank", "/registry/{domain}/versions/9/yank", PUBLISH, body=WHY, allowed=(404,)),
+    Row("POST", f"{VERSION}/unyank", "/registry/{domain}/versions/9/unyank", ADMIN, body=WHY, allowed=(404,)),
+    Row("POST", f"{VERSION}/end-of-life", "/registry/{domain}/versions/9/end-of-life", ADMIN, body=WHY, allowed=(404,)),
+    Row("POST", "/registry/{domain}/end-of-life", "/registry/{domain}/end-of-life", ADMIN, body={}, allowed=(422,)),
     Row("GET", "/api/tokens", "/api/tokens", ADMIN),
     Row("POST", "/api/tokens", "/api/tokens", ADMIN, body={"name": "made", "domains": ["x"]}, allowed=(201,)),
     Row("POST", "/api/tokens/{token}/revoke", "/api/tokens/none/revoke", ADMIN, body=WHY, allowed=(404,)),
