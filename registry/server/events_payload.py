@@ -11,14 +11,16 @@ from registry.channels import Entry
 from registry.errors import DriftuneError
 from registry.lake import Lake
 from registry.records import Adapter
+from registry.standing import END, REVIVE, UNYANK, YANK, Standing
 
 PUBLISHED, PROMOTED, ROLLED_BACK = "adapter.published", "adapter.promoted", "adapter.rolled_back"
-YANKED, UNYANKED, END_OF_LIFE = "adapter.yanked", "adapter.unyanked", "adapter.end_of_life"
+YANKED, UNYANKED = "adapter.yanked", "adapter.unyanked"
+END_OF_LIFE, REVIVED = "adapter.end_of_life", "adapter.revived"
 TEST = "subscription.test"
 """Types of events, as Standard Webhooks writes them."""
 
 _MOVES = {"publish": PUBLISHED, "promote": PROMOTED, "rollback": ROLLED_BACK}
-_STANDINGS = {"yank": YANKED, "unyank": UNYANKED, "end-of-life": END_OF_LIFE}
+_STANDINGS = {YANK: YANKED, UNYANK: UNYANKED, END: END_OF_LIFE, REVIVE: REVIVED}
 _FIRST = 12
 """So many changes of an API, and no more, are named in an event."""
 _ROWS = 40
@@ -56,13 +58,28 @@ class Teller:
             changes: Whether the lake is asked which changes of the API the version covers.
         """
         new, old = versions.get(entry.version), versions.get(previous or 0)
-        said = {
-            "domain": domain, "version": entry.version, "channel": entry.channel, "previous_version": previous,
-        }  # fmt: skip
+        said = {"domain": domain, "version": entry.version, "channel": entry.channel, "previous_version": previous}
+        said |= {"share": entry.share}
         if new is not None:
             said |= _about(new) | {"metrics": metrics(new, old), "changes": self._changes(new) if changes else None}
             said |= {"new_licences": sorted(set(new.licences) - set(old.licences)) if old else []}
         return self._body(_MOVES.get(entry.action, PROMOTED), entry.at, said, entry.reason, entry.by, new)
+
+    def standing(
+        self, domain: str, entry: Standing, channels: Mapping[str, int], versions: Mapping[int, Adapter]
+    ) -> dict[str, Any]:
+        """The body for a version, or a domain, that was yanked, or isn't cared for any more, or is again.
+
+        Args:
+            domain: The domain.
+            entry: What was said.
+            channels: What each channel gives now.
+            versions: The domain's versions.
+        """
+        about = versions.get(entry.version)
+        said = {"domain": domain, "version": entry.version or None, "channels": dict(channels)}
+        said |= _about(about) if about is not None else {}
+        return self._body(_STANDINGS.get(entry.action, END_OF_LIFE), entry.at, said, entry.reason, entry.by, about)
 
     def _body(
         self, kind: str, at: str, said: Mapping[str, Any], reason: str, by: str, about: Adapter | None

@@ -21,7 +21,7 @@ from registry.server import events
 from registry.server.access import Caller, Scope, context_of, needs
 from registry.server.context import Context
 from registry.server.events import Event
-from registry.server.events_payload import END_OF_LIFE, PROMOTED, PUBLISHED, ROLLED_BACK, UNYANKED, YANKED
+from registry.server.events_payload import END_OF_LIFE, PROMOTED, PUBLISHED, REVIVED, ROLLED_BACK, UNYANKED, YANKED
 
 router = APIRouter()
 
@@ -36,7 +36,8 @@ _SAYS = {
     ROLLED_BACK: "rolled back",
     YANKED: "yanked",
     UNYANKED: "no longer yanked",
-    END_OF_LIFE: "at its end of life",
+    END_OF_LIFE: "at the end of life",
+    REVIVED: "cared for again",
 }
 _NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NAMES = uuid.UUID("6f1c1f0e-6a0f-5d0f-9d65-0d7d7d6a4a11")
@@ -120,7 +121,8 @@ def headline(event: Event) -> str:
     where = event.domain if event.channel is None else f"{event.domain}@{event.channel}"
     version = "all versions" if said.get("version") is None else f"v{said['version']}"
     before = f" (before: v{said['previous_version']})" if said.get("previous_version") else ""
-    return f"{where}: {version} {_SAYS.get(event.kind, event.kind)}{before}"
+    share = f" for {said['share']:.0%} of subscribers" if said.get("share", 1) < 1 else ""
+    return f"{where}: {version} {_SAYS.get(event.kind, event.kind)}{share}{before}"
 
 
 def summary(event: Event) -> str:

@@ -26,7 +26,7 @@ from registry.server.subscriptions import Subscription, Wish
 from registry.store import Store
 from registry.web import Access, Web, WebLimits
 from tests.registry.server.receiver import receiving
-from tests.registry.server.serving import PRIVATE, PUBLIC, filled_store
+from tests.registry.server.serving import OTHER, PRIVATE, PUBLIC, filled_store
 from tests.registry.test_store import adapter_folder, publication
 
 SETTINGS = ServerSettings(private=(PRIVATE,), retries=(1.0, 10.0), longest_wait_s=100.0)
@@ -44,10 +44,10 @@ def told(state: State) -> list[Event]:
         return events.after(connection, 0, most=10_000)
 
 
-def subscribed(state: State, *, domain: str = PUBLIC, url: str = "https://a.test/") -> Subscription:
+def subscribed(state: State, *, channel: str = "stable", url: str = "https://a.test/") -> Subscription:
     with state.begin() as connection:
-        token, _ = tokens.new(connection, "team", [domain], tokens.Scope.READ, days=None, by="tests")
-        return subscriptions.create(connection, Wish(domain=domain, channel="stable", url=url), token.id, 10)[0]
+        token, _ = tokens.new(connection, "team", [PUBLIC], tokens.Scope.READ, days=None, by="tests")
+        return subscriptions.create(connection, Wish(domain=PUBLIC, channel=channel, url=url), token.id, 10)[0]
 
 
 def added(state: State, drafts: list[Draft]) -> list[Event]:
@@ -194,6 +194,54 @@ def test_who_lets_go_leaves_nothing_under_way(tmp_path: Path) -> None:
     state.close()
 
 
+def told_to(state: State, subscription: Subscription) -> list[tuple[str, int]]:
+    """What a subscription is to be told, oldest first."""
+    with state.read() as connection:
+        rows = deliveries.listed(connection, subscription.id)
+    return [(event.kind, event.data["version"]) for _, event in reversed(rows)]
+
+
+def test_a_version_for_a_share_is_told_to_that_share_first(tmp_path: Path) -> None:
+    """Each is told when what he gets changes, and only then: also when the share grows, and when it is taken back."""
+    store, state = filled_store(tmp_path), State(f"sqlite:///{tmp_path / 's.sqlite'}")
+    look = watch(Store(tmp_path / "registry"), state)
+    look.look()
+    team = [subscribed(state) for _ in range(24)]
+    for share in (0.3, 0.6, 1.0):
+        store.promote(PUBLIC, 1, "stable", share=share)
+        look.look()
+        got = [bool(told_to(state, each)) for each in team]
+        assert got == [store.given(PUBLIC, "stable", each.id) == 1 for each in team]
+        assert share == 1 or 0 < sum(got) < len(team)
+    assert {tuple(told_to(state, each)) for each in team} == {(("adapter.promoted", 1),)}
+    store.promote(PUBLIC, 2, "stable", share=0.5)
+    store.rollback(PUBLIC, "stable")
+    look.look()
+    ways = {tuple(told_to(state, each)[1:]) for each in team}
+    assert ways == {(), (("adapter.promoted", 2), ("adapter.rolled_back", 1))}
+    assert [event.data["share"] for event in told(state) if event.channel == "stable"][-2:] == [0.5, 1.0]
+    state.close()
+
+
+def test_yanks_and_ends_of_life_are_told_to_those_who_may_have_the_version(tmp_path: Path) -> None:
+    """With what the channels give now; a version's to channels that have held it, a domain's end to all."""
+    store, state = filled_store(tmp_path), State(f"sqlite:///{tmp_path / 's.sqlite'}")
+    store.promote(PUBLIC, 1, "old")
+    look = watch(Store(tmp_path / "registry"), state)
+    look.look()
+    mine, other = subscribed(state), subscribed(state, channel="old")
+    store.yank(f"{PUBLIC}@v2", "wrong weights", "ann")
+    store.unyank(f"{PUBLIC}@v2", "they were right", "ann")
+    store.end_of_life(PUBLIC, "use another", "bob")
+    look.look()
+    assert told_to(state, mine) == [("adapter.yanked", 2), ("adapter.unyanked", 2), ("adapter.end_of_life", None)]
+    assert told_to(state, other) == [("adapter.end_of_life", None)]
+    yanked = next(event for event in told(state) if event.kind == "adapter.yanked")
+    assert yanked.data["channels"]["old"] == 1 and yanked.data["library_range"] == "networkx>=3.6,<3.7"
+    assert (yanked.data["reason"], yanked.data["by"]) == ("wrong weights", "ann")
+    state.close()
+
+
 @pytest.mark.parametrize(
     ("failures", "asked", "low", "high"),
     [(0, None, 0.8, 1.2), (1, None, 8.0, 12.0), (0, 30.0, 30.0, 30.0), (1, 3.0, 8.0, 12.0), (0, 1e9, 100.0, 100.0)],
@@ -257,15 +305,18 @@ def test_a_name_that_turns_inside_is_refused_at_delivery(tmp_path: Path) -> None
 
 def test_what_can_not_be_read_keeps_nothing_else_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A broken log is told once; the others' events are made."""
-    store, state = filled_store(tmp_path), State(f"sqlite:///{tmp_path / 's.sqlite'}")
+    filled_store(tmp_path)
+    state = State(f"sqlite:///{tmp_path / 's.sqlite'}")
     broken = tmp_path / "registry" / PRIVATE / "channels" / "stable" / "00000001.json"
-    broken.chmod(0o644)
-    broken.write_text("{")
+    manifest = tmp_path / "registry" / PRIVATE / "versions" / "00000002" / MANIFEST
+    for path in (broken, manifest):
+        path.chmod(0o644)
+        path.write_text("{")
     look = watch(Store(tmp_path / "registry"), state)
     with caplog.at_level(logging.ERROR):
         look.look()
         look.look()
-    assert {event.domain for event in told(state)} == set(store.domains()) - {PRIVATE}
+    assert {event.domain for event in told(state) if event.channel == "stable"} == {PUBLIC, OTHER}
     assert len([r for r in caplog.records if "00000001.json" in r.getMessage()]) == 1
     state.close()
 
