@@ -115,6 +115,40 @@ def registry_eol(
     say(reference, REVIVE if undo else END, why, as_json=as_json)
 
 
+@registry_app.command("verify")
+def registry_verify(
+    reference: Annotated[str, typer.Argument(metavar="[REF]", help="One version; all of the registry if none.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Hash every byte again and name what is broken: exit code 1 if anything is."""
+    from flows.upkeep import verify
+
+    raise typer.Exit(verify(reference, as_json=as_json))
+
+
+@registry_app.command("gc")
+def registry_gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Remove nothing, say what would be.")] = False,
+    grace: Annotated[float, typer.Option(min=0, metavar="HOURS", help="How long content of no version stays.")] = 24.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove content of no version, and versions that the registry's retention lets go."""
+    from flows.upkeep import collect_garbage
+
+    collect_garbage(grace, dry_run=dry_run, as_json=as_json)
+
+
+@registry_app.command("backup")
+def registry_backup(
+    into: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; the next time only what is new is copied.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Copy the registry into a folder while others publish; it is a registry too."""
+    from flows.upkeep import backup
+
+    backup(into, as_json=as_json)
+
+
 @registry_app.command("merge")
 def registry_merge(
     references: Annotated[list[str], typer.Argument(metavar="REF...", help="Adapters of different domains, one base.")],

@@ -94,6 +94,20 @@ def given(moves: Sequence[Entry], domain: str, who: str = "") -> int | None:
     return next(mine, None)
 
 
+def given_to_any(moves: Sequence[Entry]) -> list[int]:
+    """The versions that a channel gives, to whomever: more than one while a move is for a share.
+
+    Args:
+        moves: What `line` gives of its moves.
+    """
+    found: list[int] = []
+    for move in reversed(moves):
+        found.append(move.version)
+        if move.share >= 1:
+            break
+    return found
+
+
 def _place(move: Entry, domain: str, who: str) -> float:
     """Where somebody stands among all who follow a channel, from 0 to 1: the same at each move to a version."""
     if not who:

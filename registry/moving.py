@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 from registry import channels
-from registry.channels import Entry
+from registry.channels import Entry, check_name
 from registry.errors import ConfigurationError
 from registry.published import STABLE, VERSION, Published
 from registry.records import Adapter
 from registry.standing import END, REVIVE, UNYANK, YANK, Standing
+from registry.turns import publishing
 
 _RANGE = re.compile(r"[^;]*>=(\d+)\.(\d+)[^;]*")
 
@@ -33,14 +34,18 @@ class Moving(Published):
         Raises:
             ConfigurationError: There is no such version, it is yanked, or the channel gives nothing to stay at.
         """
-        adapter = self.resolve(f"{domain}@v{version}")
+        check_name(channel)
         if not 0 < share <= 1:
             raise ConfigurationError(f"No share can be {share:g}: give one above 0, and at most 1 for all")
+        adapter = self.resolve(f"{domain}@v{version}")
         if share < 1 and self.given(domain, channel) is None:
             raise ConfigurationError(
                 f"Channel {domain}@{channel} gives nothing that the others could stay at: promote v{version} for all"
             )
-        return self._move(adapter, channel, "promote", reason, by, share)
+        with publishing(self.objects):
+            if self._versions.get(domain, version, fresh=True) is None:  # it may have left since it was read
+                raise ConfigurationError(self._unknown(f"{domain}@v{version}", domain))
+            return self._move(adapter, channel, "promote", reason, by, share)
 
     def rollback(self, domain: str, channel: str, to: int | None = None, *, reason: str = "", by: str = "") -> Entry:
         """Move a channel back to a version that it gave before the present one, and say why and by whom.
@@ -76,10 +81,11 @@ class Moving(Published):
                 f"{advice}"
             )
         version = before[-1] if to is None else to
-        self.verify(f"{domain}@v{version}")
-        if channel == STABLE:
-            self._lines_back(domain, now, reason, by)
-        return self._channels_of(domain).append(channel, version, channels.ROLLBACK, reason, by)
+        with publishing(self.objects):
+            self.verify(f"{domain}@v{version}")
+            if channel == STABLE:
+                self._lines_back(domain, now, reason, by)
+            return self._channels_of(domain).append(channel, version, channels.ROLLBACK, reason, by)
 
     def _move(
         self, adapter: Adapter, channel: str, action: str, reason: str = "", by: str = "", share: float = 1.0

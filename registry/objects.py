@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
@@ -21,6 +21,7 @@ from registry.storage import storage
 
 PARTS = ".parts"
 """Folder of what is being written: a killed writer leaves it there, under no name that anybody reads."""
+_TRIES = 20
 
 
 @dataclass(frozen=True)
@@ -128,9 +129,7 @@ class FolderObjects:
         """Write an object, or write it anew."""
         with storage("the registry", self.url), self._part(content) as part:
             target = self._at(path)
-            self._make(target.parent)
-            part.replace(target)
-            _sync(target.parent)
+            self._into(target.parent, lambda: part.replace(target))
 
     def names(self, prefix: str) -> list[str]:
         """What lies directly below a prefix, sorted."""
@@ -157,8 +156,12 @@ class FolderObjects:
 
     def delete(self, path: str) -> None:
         """Remove an object."""
+        place = self._at(path)
         with storage("the registry", self.url):
-            self._at(path).unlink(missing_ok=True)
+            place.unlink(missing_ok=True)
+            if place.parent.name != PARTS:
+                with contextlib.suppress(OSError):
+                    place.parent.rmdir()  # if it was the last there
 
     def local(self, path: str) -> Path | None:
         """The file that an object is."""
@@ -191,13 +194,23 @@ class FolderObjects:
             part.unlink(missing_ok=True)
 
     def _link(self, part: Path, target: Path) -> bool:
-        self._make(target.parent)
         try:
-            target.hardlink_to(part)
+            self._into(target.parent, lambda: target.hardlink_to(part))
         except FileExistsError:
             return False
-        _sync(target.parent)
         return True
+
+    def _into(self, folder: Path, act: Callable[[], object]) -> None:
+        """Puts a name into a folder, which is made; it goes when somebody removes what was the last there."""
+        for left in reversed(range(_TRIES)):
+            try:
+                self._make(folder)
+                act()
+                _sync(folder)
+                return
+            except FileNotFoundError:
+                if not left:
+                    raise
 
     def _make(self, folder: Path) -> None:
         """Makes a folder, which stays when the power goes."""

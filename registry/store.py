@@ -33,6 +33,7 @@ from registry.manifests import (
 from registry.moving import Moving
 from registry.published import CANDIDATE, STABLE, Pulled
 from registry.records import Adapter
+from registry.turns import publishing
 from registry.versions import CONTENT, is_domain
 
 __all__ = [
@@ -70,9 +71,10 @@ class Store(Moving):
                 f"and not {CONTENT!r}"
             )
         own = weights(folder)
-        adapter = self._published(folder, own, publication) or self._add(folder, own, publication)
-        if channel is not None:
-            self._move(adapter, channel, "publish")
+        with publishing(self.objects):
+            adapter = self._published(folder, own, publication) or self._add(folder, own, publication)
+            if channel is not None:
+                self._move(adapter, channel, "publish")
         return adapter
 
     def holds(self, adapter: Adapter, own: Mapping[str, str]) -> bool:

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from flows.annotation import account
 from flows.cli import app
-from registry.errors import ConfigurationError
+from registry.errors import ConfigurationError, RegistryError
 from registry.store import Store
-from tests.registry.test_store import adapter_folder, publication
+from tests.registry.test_store import WEIGHTS, adapter_folder, overwrite, publication
 
 
 @pytest.fixture
@@ -90,3 +90,43 @@ def test_a_yank_needs_a_reason(store: Store) -> None:
     with pytest.raises(ConfigurationError, match="Say why"):
         registry("yank", "networkx@v2", "--why", " ")
     assert store.standing("networkx") == []
+
+
+def test_verify_names_what_is_broken_and_exits_so(store: Store, tmp_path: Path) -> None:
+    """Nothing broken is 0, anything is 1, by name; a program gets the same as an object."""
+    done = registry("verify")
+    assert done.exit_code == 0
+    assert done.stdout.startswith("2 versions, ")
+    assert "entries of logs: 0 damaged, 0 orphans" in done.stdout
+    assert registry("verify", "networkx@v1").stdout == "networkx@v1 is as it was published\n"
+    overwrite(store.file(store.resolve("networkx@v2"), WEIGHTS), b"x")
+    done = registry("verify")
+    assert done.exit_code == 1
+    assert f"Damaged: {WEIGHTS} of networkx@v2 was changed" in done.stdout
+    done = registry("verify", "--json")
+    assert done.exit_code == 1
+    [damage] = json.loads(done.stdout)["damage"]
+    assert damage["versions"] == ["networkx@v2"]
+    assert json.loads(done.stdout)["orphans"] == []
+    with pytest.raises(RegistryError, match="networkx v2 is damaged"):
+        registry("verify", "networkx@v2")
+
+
+def test_gc_tells_what_it_would_remove_and_then_removes_it(store: Store) -> None:
+    """With --dry-run nothing goes; both say how much that is."""
+    store.objects.put(f"files/ab/ab{'0' * 62}", bytes(2_000_000))
+    assert registry("gc").stdout == "Freed 0.0 MB in 0 objects\n", "it isn't a day old"
+    dry = registry("gc", "--grace", "0", "--dry-run").stdout
+    assert dry.splitlines()[-1] == "Would free 2.0 MB in 1 objects"
+    told = json.loads(registry("gc", "--grace", "0", "--json").stdout)
+    assert (told["bytes"], told["dry_run"], [gone["kind"] for gone in told["removed"]]) == (2_000_000, False, ["file"])
+    assert registry("verify").exit_code == 0
+
+
+def test_a_backup_is_a_registry(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one copies only what is new."""
+    told = registry("backup", str(tmp_path / "copy")).stdout
+    assert told.startswith("Copied ")
+    assert json.loads(registry("backup", str(tmp_path / "copy"), "--json").stdout)["copied"] == 0
+    monkeypatch.setenv("DRIFTUNE_REGISTRY", str(tmp_path / "copy"))
+    assert registry("verify").stdout.startswith("2 versions, ")

@@ -1,0 +1,117 @@
+"""Who may write to a registry while others do: any number who publish, or one who removes.
+
+In a folder these are file locks, which die with their holder. On S3, which has none, they are marks: whoever removes
+puts his and then looks for those of publishers, a publisher puts his and then looks for those of removers; as the
+service shows every mark to everybody at once, one of the two sees the other. Marks of the dead count for a while.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from registry.errors import RegistryError
+from registry.objects import Objects
+from registry.storage import storage
+
+PUBLISHING_S = 12 * 3600.0
+"""Seconds that a publisher's mark counts: nobody uploads an adapter for longer."""
+REMOVING_S = 600.0
+"""Seconds that a remover's mark counts: he stops removing before."""
+WAIT_S = 2 * REMOVING_S
+"""Seconds that a publisher waits for removers."""
+_MARKS = ".turns"
+_LOCKS = (".gate", ".lock")
+_PAUSE_S = 0.2
+
+
+@contextlib.contextmanager
+def publishing(objects: Objects) -> Iterator[None]:
+    """While this lasts nobody removes anything.
+
+    Raises:
+        RegistryError: Somebody who removes doesn't come to an end.
+    """
+    folder = objects.local("")
+    with _locked(folder, fcntl.LOCK_SH) if folder is not None else _announced(objects):
+        yield
+
+
+@contextlib.contextmanager
+def removing(objects: Objects) -> Iterator[float]:
+    """While this lasts nobody publishes; gives the time on the monotonic clock by which to stop.
+
+    Raises:
+        RegistryError: On S3, somebody publishes.
+    """
+    folder = objects.local("")
+    until = time.monotonic() + REMOVING_S / 2
+    with _locked(folder, fcntl.LOCK_EX) if folder is not None else _alone(objects):
+        yield until
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, kind: int) -> Iterator[None]:
+    """Holds a folder's lock; who waits for it holds the gate, so that others who come don't go before him."""
+    with contextlib.ExitStack() as held:
+        with storage("the registry", folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            gate, lock = (os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666) for name in _LOCKS)
+            held.callback(os.close, lock)
+            try:
+                fcntl.flock(gate, fcntl.LOCK_EX)
+                fcntl.flock(lock, kind)
+            finally:
+                os.close(gate)
+        yield
+
+
+@contextlib.contextmanager
+def _announced(objects: Objects) -> Iterator[None]:
+    stop = time.monotonic() + WAIT_S
+    while True:
+        mark, now = _mark(objects, "publishing")
+        if not _others(objects, "removing", now - REMOVING_S):
+            break
+        objects.delete(mark)
+        if time.monotonic() > stop:
+            raise RegistryError(f"Somebody removes what isn't used in {objects.url}: try again later", retryable=True)
+        time.sleep(_PAUSE_S)
+    try:
+        yield
+    finally:
+        objects.delete(mark)
+
+
+@contextlib.contextmanager
+def _alone(objects: Objects) -> Iterator[None]:
+    mark, now = _mark(objects, "removing")
+    try:
+        found = _others(objects, "publishing", now - PUBLISHING_S) + _others(
+            objects, "removing", now - REMOVING_S, mark
+        )
+        if found:
+            raise RegistryError(
+                f"Nothing is removed in {objects.url} while others publish or remove ({found[0]}): try again later",
+                retryable=True,
+            )
+        yield
+    finally:
+        objects.delete(mark)
+
+
+def _mark(objects: Objects, kind: str) -> tuple[str, float]:
+    """Puts a mark, and gives its path and its time, by the clock of those that tell the others' times."""
+    path = f"{_MARKS}/{kind}/{secrets.token_hex(16)}"
+    objects.put(path, b"")
+    put = objects.stat(path)
+    return path, put.time if put is not None else time.time()
+
+
+def _others(objects: Objects, kind: str, since: float, own: str = "") -> list[str]:
+    return [each.path for each in objects.walk(f"{_MARKS}/{kind}") if each.time > since and each.path != own]
