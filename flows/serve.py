@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,8 @@ def serve(**options: Any) -> None:
     State(settings.state_url).close()
     listening = _listening(settings.host, settings.port)
     _warn(settings)
-    _tell(f"Serving {Settings().registry_url} on {_address(settings.host, listening)}; Ctrl-C stops it")
+    print(f"Serving {Settings().registry_url} on {_address(settings.host, listening)}; Ctrl-C stops it", flush=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn passes both on, once all has ended
     try:
         _run(config("flows.serve:make_app", settings), settings.workers, listening)
     except KeyboardInterrupt:
@@ -68,7 +70,7 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
-        listening.set_inheritable(True)
+        listening.listen(2048)  # who comes before the server is up waits for it
     except OSError as error:
         listening.close()
         why = error.strerror or error

@@ -31,7 +31,7 @@ ROUTERS = (
 
 
 def create_app(context: Context) -> FastAPI:
-    """An ASGI application that serves a context; it closes the context's state when it is shut down.
+    """An ASGI application that serves a context; it lets go of state and lake when it is shut down.
 
     Args:
         context: What is served.
@@ -40,8 +40,13 @@ def create_app(context: Context) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with notes.running():
-            yield
+        try:
+            async with notes.running():
+                yield
+        finally:
+            context.state.close()
+            if context.lake is not None:
+                context.lake.close()
 
     app = FastAPI(
         title="driftune", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False

@@ -102,7 +102,7 @@ def content(request: Request, start: str, sha256: str, caller: Reader, context: 
     if found is None:
         raise unknown("such content")
     adapter, name = found
-    return send(request, context, context.store.file(adapter, name), sha256)
+    return send(request, context, lambda: context.store.file(adapter, name), sha256)
 
 
 @router.api_route("/{domain}/{path:path}", methods=["GET", "HEAD"])
@@ -121,4 +121,4 @@ def _object(request: Request, context: Context, path: str) -> Response:
     if context.store.objects.stat(path) is None:
         raise unknown(f"object {path!r}")
     data = context.store.objects.read(path)
-    return send(request, context, data, sha256_of_bytes(data))
+    return send(request, context, lambda: data, sha256_of_bytes(data))

@@ -6,7 +6,7 @@ setting `accel`) only the headers are made here, and nginx sends the file. Nothi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -25,15 +25,21 @@ class _Pieces(FileResponse):
 
 
 def send(
-    request: Request, context: Context, content: Path | bytes, sha256: str, headers: Mapping[str, str] | None = None,
-    *, media: str = BINARY, places: Mapping[str, Path] | None = None,
-) -> Response:  # fmt: skip
+    request: Request,
+    context: Context,
+    content: Callable[[], Path | bytes],
+    sha256: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    media: str = BINARY,
+    places: Mapping[str, Path] | None = None,
+) -> Response:
     """The answer to a GET or HEAD of a file.
 
     Args:
         request: The request.
         context: What is served.
-        content: The file, or its bytes where it is small.
+        content: Gives the file, or its bytes where it is small; not called where the caller has it.
         sha256: Of its bytes.
         headers: Further headers.
         media: Its type.
@@ -42,13 +48,14 @@ def send(
     told = {"ETag": f'"{sha256}"', "Accept-Ranges": "bytes", **(headers or {})}
     if _is_known(request.headers.get("if-none-match", ""), told["ETag"]):
         return Response(status_code=304, headers=told)
-    if isinstance(content, bytes):
-        return Response(content, headers=told, media_type=media)
-    inner = _inner(context, content, places or {}) if request.method == "GET" else ""
+    found = content()
+    if isinstance(found, bytes):
+        return Response(found, headers=told, media_type=media)
+    inner = _inner(context, found, places or {}) if request.method == "GET" else ""
     if inner:
         return Response(headers={**told, "X-Accel-Redirect": inner}, media_type=media)
     _keep_range(request, told["ETag"])
-    return _Pieces(content, headers=told, media_type=media)
+    return _Pieces(found, headers=told, media_type=media)
 
 
 def _is_known(held: str, etag: str) -> bool:

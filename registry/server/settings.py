@@ -77,7 +77,7 @@ class ServerSettings(BaseSettings):
     body: int = Field(default=1 << 20, ge=1 << 10)
     head: int = Field(default=1 << 15, ge=1 << 10)
     slow_s: float = Field(default=30.0, gt=0)
-    connections: int = Field(default=2000, ge=1)
+    connections: int = Field(default=800, ge=1)
     shutdown_s: int = Field(default=10, ge=0)
     url: str = Field(default="", pattern=r"^(https?://\S+)?$")
     look_s: float = Field(default=2.0, gt=0)

@@ -98,7 +98,7 @@ def context_in(folder: Path, *, lake: Lake | None = None, state: str = "", **set
 
 @contextmanager
 def serving(context: Context) -> Iterator[Served]:
-    """A server over a context, in a thread, as long as a block runs; the context's state is closed at its end."""
+    """A server over a context, in a thread, as long as a block runs."""
     secrets = made_tokens(context.state)
     how = config(create_app(context), context.settings.model_copy(update={"port": 0, "shutdown_s": 2}))
     how.port = 0
@@ -115,4 +115,3 @@ def serving(context: Context) -> Iterator[Served]:
     finally:
         server.should_exit = True
         thread.join()
-        context.state.close()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+import time
+from pathlib import Path
 
 import pytest
 
 from registry.server import audit, tokens
-from tests.registry.server.serving import CALLERS, Served
+from registry.server.limits import Limits
+from tests.registry.server.serving import CALLERS, Served, context_in, serving
 
 
 def test_a_secret_is_nowhere_in_the_state(served: Served) -> None:
@@ -33,3 +36,44 @@ def test_refusals_are_bounded_in_length(served: Served) -> None:
     assert len(row.action) == 300
     assert row.action.isprintable()
     assert row.target == "dt_…"
+
+
+def test_who_asks_too_often_waits_and_holds_up_nobody_else(tmp_path: Path) -> None:
+    """429 says for how long; tokens have buckets of their own, and wrong ones share that of their address."""
+    with serving(context_in(tmp_path, rate=2.0, burst=5)) as limited:
+        answers = [limited.get("/registry/", caller).status_code for caller in ("none", "wrong", "expired") * 3]
+        assert answers[:5] == [200, 401, 401, 200, 401]
+        assert 429 in answers[5:]
+        refused = next(r for r in (limited.get("/registry/") for _ in range(9)) if r.status_code == 429)
+        assert 0 < int(refused.headers["retry-after"]) <= 3
+        assert [limited.get("/registry/", "read").status_code for _ in range(5)] == [200] * 5
+        time.sleep(int(refused.headers["retry-after"]))
+        assert limited.get("/registry/").status_code == 200
+
+
+def test_who_is_counted_is_bounded() -> None:
+    """Addresses beyond number take no more memory; the last that asked are remembered."""
+    limits = Limits(rate=0.001, burst=1)
+    for number in range(30_000):
+        assert limits.wait_s(f"address {number}") == 0
+    assert len(limits._buckets) == 10_000
+    assert limits.wait_s("address 29999") > 0
+
+
+@pytest.mark.parametrize("header", ["Basic dXNlcjpkdF9hYmM=", "Bearer", "dt_abc", "Digest x", "Bearer a b", ""])
+def test_what_is_no_token_is_refused(served: Served, header: str) -> None:
+    """It isn't taken for no token at all: who sends one means to be somebody."""
+    response = served.get("/registry/", headers={"Authorization": header})
+    assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")
+
+
+def test_a_token_that_was_used_says_when(served: Served) -> None:
+    """To the hour, a moment later."""
+    served.get("/registry/", "read")
+    until, used = time.monotonic() + 10, None
+    while used is None and time.monotonic() < until:
+        time.sleep(0.05)
+        with served.context.state.read() as connection:
+            used = next(token.used for token in tokens.every(connection) if token.name == "read")
+    assert used is not None
+    assert abs(used - time.time()) < 60
