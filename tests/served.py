@@ -17,11 +17,13 @@ class Quiet(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def served(handler: Callable[..., http.server.BaseHTTPRequestHandler], host: str = "127.0.0.1") -> Iterator[str]:
+def served(
+    handler: Callable[..., http.server.BaseHTTPRequestHandler], host: str = "127.0.0.1", port: int = 0
+) -> Iterator[str]:
     """The address of a server, without a slash at its end; when the block ends, its port is free again."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     kind = type("Server", (http.server.ThreadingHTTPServer,), {"address_family": family, "daemon_threads": True})
-    with kind((host, 0), handler) as server:
+    with kind((host, port), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

@@ -38,7 +38,7 @@ USER_AGENT = "driftune/0.1 (webhooks)"
 _DRAIN = 100
 """So many deliveries of one subscription, until another has its turn."""
 _ANSWER_BYTES = 1 << 16
-_MARGIN_S = 5.0
+_MARGIN_S = 1.0
 _LOOKED_AT = 5_000
 """Subscriptions that are due and looked at in a turn: those of a host that has its share stand in nobody's way."""
 _TURN_S = 0.5
@@ -69,7 +69,7 @@ class Sender:
     ) -> None:
         self._state, self._settings, self._open_web = state, settings, open_web
         self._holder = secrets.token_hex(16)
-        self._hold_s = settings.webhook_s + _MARGIN_S
+        self._hold_s = 1.5 * settings.webhook_s + _MARGIN_S
         self._busy: dict[str, str] = {}
         self._wake = asyncio.Event()
         self._log = logging.getLogger("uvicorn.error")

@@ -14,7 +14,7 @@ from standardwebhooks import Webhook
 from tests.served import Quiet, served
 
 
-@dataclass(frozen=True)
+@dataclass
 class Received:
     """A request, as it came.
 
@@ -22,13 +22,13 @@ class Received:
         path: Where to.
         headers: By lower-case names.
         body: What it brought.
-        status: What it was answered.
+        status: What it was answered; 0 as long as it isn't.
     """
 
     path: str
     headers: dict[str, str]
     body: bytes
-    status: int
+    status: int = 0
 
     @property
     def id(self) -> str:
@@ -63,8 +63,8 @@ class Receiver:
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
-    """A receiver, as long as a block runs."""
+def receiving(port: int = 0) -> Iterator[Receiver]:
+    """A receiver, as long as a block runs; at any free port where none is given."""
     receiver, lock, counts = Receiver(), threading.Lock(), dict[str, int]()
 
     class Handler(Quiet):
@@ -72,18 +72,19 @@ def receiving() -> Iterator[Receiver]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            came = Received(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
             with lock:
                 counts[self.path] = number = counts.get(self.path, 0) + 1
+                receiver.received.append(came)
             answer = receiver.answer(self.path, number)
             status, headers = answer if isinstance(answer, tuple) else (answer, {})
-            named = {name.lower(): value for name, value in self.headers.items()}
-            receiver.received.append(Received(self.path, named, body, status))
+            came.status = status
             self.send_response(status)
             for name, value in {"Content-Length": "0", **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
 
-    with served(_patient(Handler)) as url:
+    with served(_patient(Handler), port=port) as url:
         receiver.url = url
         yield receiver
 
