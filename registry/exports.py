@@ -4,8 +4,9 @@
     <home>/datasets/<commit>/data/train.parquet        and context, symbol, dev: what is held out stands apart
     <home>/datasets/<commit>/export.json               path, size and SHA-256 of each
 
-Written once, under another name, and renamed. The commit hashes the snapshot, what was forgotten of it since, and the
-form of the files: once a row is forgotten there is another commit, and files of the one before are removed.
+Written once, under another name, and renamed. The commit hashes the snapshot, what was ever forgotten, and the form of
+the files: once something is forgotten, every data set has another commit, and `driftune forget` removes what was
+written before.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ class Exported:
 
 def commit_of(lake: Lake, snapshot: Snapshot) -> str:
     """The commit of a snapshot as a data set: 40 hex characters."""
-    gone = sorted(f.id for f in lake.read(Forgotten) if snapshot.id in f.snapshots)
+    gone = sorted(f.digest for f in lake.read(Forgotten))
     return sha256_of([VERSION, snapshot.id, gone])[:40]
 
 
@@ -129,18 +130,11 @@ def _make(lake: Lake, snapshot: Snapshot, name: str, folder: Path) -> None:
                 part.rename(folder)
         finally:
             remove_tree(part)
-    _drop(folder.parent, snapshot.id, folder.name)
 
 
-def drop(home: Path, snapshot: str) -> None:
-    """Removes what was exported of a snapshot: rows of it are forgotten."""
-    _drop(home / FOLDER, snapshot, "")
-
-
-def _drop(home: Path, snapshot: str, but: str) -> None:
-    for listing in home.glob(f"*/{_LISTING}"):
-        if listing.parent.name != but and json.loads(listing.read_bytes())["snapshot"] == snapshot:
-            remove_tree(listing.parent)
+def drop(home: Path) -> None:
+    """Removes all data sets that were written: rows that were forgotten may be in them."""
+    remove_tree(home / FOLDER)
 
 
 def _write(lake: Lake, snapshot: Snapshot, name: str, part: Path) -> None:

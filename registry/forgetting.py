@@ -2,9 +2,9 @@
 
 Gone are what was received (fetches, bodies), the pages, what was read from them (symbols), what was made from them
 through any number of steps (examples), the programs that nothing else names, how these ran, and what an LLM answered to
-questions that may have quoted them: all but what a row was made of that stays. What was found by
-comparing or reading all pages (changes, rows that quote their evidence, and the memory that this and the synthesis are
-done) goes too: the next run makes it anew, from what is left.
+questions that may have quoted them: all but what a row was made of that stays; and every data set that was written for
+subscribers. What was found by comparing or reading all pages (changes, rows that quote their evidence, and the memory
+that this and the synthesis are done) goes too: the next run makes it anew, from what is left.
 
 Snapshots and adapters are not changed: those that hold a forgotten row are named.
 """
@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from registry import exports
 from registry.compaction import collect, compact
 from registry.errors import ConfigurationError
 from registry.lake import Lake
@@ -166,6 +167,7 @@ def forget(lake: Lake, order: Order, found: Trace, *, by: str, alone: bool = Fal
         if Symbol.table in without:  # what another source says of the same symbol stays
             without[Symbol.table] += f" AND page IN ({_quoted(found.rows[Page.table])})"
         compact(lake, alone=alone, grace=_NOW, without=without)
+    exports.drop(lake.home)
     collect(lake, grace=_NOW)  # also what an order that was killed had replaced
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,10 @@ class BaseRepo:
     def past(self, commit: Commit) -> Sequence[Commit]:
         """The commit alone: what a base was made from is another base."""
         return [commit]
+
+    def times(self) -> Mapping[str, str]:
+        """Nothing: it isn't known."""
+        return {}
 
 
 def base_repo(caller: Caller, name: str) -> Repo | None:

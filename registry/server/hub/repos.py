@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from registry.server.errors import RefusedError
+
 COMMIT = re.compile(r"[0-9a-f]{40}")
 REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 UNDATED = "1970-01-01T00:00:00.000Z"
@@ -47,14 +49,12 @@ class Commit:
         files: Its files, sorted by path.
         title: What it is, in a line.
         card: The head of its README.md.
-        at: When it was made, ISO 8601.
     """
 
     id: str
     files: tuple[File, ...]
     title: str
     card: Mapping[str, Any] = field(default_factory=dict)
-    at: str = UNDATED
 
     def file(self, path: str) -> File | None:
         """The file of a path; None where there is none."""
@@ -95,6 +95,15 @@ class Repo(Protocol):
     def past(self, commit: Commit) -> Sequence[Commit]:
         """A commit and what came before it, newest first."""
         ...
+
+    def times(self) -> Mapping[str, str]:
+        """Commit -> when it was made, of those where that is known."""
+        ...
+
+
+def missing_revision(told: str) -> RefusedError:
+    """The refusal of a revision that a repository hasn't."""
+    return RefusedError(404, "RevisionNotFound", told, {"X-Error-Code": "RevisionNotFound"})
 
 
 def made(path: str, data: bytes) -> File:

@@ -81,10 +81,10 @@ def told(request: Request, caller: Reader) -> Response:
         return JSONResponse(shapes.refs(*repo.names()))
     commit = shelf.commit_at(repo, asked.revision)
     if asked.what == "commits":
-        return _page(request, shapes.commits(repo.past(commit)))
+        return _page(request, shapes.commits(repo, commit))
     if asked.what == "tree":
         recursive, expand = (_is_true(query.get(name, "")) for name in ("recursive", "expand"))
-        found = shapes.tree(commit, asked.path, recursive=recursive, expand=expand)
+        found = shapes.tree(repo, commit, asked.path, recursive=recursive, expand=expand)
         if not found and asked.path:
             shelf.file_in(repo, commit, asked.path)
         return _page(request, found)
@@ -129,7 +129,7 @@ def _paths_info(request: Request, caller: Caller, asked: Asked, wanted: list[str
         return _elsewhere(request, caller, asked, body)
     commit = shelf.commit_at(repo, asked.revision)
     files = {file.path: shapes.entry(file) for file in commit.files}
-    folders = {str(each["path"]): each for each in shapes.tree(commit, "", recursive=True, expand=False)}
+    folders = {str(each["path"]): each for each in shapes.tree(repo, commit, recursive=True)}
     return JSONResponse([found for path in wanted if (found := files.get(path) or folders.get(path)) is not None])
 
 
@@ -171,7 +171,7 @@ def _listing(
     settings, found = caller.context.settings, []
     expand = [*request.query_params.getlist("expand"), *request.query_params.getlist("expand[]")]
     for repo in shelf.listed(caller, kind, *wanted):
-        if (commit := repo.at(MAIN)) is not None:
+        if MAIN in (names := repo.names()[0]) and (commit := repo.at(names[MAIN])) is not None:
             private = not any(settings.is_public(domain) for domain in repo.domains)
             found.append(shapes.only(shapes.info(repo, commit, private=private), expand))
     return _page(request, found, limit, cursor)

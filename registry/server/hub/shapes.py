@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from registry.identity import sha256_of
 from registry.server.hub.names import MODELS
-from registry.server.hub.repos import Commit, File, Repo
+from registry.server.hub.repos import UNDATED, Commit, File, Repo
 
 _POINTER = 134
 """Bytes of the file that stands for a large one in git."""
@@ -27,7 +27,7 @@ def info(repo: Repo, commit: Commit, *, private: bool, blobs: bool = False) -> d
         "id": repo.id,
         "author": repo.id.partition("/")[0],
         "sha": commit.id,
-        "lastModified": commit.at,
+        "lastModified": repo.times().get(commit.id, UNDATED),
         "private": private,
         "gated": False,
         "disabled": False,
@@ -49,22 +49,22 @@ def only(told: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     return {name: value for name, value in told.items() if name in ("_id", "id", *names)} if names else told
 
 
-def entry(file: File, last: Commit | None = None) -> dict[str, Any]:
+def entry(file: File, last: Mapping[str, str] | None = None) -> dict[str, Any]:
     """A file in a listing; with the commit that it is of where that is asked for."""
     told: dict[str, Any] = {"type": "file", "oid": file.sha256[:40], "size": file.size, "path": file.path}
     if file.is_large:
         told["lfs"] = {"oid": file.sha256, "size": file.size, "pointerSize": _POINTER}
-    return told if last is None else told | {"lastCommit": _last(last)}
+    return told if last is None else told | {"lastCommit": last}
 
 
-def tree(commit: Commit, below: str, *, recursive: bool, expand: bool) -> list[dict[str, Any]]:
+def tree(repo: Repo, commit: Commit, below: str = "", *, recursive: bool, expand: bool = False) -> list[dict[str, Any]]:
     """Files and folders below a path, or directly in it; sorted."""
-    last = commit if expand else None
+    last = _last(repo, commit) if expand else None
     start = f"{below}/" if below else ""
     return sorted(_entries(commit, start, recursive, last), key=lambda told: str(told["path"]))
 
 
-def _entries(commit: Commit, start: str, recursive: bool, last: Commit | None) -> Iterator[dict[str, Any]]:
+def _entries(commit: Commit, start: str, recursive: bool, last: Mapping[str, str] | None) -> Iterator[dict[str, Any]]:
     files = [file for file in commit.files if file.path.startswith(start)]
     for folder in sorted({each for file in files for each in _folders(file.path, start, recursive)}):
         yield directory(commit, folder)
@@ -93,19 +93,22 @@ def refs(branches: dict[str, str], tags: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def commits(past: Sequence[Commit]) -> list[dict[str, Any]]:
+def commits(repo: Repo, commit: Commit) -> list[dict[str, Any]]:
     """A commit and those before it."""
+    times = repo.times()
     return [
-        {"id": c.id, "title": c.title, "message": "", "date": c.at, "authors": [{"user": "driftune"}]} for c in past
-    ]
+        {"id": each.id, "title": each.title, "message": "", "date": times.get(each.id, UNDATED),
+         "authors": [{"user": "driftune"}]}
+        for each in repo.past(commit)
+    ]  # fmt: skip
 
 
 def _ref(kind: str, name: str, commit: str) -> dict[str, str]:
     return {"name": name, "ref": f"refs/{kind}/{name}", "targetCommit": commit}
 
 
-def _last(commit: Commit) -> dict[str, str]:
-    return {"id": commit.id, "title": commit.title, "date": commit.at}
+def _last(repo: Repo, commit: Commit) -> dict[str, str]:
+    return {"id": commit.id, "title": commit.title, "date": repo.times().get(commit.id, UNDATED)}
 
 
 def _sibling(file: File, blobs: bool) -> dict[str, Any]:

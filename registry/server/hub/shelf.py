@@ -9,7 +9,7 @@ from registry.server.errors import RefusedError
 from registry.server.hub.adapters import adapter_repo, adapter_repos
 from registry.server.hub.bases import base_repo, base_repos
 from registry.server.hub.names import DATASETS, MODELS, Asked
-from registry.server.hub.repos import Commit, File, Repo
+from registry.server.hub.repos import Commit, File, Repo, missing_revision
 from registry.server.hub.snapshots import snapshot_repo, snapshot_repos
 
 
@@ -45,8 +45,7 @@ def commit_at(repo: Repo, revision: str) -> Commit:
     if found is None:
         branches, tags = repo.names()
         some = ", ".join([*branches, *list(tags)[-8:]]) or "none yet"
-        told = f"{repo.id} has no such revision; it has {some}"
-        raise RefusedError(404, "RevisionNotFound", told, {"X-Error-Code": "RevisionNotFound"})
+        raise missing_revision(f"{repo.id} has no such revision; it has {some}")
     return found
 
 

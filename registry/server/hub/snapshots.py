@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from registry import exports
@@ -71,6 +71,10 @@ class SnapshotRepo:
         """The commit alone: listing another would write it."""
         return [commit]
 
+    def times(self) -> Mapping[str, str]:
+        """Nothing: it isn't known."""
+        return {}
+
     def _snapshots(self) -> list[Snapshot]:
         return self.lake.read(Snapshot, "domain = $d", {"d": self.domain})
 
@@ -88,7 +92,7 @@ class SnapshotRepo:
             found = next((s for s in held if exports.commit_of(self.lake, s) == wanted), None)
         elif found is None and revision != MAIN:
             try:
-                trained_on = self.store.resolve(f"{self.domain}@{revision}").snapshot
+                trained_on = self.store.resolve(f"{self.domain}@{revision}", yanked=True).snapshot
             except ConfigurationError:
                 return None
             found = next((s for s in held if s.id == trained_on), None)

@@ -19,6 +19,7 @@ from tests.registry.server.hub.stocked import BASE, PADDING, SPLITS
 from tests.registry.server.hub.upstreamed import FILES, Upstream
 from tests.registry.server.serving import OTHER, PRIVATE, PUBLIC, Served
 
+BRANCHES = ["3.6.x", "3.x", "candidate", "main", "stable"]
 ROOT = Path(__file__).parents[4]
 
 
@@ -54,7 +55,7 @@ def test_huggingface_hub_lists_finds_and_downloads(hub: Served, tmp_path: Path) 
     assert found["again"]
     assert found["data"] == sorted(f"data/{split}.parquet" for split in SPLITS)
     assert found["exists"] == [True, False]
-    assert (found["branches"], found["tags"], found["commits"]) == (["candidate", "main", "stable"], ["v1", "v2"], 2)
+    assert (found["branches"], found["tags"], found["commits"]) == (BRANCHES, ["v1", "v2"], 2)
     assert found["paths"] == ["README.md"]
     assert found["info"] > 0
     assert found["models"] == sorted([f"driftune/{PUBLIC}", f"driftune/{OTHER}", BASE])

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from registry.errors import DriftuneError
+from registry.server import tokens
 from registry.server.errors import RefusedError
 from registry.server.hub.names import Asked, asked_of_api, asked_of_files
 from tests.registry.server.hub.stocked import BASE, PADDING, SPLITS
@@ -183,6 +184,43 @@ def test_revisions_of_a_domain(hub: Served) -> None:
     for name in (f"{PUBLIC}-v2", f"{PUBLIC}--v2"):
         assert hub.get(f"/api/models/driftune/{name}").json()["sha"] == ids[2]
     assert [c["id"] for c in hub.get(f"/api/models/driftune/{PUBLIC}/commits/v2").json()] == [ids[2], ids[1]]
+
+
+def test_a_yanked_version_is_left_to_those_who_name_its_commit(hub: Served) -> None:
+    """`main` goes back to what it held before, the tag is refused with the reason, and the commit is still there."""
+    store, before = hub.context.store, hub.context.store.resolve(f"{OTHER}@v1")
+    after = store.resolve(f"{OTHER}@v2")
+    store.promote(OTHER, 2, "beta")
+    store.yank(f"{OTHER}@v2", "loops for ever", "ann")
+    try:
+        refused = hub.get(f"/api/models/driftune/{OTHER}/revision/v2")
+        assert (refused.status_code, refused.headers["x-error-code"]) == (404, "RevisionNotFound")
+        assert "yanked" in refused.headers["x-error-message"]
+        assert "loops for ever" in refused.headers["x-error-message"]
+        assert hub.get(f"/api/models/driftune/{OTHER}-v2").status_code == 404
+        assert hub.get(f"/api/models/driftune/{OTHER}/revision/{after.id[:40]}").json()["sha"] == after.id[:40]
+        refs = hub.get(f"/api/models/driftune/{OTHER}/refs").json()
+        assert [ref["name"] for ref in refs["tags"]] == ["v1"]
+        assert {ref["targetCommit"] for ref in refs["branches"]} == {before.id[:40]}
+        assert len(hub.get("/api/models").json()) == 3
+    finally:
+        store.unyank(f"{OTHER}@v2", "it doesn't", "ann")
+
+
+def test_a_channel_that_moves_for_a_share_gives_each_caller_his_side(hub: Served) -> None:
+    """A caller with a token gets what the store gives him, and who has none keeps the old one until it is for all."""
+    store = hub.context.store
+    with hub.context.state.begin() as connection:
+        who = {name: tokens.find(connection, hub.secrets[name]) for name in ("read", "other", "admin", "all")}
+    store.promote(OTHER, 1, "rolled")
+    for share in (0.5, 1.0):
+        store.promote(OTHER, 2, "rolled", share=share)
+        path = f"/api/models/driftune/{OTHER}/revision/rolled"
+        for name, token in who.items():
+            wanted = store.resolve(f"{OTHER}@rolled", who=token.id if token else "")
+            assert hub.get(path, name).json()["sha"] == wanted.id[:40], (share, name)
+        anonymous = store.resolve(f"{OTHER}@v{1 if share < 1 else 2}")
+        assert hub.get(path).json()["sha"] == anonymous.id[:40]
 
 
 def test_a_snapshot_keeps_what_is_held_out_apart(hub: Served) -> None:

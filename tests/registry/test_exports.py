@@ -1,0 +1,101 @@
+"""Snapshots as data sets: what is in their files, and that nothing forgotten stays in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from registry import exports
+from registry.forgetting import Order, forget, trace
+from registry.lake import Lake
+from registry.records import Example, Program, Record, Snapshot, SnapshotRow
+
+ROWS = 40
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """A lake with a snapshot of ROWS rows to train on, and one that is held out."""
+    made = Lake(str(tmp_path / "lake"), tmp_path / "home", "tests")
+    made.create()
+    made.append(rows_of(ROWS))
+    return made
+
+
+def rows_of(count: int) -> list[Record]:
+    """A snapshot's records."""
+    records: list[Record] = []
+    examples = []
+    for number in range(count + 1):
+        program = Program(code=f"x = {number}", test=f"assert x == {number}")
+        examples.append(
+            Example(
+                domain="lib", kind="doc", releases=("new",), parts={"programs": {"answer": program.id}}, file="f",
+                root=str(number), generator="g", generator_version="1", licence="MIT" if number else "BSD-3-Clause",
+                source_url=f"https://docs.example/{number}",
+            )
+        )  # fmt: skip
+        records += [program, examples[-1]]
+    snapshot = Snapshot(domain="lib", rows_sha256="s", filters={}, licences={"MIT": count, "BSD-3-Clause": 1},
+                        counts={"doc": {"train": count, "dev": 1}})  # fmt: skip
+    splits = ["dev", *["train"] * count]
+    placed = zip(examples, splits, strict=True)
+    return [*records, snapshot, *(SnapshotRow(snapshot=snapshot.id, example=e.id, split=s) for e, s in placed)]
+
+
+def snapshot_of(lake: Lake) -> Snapshot:
+    """The one snapshot."""
+    [snapshot] = lake.read(Snapshot)
+    return snapshot
+
+
+def exported(lake: Lake) -> tuple[Path, dict[str, str]]:
+    """The folder of the data set, and its files with their hashes."""
+    folder, files = exports.export(lake, snapshot_of(lake), "ns/lib")
+    return folder, {file.path: file.sha256 for file in files}
+
+
+def test_rows_are_written_once_a_split_to_a_file_some_at_a_time(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In pieces or at once, each row is there once, in its own split's file, with all that the card promises."""
+    whole, files = exported(lake)
+    assert sorted(files) == ["README.md", "data/dev.parquet", "data/train.parquet"]
+    tables = {split: pq.read_table(whole / exports.path_of(split)) for split in ("train", "dev")}
+    assert {split: table.num_rows for split, table in tables.items()} == {"train": ROWS, "dev": 1}
+    assert all(table.column_names == list(exports.COLUMNS) for table in tables.values())
+    assert tables["train"].schema == tables["dev"].schema
+    assert exported(lake) == (whole, files)
+    exports.drop(lake.home)
+    monkeypatch.setattr(exports, "_AT_ONCE", 3)
+    again, _ = exported(lake)
+    table = pq.ParquetFile(again / exports.path_of("train"))
+    assert table.num_row_groups > 8
+    assert table.read().sort_by("id").to_pylist() == tables["train"].sort_by("id").to_pylist()
+
+
+def test_what_is_forgotten_is_in_no_data_set(lake: Lake) -> None:
+    """The files that held it are gone, the commit is another, and what is written then is without it."""
+    before, _ = exported(lake)
+    order = Order("https://docs.example/7")
+    forget(lake, order, trace(lake, order), by="ann")
+    assert not before.exists()
+    after, _ = exported(lake)
+    assert after.name != before.name
+    rows = pq.read_table(after / exports.path_of("train")).to_pylist()
+    assert len(rows) == ROWS - 1
+    assert "https://docs.example/7" not in {row["source_url"] for row in rows}
+
+
+def test_the_card_says_licences_sizes_columns_and_what_is_held_out(lake: Lake) -> None:
+    """Its head is YAML that names a file for each split that has rows."""
+    import yaml
+
+    folder, _ = exported(lake)
+    _, head, body = (folder / "README.md").read_text().split("---\n", 2)
+    data = yaml.safe_load(head)
+    assert data["license_name"] == "BSD-3-Clause AND MIT"
+    assert [entry["split"] for entry in data["configs"][0]["data_files"]] == ["train", "dev"]
+    assert f"| train | {ROWS} |" in body
+    assert "Nothing may be trained on dev" in body
+    assert all(f"| {column} |" in body for column in exports.COLUMNS)
