@@ -9,17 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from registry import channels
 from registry.channels import Channels
-from registry.errors import DriftuneError, RegistryError
-from registry.identity import sha256_of_bytes
+from registry.errors import DriftuneError, RegistryError, TrustError
 from registry.log import Log
-from registry.manifests import MANIFEST, location
+from registry.manifests import MANIFEST, location, manifest_bytes
 from registry.objects import PARTS, FolderObjects, Objects, Stored
 from registry.pulling import content_path, digest
 from registry.records import Adapter
 from registry.standing import Standings
+from registry.trust import Trust
 from registry.versions import CONTENT, Versions, is_domain
 
 DAMAGE, ORPHAN = "damage", "orphan"
@@ -67,17 +68,27 @@ class Census:
     _wanted: dict[str, list[tuple[str, int, str]]] = field(default_factory=dict, repr=False)
     _seen: set[tuple[str, int]] = field(default_factory=set, repr=False)
 
+    @cached_property
+    def _trust(self) -> Trust:
+        return Trust(self.objects)
+
     def findings(self) -> Iterator[Finding]:
         """What isn't as it should be, as it is found."""
+        yield from self._unknown()
         for domain in domains_in(self.objects):
-            yield from self._manifests(domain)
-            yield from self._logs(domain)
+            yield from _told(domain, self._manifests(domain))
+            yield from _told(domain, self._logs(domain))
         for sha256, users in list(self._wanted.items()):
             yield from self._content(sha256, users)
         there = list(self.objects.walk())
         for domain in domains_in(self.objects):  # somebody may have published meanwhile
-            yield from self._manifests(domain)
+            yield from _told(domain, self._manifests(domain))
         yield from self._orphans(there)
+
+    def _unknown(self) -> Iterator[Finding]:
+        """Tells where it can't be checked who vouches for what is there."""
+        if self._trust.marked and not self._trust.keys:
+            yield Finding(DAMAGE, SETTINGS, "The registry is marked as signed, and no key of it is trusted here")
 
     def _manifests(self, domain: str) -> Iterator[Finding]:
         """Reads the manifests of a domain that weren't read yet."""
@@ -94,6 +105,8 @@ class Census:
                 continue
             if adapter is not None:
                 self.versions += 1
+                path = f"{location(domain, number)}/{MANIFEST}"
+                yield from _unvouched(self._trust, domain, manifest_bytes(adapter), path)
                 for name, sha256 in files_of(adapter):
                     self._wanted.setdefault(sha256, []).append((domain, number, name))
 
@@ -135,23 +148,16 @@ class Census:
         yield from self._chain(f"{domain}/standing")
 
     def _chain(self, path: str) -> Iterator[Finding]:
-        """The entries of a log have no hole, and each names the one before."""
+        """The entries of a log, of which each names the one before."""
         try:
             entries = Log(self.objects, path).read()
         except RegistryError as error:
-            yield Finding(DAMAGE, path, str(error))
+            yield Finding(DAMAGE, str(error.values.get("path", path)), str(error))
             return
         self.entries += len(entries)
-        before = ""
-        for number, entry in enumerate(entries, 1):
-            name = f"{path}/{entry.number:08d}.json"
-            if entry.number != number:
-                yield Finding(DAMAGE, f"{path}/{number:08d}.json", f"Entry {number} of {path} is missing")
-                return
-            if entry.values.get("before", "") != before:
-                yield Finding(DAMAGE, name, f"Entry {number} of {path} doesn't name the one before: one was changed")
-                return
-            before = sha256_of_bytes(entry.data)
+        if entries:
+            last = f"{path}/{entries[-1].number:08d}.json"
+            yield from _unvouched(self._trust, path.partition("/")[0], entries[-1].data, last)
 
     def _orphans(self, there: Iterable[Stored]) -> Iterator[Finding]:
         for stored in there:
@@ -162,6 +168,23 @@ class Census:
                 yield Finding(ORPHAN, stored.path, "is nothing of the registry's", size=stored.size)
         for part in leftovers(self.objects):
             yield Finding(ORPHAN, f"{PARTS}/{part.path}", "was being written: gc removes it", size=part.size)
+
+
+def _told(domain: str, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """The findings in a domain; what can't be looked into at all is one, too."""
+    try:
+        yield from findings
+    except RegistryError as error:
+        yield Finding(DAMAGE, str(error.values.get("path", domain)), str(error))
+
+
+def _unvouched(trust: Trust, domain: str, data: bytes, path: str) -> Iterator[Finding]:
+    """Whether nobody who is trusted vouches for a manifest, or for a log's last entry."""
+    if trust.keys:
+        try:
+            trust.seal(domain, data, path)
+        except TrustError as error:
+            yield Finding(DAMAGE, path, str(error))
 
 
 def files_of(adapter: Adapter) -> list[tuple[str, str]]:

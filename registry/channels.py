@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from registry.errors import ConfigurationError, RegistryError
 from registry.log import Log, Logged
 from registry.objects import Objects
+from registry.trust import Trust
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VERSION = re.compile(r"v?\d+")
@@ -37,6 +38,7 @@ class Entry:
         share: The share of those who follow the channel that it is for, above 0 and at most 1; others stay where they
             were.
         before: SHA-256 of the entry before; empty for the first.
+        manifest: SHA-256 of the version's manifest: no other one can be put in its place.
     """
 
     channel: str
@@ -48,6 +50,7 @@ class Entry:
     by: str = ""
     share: float = 1.0
     before: str = ""
+    manifest: str = ""
 
 
 def check_name(channel: str) -> str:
@@ -122,10 +125,15 @@ class Channels:
     Args:
         objects: The registry's.
         domain: Name of the domain.
+        trust: Who may move them; what the environment says where null.
+        manifest: Gives the SHA-256 of a version's manifest.
     """
 
-    def __init__(self, objects: Objects, domain: str) -> None:
-        self._objects = objects
+    def __init__(
+        self, objects: Objects, domain: str, trust: Trust | None = None, manifest: Callable[[int], str] | None = None
+    ) -> None:
+        self._objects, self._trust = objects, trust or Trust(objects)
+        self._manifest = manifest
         self._path = f"{domain}/channels"
         self._logs: dict[str, Log] = {}
         self._entries: dict[tuple[str, int], Entry] = {}
@@ -142,6 +150,14 @@ class Channels:
             RegistryError: An entry is broken.
         """
         return [self._entry(channel, logged) for logged in self._log(channel).read()]
+
+    def believe(self, channel: str) -> None:
+        """Check that somebody who is trusted vouches for the moves of a channel, which are about to be followed.
+
+        Raises:
+            TrustError: Nobody does.
+        """
+        self._log(channel).believed()
 
     def append(
         self, channel: str, version: int, action: str, reason: str = "", by: str = "", share: float = 1.0
@@ -162,18 +178,24 @@ class Channels:
         """
         said: dict[str, Any] = {"channel": channel, "version": version, "action": action, "reason": reason, "by": by}
         said |= {"share": share} if share < 1 else {}
+        said |= {"manifest": self._manifest(version)} if self._manifest is not None else {}
         logged = self._log(channel).append({name: value for name, value in said.items() if value != ""})
         return self._entry(channel, logged)
 
     def _log(self, channel: str) -> Log:
         path = f"{self._path}/{check_name(channel)}"
-        return self._logs.setdefault(channel, Log(self._objects, path))
+        return self._logs.setdefault(channel, Log(self._objects, path, self._trust))
 
     def _entry(self, channel: str, logged: Logged) -> Entry:
         if (known := self._entries.get((channel, logged.number))) is not None:
             return known
         try:
             entry = Entry(**logged.values)
+            texts = (entry.action, entry.at, entry.reason, entry.by, entry.manifest)
+            if type(entry.version) is not int or not all(isinstance(text, str) for text in texts):
+                raise TypeError("its version is no whole number, or something else no text")
+            if not 0 < entry.share <= 1:
+                raise TypeError("its share isn't above 0 and at most 1")
         except TypeError as error:
             raise RegistryError(f"Broken entry {logged.number} of channel {channel!r}: {error}") from error
         if entry.channel != channel:

@@ -19,9 +19,11 @@ from registry import channels
 from registry.canary import check_canary
 from registry.errors import RegistryError, WrongBaseError
 from registry.fingerprint import fingerprint
+from registry.manifests import manifest_in, parsed
 from registry.records import Adapter
 from registry.settings import Settings
-from registry.store import MANIFEST, STABLE, Store, read_manifest, verify_folder
+from registry.store import MANIFEST, STABLE, Store, verify_folder
+from registry.trust import check_folder
 
 _VERSION = re.compile(r"v?\d+")
 _TOKENIZERS = ("tokenizer*", "*.model", "*.tiktoken", "vocab.*")
@@ -55,7 +57,8 @@ def load_adapter(
     Args:
         model: A loaded `transformers` model, or the folder of one.
         ref: `networkx@stable`, `networkx@v3`, or the folder of an adapter (a version's, or a pulled one).
-        registry: The registry's folder or URL; `DRIFTUNE_REGISTRY`, else `DRIFTUNE_HOME/registry`, where null.
+        registry: The registry's folder or URL; `DRIFTUNE_REGISTRY`, else `DRIFTUNE_HOME/registry`, where null. Of a
+            pulled folder: the one that it is from; where null, any key that is trusted with any registry counts.
         derived_from: Where `model` isn't the adapter's base but was made from it (AWQ, GPTQ, 8 bits, another adapter
             merged in): the base that it was made from, its folder, or its name as the adapter's card says it. That
             it was is taken on your word; the canary is still asked, and allowed to be off as far as rounding explains.
@@ -67,6 +70,7 @@ def load_adapter(
     Raises:
         ConfigurationError: There is no such adapter.
         RegistryError: The adapter's files were changed.
+        TrustError: Nobody who is trusted vouches for it.
         WrongBaseError: The base isn't the one the adapter was made for.
     """
     folder, adapter = find(ref, registry)
@@ -152,7 +156,9 @@ def find(ref: str | Path, registry: Path | str | None = None) -> tuple[Path, Ada
     """
     folder = Path(ref)
     if (folder / MANIFEST).is_file():
-        adapter = read_manifest(folder)
+        manifest = manifest_in(folder)
+        check_folder(folder, manifest, registry)
+        adapter = parsed(manifest, folder)
         verify_folder(folder, adapter)
         return folder, adapter
     store = _store(registry)

@@ -99,17 +99,15 @@ def check_file(path: Path, name: str) -> None:
     Raises:
         TrustError: It is a link, a pickle, weights with a bad header, or none of safetensors, JSON and text.
     """
-    state = path.lstat()
-    if not stat.S_ISREG(state.st_mode):
-        kind = "a symbolic link" if stat.S_ISLNK(state.st_mode) else "no file"
-        raise TrustError(f"{name} at {path} is {kind}: adapters hold files only", fault="symlink", path=name)
-    weights, check = name.endswith(WEIGHTS_SUFFIX), check_weights if name.endswith(WEIGHTS_SUFFIX) else _check_text
-    if not weights and state.st_size > MAX_TEXT:
-        raise TrustError(
-            f"{name} at {path} has {state.st_size:,} bytes, {MAX_TEXT:,} are allowed", fault="size", path=name
-        )
+    check_plain(path)
+    size = path.stat().st_size
+    if not name.endswith(WEIGHTS_SUFFIX) and size > MAX_TEXT:
+        raise TrustError(f"{name} at {path} has {size:,} bytes, {MAX_TEXT:,} are allowed", fault="size", path=name)
     try:
-        check(path, name)
+        if name.endswith(WEIGHTS_SUFFIX):
+            check_weights(path, name)
+        else:
+            check_text(path.read_bytes(), name, path)
     except TrustError as error:  # weights may begin as a pickle does: it is the length of their header
         if not is_pickle(path):
             raise
@@ -119,6 +117,21 @@ def check_file(path: Path, name: str) -> None:
             fault="pickle",
             path=name,
         ) from error
+
+
+def check_plain(path: Path) -> None:
+    """Check that what is at a path, if anything, is a file that leads nowhere else.
+
+    Raises:
+        TrustError: It is a link, a pipe, a device, a folder.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return
+    if not stat.S_ISREG(mode):
+        kind = "a symbolic link" if stat.S_ISLNK(mode) else "no file"
+        raise TrustError(f"{path.name} at {path} is {kind}: adapters hold files only", fault="symlink", path=path.name)
 
 
 def is_pickle(path: Path) -> bool:
@@ -190,8 +203,17 @@ def _whole(number: Any) -> bool:
     return type(number) is int and 0 <= number < 1 << 48
 
 
-def _check_text(path: Path, name: str) -> None:
-    data = path.read_bytes()
+def check_text(data: bytes, name: str, path: Path | str) -> None:
+    """Check what is in a file that isn't weights.
+
+    Args:
+        data: Its bytes.
+        name: Its name in the version.
+        path: Where it lies, for the message.
+
+    Raises:
+        TrustError: It is no text, or JSON that isn't good.
+    """
     try:
         text = data.decode()
         if "\0" in text:
@@ -208,7 +230,7 @@ def _check_text(path: Path, name: str) -> None:
         _check_json(text, path, name)
 
 
-def _check_json(text: str, path: Path, name: str) -> None:
+def _check_json(text: str, path: Path | str, name: str) -> None:
     try:
         value = json.loads(text, object_pairs_hook=unique)
         if name.rpartition("/")[2] == CONFIG:
@@ -264,3 +286,23 @@ def unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
             raise ValueError(f"{name[:80]!r} is there twice")
         found[name] = value
     return found
+
+
+def legible(value: Any) -> Any:
+    """A value of JSON, if none of its texts holds what can't be seen: it would reach a person's terminal.
+
+    Raises:
+        ValueError: One does.
+    """
+    if isinstance(value, str):
+        hidden = next((c for c in value if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t"), None)
+        if hidden is not None:
+            raise ValueError(f"a text in it holds the character {hidden!r}")
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            legible(name)
+            legible(each)
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            legible(each)
+    return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,13 +12,23 @@ from typing import Any
 
 import rfc8785
 
-from registry.errors import RegistryError
+from registry.contents import MAX_FILES, check_file, check_names, check_plain, legible
+from registry.errors import RegistryError, TrustError
 from registry.identity import sha256_of, sha256_of_file
 from registry.records import Adapter, Report
 
 MANIFEST = "manifest.json"
 CARD = "README.md"
 CANARY = "canary.json"
+SIGNATURES = "signatures.json"
+"""Who vouches for the manifest, in a folder that was pulled."""
+_APART = (MANIFEST, SIGNATURES)
+"""What lies in a pulled folder beside the version's own files."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+MAX_MANIFEST = 4 << 20
+"""Bytes of a manifest at most: they are some thousand, with the gate's table."""
+_MAX_SIZE = 1 << 40
+_FAULTS = {"is missing": "missing", "doesn't belong there": "extra"}
 WEIGHTS = ("adapter_config.json", "adapter_model.safetensors")
 
 
@@ -75,15 +86,46 @@ def parsed(manifest: bytes, where: Path | str) -> Adapter:
         RegistryError: It isn't what was written.
     """
     try:
-        held = json.loads(manifest)
+        held = legible(json.loads(manifest))
         columns = {**held["adapter"], "licences": tuple(held["adapter"]["licences"])}
         adapter = Adapter(**columns)
         said = held["id"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise RegistryError(f"No readable {MANIFEST} in {where}: {error}. Pull the adapter again") from error
+        _check_types(adapter)
+        if rfc8785.dumps(held) != manifest:
+            raise ValueError("it isn't canonical JSON: it was changed, or says a thing twice")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise RegistryError(
+            f"No readable {MANIFEST} in {where}: {str(error)[:200]}. Pull the adapter again", fault="manifest"
+        ) from error
     if adapter.id != said:
-        raise RegistryError(f"The manifest in {where} was changed: its id is {adapter.id}, it says {said}")
+        raise RegistryError(
+            f"The manifest in {where} was changed: its id is {adapter.id}, it says {said}", fault="manifest"
+        )
+    check_names([*_APART, *hashes(adapter)], f"The manifest in {where}")
     return adapter
+
+
+def _check_types(adapter: Adapter) -> None:
+    """Refuse a manifest whose values are of other types than the record's: what comes later relies on them.
+
+    Raises:
+        TypeError: One is.
+    """
+    for column in dataclasses.fields(adapter):
+        if column.type == "str" and not isinstance(getattr(adapter, column.name), str):
+            raise TypeError(f"{column.name} is no text")
+    if type(adapter.version) is not int or adapter.version < 1 or not all(isinstance(e, str) for e in adapter.licences):
+        raise TypeError("its version is no number from 1 on, or a licence no text")
+    if not isinstance(adapter.report, Mapping) or not isinstance(adapter.written, list | tuple):
+        raise TypeError("its report is no object, or written no list")
+    names = [row["path"] for row in adapter.files]
+    if len(set(names)) < len(names):
+        raise TypeError("a file is there twice")
+    for row in adapter.files:
+        if set(row) != {"path", "sha256", "size"} or not _SHA256.fullmatch(row["sha256"]):
+            raise TypeError(f"a file is described by {str(row)[:80]}")
+        if type(row["size"]) is not int or not 0 <= row["size"] < _MAX_SIZE:
+            raise TypeError(f"a file has the size {str(row['size'])[:40]}")
 
 
 def read_manifest(folder: Path) -> Adapter:
@@ -92,11 +134,25 @@ def read_manifest(folder: Path) -> Adapter:
     Raises:
         RegistryError: There is no manifest, or it isn't what was written.
     """
+    return parsed(manifest_in(folder), folder)
+
+
+def manifest_in(folder: Path) -> bytes:
+    """The bytes of the manifest that a folder holds, as a pull leaves it.
+
+    Raises:
+        RegistryError: There is none.
+    """
+    path = folder / MANIFEST
+    check_plain(path)
     try:
-        manifest = (folder / MANIFEST).read_bytes()
+        with path.open("rb") as file:
+            manifest = file.read(MAX_MANIFEST + 1)
     except OSError as error:
         raise RegistryError(f"No readable {MANIFEST} in {folder}: {error}. Pull the adapter again") from error
-    return parsed(manifest, folder)
+    if len(manifest) > MAX_MANIFEST:
+        raise TrustError(f"{path} has more than {MAX_MANIFEST:,} bytes", fault="size")
+    return manifest
 
 
 def verify_folder(folder: Path, adapter: Adapter) -> None:
@@ -105,18 +161,24 @@ def verify_folder(folder: Path, adapter: Adapter) -> None:
     Raises:
         RegistryError: A file is missing, changed or one too many.
     """
-    wanted = hashes(adapter)
-    there = {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in _files(folder)}
-    for path in sorted({*wanted, *there}):
-        if wanted.get(path) != there.get(path):
-            fault = "is missing" if path not in there else "was changed" if path in wanted else "doesn't belong there"
-            raise damaged(adapter, path, folder, fault)
+    wanted = {str(row["path"]): row for row in adapter.files}
+    there = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
+    for name in sorted({*wanted, *there}):
+        if name not in there:
+            raise damaged(adapter, name, folder, "is missing")
+        if name not in wanted:
+            raise damaged(adapter, name, folder, "doesn't belong there")
+        path, row = there[name], wanted[name]
+        if path.stat().st_size != row["size"] or sha256_of_file(path) != row["sha256"]:
+            raise damaged(adapter, name, folder, "was changed")
+        check_file(path, name)
 
 
 def damaged(adapter: Adapter, path: str, where: Path | str, fault: str) -> RegistryError:
     """The error of a version that isn't what was published."""
     name = f"{adapter.domain} v{adapter.version}"
-    return RegistryError(f"{name} is damaged: {path} in {where} {fault}. Publish or pull it again", path=path)
+    told = f"{name} is damaged: {path} in {where} {fault}. Publish or pull it again"
+    return RegistryError(told, path=path, fault=_FAULTS.get(fault, "changed"))
 
 
 def hashes(adapter: Adapter) -> dict[str, str]:
@@ -145,5 +207,15 @@ def report_table(reports: Iterable[Report]) -> dict[str, Any]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """The files of a version, but its manifest."""
-    return (path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
+    """The files of a version, but its manifest and signatures.
+
+    Raises:
+        TrustError: Something there is neither a file nor a folder, or there is no end of them.
+    """
+    for count, path in enumerate(folder.rglob("*")):
+        if count > 2 * MAX_FILES:
+            raise TrustError(f"{folder} holds more than {2 * MAX_FILES:,} files and folders", fault="size")
+        if path.is_symlink() or not path.is_dir():
+            check_plain(path)
+            if path.parent != folder or path.name not in _APART:
+                yield path

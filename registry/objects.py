@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
-from registry.errors import ConfigurationError, RegistryError
+from registry.errors import ConfigurationError, RegistryError, TrustError
 from registry.storage import storage
 
 PARTS = ".parts"
@@ -48,8 +48,8 @@ class Objects(Protocol):
 
     url: str
 
-    def read(self, path: str) -> bytes:
-        """All bytes of an object."""
+    def read(self, path: str, limit: int | None = None) -> bytes:
+        """All bytes of an object, or one more than `limit` where it has more than that."""
 
     def open(self, path: str) -> BinaryIO:
         """An object to be read piece by piece."""
@@ -110,15 +110,20 @@ class FolderObjects:
         self.root = root
         self.url = str(root)
 
-    def read(self, path: str) -> bytes:
-        """All bytes of an object."""
-        with reading(self._at(path)):
-            return self._at(path).read_bytes()
+    def read(self, path: str, limit: int | None = None) -> bytes:
+        """All bytes of an object, or one more than `limit` where it has more than that."""
+        with self.open(path) as file, reading(path):
+            return file.read() if limit is None else file.read(limit + 1)
 
     def open(self, path: str) -> BinaryIO:
         """An object to be read piece by piece."""
-        with reading(self._at(path)):
-            return self._at(path).open("rb")
+        place = self._plain(path)
+        with reading(place):
+            handle = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe would be waited for
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise TrustError(f"{place} is no file", fault="symlink", path=path)
+        return os.fdopen(handle, "rb")
 
     def create(self, path: str, data: bytes) -> bool:
         """Make an object that isn't there yet; false where it exists."""
@@ -133,24 +138,28 @@ class FolderObjects:
 
     def names(self, prefix: str) -> list[str]:
         """What lies directly below a prefix, sorted."""
-        place = self._at(prefix)
+        place = self._plain(prefix)
         with contextlib.suppress(FileNotFoundError), reading(place), os.scandir(place) as found:
             return sorted(entry.name for entry in found if not entry.name.startswith("."))
         return []
 
     def walk(self, prefix: str = "") -> Iterator[Stored]:
-        """Every object below a prefix; one that goes meanwhile isn't told."""
+        """Every object below a prefix, and whatever else lies there; one that goes meanwhile isn't told."""
         for folder, below, names in os.walk(self._at(prefix)):
             below[:] = sorted(name for name in below if not name.startswith("."))
-            for name in sorted(names):
-                found = self.stat(Path(folder, name).relative_to(self.root).as_posix())
-                if found is not None and not name.startswith("."):
-                    yield found
+            links = [name for name in below if Path(folder, name).is_symlink()]
+            for name in sorted([*names, *links]):
+                with contextlib.suppress(FileNotFoundError):
+                    found = Path(folder, name).lstat()
+                    if not name.startswith("."):
+                        path = Path(folder, name).relative_to(self.root).as_posix()
+                        yield Stored(path, found.st_size, found.st_mtime)
 
     def stat(self, path: str) -> Stored | None:
         """Size and time of an object; None where there is none."""
-        with contextlib.suppress(FileNotFoundError), reading(self._at(path)):
-            found = self._at(path).stat()
+        place = self._at(path)
+        with contextlib.suppress(FileNotFoundError), reading(place):
+            found = place.lstat()
             return Stored(path, found.st_size, found.st_mtime) if stat.S_ISREG(found.st_mode) else None
         return None
 
@@ -165,7 +174,23 @@ class FolderObjects:
 
     def local(self, path: str) -> Path | None:
         """The file that an object is."""
-        return self._at(path)
+        return self._plain(path)
+
+    def _plain(self, path: str) -> Path:
+        """Where an object lies, which no link leads elsewhere.
+
+        Raises:
+            TrustError: One does.
+        """
+        place = self._at(path)
+        for part in (place, *place.parents):
+            if part == self.root:
+                break
+            if part.is_symlink():
+                raise TrustError(
+                    f"{part} is a symbolic link: a registry holds files and folders only", fault="symlink", path=path
+                )
+        return place
 
     def _at(self, path: str) -> Path:
         parts = PurePosixPath(path)
@@ -218,6 +243,19 @@ class FolderObjects:
             self._make(folder.parent)
             folder.mkdir(exist_ok=True)
             _sync(folder.parent)
+
+
+def small(objects: Objects, path: str, limit: int) -> bytes:
+    """An object that can't be large.
+
+    Raises:
+        FileNotFoundError: There is none.
+        TrustError: It is.
+    """
+    data = objects.read(path, limit)
+    if len(data) > limit:
+        raise TrustError(f"{path} in {objects.url} has more than {limit:,} bytes", fault="size", path=path)
+    return data
 
 
 @contextlib.contextmanager

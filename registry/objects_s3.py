@@ -33,10 +33,11 @@ class S3Objects:
         except ImportError as error:
             raise ConfigurationError(f"Can't use {url}: install pip install 'driftune[s3]'") from error
 
-    def read(self, path: str) -> bytes:
-        """All bytes of an object."""
+    def read(self, path: str, limit: int | None = None) -> bytes:
+        """All bytes of an object, or one more than `limit` where it has more than that."""
+        part = {} if limit is None else {"start": 0, "end": limit + 1}
         with self._asked("read", path):
-            return bytes(self._fs.cat_file(self._at(path)))
+            return bytes(self._fs.cat_file(self._at(path), **part))
 
     def open(self, path: str) -> BinaryIO:
         """An object to be read piece by piece."""

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from registry import channels
 from registry.channels import Channels, Entry
-from registry.errors import ConfigurationError, RegistryError
-from registry.identity import sha256_of_bytes
-from registry.manifests import damaged, verify_folder
+from registry.errors import ConfigurationError, RegistryError, TrustError
+from registry.identity import sha256_of, sha256_of_bytes
+from registry.manifests import MANIFEST, damaged, manifest_bytes, verify_folder
 from registry.objects import objects_of
 from registry.pulling import switched, write_version
 from registry.records import Adapter
 from registry.settings import Settings
 from registry.standing import Standing, Standings
 from registry.storage import remove_tree
+from registry.trust import Trust
 from registry.versions import Versions, is_domain
 
 STABLE = "stable"
 CANDIDATE = "candidate"
 """The channel of what `stable` must not move to unasked."""
-VERSION = re.compile(r"v?(\d+)")
+VERSION = re.compile(r"v?([0-9]{1,8})")
 _LISTED = 20
 """Versions that a message lists one by one."""
 
@@ -43,13 +45,16 @@ class Published:
     Args:
         place: Its folder, or its URL.
         cache: Local folder for versions that are used; `adapters` in DRIFTUNE_HOME where null.
+        checks: Whether it is checked who vouches for what is resolved, used or pulled. A server passes on what it
+            holds, and whoever pulls from it checks.
     """
 
-    def __init__(self, place: Path | str, cache: Path | None = None) -> None:
+    def __init__(self, place: Path | str, cache: Path | None = None, *, checks: bool = True) -> None:
         self.objects = objects_of(place)
         self.url = self.objects.url
-        self._cache = cache
-        self._versions = Versions(self.objects)
+        self.trust = Trust(self.objects)
+        self._cache, self._checks = cache, checks
+        self._versions = Versions(self.objects, self.trust)
         self._channels: dict[str, Channels] = {}
         self._standings: dict[str, Standings] = {}
 
@@ -105,16 +110,53 @@ class Published:
 
         Raises:
             ConfigurationError: There is none, and the message lists what there is; or it is yanked.
+            TrustError: Nobody who is trusted vouches for what is to be followed.
         """
         domain, _, name = ref.partition("@")
         match = VERSION.fullmatch(name or STABLE)
+        self._believe(domain, None if match is not None else name or STABLE)
         number = int(match[1]) if match is not None else self.given(domain, name or STABLE, who)
         found = self._versions.get(domain, number) if number is not None else None
         if found is None:
             raise ConfigurationError(self._unknown(ref, domain), ref=ref)
+        if match is None:
+            self._check_same(found, name or STABLE)
         if not yanked:
             self._check_yanked(found)
         return found
+
+    def _believe(self, domain: str, channel: str | None) -> None:
+        """Checks the logs that are about to be followed."""
+        if self._checks and is_domain(domain) and self.trust.needed:
+            self._standings_of(domain).believe()
+            if channel is not None:
+                self._channels_of(domain).believe(channel)
+
+    def _check_same(self, adapter: Adapter, channel: str) -> None:
+        """Checks that a channel was moved to this very version, and not to another that had its number."""
+        moves = [move for move in self.history(adapter.domain, channel) if move.version == adapter.version]
+        if moves and moves[-1].manifest not in ("", self._manifest_hash(adapter.domain, adapter.version)):
+            raise TrustError(
+                f"{self.url} holds another {adapter.domain} v{adapter.version} than {channel} was moved to: it was "
+                "exchanged",
+                fault="swapped",
+            )
+
+    def _manifest_hash(self, domain: str, number: int) -> str:
+        adapter = self._versions.get(domain, number)
+        return sha256_of_bytes(manifest_bytes(adapter)) if adapter is not None else ""
+
+    def vouched(self, adapter: Adapter) -> dict[str, bytes]:
+        """What lies beside a version's files where it is used: its manifest, and who vouches for that, if it is asked.
+
+        Raises:
+            RegistryError: It isn't what was resolved.
+            TrustError: Nobody who is trusted vouches for it.
+        """
+        manifest = self.manifest(adapter)
+        what = f"The manifest of {adapter.domain} v{adapter.version}"
+        seal = self.trust.seal(adapter.domain, manifest, what) if self._checks else None
+        return {MANIFEST: manifest, **self.trust.travelling(seal)}
 
     def manifest(self, adapter: Adapter) -> bytes:
         """The bytes of a version's manifest, as they were written."""
@@ -143,16 +185,16 @@ class Published:
 
         Raises:
             RegistryError: The version is damaged.
+            TrustError: Nobody who is trusted vouches for it, or something in it may not be in an adapter.
         """
-        manifest = self.manifest(adapter)
-        name = f"{adapter.domain}-v{adapter.version}-{sha256_of_bytes(manifest)[:16]}"
-        target = (self._cache or Settings().root / "adapters") / name
+        beside = self.vouched(adapter)
+        target = (self._cache or Settings().root / "adapters") / _called(adapter, beside)
         with contextlib.suppress(RegistryError):
             if target.is_dir():
                 verify_folder(target, adapter)
                 return target
         remove_tree(target)
-        write_version(adapter, manifest, self._versions.open, target)
+        write_version(adapter, beside, self._versions.open, target)
         return target
 
     def verify(self, ref: str) -> Adapter:
@@ -160,11 +202,13 @@ class Published:
 
         Raises:
             RegistryError: A file is missing or changed.
+            TrustError: Nobody who is trusted vouches for it.
         """
         named = self.resolve(ref, yanked=True)
         adapter = self._versions.get(named.domain, named.version, fresh=True) or named
         for name, fault in self._versions.faults(adapter).items():
             raise damaged(adapter, name, self.url, fault)
+        self.vouched(adapter)
         return adapter
 
     def pull(self, ref: str, into: Path, *, who: str = "", yanked: bool = False) -> Pulled:
@@ -182,11 +226,11 @@ class Published:
         Raises:
             ConfigurationError: `ref` is unknown, or `into` is something of the user's own, or can't be written.
             RegistryError: The stored version is damaged.
+            TrustError: Nobody who is trusted vouches for it, or something in it may not be in an adapter.
         """
         adapter = self.resolve(ref, who=who, yanked=yanked)
-        name = f"{adapter.domain}-v{adapter.version}-{adapter.id[:12]}"
-        content = self._versions.open
-        changed = switched(into, name, lambda to: write_version(adapter, self.manifest(adapter), content, to))
+        beside, content = self.vouched(adapter), self._versions.open
+        changed = switched(into, _called(adapter, beside), lambda to: write_version(adapter, beside, content, to))
         return Pulled(adapter, into.absolute(), changed)
 
     def _check_yanked(self, adapter: Adapter) -> None:
@@ -204,10 +248,12 @@ class Published:
         return channels.line(self.history(domain, channel), self.yanked(domain))
 
     def _channels_of(self, domain: str) -> Channels:
-        return self._channels.setdefault(domain, Channels(self.objects, domain))
+        return self._channels.setdefault(
+            domain, Channels(self.objects, domain, self.trust, lambda n: self._manifest_hash(domain, n))
+        )
 
     def _standings_of(self, domain: str) -> Standings:
-        return self._standings.setdefault(domain, Standings(self.objects, domain))
+        return self._standings.setdefault(domain, Standings(self.objects, domain, self.trust))
 
     def _unknown(self, ref: str, domain: str) -> str:
         versions = [adapter.version for adapter in self.versions(domain)]
@@ -218,3 +264,9 @@ class Published:
         several = len(versions) > _LISTED
         listed = f"v{versions[0]} … v{versions[-1]}" if several else ", ".join(f"v{number}" for number in versions)
         return f"No adapter {ref!r} in {self.url}: {domain} has {listed}; channels: {named or 'none'}"
+
+
+def _called(adapter: Adapter, beside: Mapping[str, bytes]) -> str:
+    """The name of a local folder of a version: another one where its manifest is, or who vouches for that."""
+    told = sha256_of(sorted(sha256_of_bytes(data) for data in beside.values()))
+    return f"{adapter.domain}-v{adapter.version}-{told[:16]}"

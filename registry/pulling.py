@@ -6,12 +6,13 @@ import contextlib
 import errno
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+from registry.contents import check_file
 from registry.errors import ConfigurationError
-from registry.manifests import MANIFEST, damaged, hashes
+from registry.manifests import damaged
 from registry.records import Adapter
 from registry.storage import remove_tree, storage
 
@@ -26,33 +27,36 @@ def content_path(sha256: str) -> str:
     return f"files/{sha256[:2]}/{sha256}"
 
 
-def write_version(adapter: Adapter, manifest: bytes, contents: Open, target: Path) -> None:
+def write_version(adapter: Adapter, beside: Mapping[str, bytes], contents: Open, target: Path) -> None:
     """Write the files of a version into a folder that isn't there yet; what another made meanwhile is left.
 
     Args:
         adapter: The version.
-        manifest: The bytes of its manifest.
+        beside: Its manifest and who vouches for that: {name: bytes}.
         contents: Where its files' bytes come from.
         target: The folder.
 
     Raises:
         ConfigurationError: It can't be written.
         RegistryError: A file is missing, or isn't what the manifest says.
+        TrustError: A file may not be in an adapter.
     """
     part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     with storage("the adapter", target):
         try:
             part.mkdir(parents=True)
-            for name, sha256 in hashes(adapter).items():
-                _write(adapter, name, sha256, contents, part / name)
-            (part / MANIFEST).write_bytes(manifest)
+            for row in adapter.files:
+                _write(adapter, row, contents, part / str(row["path"]))
+            for name, data in beside.items():
+                (part / name).write_bytes(data)
             with contextlib.suppress(FileExistsError):
                 _rename_new(part, target)
         finally:
             remove_tree(part)
 
 
-def _write(adapter: Adapter, name: str, sha256: str, contents: Open, path: Path) -> None:
+def _write(adapter: Adapter, row: Mapping[str, Any], contents: Open, path: Path) -> None:
+    name, sha256, left = str(row["path"]), str(row["sha256"]), int(row["size"])
     found = hashlib.sha256()
     try:
         source = contents(sha256)
@@ -60,11 +64,13 @@ def _write(adapter: Adapter, name: str, sha256: str, contents: Open, path: Path)
         raise damaged(adapter, name, "the registry", "is missing") from None
     path.parent.mkdir(parents=True, exist_ok=True)
     with source, path.open("xb") as file:
-        while piece := source.read(_PIECE):
+        while (piece := source.read(_PIECE)) and left >= 0:  # no more than was promised, and a byte
+            left -= len(piece)
             found.update(piece)
             file.write(piece)
-    if found.hexdigest() != sha256:
+    if left != 0 or found.hexdigest() != sha256:
         raise damaged(adapter, name, "the registry", "was changed")
+    check_file(path, name)
 
 
 def digest(source: BinaryIO) -> str:

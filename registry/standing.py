@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from registry.errors import RegistryError
 from registry.log import Log, Logged
 from registry.objects import Objects
+from registry.trust import Trust
 
 YANK, UNYANK, END, REVIVE = "yank", "unyank", "end-of-life", "revive"
 _OPPOSITE = {YANK: YANK, UNYANK: YANK, END: END, REVIVE: END}
@@ -44,10 +45,19 @@ class Standings:
     Args:
         objects: The registry's.
         domain: Name of the domain.
+        trust: Who may say so; what the environment says where null.
     """
 
-    def __init__(self, objects: Objects, domain: str) -> None:
-        self._log = Log(objects, f"{domain}/standing")
+    def __init__(self, objects: Objects, domain: str, trust: Trust | None = None) -> None:
+        self._log = Log(objects, f"{domain}/standing", trust or Trust(objects))
+
+    def believe(self) -> None:
+        """Check that somebody who is trusted vouches for what was said, which is about to be followed.
+
+        Raises:
+            TrustError: Nobody does.
+        """
+        self._log.believed()
 
     def history(self) -> list[Standing]:
         """All that was said, oldest first.
@@ -86,6 +96,9 @@ class Standings:
 
     def _entry(self, logged: Logged) -> Standing:
         try:
-            return Standing(**logged.values)
+            said = Standing(**logged.values)
+            if type(said.version) is not int or not all(isinstance(t, str) for t in (said.at, said.reason, said.by)):
+                raise TypeError("its version is no whole number, or something else no text")
+            return said
         except TypeError as error:
             raise RegistryError(f"Broken entry {logged.number} of {self._log.path}: {error}") from error

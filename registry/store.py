@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from registry.card import card
+from registry.contents import check_file, check_text
 from registry.errors import ConfigurationError
 from registry.manifests import (
     CANARY,
@@ -31,6 +32,7 @@ from registry.manifests import (
     weights,
 )
 from registry.moving import Moving
+from registry.provenance import PROVENANCE, provenance
 from registry.published import CANDIDATE, STABLE, Pulled
 from registry.records import Adapter
 from registry.turns import publishing
@@ -59,8 +61,9 @@ class Store(Moving):
             channel: The channel to move; none where null.
 
         Raises:
-            ConfigurationError: The registry can't be written, or `folder` holds no adapter.
+            ConfigurationError: The registry can't be written, or not without a key, or `folder` holds no adapter.
             RegistryError: The disk fails.
+            TrustError: A file may not be in an adapter, as a pickle.
         """
         missing = [name for name in WEIGHTS if not (folder / name).is_file()]
         if missing:
@@ -70,6 +73,8 @@ class Store(Moving):
                 f"Nothing can be published as {publication.domain!r}: use letters, digits, dot, dash and underscore, "
                 f"and not {CONTENT!r}"
             )
+        for name in WEIGHTS:
+            check_file(folder / name, name)
         own = weights(folder)
         with publishing(self.objects):
             adapter = self._published(folder, own, publication) or self._add(folder, own, publication)
@@ -95,7 +100,11 @@ class Store(Moving):
     def _add(self, folder: Path, own: Mapping[str, str], publication: Publication) -> Adapter:
         deposit = self._versions.deposit
         files = [deposit(name, folder / name, sha256) for name, sha256 in own.items()]
-        texts = {CANARY: json.dumps(list(publication.canary), sort_keys=True), **publication.notices}
+        canary = json.dumps(list(publication.canary), sort_keys=True)
+        about = provenance(publication.draft(1), publication.notices)
+        texts = {CANARY: canary, PROVENANCE: about, **publication.notices}
+        for name, text in texts.items():
+            check_text(text.encode(), name, name)
         files += [deposit(name, text.encode()) for name, text in texts.items()]
         config = json.loads((folder / WEIGHTS[0]).read_bytes())
         while True:

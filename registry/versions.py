@@ -7,16 +7,18 @@ import re
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from registry.errors import ConfigurationError, RegistryError
+from registry.errors import ConfigurationError, RegistryError, TrustError
 from registry.identity import sha256_of_bytes
-from registry.manifests import MANIFEST, damaged, hashes, location, manifest_bytes, parsed
-from registry.objects import Objects
+from registry.manifests import MANIFEST, MAX_MANIFEST, damaged, hashes, location, manifest_bytes, parsed
+from registry.objects import Objects, small
 from registry.pulling import content_path, digest
 from registry.records import Adapter
+from registry.trust import Trust
 
 CONTENT = "files"
 """The one name directly below a registry that is no domain's."""
 _DOMAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_NUMBER = re.compile(r"[0-9]{8}")
 _FORMER = re.compile(r"v\d+")
 
 
@@ -30,10 +32,11 @@ class Versions:
 
     Args:
         objects: The registry's.
+        trust: Who signs what is published; what the environment says where null.
     """
 
-    def __init__(self, objects: Objects) -> None:
-        self._objects = objects
+    def __init__(self, objects: Objects, trust: Trust | None = None) -> None:
+        self._objects, self._trust = objects, trust or Trust(objects)
         self._known: dict[tuple[str, int], Adapter] = {}
 
     def domains(self) -> list[str]:
@@ -57,7 +60,7 @@ class Versions:
         """
         if not is_domain(domain):
             return []
-        found = sorted(int(name) for name in self._objects.names(f"{domain}/versions") if name.isdigit())
+        found = sorted(int(name) for name in self._objects.names(f"{domain}/versions") if _NUMBER.fullmatch(name))
         if not found and any(_FORMER.fullmatch(name) for name in self._objects.names(domain)):
             raise ConfigurationError(
                 f"The adapters of {domain} in {self._objects.url} lie as an earlier driftune put them: move that "
@@ -74,34 +77,54 @@ class Versions:
             fresh: Read the manifest again.
 
         Raises:
-            RegistryError: Its manifest isn't what was written, or another's.
+            RegistryError: Its manifest isn't what was written.
+            TrustError: It is another's.
         """
         known = self._known.get((domain, number))
         if (known is not None and not fresh) or not is_domain(domain):
             return known
         place = location(domain, number)
         try:
-            adapter = parsed(self._objects.read(f"{place}/{MANIFEST}"), f"{self._objects.url}/{place}")
+            adapter = parsed(small(self._objects, f"{place}/{MANIFEST}", MAX_MANIFEST), f"{self._objects.url}/{place}")
         except FileNotFoundError:
             self._known.pop((domain, number), None)
             return None
         if (adapter.domain, adapter.version) != (domain, number):
-            raise RegistryError(
-                f"The manifest in {self._objects.url}/{place} is that of {adapter.domain} v{adapter.version}"
+            raise TrustError(
+                f"The manifest in {self._objects.url}/{place} is that of {adapter.domain} v{adapter.version}: it was "
+                "put there",
+                fault="swapped",
             )
         self._known[domain, number] = adapter
         return adapter
 
     def manifest(self, adapter: Adapter) -> bytes:
-        """The bytes of a version's manifest, as they were written."""
-        return self._objects.read(f"{location(adapter.domain, adapter.version)}/{MANIFEST}")
+        """The bytes of a version's manifest, as they were written.
+
+        Raises:
+            RegistryError: It is gone.
+            TrustError: It isn't that of this adapter.
+        """
+        path = f"{location(adapter.domain, adapter.version)}/{MANIFEST}"
+        try:
+            manifest = small(self._objects, path, MAX_MANIFEST)
+        except FileNotFoundError as error:
+            raise RegistryError(f"{path} isn't in {self._objects.url} any more", path=path, fault="missing") from error
+        if manifest != manifest_bytes(adapter):
+            raise TrustError(f"{path} in {self._objects.url} was changed since it was read", path=path, fault="swapped")
+        return manifest
 
     def create(self, adapter: Adapter) -> Adapter | None:
-        """Publish a version whose content is there; None where another has taken its number."""
+        """Publish a version whose content is there; None where another has taken its number.
+
+        Raises:
+            ConfigurationError: It has to be signed, and there is no key.
+        """
         manifest = manifest_bytes(adapter)
+        found = parsed(manifest, self._objects.url)  # what nobody could read isn't published
+        self._trust.vouch(adapter.domain, manifest)
         if not self._objects.create(f"{location(adapter.domain, adapter.version)}/{MANIFEST}", manifest):
             return None
-        found = parsed(manifest, self._objects.url)
         self._known[adapter.domain, adapter.version] = found
         return found
 
@@ -157,7 +180,8 @@ class Versions:
         """
         sha256 = self.sha256(adapter, name)
         with contextlib.suppress(FileNotFoundError):
-            data = self._objects.read(content_path(sha256))
+            size = next(int(row["size"]) for row in adapter.files if row["path"] == name)
+            data = self._objects.read(content_path(sha256), size)
             if sha256_of_bytes(data) == sha256:
                 return data
             raise damaged(adapter, name, self._objects.url, "was changed")

@@ -14,6 +14,7 @@ from flows.models import likeliest_first, models, published_model
 from registry.errors import ConfigurationError
 from registry.settings import Settings
 from registry.store import Publication, Store
+from tests.adapters import adapter_folder
 from tests.finetune.lib_drift import OLD, TINY
 
 
@@ -38,10 +39,7 @@ def test_the_built_in_base_is_loaded_as_it_was_trained(
 
 def test_a_damaged_base_hides_no_other(base: BaseModel, tmp_path: Path) -> None:
     """The one that an adapter was made for is found, whatever lies beside it."""
-    adapter = tmp_path / "adapter"
-    adapter.mkdir()
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
-        (adapter / name).write_text("{}")
+    adapter = adapter_folder(tmp_path / "adapter")
     damaged = base.path.with_name("a-damaged-one")
     damaged.mkdir()
     (damaged / "config.json").write_text("{}")
@@ -57,10 +55,7 @@ def test_a_damaged_base_hides_no_other(base: BaseModel, tmp_path: Path) -> None:
 
 def test_what_is_said_of_a_base_that_is_missing_can_be_done(base: BaseModel, tmp_path: Path) -> None:
     """What stable holds may be for another one, and neither `run` nor `registry promote` takes a folder of it."""
-    adapter = tmp_path / "adapter"
-    adapter.mkdir()
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
-        (adapter / name).write_text("{}")
+    adapter = adapter_folder(tmp_path / "adapter")
     about = Publication(
         domain="lib", library_range="lib>=2,<3", base="other/name", base_revision="r", fingerprint="another",
         snapshot="s", run="r",

@@ -96,7 +96,7 @@ DAMAGES: dict[str, tuple[Callable[[Store, Path], object], str, tuple[str, ...]]]
                 {"action": "publish", "at": "2026-01-01", "channel": "stable", "number": 1, "version": 3}
             ).encode(),
         ),
-        "Entry 2 of .* doesn't name the one before", (),
+        "Broken entry .*00000001.json", (),
     ),
     "half an entry": (
         lambda _, root: overwrite(root / "networkx/channels/stable/00000003.json", b'{"number"'), "Broken entry", ()

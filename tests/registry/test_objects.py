@@ -11,7 +11,8 @@ import pytest
 from registry.errors import ConfigurationError, RegistryError
 from registry.objects import PARTS, FolderObjects, objects_of
 from registry.store import Store
-from tests.registry.test_store import WEIGHTS, adapter_folder, publication
+from tests.adapters import adapter_folder, weights
+from tests.registry.test_store import WEIGHTS, publication
 
 KINDS = ("folder", "s3")
 
@@ -124,10 +125,10 @@ def test_a_registry_on_s3_does_what_a_folder_does(remote: Store, tmp_path: Path)
     assert store.rollback("networkx", "stable").version == 1
     assert store.promote("networkx", 2, "candidate").before == ""
     assert store.channels("networkx") == {"3.6.x": 1, "3.x": 1, "candidate": 2, "stable": 1}
-    assert (store.pull("networkx", tmp_path / "into").path / WEIGHTS).read_bytes() == bytes([1])
+    assert (store.pull("networkx", tmp_path / "into").path / WEIGHTS).read_bytes() == weights(bytes([1]))
     adapter = store.resolve("networkx@v2")
     folder = store.folder(adapter)
-    assert store.file(adapter, WEIGHTS).read_bytes() == (folder / WEIGHTS).read_bytes() == bytes([2])
+    assert store.file(adapter, WEIGHTS).read_bytes() == (folder / WEIGHTS).read_bytes() == weights(bytes([2]))
     assert folder.parent == tmp_path / "other"
 
 

@@ -16,16 +16,9 @@ from registry.identity import sha256_of_bytes
 from registry.objects import PARTS, FolderObjects
 from registry.records import Report
 from registry.store import MANIFEST, Publication, Store, content_hash, read_manifest, verify_folder
+from tests.adapters import adapter_folder, weights
 
 WEIGHTS = "adapter_model.safetensors"
-
-
-def adapter_folder(where: Path, weights: bytes = b"weights") -> Path:
-    where.mkdir(parents=True, exist_ok=True)
-    (where / "adapter_config.json").write_text('{"peft_type": "LORA"}')
-    (where / "adapter_model.safetensors").write_bytes(weights)
-    (where / "optimizer.pt").write_bytes(b"never to be published")
-    return where
 
 
 def publication(run: str = "run-1", domain: str = "networkx") -> Publication:
@@ -94,7 +87,7 @@ def test_the_card_names_all_licences_in_one_expression(tmp_path: Path, licences:
 
 
 def test_published_version_is_whole_and_stable_points_to_it(tmp_path: Path) -> None:
-    """A version holds weights, card, canary, notices and manifest, nothing else, and `stable` means it."""
+    """A version holds weights, card, canary, provenance, notices and manifest, nothing else, and `stable` means it."""
     store = published(tmp_path)
     adapter = store.resolve("networkx")
     folder = store.folder(adapter)
@@ -105,6 +98,7 @@ def test_published_version_is_whole_and_stable_points_to_it(tmp_path: Path) -> N
         "adapter_model.safetensors",
         "canary.json",
         "manifest.json",
+        "provenance.json",
     ]
     assert adapter.version == 1
     assert moved(store) == {"stable": 1}
@@ -280,14 +274,14 @@ def test_pull_switches_to_the_new_version_and_is_silent_when_unchanged(tmp_path:
     into = tmp_path / "models" / "networkx"
     first = store.pull("networkx@stable", into)
     assert first.changed
-    assert (into / "adapter_model.safetensors").read_bytes() == b"weights"
+    assert (into / "adapter_model.safetensors").read_bytes() == weights()
     stamp = into.lstat().st_mtime_ns
     assert not store.pull("networkx@stable", into).changed
     assert into.lstat().st_mtime_ns == stamp
     for number in (2, 3):
         store.publish(adapter_folder(tmp_path / f"run-{number}", bytes([number])), publication(f"run-{number}"))
         assert store.pull("networkx@stable", into).changed
-    assert (into / "adapter_model.safetensors").read_bytes() == bytes([3])
+    assert (into / "adapter_model.safetensors").read_bytes() == weights(bytes([3]))
     assert len(list(into.parent.glob(".networkx.*"))) == 2, "the version before stays for who still reads it"
 
 
@@ -299,7 +293,7 @@ def test_reader_sees_one_version_while_it_is_switched(tmp_path: Path) -> None:
     opened = into.resolve()
     store.publish(adapter_folder(tmp_path / "run-2", b"other"), publication("run-2"))
     store.pull("networkx", into)
-    assert (opened / "adapter_model.safetensors").read_bytes() == b"weights"
+    assert (opened / "adapter_model.safetensors").read_bytes() == weights()
 
 
 def test_pull_never_replaces_what_is_the_users(tmp_path: Path) -> None:
@@ -366,7 +360,7 @@ def test_a_folder_with_names_is_made_once_and_again_where_it_was_changed(tmp_pat
     assert store.folder(adapter) == folder
     assert (folder / WEIGHTS).stat().st_mtime_ns == before
     (folder / WEIGHTS).write_bytes(b"other")
-    assert (store.folder(adapter) / WEIGHTS).read_bytes() == b"weights"
+    assert (store.folder(adapter) / WEIGHTS).read_bytes() == weights()
 
 
 def test_the_same_content_lies_there_once(tmp_path: Path) -> None:
@@ -440,9 +434,9 @@ def test_changed_manifest_is_found(tmp_path: Path) -> None:
     held = json.loads(path.read_text())
     held["adapter"]["files"][0]["sha256"] = "0" * 64
     overwrite(path, json.dumps(held).encode())
-    with pytest.raises(RegistryError, match=r"manifest in .* was changed"):
+    with pytest.raises(RegistryError, match=r"manifest.* was changed"):
         store.verify("networkx")
-    with pytest.raises(RegistryError, match=r"manifest in .* was changed"):
+    with pytest.raises(RegistryError, match=r"manifest.* was changed"):
         Store(store.url).resolve("networkx")
 
 

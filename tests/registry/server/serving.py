@@ -21,7 +21,8 @@ from registry.server.settings import ServerSettings
 from registry.server.state import State
 from registry.server.tokens import Scope
 from registry.store import Store
-from tests.registry.test_store import adapter_folder, publication
+from tests.adapters import adapter_folder
+from tests.registry.test_store import publication
 
 PUBLIC, PRIVATE, OTHER, ABSENT = "networkx", "secretlib", "otherlib", "absentlib"
 """Domains of `filled_store`, each with two versions, but the last, which doesn't exist; the second is private."""

@@ -43,7 +43,8 @@ def client(name: str, folder: Path, address: str, token: str = "") -> Any:
 def test_huggingface_hub_lists_finds_and_downloads(hub: Served, tmp_path: Path) -> None:
     """All that it asks is answered as it expects, errors as its own, and what is private as unknown."""
     found = client("hub", tmp_path, hub.address)
-    files = ["README.md", "adapter_config.json", "adapter_model.safetensors", "canary.json", "manifest.json"]
+    texts = ["README.md", "canary.json", "manifest.json", "provenance.json"]
+    files = sorted(["adapter_config.json", "adapter_model.safetensors", *texts])
     refused = {name: found[name] for name in ("no repo", "private", "private data", "no revision", "no entry", "me")}
     assert refused == {
         "no repo": "RepositoryNotFoundError", "private": "RepositoryNotFoundError", "me": "",
