@@ -89,9 +89,8 @@ class Caller:
         """
         seen = self.sees(domain)
         exists = _exists(self.request, self.context, domain if seen else f"{domain}.")
-        if not seen:
-            self.refused(domain, "not seen")
         if not (seen and exists):
+            self.refused(domain, "not seen", kept=not seen)
             raise unknown(f"domain {domain!r}")
         if self.may(scope, domain):
             return
@@ -117,10 +116,10 @@ class Caller:
         """Of what he did, for the audit log: `audit.write` adds it in the transaction of the doing."""
         return audit.Row(self.name, self.token.id if self.token else "", self.address, action, target, result, detail)
 
-    def refused(self, target: str, why: str) -> None:
-        """Notes in the audit log that he was refused something."""
+    def refused(self, target: str, why: str, *, kept: bool = True) -> None:
+        """Notes in the audit log that he was refused something; or takes as long, where it isn't to be kept."""
         asked = f"{self.request.method} {self.request.url.path}"
-        _notes(self.request).refused(self.row(asked, target, audit.REFUSED, why))
+        _notes(self.request).refused(self.row(asked, target, audit.REFUSED, why), kept=kept)
 
 
 def context_of(request: Request) -> Context:

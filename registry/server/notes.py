@@ -33,12 +33,16 @@ class Notes:
         self._settings = settings
         self._refusals: list[audit.Row] = []
         self._left_out = 0
+        self._dropped: audit.Row | None = None
         self._used: dict[str, float] = {}
 
-    def refused(self, row: audit.Row) -> None:
-        """Notes a refusal; never waits."""
-        if len(self._refusals) < _WAITING:
-            self._refusals.append(replace(row, at=time.time()))
+    def refused(self, row: audit.Row, *, kept: bool = True) -> None:
+        """Notes a refusal, and never waits; with `kept` false it only takes as long as that."""
+        noted = replace(row, at=time.time())
+        if not kept:
+            self._dropped = noted
+        elif len(self._refusals) < _WAITING:
+            self._refusals.append(noted)
         else:
             self._left_out += 1
 

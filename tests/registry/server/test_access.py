@@ -10,7 +10,7 @@ import pytest
 
 from registry.server import audit, tokens
 from registry.server.limits import Limits
-from tests.registry.server.serving import CALLERS, Served, context_in, serving
+from tests.registry.server.serving import CALLERS, PRIVATE, Served, context_in, serving
 
 
 def test_a_secret_is_nowhere_in_the_state(served: Served) -> None:
@@ -77,3 +77,19 @@ def test_a_token_that_was_used_says_when(served: Served) -> None:
             used = next(token.used for token in tokens.every(connection) if token.name == "read")
     assert used is not None
     assert abs(used - time.time()) < 60
+
+
+def test_only_a_named_proxy_is_believed_about_where_a_caller_is(served: Served, tmp_path: Path) -> None:
+    """Who could say so himself would have a new bucket for each request, and another's name in the audit log."""
+    forwarded = {"X-Forwarded-For": "127.0.0.99", **served.headers("other")}
+    served.get(f"/registry/{PRIVATE}/believed", headers=forwarded)
+    with serving(context_in(tmp_path, proxy=("127.0.0.1",))) as behind:
+        behind.get(f"/registry/{PRIVATE}/believed", headers=forwarded | behind.headers("other"))
+    for context, address in ((served.context, "127.0.0.1"), (behind.context, "127.0.0.99")):
+        asked = f"GET /registry/{PRIVATE}/believed"
+        until, found = time.monotonic() + 10, set[str]()
+        while not found and time.monotonic() < until:
+            time.sleep(0.05)
+            with context.state.read() as connection:
+                found = {row.address for row in audit.read(connection, last=100) if row.action == asked}
+        assert found == {address}
