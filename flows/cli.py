@@ -26,6 +26,7 @@ from flows.cli_options import (
 from flows.cli_registry import registry_app
 from flows.cli_server import server_app
 from flows.cli_subscribe import subscribe
+from flows.cli_subscriptions import subscription_app
 
 _INTERRUPTED = 130
 
@@ -40,6 +41,7 @@ app = typer.Typer(
 app.add_typer(lake_app)
 app.add_typer(registry_app, name="registry")
 app.add_typer(server_app)
+app.add_typer(subscription_app, name="subscription", no_args_is_help=True)
 
 
 @app.callback()

@@ -37,9 +37,9 @@ def new_token(
     from flows.annotation import account
 
     lasting = _DAYS if days is None else days or None
-    with _opened(state) as opened, opened.begin() as connection:
+    with opened(state) as held, held.begin() as connection:
         token, secret = tokens.new(connection, name, domains, Scope.of(scope), days=lasting, by=account())
-        audit.write(connection, _row("token new", token.id, f"{scope} of {' '.join(domains)} for {name}"))
+        audit.write(connection, by_command("token new", token.id, f"{scope} of {' '.join(domains)} for {name}"))
     if as_json:
         print(json.dumps(told(token) | {"secret": secret}))
     else:
@@ -49,7 +49,7 @@ def new_token(
 
 def list_tokens(state: str | None, *, as_json: bool) -> None:
     """Prints all tokens, without their secrets."""
-    with _opened(state) as opened, opened.read() as connection:
+    with opened(state) as held, held.read() as connection:
         found = tokens.every(connection)
     if as_json:
         print(json.dumps([told(token) for token in found]))
@@ -68,15 +68,15 @@ def revoke_token(token: str, why: str, state: str | None, *, as_json: bool) -> N
     """
     if not why.strip():
         raise ConfigurationError('Say why it is revoked: --why "WHY"')
-    with _opened(state) as opened, opened.begin() as connection:
+    with opened(state) as held, held.begin() as connection:
         revoked = tokens.revoke(connection, token, why.strip())
-        audit.write(connection, _row("token revoke", revoked.id, why.strip()))
+        audit.write(connection, by_command("token revoke", revoked.id, why.strip()))
     print(json.dumps(told(revoked)) if as_json else f"Token {revoked.id} of {revoked.name} is revoked")
 
 
 def show_audit(last: int, state: str | None, *, refused: bool, as_json: bool) -> None:
     """Prints the last rows of the audit log, oldest first; as JSON, one array."""
-    with _opened(state) as opened, opened.read() as connection:
+    with opened(state) as held, held.read() as connection:
         rows = audit.read(connection, last=last, result=audit.REFUSED if refused else "")
     if as_json:
         print(json.dumps([asdict(row) | {"at": time_of(row.at)} for row in rows]))
@@ -88,16 +88,18 @@ def show_audit(last: int, state: str | None, *, refused: bool, as_json: bool) ->
 
 
 @contextlib.contextmanager
-def _opened(state: str | None) -> Iterator[State]:
+def opened(state: str | None) -> Iterator[State]:
+    """The server's state, which may be in use by servers; the environment's where None is given."""
     settings = ServerSettings(**({} if state is None else {"state": state}))
-    opened = State(settings.state_url)
+    held = State(settings.state_url)
     try:
-        yield opened
+        yield held
     finally:
-        opened.close()
+        held.close()
 
 
-def _row(action: str, target: str, detail: str) -> audit.Row:
+def by_command(action: str, target: str, detail: str) -> audit.Row:
+    """A row of the audit log for what the command line does."""
     from flows.annotation import account
 
     return audit.Row(account(), "", "command", action, target, audit.DONE, detail)

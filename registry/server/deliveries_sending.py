@@ -148,10 +148,20 @@ def signed(job: Job) -> tuple[bytes, dict[str, str]]:
     return body.encode(), headers
 
 
+def refusal(outcome: str, detail: object) -> str:
+    """What a subscriber is told of an address that failed: not which addresses a name has inside."""
+    if outcome != "refused":
+        return str(detail)
+    return (
+        "it has to be of http or https, without a login, plainly written, and all addresses of its host public, or in "
+        "DRIFTUNE_SERVE_WEBHOOK_NETWORKS"
+    )
+
+
 def judged(answer: Answer) -> Verdict:
     """What an answer means: 2xx is arrived, whatever follows; 410 wants nothing more; all else is tried again."""
     arrived = answer.status is not None and 200 <= answer.status < 300
-    detail = "" if arrived else answer.detail
+    detail = "" if arrived else refusal(answer.outcome, answer.detail)
     return Verdict(arrived, answer.status == 410, answer.status, detail, answer.wait)
 
 

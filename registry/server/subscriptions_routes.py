@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from registry.channels import check_name
@@ -18,7 +18,7 @@ from registry.server import audit, deliveries, subscriptions
 from registry.server.access import Caller, Scope, context_of, needs
 from registry.server.context import Context
 from registry.server.deliveries import Delivery
-from registry.server.deliveries_sending import open_web
+from registry.server.deliveries_sending import open_web, refusal
 from registry.server.errors import RefusedError, unknown
 from registry.server.events import Event
 from registry.server.events_loop import eventing_of, lifespan
@@ -51,7 +51,9 @@ class Replay(BaseModel, extra="forbid"):
 
 
 @router.post("", status_code=201)
-async def subscribe(asked: Asked, caller: Owner, context: Served, request: Request) -> dict[str, Any]:
+async def subscribe(
+    asked: Asked, caller: Owner, context: Served, request: Request, response: Response
+) -> dict[str, Any]:
     """Makes a subscription: what comes from now on is told. The secret is shown this once."""
     await asyncio.to_thread(caller.must, Scope.READ, asked.domain)
     wish = Wish(**asked.model_dump())
@@ -66,6 +68,7 @@ async def subscribe(asked: Asked, caller: Owner, context: Served, request: Reque
         return made, secret
 
     made, secret = await context.state.run(make)
+    response.headers["Cache-Control"] = "no-store"
     return told(made) | {"secret": secret}
 
 
@@ -133,7 +136,7 @@ async def resumed(subscription: str, caller: Owner, context: Served, request: Re
 
 
 @router.post("/{subscription}/rotate")
-async def rotated(subscription: str, caller: Owner, context: Served) -> dict[str, str]:
+async def rotated(subscription: str, caller: Owner, context: Served, response: Response) -> dict[str, str]:
     """A new secret, shown this once; for a day, what is sent is signed with the one before too."""
 
     def write(connection: sa.Connection) -> str:
@@ -141,6 +144,7 @@ async def rotated(subscription: str, caller: Owner, context: Served) -> dict[str
         audit.write(connection, caller.row("rotate secret", found.id, audit.DONE))
         return subscriptions.rotate(connection, found.id)
 
+    response.headers["Cache-Control"] = "no-store"
     return {"id": subscription, "secret": await context.state.run(write)}
 
 
@@ -174,7 +178,7 @@ async def delivered(
         if lost := subscriptions.lost_right(connection, found, context.settings):
             raise RefusedError(403, "not-allowed", lost)
         rows = deliveries.listed(connection, found.id, status=status, before=before)
-        return {"deliveries": [_delivery(*row) for row in rows]}
+        return {"deliveries": [delivery_told(*row) for row in rows]}
 
     return await context.state.ask(ask)
 
@@ -206,7 +210,7 @@ async def check_target(url: str, settings: ServerSettings) -> None:
     try:
         addresses = await web.vet(url)
     except WebError as error:
-        raise ConfigurationError(f"No webhook can go there: {error}") from error
+        raise ConfigurationError(f"No webhook can go there: {refusal(error.values['outcome'], error)}") from error
     private = web.access.networks()
     if url[:5].lower() != "https" and not all(_within(address, private) for address in addresses):
         raise ConfigurationError("No webhook can go there in the clear: give an address that starts with https://")
@@ -244,7 +248,8 @@ def _time(seconds: float) -> str:
     return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat(timespec="seconds")
 
 
-def _delivery(delivery: Delivery, event: Event) -> dict[str, Any]:
+def delivery_told(delivery: Delivery, event: Event) -> dict[str, Any]:
+    """A delivery as its owner sees it."""
     names = ("id", "status", "attempts", "code", "detail")
     about = {"event": event.seq, "type": event.kind, "domain": event.domain, "version": event.data.get("version")}
     times = {"made": _time(delivery.made), "changed": _time(delivery.changed)}

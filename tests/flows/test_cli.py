@@ -32,6 +32,7 @@ COMMANDS = [
     "annotate",
     "forget",
     "subscribe",
+    "subscription",
     "deploy",
     "doctor",
     "compact",
