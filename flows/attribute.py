@@ -14,10 +14,12 @@ from registry.domain_files import load_domain
 from registry.errors import ConfigurationError
 from registry.lake import Lake, open_lake
 from registry.records import Example, Program, Work
+from registry.settings import Settings
+from registry.store import MANIFEST, Store, read_manifest
 from validators.parts import programs_of
 
 
-def attribute(file: Path, reference: str, limit: int, *, as_json: bool) -> None:
+def attribute(file: Path, reference: str, limit: int, *, as_json: bool, adapter: str = "") -> None:
     """Prints the training rows nearest to a text; of rows that were made from one only the nearest.
 
     Args:
@@ -26,13 +28,20 @@ def attribute(file: Path, reference: str, limit: int, *, as_json: bool) -> None:
             empty.
         limit: Rows to show, at most.
         as_json: Print an object.
+        adapter: `networkx@v3`, or the folder of an adapter: what that one was trained on; empty where it isn't asked.
 
     Raises:
-        ConfigurationError: The file can't be read, or there is no snapshot.
+        ConfigurationError: The file can't be read, or there is no snapshot or adapter.
     """
     text = read_text(file)
     lake = open_lake()
-    rows = training_rows(lake, load_domain(reference).name if reference else "")
+    if adapter and reference:
+        raise ConfigurationError("Give --adapter or --domain, not both: an adapter's rows are its own domain's")
+    rows = (
+        learned_rows(lake, adapter)
+        if adapter
+        else training_rows(lake, load_domain(reference).name if reference else "")
+    )
     [found] = nearest([text], row_texts(lake, rows.values()))
     told = [_told(match, rows[match.row], alike) for match, alike in _by_root(found, rows)[:limit]]
     if as_json:
@@ -76,6 +85,30 @@ def training_rows(lake: Lake, domain: str = "") -> dict[str, Example]:
     if not curated:
         raise ConfigurationError(f"No snapshot yet: run driftune run {domain or 'DOMAIN'} first")
     return {e.id: e for e in rows_in(lake, [str(work.result["snapshot"]) for work in curated], "train")}
+
+
+def learned_rows(lake: Lake, reference: str) -> dict[str, Example]:
+    """Id -> row, of what an adapter was trained on, and those that its training went on from.
+
+    Args:
+        lake: The lake.
+        reference: `networkx@v3`, or the folder of an adapter.
+
+    Raises:
+        ConfigurationError: There is no such adapter, or this lake doesn't know it.
+    """
+    folder = Path(reference)
+    here = (folder / MANIFEST).is_file()
+    adapter = read_manifest(folder) if here else Store(Settings().registry_url).resolve(reference, yanked=True)
+    asked = f"SELECT DISTINCT snapshot FROM lineage WHERE adapter = '{adapter.id}'"  # noqa: S608 (hexadecimal digits)
+    snapshots = [str(row["snapshot"]) for row in lake.query(asked).to_pylist()]
+    if not snapshots:
+        raise ConfigurationError(
+            f"This lake doesn't know {adapter.domain} v{adapter.version} ({adapter.id[:12]}): ask where it was made, "
+            "with DRIFTUNE_LAKE set to that lake",
+            adapter=adapter.id,
+        )
+    return {e.id: e for e in rows_in(lake, snapshots, "train")}
 
 
 def row_texts(lake: Lake, rows: Iterable[Example]) -> dict[str, list[str]]:

@@ -99,13 +99,16 @@ def forget(
 def attribute(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What a model wrote; - for standard input.")],
     domain: Annotated[str, typer.Option(help="Look among this domain's rows alone.")] = "",
+    adapter: Annotated[
+        str, typer.Option(metavar="REF|FOLDER", help="Look among the rows that this adapter was trained on.")
+    ] = "",
     limit: Annotated[int, typer.Option(min=1, help="Rows to show, at most.")] = 5,
     as_json: JsonOption = False,
 ) -> None:
     """The training rows that an output is nearest to, with page and licence; whether it copies one at length."""
     from flows.attribute import attribute as show_nearest
 
-    show_nearest(file, domain, limit, as_json=as_json)
+    show_nearest(file, domain, limit, as_json=as_json, adapter=adapter)
 
 
 @lake_app.command()

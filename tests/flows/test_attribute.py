@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -14,7 +15,9 @@ from flows.attribute import attribute
 from registry.errors import ConfigurationError
 from registry.lake import Lake
 from registry.records import Example, Program, Snapshot, SnapshotRow, Work
+from registry.store import Publication, Store
 from tests.flows.runs import ROOT, environment
+from tests.registry.test_store import adapter_folder, publication
 
 CODE = "import lib\n\nbox = lib.Box(3)\nfor item in range(7):\n    box.put(item, at=item * 2)\nresult = box.sorted()\n"
 LONG = CODE + "".join(f"check{n} = box.find({n}, near={n + 1})\n" for n in range(8))
@@ -96,6 +99,39 @@ def test_a_copy_is_told_with_page_and_licence(home: Path, capsys: pytest.Capture
     assert len(told(home, LONG, capsys, limit=1)["nearest"]) == 1
     only = told(home, LONG, capsys, domain=str(home / "lib.toml"))
     assert {n["domain"] for n in only["nearest"]} == {"lib"}
+
+
+def test_an_adapter_is_held_to_the_rows_that_taught_it(
+    home: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Those of its own snapshot, however old, and of the adapters that it goes on from; one that is unknown is told."""
+    lake = Lake(str(home / "lake"), home)
+    store = Store(home / "registry")
+
+    def about(run: str, snapshot: str, before: str | None = None) -> Publication:
+        return dataclasses.replace(publication(run, "lib"), snapshot=snapshot, started_from=before)
+
+    folder = adapter_folder(tmp_path / "made", b"weights")
+    former, latest = (next(s.id for s in lake.read(Snapshot) if s.rows_sha256 == n and s.domain == "lib") for n in "12")
+    first = store.publish(folder, about("one", former))
+    second = store.publish(folder, about("two", latest, first.id))
+    store.publish(folder, about("three", latest))
+    lake.append([first, second])
+    (home / "output.py").write_text(FORMER.code)
+    attribute(home / "output.py", "", 5, as_json=True)
+    assert json.loads(capsys.readouterr().out)["longest"] == 0, "no longer in the latest snapshot"
+    pulled = store.pull("lib@v1", tmp_path / "pulled").path
+    for reference, rows in ((str(pulled), 1), ("lib@v1", 1), ("lib@v2", 3)):
+        attribute(home / "output.py", "", 5, as_json=True, adapter=reference)
+        found = json.loads(capsys.readouterr().out)
+        assert (found["rows"], found["nearest"][0]["row"]) == (rows, ROWS["former"].id)
+    for adapter, domain, words in (
+        ("lib@v3", "", "This lake doesn't know lib v3"),
+        ("lib@v9", "", "No adapter 'lib@v9'"),
+        ("lib@v1", "lib", "not both"),
+    ):
+        with pytest.raises(ConfigurationError, match=words):
+            attribute(home / "output.py", domain, 5, as_json=True, adapter=adapter)
 
 
 @pytest.mark.parametrize("name", ["held out", "former"])
