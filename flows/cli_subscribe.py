@@ -17,6 +17,9 @@ def subscribe(
     vllm: Annotated[
         str | None, typer.Option(metavar="URL", help="A running vLLM that is moved to each version.")
     ] = None,
+    webhook: Annotated[
+        str | None, typer.Option(metavar="URL", help="Have the registry's server post each move there.")
+    ] = None,
     base: Annotated[
         str, typer.Option(metavar="FOLDER|NAME", help="Your base: only versions that were made for it are taken.")
     ] = "",
@@ -51,6 +54,20 @@ def subscribe(
     wanted = Wanted(domain, library, base, who or subscriber(Settings().root))
     follow(
         Request(
-            wanted, into, command, vllm, check, once, every, limit, adapters, seen_as, dtype, name_file, grace, drain
+            wanted,
+            into,
+            command,
+            vllm,
+            webhook,
+            check,
+            once,
+            every,
+            limit,
+            adapters,
+            seen_as,
+            dtype,
+            name_file,
+            grace,
+            drain,
         )
     )

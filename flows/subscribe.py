@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
 from flows.subscribing.checked import Checked
 from flows.subscribing.command import Command
@@ -17,13 +18,14 @@ from flows.subscribing.vllm import Mover, Serving
 from flows.subscribing.vllm_api import Vllm
 from flows.subscribing.waking import Waking
 from flows.subscribing.wanted import Wanted
+from flows.subscribing.webhook import register
 from registry.errors import ConfigurationError
 from registry.records import Adapter
 from registry.settings import Settings
 from registry.store import Store
 
-ACTIONS = ("into", "command", "vllm")
-OPTIONS = "--into FOLDER, --exec COMMAND or --vllm URL"
+ACTIONS = ("into", "command", "vllm", "webhook")
+OPTIONS = "--into FOLDER, --exec COMMAND, --vllm URL or --webhook URL"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Request:
         into: A folder that holds the newest version.
         command: A command that is run for each.
         vllm: Address of a vLLM that is moved to each.
+        webhook: Address that the registry's server posts to.
         check: Whether a version must give its stored answers on the subscriber's base first.
         once: Look once, then return.
         every: Seconds between two looks.
@@ -51,6 +54,7 @@ class Request:
     into: Path | None = None
     command: str | None = None
     vllm: str | None = None
+    webhook: str | None = None
     check: bool = False
     once: bool = False
     every: float = 60.0
@@ -66,7 +70,7 @@ class Request:
         named = [name for name in ACTIONS if getattr(self, name) is not None]
         if len(named) != 1:
             raise ConfigurationError(f"Say one thing to do with a new version: {OPTIONS}")
-        if self.check and (self.wanted.folder is None or self.vllm is not None):
+        if self.check and (self.wanted.folder is None or (self.into, self.command) == (None, None)):
             raise ConfigurationError(
                 "--check loads the adapter here: give the base's folder with --base, and --into or --exec (--vllm asks "
                 "the canary anyway)"
@@ -81,9 +85,20 @@ def subscribe(request: Request) -> None:
     Raises:
         DriftuneError: The only look failed.
     """
-    store = Store(Settings().registry_url)
-    with _action(request, store) as act, Waking() as waking:
+    settings = Settings()
+    store = Store(settings.registry_url)
+    if request.webhook is not None:
+        register(store.url, settings.token, request.wanted, request.webhook)
+        return
+    with _action(request, store) as act, Waking(_events(store.url, request.wanted), settings.token) as waking:
         follow(lambda: act(request.wanted.find(store)), waking, once=request.once, every=request.every)
+
+
+def _events(url: str, wanted: Wanted) -> str:
+    """Where the registry's server tells what happens; empty where the registry is none."""
+    if not url.startswith(("http://", "https://")):
+        return ""
+    return f"{url}/events?{urlencode({'domain': wanted.domain, 'channel': wanted.channel})}"
 
 
 @contextmanager

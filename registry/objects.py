@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
 from registry.errors import ConfigurationError, RegistryError, TrustError
+from registry.settings import Settings
 from registry.storage import storage
 
 PARTS = ".parts"
@@ -80,7 +81,7 @@ def objects_of(place: str | Path) -> Objects:
     """What a registry's place is made of.
 
     Args:
-        place: A folder, or an fsspec URL.
+        place: A folder, an fsspec URL, or the address of a server (read only).
 
     Raises:
         ConfigurationError: Nothing can be kept there.
@@ -94,8 +95,13 @@ def objects_of(place: str | Path) -> Objects:
         from registry.objects_s3 import S3Objects
 
         return S3Objects(str(place))
+    if protocol in ("http", "https"):
+        from registry.objects_http import HttpObjects
+
+        return HttpObjects(str(place), Settings().root / "downloads", Settings().token)
     raise ConfigurationError(
-        f"No registry can be at {str(place)!r}: set DRIFTUNE_REGISTRY to a folder, or to s3://BUCKET/PREFIX"
+        f"No registry can be at {str(place)!r}: set DRIFTUNE_REGISTRY to a folder, to s3://BUCKET/PREFIX, or "
+        "to the https://HOST of a server"
     )
 
 

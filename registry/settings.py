@@ -21,6 +21,7 @@ class Settings(BaseSettings):
         signing_key: File of the private key that signs what is published; `keys/signing.pem` in the home folder, if
             there is one, where empty.
         trusted_keys: File of the keys that are trusted; `trusted-keys.json` in the home folder where empty.
+        token: What a registry's server knows this one by, where the registry is a server.
         sandbox_mb: What environments and wheels may take in the home folder; those used longest ago go first.
     """
 
@@ -31,6 +32,7 @@ class Settings(BaseSettings):
     registry: str = ""
     signing_key: str = ""
     trusted_keys: str = ""
+    token: str = Field(default="", repr=False)
     sandbox_mb: int = Field(default=10_000, ge=0)
 
     def __init__(self, **values: Any) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import json
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -33,6 +32,7 @@ from flows.stub.limits import limits
 from flows.stub.served import Sent, Stub, read
 from flows.stub.wire import MODEL, MOST_BYTES, RefusedError
 from registry.errors import ConfigurationError
+from registry.objects_http import is_here
 
 UPSTREAM_S = 600.0
 """Seconds that upstream may take."""
@@ -292,13 +292,6 @@ def _upstream(told: str) -> httpx.AsyncClient | None:
     if not told:
         return None
     parts = urlsplit(told)
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_here(parts.hostname or "")):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_here(parts.hostname or "")):
         raise ConfigurationError(f"--upstream {told!r} must be https, or http on this machine", upstream=told)
     return httpx.AsyncClient(base_url=told.rstrip("/") + "/", timeout=UPSTREAM_S)
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -62,6 +62,7 @@ class Waking:
         with client.stream("GET", self._events, headers={"Accept": "text/event-stream", **known}) as answer:
             if not answer.is_success:
                 return
+            self._news.set()  # of what came before it listened nothing is told
             for line in answer.iter_lines():
                 if line.startswith("id:"):
                     self._last = line[3:].strip()

@@ -12,6 +12,7 @@ An object never changes, so its ETag is the SHA-256 of its bytes. Large ones are
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import threading
 from collections import defaultdict
@@ -19,7 +20,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from registry.identity import sha256_of_bytes
 from registry.records import Adapter
@@ -81,11 +82,11 @@ router = APIRouter(prefix="/registry", lifespan=_lifespan)
 
 
 @router.api_route("/", methods=["GET", "HEAD"])
-def domains(caller: Reader, context: Served) -> Response:
+def domains(request: Request, caller: Reader, context: Served) -> Response:
     """The domains that the caller sees."""
     seen = [domain for domain in context.store.domains() if caller.sees(domain)]
     there = [name for name in ROOT if context.store.objects.stat(name) is not None]
-    return JSONResponse({"names": sorted([*seen, *there])})
+    return _names(request, context, sorted([*seen, *there]))
 
 
 @router.api_route("/registry.json", methods=["GET", "HEAD"])
@@ -114,7 +115,13 @@ def below(request: Request, domain: str, path: str, _caller: Reader, context: Se
     if inner == path and path:
         return _object(request, context, f"{domain}/{path}")
     names = context.store.objects.names(f"{domain}/{inner}".rstrip("/"))
-    return JSONResponse({"names": [name for name in names if inner or name in FOLDERS]})
+    return _names(request, context, [name for name in names if inner or name in FOLDERS])
+
+
+def _names(request: Request, context: Context, names: list[str]) -> Response:
+    """Names below a path; who looks again and again is told that nothing is new."""
+    data = json.dumps({"names": names}).encode()
+    return send(request, context, lambda: data, sha256_of_bytes(data), media="application/json")
 
 
 def _object(request: Request, context: Context, path: str) -> Response:

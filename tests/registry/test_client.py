@@ -109,6 +109,23 @@ def test_adapter_loads_on_its_base(made: tuple[Store, Path]) -> None:
     assert load_adapter(base, store.folder(store.resolve("networkx")))
 
 
+def test_adapter_loads_from_s3(made: tuple[Store, Path], bucket: str) -> None:
+    """A registry on S3 is one like any other."""
+    store, base = made
+    adapter = store.resolve("networkx")
+    folder = store.folder(adapter)
+    remote = Store(f"{bucket}/loaded")
+    canary_rows = tuple(json.loads((folder / "canary.json").read_text()))
+    remote.publish(
+        folder,
+        Publication(
+            domain="networkx", library_range="networkx>=3.6,<3.7", base=adapter.base, base_revision="r",
+            fingerprint=adapter.fingerprint, snapshot="s", run="r", canary=canary_rows,
+        ),
+    )  # fmt: skip
+    assert load_adapter(base, "networkx@stable", registry=remote.url).driftune.adapter == remote.resolve("networkx")
+
+
 def test_pulled_folder_loads_with_plain_peft(made: tuple[Store, Path], tmp_path: Path) -> None:
     """No driftune is needed to use an adapter: peft reads the folder."""
     store, base = made

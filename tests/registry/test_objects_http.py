@@ -1,0 +1,181 @@
+"""A registry's server is a registry: what is read there is what lies behind it, and nothing is written."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from registry.errors import ConfigurationError, RegistryError
+from registry.manifests import hashes
+from registry.objects_http import HttpObjects
+from registry.pulling import content_path
+from registry.store import CARD, Store
+from tests.registry.cutting import Way, way_to
+from tests.registry.server.serving import OTHER, PRIVATE, PUBLIC, Served, context_in, serving
+from tests.registry.test_store import adapter_folder, publication
+
+WEIGHTS = "adapter_model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(context_in(tmp_path_factory.mktemp("served"))) as running:
+        yield running
+
+
+@pytest.fixture
+def way(served: Served) -> Iterator[Way]:
+    with way_to(served.address) as found:
+        yield found
+
+
+@pytest.fixture
+def remote(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The server's registry, for who may read the private domain too."""
+    monkeypatch.setenv("DRIFTUNE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DRIFTUNE_TOKEN", served.secrets["read"])
+    return Store(served.address)
+
+
+def content(objects: HttpObjects, sha256: str) -> bytes:
+    with objects.open(content_path(sha256)) as file:
+        return file.read()
+
+
+def test_all_that_is_read_is_what_lies_behind_it(served: Served, remote: Store, tmp_path: Path) -> None:
+    """Domains, versions, channels, yanks, cards, files, a pull and a verification, as from the folder."""
+    own = served.context.store
+    own.promote(PUBLIC, 1, "pinned", reason="a test")
+    own.yank(f"{OTHER}@v2", "a test", "me")
+    assert remote.domains() == [PUBLIC, OTHER, PRIVATE] == own.domains()
+    for domain in own.domains():
+        assert remote.versions(domain) == own.versions(domain)
+        assert remote.channels(domain) == own.channels(domain)
+        assert remote.standing(domain) == own.standing(domain)
+    assert remote.history(PUBLIC, "pinned") == own.history(PUBLIC, "pinned")
+    assert remote.resolve(OTHER).version == 1
+    adapter = remote.verify(f"{PRIVATE}@v1")
+    assert remote.read(adapter, CARD) == own.read(adapter, CARD)
+    for folder in (remote.pull(PRIVATE, tmp_path / "pulled").path, remote.folder(remote.resolve(PRIVATE))):
+        assert (folder / WEIGHTS).read_bytes() == own.file(own.resolve(PRIVATE), WEIGHTS).read_bytes()
+    size = served.context.store.objects.stat(content_path(hashes(adapter)[WEIGHTS]))
+    assert size is not None
+    there = remote.objects.stat(content_path(hashes(adapter)[WEIGHTS]))
+    assert there is not None
+    assert there.size == size.size
+    assert remote.objects.stat(f"{PUBLIC}/versions/00000009/manifest.json") is None
+    assert remote.objects.names(f"{PUBLIC}/nothing") == []
+
+
+def test_who_may_not_see_a_domain_finds_none(served: Served, remote: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a token the private domain isn't there; a wrong or revoked one is told, and never sent in the open."""
+    monkeypatch.setenv("DRIFTUNE_TOKEN", "")
+    bare = Store(served.address)
+    assert bare.domains() == [PUBLIC, OTHER]
+    with pytest.raises(ConfigurationError, match=f"No adapter '{PRIVATE}'"):
+        bare.resolve(PRIVATE)
+    hidden = content_path(hashes(served.context.store.resolve(PRIVATE))[WEIGHTS])
+    with pytest.raises(FileNotFoundError):
+        bare.objects.open(hidden)
+    for caller in ("wrong", "revoked", "expired"):
+        monkeypatch.setenv("DRIFTUNE_TOKEN", served.secrets[caller])
+        with pytest.raises(RegistryError, match="DRIFTUNE_TOKEN is wrong, has expired or was revoked"):
+            Store(served.address).domains()
+    with pytest.raises(ConfigurationError, match=r"isn't sent to http://registry\.example"):
+        Store("http://registry.example")
+    for place in ("https://", "https://me:secret@registry.example", "https://registry.example/?q=1"):
+        with pytest.raises(ConfigurationError, match="No registry can be at"):
+            Store(place)
+
+
+def test_nothing_is_written(remote: Store, tmp_path: Path) -> None:
+    """Publishing, promoting and collecting are refused, and it is said where they are done."""
+    folder = adapter_folder(tmp_path / "made")
+    for change in (
+        lambda: remote.publish(folder, publication("new")),
+        lambda: remote.promote(PUBLIC, 1, "other"),
+        lambda: list(remote.objects.walk()),
+        lambda: remote.objects.delete("x"),
+    ):
+        with pytest.raises(ConfigurationError, match="is only read from here"):
+            change()
+
+
+def test_a_download_goes_on_where_it_was_cut_off(way: Way, served: Served, tmp_path: Path) -> None:
+    """Cut three times, and begun by a process that was killed: no byte is fetched twice, and all are right."""
+    store = served.context.store
+    adapter = store.publish(adapter_folder(tmp_path / "large", bytes(range(256)) * 8192), publication("large"))
+    sha256 = hashes(adapter)[WEIGHTS]
+    data = store.file(adapter, WEIGHTS).read_bytes()
+    objects = HttpObjects(way.address, tmp_path / "cache")
+    way.cuts += [300_000, 400_000, 500_000]
+    assert content(objects, sha256) == data
+    assert way.passed < len(data) + 4 * 1024
+    assert [head.split()[1] for head in way.heads if head.startswith("HTTP")] == ["200", "206", "206", "206"]
+    asked = len(way.heads)
+    assert content(objects, sha256) == data
+    assert len(way.heads) == asked, "it is here already"
+    begun = HttpObjects(way.address, tmp_path / "begun")
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / f"{sha256}.part").write_bytes(data[:2_000_000])
+    assert content(begun, sha256) == data
+    assert way.heads[-1].split()[1] == "206"
+    (tmp_path / "begun" / sha256).unlink()
+    (tmp_path / "begun" / f"{sha256}.part").write_bytes(b"something else")
+    assert content(begun, sha256) == data
+
+
+def test_what_passes_is_tried_again_and_what_stays_is_told(way: Way, tmp_path: Path) -> None:
+    """A busy server and a cut listing cost an attempt; what is unchanged isn't sent again; nonsense is named."""
+    objects = HttpObjects(way.address, tmp_path)
+    busy = b"HTTP/1.1 503 Busy\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
+    way.answers += [busy, busy]
+    assert objects.names(PUBLIC) == ["channels", "versions"]
+    way.cuts.append(250)
+    assert objects.names(f"{PUBLIC}/versions")[0] == "00000001"
+    assert objects.names(PUBLIC) == ["channels", "versions"]
+    assert way.heads[-1] == "HTTP/1.1 304 Not Modified"
+    way.answers += [b"HTTP/1.1 429 Slow\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n"]
+    with pytest.raises(RegistryError, match=r"answers 429 .* try again later") as caught:
+        objects.names("")
+    assert caught.value.retryable
+    way.answers += [b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n<html></html>"]
+    with pytest.raises(RegistryError, match="is it driftune serve"):
+        objects.names("")
+    way.answers += [busy] * 9
+    with pytest.raises(RegistryError, match="answers 503"):
+        objects.read("registry.json")
+    with pytest.raises(RegistryError, match="can't be reached"):
+        HttpObjects("http://127.0.0.1:1", tmp_path).names("")
+
+
+def test_other_bytes_than_their_hash_are_refused(served: Served, remote: Store, tmp_path: Path) -> None:
+    """A file that was changed at the server, and a manifest, are never taken for what was published."""
+    store = served.context.store
+    adapter = store.publish(adapter_folder(tmp_path / "made", b"x" * 5000), publication("tampered", OTHER))
+    path = store.file(adapter, WEIGHTS)
+    path.chmod(0o644)
+    path.write_bytes(b"y" * 5000)
+    with pytest.raises(RegistryError, match="sent other bytes than"):
+        remote.pull(f"{OTHER}@v{adapter.version}", tmp_path / "pulled")
+    assert not (tmp_path / "pulled").exists()
+
+
+def test_several_at_once_download_once(way: Way, served: Served, tmp_path: Path) -> None:
+    """Threads that want one content wait for the one that fetches it."""
+    sha256 = hashes(served.context.store.resolve(f"{PUBLIC}@v1"))[WEIGHTS]
+    found: list[bytes] = []
+
+    def fetch() -> None:
+        found.append(content(HttpObjects(way.address, tmp_path), sha256))
+
+    threads = [threading.Thread(target=fetch) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(found)) == 1
+    assert len([head for head in way.heads if head.startswith("GET")]) == 1
