@@ -15,6 +15,7 @@ import contextlib
 import json
 import re
 import threading
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Annotated, cast
@@ -47,21 +48,25 @@ class Contents:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._looked = -1.0
         self._known: set[tuple[str, int]] = set()
         self._held: dict[str, dict[str, tuple[Adapter, str]]] = defaultdict(dict)
 
     def find(self, store: Store, caller: Caller, sha256: str) -> tuple[Adapter, str] | None:
         """A version with that content that the caller sees, and the content's name there; None where there is none."""
-        with self._lock:
+        found = self._seen(caller, sha256)
+        if found is None:
+            asked = time.monotonic()
+            with self._lock:
+                if self._looked < asked:  # else somebody has looked since, while this one waited
+                    self._looked = time.monotonic()
+                    self._look(store)
             found = self._seen(caller, sha256)
-            if found is None:
-                self._look(store)
-                found = self._seen(caller, sha256)
-            return found
+        return found
 
     def _seen(self, caller: Caller, sha256: str) -> tuple[Adapter, str] | None:
-        held = self._held.get(sha256, {})
-        return next((held[domain] for domain in held if caller.sees(domain)), None)
+        held = list(self._held.get(sha256, {}).items())
+        return next((version for domain, version in held if caller.sees(domain)), None)
 
     def _look(self, store: Store) -> None:
         for domain in store.domains():

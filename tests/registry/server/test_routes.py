@@ -6,6 +6,7 @@ route needs. `expected` tells from that what each caller is answered on a public
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -215,20 +216,27 @@ def test_every_route_has_a_row_and_declares_what_it_says(served: Served) -> None
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.method} {row.path}")
 def test_each_caller_is_answered_what_the_table_says(served: Served, row: Row) -> None:
-    """No, wrong, expired, revoked, other-domain, read-only … token, on a public, a private and an absent domain."""
+    """No, wrong, expired, revoked, other-domain, read-only … token, on a public, a private and an absent domain.
+
+    And whatever is answered to who doesn't see a domain doesn't name it.
+    """
     for domain in (PUBLIC, PRIVATE, ABSENT):
         for caller in CALLERS:
             response = _ask(served, row, caller, domain)
             refused = expected(row, caller, domain)
             wanted = (refused,) if refused else row.allowed
             assert response.status_code in wanted, (caller, domain, response.text)
+            if caller in ("none", "other") and domain != PRIVATE:
+                assert PRIVATE not in f"{response.text} {response.headers}"
 
 
 def test_what_may_not_be_seen_is_answered_as_what_does_not_exist(served: Served) -> None:
     """Of a private domain nobody learns that there is one: same status, same headers, same body."""
     of_domains = [row for row in ROWS if row.of_a_domain]
-    for row, caller in itertools.product(of_domains, ("none", "other")):
-        hidden, absent = _ask(served, row, caller, PRIVATE), _ask(served, row, caller, ABSENT)
+    forms = ((), (("Accept", "text/html"),))
+    for row, caller, form in itertools.product(of_domains, ("none", "other"), forms):
+        asked = dataclasses.replace(row, headers=row.headers + form)
+        hidden, absent = _ask(served, asked, caller, PRIVATE), _ask(served, asked, caller, ABSENT)
         assert hidden.status_code == absent.status_code
         assert hidden.text.replace(PRIVATE, "…") == absent.text.replace(ABSENT, "…")
         assert _steady(hidden) == _steady(absent)
