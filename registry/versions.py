@@ -40,8 +40,14 @@ class Versions:
         self._known: dict[tuple[str, int], Adapter] = {}
 
     def domains(self) -> list[str]:
-        """The domains that have a version, sorted."""
-        return [name for name in self._objects.names("") if self.newest(name)]
+        """The domains that have a version, sorted; one that can't be read is no reason not to tell of the others."""
+        return [name for name in self._objects.names("") if self._has_any(name)]
+
+    def _has_any(self, domain: str) -> bool:
+        try:
+            return self.newest(domain) > 0
+        except RegistryError:
+            return True
 
     def of(self, domain: str) -> list[Adapter]:
         """The versions of a domain, oldest first."""

@@ -462,3 +462,16 @@ def test_content_hash_is_of_config_and_weights_only(tmp_path: Path) -> None:
     (second / "trainer_state.json").write_text("{}")
     assert content_hash(first) == content_hash(second)
     assert content_hash(first) != content_hash(adapter_folder(tmp_path / "c", b"other"))
+
+
+def test_a_broken_version_hides_no_other_domain(tmp_path: Path) -> None:
+    """Who looks at one domain needn't wait until another is mended; the broken one is told where it is asked for."""
+    store = published(tmp_path)
+    store.publish(adapter_folder(tmp_path / "other"), publication(domain="other"))
+    manifest = tmp_path / "registry" / "other" / "versions" / "00000001" / MANIFEST
+    manifest.chmod(0o644)
+    manifest.write_text("{")
+    fresh = Store(tmp_path / "registry")
+    assert fresh.domains() == ["networkx", "other"] and fresh.resolve("networkx").version == 1
+    with pytest.raises(RegistryError, match="No readable manifest"):
+        fresh.resolve("other")
