@@ -63,7 +63,7 @@ def card(adapter: Adapter, config: Mapping[str, Any] | None = None) -> str:
         run=adapter.run,
         start=f"| Goes on from the adapter | `{adapter.started_from}` |\n" if adapter.started_from else "",
         written="".join(f"| Rows by {row['model']} | {_wrote(row)} |\n" for row in adapter.written),
-        licence=_all_of(adapter.licences) or "unknown",
+        licence=all_of(adapter.licences) or "unknown",
         licences=", ".join(adapter.licences) or "unknown",
         decision=f"**{report.get('decision', 'no decision')}**: {report.get('reason', 'no report')}.",
         table=table(report.get("rows", ())),
@@ -77,7 +77,7 @@ def _wrote(row: Mapping[str, Any]) -> str:
     return f"{row['rows']:,} of its training rows; its terms {terms} training on what it says"
 
 
-def _all_of(licences: Sequence[str]) -> str:
+def all_of(licences: Sequence[str]) -> str:
     """One SPDX expression that asks for all: AND binds closer than OR, so that a choice stands in brackets."""
     several = len(licences) > 1
     return " AND ".join(f"({e})" if several and " OR " in e.upper() else e for e in licences)

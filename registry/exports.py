@@ -24,6 +24,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from registry.card import all_of
 from registry.identity import sha256_of, sha256_of_file
 from registry.lake import Lake
 from registry.records import Forgotten, Snapshot
@@ -91,10 +92,24 @@ class Exported:
     sha256: str
 
 
-def commit_of(lake: Lake, snapshot: Snapshot) -> str:
-    """The commit of a snapshot as a data set: 40 hex characters."""
-    gone = sorted(f.digest for f in lake.read(Forgotten))
-    return sha256_of([VERSION, snapshot.id, gone])[:40]
+def forgotten(lake: Lake) -> list[str]:
+    """Marks of all that was ever forgotten."""
+    return sorted(f.digest for f in lake.read(Forgotten))
+
+
+def commit_of(snapshot: Snapshot, gone: Sequence[str]) -> str:
+    """The commit of a snapshot as a data set: 40 hex characters.
+
+    Args:
+        snapshot: The snapshot.
+        gone: What `forgotten` gives.
+    """
+    return sha256_of([VERSION, snapshot.id, [*gone]])[:40]
+
+
+def rows_in(snapshot: Snapshot, split: str) -> int:
+    """The rows of a split, as they were when the snapshot was frozen."""
+    return sum(int(counts.get(split, 0)) for counts in snapshot.counts.values())
 
 
 def export(lake: Lake, snapshot: Snapshot, name: str) -> tuple[Path, list[Exported]]:
@@ -108,7 +123,7 @@ def export(lake: Lake, snapshot: Snapshot, name: str) -> tuple[Path, list[Export
     Raises:
         ConfigurationError: The home folder can't be written.
     """
-    folder = lake.home / FOLDER / commit_of(lake, snapshot)
+    folder = lake.home / FOLDER / commit_of(snapshot, forgotten(lake))
     with _WRITING:
         if not (folder / _LISTING).is_file():
             _make(lake, snapshot, name, folder)
@@ -155,7 +170,7 @@ def _write_split(lake: Lake, snapshot: Snapshot, split: str, path: Path) -> int:
     count = 0
     with contextlib.ExitStack() as stack:
         writer: pq.ParquetWriter | None = None
-        for start in _starts(sum(counts.get(split, 0) for counts in snapshot.counts.values())):
+        for start in _starts(rows_in(snapshot, split)):
             table = lake.query(_ROWS.format(snapshot=_checked(snapshot.id), split=split, start=start))
             if table.num_rows:
                 table = table.cast(_schema(table.schema))
@@ -196,7 +211,7 @@ def card_data(snapshot: Snapshot, name: str, splits: Iterable[str]) -> dict[str,
     return {
         "pretty_name": name,
         "license": "other",
-        "license_name": " AND ".join(_bracketed(snapshot.licences)) or "unknown",
+        "license_name": all_of(sorted(snapshot.licences)) or "unknown",
         "language": ["code"],
         "tags": ["driftune", "code", snapshot.domain],
         "configs": [
@@ -206,11 +221,6 @@ def card_data(snapshot: Snapshot, name: str, splits: Iterable[str]) -> dict[str,
             }
         ],
     }
-
-
-def _bracketed(licences: Mapping[str, Any]) -> list[str]:
-    several = len(licences) > 1
-    return [f"({each})" if several and " OR " in each.upper() else each for each in sorted(licences)]
 
 
 def card(snapshot: Snapshot, name: str, rows: Mapping[str, int]) -> str:

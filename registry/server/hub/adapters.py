@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from registry.card import all_of
 from registry.errors import ConfigurationError
 from registry.records import Adapter
 from registry.server.access import Caller
@@ -117,11 +118,12 @@ class AdapterRepo:
         return self.store.given(self.domain, STABLE, self.who) is not None
 
     def _commit(self, adapter: Adapter) -> Commit:
-        listed = [self._file(adapter, row) for row in adapter.files]
-        manifest = made(MANIFEST, _manifest(self.store, adapter.domain, adapter.version))
-        files = tuple(sorted([*listed, manifest], key=lambda file: file.path))
         title = f"{adapter.domain} v{adapter.version}: {adapter.library_range}"
-        return Commit(commit_of(adapter), files, title, card_of(adapter))
+        return Commit(commit_of(adapter), title, card_of(adapter), functools.partial(self._files, adapter))
+
+    def _files(self, adapter: Adapter) -> list[File]:
+        manifest = made(MANIFEST, _manifest(self.store, adapter.domain, adapter.version))
+        return sorted([*(self._file(adapter, row) for row in adapter.files), manifest], key=lambda file: file.path)
 
     def _file(self, adapter: Adapter, row: Mapping[str, Any]) -> File:
         path = str(row["path"])
@@ -145,7 +147,7 @@ def card_of(adapter: Adapter) -> dict[str, Any]:
         "library_name": "peft",
         "base_model": adapter.base,
         "license": "other",
-        "license_name": " AND ".join(adapter.licences) or "unknown",
+        "license_name": all_of(adapter.licences) or "unknown",
         "tags": ["driftune", "lora", "code", adapter.domain],
     }
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import functools
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ from registry.server.hub.repos import COMMIT, Commit, File, Repo
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".msgpack", ".h5")
 _OURS = ("base.json",)
 """What was noted beside a fetched base."""
+_HASHING = threading.Lock()
+"""A client that gave up waiting asks again: nothing is hashed twice at a time."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ class BaseRepo:
         for base, folder in self.named:
             if revision in (MAIN, base.revision, base.fingerprint, base.commit):
                 card = {"library_name": "transformers", "tags": list(self.tags)}
-                return Commit(base.commit, _files(folder), f"{self.name}: {base.fingerprint}", card)
+                return Commit(base.commit, f"{self.name}: {base.fingerprint}", card, partial(_files, folder))
         return None
 
     def names(self) -> tuple[dict[str, str], dict[str, str]]:
@@ -132,7 +136,8 @@ def _folder(bases: Path, base: Named) -> Path | None:
 
 def _mark(folder: Path) -> str:
     try:
-        return _kept_mark(folder, _state(folder))
+        with _HASHING:
+            return _kept_mark(folder, _state(folder))
     except (RegistryError, OSError):
         return ""
 
@@ -143,14 +148,14 @@ def _kept_mark(folder: Path, _unchanged: tuple[Any, ...]) -> str:
 
 
 def _files(folder: Path) -> tuple[File, ...]:
-    return _kept_files(folder, _state(folder))
+    with _HASHING:
+        return _kept_files(folder, _state(folder))
 
 
 @functools.lru_cache(maxsize=64)
 def _kept_files(folder: Path, state: tuple[tuple[str, int, int, int], ...]) -> tuple[File, ...]:
     return tuple(
-        File(name, size, sha256_of_file(folder / name), functools.partial(Path, folder, name))
-        for name, size, *_ in state
+        File(name, size, sha256_of_file(folder / name), partial(Path, folder, name)) for name, size, *_ in state
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -46,15 +47,20 @@ class Commit:
 
     Attributes:
         id: 40 hex characters.
-        files: Its files, sorted by path.
         title: What it is, in a line.
         card: The head of its README.md.
+        listed: Gives its files, sorted by path: of a base they are hashed, of a snapshot written.
     """
 
     id: str
-    files: tuple[File, ...]
     title: str
-    card: Mapping[str, Any] = field(default_factory=dict)
+    card: Mapping[str, Any]
+    listed: Callable[[], Sequence[File]]
+
+    @functools.cached_property
+    def files(self) -> Sequence[File]:
+        """Its files, sorted by path."""
+        return self.listed()
 
     def file(self, path: str) -> File | None:
         """The file of a path; None where there is none."""

@@ -73,8 +73,8 @@ def datasets(
 def told(request: Request, caller: Reader) -> Response:
     """A repository, its revisions, commits, or a listing of its files."""
     asked = asked_of_api(request.scope["raw_path"])
-    repo = shelf.find(caller, asked)
-    if repo is None or not _has(repo, asked):
+    repo = _found(caller, asked)
+    if repo is None:
         return _elsewhere(request, caller, asked)
     query = request.query_params
     if asked.what == "refs":
@@ -116,16 +116,16 @@ async def asked_with_body(request: Request, caller: Reader) -> Response:
 def resolve(request: Request, caller: Reader) -> Response:
     """A file at a revision."""
     asked = asked_of_files(request.scope["raw_path"])
-    repo = shelf.find(caller, asked)
-    if repo is None or not _has(repo, asked):
+    repo = _found(caller, asked)
+    if repo is None:
         return _elsewhere(request, caller, asked)
     commit = shelf.commit_at(repo, asked.revision)
     return send(request, caller.context, commit, shelf.file_in(repo, commit, asked.path))
 
 
 def _paths_info(request: Request, caller: Caller, asked: Asked, wanted: list[str], body: bytes) -> Response:
-    repo = shelf.find(caller, asked)
-    if repo is None or not _has(repo, asked):
+    repo = _found(caller, asked)
+    if repo is None:
         return _elsewhere(request, caller, asked, body)
     commit = shelf.commit_at(repo, asked.revision)
     files = {file.path: shapes.entry(file) for file in commit.files}
@@ -152,17 +152,28 @@ def _paths(kind: str, body: bytes) -> list[str]:
     return [path.rstrip("/") for path in paths]
 
 
-def _elsewhere(request: Request, caller: Caller, asked: Asked, body: bytes = b"") -> Response:
-    """The upstream's answer for what isn't known here, where there is an upstream; never for our own namespace."""
+def _found(caller: Caller, asked: Asked) -> Repo | None:
+    """The repository that is ours to answer for; None where it is the upstream's, if anybody's."""
+    repo = shelf.find(caller, asked)
+    mirrored = repo is not None and "base" in repo.tags and _is_foreign(caller, asked)
+    return None if mirrored and repo is not None and repo.at(asked.revision) is None else repo
+
+
+def _is_foreign(caller: Caller, asked: Asked) -> bool:
+    """Whether the upstream may be asked: there is one, and what is asked for isn't in our own namespace."""
     settings = caller.context.settings
-    if not settings.upstream or asked.repo.partition("/")[0] == settings.namespace:
+    return bool(settings.upstream) and asked.repo.partition("/")[0] != settings.namespace
+
+
+def _elsewhere(request: Request, caller: Caller, asked: Asked, body: bytes = b"") -> Response:
+    """The upstream's answer for what isn't known here.
+
+    Raises:
+        RefusedError: There is no upstream that may be asked.
+    """
+    if not _is_foreign(caller, asked):
         raise shelf.repo_missing()
-    return passed_on(request, asked, settings.upstream, body)
-
-
-def _has(repo: Repo, asked: Asked) -> bool:
-    """Whether a repository is ours to answer for: a mirrored base at a revision that isn't here is the upstream's."""
-    return "base" not in repo.tags or asked.revision == MAIN or repo.at(asked.revision) is not None
+    return passed_on(request, asked, caller.context.settings.upstream, body)
 
 
 def _listing(
@@ -173,7 +184,7 @@ def _listing(
     for repo in shelf.listed(caller, kind, *wanted):
         if MAIN in (names := repo.names()[0]) and (commit := repo.at(names[MAIN])) is not None:
             private = not any(settings.is_public(domain) for domain in repo.domains)
-            found.append(shapes.only(shapes.info(repo, commit, private=private), expand))
+            found.append(shapes.only(shapes.summary(repo, commit, private=private), expand))
     return _page(request, found, limit, cursor)
 
 
@@ -200,5 +211,6 @@ def _form(request: Request, refused: RefusedError) -> Response | None:
     if not (path.startswith(("/api/models", "/api/datasets", "/api/spaces", "/api/whoami")) or f"/{RESOLVE}/" in path):
         return None
     told = "Invalid credentials in Authorization header" if refused.status == 401 else refused.message
-    headers = {"X-Error-Message": told.encode("latin-1", "replace").decode("latin-1"), **refused.headers}
+    line = " ".join(told.split()).encode("latin-1", "replace").decode("latin-1")
+    headers = {"X-Error-Message": line, **refused.headers}
     return JSONResponse({"error": refused.message}, refused.status, headers=headers)

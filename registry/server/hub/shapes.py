@@ -14,7 +14,7 @@ _POINTER = 134
 
 
 def info(repo: Repo, commit: Commit, *, private: bool, blobs: bool = False) -> dict[str, Any]:
-    """A repository at a commit.
+    """A repository at a commit, with its files.
 
     Args:
         repo: The repository.
@@ -22,6 +22,14 @@ def info(repo: Repo, commit: Commit, *, private: bool, blobs: bool = False) -> d
         private: Whether only tokens may read it.
         blobs: Whether sizes and hashes of files are told.
     """
+    told = summary(repo, commit, private=private)
+    told["siblings"] = [_sibling(file, blobs) for file in commit.files]
+    told["usedStorage"] = sum(file.size for file in commit.files)
+    return told
+
+
+def summary(repo: Repo, commit: Commit, *, private: bool) -> dict[str, Any]:
+    """A repository at a commit, as a listing tells it."""
     told = {
         "_id": sha256_of(repo.id)[:24],
         "id": repo.id,
@@ -35,8 +43,6 @@ def info(repo: Repo, commit: Commit, *, private: bool, blobs: bool = False) -> d
         "likes": 0,
         "tags": list(repo.tags),
         "cardData": dict(commit.card),
-        "siblings": [_sibling(file, blobs) for file in commit.files],
-        "usedStorage": sum(file.size for file in commit.files),
     }
     if repo.kind != MODELS:
         return told

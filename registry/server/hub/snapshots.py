@@ -54,15 +54,16 @@ class SnapshotRepo:
         snapshot = self._snapshot(revision)
         if snapshot is None:
             return None
-        folder, files = exports.export(self.lake, snapshot, self.id)
-        splits = [split for split in exports.SPLITS if any(f.path == exports.path_of(split) for f in files)]
-        listed = tuple(File(f.path, f.size, f.sha256, functools.partial(folder.joinpath, f.path)) for f in files)
-        return Commit(folder.name, listed, f"Snapshot {snapshot.id}", exports.card_data(snapshot, self.id, splits))
+        splits = [split for split in exports.SPLITS if exports.rows_in(snapshot, split)]
+        card = exports.card_data(snapshot, self.id, splits)
+        mark = exports.commit_of(snapshot, exports.forgotten(self.lake))
+        return Commit(mark, f"Snapshot {snapshot.id}", card, functools.partial(self._files, snapshot))
 
     def names(self) -> tuple[dict[str, str], dict[str, str]]:
         """`main`, and a tag a snapshot and a version."""
         latest, held = self._latest(), self._snapshots()
-        marks = {snapshot.id: exports.commit_of(self.lake, snapshot) for snapshot in held}
+        gone = exports.forgotten(self.lake)
+        marks = {snapshot.id: exports.commit_of(snapshot, gone) for snapshot in held}
         versions = self.store.versions(self.domain)
         tags = {f"v{a.version}": marks[a.snapshot] for a in versions if a.snapshot in marks}
         return {MAIN: marks[latest]} if latest in marks else {}, {**marks, **tags}
@@ -74,6 +75,10 @@ class SnapshotRepo:
     def times(self) -> Mapping[str, str]:
         """Nothing: it isn't known."""
         return {}
+
+    def _files(self, snapshot: Snapshot) -> list[File]:
+        folder, files = exports.export(self.lake, snapshot, self.id)
+        return [File(f.path, f.size, f.sha256, functools.partial(folder.joinpath, f.path)) for f in files]
 
     def _snapshots(self) -> list[Snapshot]:
         return self.lake.read(Snapshot, "domain = $d", {"d": self.domain})
@@ -89,7 +94,8 @@ class SnapshotRepo:
         held = self._snapshots()
         found = next((s for s in held if s.id == wanted), None)
         if found is None and COMMIT.fullmatch(wanted):
-            found = next((s for s in held if exports.commit_of(self.lake, s) == wanted), None)
+            gone = exports.forgotten(self.lake)
+            found = next((s for s in held if exports.commit_of(s, gone) == wanted), None)
         elif found is None and revision != MAIN:
             try:
                 trained_on = self.store.resolve(f"{self.domain}@{revision}", yanked=True).snapshot

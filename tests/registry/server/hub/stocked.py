@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from registry.store import Publication, Store
 from tests.registry.server.serving import OTHER, PRIVATE, PUBLIC
 
 BASE = "driftune/tiny-0123456789abcdef"
+MIRROR, COMMIT = "others/mirror", "ab" * 20
+"""A base that was fetched from the Hub, and its commit there."""
 SIZE = 16
 """Width and vocabulary of the base."""
 PADDING = 24 << 20
@@ -30,9 +33,12 @@ SPLITS = {"train": 5, "context": 2, "symbol": 1, "dev": 1}
 
 
 def stocked(folder: Path, **settings: object) -> Context:
-    """A context over adapters that peft loads, of PUBLIC, PRIVATE and OTHER, two versions each; PRIVATE is private."""
+    """A context over adapters that peft loads, two versions of PUBLIC, PRIVATE and OTHER; the last are of MIRROR."""
     bases = folder / "home" / "bases"
-    mark = write_base(bases / BASE.rpartition("/")[2])
+    own, fetched = bases / BASE.rpartition("/")[2], bases / "hub--others--mirror--main"
+    mark = write_base(own)
+    shutil.copytree(own, fetched)
+    (fetched / "base.json").write_text("{}")
     lake = Lake(str(folder / "lake"), folder / "home", "tests")
     lake.create()
     store = Store(folder / "registry")
@@ -41,8 +47,9 @@ def stocked(folder: Path, **settings: object) -> Context:
         for number in (1, 2):
             padding = PADDING if (domain, number) == (OTHER, 2) else 0
             made = write_adapter(folder / f"made-{domain}-{number}", mark, number, padding)
+            base, revision = (MIRROR, COMMIT) if domain == OTHER else (BASE, mark)
             said = Publication(
-                domain=domain, library_range=f"{domain}>=3.6,<3.7", base=BASE, base_revision=mark, fingerprint=mark,
+                domain=domain, library_range=f"{domain}>=3.6,<3.7", base=base, base_revision=revision, fingerprint=mark,
                 snapshot=snapshot.id, run=f"run-{number}", licences=("BSD-3-Clause", "PSF-2.0"),
             )  # fmt: skip
             store.publish(made, said, channel="stable" if number == 1 else "candidate")

@@ -49,7 +49,7 @@ def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, s
 
 @contextmanager
 def nginx(folder: Path, behind: str) -> Iterator[str]:
-    """nginx before a server, with the page's own configuration, over the folders of a test."""
+    """Nginx before a server, with the page's own configuration, over the folders of a test."""
     with socket.create_server(("127.0.0.1", 0)) as place:
         port = place.getsockname()[1]
     server, headers = re.findall(r"```nginx\n(.*?)```", PAGE.read_text(), re.DOTALL)

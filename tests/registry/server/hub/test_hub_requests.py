@@ -13,7 +13,8 @@ from registry.errors import DriftuneError
 from registry.server import tokens
 from registry.server.errors import RefusedError
 from registry.server.hub.names import Asked, asked_of_api, asked_of_files
-from tests.registry.server.hub.stocked import BASE, PADDING, SPLITS
+from tests.registry.server.hub.stocked import BASE, MIRROR, PADDING, SPLITS
+from tests.registry.server.hub.stocked import COMMIT as MIRRORED
 from tests.registry.server.hub.upstreamed import COMMIT, FILES, Upstream
 from tests.registry.server.serving import OTHER, PRIVATE, PUBLIC, Served
 
@@ -161,9 +162,10 @@ def test_listings_show_what_a_caller_sees(hub: Served) -> None:
     shown = [f"driftune/{PUBLIC}", f"driftune/{OTHER}", BASE]
     assert names("author=driftune") == sorted(shown, key=lambda name: (name == BASE, name))
     assert f"driftune/{PRIVATE}" in names("author=driftune", "read")
-    assert names("author=others") == []
+    assert names("author=others") == [MIRROR]
+    assert names("author=nobody") == []
     assert names("search=NETW&filter=peft&filter=lora") == [f"driftune/{PUBLIC}"]
-    assert names(f"filter=base_model:{BASE}") == [f"driftune/{PUBLIC}", f"driftune/{OTHER}"]
+    assert names(f"filter=base_model:{MIRROR}") == [f"driftune/{OTHER}"]
     first = hub.get("/api/models?limit=2")
     assert len(first.json()) == 2
     following = httpx.get(first.links["next"]["url"], trust_env=False)
@@ -202,7 +204,7 @@ def test_a_yanked_version_is_left_to_those_who_name_its_commit(hub: Served) -> N
         refs = hub.get(f"/api/models/driftune/{OTHER}/refs").json()
         assert [ref["name"] for ref in refs["tags"]] == ["v1"]
         assert {ref["targetCommit"] for ref in refs["branches"]} == {before.id[:40]}
-        assert len(hub.get("/api/models").json()) == 3
+        assert len(hub.get("/api/models").json()) == 4
     finally:
         store.unyank(f"{OTHER}@v2", "it doesn't", "ann")
 
@@ -244,6 +246,21 @@ def test_a_snapshot_keeps_what_is_held_out_apart(hub: Served) -> None:
     assert "Nothing may be trained on context, symbol, dev" in card
     tree = hub.get(f"/api/datasets/driftune/{PUBLIC}/tree/main").json()
     assert [(row["type"], row["path"]) for row in tree] == [("file", "README.md"), ("directory", "data")]
+
+
+def test_a_base_is_given_as_adapters_name_it(hub: Served, upstream: Upstream) -> None:
+    """By name and revision, its own fingerprint or the Hub's commit; of a mirrored one the rest is the upstream's."""
+    mark = hub.context.store.resolve(PUBLIC).fingerprint
+    for revision in ("main", mark, mark[:40]):
+        assert hub.get(f"/api/models/{BASE}/revision/{revision}").json()["sha"] == mark[:40]
+    files = [row["rfilename"] for row in hub.get(f"/api/models/{BASE}").json()["siblings"]]
+    assert files == ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+    for revision in ("main", MIRRORED, mark):
+        assert hub.get(f"/api/models/{MIRROR}/revision/{revision}").json()["sha"] == MIRRORED
+    upstream.asked.clear()
+    assert hub.get(f"/api/models/{MIRROR}/revision/v1").status_code == 404
+    assert hub.get(f"/api/models/{BASE}/revision/v1").headers["x-error-code"] == "RevisionNotFound"
+    assert upstream.paths() == [f"GET /api/models/{MIRROR}/revision/v1"]
 
 
 def test_what_is_not_known_here_is_the_upstreams_without_our_token(hub: Served, upstream: Upstream) -> None:
