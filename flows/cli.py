@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli_keys import key_app
 from flows.cli_lake import lake_app
 from flows.cli_llm import llm_stub, vllm_stub
 from flows.cli_options import (
@@ -39,6 +40,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(lake_app)
+registry_app.add_typer(key_app, name="key")
 app.add_typer(registry_app, name="registry")
 app.add_typer(server_app)
 app.add_typer(subscription_app, name="subscription", no_args_is_help=True)

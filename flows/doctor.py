@@ -54,6 +54,7 @@ def findings(settings: Settings | None = None) -> list[Finding]:
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         _python, _names, _walls, _pythons, _training, _gpu, _loading, _engine, _llm,
         lambda: _places(settings),
+        lambda: _keys(settings),
         lambda: _disk(settings),
         lambda: domains_here(settings),
     )  # fmt: skip
@@ -222,6 +223,29 @@ def _places(settings: Settings) -> Iterator[Finding]:
         variable = f"DRIFTUNE_{part.upper()}"
         advice = f"Make it writable, or set {variable} to another folder" if problem else ""
         yield Finding(part, "broken" if problem else "ok", f"{place}: {problem or 'writable'}", advice)
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    """Who signs what is published here, and whose word counts for the registry."""
+    from registry.errors import RegistryError
+    from registry.objects import objects_of
+    from registry.trust import Trust
+
+    try:
+        trust = Trust(objects_of(settings.registry_url), settings)
+        trusted, signer, marked = trust.trusted, trust.signer, trust.marked
+    except (ConfigurationError, RegistryError) as error:
+        yield Finding("keys", "broken", settings.registry_url, str(error))
+        return
+    count = sum(1 for key in trusted if not key.revoked)
+    found = f"{count} trusted for the registry; {f'{signer.public.id} signs' if signer else 'nothing is signed here'}"
+    if marked and not trust.keys:
+        advice = "It is signed: get its public key from whom you trust, then: driftune registry key trust FILE"
+        yield Finding("keys", "broken", found, advice)
+    elif trusted or signer:
+        yield Finding("keys", "ok", found)
+    else:
+        yield Finding("keys", "missing", found, "Not needed; to sign what is published: driftune registry key new")
 
 
 def _unwritable(folder: Path) -> str:

@@ -7,6 +7,7 @@ was cut short, replayed from a backup, or written anew. One that is held back ca
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 from collections.abc import Collection, Sequence
@@ -53,6 +54,14 @@ class Accepted:
                 row = {"registry": self.place, "log": log, "number": len(hashes), "sha256": hashes[-1], "key": key}
                 write_file(path, json.dumps(row, indent=1).encode(), "what was accepted of a registry")
 
+    def logs(self) -> list[str]:
+        """The logs of the registry of which something was accepted; files that can't be read are left to `check`."""
+        rows = []
+        for path in sorted(self.folder.glob("*.json")):
+            with contextlib.suppress(RegistryError):
+                rows.append(_read(path))
+        return [str(row["log"]) for row in rows if row is not None and row.get("registry") == self.place]
+
     def _holds(self, path: Path, log: str, hashes: Sequence[str], ignore: Collection[str]) -> bool:
         """Whether a log's last entry is what was accepted; False where it goes on from there.
 
@@ -78,9 +87,9 @@ class Accepted:
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         row: dict[str, Any] = json.loads(path.read_bytes())
-        if isinstance(row["number"], int) and row["number"] > 0 and {"sha256", "key"} <= row.keys():
+        if isinstance(row["number"], int) and row["number"] > 0 and {"sha256", "key", "log"} <= row.keys():
             return row
-        raise ValueError("it lacks a number, sha256 or key")
+        raise ValueError("it lacks a number, log, sha256 or key")
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:

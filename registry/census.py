@@ -6,25 +6,30 @@ by: content of no version, as a killed publisher leaves it. Publishers may be at
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
+from typing import cast
 
 from registry import channels
 from registry.channels import Channels
+from registry.contents import check_file
 from registry.errors import DriftuneError, RegistryError, TrustError
+from registry.identity import sha256_of_bytes
 from registry.log import Log
 from registry.manifests import MANIFEST, location, manifest_bytes
 from registry.objects import PARTS, FolderObjects, Objects, Stored
 from registry.pulling import content_path, digest
 from registry.records import Adapter
 from registry.standing import Standings
-from registry.trust import Trust
+from registry.trust import MARK, Trust
 from registry.versions import CONTENT, Versions, is_domain
 
 DAMAGE, ORPHAN = "damage", "orphan"
-SETTINGS = "registry.json"
+SETTINGS = MARK
 _CONTENT = re.compile(rf"{CONTENT}/([0-9a-f]{{2}})/(\1[0-9a-f]{{62}})")
 _PLACES = re.compile(r"[^/]+/(versions/\d{8}/manifest\.json|(channels/[^/]+|standing)/\d{8}\.json|signatures/.+)")
 
@@ -66,6 +71,8 @@ class Census:
     bytes: int = 0
     entries: int = 0
     _wanted: dict[str, list[tuple[str, int, str]]] = field(default_factory=dict, repr=False)
+    _sizes: dict[str, set[int]] = field(default_factory=dict, repr=False)
+    _hashes: dict[tuple[str, int], str] = field(default_factory=dict, repr=False)
     _seen: set[tuple[str, int]] = field(default_factory=set, repr=False)
 
     @cached_property
@@ -80,6 +87,7 @@ class Census:
             yield from _told(domain, self._logs(domain))
         for sha256, users in list(self._wanted.items()):
             yield from self._content(sha256, users)
+        yield from self._gone()
         there = list(self.objects.walk())
         for domain in domains_in(self.objects):  # somebody may have published meanwhile
             yield from _told(domain, self._manifests(domain))
@@ -105,10 +113,21 @@ class Census:
                 continue
             if adapter is not None:
                 self.versions += 1
-                path = f"{location(domain, number)}/{MANIFEST}"
-                yield from _unvouched(self._trust, domain, manifest_bytes(adapter), path)
+                self._hashes[domain, number] = sha256_of_bytes(manifest_bytes(adapter))
+                yield from self._unvouched(adapter)
+                for row in adapter.files:
+                    self._sizes.setdefault(content_path(str(row["sha256"])), set()).add(int(row["size"]))
                 for name, sha256 in files_of(adapter):
                     self._wanted.setdefault(sha256, []).append((domain, number, name))
+
+    def _unvouched(self, adapter: Adapter) -> Iterator[Finding]:
+        """Whether nobody who is trusted vouches for a version."""
+        path, name = f"{location(adapter.domain, adapter.version)}/{MANIFEST}", f"{adapter.domain}@v{adapter.version}"
+        try:
+            if self._trust.keys:
+                self._trust.seal(adapter.domain, manifest_bytes(adapter), path)
+        except TrustError as error:
+            yield Finding(DAMAGE, path, str(error), (name,))
 
     def _content(self, sha256: str, users: list[tuple[str, int, str]]) -> Iterator[Finding]:
         path = content_path(sha256)
@@ -123,11 +142,24 @@ class Census:
             fault = f"can't be read: {error}"
         self.files += 1
         stored = self.objects.stat(path)
+        fault = fault or self._unfit(path, users, stored)
         self.bytes += stored.size if stored is not None else 0
         left = [user for user in users if not fault or self._is_there(user[0], user[1])]  # it may have been retired
         if fault and left:
             names = tuple(f"{domain}@v{number}" for domain, number, _ in left)
             yield Finding(DAMAGE, path, f"{left[0][2]} of {', '.join(names)} {fault}", names)
+
+    def _unfit(self, path: str, users: list[tuple[str, int, str]], stored: Stored | None) -> str:
+        """What is wrong with content that has the right bytes; what is in it is looked at where it lies on a disk."""
+        if stored is not None and self._sizes[path] != {stored.size}:
+            return f"has {stored.size:,} bytes, and a manifest says another number"
+        local = self.objects.local(path)
+        try:
+            for name in {name for _, _, name in users} if local is not None else ():
+                check_file(cast(Path, local), name)
+        except TrustError as error:
+            return f"may not be in an adapter: {error}"
+        return ""
 
     def _is_there(self, domain: str, number: int) -> bool:
         return self.objects.stat(f"{location(domain, number)}/{MANIFEST}") is not None
@@ -137,15 +169,27 @@ class Census:
         for name in self.objects.names(f"{domain}/channels"):
             yield from self._chain(f"{domain}/channels/{name}")
             try:
-                moves = channels.line(own.history(name), Standings(self.objects, domain).yanked())
+                history = own.history(name)
+                moves = channels.line(history, Standings(self.objects, domain).yanked())
             except DriftuneError as error:
                 yield Finding(DAMAGE, f"{domain}/channels/{name}", str(error))
                 continue
+            for version, manifest in {move.version: move.manifest for move in history}.items():
+                if manifest not in ("", self._hashes.get((domain, version), manifest)):
+                    what = f"{domain}@{name} was moved to another v{version} than is there"
+                    yield Finding(DAMAGE, f"{domain}/channels/{name}", what, (f"{domain}@v{version}",))
             number = channels.given(moves, domain)
             if number is not None and not self._is_there(domain, number):
                 what = f"gives v{number}, which isn't there"
                 yield Finding(DAMAGE, f"{domain}/channels/{name}", f"{domain}@{name} {what}", (f"{domain}@v{number}",))
         yield from self._chain(f"{domain}/standing")
+
+    def _gone(self) -> Iterator[Finding]:
+        """The logs that were accepted here once, and aren't there any more."""
+        for path in self._trust.remembered() if self._trust.keys else ():
+            with contextlib.suppress(TrustError):  # what is no folder is told already
+                if not self.objects.names(path):
+                    yield from self._chain(path)
 
     def _chain(self, path: str) -> Iterator[Finding]:
         """The entries of a log, of which each names the one before."""
@@ -155,9 +199,11 @@ class Census:
             yield Finding(DAMAGE, str(error.values.get("path", path)), str(error))
             return
         self.entries += len(entries)
-        if entries:
-            last = f"{path}/{entries[-1].number:08d}.json"
-            yield from _unvouched(self._trust, path.partition("/")[0], entries[-1].data, last)
+        try:
+            if self._trust.keys:
+                self._trust.accept(path, [entry.data for entry in entries])
+        except TrustError as error:
+            yield Finding(DAMAGE, path, str(error))
 
     def _orphans(self, there: Iterable[Stored]) -> Iterator[Finding]:
         for stored in there:
@@ -176,15 +222,6 @@ def _told(domain: str, findings: Iterator[Finding]) -> Iterator[Finding]:
         yield from findings
     except RegistryError as error:
         yield Finding(DAMAGE, str(error.values.get("path", domain)), str(error))
-
-
-def _unvouched(trust: Trust, domain: str, data: bytes, path: str) -> Iterator[Finding]:
-    """Whether nobody who is trusted vouches for a manifest, or for a log's last entry."""
-    if trust.keys:
-        try:
-            trust.seal(domain, data, path)
-        except TrustError as error:
-            yield Finding(DAMAGE, path, str(error))
 
 
 def files_of(adapter: Adapter) -> list[tuple[str, str]]:

@@ -31,7 +31,7 @@ from registry.trusted import TrustedKey, TrustedKeys, trusted_key
 
 MARK = "registry.json"
 _FOLDER = "signatures"
-_MAX_MARK = 64 << 10
+MAX_MARK = 64 << 10
 _SHOWN = 8
 """Keys that a message names at most."""
 
@@ -97,7 +97,7 @@ class Trust:
             RegistryError: What it says of itself can't be read.
         """
         try:
-            return bool(json.loads(small(self.objects, MARK, _MAX_MARK), object_pairs_hook=unique).get("signed"))
+            return bool(json.loads(small(self.objects, MARK, MAX_MARK), object_pairs_hook=unique).get("signed"))
         except FileNotFoundError:
             return False
         except (ValueError, AttributeError, RecursionError) as error:
@@ -112,7 +112,7 @@ class Trust:
         """Sign what is about to be put into a domain, where there is a key for it.
 
         Raises:
-            ConfigurationError: There is none, and the registry wants it signed; or it was revoked.
+            ConfigurationError: There is none, and the registry wants it signed; or it was retired or revoked.
         """
         signer = self.signer
         if signer is None:
@@ -122,10 +122,10 @@ class Trust:
                     "DRIFTUNE_SIGNING_KEY to the file of yours, or make one with: driftune registry key new"
                 )
             return
-        for key in self.trusted:
-            if key.id == signer.public.id and key.revoked:
-                raise ConfigurationError(f"The key {key.id} that signs here was revoked at {key.revoked}: use another")
         made = sign(data, signer)
+        for key in self.trusted:
+            if key.id == made.key and (fault := key.fault(made)) is not None:
+                raise ConfigurationError(f"Nobody would take what is signed here: {fault[1]}. Use another key")
         self.objects.create(self._path(domain, data, made.key), made.file())
 
     def seal(self, domain: str, data: bytes, what: str) -> Seal | None:
@@ -164,6 +164,10 @@ class Trust:
             what = f"Entry {len(entries)} of {path}"
             key = self._sealed(path.partition("/")[0], entries[-1], what, trusted).key.id
         self._accepted.check(path, hashes, key, revoked)
+
+    def remembered(self) -> list[str]:
+        """The logs of which something was accepted here."""
+        return self._accepted.logs()
 
     def travelling(self, seal: Seal | None) -> dict[str, bytes]:
         """The file that takes a version's signature along, so that its folder can be checked without the registry."""
@@ -271,7 +275,7 @@ def _travelling(folder: Path) -> Iterable[Signature]:
         raise TrustError(f"{path} is no file", fault="symlink")
     try:
         with path.open("rb") as file:
-            rows = json.loads(file.read(_MAX_MARK), object_pairs_hook=unique)["signatures"]
+            rows = json.loads(file.read(MAX_MARK), object_pairs_hook=unique)["signatures"]
             files = [json.dumps(row, sort_keys=True, separators=(",", ":")).encode() for row in rows]
     except FileNotFoundError:
         return []
