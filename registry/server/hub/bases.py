@@ -20,9 +20,11 @@ from typing import Any
 from registry.errors import RegistryError
 from registry.fingerprint import fingerprint
 from registry.identity import sha256_of_file
+from registry.records import Adapter
 from registry.server.access import Caller
 from registry.server.hub.names import MAIN, MODELS
-from registry.server.hub.repos import COMMIT, Commit, File, Repo
+from registry.server.hub.repos import COMMIT, LOG, Commit, File, Repo
+from registry.store import Store
 
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".msgpack", ".h5")
 _OURS = ("base.json",)
@@ -108,7 +110,7 @@ def base_repos(caller: Caller, name: str = "") -> Iterator[Repo]:
     """The bases that a caller sees, or the one of a full name: those that are in the folder of bases."""
     found: dict[str, dict[Named, set[str]]] = {}
     for domain in filter(caller.sees, caller.context.store.domains()):
-        for adapter in reversed(caller.context.store.versions(domain)):
+        for adapter in reversed(_readable(caller.context.store, domain)):
             full = _full_name(adapter.base, caller.context.settings.namespace)
             if not name or full == name:
                 base = Named(full, adapter.base_revision, adapter.fingerprint)
@@ -117,6 +119,15 @@ def base_repos(caller: Caller, name: str = "") -> Iterator[Repo]:
         here = tuple((base, folder) for base in bases if (folder := _folder(caller.context.bases, base)) is not None)
         if here:
             yield BaseRepo(full, here, sorted(set().union(*bases.values())))
+
+
+def _readable(store: Store, domain: str) -> list[Adapter]:
+    """The versions of a domain; none where they can't be read, which is no reason to hide others' bases."""
+    try:
+        return store.versions(domain)
+    except RegistryError as error:
+        LOG.error("The bases of %s aren't told: %s", domain, error)
+        return []
 
 
 def _full_name(base: str, namespace: str) -> str:

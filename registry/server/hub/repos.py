@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 UNDATED = "1970-01-01T00:00:00.000Z"
 """Of what nobody wrote down the time of: clients refuse a commit without one."""
+LOG = logging.getLogger("uvicorn.error")
 _LARGE = (".safetensors", ".parquet", ".model")
 
 

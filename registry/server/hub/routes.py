@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse, Response
 from registry.server.access import Caller, Scope, needs
 from registry.server.errors import RefusedError
 from registry.server.hub import shapes, shelf
-from registry.server.hub.names import INFO, MAIN, RESOLVE, Asked, asked_of_api, asked_of_files, malformed
+from registry.server.hub.names import INFO, RESOLVE, Asked, asked_of_api, asked_of_files, malformed
 from registry.server.hub.repos import Repo
 from registry.server.hub.sending import send
 from registry.server.hub.upstream import passed_on
@@ -182,8 +182,8 @@ def _listing(
     settings, found = caller.context.settings, []
     expand = [*request.query_params.getlist("expand"), *request.query_params.getlist("expand[]")]
     for repo in shelf.listed(caller, kind, *wanted):
-        if MAIN in (names := repo.names()[0]) and (commit := repo.at(names[MAIN])) is not None:
-            private = not any(settings.is_public(domain) for domain in repo.domains)
+        private = not any(settings.is_public(domain) for domain in repo.domains)
+        if (commit := shelf.latest(repo)) is not None:
             found.append(shapes.only(shapes.summary(repo, commit, private=private), expand))
     return _page(request, found, limit, cursor)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 
+from registry.errors import RegistryError
 from registry.server.access import Caller
 from registry.server.errors import RefusedError
 from registry.server.hub.adapters import adapter_repo, adapter_repos
 from registry.server.hub.bases import base_repo, base_repos
-from registry.server.hub.names import DATASETS, MODELS, Asked
-from registry.server.hub.repos import Commit, File, Repo, missing_revision
+from registry.server.hub.names import DATASETS, MAIN, MODELS, Asked
+from registry.server.hub.repos import LOG, Commit, File, Repo, missing_revision
 from registry.server.hub.snapshots import snapshot_repo, snapshot_repos
 
 
@@ -25,8 +27,31 @@ def listed(caller: Caller, kind: str, author: str, search: str, tags: Sequence[s
     repos = [*adapter_repos(caller), *base_repos(caller)] if kind == MODELS else [*snapshot_repos(caller)]
     for repo in repos:
         named = (not author or repo.id.startswith(f"{author}/")) and search.lower() in repo.id.lower()
-        if named and set(tags) <= set(repo.tags):
+        if named and (not tags or set(tags) <= set(_tags(repo))):
             yield repo
+
+
+def _tags(repo: Repo) -> Sequence[str]:
+    with _told(repo):
+        return repo.tags
+    return ()
+
+
+def latest(repo: Repo) -> Commit | None:
+    """What `main` is; None where it is nothing, or can't be read, which is no reason not to tell of others."""
+    with _told(repo):
+        main = repo.names()[0].get(MAIN)
+        return repo.at(main) if main else None
+    return None
+
+
+@contextlib.contextmanager
+def _told(repo: Repo) -> Iterator[None]:
+    """Says in the log what can't be read of a repository."""
+    try:
+        yield
+    except RegistryError as error:
+        LOG.error("%s isn't listed: %s", repo.id, error)
 
 
 def repo_missing() -> RefusedError:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import shutil
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -174,6 +176,21 @@ def test_listings_show_what_a_caller_sees(hub: Served) -> None:
     [told] = hub.get(f"/api/models?search={PRIVATE}&expand=sha", "read").json()
     assert sorted(told) == ["_id", "id", "sha"]
     assert [row["id"] for row in hub.get("/api/datasets").json()] == [f"driftune/{PUBLIC}", f"driftune/{OTHER}"]
+
+
+def test_a_domain_that_cannot_be_read_hides_no_other(hub: Served) -> None:
+    """It is left out of listings and told in the log; what is asked of it fails, and of nothing else."""
+    place = Path(hub.context.store.url) / "brokenlib" / "versions" / "00000001"
+    place.mkdir(parents=True)
+    (place / "manifest.json").write_text("{")
+    try:
+        listed = [row["id"] for row in hub.get("/api/models").json()]
+        assert listed == [f"driftune/{PUBLIC}", f"driftune/{OTHER}", BASE, MIRROR]
+        assert hub.get(f"/{BASE}/resolve/main/config.json").status_code == 200
+        assert hub.get("/api/models?filter=peft").status_code == 200
+        assert hub.get("/api/models/driftune/brokenlib").status_code >= 400
+    finally:
+        shutil.rmtree(place.parents[1])
 
 
 def test_revisions_of_a_domain(hub: Served) -> None:
