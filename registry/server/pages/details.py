@@ -11,8 +11,7 @@ from fastapi.responses import HTMLResponse
 from registry.server.context import Context
 from registry.server.errors import unknown
 from registry.server.pages import lineage, looking, rows
-from registry.server.pages.adapters import Lake, Part, Reader, Served, crumbs, seen
-from registry.server.pages.examples import there
+from registry.server.pages.asking import Lake, Part, Reader, Served, crumbs, seen, there
 from registry.server.pages.lineage import Page, part
 from registry.server.pages.questions import Questions, Row
 from registry.server.pages.view import page

@@ -11,11 +11,11 @@ from fastapi.responses import HTMLResponse
 
 from registry.records import Adapter
 from registry.server.access import Caller
-from registry.server.errors import RefusedError, unknown
+from registry.server.errors import unknown
 from registry.server.pages import lineage
-from registry.server.pages.adapters import Lake, Part, Reader, Served, crumbs, find, seen
+from registry.server.pages.asking import Lake, Part, Reader, Served, crumbs, find, seen, there
 from registry.server.pages.lineage import part
-from registry.server.pages.questions import Questions, Row
+from registry.server.pages.questions import Row
 from registry.server.pages.view import page, query_of
 
 router = APIRouter()
@@ -101,17 +101,6 @@ def domain_removals(request: Request, caller: Reader, lake: Lake, domain: str, r
         request, "removals", caller, domain=domain, rule=rule, page=shown, kinds=[k for k in known["kinds"] if k],
         crumbs=[*crumbs(domain), ("Funnel", f"/domains/{domain}/funnel")],
     )  # fmt: skip
-
-
-def there(lake: Questions | None) -> Questions:
-    """The lake.
-
-    Raises:
-        RefusedError: The server has none beside it.
-    """
-    if lake is None:
-        raise RefusedError(404, "no-lake", "This server has adapters only: the lake with their rows isn't beside it")
-    return lake
 
 
 def _trained(caller: Caller, adapter: Adapter, versions: Sequence[Adapter]) -> lineage.Trained:

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from registry.server.access import open_to_all
 from registry.server.errors import RefusedError, unknown
-from registry.server.pages import adapters, details, examples, session
+from registry.server.pages import details, domains, examples, following, session, versions
 from registry.server.pages.questions import Questions
 from registry.server.pages.view import assets, page
 
@@ -65,5 +65,5 @@ def refusal(request: Request, refused: RefusedError) -> Response | None:
     return shown
 
 
-for room in (adapters, examples, details, session):
+for room in (domains, versions, examples, details, following, session):
     router.include_router(room.router)

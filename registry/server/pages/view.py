@@ -47,7 +47,8 @@ def page(
         **values: What the template shows.
     """
     who = caller.name if caller is not None and caller.token is not None else ""
-    shown = {"at": at, "who": who, "further": (), "crumbs": (), "query": query_of(request), **values}
+    base = str(request.base_url).rstrip("/")
+    shown = {"request_base": base, "at": at, "who": who, "crumbs": (), "query": query_of(request), **values}
     return HTMLResponse(environment().get_template(f"{template}.html").render(shown), status, HEADERS)
 
 

@@ -26,8 +26,10 @@ from registry.records import (
     Verdict,
     Work,
 )
+from registry.server import deliveries, subscriptions, tokens
 from registry.server.context import Context
-from tests.registry.server.serving import PRIVATE, PUBLIC, context_in
+from registry.server.subscriptions import Wish
+from tests.registry.server.serving import PRIVATE, PUBLIC, Served, context_in
 from tests.registry.test_store import adapter_folder, publication
 
 HOSTILE = "<script>document.title='taken'</script><img src=http://127.0.0.9/x.png onerror=alert(1)>"
@@ -55,6 +57,18 @@ def story(folder: Path, **settings: object) -> tuple[Context, dict[str, Story]]:
     lake.create()
     context = context_in(folder, lake=lake, **settings)
     return context, {domain: _told(context, lake, domain, folder) for domain in (PUBLIC, PRIVATE)}
+
+
+def followed(served: Served, caller: str = "read") -> str:
+    """A subscription of a caller's, with a test event that became a dead letter, as its address wanted no more."""
+    wish = Wish(domain=PRIVATE, channel="stable", library=f"{PRIVATE}>=3", url="https://127.0.0.1:9/hook")
+    with served.context.state.begin() as connection:
+        token = tokens.find(connection, served.secrets[caller])
+        assert token is not None
+        made, _ = subscriptions.create(connection, wish, token.id, 9)
+        deliveries.send_test(connection, made, lambda number: {"type": "test", "data": {"number": number}})
+        deliveries.end(connection, made.id, f"410 {HOSTILE}")
+    return made.id
 
 
 def _told(context: Context, lake: Lake, domain: str, folder: Path) -> Story:

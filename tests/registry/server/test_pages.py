@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from registry.server.pages.gates import arms, gains, gate_of
 from registry.server.pages.markdown import rendered
 from registry.server.pages.view import assets
 from tests.registry.server.serving import PRIVATE, PUBLIC, Served, serving
-from tests.registry.server.story import HOSTILE, PAIRS, ROWS, Story, story
+from tests.registry.server.story import HOSTILE, PAIRS, ROWS, Story, followed, story
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 
@@ -110,6 +111,41 @@ def test_a_pair_is_shown_with_each_verdict(told: tuple[Served, dict[str, Story]]
     assert "Old code with networkx 3.6.1: error (strong proof). TypeError: unexpected keyword argument" in text
     assert "warned: DeprecationWarning" in text
     assert "New code with networkx 3.6.1: passed (strong proof)" in text
+
+
+def test_subscriptions_are_shown_to_their_owner_and_to_who_administers_all(
+    told: tuple[Served, dict[str, Story]],
+) -> None:
+    """State, deliveries and dead letters of one's own; of another's nothing, nor whether there is one."""
+    served, _ = told
+    made = followed(served)
+    for caller in ("read", "all"):
+        assert made in look(served, "/subscriptions", caller).text
+        one = look(served, f"/subscriptions/{made}?status=dead", caller)
+        assert re.search(r"1 dead letters.*&lt;script&gt;", one.text, re.DOTALL)
+    for caller in ("other", "admin"):
+        assert made not in look(served, "/subscriptions", caller).text
+        absent = look(served, "/subscriptions/sub_0", caller)
+        assert look(served, f"/subscriptions/{made}", caller).text.replace(made, "sub_0") == absent.text
+    answer = look(served, "/subscriptions")
+    assert (answer.status_code, "Log in" in answer.text) == (401, True)
+
+
+def test_what_is_yanked_ended_or_given_to_a_share_is_said(tmp_path: Path) -> None:
+    """On the domain's screen and on the version's: what, why, by whom; a channel left with nothing says so."""
+    context, _ = story(tmp_path)
+    store = context.store
+    store.promote(PUBLIC, 2, "stable", share=0.25, by="jo")
+    store.yank(f"{PUBLIC}@v3", "It invents a parameter", by="maria")
+    store.end_of_life(PUBLIC, "Nobody uses it", by="jo")
+    with serving(context) as served:
+        shown = re.sub(r"<[^>]+>", "", look(served, f"/domains/{PUBLIC}").text)
+        assert "v2 for 25% of those who follow it" in shown
+        assert "nothing: what it held is yanked" in shown
+        assert "At the end of its life, just now, by jo. Nobody uses it" in shown
+        version = re.sub(r"<[^>]+>", "", look(served, f"/domains/{PUBLIC}/v3").text)
+        assert "Yanked, just now, by maria. It invents a parameter" in version
+        assert "end of life" in look(served, "/").text
 
 
 def test_logging_in_is_a_cookie_that_no_script_reads_and_no_other_site_sends(

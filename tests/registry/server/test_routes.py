@@ -95,6 +95,8 @@ PAGES = [
     Row("GET", "/domains/{domain}/v{number}/pages", "/domains/{domain}/v1/pages", allowed=(404,)),
     Row("GET", "/domains/{domain}/funnel", "/domains/{domain}/funnel", allowed=(404,)),
     Row("GET", "/domains/{domain}/removals/{rule}", "/domains/{domain}/removals/unproven", allowed=(404,)),
+    Row("GET", "/subscriptions", "/subscriptions", named=True),
+    Row("GET", "/subscriptions/{subscription}", "/subscriptions/sub_0", named=True, allowed=(404,)),
     Row("GET", "/search", "/search"),
     Row("GET", "/symbols/{symbol}", "/symbols/0123456789abcdef", allowed=(404,)),
     Row("GET", "/changes/{change}", "/changes/0123456789abcdef", allowed=(404,)),

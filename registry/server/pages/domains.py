@@ -1,0 +1,124 @@
+"""The screens of all domains, and of one: its channels with their moves, its versions with what the gate saw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from registry.records import Adapter
+from registry.server.context import Context
+from registry.server.pages import gates
+from registry.server.pages.asking import Lake, Part, Reader, Served, seen
+from registry.server.pages.lineage import Page, part
+from registry.server.pages.questions import Questions
+from registry.server.pages.view import moment, page
+from registry.store import STABLE, Store
+
+router = APIRouter()
+
+_MOVES = 50
+"""Moves of a channel that are shown."""
+
+
+@router.get("/")
+def domains(request: Request, caller: Reader, context: Served, lake: Lake) -> HTMLResponse:
+    """All domains that the caller may see."""
+    names = seen(caller)
+    newest = _newest(lake, names)
+    shown = [_domain(context, name, newest.get(name, "")) for name in names]
+    return page(request, "domains", caller, at="domains", domains=shown)
+
+
+@router.get("/domains/{domain}")
+def domain(request: Request, caller: Reader, context: Served, domain: str, at: Part = 1) -> HTMLResponse:
+    """A domain: its channels with their moves, its versions with what the gate saw of each."""
+    store = context.store
+    versions = store.versions(domain)
+    listed = part(versions[::-1], at)
+    reports = [gates.gate_of(adapter) for adapter in listed.rows]
+    pointed, standing = store.channels(domain), standings(store, domain)
+    rows = [
+        {
+            "version": adapter.version, "range": adapter.library_range, "decision": gate.decision, "mark": mark,
+            "goal": f"{gate.metric} on {gate.split}", "standing": [note["what"] for note in standing(adapter.version)],
+            "channels": [name for name, version in pointed.items() if version == adapter.version],
+        }
+        for adapter, gate, mark in zip(listed.rows, reports, gates.goals(reports), strict=True)
+    ]  # fmt: skip
+    return page(
+        request, "domain", caller, crumbs=[("Domains", "/")], domain=domain, line=gates.nought(reports),
+        page=Page(rows, listed.number, listed.total), ended=standing(0), channels=_channels(store, domain, versions),
+    )  # fmt: skip
+
+
+def standings(store: Store, domain: str) -> Any:
+    """What gives the notes on a version, or, for 0, on the domain: that it is yanked, at the end of its life."""
+    said = (("Yanked", store.yanked(domain)), ("At the end of its life", store.ended(domain)))
+
+    def notes(version: int) -> list[dict[str, Any]]:
+        return [
+            {"what": what, "at": moment(held[version].at), "reason": held[version].reason, "by": held[version].by}
+            for what, held in said
+            if version in held
+        ]
+
+    return notes
+
+
+def _channels(store: Store, domain: str, versions: Iterable[Adapter]) -> list[dict[str, Any]]:
+    """Each channel: what it gives, to whom it gives another version first, its moves from the last on."""
+    ranges: Mapping[int, str] = {adapter.version: adapter.library_range for adapter in versions}
+    shown = []
+    for name in store.channel_names(domain):
+        given = store.given(domain, name)
+        moves = [
+            {"at": moment(m.at), "action": m.action, "version": m.version, "by": m.by, "reason": m.reason,
+             "share": m.share}
+            for m in reversed(store.history(domain, name))
+        ]  # fmt: skip
+        shown.append(
+            {"name": name, "version": given, "range": ranges.get(given or 0, ""), "last": moves[0],
+             "moves": part(moves, 1, _MOVES)}
+        )  # fmt: skip
+    return shown
+
+
+def _domain(context: Context, name: str, newest: str) -> dict[str, Any]:
+    store = context.store
+    channels, versions = store.channels(name), store.versions(name)
+    moved = [moment(store.history(name, channel)[-1].at) for channel in store.channel_names(name)]
+    stable = channels.get(STABLE)
+    spoken = next((adapter.library_range for adapter in versions if adapter.version == stable), "")
+    return {
+        "name": name, "private": not context.settings.is_public(name), "stable": stable, "range": spoken,
+        "channels": [(channel, version) for channel, version in channels.items() if channel != STABLE],
+        "moved": max((at for at in moved if at is not None), default=None), "versions": len(versions),
+        "newest": newest, "behind": bool(newest and spoken) and not _speaks(spoken, newest),
+        "ended": 0 in store.ended(name),
+    }  # fmt: skip
+
+
+def _newest(lake: Questions | None, seen: Sequence[str]) -> dict[str, str]:
+    """Domain -> the newest release of a library of it that the lake has, as `networkx 3.6.1`."""
+    if lake is None or not seen:
+        return {}
+    found = lake.kept(
+        "SELECT e.domain, r.library, r.version FROM (SELECT DISTINCT domain, unnest(releases) AS release FROM examples)"
+        " e JOIN releases r ON r.id = e.release ORDER BY r.released_at, r.version"
+    )
+    return {row["domain"]: f"{row['library']} {row['version']}" for row in found if row["domain"] in seen}
+
+
+def _speaks(spoken: str, release: str) -> bool:
+    """Whether a library range as `networkx>=3.6,<3.7` has a release in it; what can't be told is taken to be so."""
+    library, _, version = release.rpartition(" ")
+    own = next((each.strip() for each in spoken.split(";") if each.strip().startswith(library)), "")
+    try:
+        return SpecifierSet(own.removeprefix(library)).contains(Version(version), prereleases=True)
+    except (InvalidSpecifier, InvalidVersion):
+        return True
