@@ -75,10 +75,10 @@ def line(past: Iterable[Entry], yanked: Collection[int] = ()) -> list[Entry]:
     """
     found: list[Entry] = []
     for entry in past:
-        versions = [each.version for each in found]
-        if entry.action == ROLLBACK and entry.version in versions:
-            del found[len(found) - versions[::-1].index(entry.version) :]
-        elif versions[-1:] == [entry.version]:
+        back = (i for i in reversed(range(len(found))) if found[i].version == entry.version)
+        if entry.action == ROLLBACK and (last := next(back, None)) is not None:
+            del found[last + 1 :]
+        elif found and found[-1].version == entry.version:
             found[-1] = entry
         else:
             found.append(entry)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -29,8 +29,8 @@ _MOVES = 50
 def domains(request: Request, caller: Reader, context: Served, lake: Lake) -> HTMLResponse:
     """All domains that the caller may see."""
     names = seen(caller)
-    newest = _newest(lake, names)
-    shown = [_domain(context, name, newest.get(name, "")) for name in names]
+    releases = newest(lake, names)
+    shown = [_domain(context, name, releases.get(name, "")) for name in names]
     return page(request, "domains", caller, at="domains", domains=shown)
 
 
@@ -41,18 +41,18 @@ def domain(request: Request, caller: Reader, context: Served, domain: str, at: P
     versions = store.versions(domain)
     listed = part(versions[::-1], at)
     reports = [gates.gate_of(adapter) for adapter in listed.rows]
-    pointed, standing = store.channels(domain), standings(store, domain)
+    channels, standing = _channels(store, domain, versions), standings(store, domain)
     rows = [
         {
             "version": adapter.version, "range": adapter.library_range, "decision": gate.decision, "mark": mark,
             "goal": f"{gate.metric} on {gate.split}", "standing": [note["what"] for note in standing(adapter.version)],
-            "channels": [name for name, version in pointed.items() if version == adapter.version],
+            "channels": [each["name"] for each in channels if each["version"] == adapter.version],
         }
         for adapter, gate, mark in zip(listed.rows, reports, gates.goals(reports), strict=True)
     ]  # fmt: skip
     return page(
         request, "domain", caller, crumbs=[("Domains", "/")], domain=domain, line=gates.nought(reports),
-        page=Page(rows, listed.number, listed.total), ended=standing(0), channels=_channels(store, domain, versions),
+        page=Page(rows, listed.number, listed.total), ended=standing(0), channels=channels,
     )  # fmt: skip
 
 
@@ -88,30 +88,31 @@ def _channels(store: Store, domain: str, versions: Iterable[Adapter]) -> list[di
     return shown
 
 
-def _domain(context: Context, name: str, newest: str) -> dict[str, Any]:
+def _domain(context: Context, name: str, release: str) -> dict[str, Any]:
     store = context.store
-    channels, versions = store.channels(name), store.versions(name)
-    moved = [moment(store.history(name, channel)[-1].at) for channel in store.channel_names(name)]
+    names, versions = store.channel_names(name), store.versions(name)
+    channels = {channel: store.given(name, channel) for channel in names}
+    moved = [moment(store.history(name, channel)[-1].at) for channel in names]
     stable = channels.get(STABLE)
     spoken = next((adapter.library_range for adapter in versions if adapter.version == stable), "")
     return {
         "name": name, "private": not context.settings.is_public(name), "stable": stable, "range": spoken,
-        "channels": [(channel, version) for channel, version in channels.items() if channel != STABLE],
+        "channels": [each for each in channels.items() if each[0] != STABLE and each[1]],
         "moved": max((at for at in moved if at is not None), default=None), "versions": len(versions),
-        "newest": newest, "behind": bool(newest and spoken) and not _speaks(spoken, newest),
+        "newest": release, "behind": bool(release and spoken) and not _speaks(spoken, release),
         "ended": 0 in store.ended(name),
     }  # fmt: skip
 
 
-def _newest(lake: Questions | None, seen: Sequence[str]) -> dict[str, str]:
+def newest(lake: Questions | None, domains: Collection[str]) -> dict[str, str]:
     """Domain -> the newest release of a library of it that the lake has, as `networkx 3.6.1`."""
-    if lake is None or not seen:
+    if lake is None or not domains:
         return {}
     found = lake.kept(
         "SELECT e.domain, r.library, r.version FROM (SELECT DISTINCT domain, unnest(releases) AS release FROM examples)"
         " e JOIN releases r ON r.id = e.release ORDER BY r.released_at, r.version"
     )
-    return {row["domain"]: f"{row['library']} {row['version']}" for row in found if row["domain"] in seen}
+    return {row["domain"]: f"{row['library']} {row['version']}" for row in found if row["domain"] in domains}
 
 
 def _speaks(spoken: str, release: str) -> bool:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import Response
 
+from registry.errors import DriftuneError
 from registry.server.access import open_to_all
 from registry.server.errors import RefusedError, unknown
 from registry.server.pages import details, domains, examples, following, session, versions
+from registry.server.pages.domains import newest
 from registry.server.pages.questions import Questions
-from registry.server.pages.view import assets, page
+from registry.server.pages.view import assets, environment, page
+from registry.store import Store
 
 _HEADINGS = {
     400: "This can't be asked so",
@@ -23,6 +28,9 @@ _HEADINGS = {
     429: "Too many requests",
     503: "Busy at the moment",
 }
+_LAST_S = 5.0
+"""How long a server that stops waits for what it reads ahead."""
+
 _YEAR = "public, max-age=31536000, immutable"
 
 
@@ -31,11 +39,27 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     lake = app.state.context.lake
     app.state.questions = Questions(lake) if lake is not None else None
     app.state.forms.append(refusal)
+    ends = threading.Event()
+    warming = threading.Thread(target=_warm, args=(app.state.context.store, app.state.questions, ends), daemon=True)
+    warming.start()
     try:
         yield
     finally:
+        ends.set()
+        await asyncio.to_thread(warming.join, _LAST_S)
         if app.state.questions is not None:
             app.state.questions.close()
+
+
+def _warm(store: Store, lake: Questions | None, ends: threading.Event) -> None:
+    """Reads what the first view shows, so that who comes first doesn't wait for it: manifests, templates, the views."""
+    with contextlib.suppress(DriftuneError):
+        environment().get_template("domains.html")
+        names = store.domains()
+        newest(lake, names)
+        for name in names:
+            if not ends.is_set():
+                store.versions(name)
 
 
 router = APIRouter(lifespan=_lifespan)
