@@ -17,7 +17,7 @@ from registry.server.pages.asking import Lake, Part, Reader, Served, seen
 from registry.server.pages.lineage import Page, part
 from registry.server.pages.questions import Questions
 from registry.server.pages.view import moment, page
-from registry.store import STABLE, Store
+from registry.store import CANDIDATE, STABLE, Store
 
 router = APIRouter()
 
@@ -74,7 +74,7 @@ def _channels(store: Store, domain: str, versions: Iterable[Adapter]) -> list[di
     """Each channel: what it gives, to whom it gives another version first, its moves from the last on."""
     ranges: Mapping[int, str] = {adapter.version: adapter.library_range for adapter in versions}
     shown = []
-    for name in store.channel_names(domain):
+    for name in sorted(store.channel_names(domain), key=_place):
         given = store.given(domain, name)
         moves = [
             {"at": moment(m.at), "action": m.action, "version": m.version, "by": m.by, "reason": m.reason,
@@ -86,6 +86,11 @@ def _channels(store: Store, domain: str, versions: Iterable[Adapter]) -> list[di
              "moves": part(moves, 1, _MOVES)}
         )  # fmt: skip
     return shown
+
+
+def _place(channel: str) -> tuple[int, str]:
+    """Where a channel stands among others: what most follow comes first."""
+    return {STABLE: 0, CANDIDATE: 1}.get(channel, 2), channel
 
 
 def _domain(context: Context, name: str, release: str) -> dict[str, Any]:
