@@ -42,6 +42,11 @@ def place_of(registry: Path | str) -> str:
     return text.rstrip("/") if "://" in text else os.path.realpath(Path(text).expanduser())
 
 
+def signatures(domain: str, data: bytes) -> str:
+    """The folder of the signatures of bytes that a domain holds."""
+    return f"{domain}/{_FOLDER}/{sha256_of_bytes(data)}"
+
+
 @dataclass(frozen=True)
 class Seal:
     """Who vouches for something, and by what.
@@ -216,7 +221,7 @@ class Trust:
         return "the registry is marked as signed: nothing unsigned is taken from it"
 
     def _path(self, domain: str, data: bytes, key: str) -> str:
-        return f"{domain}/{_FOLDER}/{sha256_of_bytes(data)}/{key and key + '.json'}"
+        return f"{signatures(domain, data)}/{key and key + '.json'}"
 
 
 def judged(signature: Signature, data: bytes, key: TrustedKey, what: str) -> Seal:

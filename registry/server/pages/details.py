@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from registry.errors import DriftuneError
+from registry.records import Adapter
 from registry.server.context import Context
 from registry.server.errors import unknown
 from registry.server.pages import lineage, looking, rows
@@ -98,7 +101,9 @@ def _adapters(lake: Questions, context: Context, row: str, domains: Sequence[str
     splits = {each["snapshot"]: each["split"] for each in held}
     found = []
     for domain in domains:
-        versions = context.store.versions(domain) if splits else []
+        versions: list[Adapter] = []
+        with contextlib.suppress(DriftuneError):  # of what is broken its own page tells
+            versions = context.store.versions(domain) if splits else []
         for adapter in versions:
             split = next((splits[s] for s in lineage.snapshots(adapter, versions) if s in splits), None)
             if split is not None:

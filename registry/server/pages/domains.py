@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from registry.errors import DriftuneError
 from registry.records import Adapter
 from registry.server.context import Context
 from registry.server.pages import gates
@@ -72,17 +73,19 @@ def standings(store: Store, domain: str) -> Any:
 
 def _channels(store: Store, domain: str, versions: Iterable[Adapter]) -> list[dict[str, Any]]:
     """Each channel: what it gives, to whom it gives another version first, its moves from the last on."""
+    yanked = store.yanked(domain)
     ranges: Mapping[int, str] = {adapter.version: adapter.library_range for adapter in versions}
     shown = []
     for name in sorted(store.channel_names(domain), key=_place):
         given = store.given(domain, name)
-        moves = [
+        moves: list[dict[str, Any]] = [
             {"at": moment(m.at), "action": m.action, "version": m.version, "by": m.by, "reason": m.reason,
              "share": m.share}
             for m in reversed(store.history(domain, name))
         ]  # fmt: skip
         shown.append(
             {"name": name, "version": given, "range": ranges.get(given or 0, ""), "last": moves[0],
+             "first": moves[0] if moves[0]["share"] < 1 and moves[0]["version"] not in yanked else None,
              "moves": part(moves, 1, _MOVES)}
         )  # fmt: skip
     return shown
@@ -94,14 +97,22 @@ def _place(channel: str) -> tuple[int, str]:
 
 
 def _domain(context: Context, name: str, release: str) -> dict[str, Any]:
-    store = context.store
+    """What is said of a domain in the list; of one that can't be read only that, so that the others are there."""
+    shown = {"name": name, "private": not context.settings.is_public(name), "broken": False}
+    try:
+        return shown | _held(context.store, name, release)
+    except DriftuneError:
+        return shown | {"broken": True}
+
+
+def _held(store: Store, name: str, release: str) -> dict[str, Any]:
     names, versions = store.channel_names(name), store.versions(name)
     channels = {channel: store.given(name, channel) for channel in names}
     moved = [moment(store.history(name, channel)[-1].at) for channel in names]
     stable = channels.get(STABLE)
     spoken = next((adapter.library_range for adapter in versions if adapter.version == stable), "")
     return {
-        "name": name, "private": not context.settings.is_public(name), "stable": stable, "range": spoken,
+        "stable": stable, "range": spoken,
         "channels": [each for each in channels.items() if each[0] != STABLE and each[1]],
         "moved": max((at for at in moved if at is not None), default=None), "versions": len(versions),
         "newest": release, "behind": bool(release and spoken) and not _speaks(spoken, release),

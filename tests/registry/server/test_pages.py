@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -15,8 +16,13 @@ from registry.server.pages.diffs import diff
 from registry.server.pages.gates import arms, gains, gate_of
 from registry.server.pages.markdown import rendered
 from registry.server.pages.view import assets
-from tests.registry.server.serving import PRIVATE, PUBLIC, Served, serving
+from registry.server.state import State
+from registry.signing import new_signing_key
+from registry.store import Store
+from registry.trusted import TrustedKeys, trusted_key
+from tests.registry.server.serving import OTHER, PRIVATE, PUBLIC, Served, context_in, serving
 from tests.registry.server.story import HOSTILE, PAIRS, ROWS, Story, followed, story
+from tests.registry.test_store import adapter_folder, overwrite, publication
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 
@@ -133,8 +139,10 @@ def test_subscriptions_are_shown_to_their_owner_and_to_who_administers_all(
 
 def test_what_is_yanked_ended_or_given_to_a_share_is_said(tmp_path: Path) -> None:
     """On the domain's screen and on the version's: what, why, by whom; a channel left with nothing says so."""
-    context, _ = story(tmp_path)
+    context = context_in(tmp_path)
     store = context.store
+    store.publish(adapter_folder(tmp_path / "third", b"3"), publication("run-3", PUBLIC), channel="mine")
+    store.promote(PUBLIC, 1, "stable")
     store.promote(PUBLIC, 2, "stable", share=0.25, by="jo")
     store.yank(f"{PUBLIC}@v3", "It invents a parameter", by="maria")
     store.end_of_life(PUBLIC, "Nobody uses it", by="jo")
@@ -146,6 +154,39 @@ def test_what_is_yanked_ended_or_given_to_a_share_is_said(tmp_path: Path) -> Non
         version = re.sub(r"<[^>]+>", "", look(served, f"/domains/{PUBLIC}/v3").text)
         assert "Yanked, just now, by maria. It invents a parameter" in version
         assert "end of life" in look(served, "/").text
+
+
+def test_a_version_says_who_signed_it_and_a_broken_domain_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unsigned, by a key that this server doesn't know, by one that it trusts, by one that was revoked."""
+    keys = TrustedKeys(tmp_path / "trusted-keys.json")
+    signer = new_signing_key(tmp_path / "ci.pem")
+    context = context_in(tmp_path)
+    monkeypatch.setenv("DRIFTUNE_HOME", str(tmp_path))
+    monkeypatch.setenv("DRIFTUNE_SIGNING_KEY", str(tmp_path / "ci.pem"))
+    told = publication("run-4", PUBLIC)
+    Store(tmp_path / "registry").publish(adapter_folder(tmp_path / "made", b"signed"), told, channel=None)
+    monkeypatch.delenv("DRIFTUNE_SIGNING_KEY")
+    store = Store(tmp_path / "registry")
+    with serving(dataclasses.replace(context, store=store)) as served:
+
+        def said(version: int) -> str:
+            return re.sub(r"<[^>]+>", "", look(served, f"/domains/{PUBLIC}/v{version}").text)
+
+        assert "not signed" in said(2)
+        assert f"by {signer.public.id}; this server trusts no key" in said(3)
+        keys.trust(trusted_key(signer.public, store.trust.place, "ci"))
+        assert "good: by ci" in said(3)
+        assert "not good: unsigned" in said(2)
+        keys.revoke(signer.public.id, "It was lost")
+        assert "not good: revoked key" in said(3)
+        overwrite(tmp_path / "registry" / OTHER / "versions" / "00000002" / "manifest.json", b"{")
+        listed = Store(tmp_path / "registry")
+    with serving(dataclasses.replace(context, store=listed, state=State(f"sqlite:///{tmp_path / 'n'}"))) as served:
+        answer = look(served, "/")
+        assert "It can't be read." in answer.text
+        assert f'href="/domains/{PUBLIC}"' in answer.text
 
 
 def test_logging_in_is_a_cookie_that_no_script_reads_and_no_other_site_sends(
@@ -185,9 +226,9 @@ def test_browsers_are_refused_with_pages_and_programs_with_objects(told: tuple[S
     assert hidden.text.replace(PRIVATE, "…") == absent.text.replace("absentlib", "…")
 
 
-def test_who_asks_too_often_is_told_when_to_come_again(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_who_asks_too_often_is_told_when_to_come_again(tmp_path: Path) -> None:
     """429 as a page, with Retry-After; the page's own files are sent still."""
-    context, _ = story(tmp_path_factory.mktemp("limited"), rate=0.01, burst=1)
+    context = context_in(tmp_path, rate=0.01, burst=1)
     with serving(context) as served:
         assert look(served, "/").status_code == 200
         answer = look(served, "/")
