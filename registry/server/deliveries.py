@@ -30,6 +30,8 @@ STATUSES = (PENDING, DELIVERING, DONE, DEAD)
 LOST_IN_A_ROW = 3
 """So many dead letters in a row pause a subscription: its address is gone, and nothing more is lost by trying."""
 _LONGEST = 300
+_TESTS = 10
+"""Tests of a subscription that may be on their way."""
 _DUE = (PENDING, DELIVERING)
 _subs = subscriptions.table
 
@@ -129,9 +131,17 @@ def fan_out(connection: sa.Connection, made: Iterable[Event], tells: Tells) -> i
 
 
 def send_test(connection: sa.Connection, subscription: Subscription, body: Callable[[int], dict[str, Any]]) -> Event:
-    """Makes an event for one subscription alone, which goes the way of all others, in its turn."""
+    """Makes an event for one subscription alone, which goes the way of all others, in its turn.
+
+    Raises:
+        ConfigurationError: As many are on their way as one needs.
+    """
     log = f"{events.TESTS}{subscription.id}"
     number = events.marks(connection).get((subscription.domain, log), 0) + 1
+    under_way = (_deliveries.c.subscription == subscription.id) & _deliveries.c.status.in_(_DUE)
+    asked = sa.select(_deliveries.c.seq).where(under_way).order_by(_deliveries.c.seq.desc()).limit(_TESTS)
+    if sum(event.log == log for event in events.get(connection, list(connection.scalars(asked))).values()) >= _TESTS:
+        raise ConfigurationError(f"{_TESTS} tests of {subscription.id} are on their way: wait until these have ended")
     (event,) = events.add(connection, [events.Draft(subscription.domain, log, number, body(number))])
     _add(connection, subscription.id, event)
     return event
@@ -302,9 +312,12 @@ def forget(connection: sa.Connection, subscription: str) -> None:
 
 
 def prune(connection: sa.Connection, days: float) -> int:
-    """Removes deliveries that arrived so many days ago; dead letters stay."""
+    """Removes deliveries that arrived so many days ago, and tests with them; dead letters stay. How many arrived so."""
     old = (_deliveries.c.status == DONE) & (_deliveries.c.changed < now(connection) - days * 86_400)
-    return connection.execute(_deliveries.delete().where(old)).rowcount
+    count = connection.execute(_deliveries.delete().where(old)).rowcount
+    connection.execute(_deliveries.delete().where(_deliveries.c.subscription.not_in(sa.select(_subs.c.id))))
+    events.forget_tests(connection, sa.select(_deliveries.c.seq))
+    return count
 
 
 def _held(subscription: str, holder: str) -> sa.ColumnElement[bool]:

@@ -135,7 +135,7 @@ class Sender:
 
 def signed(job: Job) -> tuple[bytes, dict[str, str]]:
     """Body and headers of a delivery, as Standard Webhooks says; the time is that of this attempt."""
-    body = json.dumps(job.event.body, ensure_ascii=False, separators=(",", ":"))
+    body = json.dumps(job.event.body, separators=(",", ":"))
     at = dt.datetime.now(dt.UTC)
     signatures = [Webhook(secret).sign(job.delivery.id, at, body) for secret in job.secrets]
     headers = {

@@ -4,6 +4,9 @@ An event is made of an entry of a numbered log (a channel's, or a domain's stand
 the number of the next entry of each log is kept beside the events and moved on in the same transaction, under one lock,
 so several servers on one state make none twice, and numbers are seen in their order. The id comes from domain, log and
 number: two servers with states of their own call the same entry the same.
+
+Not guaranteed: of a registry that was put back to an earlier state, entries whose numbers were told before aren't told
+again, whatever they say now.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ import sqlalchemy as sa
 from registry.identity import sha256_of
 from registry.server.state import metadata
 
+MOST = (1 << 63) - 1
+"""No event has a higher number."""
 STANDING = "standing"
 """The log of yanked versions and ends of life; a channel's log is `channels/NAME`."""
 CHANNELS = "channels/"
@@ -124,7 +129,7 @@ def add(connection: sa.Connection, drafts: Iterable[Draft]) -> list[Event]:
             made.append(Event(**draft.__dict__, seq=seq + len(made) + 1, made=time.time()))
     for event in made:
         row = {"seq": event.seq, "id": event.id, "number": event.number, "made": event.made}
-        row |= {"domain": event.domain, "log": event.log, "body": json.dumps(event.body, ensure_ascii=False)}
+        row |= {"domain": event.domain, "log": event.log, "body": json.dumps(event.body)}
         connection.execute(_events.insert().values(row))
     for domain, name in dict.fromkeys((event.domain, event.log) for event in made):
         _mark(connection, domain, name, ends[domain, name])
@@ -143,6 +148,11 @@ def _mark(connection: sa.Connection, domain: str, log: str, last: int) -> None:
     of_it = (_marks.c.domain == domain) & (_marks.c.log == log)
     if connection.execute(_marks.update().where(of_it).values(last=last)).rowcount == 0:
         connection.execute(_marks.insert().values(domain=domain, log=log, last=last))
+
+
+def forget_tests(connection: sa.Connection, kept: sa.Select[Any]) -> None:
+    """Removes tests whose numbers aren't among those that are kept."""
+    connection.execute(_events.delete().where(_events.c.log.like(f"{TESTS}%"), _events.c.seq.not_in(kept)))
 
 
 def last(connection: sa.Connection) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -62,7 +63,8 @@ class Teller:
         said |= {"share": entry.share}
         if new is not None:
             said |= _about(new) | {"metrics": metrics(new, old), "changes": self._changes(new) if changes else None}
-            said |= {"new_licences": sorted(set(new.licences) - set(old.licences)) if old else []}
+            fresh = sorted(set(new.licences) - set(old.licences)) if old else []
+            said |= {"new_licences": [_short(licence) for licence in fresh[:_ROWS]]}
         return self._body(_MOVES.get(entry.action, PROMOTED), entry.at, said, entry.reason, entry.by, new)
 
     def standing(
@@ -111,10 +113,19 @@ class Teller:
 def _about(adapter: Adapter) -> dict[str, Any]:
     return {
         "adapter": adapter.id,
-        "library_range": adapter.library_range,
-        "base": {"name": adapter.base, "revision": adapter.base_revision, "fingerprint": adapter.fingerprint},
-        "licences": list(adapter.licences),
+        "library_range": _short(adapter.library_range),
+        "base": {
+            "name": _short(adapter.base),
+            "revision": _short(adapter.base_revision),
+            "fingerprint": _short(adapter.fingerprint),
+        },
+        "licences": [_short(licence) for licence in adapter.licences[:_ROWS]],
     }
+
+
+def _short(text: object) -> str:
+    """What a manifest says, as far as it is of a length that is one."""
+    return str(text)[:_TEXT]
 
 
 def _covered(lake: Lake, snapshot: str) -> Mapping[str, Any] | None:
@@ -160,9 +171,15 @@ def _measured(adapter: Adapter) -> dict[tuple[str, str], dict[str, Any]]:
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for row in _rows(adapter.report):
         if row.get("arm") in ("adapter", "adapter-base"):
-            arms = found.setdefault((str(row.get("split")), str(row.get("metric"))), {})
-            arms[row["arm"]] = {name: row.get(name) for name in _VALUES}
+            name = (str(row.get("split"))[:_LONGEST_NAME], str(row.get("metric"))[:_LONGEST_NAME])
+            arms = found.setdefault(name, {})
+            arms[row["arm"]] = {name: _number(row.get(name)) for name in _VALUES}
     return found
+
+
+def _number(value: object) -> float | int | None:
+    """A number that JSON can have: a manifest is somebody's."""
+    return value if isinstance(value, (int, float)) and math.isfinite(value) else None
 
 
 def _rows(report: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:

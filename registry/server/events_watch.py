@@ -204,7 +204,7 @@ class Watch:
         def history(channel: str) -> list[Entry]:
             return self._read(lambda: self.store.history(domain, channel), list[Entry]())
 
-        names = self._read(lambda: self.store.channel_names(domain), list[str]())
+        names = self._read(lambda: self.store.objects.names(f"{domain}/{CHANNELS[:-1]}"), list[str]())
         return {name: history(name) for name in names}
 
     def _versions(self, news: News) -> dict[int, Adapter]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import time
 import uuid
 from collections.abc import Sequence
 from email.utils import format_datetime, parsedate_to_datetime
@@ -65,8 +66,9 @@ def _answer(request: Request, context: Context, domains: Sequence[str], channel:
     changed = dt.datetime.fromtimestamp(int(found[0].made) if found else 0, dt.UTC)
     headers = {
         "ETag": f'"{sha256_of([title, base, [event.id for event in found]])[:32]}"',
-        "Last-Modified": format_datetime(changed, usegmt=True),
     }
+    if time.time() > changed.timestamp() + 1:  # in the same second there may be more, of the same time
+        headers["Last-Modified"] = format_datetime(changed, usegmt=True)
     if _is_known(request, headers["ETag"], changed):
         return Response(status_code=304, headers=headers)
     body = atom(found, title, base, f"{base}{request.url.path}", changed)

@@ -41,7 +41,7 @@ async def stream(
     context: Annotated[Context, Depends(context_of)],
     domain: Annotated[str | None, Query(max_length=200)] = None,
     channel: Annotated[str | None, Query(max_length=64)] = None,
-    after: Annotated[int | None, Query(ge=0)] = None,
+    after: Annotated[int | None, Query(ge=0, le=events.MOST)] = None,
     last_event_id: Annotated[str, Header(max_length=40)] = "",
     follow: bool = True,
 ) -> EventSourceResponse:
@@ -62,7 +62,8 @@ async def stream(
     if channel is not None:
         check_name(channel)
     seq = int(last_event_id) if last_event_id.isascii() and last_event_id.isdigit() else after
-    start = await context.state.ask(events.last) if seq is None else seq
+    last = await context.state.ask(events.last)
+    start = last if seq is None else seq if seq <= last else 0  # of another state: all of this one's, rather than none
     streams = _streams_of(request.app)
     streams.check(_name(caller))
     source = _pieces(request.app, caller, start, domain, channel, follow)
@@ -79,7 +80,7 @@ async def _pieces(
     while (piece := await context.state.ask(_piece, caller, start, domain, channel)) is not None:
         for event in piece.events:
             if caller.sees(event.domain):
-                yield ServerSentEvent(json.dumps(event.body, ensure_ascii=False), event=event.kind, id=str(event.seq))
+                yield ServerSentEvent(json.dumps(event.body), event=event.kind, id=str(event.seq))
         start = piece.seq
         if piece.whole:
             if not follow:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from registry.channels import check_name
@@ -20,7 +20,7 @@ from registry.server.context import Context
 from registry.server.deliveries import Delivery
 from registry.server.deliveries_sending import open_web, refusal
 from registry.server.errors import RefusedError, unknown
-from registry.server.events import Event
+from registry.server.events import MOST, Event
 from registry.server.events_loop import eventing_of, lifespan
 from registry.server.events_payload import TEST
 from registry.server.settings import ServerSettings
@@ -47,7 +47,7 @@ class Asked(BaseModel, extra="forbid"):
 class Replay(BaseModel, extra="forbid"):
     """Which dead letters are sent again: those of these events; all where null."""
 
-    events: list[int] | None = Field(default=None, max_length=1000)
+    events: list[Annotated[int, Field(ge=0, le=MOST)]] | None = Field(default=None, max_length=1000)
 
 
 @router.post("", status_code=201)
@@ -169,7 +169,7 @@ async def delivered(
     caller: Owner,
     context: Served,
     status: Literal["pending", "delivering", "done", "dead"] | None = None,
-    before: int | None = None,
+    before: Annotated[int | None, Query(ge=0, le=MOST)] = None,
 ) -> dict[str, Any]:
     """Deliveries of one of the caller's, newest first, 100 at a time; `status=dead` lists the dead letters."""
 

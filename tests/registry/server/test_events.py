@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import datetime as dt
+import json
 import logging
+import math
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from standardwebhooks import Webhook
 
+from registry.channels import Entry
+from registry.errors import ConfigurationError
 from registry.lake import Lake
 from registry.manifests import MANIFEST, manifest_bytes
 from registry.records import Change, Example, SnapshotRow
 from registry.server import deliveries, events, subscriptions, tokens
-from registry.server.deliveries import Job, Verdict
-from registry.server.deliveries_sending import Sender, next_wait
+from registry.server.deliveries import Delivery, Job, Verdict
+from registry.server.deliveries_sending import Sender, next_wait, signed
 from registry.server.events import Draft, Event
 from registry.server.events_payload import Teller
 from registry.server.events_watch import Watch
+from registry.server.feeds import atom
 from registry.server.settings import ServerSettings
 from registry.server.state import State
 from registry.server.subscriptions import Subscription, Wish
@@ -115,10 +122,10 @@ def test_a_look_costs_little_with_a_thousand_versions(tmp_path: Path) -> None:
         folder = tmp_path / "registry" / PUBLIC / "versions" / f"{number:08d}"
         folder.mkdir()
         (folder / MANIFEST).write_bytes(manifest_bytes(dataclasses.replace(last, version=number)))
-    for number in range(100):
+    for number in range(20):
         store.promote(PUBLIC, 1 + number % 2, "stable")
     look = watch(Store(tmp_path / "registry"), state)
-    assert look.look() > 100 and look.look() == 0
+    assert look.look() > 20 and look.look() == 0
     began = time.process_time()
     for _ in range(5):
         look.look()
@@ -341,6 +348,45 @@ def test_what_can_not_be_read_keeps_nothing_else_back(tmp_path: Path, caplog: py
         look.look()
     assert {event.domain for event in told(state) if event.channel == "stable"} == {PUBLIC, OTHER}
     assert len([r for r in caplog.records if "00000001.json" in r.getMessage()]) == 1
+    state.close()
+
+
+def test_what_a_manifest_says_is_sent_as_json_that_all_can_read(tmp_path: Path) -> None:
+    """No NaN, no half of a character, nothing without end: whoever may publish can't stop the others' deliveries."""
+    store, state = filled_store(tmp_path), State(f"sqlite:///{tmp_path / 's.sqlite'}")
+    last = store.resolve(f"{PUBLIC}@v2")
+    rows = [{"arm": "adapter", "split": "s", "metric": "m", "value": math.nan, "ci_low": "x" * 10**6, "n": 3}]
+    odd = dataclasses.replace(last, version=3, base="b" * 10**6, licences=("\ud800",), report={"rows": [*rows, 5]})
+    entry = Entry("stable", 4, 3, "promote", "no time", "\ud83d \x00")
+    body = watch(store, state).teller.move(PUBLIC, entry, 2, {2: last, 3: odd})
+    (made,) = added(state, [Draft(PUBLIC, "channels/stable", 1, body)])
+    subscribed(state)
+    (event,) = told(state)
+    assert event.data == json.loads(json.dumps(body, allow_nan=False))["data"] and len(json.dumps(event.body)) < 9000
+    assert event.data["metrics"][0]["adapter"] == {"value": None, "ci_low": None, "ci_high": None, "n": 3}
+    assert atom([event], "t", "https://registry.test", "https://registry.test/feed.atom", dt.datetime.now(dt.UTC))
+    body, headers = signed(Job("h", subscribed(state), delivery(made), event, ("whsec_" + "A" * 43 + "=",)))
+    assert Webhook("whsec_" + "A" * 43 + "=").verify(body, headers)["type"] == "adapter.promoted"
+    state.close()
+
+
+def delivery(event: Event) -> Delivery:
+    return Delivery("sub", event.seq, "msg_1", "pending", 0, None, "", 0.0, 0.0)
+
+
+def test_tests_are_few_and_don_t_stay(tmp_path: Path) -> None:
+    """Who asks for test events again and again fills nothing."""
+    state = State(f"sqlite:///{tmp_path / 's.sqlite'}")
+    subscription = subscribed(state)
+    with state.begin() as connection:
+        for _ in range(10):
+            deliveries.send_test(connection, subscription, lambda number: {"type": "subscription.test", "data": {}})
+        with pytest.raises(ConfigurationError, match="10 tests"):
+            deliveries.send_test(connection, subscription, lambda number: {})
+        assert events.after(connection, 0) == [] and len(events.get(connection, range(1, 20))) == 10
+        deliveries.forget(connection, subscription.id)
+        deliveries.prune(connection, 30)
+        assert events.get(connection, range(1, 20)) == {}
     state.close()
 
 

@@ -15,7 +15,7 @@ from lxml import etree
 from registry.server import tokens
 from registry.server.access import Scope
 from tests.registry.server.serving import OTHER, PRIVATE, PUBLIC, Served, context_in, serving
-from tests.registry.server.test_subscriptions import look_after, moved
+from tests.registry.server.test_subscriptions import look_after, moved, until
 
 ATOM = {"a": "http://www.w3.org/2005/Atom"}
 REASON = "a <b>bold</b> & \x1b[31m\x00 reason ]]> \N{SNOWMAN}"
@@ -80,6 +80,7 @@ def test_feeds_tell_nobody_of_what_he_may_not_see(served: Served) -> None:
 def test_a_feed_that_is_known_is_not_sent_again(served: Served) -> None:
     """By its ETag, or by its time; a new move makes it another."""
     path = f"/{OTHER}/feed.atom"
+    until(lambda: "last-modified" in served.get(path).headers)  # not in the second of the last event: more may come
     first = served.get(path)
     etag, modified = first.headers["etag"], first.headers["last-modified"]
     assert parsedate_to_datetime(modified).tzinfo and served.get(path, method="HEAD").headers["etag"] == etag
@@ -153,6 +154,14 @@ def test_a_stream_can_end_with_what_is_there(served: Served) -> None:
         own = {json.loads(event["data"])["data"]["domain"] for event in stream if "data" in event}
     assert (domains, own) == ({PUBLIC, OTHER}, {PUBLIC, OTHER, PRIVATE})
     assert served.get(f"/events?domain={PRIVATE}&follow=false").status_code == 404
+
+
+@pytest.mark.parametrize("known", ["9" * 30, str((1 << 63) - 1), "-1", "one", "\N{SUPERSCRIPT TWO}"])
+def test_an_id_that_is_none_of_this_server_s_loses_nothing(served: Served, known: str) -> None:
+    """A client of a server that began anew gets all that this one has; what is no number is as if it weren't sent."""
+    with streamed(served, "?follow=false", Last_Event_ID=known.encode()) as stream:
+        found = [event for event in stream if "data" in event]
+    assert bool(found) == known.isdecimal()
 
 
 def test_a_stream_says_that_it_is_alive_and_is_one_of_few(served: Served) -> None:
