@@ -92,4 +92,5 @@ def test_only_a_named_proxy_is_believed_about_where_a_caller_is(served: Served, 
             time.sleep(0.05)
             with context.state.read() as connection:
                 found = {row.address for row in audit.read(connection, last=100) if row.action == asked}
+        context.state.close()
         assert found == {address}
