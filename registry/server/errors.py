@@ -6,6 +6,7 @@ A room that has a better form for its callers (the Hub's headers, a page for bro
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 
 from fastapi import FastAPI, Request
@@ -48,7 +49,10 @@ def install(app: FastAPI) -> None:
     app.state.forms = []
 
     async def refused(request: Request, error: Exception) -> Response:
-        return answer(request, _refusal(error, request.app.state.context.store.url))
+        refusal = _refusal(error, request.app.state.context.store.url)
+        if refusal.status >= 500 and isinstance(error, DriftuneError):  # uvicorn logs the others, with their tracebacks
+            logging.getLogger("uvicorn.error").error("%s %s: %s", request.method, request.url.path, error)
+        return answer(request, refusal)
 
     for kind in (RefusedError, DriftuneError, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, refused)

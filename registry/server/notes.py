@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -15,7 +16,6 @@ from dataclasses import replace
 import anyio
 import anyio.to_thread
 
-from registry.errors import DriftuneError
 from registry.server import audit, tokens
 from registry.server.settings import ServerSettings
 from registry.server.state import State
@@ -26,11 +26,12 @@ _PRUNE_S = 600.0
 
 
 class Notes:
-    """What is on its way into the state."""
+    """What is on its way into the state; noted in any thread."""
 
     def __init__(self, state: State, settings: ServerSettings) -> None:
         self._state = state
         self._settings = settings
+        self._lock = threading.Lock()
         self._refusals: list[audit.Row] = []
         self._left_out = 0
         self._dropped: audit.Row | None = None
@@ -39,30 +40,38 @@ class Notes:
     def refused(self, row: audit.Row, *, kept: bool = True) -> None:
         """Notes a refusal, and never waits; with `kept` false it only takes as long as that."""
         noted = replace(row, at=time.time())
-        if not kept:
-            self._dropped = noted
-        elif len(self._refusals) < _WAITING:
-            self._refusals.append(noted)
-        else:
-            self._left_out += 1
+        with self._lock:
+            if not kept:
+                self._dropped = noted
+            elif len(self._refusals) < _WAITING:
+                self._refusals.append(noted)
+            else:
+                self._left_out += 1
 
     def used(self, token: tokens.Token, now: float) -> None:
         """Notes that a token was used, once an hour; never waits."""
         if tokens.is_stale(token, now):
-            self._used[token.id] = now
+            with self._lock:
+                self._used[token.id] = now
 
     def flush(self) -> None:
-        """Writes what has been noted."""
-        rows, self._refusals = self._refusals, []
-        left_out, self._left_out = self._left_out, 0
-        used, self._used = self._used, {}
-        if left_out:
-            told = f"{left_out} further refusals at the same time"
-            rows.append(audit.Row("", "", "", "", "", audit.REFUSED, told))
-        if rows or used:
+        """Writes what has been noted; what can't be written stays noted."""
+        with self._lock:
+            rows, self._refusals = self._refusals, []
+            left_out, self._left_out = self._left_out, 0
+            used, self._used = self._used, {}
+        if not (rows or used):
+            return
+        flood = audit.Row("", "", "", "", "", audit.REFUSED, f"{left_out} further refusals at the same time")
+        try:
             with self._state.begin() as connection:
-                audit.write(connection, *rows)
+                audit.write(connection, *rows, *([flood] if left_out else []))
                 tokens.touch(connection, used)
+        except BaseException:
+            with self._lock:
+                self._refusals = (rows + self._refusals)[:_WAITING]
+                self._left_out += left_out
+            raise
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -93,5 +102,5 @@ class Notes:
 def _tried(work: Callable[[], None]) -> None:
     try:
         work()
-    except DriftuneError as error:  # the next turn may do; a server that can't write its log still answers
+    except Exception as error:  # whatever it is: the next turn may do, and a server that can't write its log answers
         logging.getLogger("uvicorn.error").error("The audit log wasn't written: %s", error)

@@ -122,7 +122,8 @@ class ServerSettings(BaseSettings):
 
     def is_public(self, domain: str) -> bool:
         """Whether anybody may read a domain: named private goes before everything, named public before the rest."""
-        if any(domain.startswith(f"{name}-") or fnmatchcase(domain, name) for name in self.private):
+        lower = domain.lower()  # a file system may find a folder by other cases of its name
+        if any(lower.startswith(f"{name}-") or fnmatchcase(lower, name) for name in map(str.lower, self.private)):
             return domain in self.public
         return not self.public or any(fnmatchcase(domain, name) for name in self.public)
 

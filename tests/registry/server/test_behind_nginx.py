@@ -53,7 +53,7 @@ def behind(served: Served, folder: Path) -> Iterator[str]:
 
 
 def test_the_configuration_of_the_how_to_does_what_it_says(tmp_path: Path) -> None:
-    """nginx sends files to who may have them alone, goes on where one was cut off, and tells where callers are."""
+    """It sends files to who may have them alone, goes on where one was cut off, and tells where callers are."""
     tmp_path.chmod(0o755)
     context = context_in(tmp_path, accel="/accel", proxy=("127.0.0.1",))
     with serving(context) as served, behind(served, tmp_path) as address:

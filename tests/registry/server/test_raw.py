@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 
@@ -114,3 +115,20 @@ def test_behind_nginx_large_files_are_left_to_it(tmp_path_factory: pytest.TempPa
         assert response.headers["x-accel-redirect"] == f"/internal/registry/files/{sha256[:2]}/{sha256}"
         assert response.content == b""
         assert "x-accel-redirect" not in behind.get(path).headers
+
+
+def test_what_is_broken_is_told_to_the_log_alone(
+    tmp_path_factory: pytest.TempPathFactory, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Of a manifest that can't be read: the caller learns that the server fails, its keeper why."""
+    folder = tmp_path_factory.mktemp("broken")
+    context = context_in(folder)
+    manifest = folder / "registry" / OTHER / "versions" / "00000002" / "manifest.json"
+    manifest.chmod(0o644)
+    manifest.write_bytes(b"{")
+    fresh = dataclasses.replace(context, store=Store(context.store.url))
+    with serving(fresh) as broken:
+        response = broken.get(f"/registry/{OTHER}/")
+    assert (response.status_code, response.json()["code"]) == (500, "failed")
+    assert str(folder) not in response.text
+    assert f"GET /registry/{OTHER}/: " in capfd.readouterr().err

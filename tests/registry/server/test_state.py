@@ -133,6 +133,26 @@ def test_a_flood_of_refusals_is_counted_and_not_kept(state_url: str) -> None:
     database.close()
 
 
+def test_refusals_that_cannot_be_written_yet_are_written_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process holds the file for longer than is waited for: the next turn writes them, once."""
+    path = tmp_path / "server.sqlite"
+    monkeypatch.setattr(state, "_BUSY_MS", 50)
+    database = State(f"sqlite:///{path}")
+    notes = Notes(database, ServerSettings())
+    notes.refused(ROW)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(RegistryError, match="locked"):
+        notes.flush()
+    other.execute("COMMIT")
+    other.close()
+    for _ in range(2):
+        notes.flush()
+    with database.read() as connection:
+        assert [row.who for row in audit.read(connection, last=5)] == ["ann"]
+    database.close()
+
+
 def test_a_state_of_a_newer_driftune_is_refused(state_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its tables may mean something else."""
     with monkeypatch.context() as patch:
