@@ -100,15 +100,42 @@ def _why(said: Entry | Standing) -> str:
     return (f" by {said.by}" if said.by else "") + (f": {said.reason}" if said.reason else "")
 
 
-def pull_adapter(reference: str, into: Path, *, yanked: bool = False) -> None:
-    """Copies a version into a folder, also where it is yanked if that is asked for, and says what it did."""
+def pull_adapter(
+    reference: str, into: Path, *, yanked: bool = False, base: Path | None = None, check: bool = False
+) -> None:
+    """Copies a version into a folder, and says what it did.
+
+    Args:
+        reference: `networkx@stable`, `networkx@v3`.
+        into: The folder; it stays as it is where anything is refused.
+        yanked: Take the version also where it is yanked.
+        base: Folder of the base that it must be made for; any where None.
+        check: Whether it must give its stored answers on that base.
+
+    Raises:
+        ConfigurationError: There is no such version, or nothing to check it on.
+        WrongBaseError: It was made for another base, or gives other answers.
+    """
+    if check and base is None:
+        raise ConfigurationError("--check needs a base to load the adapter onto: give its folder with --base")
     store = Store(Settings().registry_url)
+    if base is not None:
+        _fits(store, store.resolve(reference, yanked=yanked), base, check=check)
     pulled = store.pull(reference, into, yanked=yanked)
     what = "Pulled" if pulled.changed else "Already there:"
     print(f"{what} {pulled.adapter.domain} v{pulled.adapter.version} -> {pulled.path}")
     ended = store.ended(pulled.adapter.domain)
     for said in (ended[number] for number in (pulled.adapter.version, 0) if number in ended):
         print(f"It is at the end of its life since {said.at}: {said.reason}", file=sys.stderr)
+
+
+def _fits(store: Store, adapter: Adapter, base: Path, *, check: bool) -> None:
+    from registry.client import check_base, load_adapter
+
+    if check:
+        load_adapter(base, store.folder(adapter))
+    else:
+        check_base(base, adapter)
 
 
 def promote_adapter(reference: str, channel: str, why: str | None, share: float = 1.0, *, as_json: bool) -> int:

@@ -38,11 +38,15 @@ def registry_pull(
     reference: Annotated[str, typer.Argument(metavar="REF", help="DOMAIN, DOMAIN@CHANNEL or DOMAIN@vN.")],
     into: Annotated[Path, typer.Option("--into", help="Folder for the adapter's files.")],
     yanked: Annotated[bool, typer.Option("--yanked", help="Take the version also if it is yanked.")] = False,
+    base: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Your base: what was made for another one isn't taken.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Load it onto --base first, and ask its canary.")] = False,
 ) -> None:
     """Copy a version's files into a folder, every byte checked."""
     from flows.adapters import pull_adapter
 
-    pull_adapter(reference, into, yanked=yanked)
+    pull_adapter(reference, into, yanked=yanked, base=base, check=check)
 
 
 @registry_app.command("promote")

@@ -24,7 +24,7 @@ class Memory:
         path: The file.
         adapter: Id of the adapter that the action was last finished for.
         version: Its version; 0 where there is none yet.
-        failed: Ids of adapters that aren't tried again -> why.
+        failed: What isn't tried again, an adapter's id and what tells where it was tried -> why.
         names: Names that a vLLM has served -> ids of the adapters that they stood for.
     """
 
@@ -39,9 +39,9 @@ class Memory:
         self.adapter, self.version = adapter, version
         self.save()
 
-    def fail(self, adapter: str, why: str) -> None:
-        """This one isn't tried again."""
-        self.failed[adapter] = why
+    def fail(self, tried: str, why: str) -> None:
+        """This isn't tried again."""
+        self.failed[tried] = why
         self.save()
 
     def save(self) -> None:

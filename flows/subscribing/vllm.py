@@ -78,25 +78,26 @@ class Mover:
         """Bring the server to a version; where that one fails its canary, leave it at what it had.
 
         Raises:
-            WrongBaseError: The version gives other answers here than where it was made: it isn't tried again.
+            WrongBaseError: It gives other answers than where it was made: it isn't tried again on this base.
             DriftuneError: The server doesn't answer, or refuses: it is tried again.
         """
-        failed = self._memory.failed.get(adapter.id)
+        models = {model.name: model for model in self._vllm.models()}
+        tried = f"{adapter.id} on {self._vllm.base(models.values()).root} in {self._serving.dtype}"
+        failed = self._memory.failed.get(tried)
         if failed is None:
             try:
-                self._move(adapter)
+                self._move(adapter, models)
                 return
             except WrongBaseError as error:
-                self._memory.fail(adapter.id, str(error))
+                self._memory.fail(tried, str(error))
                 failed = str(error)
         if self._memory.adapter:
             last = self._store.resolve(f"{adapter.domain}@v{self._memory.version}", yanked=True)
             if last.id == self._memory.adapter:
-                self._move(last)  # also where vLLM was started anew and has forgotten it
+                self._move(last, models)  # also where vLLM was started anew and has forgotten it
         raise WrongBaseError(f"{failed}. v{adapter.version} isn't tried again; the next version is")
 
-    def _move(self, adapter: Adapter) -> None:
-        models = {model.name: model for model in self._vllm.models()}
+    def _move(self, adapter: Adapter, models: Mapping[str, Model]) -> None:
         ours = {name: model for name, model in models.items() if self._is_ours(model)}
         name = self._name(adapter, models, ours)
         if name in ours and self._memory.adapter == adapter.id:
@@ -122,7 +123,7 @@ class Mover:
         return name
 
     def _is_ours(self, model: Model) -> bool:
-        return bool(model.parent) and model.root.startswith(self._serving.path(""))
+        return bool(model.parent) and model.root == self._serving.path(model.name)
 
     def _load(self, adapter: Adapter, name: str, *, loaded: bool) -> None:
         """Load a version and ask it its stored prompts.
@@ -149,7 +150,7 @@ class Mover:
         title = f"{adapter.domain} v{adapter.version}"
         if not rows:
             raise WrongBaseError(f"{title} has no canary, so nobody can tell whether it fits {self._vllm.url}")
-        base = next(model.name for model in self._vllm.models() if not model.parent)
+        base = self._vllm.base(self._vllm.models()).name
         allowed = DTYPES[self._serving.dtype]
         from_stored = from_base = 0.0
         for row in rows:

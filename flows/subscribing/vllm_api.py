@@ -7,7 +7,7 @@ Read in vLLM's source (0.6 to 0.20): `entrypoints/openai/models/serving.py` (bef
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -66,6 +66,17 @@ class Vllm:
             rows = answer.json()["data"]
             return [Model(row["id"], row.get("root") or "", row.get("parent") or "") for row in rows]
         raise AssertionError
+
+    def base(self, models: Iterable[Model]) -> Model:
+        """The base among what is served.
+
+        Raises:
+            DriftuneError: There is none.
+        """
+        found = next((model for model in models if not model.parent), None)
+        if found is None:
+            raise DriftuneError(f"vLLM at {self.url} serves no base: is it vLLM?")
+        return found
 
     def load(self, name: str, folder: str) -> None:
         """Load an adapter under a name.

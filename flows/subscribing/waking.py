@@ -9,14 +9,17 @@ import contextlib
 import threading
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 import httpx
+
+from registry.objects_http import is_here
 
 SILENCE_S = 60.0
 """Seconds without a byte, of events or of keeping alive, after which a connection is thought dead."""
 
-AGAIN_S = 5.0
-"""Seconds until a connection that broke is made again."""
+AGAIN_S, LONGEST_S = 2.0, 60.0
+"""Seconds until a connection that broke is made again: the first time, and, twice as long each time, at most."""
 
 
 class Waking:
@@ -51,20 +54,24 @@ class Waking:
         """Listens for as long as the process lives: it waits without a bound, so nobody waits for it."""
         timeout = httpx.Timeout(10.0, read=SILENCE_S)
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        with httpx.Client(headers=headers, timeout=timeout, trust_env=False) as client:
-            while not self._ended.is_set():
+        here = is_here(urlsplit(self._events).hostname or "")
+        with httpx.Client(headers=headers, timeout=timeout, trust_env=not here) as client:
+            again = 0.0
+            while not self._ended.wait(again):
+                again = min(max(AGAIN_S, 2 * again), LONGEST_S)
                 with contextlib.suppress(httpx.HTTPError, httpx.StreamError):
-                    self._hear(client)
-                self._ended.wait(AGAIN_S)
+                    again = AGAIN_S if self._hear(client) else again
 
-    def _hear(self, client: httpx.Client) -> None:
+    def _hear(self, client: httpx.Client) -> bool:
+        """Listens until the server ends; false where it doesn't let us."""
         known = {"Last-Event-ID": self._last} if self._last else {}
         with client.stream("GET", self._events, headers={"Accept": "text/event-stream", **known}) as answer:
             if not answer.is_success:
-                return
+                return False
             self._news.set()  # of what came before it listened nothing is told
             for line in answer.iter_lines():
                 if line.startswith("id:"):
                     self._last = line[3:].strip()
                 if line.startswith("data:"):
                     self._news.set()
+        return True

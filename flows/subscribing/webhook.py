@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
 from flows.subscribing.wanted import Wanted
 from registry.errors import ConfigurationError, RegistryError
+from registry.objects_http import is_here
 
 _ANSWER_S = 60.0
 
@@ -43,9 +45,9 @@ def register(url: str, token: str, wanted: Wanted, target: str) -> None:
         "library": wanted.library,
         "url": target,
     }
-    with httpx.Client(
-        base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=_ANSWER_S, trust_env=url.startswith("https")
-    ) as client:
+    headers = {"Authorization": f"Bearer {token}"}
+    here = is_here(urlsplit(url).hostname or "")
+    with httpx.Client(base_url=url, headers=headers, timeout=_ANSWER_S, trust_env=not here) as client:
         known = _answer(client, "GET")["subscriptions"]
         same = [row for row in known if all(row.get(name, "") == value for name, value in asked.items())]
         if same:

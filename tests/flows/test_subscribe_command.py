@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.adapters import pull_adapter
 from flows.subscribe import Request, subscribe
 from flows.subscribing.wanted import Wanted
 from registry.errors import ConfigurationError, DriftuneError, LockedError, WrongBaseError
@@ -154,6 +155,14 @@ def test_a_version_is_checked_on_the_subscribers_base_before_it_is_taken(store: 
     publish_real(store, base, good, run="mended")
     subscribe(request)
     assert "networkx-v3" in into.resolve().name
+    pull_adapter("networkx@v3", tmp_path / "pulled", base=base, check=True)
+    with pytest.raises(WrongBaseError, match="v2 gives"):
+        pull_adapter("networkx@v2", tmp_path / "pulled", base=base, check=True)
+    with pytest.raises(WrongBaseError, match="was made for"):
+        pull_adapter("networkx", tmp_path / "pulled", base=make_base(tmp_path / "other", seed=1))
+    assert "networkx-v3" in (tmp_path / "pulled").resolve().name
+    with pytest.raises(ConfigurationError, match="--check needs a base"):
+        pull_adapter("networkx", tmp_path / "pulled", check=True)
     for wanted in (Wanted("networkx"), Wanted("networkx", base="driftune/tiny-0")):
         with pytest.raises(ConfigurationError, match="--check loads the adapter here"):
             Request(wanted, into=into, check=True)
@@ -165,7 +174,7 @@ def test_killed_at_any_moment_no_version_is_missed(store: Store, tmp_path: Path)
     out = tmp_path / "out"
     command = f"{script(tmp_path, 'import time; time.sleep(0.2)' + NOTES)} {out}"
     randomly = random.Random(0)
-    for turn in range(10):
+    for turn in range(6):
         publish(store, tmp_path / "a", f"turn {turn}")
         process = start(tmp_path / "home", "subscribe", "networkx", "--exec", command)
         time.sleep(randomly.uniform(0.3, 2.0))
@@ -173,7 +182,7 @@ def test_killed_at_any_moment_no_version_is_missed(store: Store, tmp_path: Path)
         process.communicate()
     look(command)
     versions = [int(json.loads(line)["DRIFTUNE_VERSION"]) for line in out.read_text().splitlines()]
-    assert versions[-1] == 10
+    assert versions[-1] == 6
     assert versions == sorted(versions)
     look(command)
     assert len(out.read_text().splitlines()) == len(versions)

@@ -91,10 +91,15 @@ def test_each_version_is_served_under_a_name_of_its_own(
         look(address, name_file=name_file)
         kept = sorted(path.name for path in (tmp_path / "home" / "vllm").glob("*/*"))
         assert [one for one in kept if not one.startswith(".")] == ["networkx-v2"]
+        up_to_date = capsys.readouterr().out.splitlines()[-1]
+        store.yank("networkx@v2", "it is wrong", "a test")
+        look(address, name_file=name_file)
+        assert loaded(address) == ["networkx-v1"]
+        assert gives(address, "networkx-v1", made[0])
     told = capsys.readouterr().out
     assert f"{address} serves networkx-v1 now" in told
-    assert f"{address} doesn't serve networkx-v1 any more" in told
-    assert told.rstrip().endswith("is up to date: networkx-v2")
+    assert f"{address} doesn't serve networkx-v2 any more" in told
+    assert up_to_date.endswith("is up to date: networkx-v2")
 
 
 def test_a_version_that_answers_otherwise_is_taken_back_and_not_tried_again(
@@ -112,6 +117,8 @@ def test_a_version_that_answers_otherwise_is_taken_back_and_not_tried_again(
         with pytest.raises(WrongBaseError, match="isn't tried again"):
             look(address)
         assert httpx.get(f"{address}/metrics").text == loads, "it was asked something again"
+        with pytest.raises(WrongBaseError, match=r"v2 gives .* \(allowed 0.05 in float16"):
+            look(address, dtype="float16")
         publish(store, base, made[1])
         look(address)
         assert loaded(address) == ["networkx-v3"]
@@ -167,6 +174,7 @@ def wait_for(ready: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_what_was_forgotten_or_left_is_put_right(store: Store, base: Path, made: list[Made], tmp_path: Path) -> None:
     """A vLLM that was started anew gets its adapter back, also one whose successor failed; another's stay."""
     publish(store, base, made[0])
@@ -220,14 +228,14 @@ def test_a_vllm_that_refuses_is_told_with_what_to_do(store: Store, base: Path, m
 def test_killed_at_any_moment_clients_are_always_served(
     store: Store, base: Path, made: list[Made], tmp_path: Path
 ) -> None:
-    """SIGKILL at twelve random moments: the name that clients are told answers rightly, and the end is clean."""
+    """SIGKILL at eight random moments: the name that clients are told answers rightly, and the end is clean."""
     name_file = tmp_path / "name"
     publish(store, base, made[0])
     randomly = random.Random(0)
     with stubbed(base, load_s=0.1) as address:
         look(address, name_file=name_file)
         options = ("--vllm", address, "--dtype", "float32", "--grace", "0.2", "--name-file", str(name_file), "--once")
-        for turn in range(12):
+        for turn in range(8):
             newest = made[(turn + 1) % 2]
             publish(store, base, newest, run=f"turn {turn}")
             process = start(tmp_path / "home", "subscribe", "networkx", *options)
@@ -239,5 +247,5 @@ def test_killed_at_any_moment_clients_are_always_served(
             assert gives(address, name, served)
             assert complete(address, name, [1, 2, 3], max_tokens=1)
         look(address, name_file=name_file)
-        assert loaded(address) == ["networkx-v13"]
-        assert name_file.read_text() == "networkx-v13\n"
+        assert loaded(address) == ["networkx-v9"]
+        assert name_file.read_text() == "networkx-v9\n"
