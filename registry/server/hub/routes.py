@@ -50,21 +50,20 @@ def whoami(caller: Annotated[Caller, needs(Scope.READ, named=True)]) -> Response
 
 
 @router.get("/api/models")
-def models(
-    request: Request, caller: Reader, author: str = "", search: str = "", limit: int = _PAGE, cursor: int = 0,
-    tags: Annotated[list[str] | None, Query(alias="filter")] = None,
-) -> Response:  # fmt: skip
-    """The adapters and bases that a caller sees."""
-    return _listing(request, caller, "models", (author, search, tags or []), limit, cursor)
-
-
 @router.get("/api/datasets")
-def datasets(
+def repositories(
     request: Request, caller: Reader, author: str = "", search: str = "", limit: int = _PAGE, cursor: int = 0,
     tags: Annotated[list[str] | None, Query(alias="filter")] = None,
 ) -> Response:  # fmt: skip
-    """The data sets that a caller sees."""
-    return _listing(request, caller, "datasets", (author, search, tags or []), limit, cursor)
+    """The adapters and bases, or the data sets, that a caller sees."""
+    settings, found = caller.context.settings, []
+    expand = _expanded(request)
+    kind = request.url.path.rpartition("/")[2]
+    for repo in shelf.listed(caller, kind, author, search, tags or []):
+        private = not any(settings.is_public(domain) for domain in repo.domains)
+        if (commit := shelf.latest(repo)) is not None:
+            found.append(shapes.only(shapes.summary(repo, commit, private=private), expand))
+    return _page(request, found, limit, cursor)
 
 
 @router.get("/api/models/{rest:path}")
@@ -84,17 +83,15 @@ def told(request: Request, caller: Reader) -> Response:
         return _page(request, shapes.commits(repo, commit))
     if asked.what == "tree":
         recursive, expand = (_is_true(query.get(name, "")) for name in ("recursive", "expand"))
-        found = shapes.tree(repo, commit, asked.path, recursive=recursive, expand=expand)
-        if not found and asked.path:
+        rows = shapes.tree(repo, commit, asked.path, recursive=recursive, expand=expand)
+        if not rows and asked.path:
             shelf.file_in(repo, commit, asked.path)
-        return _page(request, found)
+        return _page(request, rows)
     if asked.what not in (INFO, "revision"):
         raise RefusedError(404, "unknown", f"Nothing here answers {asked.what!r} of a repository")
     private = not any(caller.context.settings.is_public(domain) for domain in repo.domains)
-    wanted = [*query.getlist("expand"), *query.getlist("expand[]")]
-    return JSONResponse(
-        shapes.only(shapes.info(repo, commit, private=private, blobs=_is_true(query.get("blobs", ""))), wanted)
-    )
+    found = shapes.info(repo, commit, private=private, blobs=_is_true(query.get("blobs", "")))
+    return JSONResponse(shapes.only(found, _expanded(request)))
 
 
 @router.post("/api/models/{rest:path}")
@@ -176,16 +173,9 @@ def _elsewhere(request: Request, caller: Caller, asked: Asked, body: bytes = b""
     return passed_on(request, asked, caller.context.settings.upstream, body)
 
 
-def _listing(
-    request: Request, caller: Caller, kind: str, wanted: tuple[str, str, list[str]], limit: int, cursor: int
-) -> Response:
-    settings, found = caller.context.settings, []
-    expand = [*request.query_params.getlist("expand"), *request.query_params.getlist("expand[]")]
-    for repo in shelf.listed(caller, kind, *wanted):
-        private = not any(settings.is_public(domain) for domain in repo.domains)
-        if (commit := shelf.latest(repo)) is not None:
-            found.append(shapes.only(shapes.summary(repo, commit, private=private), expand))
-    return _page(request, found, limit, cursor)
+def _expanded(request: Request) -> list[str]:
+    """The fields that are asked for; none for all."""
+    return [*request.query_params.getlist("expand"), *request.query_params.getlist("expand[]")]
 
 
 def _page(request: Request, rows: list[dict[str, Any]], limit: int = 0, cursor: int | None = None) -> Response:
