@@ -54,7 +54,7 @@ def findings(settings: Settings | None = None) -> list[Finding]:
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         _python, _names, _walls, _pythons, _training, _gpu, _loading, _engine, _llm,
         lambda: _places(settings),
-        lambda: _keys(settings),
+        lambda: findings_of_keys(settings),
         lambda: _disk(settings),
         lambda: domains_here(settings),
     )  # fmt: skip
@@ -225,7 +225,7 @@ def _places(settings: Settings) -> Iterator[Finding]:
         yield Finding(part, "broken" if problem else "ok", f"{place}: {problem or 'writable'}", advice)
 
 
-def _keys(settings: Settings) -> Iterator[Finding]:
+def findings_of_keys(settings: Settings) -> Iterator[Finding]:
     """Who signs what is published here, and whose word counts for the registry."""
     from registry.errors import RegistryError
     from registry.objects import objects_of

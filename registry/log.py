@@ -93,6 +93,7 @@ class Log:
             RegistryError: It is broken, or others write to it all the time.
             TrustError: What stands in it comes from nobody who is trusted.
         """
+        self._trust.check_signer()
         for _ in range(_ATTEMPTS):
             past = self.believed()
             number = past[-1].number + 1 if past else 1

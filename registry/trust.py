@@ -113,21 +113,28 @@ class Trust:
         """Whether nothing unsigned is taken from this registry, or put there."""
         return bool(self.trusted) or self.marked
 
+    def check_signer(self) -> None:
+        """Check that there is a key to sign with, if what is put into the registry has to be signed.
+
+        Raises:
+            ConfigurationError: There is none.
+        """
+        if self.signer is None and self.needed:
+            raise ConfigurationError(
+                f"The registry at {self.place} is signed, and there is no key here to sign with: set "
+                "DRIFTUNE_SIGNING_KEY to the file of yours, or make one with: driftune registry key new"
+            )
+
     def vouch(self, domain: str, data: bytes) -> None:
         """Sign what is about to be put into a domain, where there is a key for it.
 
         Raises:
             ConfigurationError: There is none, and the registry wants it signed; or it was retired or revoked.
         """
-        signer = self.signer
-        if signer is None:
-            if self.needed:
-                raise ConfigurationError(
-                    f"The registry at {self.place} is signed, and there is no key here to sign with: set "
-                    "DRIFTUNE_SIGNING_KEY to the file of yours, or make one with: driftune registry key new"
-                )
+        self.check_signer()
+        if self.signer is None:
             return
-        made = sign(data, signer)
+        made = sign(data, self.signer)
         for key in self.trusted:
             if key.id == made.key and (fault := key.fault(made)) is not None:
                 raise ConfigurationError(f"Nobody would take what is signed here: {fault[1]}. Use another key")
