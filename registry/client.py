@@ -123,7 +123,11 @@ def _put(plain: Any, folder: Path, told: Loaded, *, derived: bool) -> Any:
 
     with warnings.catch_warnings():  # peft 0.21 asks transformers 5.23 for a property by its former name
         warnings.filterwarnings("ignore", r".*gradient_checkpointing` is deprecated", FutureWarning)
-        loaded = PeftModel.from_pretrained(plain, str(folder)).eval()
+        try:
+            loaded = PeftModel.from_pretrained(plain, str(folder)).eval()
+        except (RuntimeError, ValueError) as error:  # other shapes, or no module of that name
+            name, said = f"{told.adapter.domain} v{told.adapter.version}", str(error).strip().replace("\n", " ")[:300]
+            raise WrongBaseError(f"{name} can't be put on this model: {said}. Load the base that it is for") from error
     try:
         check_canary(loaded, folder, told.adapter, derived=derived)
     except WrongBaseError:

@@ -1,7 +1,7 @@
 """What of vLLM's interface moving an adapter needs: what is loaded, load, unload, log-probabilities, what still runs.
 
-Read in vLLM's source (0.6 to 0.20): `entrypoints/openai/models/serving.py` (before 0.7 `serving_models.py`),
-`entrypoints/openai/completion/protocol.py` and `v1/metrics/loggers.py`.
+Read in vLLM's source of 2026: `entrypoints/openai/models/serving.py`, `entrypoints/openai/completion/protocol.py` and
+`v1/metrics/loggers.py`.
 """
 
 from __future__ import annotations

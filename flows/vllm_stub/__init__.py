@@ -5,8 +5,8 @@
     server      the addresses, and the server as a process
 
 Guarantees: log-probabilities are those of the base and the adapter as peft computes them, so a canary means something;
-status codes, bodies and metrics are vLLM's (read in its source, 0.6 to 0.20: `entrypoints/openai/models/serving.py`,
-`v1/metrics/loggers.py`). What goes wrong there goes wrong here:
+status codes, bodies and metrics are vLLM's, as read in its source of 2026 (`entrypoints/openai/models/serving.py`,
+`v1/core/kv_cache_utils.py`, `v1/metrics/loggers.py`). What goes wrong there goes wrong here:
 
 * An adapter whose modules are called otherwise than the base's is loaded without a word, and gives the base's output.
 * The prefix cache goes by the adapter's *name*: another adapter under a name that was used before answers with the

@@ -305,6 +305,8 @@ def test_a_derived_base_is_loaded_on_its_owners_word(made: tuple[Store, Path], t
         load_adapter(rounded, "networkx", registry=store.url, derived_from="llama")
     with pytest.raises(WrongBaseError, match="a derived base in float32"):
         load_adapter(make_base(tmp_path / "other", seed=1), "networkx", registry=store.url, derived_from=base)
+    with pytest.raises(WrongBaseError, match=r"v1 can't be put on this model: .*size mismatch"):
+        load_adapter(make_base(tmp_path / "wide", width=32), "networkx", registry=store.url, derived_from=base)
 
 
 def rounded_to_eight_bits(model: Any) -> Any:
