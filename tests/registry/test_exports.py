@@ -76,6 +76,7 @@ def test_rows_that_are_too_many_at_once_are_all_there(lake: Lake, monkeypatch: p
     rows = pq.read_table(whole / exports.path_of("train")).sort_by("id").to_pylist()
     exports.drop(lake.home)
     monkeypatch.setattr(exports, "_AT_ONCE", 3)
+    exports.make(lake, snapshot_of(lake), "ns/lib", whole)
     again, _ = exported(lake)
     table = pq.ParquetFile(again / exports.path_of("train"))
     assert table.num_row_groups > 8
