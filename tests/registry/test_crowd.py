@@ -1,0 +1,194 @@
+"""Many at once, and killed anywhere: no version is lost, none is there twice, and nobody ever sees half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from registry.census import DAMAGE, Census
+from registry.collecting import collect
+from registry.copying import copy
+from registry.manifests import read_manifest, verify_folder
+from registry.objects import objects_of
+from registry.store import Store
+from tests.registry import crowd
+
+CROWD = multiprocessing.get_context("forkserver")
+CROWD.set_forkserver_preload(["tests.registry.crowd"])
+
+
+def broken(place: str) -> list[str]:
+    """What is damaged in a registry."""
+    return [found.what for found in Census(objects_of(place)).findings() if found.kind == DAMAGE]
+
+
+def publish_at_once(place: str, tmp_path: Path, processes: int, each: int, beside: Callable[[], None]) -> None:
+    """Every version that a publisher was told of is there, whole, once, and nothing else is.
+
+    Args:
+        place: The registry.
+        tmp_path: Where adapters lie.
+        processes: How many publish.
+        each: How many versions each publishes.
+        beside: What is done meanwhile, again and again.
+    """
+    told: Any = CROWD.SimpleQueue()
+    aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    jobs = [
+        CROWD.Process(target=crowd.publish_many, args=(place, tmp_path / f"a{n}", f"team-{n}", each, told, aws))
+        for n in range(processes)
+    ]
+    for job in jobs:
+        job.start()
+    said = {}
+    while len(said) < processes * each and (any(job.is_alive() for job in jobs) or not told.empty()):
+        if told.empty():
+            beside()
+        else:
+            run, version = told.get()
+            said[run] = version
+    for job in jobs:
+        job.join()
+    assert [job.exitcode for job in jobs] == [0] * processes
+    store = Store(place)
+    versions = store.versions("networkx")
+    assert {adapter.run: adapter.version for adapter in versions} == said
+    assert [adapter.version for adapter in versions] == list(range(1, processes * each + 1))
+    for channel in ("stable", "3.6.x", "3.x"):
+        moves = store.history("networkx", channel)
+        assert [move.number for move in moves] == list(range(1, len(moves) + 1))
+        assert Counter(move.version for move in moves) == Counter(said.values())
+    assert broken(place) == []
+
+
+@pytest.mark.slow
+def test_eight_publish_two_hundred_versions_at_once(tmp_path: Path) -> None:
+    """And whoever reads meanwhile sees whole versions alone, in the registry and in a copy made beside them."""
+    place, seen = str(tmp_path / "registry"), []
+    reader = Store(place)
+
+    def look() -> None:
+        for domain in reader.domains():
+            versions = [adapter.version for adapter in reader.versions(domain)]
+            assert versions == list(range(1, len(versions) + 1))
+            assert reader.verify(f"{domain}@v{random.choice(versions)}")
+            if reader.channels(domain).get("stable"):
+                reader.resolve(domain)
+            seen.append(len(versions))
+            if len(seen) % 10 == 0:
+                list(copy(objects_of(place), tmp_path / "copy"))
+                assert broken(str(tmp_path / "copy")) == []
+
+    publish_at_once(place, tmp_path, 8, 25, look)
+    assert any(0 < count < 200 for count in seen), "somebody looked meanwhile"
+    list(collect(reader.objects, grace_s=0))
+    assert list(Census(reader.objects).findings()) == []
+
+
+@pytest.mark.slow
+def test_four_publish_at_once_on_s3(bucket: str, tmp_path: Path) -> None:
+    """The service decides who made an object, and the loser takes the next number."""
+    publish_at_once(f"{bucket}/{tmp_path.name}", tmp_path, 4, 2, partial(time.sleep, 0.05))
+
+
+def counted(what: Callable[..., object], *arguments: object) -> int:
+    """How many changes of the disk something comes to."""
+    told: Any = CROWD.SimpleQueue()
+    job = CROWD.Process(target=crowd.count_changes, args=(told, what, *arguments))
+    job.start()
+    changes: int = told.get()
+    job.join()
+    return changes
+
+
+def killed(change: int, within: float, what: Callable[..., object], *arguments: object) -> bool:
+    """Does something in a process of its own that is killed; whether it was before its end.
+
+    Args:
+        change: Before this change of the disk, counted from 1; where 0, at a moment.
+        within: The moment, in seconds.
+        what: What is done.
+        *arguments: With what.
+    """
+    job = CROWD.Process(target=crowd.die_before, args=(change, what, *arguments))
+    job.start()
+    if not change:
+        time.sleep(within)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(job.pid or 0), signal.SIGKILL)
+    job.join()
+    assert job.exitcode in (0, -signal.SIGKILL)
+    return job.exitcode != 0
+
+
+@pytest.mark.slow
+def test_killed_at_a_hundred_points_nothing_is_ever_half_there(tmp_path: Path) -> None:
+    """After each kill of a publish, promote, pull or gc all is whole, and the same again does the rest."""
+    seed = random.SystemRandom().randrange(1 << 32)
+    sys.stdout.write(f"seed {seed}\n")
+    random_ = random.Random(seed)
+    place, into = str(tmp_path / "registry"), tmp_path / "into"
+    for n in range(3):
+        crowd.publish(place, tmp_path / "a", f"first-{n}")
+    Store(place).objects.put("registry.json", json.dumps({"retention": {"keep": 4, "days": 0}}).encode())
+    acts: dict[str, Callable[[int], tuple[Any, ...]]] = {
+        "publish": lambda n: (crowd.publish, place, tmp_path / "a", f"run-{n}"),
+        "promote": lambda n: (crowd.promote, place, f"canary-{n}"),
+        "pull": lambda n: (crowd.pull, place, into),
+        "tidy": lambda _: (crowd.tidy, place),
+    }
+    points, changes = [], {}
+    for name, wanted in (("publish", 50), ("promote", 15), ("pull", 20), ("tidy", 25)):
+        before(name, place, tmp_path, "counted")
+        changes[name] = counted(*acts[name](1000))
+        drawn = random_.sample(range(1, changes[name] + 1), min(wanted, changes[name]))
+        points += [(name, change) for change in [*drawn, 0, 0, 0]]
+    random_.shuffle(points)
+    kills, n = Counter[str](), 0
+    while points or kills.total() < 100:
+        n += 1
+        if not points:
+            name = random_.choice(list(acts))
+            points.append((name, random_.randint(1, changes[name])))
+        name, change = points.pop()
+        before(name, place, tmp_path, f"{n}")
+        what, *arguments = acts[name](n)
+        kills[name] += killed(change, random_.random() * 0.05, what, *arguments)
+        whole(place, into)
+        what(*arguments)
+        if name == "pull":
+            whole(place, into)
+        if name == "publish":
+            assert sum(adapter.run == f"run-{n}" for adapter in Store(place).versions("networkx")) == 1
+    sys.stdout.write(f"{changes} changes, {kills}\n")
+    assert min(kills[name] for name in acts) >= 5
+    crowd.tidy(place)
+    assert list(Census(objects_of(place)).findings()) == []
+
+
+def before(name: str, place: str, tmp_path: Path, run: str) -> None:
+    """Publishes something, so that there is something to pull, or to remove."""
+    if name in ("pull", "tidy"):
+        crowd.publish(place, tmp_path / "b", f"before-{run}")
+
+
+def whole(place: str, into: Path) -> None:
+    """Everything that anybody can name is there with every byte, also what was pulled."""
+    assert broken(place) == []
+    store = Store(place)
+    assert store.resolve("networkx").version in {adapter.version for adapter in store.versions("networkx")}
+    if into.exists():
+        verify_folder(into, read_manifest(into))
