@@ -18,9 +18,8 @@ from registry import channels
 from registry.channels import Channels
 from registry.contents import check_file
 from registry.errors import DriftuneError, RegistryError, TrustError
-from registry.identity import sha256_of_bytes
 from registry.log import Log
-from registry.manifests import MANIFEST, location, manifest_bytes
+from registry.manifests import MANIFEST, location
 from registry.objects import PARTS, FolderObjects, Objects, Stored
 from registry.pulling import content_path, digest
 from registry.records import Adapter
@@ -113,19 +112,19 @@ class Census:
                 continue
             if adapter is not None:
                 self.versions += 1
-                self._hashes[domain, number] = sha256_of_bytes(manifest_bytes(adapter))
-                yield from self._unvouched(adapter)
+                self._hashes[domain, number] = found.manifest_hash(domain, number)
+                yield from self._unvouched(adapter, found)
                 for row in adapter.files:
                     self._sizes.setdefault(content_path(str(row["sha256"])), set()).add(int(row["size"]))
                 for name, sha256 in files_of(adapter):
                     self._wanted.setdefault(sha256, []).append((domain, number, name))
 
-    def _unvouched(self, adapter: Adapter) -> Iterator[Finding]:
+    def _unvouched(self, adapter: Adapter, versions: Versions) -> Iterator[Finding]:
         """Whether nobody who is trusted vouches for a version."""
         path, name = f"{location(adapter.domain, adapter.version)}/{MANIFEST}", f"{adapter.domain}@v{adapter.version}"
         try:
             if self._trust.keys:
-                self._trust.seal(adapter.domain, manifest_bytes(adapter), path)
+                self._trust.seal(adapter.domain, versions.manifest(adapter), path)
         except TrustError as error:
             yield Finding(DAMAGE, path, str(error), (name,))
 
@@ -165,12 +164,13 @@ class Census:
         return self.objects.stat(f"{location(domain, number)}/{MANIFEST}") is not None
 
     def _logs(self, domain: str) -> Iterator[Finding]:
-        own = Channels(self.objects, domain)
+        own, standings = Channels(self.objects, domain), Standings(self.objects, domain)
+        yield from self._chain(standings.log)
         for name in self.objects.names(f"{domain}/channels"):
-            yield from self._chain(f"{domain}/channels/{name}")
             try:
+                yield from self._chain(own.log(name))
                 history = own.history(name)
-                moves = channels.line(history, Standings(self.objects, domain).yanked())
+                moves = channels.line(history, standings.yanked())
             except DriftuneError as error:
                 yield Finding(DAMAGE, f"{domain}/channels/{name}", str(error))
                 continue
@@ -182,28 +182,27 @@ class Census:
             if number is not None and not self._is_there(domain, number):
                 what = f"gives v{number}, which isn't there"
                 yield Finding(DAMAGE, f"{domain}/channels/{name}", f"{domain}@{name} {what}", (f"{domain}@v{number}",))
-        yield from self._chain(f"{domain}/standing")
 
     def _gone(self) -> Iterator[Finding]:
         """The logs that were accepted here once, and aren't there any more."""
         for path in self._trust.remembered() if self._trust.keys else ():
             with contextlib.suppress(TrustError):  # what is no folder is told already
                 if not self.objects.names(path):
-                    yield from self._chain(path)
+                    yield from self._chain(Log(self.objects, path))
 
-    def _chain(self, path: str) -> Iterator[Finding]:
-        """The entries of a log, of which each names the one before."""
+    def _chain(self, log: Log) -> Iterator[Finding]:
+        """The entries of a log, of which each names the one before; what is read here isn't read again."""
         try:
-            entries = Log(self.objects, path).read()
+            entries = log.read()
         except RegistryError as error:
-            yield Finding(DAMAGE, str(error.values.get("path", path)), str(error))
+            yield Finding(DAMAGE, str(error.values.get("path", log.path)), str(error))
             return
         self.entries += len(entries)
         try:
             if self._trust.keys:
-                self._trust.accept(path, [entry.data for entry in entries])
+                self._trust.accept(log.path, [entry.data for entry in entries])
         except TrustError as error:
-            yield Finding(DAMAGE, path, str(error))
+            yield Finding(DAMAGE, log.path, str(error))
 
     def _orphans(self, there: Iterable[Stored]) -> Iterator[Finding]:
         for stored in there:

@@ -75,11 +75,11 @@ def line(past: Iterable[Entry], yanked: Collection[int] = ()) -> list[Entry]:
     """
     found: list[Entry] = []
     for entry in past:
-        back = (i for i in reversed(range(len(found))) if found[i].version == entry.version)
-        if entry.action == ROLLBACK and (last := next(back, None)) is not None:
-            del found[last + 1 :]
-        elif found and found[-1].version == entry.version:
+        if found and found[-1].version == entry.version:
             found[-1] = entry
+        elif entry.action == ROLLBACK and any(move.version == entry.version for move in found):
+            while found[-1].version != entry.version:
+                found.pop()
         else:
             found.append(entry)
     return [entry for entry in found if entry.version not in yanked]
@@ -140,7 +140,7 @@ class Channels:
 
     def names(self) -> list[str]:
         """The channels that have been moved, sorted."""
-        return [name for name in self._objects.names(self._path) if _NAME.fullmatch(name) and self._log(name).read()]
+        return [name for name in self._objects.names(self._path) if _NAME.fullmatch(name) and self.log(name).read()]
 
     def history(self, channel: str) -> list[Entry]:
         """Every move of a channel, oldest first; empty where there is none.
@@ -149,7 +149,7 @@ class Channels:
             ConfigurationError: No channel can be called so.
             RegistryError: An entry is broken.
         """
-        return [self._entry(channel, logged) for logged in self._log(channel).read()]
+        return [self._entry(channel, logged) for logged in self.log(channel).read()]
 
     def believe(self, channel: str) -> None:
         """Check that somebody who is trusted vouches for the moves of a channel, which are about to be followed.
@@ -157,7 +157,7 @@ class Channels:
         Raises:
             TrustError: Nobody does.
         """
-        self._log(channel).believed()
+        self.log(channel).believed()
 
     def append(
         self, channel: str, version: int, action: str, reason: str = "", by: str = "", share: float = 1.0
@@ -179,10 +179,15 @@ class Channels:
         said: dict[str, Any] = {"channel": channel, "version": version, "action": action, "reason": reason, "by": by}
         said |= {"share": share} if share < 1 else {}
         said |= {"manifest": self._manifest(version)} if self._manifest is not None else {}
-        logged = self._log(channel).append({name: value for name, value in said.items() if value != ""})
+        logged = self.log(channel).append({name: value for name, value in said.items() if value != ""})
         return self._entry(channel, logged)
 
-    def _log(self, channel: str) -> Log:
+    def log(self, channel: str) -> Log:
+        """The log of a channel.
+
+        Raises:
+            ConfigurationError: No channel can be called so.
+        """
         path = f"{self._path}/{check_name(channel)}"
         return self._logs.setdefault(channel, Log(self._objects, path, self._trust))
 

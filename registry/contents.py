@@ -295,7 +295,8 @@ def legible(value: Any) -> Any:
         ValueError: One does.
     """
     if isinstance(value, str):
-        hidden = next((c for c in value if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t"), None)
+        unseen = "" if value.isascii() and value.isprintable() else value
+        hidden = next((c for c in unseen if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t"), None)
         if hidden is not None:
             raise ValueError(f"a text in it holds the character {hidden!r}")
     elif isinstance(value, Mapping):

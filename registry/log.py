@@ -18,7 +18,7 @@ import rfc8785
 
 from registry.contents import legible
 from registry.errors import RegistryError, TrustError
-from registry.identity import sha256_of_bytes
+from registry.identity import is_canonical, sha256_of_bytes
 from registry.objects import Objects, small
 from registry.trust import Trust
 
@@ -118,7 +118,7 @@ class Log:
         try:
             data = small(self.objects, path, _MAX_ENTRY)
             values = legible(json.loads(data))
-            if rfc8785.dumps(values) != data:
+            if not is_canonical(values, data):
                 raise ValueError("it isn't canonical JSON")
             own = values.pop("log"), values["number"], values.get("before")
         except FileNotFoundError as error:

@@ -14,7 +14,7 @@ import rfc8785
 
 from registry.contents import MAX_FILES, check_file, check_names, check_plain, legible
 from registry.errors import RegistryError, TrustError
-from registry.identity import sha256_of, sha256_of_file
+from registry.identity import is_canonical, sha256_of, sha256_of_file
 from registry.records import Adapter, Report
 
 MANIFEST = "manifest.json"
@@ -91,7 +91,7 @@ def parsed(manifest: bytes, where: Path | str) -> Adapter:
         adapter = Adapter(**columns)
         said = held["id"]
         _check_types(adapter)
-        if rfc8785.dumps(held) != manifest:
+        if not is_canonical(held, manifest):
             raise ValueError("it isn't canonical JSON: it was changed, or says a thing twice")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RegistryError(

@@ -13,7 +13,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from registry.errors import ConfigurationError, RegistryError, TrustError
@@ -188,21 +188,19 @@ class FolderObjects:
         Raises:
             TrustError: One does.
         """
-        place = self._at(path)
-        for part in (place, *place.parents):
-            if part == self.root:
-                break
-            if part.is_symlink():
+        place, part = self._at(path), self.url
+        for name in path.split("/"):
+            part = os.path.join(part, name)  # noqa: PTH118  # asked for every object: a Path takes ten times as long
+            if os.path.islink(part):  # noqa: PTH114
                 raise TrustError(
                     f"{part} is a symbolic link: a registry holds files and folders only", fault="symlink", path=path
                 )
         return place
 
     def _at(self, path: str) -> Path:
-        parts = PurePosixPath(path)
-        if parts.is_absolute() or ".." in parts.parts:
+        if path.startswith("/") or ".." in path.split("/"):
             raise RegistryError(f"No object of the registry at {self.url} can be called {path!r}", path=path)
-        return self.root / parts
+        return self.root / path
 
     @contextlib.contextmanager
     def _part(self, content: bytes | Path) -> Iterator[Path]:

@@ -12,7 +12,7 @@ from registry import channels
 from registry.channels import Channels, Entry
 from registry.errors import ConfigurationError, RegistryError, TrustError
 from registry.identity import sha256_of, sha256_of_bytes
-from registry.manifests import MANIFEST, damaged, manifest_bytes, verify_folder
+from registry.manifests import MANIFEST, damaged, verify_folder
 from registry.objects import objects_of
 from registry.pulling import switched, write_version
 from registry.records import Adapter
@@ -135,16 +135,12 @@ class Published:
     def _check_same(self, adapter: Adapter, channel: str) -> None:
         """Checks that a channel was moved to this very version, and not to another that had its number."""
         moves = [move for move in self.history(adapter.domain, channel) if move.version == adapter.version]
-        if moves and moves[-1].manifest not in ("", self._manifest_hash(adapter.domain, adapter.version)):
+        if moves and moves[-1].manifest not in ("", self._versions.manifest_hash(adapter.domain, adapter.version)):
             raise TrustError(
                 f"{self.url} holds another {adapter.domain} v{adapter.version} than {channel} was moved to: it was "
                 "exchanged",
                 fault="swapped",
             )
-
-    def _manifest_hash(self, domain: str, number: int) -> str:
-        adapter = self._versions.get(domain, number)
-        return sha256_of_bytes(manifest_bytes(adapter)) if adapter is not None else ""
 
     def vouched(self, adapter: Adapter) -> dict[str, bytes]:
         """What lies beside a version's files where it is used: its manifest, and who vouches for that, if it is asked.
@@ -249,7 +245,7 @@ class Published:
 
     def _channels_of(self, domain: str) -> Channels:
         return self._channels.setdefault(
-            domain, Channels(self.objects, domain, self.trust, lambda n: self._manifest_hash(domain, n))
+            domain, Channels(self.objects, domain, self.trust, lambda n: self._versions.manifest_hash(domain, n))
         )
 
     def _standings_of(self, domain: str) -> Standings:

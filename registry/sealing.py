@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from registry.census import domains_in
 from registry.errors import ConfigurationError, TrustError
 from registry.log import Log
-from registry.manifests import MANIFEST, location, manifest_bytes
+from registry.manifests import MANIFEST, location
 from registry.objects import Objects, small
 from registry.signing import SigningKey
 from registry.trust import MARK, MAX_MARK, Trust
@@ -86,8 +86,9 @@ def seal_all(objects: Objects, *, unvouched: bool) -> Iterator[Sealed]:
 
 def _signed_in(objects: Objects, domain: str) -> Iterator[tuple[str, bytes]]:
     """What is signed in a domain: path and bytes."""
-    for adapter in Versions(objects).of(domain):
-        yield f"{location(domain, adapter.version)}/{MANIFEST}", manifest_bytes(adapter)
+    versions = Versions(objects)
+    for adapter in versions.of(domain):
+        yield f"{location(domain, adapter.version)}/{MANIFEST}", versions.manifest(adapter)
     logs = [f"{domain}/channels/{name}" for name in objects.names(f"{domain}/channels")]
     for path in (*logs, f"{domain}/standing"):
         entries = Log(objects, path).read()

@@ -49,7 +49,7 @@ class Standings:
     """
 
     def __init__(self, objects: Objects, domain: str, trust: Trust | None = None) -> None:
-        self._log = Log(objects, f"{domain}/standing", trust or Trust(objects))
+        self.log = Log(objects, f"{domain}/standing", trust or Trust(objects))
 
     def believe(self) -> None:
         """Check that somebody who is trusted vouches for what was said, which is about to be followed.
@@ -57,7 +57,7 @@ class Standings:
         Raises:
             TrustError: Nobody does.
         """
-        self._log.believed()
+        self.log.believed()
 
     def history(self) -> list[Standing]:
         """All that was said, oldest first.
@@ -65,7 +65,7 @@ class Standings:
         Raises:
             RegistryError: An entry is broken.
         """
-        return [self._entry(logged) for logged in self._log.read()]
+        return [self._entry(logged) for logged in self.log.read()]
 
     def append(self, version: int, action: str, reason: str, by: str) -> Standing:
         """Say how a version stands from now on; what is said already isn't said again.
@@ -80,7 +80,7 @@ class Standings:
         if last is not None and last.action == action:
             return last
         said = {"version": version, "action": action, "reason": reason, "by": by}
-        return self._entry(self._log.append({name: value for name, value in said.items() if value != ""}))
+        return self._entry(self.log.append({name: value for name, value in said.items() if value != ""}))
 
     def yanked(self) -> dict[int, Standing]:
         """The versions that are yanked, and what was said."""
@@ -101,4 +101,4 @@ class Standings:
                 raise TypeError("its version is no whole number, or something else no text")
             return said
         except TypeError as error:
-            raise RegistryError(f"Broken entry {logged.number} of {self._log.path}: {error}") from error
+            raise RegistryError(f"Broken entry {logged.number} of {self.log.path}: {error}") from error

@@ -38,6 +38,7 @@ class Versions:
     def __init__(self, objects: Objects, trust: Trust | None = None) -> None:
         self._objects, self._trust = objects, trust or Trust(objects)
         self._known: dict[tuple[str, int], Adapter] = {}
+        self._hashes: dict[tuple[str, int], str] = {}
 
     def domains(self) -> list[str]:
         """The domains that have a version, sorted; one that can't be read is no reason not to tell of the others."""
@@ -91,7 +92,8 @@ class Versions:
             return known
         place = location(domain, number)
         try:
-            adapter = parsed(small(self._objects, f"{place}/{MANIFEST}", MAX_MANIFEST), f"{self._objects.url}/{place}")
+            manifest = small(self._objects, f"{place}/{MANIFEST}", MAX_MANIFEST)
+            adapter = parsed(manifest, f"{self._objects.url}/{place}")
         except FileNotFoundError:
             self._known.pop((domain, number), None)
             return None
@@ -101,8 +103,13 @@ class Versions:
                 "put there",
                 fault="swapped",
             )
+        self._hashes[domain, number] = sha256_of_bytes(manifest)
         self._known[domain, number] = adapter
         return adapter
+
+    def manifest_hash(self, domain: str, number: int) -> str:
+        """The SHA-256 of a version's manifest as it was read; empty where there is no such version."""
+        return self._hashes[domain, number] if self.get(domain, number) is not None else ""
 
     def manifest(self, adapter: Adapter) -> bytes:
         """The bytes of a version's manifest, as they were written.
@@ -116,7 +123,7 @@ class Versions:
             manifest = small(self._objects, path, MAX_MANIFEST)
         except FileNotFoundError as error:
             raise RegistryError(f"{path} isn't in {self._objects.url} any more", path=path, fault="missing") from error
-        if manifest != manifest_bytes(adapter):
+        if manifest_bytes(parsed(manifest, path)) != manifest_bytes(adapter):  # it may lack what records have now
             raise TrustError(f"{path} in {self._objects.url} was changed since it was read", path=path, fault="swapped")
         return manifest
 
@@ -131,6 +138,7 @@ class Versions:
         self._trust.vouch(adapter.domain, manifest)
         if not self._objects.create(f"{location(adapter.domain, adapter.version)}/{MANIFEST}", manifest):
             return None
+        self._hashes[adapter.domain, adapter.version] = sha256_of_bytes(manifest)
         self._known[adapter.domain, adapter.version] = found
         return found
 

@@ -12,6 +12,7 @@ from typing import Any
 from registry.collecting import collect
 from registry.manifests import Publication
 from registry.store import Store
+from tests.adapters import adapter_folder
 
 CHANGES = ("os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink")
 """What Python tells of before it does it; opening a file to write is another."""
@@ -27,10 +28,7 @@ def about(run: str, domain: str = "networkx") -> Publication:
 
 def adapter(folder: Path, run: str) -> Path:
     """An adapter whose weights are its run's alone, and are bigger than what is written at once."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "adapter_config.json").write_text('{"r": 8}')
-    (folder / "adapter_model.safetensors").write_bytes(run.encode() * 50_000)
-    return folder
+    return adapter_folder(folder, run.encode() * 50_000)
 
 
 def publish(place: str, folder: Path, run: str) -> None:

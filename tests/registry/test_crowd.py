@@ -11,7 +11,8 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -134,61 +135,79 @@ def killed(change: int, within: float, what: Callable[..., object], *arguments: 
     return job.exitcode != 0
 
 
+@dataclass
+class Place:
+    """A registry with three versions, which keeps four, and what is done to it."""
+
+    folder: Path
+    acts: dict[str, Callable[[int], tuple[Any, ...]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        url, adapters = str(self.folder / "registry"), self.folder / "adapters"
+        for n in range(3):
+            crowd.publish(url, adapters, f"first-{n}")
+        Store(url).objects.put("registry.json", json.dumps({"retention": {"keep": 4, "days": 0}}).encode())
+        self.acts = {
+            "publish": lambda n: (crowd.publish, url, adapters, f"run-{n}"),
+            "promote": lambda n: (crowd.promote, url, f"canary-{n}"),
+            "pull": lambda n: (crowd.pull, url, self.folder / "into"),
+            "tidy": lambda _: (crowd.tidy, url),
+        }
+
+    @property
+    def url(self) -> str:
+        return str(self.folder / "registry")
+
+    def ready(self, name: str, run: str) -> None:
+        """Publishes something, so that there is something to pull, or to remove."""
+        if name in ("pull", "tidy"):
+            crowd.publish(self.url, self.folder / "before", f"before-{run}")
+
+    def whole(self) -> None:
+        """Everything that anybody can name is there with every byte, also what was pulled."""
+        assert broken(self.url) == []
+        store, into = Store(self.url), self.folder / "into"
+        assert store.resolve("networkx").version in {adapter.version for adapter in store.versions("networkx")}
+        if into.exists():
+            verify_folder(into, read_manifest(into))
+
+
+def drawn(random_: random.Random, changes: dict[str, int]) -> Iterator[tuple[str, int]]:
+    """Points to be killed at: before each change of the disk, at some moments (0), and then wherever."""
+    points = [(name, change) for name, count in changes.items() for change in [*range(1, count + 1), 0, 0, 0]]
+    random_.shuffle(points)
+    yield from points
+    while True:
+        name = random_.choice(list(changes))
+        yield name, random_.randint(1, changes[name])
+
+
 @pytest.mark.slow
 def test_killed_at_a_hundred_points_nothing_is_ever_half_there(tmp_path: Path) -> None:
     """After each kill of a publish, promote, pull or gc all is whole, and the same again does the rest."""
     seed = random.SystemRandom().randrange(1 << 32)
     sys.stdout.write(f"seed {seed}\n")
     random_ = random.Random(seed)
-    place, into = str(tmp_path / "registry"), tmp_path / "into"
-    for n in range(3):
-        crowd.publish(place, tmp_path / "a", f"first-{n}")
-    Store(place).objects.put("registry.json", json.dumps({"retention": {"keep": 4, "days": 0}}).encode())
-    acts: dict[str, Callable[[int], tuple[Any, ...]]] = {
-        "publish": lambda n: (crowd.publish, place, tmp_path / "a", f"run-{n}"),
-        "promote": lambda n: (crowd.promote, place, f"canary-{n}"),
-        "pull": lambda n: (crowd.pull, place, into),
-        "tidy": lambda _: (crowd.tidy, place),
-    }
-    points, changes = [], {}
-    for name, wanted in (("publish", 50), ("promote", 15), ("pull", 20), ("tidy", 25)):
-        before(name, place, tmp_path, "counted")
-        changes[name] = counted(*acts[name](1000))
-        drawn = random_.sample(range(1, changes[name] + 1), min(wanted, changes[name]))
-        points += [(name, change) for change in [*drawn, 0, 0, 0]]
-    random_.shuffle(points)
-    kills, n = Counter[str](), 0
-    while points or kills.total() < 100:
-        n += 1
-        if not points:
-            name = random_.choice(list(acts))
-            points.append((name, random_.randint(1, changes[name])))
-        name, change = points.pop()
-        before(name, place, tmp_path, f"{n}")
-        what, *arguments = acts[name](n)
+    place, changes, kills = Place(tmp_path / "0"), {}, Counter[str]()
+    for name, act in place.acts.items():
+        place.ready(name, "counted")
+        changes[name] = counted(*act(0))
+    for n, (name, change) in enumerate(drawn(random_, changes), 1):
+        if n > sum(changes.values()) and kills.total() >= 100:
+            break
+        if n % 15 == 0:  # a small one is read in no time
+            place = Place(tmp_path / f"{n}")
+        place.ready(name, f"{n}")
+        what, *arguments = place.acts[name](n)
         kills[name] += killed(change, random_.random() * 0.05, what, *arguments)
-        whole(place, into)
+        place.whole()
         what(*arguments)
         if name == "pull":
-            whole(place, into)
+            place.whole()
         if name == "publish":
-            assert sum(adapter.run == f"run-{n}" for adapter in Store(place).versions("networkx")) == 1
+            assert sum(adapter.run == f"run-{n}" for adapter in Store(place.url).versions("networkx")) == 1
+        if n % 15 == 14:
+            crowd.tidy(place.url)
+            assert list(Census(objects_of(place.url)).findings()) == []
     sys.stdout.write(f"{changes} changes, {kills}\n")
-    assert min(kills[name] for name in acts) >= 5
-    crowd.tidy(place)
-    assert list(Census(objects_of(place)).findings()) == []
-
-
-def before(name: str, place: str, tmp_path: Path, run: str) -> None:
-    """Publishes something, so that there is something to pull, or to remove."""
-    if name in ("pull", "tidy"):
-        crowd.publish(place, tmp_path / "b", f"before-{run}")
-
-
-def whole(place: str, into: Path) -> None:
-    """Everything that anybody can name is there with every byte, also what was pulled."""
-    assert broken(place) == []
-    store = Store(place)
-    assert store.resolve("networkx").version in {adapter.version for adapter in store.versions("networkx")}
-    if into.exists():
-        verify_folder(into, read_manifest(into))
+    assert min(kills[name] for name in changes) >= 5

@@ -8,6 +8,7 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
+import rfc8785
 
 from registry.card import table
 from registry.channels import Channels
@@ -475,3 +476,32 @@ def test_a_broken_version_hides_no_other_domain(tmp_path: Path) -> None:
     assert fresh.domains() == ["networkx", "other"] and fresh.resolve("networkx").version == 1
     with pytest.raises(RegistryError, match="No readable manifest"):
         fresh.resolve("other")
+
+
+def test_a_manifest_is_read_but_once(tmp_path: Path) -> None:
+    """As it never changes: of what another process publishes only that is read."""
+    store = published(tmp_path)
+    assert [a.version for a in store.versions("networkx")] == [1]
+    overwrite(tmp_path / "registry" / "networkx" / "versions" / "00000001" / MANIFEST, b"broken")
+    with pytest.raises(RegistryError, match="No readable manifest"):
+        Store(store.url).versions("networkx")
+    other = Store(store.url)
+    other.publish(adapter_folder(tmp_path / "run-2", b"other"), publication("run-2", "polars"))
+    assert [a.version for a in store.versions("networkx")] == [1]
+    assert store.domains() == ["networkx", "polars"]
+
+
+def test_a_manifest_of_an_earlier_driftune_is_as_good(tmp_path: Path) -> None:
+    """It lacks what records have come to say since: it is read, used and verified all the same."""
+    store = published(tmp_path)
+    path = Path(store.url, store.resolve("networkx").location, MANIFEST)
+    held = json.loads(path.read_text())
+    del held["adapter"]["written"]
+    overwrite(path, rfc8785.dumps(held))
+    for log in (tmp_path / "registry" / "networkx" / "channels").iterdir():
+        (log / "00000001.json").unlink()
+    old = Store(store.url)
+    assert old.verify("networkx@v1").version == 1
+    assert (old.folder(old.resolve("networkx@v1")) / MANIFEST).read_bytes() == path.read_bytes()
+    assert old.promote("networkx", 1, "stable").manifest == sha256_of_bytes(path.read_bytes())
+    assert Store(store.url).resolve("networkx").version == 1
