@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,6 +67,15 @@ def test_an_adapter_is_loaded_from_a_server(served: Served, tmp_path: Path) -> N
     for registry in (served.address, None):
         loaded = load_adapter(base, "loaded@stable", registry=registry)
         assert loaded.driftune.adapter == adapter
+
+
+def test_a_command_is_told_what_the_server_tells(served: Served, tmp_path: Path) -> None:
+    """The news on its standard input have the server's links, which a folder can't know."""
+    out = tmp_path / "out"
+    subscribe(Request(Wanted(PUBLIC), command=f"sh -c 'cat > {out}'", once=True))
+    data = json.loads(out.read_text())["data"]
+    assert (data["domain"], data["version"], data["previous_version"]) == (PUBLIC, 2, None)
+    assert data["links"]["page"].endswith(f"/domains/{PUBLIC}/v2")
 
 
 def test_a_server_is_asked_to_post(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
