@@ -129,10 +129,12 @@ def export(lake: Lake, snapshot: Snapshot, name: str) -> tuple[Path, list[Export
         RegistryError: It can't be written.
     """
     folder = lake.home / FOLDER / commit_of(snapshot, forgotten(lake))
-    with _WRITING:
-        if not (folder / _LISTING).is_file():
-            _make_apart(lake, snapshot, name, folder)
-    held = json.loads((folder / _LISTING).read_bytes())
+    listing = folder / _LISTING
+    if not listing.is_file():
+        with _WRITING:  # one at a time; who waited finds it
+            if not listing.is_file():
+                _make_apart(lake, snapshot, name, folder)
+    held = json.loads(listing.read_bytes())
     return folder, [Exported(**row) for row in held["files"]]
 
 
@@ -143,7 +145,7 @@ def path_of(split: str) -> str:
 
 def _make_apart(lake: Lake, snapshot: Snapshot, name: str, folder: Path) -> None:
     """Writes a data set in a process of its own: the joins take half a gigabyte, which a server would keep."""
-    command = [sys.executable, "-m", "registry.exports", lake.url, str(lake.home), snapshot.id, name, str(folder)]
+    command = [sys.executable, "-P", "-m", "registry.exports", lake.url, str(lake.home), snapshot.id, name, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         why = done.stderr.strip().splitlines()[-1:] or [f"it ended with {done.returncode}"]
