@@ -167,7 +167,7 @@ def _published(folder: Path, size: int) -> Path:
     """A registry with an adapter of so many bytes, which lies in a folder of its own too; its file."""
     made = folder / "plain"
     made.mkdir()
-    (made / "adapter_config.json").write_text("{}")
+    (made / "adapter_config.json").write_text('{"peft_type": "LORA", "r": 8, "target_modules": ["q_proj"]}')
     weights = made / WEIGHTS
     with weights.open("wb") as file:
         table_of = f'{{"w":{{"dtype":"U8","shape":[{size - 128}],"data_offsets":[0,{size - 128}]}}}}'.encode()
