@@ -58,6 +58,11 @@ class Patient(H11Protocol):
         self._head: asyncio.TimerHandle | None = None
         self._sending: asyncio.TimerHandle | None = None
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client is there."""
+        super().connection_made(transport)
+        self._head = self.loop.call_later(self._slow_s, transport.abort)
+
     def data_received(self, data: bytes) -> None:
         """Takes what the client sent."""
         super().data_received(data)

@@ -86,6 +86,24 @@ def test_a_slow_body_ends_in_408(probed: Served) -> None:
         assert rest(client).startswith(b"HTTP/1.1 408 ")
 
 
+def test_who_says_nothing_is_dropped(probed: Served) -> None:
+    """A connection without a request holds its place for as long as patience lasts."""
+    with connected(probed) as client:
+        assert rest(client) == b""
+
+
+def test_a_connection_that_is_used_stays(probed: Served) -> None:
+    """Request after request, for longer than one may take."""
+    with connected(probed) as client:
+        for _ in range(6):
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            answer = b""
+            while not answer.endswith(b'{"status":"ok"}'):
+                answer += client.recv(65536)
+                assert answer.startswith(b"HTTP/1.1 200 ")
+            time.sleep(SLOW_S / 3)
+
+
 def test_a_slow_head_ends_the_connection(probed: Served) -> None:
     """A head in drips, each soon after the last, isn't waited for longer than one in a piece."""
     with connected(probed) as client:
