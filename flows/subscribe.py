@@ -123,9 +123,9 @@ def _action(request: Request, store: Store) -> Iterator[Callable[[Adapter], None
             if request.check and wanted.folder is not None:
                 action = Checked(action, store, wanted.folder, own)
         else:
-            own = memory("--vllm", str(request.vllm))
             vllm = Vllm(str(request.vllm), os.environ.get("DRIFTUNE_VLLM_KEY", ""))
             stack.callback(vllm.close)
+            own = memory("--vllm", vllm.url)
             action = Mover(vllm, _serving(request, own), store, wanted.channel, own)
         yield action
 

@@ -139,7 +139,7 @@ class HttpObjects:
     def _refuse(self, path: str) -> NoReturn:
         raise ConfigurationError(
             f"The registry at {self.url} is only read from here: set DRIFTUNE_REGISTRY to its folder, or its s3://, "
-            f"where that is at hand (asked for {path or 'all of it'})"
+            f"where that is at hand, or ask the server itself as docs/how-to/serve.md says ({path or 'all of it'})"
         )
 
     def _read(self, path: str, limit: int) -> bytes:

@@ -5,6 +5,7 @@
     memory      what a subscription remembers, and its lock
     waking      waits for the next look: the server's events, else the clock
     loop        looks, again and again; what fails is told and tried again
+    checked     --check: a version is asked its canary before anything is done with it
     folder      --into: a folder that always holds the newest version
     command     --exec: a command that is run for each version
     vllm        --vllm: a running vLLM is moved to each version

@@ -200,12 +200,18 @@ def test_what_was_forgotten_or_left_is_put_right(store: Store, base: Path, made:
 
 
 @pytest.mark.slow
-def test_an_adapter_that_left_memory_is_unloaded(store: Store, base: Path, made: list[Made]) -> None:
-    """With room for one the old one leaves as the new one comes, and vLLM doesn't unload what isn't in memory."""
+def test_an_adapter_that_left_memory_is_unloaded(store: Store, base: Path, made: list[Made], tmp_path: Path) -> None:
+    """With room for one the old one leaves as the new one comes, and vLLM doesn't unload what isn't in memory.
+
+    It knows the adapters' folder by another name here, as in a container.
+    """
+    (tmp_path / "seen").symlink_to(tmp_path / "adapters")
     with stubbed(base, max_cpu_loras=1) as address:
         for adapter in made[:2]:
             publish(store, base, adapter)
-            look(address)
+            look(f"{address}/v1/", adapters=tmp_path / "adapters", seen_as=f"{tmp_path / 'seen'}/")
+        assert loaded(address) == ["networkx-v2"]
+        look(address, adapters=tmp_path / "adapters", seen_as=str(tmp_path / "seen"))
         assert loaded(address) == ["networkx-v2"]
         assert gives(address, "networkx-v2", made[1])
 
