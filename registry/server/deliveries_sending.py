@@ -91,6 +91,8 @@ class Sender:
                         await self._state.run(deliveries.prune, self._settings.delivery_days)
                 except DriftuneError as error:
                     self._log.error("What is due can't be looked up: %s", error)
+                except Exception:  # a fault of ours in one turn must not end all others
+                    self._log.exception("What is due can't be looked up")
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), min(_TURN_S, self._settings.look_s))
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
 from registry.server import deliveries, subscriptions
 from registry.server.access import Caller, Scope
 from registry.server.errors import unknown
+from registry.server.events import MOST
 from registry.server.pages.asking import Owner, Served
 from registry.server.pages.view import page
 from registry.server.subscriptions import Subscription
@@ -36,7 +37,12 @@ async def following(request: Request, caller: Owner, context: Served) -> HTMLRes
 
 @router.get("/subscriptions/{subscription}")
 async def followed(
-    request: Request, caller: Owner, context: Served, subscription: str, status: str = "", before: int | None = None
+    request: Request,
+    caller: Owner,
+    context: Served,
+    subscription: str,
+    status: str = "",
+    before: Annotated[int | None, Query(ge=0, le=MOST)] = None,
 ) -> HTMLResponse:
     """A subscription: what was sent to it, what came of it, the dead letters."""
     wanted = status if status in _STATUSES else None

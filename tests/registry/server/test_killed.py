@@ -36,7 +36,7 @@ SETTINGS = {
     "WEBHOOK_NETWORKS": "127.0.0.1",
     "RATE": "0",
 }
-MOVES, GONE_AFTER = 60, 7
+MOVES, GONE_AFTER = 40, 7
 
 
 @dataclass
@@ -192,9 +192,9 @@ def restarting(port: int, tmp_path: Path, servers: Servers, receiver: Receiver, 
                 moved = time.monotonic()
                 store.promote(PUBLIC, 1 + number % 2, "stable", reason=f"move {number}")
                 time.sleep(0.05)
-                if number % 15 == 9:
+                if number % 10 == 7:
                     servers.kill(next(kills))
-                elif part == 0 and number < 9:
+                elif number < 7:
                     receiver.wait(lambda r, n=number: f"move {n}" in reasons(r.done("/steady")))
                     lates.append(time.monotonic() - moved)
             if part == 3:
