@@ -26,8 +26,9 @@ AT_ONCE = 4
 _KEPT = 64
 """Answers that are kept."""
 
-_WAIT_S = 20.0
-"""How long a question waits for its turn before who asked is told to come again."""
+LINE = 12
+"""Questions that run or wait for their turn; who asks then is told to come again. A question that waits holds one of
+the forty threads that all of the server's rooms share."""
 
 _FRESH_S = 30
 """Seconds for which the files of a lake that is no folder are taken to be the same: listing them is slow."""
@@ -40,11 +41,14 @@ class Questions:
 
     Args:
         lake: The lake; its catalogue may be replaced at any time.
+        at_once: Questions that run at a time.
+        line: Questions that run or wait.
     """
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: Lake, at_once: int = AT_ONCE, line: int = LINE) -> None:
         self._lake = lake
-        self._turn = threading.BoundedSemaphore(AT_ONCE)
+        self._turn = threading.BoundedSemaphore(at_once)
+        self._line = threading.BoundedSemaphore(line)
         self._lock = threading.Lock()
         self._views: duckdb.DuckDBPyConnection | None = None
         self._of: object = None
@@ -56,10 +60,10 @@ class Questions:
         Raises:
             RegistryError: The lake can't be read, or too many ask at once.
         """
-        if not self._turn.acquire(timeout=_WAIT_S):
+        if not self._line.acquire(blocking=False):
             raise RegistryError("Too many questions to the lake at once: try again", retryable=True)
         try:
-            with self._cursor() as cursor:
+            with self._turn, self._cursor() as cursor:
                 found = cursor.execute(sql, parameters or None)
                 names = [column[0] for column in found.description or ()]
                 return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
@@ -67,7 +71,7 @@ class Questions:
             first = str(error).strip().splitlines()[0]
             raise RegistryError(f"Can't read the lake {self._lake.url}: {first}", retryable=True) from error
         finally:
-            self._turn.release()
+            self._line.release()
 
     def kept(self, sql: str, /, **parameters: Any) -> list[Row]:
         """As `ask`, for what takes long: the answer stays until a file of the lake comes or goes."""

@@ -16,7 +16,7 @@ from registry.server.errors import RefusedError, unknown
 from registry.server.pages import details, domains, examples, following, session, versions
 from registry.server.pages.domains import newest
 from registry.server.pages.questions import Questions
-from registry.server.pages.view import assets, environment, page
+from registry.server.pages.view import UNAUTHORISED, assets, environment, page
 from registry.store import Store
 
 _HEADINGS = {
@@ -84,7 +84,7 @@ def refusal(request: Request, refused: RefusedError) -> Response | None:
         request, "error", status=refused.status, heading=heading, message=refused.message, number=refused.status
     )
     shown.headers.update({name: value for name, value in refused.headers.items() if name != "WWW-Authenticate"})
-    if refused.status == 401 and "authorization" not in request.headers:
+    if refused.status == UNAUTHORISED and "authorization" not in request.headers:
         session.forget(request, shown)
     return shown
 

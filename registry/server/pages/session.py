@@ -16,7 +16,7 @@ from registry.server import tokens
 from registry.server.access import COOKIE, Caller, Scope, context_of, needs, open_to_all
 from registry.server.context import Context
 from registry.server.errors import RefusedError
-from registry.server.pages.view import page
+from registry.server.pages.view import UNAUTHORISED, page
 
 router = APIRouter()
 
@@ -41,7 +41,7 @@ async def login(
     fault = token.fault(time.time()) if token else "is unknown"
     if fault:
         said = f"This token {fault}. Ask who gave it to you for another."
-        return page(request, "login", at="login", fault=said, status=401)
+        return page(request, "login", at="login", fault=said, status=UNAUTHORISED)
     answer = RedirectResponse("/", 303)
     answer.set_cookie(COOKIE, secret, httponly=True, samesite="strict", secure=request.url.scheme == "https")
     return answer

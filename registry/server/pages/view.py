@@ -21,13 +21,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from registry.identity import sha256_of_bytes
-from registry.server.access import Caller
+from registry.server.access import COOKIE, Caller
 
 HEADERS = {
     "Referrer-Policy": "same-origin",  # with the server's own, no-referrer, a form comes from nowhere
     "Vary": "Accept",
 }
 """What a page is sent with, beside what every answer is (`registry.server.guard`)."""
+
+UNAUTHORISED = 401
+"""The status with which a browser's token is refused, and dropped."""
 
 _IN_PACKAGE = re.compile(r"pypi://([^/]+)/([^/]+)/[^/]+/(.+)")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -46,7 +49,8 @@ def page(
         at: Which of the site's own links it stands at.
         **values: What the template shows.
     """
-    who = caller.name if caller is not None and caller.token is not None else ""
+    known = COOKIE in request.cookies and status != UNAUTHORISED
+    who = caller.name if caller is not None and caller.token is not None else "Logged in" if known else ""
     base = str(request.base_url).rstrip("/")
     shown = {"request_base": base, "at": at, "who": who, "crumbs": (), "query": query_of(request), **values}
     return HTMLResponse(environment().get_template(f"{template}.html").render(shown), status, HEADERS)

@@ -5,16 +5,21 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 
 import httpx
 import pytest
 
+from registry.errors import RegistryError
+from registry.lake import Lake
+from registry.records import Release
 from registry.server.access import COOKIE
 from registry.server.pages.diffs import diff
 from registry.server.pages.gates import arms, gains, gate_of
 from registry.server.pages.markdown import rendered
+from registry.server.pages.questions import Questions
 from registry.server.pages.view import assets
 from registry.server.state import State
 from registry.signing import new_signing_key
@@ -236,6 +241,40 @@ def test_who_asks_too_often_is_told_when_to_come_again(tmp_path: Path) -> None:
         assert int(answer.headers["retry-after"]) > 1
         assert "Too many requests" in answer.text
         assert served.get("/static/page.css").status_code == 200
+
+
+def test_who_asks_the_lake_while_many_do_is_told_to_come_again(tmp_path: Path) -> None:
+    """Those in the line are answered, one after the other; who comes on top is refused at once, and may try again."""
+    lake = Lake(str(tmp_path / "lake"), tmp_path)
+    lake.create()
+    questions = Questions(lake, at_once=1, line=2)
+    slow = "SELECT sum(a.range * b.range) AS n FROM range(3000) a, range(3000) b"
+
+    def ask(_: int) -> str:
+        try:
+            return str(questions.ask(slow)[0]["n"])
+        except RegistryError as error:
+            return f"{error} {error.retryable}"
+
+    questions.ask("SELECT 1")
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(ask, range(8)))
+    assert 2 <= answers.count(str((2999 * 3000 // 2) ** 2)) < 8
+    assert "Too many questions to the lake at once: try again True" in answers
+    questions.close()
+
+
+def test_an_answer_that_is_kept_is_asked_for_anew_when_the_lake_grows(tmp_path: Path) -> None:
+    """What takes long is asked once for as long as no file of the lake comes or goes."""
+    lake = Lake(str(tmp_path / "lake"), tmp_path)
+    lake.create()
+    questions = Questions(lake)
+    asked = "SELECT count(*) AS n, random() AS which FROM releases"
+    first = questions.kept(asked)
+    assert questions.kept(asked) == first
+    lake.append([Release(library="lib", version="1.0", artifact_sha256="1")])
+    assert questions.kept(asked)[0]["n"] == 1
+    questions.close()
 
 
 def test_the_page_brings_all_that_it_needs(told: tuple[Served, dict[str, Story]]) -> None:
