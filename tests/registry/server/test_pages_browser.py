@@ -18,15 +18,15 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from registry.channels import Channels
+from registry.manifests import location, manifest_bytes
 from registry.server.access import COOKIE
-from registry.store import Store
-from registry.versions import Versions
+from registry.store import MANIFEST, Store
 from tests.registry.server.serving import PRIVATE, PUBLIC, Served, serving
 from tests.registry.server.story import Story, followed, story
 
 pytestmark = pytest.mark.slow
 
-WIDTHS, SCHEMES = (360, 820, 1440), ("light", "dark")
+WIDTHS = (360, 820, 1440)
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-quic",
@@ -37,7 +37,10 @@ ARGUMENTS = [
     "--no-proxy-server",
 ]
 SERIOUS = ("serious", "critical")
-_AXE = "axe.run({resultTypes: ['violations'], elementRef: false}).then(found => found.violations)"
+_AXE = "options => axe.run({resultTypes: ['violations'], ...options}).then(found => found.violations)"
+RULES: dict[str, dict[str, list[str]]] = {"light": {}, "dark": {"runOnly": ["color-contrast"]}}
+"""Scheme -> what axe looks for: in the dark only for what is otherwise there, which is colours."""
+
 _TOO_WIDE = "document.documentElement.scrollWidth - window.innerWidth"
 _REACHED = """() => { const e = document.activeElement, s = getComputedStyle(e);
   return [e.tagName, e.href || e.name || e.id || e.textContent.trim(), s.outlineStyle + ' ' + s.outlineWidth]; }"""
@@ -116,9 +119,9 @@ def test_each_screen_at_each_width_in_light_and_dark(looking: Looking) -> None:
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 800})
             assert page.evaluate(_TOO_WIDE) <= 0, (name, width)
-            for scheme in SCHEMES:
+            for scheme in RULES:
                 page.emulate_media(color_scheme=scheme)
-                violations = page.evaluate(_AXE)
+                violations = page.evaluate(_AXE, RULES[scheme])
                 found += [
                     (name, width, scheme, v["id"], v["nodes"][0]["html"]) for v in violations if v["impact"] in SERIOUS
                 ]
@@ -200,16 +203,19 @@ def test_search_answers_while_one_types(looking: Looking) -> None:
 
 
 def test_a_first_view_takes_little_of_the_server(tmp_path: Path) -> None:
-    """With 1,000 versions, a server that has just started: 16 and 24 ms where nothing else runs; this allows ten times.
+    """With 1,000 versions, 16 ms for all domains and 24 ms for one where nothing else runs; ten times that is allowed.
 
-    The rest of a server's life is measured: the second fastest of several, as others use the machine too.
+    Of several views the second fastest counts, as others use the machine too.
     """
     context, _ = story(tmp_path)
     third = context.store.resolve(f"{PUBLIC}@v3")
-    versions, moves = Versions(context.store.objects), Channels(context.store.objects, PUBLIC)
+    moves = Channels(context.store.objects, PUBLIC)
     for number in range(4, 1001):
         place = third.location.replace("00000003", f"{number:08d}")
-        assert versions.create(dataclasses.replace(third, version=number, run=f"run-{number}", location=place))
+        made = dataclasses.replace(third, version=number, run=f"run-{number}", location=place)
+        folder = tmp_path / "registry" / location(PUBLIC, number)
+        folder.mkdir()
+        (folder / MANIFEST).write_bytes(manifest_bytes(made))  # as it is published, but for waiting for the disk
         if number % 5 == 0:
             moves.append("stable" if number % 3 else "candidate", number, "publish")
     fresh = dataclasses.replace(context, store=Store(tmp_path / "registry"))
