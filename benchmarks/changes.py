@@ -62,7 +62,7 @@ PAIRS = (
     Pair("networkx", ("2.8.8", "3.6.1"), ("numpy==1.26.4 scipy==1.11.4",) * 2),
     Pair("polars", ("0.20.31", "2.1.0"), ("hypothesis==6.170.15 pyarrow==26.0.1",) * 2),
     Pair("pandas", ("1.5.3", "3.1.1"), ("numpy==1.26.4 jinja2==3.1.6", "numpy==2.4.6 jinja2==3.1.6")),
-    Pair("numpy", ("1.26.4", "2.4.6"), ("", ""), "score"),
+    Pair("numpy", ("1.26.4", "2.4.6"), ("", "")),
     Pair("scikit-learn", ("1.2.2", "1.9.1"), ("numpy==1.26.4 scipy==1.11.4 matplotlib==3.9.4",) * 2, "score"),
 )
 

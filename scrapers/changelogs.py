@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from packaging.version import Version
 
-from registry.records import Page
+from registry.records import Page, Symbol
 from scrapers.lookup import Names
 
+MAX_CLASSES, MAX_WORDS = 200, 20
+"""Classes and further names of one entry that are looked up together."""
+FEW = 2
+"""Words, beside names, that say nothing by themselves."""
+MAX_LEAD = 600
+"""Of what a list begins with this much is kept with each item."""
 MAX_TEXT = 2000
 """Of a longer entry no more is kept."""
 
@@ -23,13 +29,16 @@ _DASHES = re.compile(r"^\|[-:| ]+\|?\s*$")
 """What stands below the head of a table in Markdown."""
 _ASIDE = re.compile(r"^\s*(?:\.\. |>>>|\.\.\. |\(?`(?:gh-|#)\d+)")
 """Directives, prompts and links to pull requests below a heading."""
+_ASIDES = re.compile(r"\([^()]*\)|:[\w:]+:`[^`]*`")
 _TICKED = re.compile(r"(?::[\w:]+:)?`{1,2}[~!]?([A-Za-z_][\w.]*?)(?:\([^`]*\))?`{1,2}")
 _BARE = re.compile(
     r"\b(?:functions?|class(?:es)?|methods?|decorators?|nx\.)\s*([A-Za-z_]\w+)|\b([a-z]+(?:_\w+)+|[A-Z][a-z]+[A-Z]\w+)\b"
 )
 _BEHAVIOUR = re.compile(
-    r"now (?:always |never |correctly |properly )?"
-    r"(?:returns?|raises?|yields?|accepts?|requires?|uses?|errors?|gives?|defaults?)\b"
+    r"now (?:\w+ly |always |never |also )?"
+    r"(?:returns?|raises?|yields?|accepts?|requires?|uses?|errors?|gives?|defaults?|supports?|handles?|checks?"
+    r"|validates?|preserves?|ignores?|warns?|computes?|converts?|allows?|rejects?|treats?|expects?|respects?|passes"
+    r"|produces?|includes?|excludes?|keeps?|works?|fails?|throws?|sets?|supported|allowed|calculated|computed)\b"
     r"|no longer|used to|won't|can ?not be called|(?:is|are) (?:now )?disallowed|will (?:now )?(?:raise|error)"
     r"|\berrors?,? use\b"
     r"|(?:update|change)d? (?:the )?(?:return|default|behavio)|return type|a generator|previously"
@@ -37,7 +46,7 @@ _BEHAVIOUR = re.compile(
     r"|breaking change|behavio[u]?r (?:has been|is) (?:changed|updated)",
     re.IGNORECASE,
 )
-_INCOMPATIBLE = re.compile(r"compatib|breaking|behavio[u]?r|api changes?\b|^changes\b|expired", re.IGNORECASE)
+_INCOMPATIBLE = re.compile(r"compatib|breaking|behavio[u]?r|api changes?\b|^chang(?:es|ed)\b|expired", re.IGNORECASE)
 """Sections whose entries say what a call now does otherwise."""
 _BESIDE = re.compile(
     r"\b(?:faster|speed|performance|type hints?|annotations?|type[- ]check\w*|static typ\w+|c[- ]api|docstrings?"
@@ -48,6 +57,7 @@ _BESIDE = re.compile(
 _DEPRECATES = re.compile(r"\bdeprecat(?:e|ed|es|ing|ion)\b", re.IGNORECASE)
 _OVER = re.compile(r"\b(?:rm|remov(?:e|ed|al)|expire[sd]?|enforced?|finalized|since|drop(?:s|ped)?)\b", re.IGNORECASE)
 """A deprecation that is spoken of as past."""
+_ANNOUNCED = re.compile(r"\b(?:will|to|scheduled to) be (?:\w+ )?(?:removed|dropped)\b|\bfor removal\b", re.IGNORECASE)
 _CASE = re.compile(r"\bto (?:change|have)\b|\bin case of\b|\bthe (?:default|return)", re.IGNORECASE)
 """A deprecation of what a call gives, not of the call."""
 _WORK = re.compile(
@@ -105,7 +115,8 @@ class Entry:
         """Whether it says that something will go."""
         said = self.heading or self.text
         told = _DEPRECATES.search(said) and not _KEPT_UP.search(said)
-        return bool(told) and not _OVER.search(said) and not _CASE.search(said)
+        over = _OVER.search(_ANNOUNCED.sub("", said))
+        return bool(told) and not over and not _CASE.search(said)
 
 
 def entries(pages: Iterable[Page], old: str, new: str) -> list[Entry]:
@@ -120,12 +131,24 @@ def entries(pages: Iterable[Page], old: str, new: str) -> list[Entry]:
     return list(found)
 
 
-def symbols_named(entry: Entry, names: Names) -> list[str]:
+def symbols_named(
+    entry: Entry, names: Names, standing: Callable[[str], Symbol | None] = lambda path: None
+) -> list[str]:
     """Canonical paths of the symbols that an entry names, in the order in which it does.
 
     Where the heading above it names some, the entry is about these.
+
+    Args:
+        entry: The entry.
+        names: The symbols of a release.
+        standing: What a path leads to there. Where an entry names a class and, by itself, something that it has
+            (`The ``fit`` method of `Model` …`), it is about this one.
     """
-    return _named(entry.heading, names) or _named(entry.text, names)
+    found = _named(entry.heading, names) or _named(entry.text, names)
+    classes = [path for path in found if names.symbols[path].kind == "class"]
+    words = [m for m in dict.fromkeys(_TICKED.findall(entry.text)) if "." not in m] if classes else []
+    members = (standing(f"{cls}.{word}") for cls in classes[:MAX_CLASSES] for word in words[:MAX_WORDS])
+    return list(dict.fromkeys([*found, *(s.path for s in members if s is not None and s.kind == "method")]))
 
 
 def _named(text: str, names: Names) -> list[str]:
@@ -151,6 +174,10 @@ class _Reader:
     block: list[str] = field(default_factory=list)
     item: bool = False
     """Whether the block is an item of a list or a table, which is an entry of its own."""
+    indent: int = 0
+    """Of an item of a list."""
+    leads: list[tuple[int, str]] = field(default_factory=list)
+    """What lists begin with: paragraphs and items that end in a colon, with their indents, the outermost first."""
     body: list[str] = field(default_factory=list)
     """The paragraphs below a heading within a section."""
 
@@ -177,7 +204,7 @@ class _Reader:
                     yield from self._cells([c.strip() for c in line.strip().strip("|").split("|")])
             elif bullet := _BULLET.match(line):
                 yield from self._ended()
-                self.block, self.item = [bullet.group(2)], True
+                self.block, self.item, self.indent = [bullet.group(2)], True, len(bullet.group(1))
             elif not line.strip() or _UNDERLINE.match(line):
                 yield from self._ended()
             else:
@@ -186,6 +213,7 @@ class _Reader:
 
     def _headed(self, line: str, after: str, *, fixed: bool) -> None:
         text = line.strip("# ").strip()
+        self.leads.clear()
         version = _first_version(text)
         if version and not fixed:
             self.version = version
@@ -201,15 +229,26 @@ class _Reader:
     def _ended(self, *, body: bool = False) -> Iterator[Entry]:
         """The entry that a block makes; below a heading paragraphs gather until the next one (`body`)."""
         block, self.block = self.block, []
+        lead = self._lead(block) if block else ""
         if block and len(self.headings) > 1 and not self.item:
             self.body += [] if _ASIDE.match(block[0]) else [_line(block)]
         elif block:
-            yield from self._entry(_line(block))
+            yield from self._entry(f"{lead} {_line(block)}".strip())
         self.item = False
         if body and self.body:
             heading = self.headings[-1][1]
             gathered, self.body = self.body, []
             yield from self._entry(f"{heading}. {' '.join(gathered)}", heading)
+
+    def _lead(self, block: list[str]) -> str:
+        """What the list begins with of which an item is but a name: `These now raise an error:`."""
+        text = _line(block)
+        depth = self.indent if self.item else len(block[0]) - len(block[0].lstrip()) - 1
+        self.leads = [lead for lead in self.leads if lead[0] < depth]
+        lead = self.leads[-1][1] if self.leads and self.item else ""
+        if text.endswith(":") and not text.endswith("::"):
+            self.leads.append((depth, f"{lead} {text}".strip()[:MAX_LEAD]))
+        return lead if len(re.findall(r"\w+", _ASIDES.sub("", _TICKED.sub("", text)))) < FEW else ""
 
     def _row(self, line: str, columns: list[int], *, head: bool) -> Iterator[Entry]:
         """A row of a simple table; one whose first cell is empty goes on with the row before."""
@@ -218,7 +257,7 @@ class _Reader:
             return
         if cells[0]:
             yield from self._ended()
-            self.block, self.item = [_ticked(cells[0]) + ":", *cells[1:]], True
+            self.block, self.item, self.indent = [_ticked(cells[0]) + ":", *cells[1:]], True, 0
         else:
             self.block += cells
 

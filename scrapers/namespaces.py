@@ -208,6 +208,8 @@ class Namespaces:
                 self._import(module, node)
             case ast.ImportFrom():
                 self._import_from(module, node)
+            case ast.Assign(value=ast.Call(func=func, args=args, keywords=keywords)) if _is_attach(func):
+                self._attach(module, [*args[1:], *(k.value for k in keywords)])
             case ast.Assign(targets=targets, value=value):
                 for target in targets:
                     self._assign(module, target, value)
@@ -222,6 +224,17 @@ class Namespaces:
                 module.exports = [*(module.exports or []), *added]
             case ast.If() | ast.Try() | ast.With() | ast.For() | ast.While():
                 self._block(module, node)
+
+    def _attach(self, module: Module, given: list[ast.expr]) -> None:
+        """Names that `lazy_loader.attach(__name__, ["sub"], {"mod": ["f"]})` gives a package when asked for."""
+        for value in given:
+            if isinstance(value, ast.Dict):
+                for key, names in zip(value.keys, value.values, strict=True):
+                    listed = [ast.alias(name=n) for n in self._strings(module, names)]
+                    if isinstance(key, ast.Constant) and isinstance(key.value, str) and listed:
+                        self._import_from(module, ast.ImportFrom(module=key.value, names=listed, level=1))
+            elif listed := [ast.alias(name=n) for n in self._strings(module, value)]:
+                self._import_from(module, ast.ImportFrom(module=None, names=listed, level=1))
 
     def _lazy(self, module: Module, function: ast.FunctionDef) -> None:
         """Names that a module's `__getattr__` imports when they are asked for: `if name == "f": from .m import f`."""
@@ -351,6 +364,12 @@ class Namespaces:
 
 
 _NOWHERE = Module("", False, ast.Module(body=[], type_ignores=[]))
+
+
+def _is_attach(func: ast.expr) -> bool:
+    """Whether a call is that of the package `lazy_loader`, or of a copy of it."""
+    name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+    return name == "attach"
 
 
 def _is_empty(value: ast.expr) -> bool:

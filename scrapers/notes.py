@@ -23,12 +23,21 @@ MAX_NOTE = 2000
 """Of a longer note this much is searched for what it says of parameters."""
 _OF_SIGNATURE = re.compile(
     r"\bparameters?\b.*\b(renamed|removed|added|keyword)|^(added|adds|new)\b"
+    r"|`\w+`{1,2} (?:is|are|was|were) (?:now )?(?:called|named|renamed)\b"
     r"|\b(keyword|argument|option|parameter) added\b|added support|now (also )?(accepts|supports)",
     re.IGNORECASE,
 )
+_LIST = r"`\w+`(?:(?:,| and|, and) `\w+`)*"
 _RENAMED = re.compile(
-    r"(?P<old>`\w+`(?:(?:,| and|, and) `\w+`)*)(?: parameters?| arguments?| keywords?)?"
-    r" (?:was|were|has been|have been) renamed(?: to)? (?P<new>`\w+`(?:(?:,| and|, and) `\w+`)*)"
+    rf"(?P<old>{_LIST})(?: parameters?| arguments?| keywords?| kwargs?)?"
+    r" (?:was|were|is|are|got|has been|have been) (?:now )?(?:renamed|called|named|spelled)(?: to| as| into)? (?:the )?"
+    rf"(?P<new>{_LIST})"
+    r"|\brenam\w* (?:the |its |keyword |parameters? |arguments? |kwargs? ){0,3}"
+    rf"(?P<from>{_LIST}) (?:to|into|as) (?P<to>{_LIST})",
+    re.IGNORECASE,
+)
+_OTHER_NAME = re.compile(
+    r"\b(?:name|alias|synonym|spelling) (?:for|of) (?:the )?(?:parameter |argument )?[`'\"]{0,2}(\w+)", re.I
 )
 _GIVEN = re.compile(r"(?:use|pass|specify|set)\s+`{1,2}(?P<given>\w+\s*=\s*[^`]+)`", re.IGNORECASE)
 
@@ -85,7 +94,7 @@ def notes_of(doc: str, source: str, path: str = "", parameters: Collection[str] 
         path: The symbol's, by which a note on something else is told from one on it.
         parameters: Names of its parameters.
     """
-    return [*_in_docstring(doc, path, parameters), *_in_source(source)]
+    return [*_in_docstring(doc, path, parameters), *_in_source(source), *of_arguments(source, parameters)]
 
 
 def deprecation_of(doc: str, source: str, path: str = "", parameters: Collection[str] = ()) -> str | None:
@@ -108,6 +117,7 @@ def _in_docstring(doc: str, path: str, parameters: Collection[str]) -> Iterator[
         text = _joined([rest, *body])
         whole = len(indent) < 3
         subject = "" if whole else _subject(lines[:i], len(indent))
+        text = text or (_joined(_described(lines[:i], len(indent))) if subject else "")
         if whole and kind == "deprecated" and text:
             scope = scope_of(text, path, parameters)
             whole, subject = scope.whole, scope.subject
@@ -148,6 +158,31 @@ def _subject(before: list[str], indent: int) -> str:
     return ""
 
 
+def _described(before: list[str], indent: int) -> list[str]:
+    """What stands above a directive, below the name of its parameter."""
+    found: list[str] = []
+    for line in reversed(before):
+        if line.strip() and len(line) - len(line.lstrip()) < indent:
+            break
+        found.insert(0, line.strip())
+    return found
+
+
+def of_arguments(source: str, parameters: Collection[str]) -> list[Note]:
+    """What the methods of a class say of its constructor's parameters, which they find as attributes: `self.name`.
+
+    Args:
+        source: The class, or one that it inherits from.
+        parameters: Names of the constructor's parameters.
+    """
+    node = definition_in(source) if "warn" in source else None
+    if not isinstance(node, ast.ClassDef):
+        return []
+    methods = (n for n in node.body if isinstance(n, ast.FunctionDef) and n.name not in {"__init__", "__new__"})
+    notes = (note for method in methods for note in _in_function(method, set(parameters)))
+    return [note for note in notes if note.subject]
+
+
 def _in_source(source: str) -> Iterator[Note]:
     if "warn" not in source and "deprecat" not in source:
         return
@@ -184,9 +219,13 @@ def _of_keyword(keyword: Keyword) -> Note:
     return Note(text, "decorator", "DeprecationWarning", subject=keyword.name, whole=False)
 
 
-def _in_function(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Note]:
-    a = function.args
-    parameters = {p.arg for p in [*a.posonlyargs, *a.args, *a.kwonlyargs, *filter(None, [a.vararg, a.kwarg])]}
+def _in_function(
+    function: ast.FunctionDef | ast.AsyncFunctionDef, parameters: set[str] | None = None
+) -> Iterator[Note]:
+    """The remarks of a function; what they are about is one of its parameters, or one of those that are given."""
+    if parameters is None:
+        a = function.args
+        parameters = {p.arg for p in [*a.posonlyargs, *a.args, *a.kwonlyargs, *filter(None, [a.vararg, a.kwarg])]}
     texts: dict[str, ast.expr] = {}
     for node in ast.walk(function):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
@@ -223,9 +262,16 @@ def _warning(call: ast.Call, texts: dict[str, ast.expr], parameters: set[str], t
 
 def _tested(tests: list[ast.expr], parameters: set[str], text: str) -> str:
     """The parameter that the conditions look at; where several, the one that the text names."""
-    names = {n.id for t in tests for n in ast.walk(t) if isinstance(n, ast.Name)} & parameters
+    names = {_looked_at(n) for t in tests for n in ast.walk(t)} & parameters
     named = sorted(n for n in names if re.search(rf"\b{n}\b", text))
     return named[0] if named else min(names, default="") if len(names) == 1 else ""
+
+
+def _looked_at(node: ast.AST) -> str:
+    """The name that a condition looks at: `x` or `self.x`."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _rendered(node: ast.expr, texts: dict[str, ast.expr], depth: int = 0) -> str:
@@ -252,7 +298,7 @@ def _joined(lines: list[str]) -> str:
 
 _LEAD = (
     r"(?:please\s+)?(?:instead,?\s+)?\b(?:use|call(?=\s+`))|-->|consider\s+using|switch\s+to|replaced\s+(?:by|with)|in\s+favou?r\s+of|renamed(?:\s+(?:to|as))?"
-    r"|(?:is\s+)?(?:a\s+)?(?:deprecated\s+)?alias\s+(?:for|of)|moved\s+to|superseded\s+by|see(?:\s+also)?|\bcheck(?=[^.]*\S[^.\n]{0,60}\binstead)"
+    r"|(?:is\s+)?(?:a\s+)?(?:deprecated\s+)?(?:alias|name|synonym|spelling)\s+(?:for|of)|moved\s+to|superseded\s+by|see(?:\s+also)?|\bcheck(?=[^.]*\S[^.\n]{0,60}\binstead)"
     r"|available\s+(?:as|under|from|in|at|via)|imported\s+from|replacement(?:\s+for\s+[^.]{1,60}?)?\s+is"
 )
 _CALL = r"\([^()]*(?:\([^()]*\)[^()]*)*\)"
@@ -284,8 +330,15 @@ def renamed_parameters(text: str) -> dict[str, str]:
     match = _RENAMED.search(text[:MAX_NOTE].replace("``", "`"))
     if not match:
         return {}
-    old, new = (re.findall(r"`(\w+)`", match.group(part)) for part in ("old", "new"))
+    parts = (match["old"] or match["from"], match["new"] or match["to"])
+    old, new = (re.findall(r"`(\w+)`", part) for part in parts)
     return dict(zip(old, new, strict=False)) if len(old) == len(new) else {}
+
+
+def other_name_of(text: str) -> str | None:
+    """What a note says that a parameter is another name of: `Deprecated name for the method keyword`."""
+    match = _OTHER_NAME.search(text[:MAX_NOTE])
+    return match.group(1) if match else None
 
 
 def keyword_in(text: str) -> str | None:
@@ -310,6 +363,8 @@ def replacement_in(text: str, known: Callable[[str], str | None], *, strict: boo
         target = re.match(r"[^<]*<([^>]+)>$", written)
         written = target.group(1).lstrip("~!") if target else written
         name = re.sub(r"^from ([\w.]+) import (\w+)$", r"\1.\2", written.removesuffix("()"))
+        if strict and not quoted and name.isalpha() and name.islower() and not _followed_by_instead(text, match):
+            continue  # a word: "moved to a new place"
         if re.fullmatch(r"[A-Za-z_][\w.]*", name):
             if path := known(name):
                 return path
@@ -324,6 +379,10 @@ def replacement_in(text: str, known: Callable[[str], str | None], *, strict: boo
         elif (quoted or "(" in written) and _is_expression(written):
             return written
     return None
+
+
+def _followed_by_instead(text: str, match: re.Match[str]) -> bool:
+    return bool(re.match(r"\W{0,3}instead", text[match.end() :]))
 
 
 def _meant(text: str, match: re.Match[str]) -> bool:

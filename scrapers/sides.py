@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING, Any
 from registry.records import Symbol
 from scrapers.decorators import Keyword, definition_in, keywords_of, makes_names, refused_names
 from scrapers.lookup import Names
-from scrapers.namespaces import Module, Namespaces, parsed
-from scrapers.notes import Note, notes_of
+from scrapers.namespaces import Module, parsed
+from scrapers.notes import Note, notes_of, of_arguments
 from scrapers.sources import Scraped
-from scrapers.symbols import base_classes, docstring_of, packages_of
+from scrapers.symbols import base_classes, docstring_of, names_bound, packages_of
 
 if TYPE_CHECKING:
     import griffe
+
+
+_MARKERS = {"object", "ABC", "Generic", "Protocol"}
+"""Bases that say nothing of what an object can."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,23 @@ class Side:
         """What docstrings and sources say of symbols, those only that say something."""
         found: dict[str, list[Note]] = {}
         for path, symbol in self.symbols.items():
-            obj = member(self.trees, path)
+            obj = self._object(path)
             doc = docstring_of(obj) if obj is not None and not obj.is_attribute else symbol.doc
             names = [str(p["name"]) for p in symbol.parameters]
-            if notes := notes_of(doc, self.sources.get(path, ""), path, names):
-                found[path] = notes
+            notes = notes_of(doc, self.sources.get(path, ""), path, names)
+            if symbol.kind == "class":
+                sources = (self._text(base) for base in self._ancestors.get(path, ()) if base.path not in self.symbols)
+                notes += [n for source in sources for n in of_arguments(source, names)]
+            if notes:
+                found[path] = list(dict.fromkeys(notes))
         return found
+
+    def stands_for(self, path: str) -> str | None:
+        """What an attribute of a class is another name of: `Series.ffill` of `Series.pad`, from `pad = ffill`."""
+        obj = self._object(path)
+        value = str(obj.value) if obj is not None and obj.is_attribute and obj.value is not None else ""  # type: ignore[attr-defined]
+        owner = path.rpartition(".")[0]
+        return f"{owner}.{value}" if value.isidentifier() and f"{owner}.{value}" in self.symbols else None
 
     @cached_property
     def keywords(self) -> dict[str, dict[str, Keyword]]:
@@ -114,20 +129,23 @@ class Side:
     def binds(self, path: str) -> bool:
         """Whether a public module binds that name by any of its statements: who imports it from there still can.
 
-        Likewise a member of a class that it binds.
+        Likewise a member of a class that it binds. What comes from compiled code, which nobody can look into, counts.
         """
         owner, _, name = path.rpartition(".")
         if any(part.startswith("_") for part in path.split(".")):
             return False
-        if owner in self._bindings.modules:
-            return self._bindings.resolve(path) is not None
-        found = self._bindings.resolve(owner)
-        return found not in (None, owner) and member(self.trees, f"{found}.{name}") is not None
+        if owner in self._bound:
+            return name in self._bound[owner]
+        module, _, cls = owner.rpartition(".")
+        if cls not in (bound := self._bound.get(module, {})):
+            return False
+        found = bound[cls]
+        return found is None or (found != owner and member(self.trees, f"{found}.{name}") is not None)
 
     @cached_property
-    def _bindings(self) -> Namespaces:
+    def _bound(self) -> dict[str, dict[str, str | None]]:
         texts = {p.path: p.markdown for p in self.scraped.pages if p.kind == "source"}
-        return Namespaces(parsed(texts), parsed(texts, ".pyi"))
+        return names_bound(texts, self.folder)
 
     def mentions(self, path: str) -> bool:
         """Whether anything that the release ships speaks of a member as `Class.member`."""
@@ -146,28 +164,62 @@ class Side:
         bases = self._bases.get(parent, ()) if parent else ()
         return any(member(self.trees, f"{b}.{name}") is not None for b in bases)
 
+    def bases(self, path: str) -> list[str]:
+        """The paths of the classes that a class inherits from, those of other packages by their last part."""
+        obj = member(self.trees, path)
+        written = [str(b).partition("[")[0].rpartition(".")[2] for b in obj.bases] if obj and obj.is_class else []  # type: ignore[attr-defined]
+        known = self._bases.get(path, [])
+        return known + [b for b in written if not any(p.endswith(f".{b}") for p in known) and b not in _MARKERS]
+
+    def is_argument(self, path: str) -> bool:
+        """Whether an attribute is what a class was made with, kept under the parameter's name."""
+        owner, _, name = path.rpartition(".")
+        cls, obj = self.symbols.get(owner), self._object(path)
+        plain = obj is not None and obj.is_attribute and "property" not in obj.labels
+        return plain and cls is not None and any(p["name"] == name for p in cls.parameters)
+
     @cached_property
     def _bases(self) -> dict[str, list[str]]:
         """The paths of a class's base classes, in the order in which they are looked through."""
+        return {path: [base.path for base in found] for path, found in self._ancestors.items()}
+
+    @cached_property
+    def _ancestors(self) -> dict[str, list[griffe.Class]]:
+        """A class's base classes, in the order in which they are looked through."""
         found = {}
         for path, symbol in self.symbols.items():
             obj = member(self.trees, path) if symbol.kind == "class" else None
             if obj is not None and obj.is_class:
-                found[path] = [base.path for base in base_classes(obj)]  # type: ignore[arg-type]
+                found[path] = base_classes(obj)  # type: ignore[arg-type]
         return found
+
+    def _object(self, path: str) -> griffe.Object | None:
+        """What griffe has under a path, or of a class under the path that a private base class gives it."""
+        owner, _, name = path.rpartition(".")
+        own = member(self.trees, path)
+        handed = (m for base in self._ancestors.get(owner, ()) if (m := base.members.get(name)) is not None)
+        return own if own is not None else next((m for m in handed if not m.is_alias), None)  # type: ignore[return-value]
 
     @cached_property
     def sources(self) -> dict[str, str]:
-        """The text of each function, method and class, by path."""
-        lines = {p.id: p.markdown.split("\n") for p in self.scraped.pages if p.kind == "source"}
+        """The text of each function, method, property and class, by path."""
         found = {}
         for path, symbol in self.symbols.items():
-            if symbol.kind in {"module", "attribute"} or symbol.page not in lines:
-                continue
-            obj = member(self.trees, path)
-            end = obj.endlineno if obj is not None and obj.endlineno else symbol.line
-            found[path] = "\n".join(lines[symbol.page][max(symbol.line - 1, 0) : end])
-        return found
+            obj = self._object(path) if symbol.kind != "module" else None
+            if obj is not None and obj.is_attribute and symbol.kind != "attribute" and obj.parent is not None:
+                obj = member(self.trees, f"{obj.parent.path}.{obj.value}")  # type: ignore[attr-defined]  # `f = _f`
+            if obj is not None and (symbol.kind != "attribute" or "property" in obj.labels):
+                found[path] = self._text(obj)
+        return {path: text for path, text in found.items() if text}
+
+    def _text(self, obj: griffe.Object) -> str:
+        lines = self._lines.get(str(obj.extra["driftune"].get("file", "")), [])
+        start = obj.lineno or 0
+        return "\n".join(lines[max(start - 1, 0) : obj.endlineno or start])
+
+    @cached_property
+    def _lines(self) -> dict[str, list[str]]:
+        return {p.path: p.markdown.split("\n") for p in self.scraped.pages if p.kind == "source"}
 
 
 def member(trees: Mapping[str, griffe.Module], path: str) -> griffe.Object | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -21,7 +21,9 @@ Parameters = Iterable[Any]
 NOTHING: Mapping[str, str | None] = MappingProxyType({})
 
 
-def signature_detail(old: Parameters, new: Parameters, keywords: Mapping[str, str | None] = NOTHING) -> dict[str, Any]:
+def signature_detail(
+    old: Parameters, new: Parameters, keywords: Mapping[str, str | None] = NOTHING, leaving: Collection[str] = ()
+) -> dict[str, Any]:
     """What changed from one parameter list to another; empty where nothing did.
 
     Args:
@@ -29,6 +31,7 @@ def signature_detail(old: Parameters, new: Parameters, keywords: Mapping[str, st
         new: Parameters now.
         keywords: What decorators say of keywords that were taken before and aren't listed now: the parameter that
             stands for it, None where none does.
+        leaving: Parameters that were to go: what stands at the place of one now isn't it under another name.
 
     Returns:
         Of `added [{name, kind, default}]`, `removed [name]`, `renamed {old: new}`, `defaults {name: [old, new]}`,
@@ -38,7 +41,8 @@ def signature_detail(old: Parameters, new: Parameters, keywords: Mapping[str, st
     old, new = _as_called(old), _as_called(new)
     before, after = {p["name"]: p for p in old}, {p["name"]: p for p in new}
     told = {a: b for a, b in keywords.items() if b in after and a not in after}
-    renamed = _renamed(old, new, {a: b for a, b in told.items() if b and a in before and b not in before})
+    same = {a: b for a, b in told.items() if b and a in before and b not in before}
+    renamed = _renamed(old, new, same, leaving)
     removed = [n for n in before if n not in after and n not in renamed]
     added = [dict(p) for p in new if p["name"] not in before and p["name"] not in renamed.values()]
     kept = [(before[n], after[renamed.get(n, n)]) for n in before if renamed.get(n, n) in after]
@@ -102,11 +106,11 @@ def _value(text: str) -> str:
         return text
 
 
-def _renamed(old: list[Any], new: list[Any], told: Mapping[str, str]) -> dict[str, str]:
+def _renamed(old: list[Any], new: list[Any], told: Mapping[str, str], leaving: Collection[str]) -> dict[str, str]:
     """Parameters that are said to have, or stand at the same place with the same default under, another name."""
     before, after = {p["name"] for p in old}, {p["name"] for p in new}
     found = dict(told)
-    gone = [(i, p) for i, p in enumerate(old) if p["name"] not in after and p["name"] not in told]
+    gone = [(i, p) for i, p in enumerate(old) if p["name"] not in {*after, *told, *leaving}]
     come = [(i, p) for i, p in enumerate(new) if p["name"] not in before]
     for i, p in gone:
         for j, q in come:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,21 +35,46 @@ def find_symbols(release: str, pages: Sequence[Page], trees: Path | None = None)
     """
     sources = {p.path: p for p in pages if p.kind == "source"}
     texts = {path: page.markdown for path, page in sources.items()}
-    namespaces = Namespaces(parsed(texts), parsed(texts, ".pyi"))
+    namespaces = _namespaces(texts)
+    if trees is not None:
+        kept_trees(texts, lambda _: _bound(namespaces), trees, "names")
     symbols: dict[str, Symbol] = {}
     for package, tree in packages_of(texts, trees).items():
         public = namespaces.public_paths(package)
         objects = dict(_objects(tree))
-        for path, aliases in public.items():
-            if path in objects:
-                for symbol in _symbols(release, objects[path], aliases, sources):
-                    symbols.setdefault(symbol.path, symbol)
+        offered = {p: names for path, names in public.items() if (p := _told(path, names, objects))}
+        for path, aliases in offered.items():
+            for symbol in _symbols(release, objects[path], aliases, sources, offered.keys()):
+                symbols.setdefault(symbol.path, symbol)
     return [symbols[path] for path in sorted(symbols)]
+
+
+def _told(path: str, names: Iterable[str], objects: Mapping[str, griffe.Object]) -> str | None:
+    """Under which of its paths more is known of an object: a stub tells of a class what source has as an attribute."""
+    known = [p for p in (path, *names) if p in objects]
+    return min(known, key=lambda p: objects[p].is_attribute, default=None)
 
 
 def packages_of(texts: Mapping[str, str], trees: Path | None) -> dict[str, griffe.Module]:
     """What `load_packages` gives; from a folder where it was given before, where one is named."""
     return kept_trees(texts, load_packages, trees) if trees is not None else load_packages(texts)
+
+
+def names_bound(texts: Mapping[str, str], folder: Path | None) -> dict[str, dict[str, str | None]]:
+    """What each module of {path: text} binds: {module: {name: canonical path}}, None for what comes from elsewhere."""
+
+    def read(texts: Mapping[str, str]) -> dict[str, dict[str, str | None]]:
+        return _bound(_namespaces(texts))
+
+    return kept_trees(texts, read, folder, "names") if folder is not None else read(texts)
+
+
+def _namespaces(texts: Mapping[str, str]) -> Namespaces:
+    return Namespaces(parsed(texts), parsed(texts, ".pyi"))
+
+
+def _bound(namespaces: Namespaces) -> dict[str, dict[str, str | None]]:
+    return {name: {n: t.path if t else None for n, t in m.names.items()} for name, m in namespaces.modules.items()}
 
 
 def load_packages(texts: Mapping[str, str]) -> dict[str, griffe.Module]:
@@ -109,23 +134,48 @@ def _objects(tree: griffe.Object) -> Iterator[tuple[str, griffe.Object]]:
 
 
 def _symbols(
-    release: str, found: griffe.Object, aliases: Sequence[str], sources: Mapping[str, Page]
+    release: str, found: griffe.Object, aliases: Sequence[str], sources: Mapping[str, Page], public: Collection[str]
 ) -> Iterator[Symbol]:
+    """The symbol of an object, and of a class's members: its own, and what it has of classes that aren't public."""
+    yield _symbol(release, found, _public(found, aliases), aliases, sources)
+    if not found.is_class:
+        return
+    for name, member in sorted(found.members.items()):
+        if not name.startswith("_") and not member.is_alias:
+            yield from _symbols(release, member, [f"{a}.{name}" for a in aliases], sources, public)  # type: ignore[arg-type]
+    for name, member in sorted(handed_down(found, public).items()):  # type: ignore[arg-type]
+        path = f"{_public(found, aliases)}.{name}"
+        yield _symbol(release, member, path, [f"{a}.{name}" for a in aliases], sources)
+
+
+def handed_down(cls: griffe.Class, public: Collection[str]) -> dict[str, griffe.Object]:
+    """What a class has of base classes that no public class stands for: nobody knows it under another class's name.
+
+    Args:
+        cls: The class.
+        public: Canonical paths of all that is public.
+    """
+    found: dict[str, griffe.Object] = {}
+    seen = set(cls.members)
+    bases = base_classes(cls)
+    elsewhere = {b.path for base in bases if base.path in public for b in [base, *base_classes(base)]}
+    for base in bases:
+        own = {n: m for n, m in base.members.items() if n not in seen}
+        seen |= own.keys()
+        if base.path not in elsewhere:
+            found |= {n: m for n, m in own.items() if n[0] != "_" and not m.is_alias and not m.is_class}  # type: ignore[misc]
+    return found
+
+
+def _symbol(
+    release: str, found: griffe.Object, path: str, aliases: Sequence[str], sources: Mapping[str, Page]
+) -> Symbol:
     page = sources.get(str(found.extra["driftune"].get("file", "")))
-    yield _symbol(release, found, aliases, page)
-    if found.is_class:
-        for name, member in sorted(found.members.items()):
-            if not name.startswith("_") and not member.is_alias:
-                yield from _symbols(release, member, [f"{a}.{name}" for a in aliases], sources)  # type: ignore[arg-type]
-
-
-def _symbol(release: str, found: griffe.Object, aliases: Sequence[str], page: Page | None) -> Symbol:
-    path = _public(found, aliases)
     function = callable_of(found)
     doc = docstring_of(found)
     lines = (found.lineno or 0, found.endlineno or 0)
     parameters = parameters_of(function, bound=found is not function) if function else ()
-    defined = page and lines[0] and _kind(found) in {"function", "method", "class"}
+    defined = page and lines[0] and (_kind(found) in {"function", "method", "class"} or "property" in found.labels)
     source = "\n".join(page.markdown.split("\n")[lines[0] - 1 : lines[1]]) if page and defined else ""
     return Symbol(
         release=release,

@@ -20,7 +20,7 @@ from synth.migrated.rewriting import Rewriting
 from synth.migrated.rules import NAMING, Rule
 from synth.migrated.spelling import Speller, without_imports
 
-GENERATOR, VERSION = "migrate", "7"
+GENERATOR, VERSION = "migrate", "8"
 
 GUESSES = ("default", "literal", "order")
 """Kinds of rules that apply to calls which may well be right as they are: guesses, all of them."""

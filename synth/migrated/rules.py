@@ -151,7 +151,11 @@ def _signature_rules(
             kind, before.path, target, change.id, change.symbol, parameter, to, order, defaults, values=tuple(values)
         )
 
+    instead = {n: str(to).partition("=")[0] for n, to in dict(detail.get("replacements", {})).items()}
+    taken = accepted_by(after) if after is not None else frozenset()
     for name in detail.get("removed", ()):
+        if instead.get(name) in taken:
+            continue  # another parameter stands for it: left out, the call would mean something else
         yield rule("removed-parameter", name)
         given = [v for v in seen.get((before.path, name), ()) if v != "None"]
         option = [d for d in [defaults.get(name, "")] if d[:1] in "'\"" and len(d) > 2]

@@ -32,7 +32,7 @@ from synth.migrated.slices import Slicer, without_repeats
 from synth.migrated.spelling import Speller
 from synth.vocabulary import defaults
 
-GENERATOR, VERSION = "sites", "9"
+GENERATOR, VERSION = "sites", "10"
 
 
 @dataclass(frozen=True)
