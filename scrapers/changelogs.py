@@ -87,6 +87,7 @@ class Entry:
         path: The page's.
         section: The part of that version's notes, such as `Deprecations`.
         heading: The heading within that part, where it has its own.
+        lead: What the list begins with that it is an item of.
     """
 
     text: str
@@ -94,6 +95,7 @@ class Entry:
     path: str
     section: str = ""
     heading: str = ""
+    lead: str = ""
 
     @property
     def is_behaviour(self) -> bool:
@@ -145,7 +147,7 @@ def symbols_named(
             (`The ``fit`` method of `Model` …`), it is about this one.
     """
     found = _named(entry.heading, names) or _named(entry.text, names)
-    classes = [path for path in found if names.symbols[path].kind == "class"]
+    classes = [path for path in (*found, *_named(entry.lead, names)) if names.symbols[path].kind == "class"]
     words = [m for m in dict.fromkeys(_TICKED.findall(entry.text)) if "." not in m] if classes else []
     members = (standing(f"{cls}.{word}") for cls in classes[:MAX_CLASSES] for word in words[:MAX_WORDS])
     return list(dict.fromkeys([*found, *(s.path for s in members if s is not None and s.kind == "method")]))
@@ -233,7 +235,7 @@ class _Reader:
         if block and len(self.headings) > 1 and not self.item:
             self.body += [] if _ASIDE.match(block[0]) else [_line(block)]
         elif block:
-            yield from self._entry(f"{lead} {_line(block)}".strip())
+            yield from self._entry(_line(block), lead=lead)
         self.item = False
         if body and self.body:
             heading = self.headings[-1][1]
@@ -248,7 +250,7 @@ class _Reader:
         lead = self.leads[-1][1] if self.leads and self.item else ""
         if text.endswith(":") and not text.endswith("::"):
             self.leads.append((depth, f"{lead} {text}".strip()[:MAX_LEAD]))
-        return lead if len(re.findall(r"\w+", _ASIDES.sub("", _TICKED.sub("", text)))) < FEW else ""
+        return lead
 
     def _row(self, line: str, columns: list[int], *, head: bool) -> Iterator[Entry]:
         """A row of a simple table; one whose first cell is empty goes on with the row before."""
@@ -264,10 +266,13 @@ class _Reader:
     def _cells(self, cells: list[str]) -> Iterator[Entry]:
         yield from self._entry(f"{_ticked(cells[0])}: {' '.join(cells[1:])}")
 
-    def _entry(self, text: str, heading: str = "") -> Iterator[Entry]:
+    def _entry(self, text: str, heading: str = "", lead: str = "") -> Iterator[Entry]:
+        """An entry; where it is but a name, what its list begins with says what is the matter."""
         if self.version:
             section = ", ".join(h for _, h in self.headings if h != heading)
-            yield Entry(text[:MAX_TEXT], self.version, self.page.path, section, heading)
+            words = re.findall(r"\w+", _ASIDES.sub("", _TICKED.sub("", text)))
+            whole = f"{lead} {text}" if lead and len(words) < FEW else text
+            yield Entry(whole[:MAX_TEXT], self.version, self.page.path, section, heading, lead)
 
 
 def _line(block: list[str]) -> str:

@@ -86,6 +86,19 @@ class Comparison:
                 found.setdefault(path, []).append(entry)
         return found
 
+    @cached_property
+    def entries_at(self) -> dict[str, list[Entry]]:
+        """The entries by the symbols of the new release that they name."""
+        found: dict[str, list[Entry]] = {}
+        for entry in self.entries:
+            for path in symbols_named(entry, self.new.names):
+                found.setdefault(path, []).append(entry)
+        return found
+
+    def came_by_notes(self, path: str) -> bool:
+        """Whether anything that new says tells that a symbol is new."""
+        return path in self.entries_at or ".. versionadded::" in self.new.symbols[path].doc
+
     def replacement(self, text: str, near: str, *, strict: bool = False) -> str | None:
         """What a text about a symbol (`near`) says to use instead: a path at new, or an expression."""
 
@@ -93,7 +106,9 @@ class Comparison:
             path = self.new.names.find(name, near)
             return path if path != near else None
 
-        return replacement_in(text, known, strict=strict)
+        named = replacement_in(text, known, strict=strict)
+        other = self.new.symbols.get(named or "")
+        return offered(other) if other is not None else named
 
     def instead(self, text: str, name: str, other: Symbol, *, strict: bool = False) -> str | None:
         """What a text says to use for a parameter of a symbol at new (`other`): another one, or what else it names."""
@@ -121,3 +136,13 @@ def same_sort(one: Symbol, other: Symbol) -> bool:
 def last_part(path: str) -> str:
     """What follows the last point of a path."""
     return path.rpartition(".")[2]
+
+
+def is_private(path: str) -> bool:
+    """Whether a part of a path begins with an underscore."""
+    return any(part.startswith("_") for part in path.split("."))
+
+
+def offered(symbol: Symbol) -> str:
+    """The path under which a symbol is had: its shortest public one where it is defined in a private place."""
+    return symbol.aliases[0] if symbol.aliases and is_private(symbol.path) else symbol.path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from registry.records import Symbol
-from scrapers.comparison import Comparison, last_part, same_sort
+from scrapers.comparison import Comparison, is_private, last_part, offered, same_sort
 from scrapers.notes import Note, passed_on
 from scrapers.signatures import likeness, name_likeness, signature_detail
 
@@ -88,7 +88,7 @@ class Leaving(Comparison):
         score, best = max(here, key=lambda x: (x[0], x[1].path), default=(0.0, None))
         if best is not None and score >= MOVED:
             return best, "moved", score
-        target = self.new.symbols.get(named) if named else None
+        target = self.new.symbols.get(self.new.names.exact(named) or "") if named else None
         if target is not None and same_sort(target, symbol) and self._same_owner(symbol, target):
             score = likeness(symbol, target)
             if score >= NAMED and name_likeness(symbol, target) >= NAMED:
@@ -172,6 +172,8 @@ class Leaving(Comparison):
                 continue  # came with its class or module
             if symbol.kind == "attribute" and self.new.is_argument(path):
                 continue  # came with the parameter that gives it
+            if self.new.is_stubbed(path) and not self.came_by_notes(path):
+                continue  # stubs are written for what was there
             was = self.old.standing(owner)
             if was is not None and was.kind == "attribute":
                 continue  # what stood there was another name of a class, perhaps: nobody knows what that had
@@ -182,13 +184,3 @@ class Leaving(Comparison):
 
 def _package(path: str) -> str:
     return path.rpartition(".")[0].rpartition(".")[0]
-
-
-def is_private(path: str) -> bool:
-    """Whether a part of a path begins with an underscore."""
-    return any(part.startswith("_") for part in path.split("."))
-
-
-def offered(symbol: Symbol) -> str:
-    """The path under which a symbol is had: its shortest public one where it is defined in a private place."""
-    return symbol.aliases[0] if symbol.aliases and is_private(symbol.path) else symbol.path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from registry.records import Symbol
-from scrapers.changelogs import Entry, symbols_named
+from scrapers.changelogs import Entry
 from scrapers.comparison import Comparison, Draft
 from scrapers.notes import Note
 
@@ -18,10 +18,9 @@ class Logged(Comparison):
         for path, found in self.entries_on.items():
             for entry in found:
                 self._logged(entry, path, self.now(path))
-        for entry in self.entries:
-            for path in symbols_named(entry, self.new.names):
-                if path not in self.before:
-                    self._logged(entry, path, None)
+        for path, found in self.entries_at.items():
+            for entry in found if path not in self.before else ():
+                self._logged(entry, path, None)
 
     def _logged(self, entry: Entry, path: str, other: Symbol | None) -> None:
         """Takes an entry as evidence of the changes of a symbol, or as a change where it is in both (`other`)."""
@@ -53,7 +52,7 @@ class Logged(Comparison):
     def _instead_of(self, entry: Entry) -> set[str]:
         """What an entry names to use instead: it isn't about these."""
         named = self.replacement(entry.text, "", strict=True)
-        return {named} if named else set()
+        return {self.new.names.exact(named) or named} if named else set()
 
     def _deprecated_by(self, entry: Entry, path: str, other: Symbol) -> None:
         """A deprecation that release notes tell and the source doesn't: of the symbol, or of parameters it names."""

@@ -307,6 +307,8 @@ _NAMED = re.compile(
     rf"(?:(?::[\w:]+:)?(?P<ticks>`{{1,2}})(?P<quoted>[^`]+)(?P=ticks)|'(?P<single>[^'`]+)'|\.?(?P<bare>[A-Za-z_][\w.]*\w(?:{_CALL}(?:\.\w+{_CALL})*)?))",
     re.IGNORECASE,
 )
+_BLANK = re.compile(r"<(\w+)>")
+"""What somebody is to fill in: `np.dtype(<dtype>)`."""
 _WORDS = {
     "instead",
     "of",
@@ -419,7 +421,7 @@ def _is_expression(text: str) -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            parse_expression(text)
+            parse_expression(_BLANK.sub(r"\1", text))
     except SyntaxError:
         return False
     return not text.isdigit()

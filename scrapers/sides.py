@@ -111,6 +111,14 @@ class Side:
         sources = (p for p in self.scraped.pages if p.kind == "source")
         return parsed({p.path: p.markdown for p in sources if "__getattr__" in p.markdown})
 
+    def is_stubbed(self, path: str) -> bool:
+        """Whether a stub alone tells of a symbol: what it says of an older release may only be said better by now."""
+        return self._pages.get(self.symbols[path].page or "", "").endswith(".pyi")
+
+    @cached_property
+    def _pages(self) -> dict[str, str]:
+        return {p.id: p.path for p in self.scraped.pages if p.kind == "source"}
+
     def standing(self, path: str) -> Symbol | None:
         """The symbol that a path leads to: its own, one that is imported there, or one that its class inherits."""
         owner, _, name = path.rpartition(".")

@@ -55,13 +55,22 @@ def signature_detail(
         "required": [b["name"] for a, b in kept if a["default"] is not None and _required(b)],
         "positions": _positions(old, new, renamed),
     }
-    detail["renamed"] = renamed | {a: b for a, b in told.items() if b}
+    by_place = {a for a in renamed if before[a]["kind"] == after[renamed[a]]["kind"] == "positional-only"}
+    detail["renamed"] = {a: b for a, b in (renamed | {a: b for a, b in told.items() if b}).items() if a not in by_place}
     without = [a for a, b in keywords.items() if a not in after and b not in after]
-    detail["removed"] = [a for a in dict.fromkeys([*removed, *without]) if a not in detail["renamed"]]
+    detail["removed"] = [a for a in dict.fromkeys([*removed, *without]) if a not in {*detail["renamed"], *by_place}]
     detail = {k: v for k, v in detail.items() if v}
     if detail:
         detail["breaking"] = _breaking(detail)
     return detail
+
+
+def beyond_typing(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what two stubs differ in, what is more than a stub's correction: names that came, and that went."""
+    keywords = [p for p in detail.get("added", ()) if not str(p["kind"]).startswith(("variadic", "positional-only"))]
+    kept = {"added": keywords, "removed": [n for n in detail.get("removed", ()) if n not in {"args", "kwargs"}]}
+    found: dict[str, Any] = {key: listed for key, listed in kept.items() if listed}
+    return found | {"breaking": _breaking(found)} if found else {}
 
 
 def _as_called(parameters: Parameters) -> list[Any]:

@@ -13,7 +13,7 @@ from scrapers.comparison import Comparison, Draft, last_part
 from scrapers.decorators import Keyword
 from scrapers.examples import differing
 from scrapers.notes import Note, renamed_parameters
-from scrapers.signatures import signature_detail
+from scrapers.signatures import beyond_typing, signature_detail
 
 if TYPE_CHECKING:
     import griffe
@@ -34,7 +34,10 @@ class Staying(Comparison):
             keywords = self._keywords(path, other)
             leaving = {n.subject for n in self.old.notes.get(path, ()) if n.subject and n.deprecates}
             renamed = {n: k.renamed for n, k in keywords}
-            if detail := signature_detail(symbol.parameters, other.parameters, renamed, leaving):
+            detail = signature_detail(symbol.parameters, other.parameters, renamed, leaving)
+            if self.old.is_stubbed(path) and self.new.is_stubbed(other.path):
+                detail = beyond_typing(detail)
+            if detail:
                 draft = self.draft(path, "signature")
                 draft.detail |= detail
                 draft.add("signature", f"{symbol.signature} -> {other.signature}")
