@@ -38,9 +38,11 @@ _BEHAVIOUR = re.compile(
     r"now (?:\w+ly |always |never |also )?"
     r"(?:returns?|raises?|yields?|accepts?|requires?|uses?|errors?|gives?|defaults?|supports?|handles?|checks?"
     r"|validates?|preserves?|ignores?|warns?|computes?|converts?|allows?|rejects?|treats?|expects?|respects?|passes"
-    r"|produces?|includes?|excludes?|keeps?|works?|fails?|throws?|sets?|supported|allowed|calculated|computed)\b"
+    r"|behaves?|emits?|follows?|propagates?|enforces?|takes?|does|do|produces?|includes?|excludes?|keeps?|works?|fails?|throws?|sets?|supported|allowed|calculated|computed)\b"
     r"|no longer|used to|won't|can ?not be called|(?:is|are) (?:now )?disallowed|will (?:now )?(?:raise|error)"
-    r"|\berrors?,? use\b"
+    r"|\berrors?,? use\b|will be (?:returned|raised)\b|instead of (?:raising|returning)\b"
+    r"|\bextend\w*\b.{0,60}\bto (?:accept|work|support|handle)\b|^\W*raises? (?:on|when|if)\b"
+    r"|\b(?:raise|error)s? \(deprecated"
     r"|(?:update|change)d? (?:the )?(?:return|default|behavio)|return type|a generator|previously"
     r"|(?:has|have) been changed|now an? (?:error|exception)|raises? (?:an? )?\w*(?:Error|Exception)\b"
     r"|breaking change|behavio[u]?r (?:has been|is) (?:changed|updated)",

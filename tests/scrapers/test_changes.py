@@ -324,3 +324,88 @@ def test_members_of_what_was_another_name_are_not_added() -> None:
     old = {"lib/__init__.py": "class Base:\n    def f(self): ...\nKind = make(Base)\n"}
     new = {"lib/__init__.py": "class Base:\n    def f(self): ...\nclass Kind:\n    def f(self): ...\n"}
     assert not [c for c in find_changes(scraped("1.0", old), scraped("2.0", new)) if c.kind == "added"]
+
+
+def _told(old: dict[str, str], new: dict[str, str], log: str = "") -> list[tuple[str, str, str | None, dict[str, Any]]]:
+    """(symbol, kind, replacement, detail) of what is found between two small libraries."""
+    found = find_changes(scraped("1.0", old), scraped("2.0", new, log) if log else scraped("2.0", new))
+    return [(c.symbol, c.kind, c.replacement, dict(c.detail)) for c in found]
+
+
+def test_a_parameter_that_is_now_called_otherwise_is_renamed_and_not_removed() -> None:
+    """What a note, release notes or a deprecated name for another parameter say of names goes before their places."""
+    old = {"lib.py": "def f(x, limit=None, other=1): ...\n"}
+    doc = '    """.. versionchanged:: 2.0\n       The ``limit`` is now called ``most``.\n    """\n'
+    told = _told(old, {"lib.py": f"def f(x, *, other=1, most=None):\n{doc}"})
+    assert [(kind, detail["renamed"], "removed" in detail) for _, kind, _, detail in told] == [
+        ("signature", {"limit": "most"}, False)
+    ]
+    told = _told(
+        old, {"lib.py": "def f(x, *, other=1, most=None): ...\n"}, "## 2.0\n\n- `f`: renamed `limit` to `most`\n"
+    )
+    assert told[0][3]["renamed"] == {"limit": "most"}
+
+
+def test_a_deprecated_parameter_that_went_is_not_another_one_at_its_place() -> None:
+    """A new parameter at the place of one that was to go isn't it; what it was another name of is told."""
+    doc = (
+        '    """Do.\n\n    Parameters\n    ----------\n    old : int\n        Deprecated name for the how argument.\n\n'
+    )
+    doc += '        .. deprecated:: 1.0\n    """\n'
+    told = _told({"lib.py": f"def f(x, how=1, old=None):\n{doc}"}, {"lib.py": "def f(x, how=1, weight=None): ...\n"})
+    detail = next(detail for _, kind, _, detail in told if kind == "signature")
+    assert (detail["removed"], detail["replacements"], "renamed" in detail) == (["old"], {"old": "how"}, False)
+
+
+def test_members_of_a_private_base_class_are_the_members_of_its_heirs() -> None:
+    """A method, and a parameter of one, that a public class has of a private one goes under the public class's name."""
+    top = "from lib._impl import Model\n__all__ = ['Model']\n"
+    base = "class _Base:\n    def fit(self, x, y=None): ...\n    def score(self): ...\n\nclass Model(_Base): ...\n"
+    later = "class _Base:\n    def fit(self, x): ...\n\nclass Model(_Base): ...\n"
+    told = _told({"lib/__init__.py": top, "lib/_impl.py": base}, {"lib/__init__.py": top, "lib/_impl.py": later})
+    assert [(symbol, kind) for symbol, kind, _, _ in told] == [
+        ("lib._impl.Model.fit", "signature"),
+        ("lib._impl.Model.score", "removed"),
+    ]
+
+
+def test_methods_tell_what_becomes_of_constructor_parameters() -> None:
+    """A warning about `self.name`, and a default that says so, deprecate the parameter that the class is made with."""
+    init = "    def __init__(self, a=1, b=2):\n        self.a, self.b = a, b\n"
+    warned = "        if self.b != 2:\n            warnings.warn('`b` is deprecated, use `a`', FutureWarning)\n"
+    now = init.replace("a=1", "a='deprecated'")
+    new = f"import warnings\nclass M:\n{now}    def fit(self):\n{warned}"
+    told = _told({"lib.py": f"class M:\n{init}    def fit(self): ...\n"}, {"lib.py": new})
+    deprecated = [detail for symbol, kind, _, detail in told if (symbol, kind) == ("lib.M", "deprecated")]
+    assert deprecated == [{"parameters": ["a", "b"], "replacements": {"b": "a"}}]
+
+
+def test_an_attribute_that_keeps_an_argument_goes_and_comes_with_its_parameter() -> None:
+    """What a class is made with is told once, by its signature."""
+    one = "class M:\n    def __init__(self, a=1):\n        self.a = a\n"
+    told = _told({"lib.py": one}, {"lib.py": one.replace("a=1", "b='x'").replace("self.a = a", "self.b = b")})
+    assert [(symbol, kind) for symbol, kind, _, _ in told] == [("lib.M", "signature")]
+
+
+def test_what_is_compiled_by_now_is_still_there() -> None:
+    """A name that a package imports from where nobody can look is neither removed nor added."""
+    python = {"lib/__init__.py": "from lib._impl import f\n__all__ = ['f']\n", "lib/_impl.py": "def f(x): ...\n"}
+    compiled = {"lib/__init__.py": "from lib._fast import f\n__all__ = ['f']\n", "lib/_impl.py": ""}
+    assert _told(python, compiled) == []
+    assert _told(compiled, python) == []
+
+
+def test_items_of_a_list_are_what_its_beginning_is_about() -> None:
+    """An item that is but a name is spoken of by the words above it; one of a class's members is that member."""
+    code = {"lib.py": "def f(x): ...\ndef g(x): ...\nclass M:\n    def out(self): ...\n    def fit(self): ...\n"}
+    log = "## 2.0\n\n- These now raise an error:\n\n  - `f`\n  - `g`\n\n- The `out` method of `M` now returns a list\n"
+    told = [(symbol, kind) for symbol, kind, _, _ in _told(code, code, log)]
+    assert told == [("lib.M", "behaviour"), ("lib.M.out", "behaviour"), ("lib.f", "behaviour"), ("lib.g", "behaviour")]
+
+
+def test_a_lost_name_is_told_where_another_one_stays() -> None:
+    """Of two names of one function the one that went is told, with the one that stays."""
+    core = "def equal(x): ...\nsame = equal\n"
+    old = {"lib/__init__.py": "from lib._core import equal, same\n", "lib/_core.py": core}
+    told = _told(old, {**old, "lib/__init__.py": "from lib._core import equal\n"})
+    assert told == [("lib._core.equal", "moved", "lib.equal", {"lost": ["lib.same"]})]
