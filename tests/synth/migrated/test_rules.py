@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from registry.records import Change
+from registry.names import SymbolIndex
+from registry.records import Change, Symbol
 from synth.migrated.arguments import code_of, parsed_call
 from synth.migrated.codemods import backward, forward
 from synth.migrated.messages import renames_in
-from synth.migrated.rules import Rule, removed_parameters
+from synth.migrated.rules import Rule, removed_parameters, rules_of
 
 ORDER = ("items", "scale", "seed")
 DEFAULTS = {"scale": "1", "seed": "None"}
@@ -129,3 +130,18 @@ def test_removed_parameters_are_told_of_renamed_functions_too() -> None:
         Change(old="o", new="n", symbol="lib.h", kind="removed"),
     ]
     assert list(removed_parameters(changes)) == [("lib.f", "a"), ("lib.g", "a")]
+
+
+def test_a_parameter_that_another_stands_for_is_not_left_out() -> None:
+    """Where notes name another parameter for one that went, a call without it would mean something else."""
+    before, after = (
+        SymbolIndex([Symbol(release=r, path="lib.f", kind="function", parameters=tuple(_listed(*names)))])
+        for r, names in (("o", ("x", "limit", "seed")), ("n", ("x", "most")))
+    )
+    detail = {"removed": ["limit", "seed"], "replacements": {"limit": "most", "seed": "lib.seeded"}}
+    made = rules_of([Change(old="o", new="n", symbol="lib.f", kind="signature", detail=detail)], before, after, {})
+    assert {r.parameter for r in made if r.kind == "removed-parameter"} == {"seed"}
+
+
+def _listed(*names: str) -> list[dict[str, str | None]]:
+    return [{"name": name, "kind": "positional or keyword", "default": "None"} for name in names]
