@@ -43,6 +43,8 @@ _LISTING = "export.json"
 SPLITS = (TRAIN, "context", "symbol", "dev")
 _AT_ONCE = 50_000
 """Rows that are in memory at a time, on average: 15,000 are 40 MB, and a query over a lake takes 5 s for any number."""
+_KEPT = 32
+"""Data sets that stay on the disk."""
 _SNAPSHOT = re.compile(r"[0-9a-f]{64}")
 _WRITING = threading.Lock()
 
@@ -134,6 +136,7 @@ def export(lake: Lake, snapshot: Snapshot, name: str) -> tuple[Path, list[Export
         with _WRITING:  # one at a time; who waited finds it
             if not listing.is_file():
                 _make_apart(lake, snapshot, name, folder)
+                _trim(folder.parent)
     held = json.loads(listing.read_bytes())
     return folder, [Exported(**row) for row in held["files"]]
 
@@ -166,6 +169,13 @@ def make(lake: Lake, snapshot: Snapshot, name: str, folder: Path) -> None:
                 part.rename(folder)
         finally:
             remove_tree(part)
+
+
+def _trim(home: Path) -> None:
+    """Removes those that were written longest ago, where there are many: asked for again, they are written again."""
+    written = sorted(home.glob(f"*/{_LISTING}"), key=lambda listing: listing.stat().st_mtime, reverse=True)
+    for listing in written[_KEPT:]:
+        remove_tree(listing.parent)
 
 
 def drop(home: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -95,6 +96,19 @@ def test_the_card_says_licences_sizes_columns_and_what_is_held_out(lake: Lake) -
     assert f"| train | {ROWS} |" in body
     assert "Nothing may be trained on dev" in body
     assert all(f"| {column} |" in body for column in exports.COLUMNS)
+
+
+def test_few_data_sets_stay_on_the_disk(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one is written, those that were written longest ago go."""
+    exports.drop(lake.home)
+    for number in range(3):
+        listing = lake.home / exports.FOLDER / f"older-{number}" / "export.json"
+        listing.parent.mkdir(parents=True)
+        listing.write_text("{}")
+        os.utime(listing, (number, number))
+    monkeypatch.setattr(exports, "_KEPT", 2)
+    folder, _ = exported(lake)
+    assert {path.name for path in folder.parent.iterdir()} == {folder.name, "older-2"}
 
 
 def test_what_is_forgotten_is_in_no_data_set(lake: Lake) -> None:

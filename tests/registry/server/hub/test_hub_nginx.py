@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import re
+import shutil
 import socket
 import subprocess
 import time
@@ -21,6 +22,8 @@ from tests.registry.server.hub.test_hub_clients import client
 from tests.registry.server.serving import OTHER, PRIVATE, PUBLIC, Served, serving
 
 PAGE = Path(__file__).parents[4] / "docs" / "how-to" / "hub.md"
+NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
+"""Debian keeps it off the path of most users."""
 MAIN = """
 daemon off;
 pid {folder}/nginx.pid;
@@ -64,7 +67,7 @@ def nginx(folder: Path, behind: str) -> Iterator[str]:
     (folder / "driftune_headers").write_text(headers)
     user = "user root;" if os.geteuid() == 0 else ""
     (folder / "nginx.conf").write_text(MAIN.format(folder=folder, user=user, server=server))
-    command = ["nginx", "-p", str(folder), "-e", str(folder / "nginx.log"), "-c", str(folder / "nginx.conf")]
+    command = [NGINX, "-p", str(folder), "-e", str(folder / "nginx.log"), "-c", str(folder / "nginx.conf")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE)
     try:
         until = time.monotonic() + 20
