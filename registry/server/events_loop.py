@@ -8,6 +8,8 @@ import logging
 from collections.abc import AsyncIterator
 from typing import cast
 
+import anyio
+import anyio.to_thread
 from fastapi import FastAPI
 
 from registry.errors import DriftuneError
@@ -66,7 +68,7 @@ class Eventing:
 
     async def look(self) -> None:
         """Looks now, and wakes who is to know."""
-        await asyncio.to_thread(self.watch.look)
+        await anyio.to_thread.run_sync(self.watch.look)  # stopped, it ends first: the state is closed then
         self.bell.ring(await self._context.state.ask(events.last))
         self.sender.wake()
 
