@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from contextlib import closing
 from pathlib import Path
 
 from flows.annotation import account
@@ -101,7 +102,8 @@ def collect_garbage(grace_hours: float, *, dry_run: bool, as_json: bool) -> None
         RegistryError: A manifest is broken, or others publish to a registry on S3: nothing is removed.
     """
     gone: list[Gone] = []
-    for each in collect(objects_of(Settings().registry_url), grace_s=grace_hours * 3600, dry_run=dry_run):
+    objects, grace_s = objects_of(Settings().registry_url), grace_hours * 3600
+    for each in collect(objects, held=_awaited(), grace_s=grace_s, dry_run=dry_run):
         gone.append(each)
         if not as_json:
             print(f"{'Would remove' if dry_run else 'Removed'} {each.path} ({each.what})")
@@ -110,6 +112,20 @@ def collect_garbage(grace_hours: float, *, dry_run: bool, as_json: bool) -> None
         print(json.dumps({"dry_run": dry_run, "bytes": size, "removed": [dataclasses.asdict(each) for each in gone]}))
     else:
         print(f"{'Would free' if dry_run else 'Freed'} {_mb(size)} in {len(gone):,} objects")
+
+
+def _awaited() -> set[tuple[str, int]]:
+    """The versions that subscribers of a server with its state here are still to be told of."""
+    from registry.server.deliveries import awaited
+    from registry.server.settings import ServerSettings
+    from registry.server.state import State
+
+    settings = ServerSettings()
+    file = settings.state_url.removeprefix("sqlite:///")
+    if file != settings.state_url and not Path(file).exists():
+        return set()
+    with closing(State(settings.state_url)) as state, state.read() as connection:
+        return awaited(connection)
 
 
 def backup(folder: Path, *, as_json: bool) -> None:

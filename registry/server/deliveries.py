@@ -305,6 +305,13 @@ def counts(connection: sa.Connection, subscription: str) -> dict[str, int]:
     return {status: found.get(status, 0) for status in STATUSES}
 
 
+def awaited(connection: sa.Connection) -> set[tuple[str, int]]:
+    """Versions (domain, number) that somebody is still to be told of; dead letters too, as these can be replayed."""
+    seqs = connection.scalars(sa.select(_deliveries.c.seq).where(_deliveries.c.status != DONE).distinct()).all()
+    told = (event.data for event in events.get(connection, seqs).values())
+    return {(str(data["domain"]), int(data["version"])) for data in told if data.get("domain") and data.get("version")}
+
+
 def forget(connection: sa.Connection, subscription: str) -> None:
     """Removes a subscription with its deliveries."""
     connection.execute(_deliveries.delete().where(_deliveries.c.subscription == subscription))

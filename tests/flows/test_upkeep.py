@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from typer.testing import CliRunner
 from flows.annotation import account
 from flows.cli import app
 from registry.errors import ConfigurationError, RegistryError
+from registry.server import deliveries, events
+from registry.server.settings import ServerSettings
+from registry.server.state import State, metadata
 from registry.store import Store
 from tests.registry.test_store import WEIGHTS, adapter_folder, overwrite, publication
 
@@ -130,3 +134,18 @@ def test_a_backup_is_a_registry(store: Store, tmp_path: Path, monkeypatch: pytes
     assert json.loads(registry("backup", str(tmp_path / "copy"), "--json").stdout)["copied"] == 0
     monkeypatch.setenv("DRIFTUNE_REGISTRY", str(tmp_path / "copy"))
     assert registry("verify").stdout.startswith("2 versions, ")
+
+
+def test_gc_keeps_what_a_webhook_has_still_to_tell_of(store: Store, tmp_path: Path) -> None:
+    """A version that was moved away from, before its subscriber could be reached, is there when he is."""
+    for number in (3, 4):
+        store.publish(adapter_folder(tmp_path / f"run-{number}", bytes([number])), publication(f"run-{number}"))
+    store.objects.put("registry.json", b'{"retention": {"keep": 1, "days": 0}}')
+    with closing(State(ServerSettings().state_url)) as state, state.begin() as connection:
+        body = {"type": "adapter.published", "data": {"domain": "networkx", "version": 2}}
+        [event] = events.add(connection, [events.Draft("networkx", "channels/stable", 1, body)])
+        row = {"subscription": "s", "seq": event.seq, "id": "d", "status": deliveries.PENDING, "attempts": 0}
+        columns = metadata.tables["deliveries"]
+        connection.execute(columns.insert().values(row | {"detail": "", "made": 0.0, "changed": 0.0}))
+    registry("gc", "--grace", "0")
+    assert [adapter.version for adapter in Store(store.url).versions("networkx")] == [2, 4]
