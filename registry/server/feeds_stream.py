@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from typing import Annotated, cast
 
+import anyio
 import fastapi
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -25,12 +26,13 @@ from registry.server.access import Caller, Scope, context_of, needs
 from registry.server.context import Context
 from registry.server.errors import RefusedError
 from registry.server.events import Event
-from registry.server.events_loop import eventing_of
+from registry.server.events_loop import Bell, eventing_of
 
 router = APIRouter()
 
 _PIECE = 100
 _SEND_S = 30.0
+_GRACE_S = 1.0
 _RETRY_MS = 3000
 
 
@@ -66,15 +68,23 @@ async def stream(
     start = last if seq is None else seq if seq <= last else 0  # of another state: all of this one's, rather than none
     streams = _streams_of(request.app)
     streams.check(_name(caller))
-    source = _pieces(request.app, caller, start, domain, channel, follow)
+    stopping = anyio.Event()
+    source = _pieces(request.app, caller, start, domain, channel, stopping if follow else None)
     return EventSourceResponse(
-        streams.counted(_name(caller), source), ping=context.settings.heartbeat_s, send_timeout=_SEND_S
-    )
+        streams.counted(_name(caller), source), ping=context.settings.heartbeat_s, send_timeout=_SEND_S,
+        shutdown_event=stopping, shutdown_grace_period=_GRACE_S,
+    )  # fmt: skip
 
 
 async def _pieces(
-    app: fastapi.FastAPI, caller: Caller, start: int, domain: str | None, channel: str | None, follow: bool
+    app: fastapi.FastAPI,
+    caller: Caller,
+    start: int,
+    domain: str | None,
+    channel: str | None,
+    stopping: anyio.Event | None,
 ) -> AsyncIterator[ServerSentEvent]:
+    """What comes after an event, until the server is stopped; what is there where `stopping` is null."""
     context, bell = caller.context, eventing_of(app).bell
     yield ServerSentEvent(id=str(start), retry=_RETRY_MS)  # where one goes on that is cut off before anything came
     while (piece := await context.state.ask(_piece, caller, start, domain, channel)) is not None:
@@ -82,10 +92,21 @@ async def _pieces(
             if caller.sees(event.domain):
                 yield ServerSentEvent(json.dumps(event.body), event=event.kind, id=str(event.seq))
         start = piece.seq
-        if piece.whole:
-            if not follow:
-                return
-            await bell.after(start)
+        if piece.whole and (stopping is None or not await _goes_on(bell, start, stopping)):
+            return
+
+
+async def _goes_on(bell: Bell, start: int, stopping: anyio.Event) -> bool:
+    """Waits for what comes after an event; false where the server is stopped."""
+    async with anyio.create_task_group() as waiting:
+
+        async def first(wait: Awaitable[None]) -> None:
+            await wait
+            waiting.cancel_scope.cancel()
+
+        waiting.start_soon(first, bell.after(start))
+        waiting.start_soon(first, stopping.wait())
+    return not stopping.is_set()
 
 
 @dataclass(frozen=True)
