@@ -127,12 +127,19 @@ class Channels:
         domain: Name of the domain.
         trust: Who may move them; what the environment says where null.
         manifest: Gives the SHA-256 of a version's manifest.
+        checked: Whether moves are read only where somebody who is trusted vouches for them.
     """
 
     def __init__(
-        self, objects: Objects, domain: str, trust: Trust | None = None, manifest: Callable[[int], str] | None = None
+        self,
+        objects: Objects,
+        domain: str,
+        trust: Trust | None = None,
+        manifest: Callable[[int], str] | None = None,
+        *,
+        checked: bool = False,
     ) -> None:
-        self._objects, self._trust = objects, trust or Trust(objects)
+        self._objects, self._trust, self._checked = objects, trust or Trust(objects), checked
         self._manifest = manifest
         self._path = f"{domain}/channels"
         self._logs: dict[str, Log] = {}
@@ -148,16 +155,9 @@ class Channels:
         Raises:
             ConfigurationError: No channel can be called so.
             RegistryError: An entry is broken.
+            TrustError: Nobody who is trusted vouches for them, where that is checked.
         """
         return [self._entry(channel, logged) for logged in self.log(channel).read()]
-
-    def believe(self, channel: str) -> None:
-        """Check that somebody who is trusted vouches for the moves of a channel, which are about to be followed.
-
-        Raises:
-            TrustError: Nobody does.
-        """
-        self.log(channel).believed()
 
     def append(
         self, channel: str, version: int, action: str, reason: str = "", by: str = "", share: float = 1.0
@@ -189,7 +189,7 @@ class Channels:
             ConfigurationError: No channel can be called so.
         """
         path = f"{self._path}/{check_name(channel)}"
-        return self._logs.setdefault(channel, Log(self._objects, path, self._trust))
+        return self._logs.setdefault(channel, Log(self._objects, path, self._trust, self._checked))
 
     def _entry(self, channel: str, logged: Logged) -> Entry:
         if (known := self._entries.get((channel, logged.number))) is not None:

@@ -51,11 +51,13 @@ class Log:
         objects: Where it lies.
         path: Its folder; the first part is the domain.
         trust: Who may write it; what the environment says where null.
+        checked: Whether to read it is to believe it. It has to be one: who asks twice may be answered otherwise.
     """
 
     objects: Objects
     path: str
     trust: Trust | None = None
+    checked: bool = False
     _known: dict[int, Logged] = field(default_factory=dict, repr=False)
 
     def read(self) -> list[Logged]:
@@ -63,8 +65,12 @@ class Log:
 
         Raises:
             RegistryError: One is broken.
-            TrustError: One is missing, or isn't the one that the next one goes on from.
+            TrustError: One is missing, or isn't the one that the next one goes on from; or nobody who is trusted
+                vouches for them, where that is checked.
         """
+        return self.believed() if self.checked else self._chain()
+
+    def _chain(self) -> list[Logged]:
         numbers = [int(match[1]) for name in self.objects.names(self.path) if (match := _NAME.fullmatch(name))]
         last = max(numbers, default=0)
         if last > _MAX_ENTRIES:
@@ -81,8 +87,12 @@ class Log:
         Raises:
             TrustError: Nobody does, or it goes back behind what was accepted here before.
         """
-        found = self.read()
-        self._trust.accept(self.path, [each.data for each in found])
+        found = self._chain()
+        try:
+            self._trust.accept(self.path, [each.data for each in found])
+        except TrustError:
+            self._known.clear()  # the next time it may be mended
+            raise
         return found
 
     def append(self, values: Mapping[str, Any]) -> Logged:

@@ -114,7 +114,6 @@ class Published:
         """
         domain, _, name = ref.partition("@")
         match = VERSION.fullmatch(name or STABLE)
-        self._believe(domain, None if match is not None else name or STABLE)
         number = int(match[1]) if match is not None else self.given(domain, name or STABLE, who)
         found = self._versions.get(domain, number) if number is not None else None
         if found is None:
@@ -124,13 +123,6 @@ class Published:
         if not yanked:
             self._check_yanked(found)
         return found
-
-    def _believe(self, domain: str, channel: str | None) -> None:
-        """Checks the logs that are about to be followed."""
-        if self._checks and is_domain(domain) and self.trust.needed:
-            self._standings_of(domain).believe()
-            if channel is not None:
-                self._channels_of(domain).believe(channel)
 
     def _check_same(self, adapter: Adapter, channel: str) -> None:
         """Checks that a channel was moved to this very version, and not to another that had its number."""
@@ -245,11 +237,18 @@ class Published:
 
     def _channels_of(self, domain: str) -> Channels:
         return self._channels.setdefault(
-            domain, Channels(self.objects, domain, self.trust, lambda n: self._versions.manifest_hash(domain, n))
+            domain,
+            Channels(
+                self.objects,
+                domain,
+                self.trust,
+                lambda number: self._versions.manifest_hash(domain, number),
+                checked=self._checks,
+            ),
         )
 
     def _standings_of(self, domain: str) -> Standings:
-        return self._standings.setdefault(domain, Standings(self.objects, domain, self.trust))
+        return self._standings.setdefault(domain, Standings(self.objects, domain, self.trust, checked=self._checks))
 
     def _unknown(self, ref: str, domain: str) -> str:
         versions = [adapter.version for adapter in self.versions(domain)]

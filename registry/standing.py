@@ -46,24 +46,18 @@ class Standings:
         objects: The registry's.
         domain: Name of the domain.
         trust: Who may say so; what the environment says where null.
+        checked: Whether it is read only where somebody who is trusted vouches for it.
     """
 
-    def __init__(self, objects: Objects, domain: str, trust: Trust | None = None) -> None:
-        self.log = Log(objects, f"{domain}/standing", trust or Trust(objects))
-
-    def believe(self) -> None:
-        """Check that somebody who is trusted vouches for what was said, which is about to be followed.
-
-        Raises:
-            TrustError: Nobody does.
-        """
-        self.log.believed()
+    def __init__(self, objects: Objects, domain: str, trust: Trust | None = None, *, checked: bool = False) -> None:
+        self.log = Log(objects, f"{domain}/standing", trust, checked)
 
     def history(self) -> list[Standing]:
         """All that was said, oldest first.
 
         Raises:
             RegistryError: An entry is broken.
+            TrustError: Nobody who is trusted vouches for it, where that is checked.
         """
         return [self._entry(logged) for logged in self.log.read()]
 

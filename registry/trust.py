@@ -27,7 +27,7 @@ from registry.manifests import SIGNATURES
 from registry.objects import Objects, small
 from registry.settings import Settings
 from registry.signing import MAX_SIGNATURE, Signature, SigningKey, load_signing_key, read_signature, sign, verified
-from registry.trusted import TrustedKey, TrustedKeys, trusted_key
+from registry.trusted import EVERYWHERE, TrustedKey, TrustedKeys, trusted_key
 
 MARK = "registry.json"
 _FOLDER = "signatures"
@@ -135,8 +135,9 @@ class Trust:
         if self.signer is None:
             return
         made = sign(data, self.signer)
-        for key in self.trusted:
-            if key.id == made.key and (fault := key.fault(made)) is not None:
+        for key in TrustedKeys.of(self._settings).all():
+            counts = key.revoked or key.registry in (EVERYWHERE, self.place)
+            if key.id == made.key and counts and (fault := key.fault(made)) is not None:
                 raise ConfigurationError(f"Nobody would take what is signed here: {fault[1]}. Use another key")
         self.objects.create(self._path(domain, data, made.key), made.file())
 
@@ -206,9 +207,14 @@ class Trust:
 
     def _known(self, trusted: Sequence[TrustedKey]) -> list[TrustedKey]:
         """The trusted keys, and one's own, unless the file speaks of it."""
-        if self.signer is None or any(key.id == self.signer.public.id for key in trusted):
+        own = self.signer.public.id if self.signer is not None else ""
+        if self.signer is None or any(key.id == own for key in [*trusted, *self._revoked()]):
             return list(trusted)
         return [*trusted, trusted_key(self.signer.public, self.place, "one's own")]
+
+    def _revoked(self) -> list[TrustedKey]:
+        """The keys that are revoked, whatever they were trusted with: they are in wrong hands, or lost."""
+        return [key for key in TrustedKeys.of(self._settings).all() if key.revoked]
 
     def _unvouched(self, domain: str, data: bytes, what: str, trusted: Sequence[TrustedKey]) -> TrustError:
         where = self._path(domain, data, "")

@@ -245,13 +245,13 @@ def test_what_may_not_be_in_a_version_is_refused_whoever_signed_it(target: Targe
 def refused(target: Target, ref: str, fault: str, tmp_path: Path) -> None:
     into = tmp_path / "into"
     with pytest.raises(RegistryError) as pulled:
-        Store(target.root).pull(ref, into, yanked=True)
+        Store(target.root).pull(ref, into)
     assert not into.exists()
     with pytest.raises(RegistryError) as loaded:
         load_adapter(tmp_path / "no model", ref, registry=target.root)
     with pytest.raises(RegistryError) as used:
         store = Store(target.root)
-        store.folder(store.resolve(ref, yanked=True))
+        store.folder(store.resolve(ref))
     told = [str(error.value.values.get("fault")) for error in (pulled, loaded, used)]
     assert all(each in fault.split("|") for each in told), (told, str(pulled.value))
     found = list(Census(FolderObjects(target.root)).findings())
@@ -431,3 +431,43 @@ def test_a_log_that_is_held_back_looks_like_one_that_rests(target: Target, tmp_p
 def test_a_key_is_loaded_once_and_signs_for_all(target: Target) -> None:
     """What the publisher's key file holds is what the client trusts."""
     assert load_signing_key(target.folder / "keys/publisher.pem").public == target.publisher.public
+
+
+class Turncoat(FolderObjects):
+    """A registry that answers otherwise from the second time on: then its channels have a thief's last entry."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target.root)
+        self.target, self.asked = target, 0
+
+    def names(self, prefix: str) -> list[str]:
+        """What lies below a prefix; the channel's log has grown since it was looked at."""
+        if prefix.endswith("channels/stable"):
+            self.asked += 1
+            if self.asked == 2:
+                self.target.move("channels/stable", self.target.thief, version=2)
+        return super().names(prefix)
+
+
+def test_what_is_followed_is_what_was_checked(target: Target) -> None:
+    """A registry that shows its honest log to be checked, and another to be followed, gains nothing."""
+    store = Store(target.root)
+    store.objects = Turncoat(target)
+    found = []
+    for _ in range(3):
+        try:
+            found.append(store.resolve(DOMAIN).version)
+        except TrustError as error:
+            found.append(error.values["fault"])
+    assert "unknown-key" in found
+    assert set(found) <= {3, "unknown-key"}
+    target.at(entry(4)).unlink()
+    assert store.resolve(DOMAIN).version == 3, "it is mended, and this client needn't be started again"
+
+
+def test_who_trusts_nobody_lists_what_is_there(target: Target) -> None:
+    """What may not be followed may be looked at, by who doesn't check."""
+    target.move("channels/stable", None, version=2)
+    assert Store(target.root, checks=False).channels(DOMAIN) == {"candidate": 2, "stable": 2}
+    with pytest.raises(TrustError):
+        Store(target.root).channels(DOMAIN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,7 +33,8 @@ def signed(objects: Objects, key: Path) -> SigningKey:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(context_in(tmp_path_factory.mktemp("signed"))) as running:
+    context = context_in(tmp_path_factory.mktemp("signed"))
+    with serving(dataclasses.replace(context, store=Store(context.store.url, checks=False))) as running:
         yield running
 
 
