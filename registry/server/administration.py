@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from registry.server import audit, tokens
@@ -19,6 +19,7 @@ from registry.server.tokens import Token
 router = APIRouter(prefix="/api")
 
 Administrator = Annotated[Caller, needs(Scope.ADMIN)]
+Identifier = Annotated[str, Path(pattern=r"^[0-9a-z]{1,32}$")]
 Served = Annotated[Context, Depends(context_of)]
 
 
@@ -53,7 +54,7 @@ def new(asked: Wanted, caller: Administrator, context: Served, response: Respons
 
 
 @router.post("/tokens/{token}/revoke")
-def revoke(token: str, asked: Asked, caller: Administrator, context: Served) -> dict[str, Any]:
+def revoke(token: Identifier, asked: Asked, caller: Administrator, context: Served) -> dict[str, Any]:
     """Revokes a token: it is refused from the next request on."""
     with context.state.begin() as connection:
         if tokens.get(connection, token) is None:

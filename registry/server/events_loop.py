@@ -8,8 +8,6 @@ import logging
 from collections.abc import AsyncIterator
 from typing import cast
 
-import anyio
-import anyio.to_thread
 from fastapi import FastAPI
 
 from registry.errors import DriftuneError
@@ -68,7 +66,13 @@ class Eventing:
 
     async def look(self) -> None:
         """Looks now, and wakes who is to know."""
-        await anyio.to_thread.run_sync(self.watch.look)  # stopped, it ends first: the state is closed then
+        looking = asyncio.create_task(asyncio.to_thread(self.watch.look))
+        try:
+            await asyncio.shield(looking)
+        except asyncio.CancelledError:
+            with contextlib.suppress(Exception):
+                await looking  # its thread goes on all the same, and the state is closed next
+            raise
         self.bell.ring(await self._context.state.ask(events.last))
         self.sender.wake()
 

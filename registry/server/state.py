@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import anyio
 import anyio.to_thread
@@ -32,6 +33,7 @@ _BUSY_MS = 20_000
 """How long another process may hold SQLite's file; each does for milliseconds."""
 _CONNECTIONS = 16
 """To the database, at most, in each process."""
+_CLOSE_S = 5.0
 _LOCK = 0x64726966
 """PostgreSQL's advisory lock under which tables are made: any number that others don't use."""
 
@@ -63,7 +65,11 @@ class State:
             raise
 
     def close(self) -> None:
-        """Lets go of the database's connections."""
+        """Lets go of the database's connections, once those that other threads use have been given back."""
+        until = time.monotonic() + _CLOSE_S
+        pool = cast(sa.QueuePool, self.engine.pool)
+        while pool.checkedout() and time.monotonic() < until:
+            time.sleep(0.01)
         self.engine.dispose()
 
     @contextlib.contextmanager

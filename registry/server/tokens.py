@@ -26,6 +26,7 @@ ANONYMOUS = "anonymous"
 _SECRET = re.compile(rf"({PREFIX}|whsec_)[A-Za-z0-9_+/=-]+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,63}")
 _DOMAIN = re.compile(r"[A-Za-z0-9*?][A-Za-z0-9._*?-]{0,127}")
+_LONGEST_DAYS = 36_500
 _COARSE_S = 3600.0
 """How exactly it is kept when a token was last used."""
 
@@ -135,8 +136,8 @@ def new(
     wrong = next((each for each in patterns if not _DOMAIN.fullmatch(each)), None)
     if wrong is not None or not patterns:
         raise ConfigurationError(f"A token is for domains, by name or pattern ('*' for all), and not for {wrong!r}")
-    if days is not None and days <= 0:
-        raise ConfigurationError(f"A token can't expire after {days:g} days: give more than 0")
+    if days is not None and not 0 < days <= _LONGEST_DAYS:
+        raise ConfigurationError(f"A token can't expire after {days:g} days: give more than 0, {_LONGEST_DAYS} at most")
     secret = PREFIX + secrets.token_urlsafe(32)
     now = time.time()
     expires = None if days is None else now + days * 86400

@@ -121,7 +121,10 @@ def test_a_token_is_made_used_and_revoked_over_the_server(changed: Served) -> No
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"name": "a\nb"}, {"name": "anonymous"}, {"domains": []}, {"domains": ["a b"]}, {"scope": "root"}, {"days": 0}],
+    [
+        {"name": "a\nb"}, {"name": "anonymous"}, {"domains": []}, {"domains": ["a b"]}, {"scope": "root"}, {"days": 0},
+        {"days": 1e9}, {"days": "inf"}, {"days": "nan"},
+    ],
 )  # fmt: skip
 def test_a_token_that_cannot_be_is_refused(changed: Served, wrong: dict[str, object]) -> None:
     """With a line that says what it may be."""

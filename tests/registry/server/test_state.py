@@ -253,3 +253,23 @@ def test_without_its_state_the_server_gives_out_what_is_public(tmp_path: Path) -
     assert answers[0].headers["retry-after"]
     assert not [answer for answer in answers if folder in answer.text or "driftune@" in answer.text]
     assert len(moves) == 2
+
+
+def test_a_state_is_closed_after_those_who_use_it(state_url: str) -> None:
+    """A server that stops leaves no connection open behind a thread that goes on."""
+    database, inside = State(state_url), threading.Event()
+
+    def use() -> None:
+        with database.begin() as connection:
+            inside.set()
+            time.sleep(0.2)
+            audit.write(connection, ROW)
+
+    user = threading.Thread(target=use)
+    user.start()
+    inside.wait(10)
+    database.close()
+    with database.read() as connection:
+        assert len(audit.read(connection, last=2)) == 1
+    database.close()
+    user.join()
