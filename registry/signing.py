@@ -168,6 +168,8 @@ def new_signing_key(path: Path) -> SigningKey:
     """
     key = Ed25519PrivateKey.generate()
     public = path.with_suffix(".pub")
+    if path == public:
+        raise ConfigurationError(f"Can't make the private key {path}: that is what its public half is called")
     for taken in (path, public):
         if taken.exists():
             raise ConfigurationError(

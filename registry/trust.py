@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +33,8 @@ from registry.trusted import EVERYWHERE, TrustedKey, TrustedKeys, trusted_key
 MARK = "registry.json"
 _FOLDER = "signatures"
 MAX_MARK = 64 << 10
+_ASKED_S = 10.0
+"""Seconds for which what a registry says of itself is remembered: one that is far away is asked once a command."""
 _SHOWN = 8
 """Keys that a message names at most."""
 
@@ -72,6 +75,7 @@ class Trust:
         self.objects = objects
         self.place = place_of(objects.url)
         self._settings = settings or Settings()
+        self._marked = float("-inf"), False
         self._accepted = Accepted(self._settings.root / "accepted", self.place)
 
     @cached_property
@@ -96,11 +100,16 @@ class Trust:
 
     @property
     def marked(self) -> bool:
-        """Whether the registry says of itself that it is signed.
+        """Whether the registry says of itself that it is signed, or did some seconds ago.
 
         Raises:
             RegistryError: What it says of itself can't be read.
         """
+        if time.monotonic() - self._marked[0] > _ASKED_S:
+            self._marked = time.monotonic(), self._said()
+        return self._marked[1]
+
+    def _said(self) -> bool:
         try:
             return bool(json.loads(small(self.objects, MARK, MAX_MARK), object_pairs_hook=unique).get("signed"))
         except FileNotFoundError:

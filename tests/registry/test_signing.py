@@ -45,6 +45,8 @@ def test_a_key_is_its_owners_alone_and_is_never_replaced(tmp_path: Path, key: Si
     assert load_signing_key(path).public == load_public_key(path.with_suffix(".pub")) == key.public
     with pytest.raises(ConfigurationError, match="A key is never replaced"):
         new_signing_key(path)
+    with pytest.raises(ConfigurationError, match="its public half is called"):
+        new_signing_key(tmp_path / "ci.pub")
 
 
 def test_a_private_key_is_shown_nowhere(tmp_path: Path, key: SigningKey) -> None:
