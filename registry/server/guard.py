@@ -9,6 +9,7 @@ guess its type, frame it, run anything but the server's own scripts, or that cac
 from __future__ import annotations
 
 import asyncio
+import re
 
 from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
@@ -19,6 +20,7 @@ from registry.server.errors import RefusedError, answer
 from registry.server.settings import ServerSettings
 from registry.server.tokens import PREFIX
 
+_SECRET = re.compile(PREFIX.encode() + rb"[A-Za-z0-9_-]{40}")
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -50,7 +52,7 @@ class Guard:
 
     def _fault(self, scope: Scope) -> RefusedError | None:
         headers = Headers(scope=scope)
-        if PREFIX.encode() in scope["query_string"]:
+        if _SECRET.search(scope["query_string"]):
             message = "A token belongs in the header Authorization: Bearer, never in an address: revoke this one"
             return RefusedError(400, "secret-in-address", message)
         if not self._settings.answers_to(host_of(headers.get("host", ""))):

@@ -23,6 +23,7 @@ from typing import Annotated, cast
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import Response
 
+from registry.errors import RegistryError
 from registry.identity import sha256_of_bytes
 from registry.records import Adapter
 from registry.server.access import Caller, Scope, context_of, needs
@@ -70,11 +71,15 @@ class Contents:
 
     def _look(self, store: Store) -> None:
         for domain in store.domains():
-            for adapter in store.versions(domain):
-                if (domain, adapter.version) not in self._known:
-                    self._known.add((domain, adapter.version))
-                    for name, sha256 in hashes(adapter).items():
-                        self._held[sha256].setdefault(domain, (adapter, name))
+            with contextlib.suppress(RegistryError):  # a domain that is broken hides no other
+                for adapter in store.versions(domain):
+                    self._add(adapter)
+
+    def _add(self, adapter: Adapter) -> None:
+        if (adapter.domain, adapter.version) not in self._known:
+            self._known.add((adapter.domain, adapter.version))
+            for name, sha256 in hashes(adapter).items():
+                self._held[sha256].setdefault(adapter.domain, (adapter, name))
 
 
 @contextlib.asynccontextmanager

@@ -141,7 +141,7 @@ def test_on_loopback_only_loopback_names_are_answered(served: Served, host: str,
 
 def test_every_answer_forbids_guessing_framing_and_foreign_scripts(served: Served) -> None:
     """Also a refusal, and an error."""
-    for path in ("/healthz", "/nothing/here", "/healthz?token=dt_x"):
+    for path in ("/healthz", "/nothing/here", f"/healthz?token={served.secrets['wrong']}"):
         headers = served.get(path).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
@@ -153,6 +153,7 @@ def test_every_answer_forbids_guessing_framing_and_foreign_scripts(served: Serve
 
 def test_a_secret_in_an_address_is_refused(served: Served) -> None:
     """Addresses are logged by whatever lies between: a secret in one is lost."""
+    assert served.get("/healthz?q=dt_float").status_code == 200  # the name of a symbol
     response = served.get(f"/healthz?token={served.secrets['read']}")
     assert (response.status_code, response.json()["code"]) == (400, "secret-in-address")
     assert served.secrets["read"] not in response.text

@@ -129,6 +129,8 @@ def test_what_is_broken_is_told_to_the_log_alone(
     fresh = dataclasses.replace(context, store=Store(context.store.url))
     with serving(fresh) as broken:
         response = broken.get(f"/registry/{OTHER}/")
+        sha256 = hashes(context.store.versions(PUBLIC)[0])["adapter_model.safetensors"]
+        assert broken.get(f"/registry/files/{sha256[:2]}/{sha256}").status_code == 200
     assert (response.status_code, response.json()["code"]) == (500, "failed")
     assert str(folder) not in response.text
     assert f"GET /registry/{OTHER}/: " in capfd.readouterr().err
