@@ -36,7 +36,7 @@ from registry.provenance import PROVENANCE, provenance
 from registry.published import CANDIDATE, STABLE, Pulled
 from registry.records import Adapter
 from registry.turns import publishing
-from registry.versions import CONTENT, is_domain
+from registry.versions import CONTENT, Hashed, is_domain
 
 __all__ = [
     "CANARY", "CANDIDATE", "CARD", "MANIFEST", "STABLE", "Publication", "Pulled", "Store", "content_hash", "hashes",
@@ -75,9 +75,9 @@ class Store(Moving):
             )
         for name in WEIGHTS:
             check_file(folder / name, name)
-        own = weights(folder)
+        own = {name: Hashed.of(folder / name) for name in WEIGHTS}
         with publishing(self.objects):
-            adapter = self._published(folder, own, publication) or self._add(folder, own, publication)
+            adapter = self._published(own, publication) or self._add(own, publication)
             if channel is not None:
                 self._move(adapter, channel, "publish")
         return adapter
@@ -86,27 +86,28 @@ class Store(Moving):
         """Whether a version is whole, and has these weights: what `weights` gives of a folder."""
         return own.items() <= hashes(adapter).items() and not self._versions.faults(adapter)
 
-    def _published(self, folder: Path, own: Mapping[str, str], publication: Publication) -> Adapter | None:
+    def _published(self, own: Mapping[str, Hashed], publication: Publication) -> Adapter | None:
         """The version that already holds these weights, of this run; where they were damaged they are written anew."""
+        wanted = {name: file.sha256 for name, file in own.items()}
         for adapter in self.versions(publication.domain):
-            if adapter.run == publication.run and own.items() <= hashes(adapter).items():
+            if adapter.run == publication.run and wanted.items() <= hashes(adapter).items():
                 faults = self._versions.faults(adapter)
                 for name in own.keys() & faults.keys():
-                    self._versions.mend(folder / name, own[name])
+                    self._versions.mend(own[name], own[name].sha256)
                 if faults.keys() <= own.keys():
                     return adapter
         return None
 
-    def _add(self, folder: Path, own: Mapping[str, str], publication: Publication) -> Adapter:
+    def _add(self, own: Mapping[str, Hashed], publication: Publication) -> Adapter:
         deposit = self._versions.deposit
-        files = [deposit(name, folder / name, sha256) for name, sha256 in own.items()]
+        files = [deposit(name, file) for name, file in own.items()]
         canary = json.dumps(list(publication.canary), sort_keys=True)
         about = provenance(publication.draft(1), publication.notices)
         texts = {CANARY: canary, PROVENANCE: about, **publication.notices}
         for name, text in texts.items():
             check_text(text.encode(), name, name)
         files += [deposit(name, text.encode()) for name, text in texts.items()]
-        config = json.loads((folder / WEIGHTS[0]).read_bytes())
+        config = json.loads(own[WEIGHTS[0]].path.read_bytes())
         while True:
             draft = publication.draft(self._versions.newest(publication.domain) + 1)
             told = [*files, deposit(CARD, card(draft, config).encode())]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from registry.errors import ConfigurationError, RegistryError, TrustError
-from registry.identity import sha256_of_bytes
+from registry.identity import sha256_of_bytes, sha256_of_file
 from registry.manifests import MANIFEST, MAX_MANIFEST, damaged, hashes, location, manifest_bytes, parsed
 from registry.objects import Objects, small
 from registry.pulling import content_path, digest
@@ -25,6 +26,35 @@ _FORMER = re.compile(r"v\d+")
 def is_domain(name: str) -> bool:
     """Whether something can be published under a name."""
     return _DOMAIN.fullmatch(name) is not None and name != CONTENT
+
+
+@dataclass(frozen=True)
+class Hashed:
+    """A file, its hash, and by what it is told whether it was changed since: it isn't hashed a second time.
+
+    Attributes:
+        path: The file.
+        sha256: Its hash.
+        size: In bytes.
+        time: When it was changed last, in nanoseconds.
+    """
+
+    path: Path
+    sha256: str
+    size: int
+    time: int
+
+    @classmethod
+    def of(cls, path: Path) -> Hashed:
+        """A file as it is now."""
+        about = path.stat()  # before its bytes are read
+        return cls(path, sha256_of_file(path), about.st_size, about.st_mtime_ns)
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether it seems to be as it was hashed."""
+        about = self.path.stat()
+        return (about.st_size, about.st_mtime_ns) == (self.size, self.time)
 
 
 class Versions:
@@ -142,29 +172,42 @@ class Versions:
         self._known[adapter.domain, adapter.version] = found
         return found
 
-    def deposit(self, name: str, content: bytes | Path, sha256: str = "") -> dict[str, Any]:
+    def deposit(self, name: str, content: bytes | Hashed) -> dict[str, Any]:
         """Put content where it belongs, if it isn't there.
 
         Args:
             name: What a version calls it.
             content: The bytes, or the file.
-            sha256: Its hash, of a file.
 
         Returns:
             Its line in the manifest.
+
+        Raises:
+            ConfigurationError: The file was changed since it was hashed.
         """
         if isinstance(content, bytes):
             sha256, size = sha256_of_bytes(content), len(content)
         else:
-            size = content.stat().st_size
+            sha256, size = content.sha256, content.size
         there = self._objects.stat(content_path(sha256))
         if there is None or there.size != size:
-            self._objects.put(content_path(sha256), content)
+            self.mend(content, sha256)
         return {"path": name, "sha256": sha256, "size": size}
 
-    def mend(self, content: Path, sha256: str) -> None:
-        """Write content anew that was damaged."""
-        self._objects.put(content_path(sha256), content)
+    def mend(self, content: bytes | Hashed, sha256: str) -> None:
+        """Write content, also where it is already: it may have been damaged.
+
+        Raises:
+            ConfigurationError: The file was changed since it was hashed; what was written of it is gone.
+        """
+        path = content_path(sha256)
+        if isinstance(content, bytes):
+            self._objects.put(path, content)
+            return
+        self._objects.put(path, content.path)
+        if not content.unchanged:
+            self._objects.delete(path)
+            raise ConfigurationError(f"{content.path} was changed while it was published: publish when it is finished")
 
     def open(self, sha256: str) -> BinaryIO:
         """Content, to be read piece by piece.

@@ -17,6 +17,7 @@ from registry.identity import sha256_of_bytes
 from registry.objects import PARTS, FolderObjects
 from registry.records import Report
 from registry.store import MANIFEST, Publication, Store, content_hash, read_manifest, verify_folder
+from registry.versions import Hashed, Versions
 from tests.adapters import adapter_folder, weights
 
 WEIGHTS = "adapter_model.safetensors"
@@ -505,3 +506,21 @@ def test_a_manifest_of_an_earlier_driftune_is_as_good(tmp_path: Path) -> None:
     assert (old.folder(old.resolve("networkx@v1")) / MANIFEST).read_bytes() == path.read_bytes()
     assert old.promote("networkx", 1, "stable").manifest == sha256_of_bytes(path.read_bytes())
     assert Store(store.url).resolve("networkx").version == 1
+
+
+class _Changing(FolderObjects):
+    """Somebody writes into a file while it is copied."""
+
+    def put(self, path: str, content: bytes | Path) -> None:
+        if isinstance(content, Path):
+            content.write_bytes(weights(b"changed"))
+        super().put(path, content)
+
+
+def test_what_is_changed_while_it_is_published_is_refused(tmp_path: Path) -> None:
+    """What it was isn't there any more, and what it is now lies under no other's hash."""
+    objects = _Changing(tmp_path / "registry")
+    file = Hashed.of(adapter_folder(tmp_path / "a") / WEIGHTS)
+    with pytest.raises(ConfigurationError, match=f"{WEIGHTS} was changed while it was published"):
+        Versions(objects).deposit(WEIGHTS, file)
+    assert list(objects.walk()) == []
