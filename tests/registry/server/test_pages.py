@@ -173,7 +173,7 @@ def test_a_version_says_who_signed_it_and_a_broken_domain_hides_no_other(
     told = publication("run-4", PUBLIC)
     Store(tmp_path / "registry").publish(adapter_folder(tmp_path / "made", b"signed"), told, channel=None)
     monkeypatch.delenv("DRIFTUNE_SIGNING_KEY")
-    store = Store(tmp_path / "registry")
+    store = Store(tmp_path / "registry", checks=False)  # as `driftune serve` has it
     with serving(dataclasses.replace(context, store=store)) as served:
 
         def said(version: int) -> str:
@@ -187,7 +187,7 @@ def test_a_version_says_who_signed_it_and_a_broken_domain_hides_no_other(
         keys.revoke(signer.public.id, "It was lost")
         assert "not good: revoked key" in said(3)
         overwrite(tmp_path / "registry" / OTHER / "versions" / "00000002" / "manifest.json", b"{")
-        listed = Store(tmp_path / "registry")
+        listed = Store(tmp_path / "registry", checks=False)
     with serving(dataclasses.replace(context, store=listed, state=State(f"sqlite:///{tmp_path / 'n'}"))) as served:
         answer = look(served, "/")
         assert "It can't be read." in answer.text
