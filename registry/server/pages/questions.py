@@ -67,7 +67,7 @@ class Questions:
                 found = cursor.execute(sql, parameters or None)
                 names = [column[0] for column in found.description or ()]
                 return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-        except duckdb.Error as error:
+        except (duckdb.Error, OSError) as error:
             first = str(error).strip().splitlines()[0]
             raise RegistryError(f"Can't read the lake {self._lake.url}: {first}", retryable=True) from error
         finally:
