@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from registry.census import SETTINGS, domains_in, files_of, leftovers
 from registry.channels import Channels, given_to_any, line
-from registry.errors import ConfigurationError
+from registry.errors import ConfigurationError, RegistryError
 from registry.identity import sha256_of_bytes
 from registry.log import Log
 from registry.manifests import MANIFEST, location
@@ -29,6 +29,7 @@ from registry.versions import CONTENT, Versions
 
 GRACE_S = 24 * 3600.0
 """Seconds that content of no version stays: somebody may be about to publish it, or look into what went wrong."""
+_MOST_DAYS = 100_000
 VERSION, FILE, SIGNATURE, PART = "version", "file", "signature", "part"
 
 
@@ -71,8 +72,8 @@ def retention(objects: Objects) -> Retention:
     try:
         said = json.loads(objects.read(SETTINGS)).get("retention") or {}
         found = Retention(**said)
-        if found.keep < 0 or found.days < 0 or not isinstance(found.keep, int):
-            raise ValueError("keep is a whole number and days a number, neither below 0")
+        if not isinstance(found.keep, int) or found.keep < 0 or not 0 <= found.days <= _MOST_DAYS:
+            raise ValueError(f"keep is a whole number from 0 on, and days a number up to {_MOST_DAYS:,}")
     except FileNotFoundError:
         return Retention()
     except (ValueError, TypeError, AttributeError) as error:
@@ -101,7 +102,7 @@ def collect(
     Raises:
         ConfigurationError: The retention can't be read.
         RegistryError: A manifest is broken, so that nobody knows which content it has: nothing is removed. Or, on S3,
-            others publish.
+            others publish, or have waited for minutes: what was told is gone, and another call goes on.
     """
     if dry_run:
         yield from _doomed(objects, held, grace_s)
@@ -109,7 +110,7 @@ def collect(
     with removing(objects) as until:
         for gone in _doomed(objects, held, grace_s):
             if time.monotonic() > until:
-                return  # the rest goes at the next time
+                raise RegistryError("Not all is gone that may go, as others wait: run it again", retryable=True)
             objects.delete(gone.path)
             yield gone
 

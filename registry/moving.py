@@ -151,11 +151,11 @@ class Moving(Published):
         domain, at, _ = ref.partition("@")
         if not reason.strip():
             raise ConfigurationError(f"Say why: {action} of {ref} needs a reason, which is told whoever asks for it")
-        if at or action not in (END, REVIVE):
-            return self._standings_of(domain).append(self._numbered(ref), action, reason.strip(), by)
+        number = self._numbered(ref) if at or action not in (END, REVIVE) else 0
         if not self.versions(domain):
             raise ConfigurationError(self._unknown(ref, domain), ref=ref)
-        return self._standings_of(domain).append(0, action, reason.strip(), by)
+        with publishing(self.objects):
+            return self._standings_of(domain).append(number, action, reason.strip(), by)
 
     def _numbered(self, ref: str) -> int:
         """The number of a version that is named by it: what a channel gives may be another one in a moment."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 import secrets
 import time
@@ -44,13 +45,13 @@ def publishing(objects: Objects) -> Iterator[None]:
 
 @contextlib.contextmanager
 def removing(objects: Objects) -> Iterator[float]:
-    """While this lasts nobody publishes; gives the time on the monotonic clock by which to stop.
+    """While this lasts nobody publishes; gives the time on the monotonic clock by which to stop, on S3.
 
     Raises:
         RegistryError: On S3, somebody publishes.
     """
     folder = objects.local("")
-    until = time.monotonic() + REMOVING_S / 2
+    until = time.monotonic() + REMOVING_S / 2 if folder is None else math.inf
     with _locked(folder, fcntl.LOCK_EX) if folder is not None else _alone(objects):
         yield until
 

@@ -205,7 +205,9 @@ def test_where_a_manifest_is_broken_nothing_is_removed(store: Store, tmp_path: P
     assert {each.path for each in store.objects.walk()} == before
 
 
-@pytest.mark.parametrize("said", ["[]", "{", '{"retention": {"keep": -1}}', '{"retention": {"kept": 1}}'])
+@pytest.mark.parametrize(
+    "said", ["[]", "{", '{"retention": {"keep": -1}}', '{"retention": {"kept": 1}}', '{"retention": {"days": 1e12}}']
+)
 def test_a_retention_that_cannot_be_read_removes_nothing(store: Store, said: str) -> None:
     """It is told, with how to write it."""
     store.objects.put("registry.json", said.encode())
