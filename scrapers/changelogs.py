@@ -60,6 +60,13 @@ _DEPRECATES = re.compile(r"\bdeprecat(?:e|ed|es|ing|ion)\b", re.IGNORECASE)
 _OVER = re.compile(r"\b(?:rm|remov(?:e|ed|al)|expire[sd]?|enforced?|finalized|since|drop(?:s|ped)?)\b", re.IGNORECASE)
 """A deprecation that is spoken of as past."""
 _ANNOUNCED = re.compile(r"\b(?:will|to|scheduled to) be (?:\w+ )?(?:removed|dropped)\b|\bfor removal\b", re.IGNORECASE)
+_ENDS = re.compile(
+    r"\b(?:removed|dropped|raise|an? error|an? exception)\b[^.;]{0,30}?\bin (?:version )?v?(\d+(?:\.\d+)+)",
+    re.IGNORECASE,
+)
+_INSTEAD = re.compile(
+    r"\bin favou?r of\b|\breplaced (?:by|with)\b|\brenamed to\b|[,;]? (?:please )?use\b", re.IGNORECASE
+)
 _CASE = re.compile(r"\bto (?:change|have)\b|\bin case of\b|\bthe (?:default|return)", re.IGNORECASE)
 """A deprecation of what a call gives, not of the call."""
 _WORK = re.compile(
@@ -121,6 +128,18 @@ class Entry:
         told = _DEPRECATES.search(said) and not _KEPT_UP.search(said)
         over = _OVER.search(_ANNOUNCED.sub("", said))
         return bool(told) and not over and not _CASE.search(said)
+
+    def is_over(self, version: str) -> bool:
+        """Whether what it says will go was to go by a version."""
+        ends = [v for v in _ENDS.findall(self.text) if _is_version(v)]
+        return any(Version(v) <= Version(version) for v in ends)
+
+    @property
+    def subject(self) -> str:
+        """What stands before the word that something is deprecated, in its sentence: without what to use instead."""
+        said = self.heading or self.text
+        sentence = next((s for s in re.split(r"(?<=[.;])\s+(?=\S)", said) if _DEPRECATES.search(s)), said)
+        return _INSTEAD.split(sentence)[0]
 
 
 def entries(pages: Iterable[Page], old: str, new: str) -> list[Entry]:

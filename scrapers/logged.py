@@ -6,8 +6,10 @@ import re
 
 from registry.records import Symbol
 from scrapers.changelogs import Entry
-from scrapers.comparison import Comparison, Draft
+from scrapers.comparison import Comparison, Draft, last_part
 from scrapers.notes import Note
+
+_OF_A_PART = re.compile(r"\b(?:param|argument|keyword|kwarg|option|attribute)", re.IGNORECASE)
 
 
 class Logged(Comparison):
@@ -59,8 +61,9 @@ class Logged(Comparison):
         if any(n.whole and n.deprecates for n in self.old.notes.get(path, ())):
             return
         parameters = {str(p["name"]) for p in other.parameters}
-        named = parameters.intersection(re.findall(r"`(\w+)(?:=[^`]*)?`", entry.heading or entry.text))
-        if entry.of_parameter and not named:
+        named = parameters.intersection(re.findall(r"`(\w+)(?:=[^`]*)?`", entry.subject))
+        whole = last_part(path) in re.findall(r"\w+", entry.subject) and not _OF_A_PART.search(entry.subject)
+        if entry.is_over(self.new.version) or not (named or (whole and not entry.of_parameter)):
             return  # of one that is gone: its signature says so
         draft = self.draft(path, "deprecated")
         draft.add(entry.path, entry.text)

@@ -105,18 +105,16 @@ class Staying(Comparison):
         for path, notes in self.new.notes.items():
             was = self.old.symbols.get(self.before.get(path, path))
             said = self.old.notes.get(self.before.get(path, path), [])
-            told = {n.subject for n in said if n.deprecates} if was is not None else set()
+            told = {n.subject for n in said if n.deprecates}
             before = {n.text for n in said}
             whole_before = any(n.whole and n.deprecates for n in said)
             for note in notes:
                 if not note.deprecates or note.text in before or (note.whole and whole_before):
                     continue
-                if (
-                    note.subject
-                    and was is not None
-                    and (note.subject in told or _came(note.subject, was, self.new.symbols[path]))
+                if note.subject and (
+                    note.subject in told or was is None or _came(note.subject, was, self.new.symbols[path])
                 ):
-                    continue
+                    continue  # nobody who comes from the old release has that parameter
                 draft = self.draft(self.before.get(path, path), "deprecated")
                 draft.add(note.source, note.text)
                 if note.whole:

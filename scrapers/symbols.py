@@ -141,7 +141,7 @@ def _symbols(
     if not found.is_class:
         return
     for name, member in sorted(found.members.items()):
-        if not name.startswith("_") and not member.is_alias:
+        if not name.startswith("_") and not member.is_alias and member.runtime:
             yield from _symbols(release, member, [f"{a}.{name}" for a in aliases], sources, public)  # type: ignore[arg-type]
     for name, member in sorted(handed_down(found, public).items()):  # type: ignore[arg-type]
         path = f"{_public(found, aliases)}.{name}"
@@ -163,7 +163,7 @@ def handed_down(cls: griffe.Class, public: Collection[str]) -> dict[str, griffe.
         own = {n: m for n, m in base.members.items() if n not in seen}
         seen |= own.keys()
         if base.path not in elsewhere:
-            found |= {n: m for n, m in own.items() if n[0] != "_" and not m.is_alias and not m.is_class}  # type: ignore[misc]
+            found |= {n: m for n, m in own.items() if n[0] != "_" and not m.is_alias and m.runtime and not m.is_class}  # type: ignore[misc]
     return found
 
 

@@ -409,3 +409,18 @@ def test_a_lost_name_is_told_where_another_one_stays() -> None:
     old = {"lib/__init__.py": "from lib._core import equal, same\n", "lib/_core.py": core}
     told = _told(old, {**old, "lib/__init__.py": "from lib._core import equal\n"})
     assert told == [("lib._core.equal", "moved", "lib.equal", {"lost": ["lib.same"]})]
+
+
+def test_release_notes_deprecate_what_their_sentence_is_about() -> None:
+    """What is to be used instead, what was to go by now and what came in between isn't deprecated."""
+    old = {"lib.py": "def f(x, size=1): ...\ndef g(x): ...\n"}
+    new = {"lib.py": old["lib.py"] + 'def h(x):\n    """.. versionadded:: 2.0"""\n'}
+    log = "## 2.0\n\n- Deprecates `length` in favor of `size` in `f`\n- `g` is deprecated and will be removed in 1.5\n"
+    assert [(symbol, kind) for symbol, kind, _, _ in _told(old, new, log)] == [("lib.h", "added")]
+
+
+def test_what_is_said_to_type_checkers_alone_is_not_there() -> None:
+    """A method under `TYPE_CHECKING` is none that can be called."""
+    code = "from typing import TYPE_CHECKING\nclass M:\n    def fit(self): ...\n"
+    told = _told({"lib.py": code}, {"lib.py": f"{code}    if TYPE_CHECKING:\n        def route(self): ...\n"})
+    assert told == []
