@@ -10,9 +10,10 @@ call gives something else). The same environments judge every change that the fi
 Precision is over all that is reported: a sample stands for its kind, as often as there are changes of it, and what
 nobody has judged anything of counts as wrong.
 
-`tune` pairs are those that the finder was tuned on; of the `score` pair nobody looks at what is missed while tuning:
-its misses are listed with `--library` only. Exit status 1 where that pair misses what is wanted. Truth, judge and probe
-of a pair are named by one hash, which stands with each figure.
+`tune` pairs are those that the finder was tuned on; of a `score` pair nobody looks at what is missed while tuning: its
+misses are listed with `--library` only. All five are `tune` by now: a held-out figure needs another one. Exit status 1
+where a pair misses what is wanted. Truth, judge and probe of a pair are named by one hash, which stands with each
+figure.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ PAIRS = (
     Pair("polars", ("0.20.31", "2.1.0"), ("hypothesis==6.170.15 pyarrow==26.0.1",) * 2),
     Pair("pandas", ("1.5.3", "3.1.1"), ("numpy==1.26.4 jinja2==3.1.6", "numpy==2.4.6 jinja2==3.1.6")),
     Pair("numpy", ("1.26.4", "2.4.6"), ("", "")),
-    Pair("scikit-learn", ("1.2.2", "1.9.1"), ("numpy==1.26.4 scipy==1.11.4 matplotlib==3.9.4",) * 2, "score"),
+    Pair("scikit-learn", ("1.2.2", "1.9.1"), ("numpy==1.26.4 scipy==1.11.4 matplotlib==3.9.4",) * 2),
 )
 
 
@@ -204,7 +205,7 @@ def main() -> int:
     missed = False
     for pair in (p for p in PAIRS if options.library in (None, p.library)):
         result = score(pair, cache)
-        missed |= pair.use == "score" and any(result.figures[name].value < WANTED[name] for name in WANTED)
+        missed |= any(result.figures[name].value < WANTED[name] for name in WANTED)
         if options.json:
             _print_json(pair, result)
         else:
