@@ -28,6 +28,8 @@ _HEADINGS = {
     429: "Too many requests",
     503: "Busy at the moment",
 }
+_FIRST_S = 2.0
+"""How long a server that starts reads ahead before it answers, at most; it goes on with that beside answering."""
 _LAST_S = 5.0
 """How long a server that stops waits for what it reads ahead."""
 
@@ -42,6 +44,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     ends = threading.Event()
     warming = threading.Thread(target=_warm, args=(app.state.context.store, app.state.questions, ends), daemon=True)
     warming.start()
+    await asyncio.to_thread(warming.join, _FIRST_S)
     try:
         yield
     finally:
