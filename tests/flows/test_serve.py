@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -106,6 +108,24 @@ def test_several_server_processes_share_one_state(home: Path, monkeypatch: pytes
         opened.close()
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+
+
+def test_a_connection_waits_for_no_acknowledgement() -> None:
+    """With Nagle's delay on, each answer after a connection's first came 40 ms late: its body waited for an ACK."""
+
+    async def delayed() -> bool:
+        found: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
+        with serving._listening("127.0.0.1", 0) as listening:
+            server = await asyncio.start_server(
+                lambda _, writer: found.set_result(writer.get_extra_info("socket")), sock=listening
+            )
+            async with server:
+                _, writer = await asyncio.open_connection(*listening.getsockname())
+                nodelay = (await found).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+                writer.close()
+        return not nodelay
+
+    assert not asyncio.run(delayed())
 
 
 def test_a_port_that_is_taken_and_settings_that_cannot_be_are_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

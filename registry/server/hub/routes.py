@@ -24,6 +24,8 @@ _PAGE = 1000
 """Entries of a listing at a time, as the Hub has it."""
 _PATHS = 1000
 """Paths that may be asked for at once."""
+_DIGITS = 10
+"""Digits, less than which a number in a query has."""
 
 Reader = Annotated[Caller, needs(Scope.READ)]
 
@@ -180,15 +182,20 @@ def _expanded(request: Request) -> list[str]:
 
 def _page(request: Request, rows: list[dict[str, Any]], limit: int = 0, cursor: int | None = None) -> Response:
     """Some of the rows, with a link to the next in the header where there are more."""
-    query = request.query_params
-    limit = limit or (int(query["limit"]) if query.get("limit", "").isdecimal() else _PAGE)
-    cursor = cursor if cursor is not None else int(query["cursor"]) if query.get("cursor", "").isdecimal() else 0
+    limit = limit or _number(request, "limit", _PAGE)
+    cursor = cursor if cursor is not None else _number(request, "cursor", 0)
     start, end = max(cursor, 0), max(cursor, 0) + max(1, min(limit, _PAGE))
     headers = {}
     if end < len(rows):
         following = request.url.include_query_params(cursor=end)
         headers["Link"] = f'<{following}>; rel="next"'
     return JSONResponse(rows[start:end], headers=headers)
+
+
+def _number(request: Request, name: str, otherwise: int) -> int:
+    """A number in the query; what is none, or has more digits than rows could be counted with, isn't looked at."""
+    text = request.query_params.get(name, "")
+    return int(text) if text.isdecimal() and len(text) < _DIGITS else otherwise
 
 
 def _is_true(value: str) -> bool:

@@ -168,6 +168,7 @@ def test_listings_show_what_a_caller_sees(hub: Served) -> None:
     assert names("author=nobody") == []
     assert names("search=NETW&filter=peft&filter=lora") == [f"driftune/{PUBLIC}"]
     assert names(f"filter=base_model:{MIRROR}") == [f"driftune/{OTHER}"]
+    assert hub.get(f"/api/models/driftune/networkx/tree/main?limit={'9' * 5000}").status_code == 200
     first = hub.get("/api/models?limit=2")
     assert len(first.json()) == 2
     following = httpx.get(first.links["next"]["url"], trust_env=False)
