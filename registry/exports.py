@@ -47,6 +47,8 @@ _KEPT = 32
 """Data sets that stay on the disk."""
 _SNAPSHOT = re.compile(r"[0-9a-f]{64}")
 _WRITING = threading.Lock()
+_LINE = threading.BoundedSemaphore(8)
+"""Who writes or waits for it: each holds one of the threads that all of a server's rooms share."""
 
 COLUMNS: Mapping[str, str] = {
     "id": "SHA-256 of the row's identity",
@@ -128,15 +130,20 @@ def export(lake: Lake, snapshot: Snapshot, name: str) -> tuple[Path, list[Export
         name: What the data set is called, for its card.
 
     Raises:
-        RegistryError: It can't be written.
+        RegistryError: It can't be written, or too many wait for it.
     """
     folder = lake.home / FOLDER / commit_of(snapshot, forgotten(lake))
     listing = folder / _LISTING
     if not listing.is_file():
-        with _WRITING:  # one at a time; who waited finds it
-            if not listing.is_file():
-                _make_apart(lake, snapshot, name, folder)
-                _trim(folder.parent)
+        if not _LINE.acquire(blocking=False):
+            raise RegistryError(f"The data set {name} is being written: ask again in a few seconds", retryable=True)
+        try:
+            with _WRITING:  # one at a time; who waited finds it
+                if not listing.is_file():
+                    _make_apart(lake, snapshot, name, folder)
+                    _trim(folder.parent)
+        finally:
+            _LINE.release()
     held = json.loads(listing.read_bytes())
     return folder, [Exported(**row) for row in held["files"]]
 

@@ -57,6 +57,7 @@ class Published:
         self._versions = Versions(self.objects, self.trust)
         self._channels: dict[str, Channels] = {}
         self._standings: dict[str, Standings] = {}
+        self._hashed: dict[tuple[str, str], tuple[Path, tuple[int, ...]]] = {}
 
     def domains(self) -> list[str]:
         """The domains that have an adapter, sorted."""
@@ -160,13 +161,22 @@ class Published:
         return self._versions.read(adapter, name)
 
     def file(self, adapter: Adapter, name: str) -> Path:
-        """A local file with the bytes of a version's file; of a registry on this machine it is not hashed again.
+        """A local file with the bytes of a version's file.
+
+        Of a registry on this machine it is not hashed again; nor is what a server holds of another, while it lies as
+        it was hashed: else each piece that is asked for would read the whole version.
 
         Raises:
             ConfigurationError: The version has no such file.
             RegistryError: It is missing.
         """
-        return self._versions.local(adapter, name) or self.folder(adapter) / name
+        path = self._versions.local(adapter, name)
+        if path is None:
+            path, hashed = self._hashed.get((adapter.id, name), (None, None))
+            if self._checks or path is None or _lying(path) != hashed:
+                path = self.folder(adapter) / name
+                self._hashed[adapter.id, name] = path, _lying(path)
+        return path
 
     def folder(self, adapter: Adapter) -> Path:
         """A local folder of a version with its files by name, every byte compared with the manifest. Don't write there.
@@ -259,6 +269,14 @@ class Published:
         several = len(versions) > _LISTED
         listed = f"v{versions[0]} … v{versions[-1]}" if several else ", ".join(f"v{number}" for number in versions)
         return f"No adapter {ref!r} in {self.url}: {domain} has {listed}; channels: {named or 'none'}"
+
+
+def _lying(path: Path) -> tuple[int, ...]:
+    """What no write leaves as it is; nothing where the file is gone."""
+    with contextlib.suppress(OSError):
+        found = path.stat()
+        return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return ()
 
 
 def _called(adapter: Adapter, beside: Mapping[str, bytes]) -> str:

@@ -122,8 +122,8 @@ class Caller:
         _notes(self.request).refused(self.row(asked, target, audit.REFUSED, why), kept=kept)
 
 
-def context_of(request: Request) -> Context:
-    """What the server serves: `Annotated[Context, Depends(context_of)]`."""
+async def context_of(request: Request) -> Context:
+    """What the server serves: `Annotated[Context, Depends(context_of)]`. As a coroutine it takes no thread to ask."""
     return cast(Context, request.app.state.context)
 
 
@@ -169,7 +169,7 @@ def _declared(dependency: Callable[..., Awaitable[object]], declared: Needs) -> 
 
 
 async def _caller(request: Request) -> Caller:
-    context, limits = context_of(request), cast(Limits, request.app.state.limits)
+    context, limits = await context_of(request), cast(Limits, request.app.state.limits)
     address = request.client.host if request.client else ""
     secret = _secret(request)
     token = await context.state.ask(tokens.find, secret) if secret else None

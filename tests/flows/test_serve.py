@@ -113,19 +113,23 @@ def test_several_server_processes_share_one_state(home: Path, monkeypatch: pytes
 def test_a_connection_waits_for_no_acknowledgement() -> None:
     """With Nagle's delay on, each answer after a connection's first came 40 ms late: its body waited for an ACK."""
 
-    async def delayed() -> bool:
-        found: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
-        with serving._listening("127.0.0.1", 0) as listening:
-            server = await asyncio.start_server(
-                lambda _, writer: found.set_result(writer.get_extra_info("socket")), sock=listening
-            )
-            async with server:
-                _, writer = await asyncio.open_connection(*listening.getsockname())
-                nodelay = (await found).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-                writer.close()
-        return not nodelay
+    async def set_at_once() -> int:
+        found: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
-    assert not asyncio.run(delayed())
+        def accepted(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connection = writer.get_extra_info("socket")
+            found.set_result(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        with serving._listening("127.0.0.1", 0) as listening:
+            async with await asyncio.start_server(accepted, sock=listening):
+                _, writer = await asyncio.open_connection(*listening.getsockname())
+                nodelay = await found
+                writer.close()
+                await writer.wait_closed()
+        return nodelay
+
+    assert asyncio.run(set_at_once())
 
 
 def test_a_port_that_is_taken_and_settings_that_cannot_be_are_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from registry import exports
+from registry.errors import RegistryError
 from registry.forgetting import Order, forget, trace
 from registry.lake import Lake
 from registry.records import Example, Program, Record, Snapshot, SnapshotRow
@@ -109,6 +110,19 @@ def test_few_data_sets_stay_on_the_disk(lake: Lake, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(exports, "_KEPT", 2)
     folder, _ = exported(lake)
     assert {path.name for path in folder.parent.iterdir()} == {folder.name, "older-2"}
+
+
+def test_those_who_wait_for_a_data_set_are_few(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each holds a thread that a server's other rooms need: the next is told to ask again."""
+    monkeypatch.setattr(exports, "VERSION", "waiting")
+    places = [exports._LINE.acquire(blocking=False) for _ in range(9)]
+    try:
+        assert places == [True] * 8 + [False]
+        with pytest.raises(RegistryError, match="ask again") as told:
+            exports.export(lake, snapshot_of(lake), "driftune/lib")
+        assert told.value.retryable
+    finally:
+        exports._LINE.release(8)
 
 
 def test_what_is_forgotten_is_in_no_data_set(lake: Lake) -> None:

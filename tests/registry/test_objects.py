@@ -132,6 +132,20 @@ def test_a_registry_on_s3_does_what_a_folder_does(remote: Store, tmp_path: Path)
     assert folder.parent == tmp_path / "other"
 
 
+def test_a_server_hashes_what_it_holds_of_s3_once(remote: Store, tmp_path: Path) -> None:
+    """Not at each piece that somebody asks for; again where a file isn't as it was hashed."""
+    adapter = remote.publish(adapter_folder(tmp_path / "held"), publication("held"))
+    server = Store(remote.url, tmp_path / "served", checks=False)
+    path = server.file(adapter, WEIGHTS)
+    written = path.read_bytes()
+    (stray := path.with_name("stray")).touch()
+    assert server.file(adapter, WEIGHTS) == path
+    assert stray.exists()  # who looked at the folder would have made it anew
+    path.chmod(0o600)
+    path.write_bytes(written[::-1])
+    assert server.file(adapter, WEIGHTS).read_bytes() == written
+
+
 def test_a_damaged_object_on_s3_is_found(remote: Store, tmp_path: Path) -> None:
     """Changed bytes and missing ones are told by the file's name, and nothing is pulled."""
     adapter = remote.resolve("networkx")

@@ -127,7 +127,7 @@ def _newest(folder: Path) -> int:
         return 0
 
 
-def questions_of(request: Request) -> Questions | None:
+async def questions_of(request: Request) -> Questions | None:
     """The lake beside a server, as a dependency; None where there is none."""
     found: Questions | None = request.app.state.questions
     return found
