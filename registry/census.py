@@ -230,7 +230,7 @@ def files_of(adapter: Adapter) -> list[tuple[str, str]]:
 
 def domains_in(objects: Objects) -> list[str]:
     """Whatever may be a domain."""
-    return [name for name in objects.names("") if is_domain(name) and name != SETTINGS]
+    return [name for name in objects.names("") if is_domain(name)]
 
 
 def leftovers(objects: Objects) -> list[Stored]:

@@ -82,7 +82,13 @@ def line(past: Iterable[Entry], yanked: Collection[int] = ()) -> list[Entry]:
                 found.pop()
         else:
             found.append(entry)
-    return [entry for entry in found if entry.version not in yanked]
+    left: list[Entry] = []
+    for entry in found:
+        if left and left[-1].version == entry.version:  # what stood between is yanked
+            left[-1] = max(left[-1], entry, key=lambda move: (move.share, move.number))
+        elif entry.version not in yanked:
+            left.append(entry)
+    return left
 
 
 def given(moves: Sequence[Entry], domain: str, who: str = "") -> int | None:

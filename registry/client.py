@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from registry import channels
 from registry.canary import check_canary
 from registry.errors import RegistryError, WrongBaseError
 from registry.fingerprint import fingerprint
@@ -143,7 +142,7 @@ def _before(ref: str, adapter: Adapter, registry: Path | str | None) -> Iterator
     if (Path(ref) / MANIFEST).is_file() or _VERSION.fullmatch(channel):
         return
     store = _store(registry)
-    moves = channels.line(store.history(domain, channel or STABLE), store.yanked(domain))
+    moves = store.held(domain, channel or STABLE)
     for version in dict.fromkeys(move.version for move in reversed(moves) if move.share >= 1):
         before = store.resolve(f"{domain}@v{version}")
         if version != adapter.version and before.fingerprint == adapter.fingerprint:

@@ -1,9 +1,9 @@
 """Retention and garbage collection: what nobody can ask for any more goes, and nothing else.
 
 Versions leave only by what `registry.json` states, as `{"retention": {"keep": 50, "days": 90}}`: the last `keep` of a
-domain stay, and so does whatever a channel gives, or gave in the last `days`, what is spoken of in the log of how
-versions stand, what a version that stays goes on from, and what the caller says is held. Content leaves when no version
-has it and it is older than a day. Nobody publishes while something is removed.
+domain stay, and so does whatever a channel gives, would go back to, or gave in the last `days`, what is spoken of in
+the log of how versions stand, what a version that stays goes on from, and what the caller says is held. Content leaves
+when no version has it and it is older than a day. Nobody publishes while something is removed.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def _leaving(
 
 
 def _named(objects: Objects, domain: str, days: float) -> Iterator[int]:
-    """The versions that a channel gives, or gave in the last days, and those that the log of standings speaks of."""
+    """What a channel gives, gave in the last days or would go back to, and what the log of standings speaks of."""
     since = dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
     own = Channels(objects, domain)
     standings = Standings(objects, domain)
@@ -182,5 +182,6 @@ def _named(objects: Objects, domain: str, days: float) -> Iterator[int]:
         for move, after in zip(moves, [*moves[1:], None], strict=True):
             if after is None or dt.datetime.fromisoformat(after.at) >= since:
                 yield move.version
-        yield from given_to_any(line(moves, standings.yanked()))
+        held = line(moves, standings.yanked())
+        yield from (move.version for move in held[-len(given_to_any(held)) - 1 :])  # and what a yank would lead to
     yield from (said.version for said in standings.history())

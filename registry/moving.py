@@ -38,7 +38,7 @@ class Moving(Published):
         if not 0 < share <= 1:
             raise ConfigurationError(f"No share can be {share:g}: give one above 0, and at most 1 for all")
         adapter = self.resolve(f"{domain}@v{version}")
-        if share < 1 and self.given(domain, channel) is None:
+        if share < 1 and all(move.version == version or move.share < 1 for move in self.held(domain, channel)):
             raise ConfigurationError(
                 f"Channel {domain}@{channel} gives nothing that the others could stay at: promote v{version} for all"
             )
@@ -64,7 +64,7 @@ class Moving(Published):
             ConfigurationError: There is no such channel, or it gave no such version before.
             RegistryError: That version is damaged.
         """
-        moves = [move.version for move in self._line(domain, channel)]
+        moves = [move.version for move in self.held(domain, channel)]
         if not moves:
             raise ConfigurationError(self._unknown(f"{domain}@{channel}", domain))
         *before, now = moves
@@ -108,14 +108,15 @@ class Moving(Published):
             return []
         major = f"{found[0]}.x"
         number = self.given(adapter.domain, major)
-        there = _speaks(self.resolve(f"{adapter.domain}@v{number}")) if number is not None else None
+        newest = self._versions.get(adapter.domain, number) if number is not None else None  # it may have left
+        there = _speaks(newest) if newest is not None else None
         return [f"{found[0]}.{found[1]}.x", *([major] if there is None or there <= found else [])]
 
     def _lines_back(self, domain: str, version: int, reason: str, by: str) -> None:
         """Moves the lines back that give a version which `stable` leaves, if they gave anything before."""
         found = _speaks(self.resolve(f"{domain}@v{version}"))
         for name in (f"{found[0]}.{found[1]}.x", f"{found[0]}.x") if found is not None else ():
-            moves = [move.version for move in self._line(domain, name)]
+            moves = [move.version for move in self.held(domain, name)]
             if moves[-1:] == [version] and len(moves) > 1:
                 self._channels_of(domain).append(name, moves[-2], channels.ROLLBACK, reason, by)
 

@@ -7,6 +7,7 @@ whole or not at all, and once it is there under a name that others go by it does
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -23,6 +24,8 @@ from registry.storage import storage
 PARTS = ".parts"
 """Folder of what is being written: a killed writer leaves it there, under no name that anybody reads."""
 _TRIES = 20
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
+"""What a file system answers that has none: FAT, and some that are shared over a network."""
 
 
 @dataclass(frozen=True)
@@ -226,7 +229,16 @@ class FolderObjects:
         try:
             self._into(target.parent, lambda: target.hardlink_to(part))
         except FileExistsError:
+            if not os.path.lexists(target):  # what is there is a file where a folder is needed
+                raise
             return False
+        except OSError as error:
+            if error.errno in _NO_LINKS and os.access(target.parent, os.W_OK):
+                raise ConfigurationError(
+                    f"No registry can be in {self.url}: its file system has no hard links ({error.strerror}), without "
+                    "which two publishers could take one version. Choose another folder, or S3"
+                ) from error
+            raise
         return True
 
     def _into(self, folder: Path, act: Callable[[], object]) -> None:

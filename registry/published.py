@@ -14,7 +14,7 @@ from registry.errors import ConfigurationError, RegistryError, TrustError
 from registry.identity import sha256_of, sha256_of_bytes
 from registry.manifests import MANIFEST, damaged, verify_folder
 from registry.objects import objects_of
-from registry.pulling import switched, write_version
+from registry.pulling import is_whole, switched, write_version
 from registry.records import Adapter
 from registry.settings import Settings
 from registry.standing import Standing, Standings
@@ -88,6 +88,11 @@ class Published:
     def given(self, domain: str, channel: str, who: str = "") -> int | None:
         """The version that a channel gives: the last that isn't yanked, and is for all or for a share `who` is in."""
         return channels.given(self._line(domain, channel), domain, who)
+
+    def held(self, domain: str, channel: str) -> list[Entry]:
+        """The moves that a channel came to where it is by, oldest first, to versions that haven't left since."""
+        there = set(self._versions.numbers(domain))
+        return [move for move in self._line(domain, channel) if move.version in there]
 
     def standing(self, domain: str) -> list[Standing]:
         """All that was said of a domain's versions, oldest first: of yanks and of the end of their life."""
@@ -228,7 +233,12 @@ class Published:
         """
         adapter = self.resolve(ref, who=who, yanked=yanked)
         beside, content = self.vouched(adapter), self._versions.open
-        changed = switched(into, _called(adapter, beside), lambda to: write_version(adapter, beside, content, to))
+        changed = switched(
+            into,
+            _called(adapter, beside),
+            lambda to: write_version(adapter, beside, content, to),
+            lambda there: is_whole(adapter, beside, there),
+        )
         return Pulled(adapter, into.absolute(), changed)
 
     def _check_yanked(self, adapter: Adapter) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from registry.contents import check_file
-from registry.errors import ConfigurationError
-from registry.manifests import damaged
+from registry.errors import ConfigurationError, RegistryError
+from registry.manifests import damaged, verify_folder
 from registry.records import Adapter
 from registry.storage import remove_tree, storage
 
@@ -55,6 +55,15 @@ def write_version(adapter: Adapter, beside: Mapping[str, bytes], contents: Open,
             remove_tree(part)
 
 
+def is_whole(adapter: Adapter, beside: Mapping[str, bytes], folder: Path) -> bool:
+    """Whether a folder holds a version as `write_version` leaves it; every byte is read."""
+    try:
+        verify_folder(folder, adapter)
+        return all((folder / name).read_bytes() == data for name, data in beside.items())
+    except (RegistryError, OSError):
+        return False
+
+
 def _write(adapter: Adapter, row: Mapping[str, Any], contents: Open, path: Path) -> None:
     name, sha256, left = str(row["path"]), str(row["sha256"]), int(row["size"])
     found = hashlib.sha256()
@@ -82,8 +91,8 @@ def digest(source: BinaryIO) -> str:
         return found.hexdigest()
 
 
-def switched(into: Path, name: str, write: Callable[[Path], None]) -> bool:
-    """Make `into` a link to a folder beside it, by one rename; false where it was one to that folder already.
+def switched(into: Path, name: str, write: Callable[[Path], None], whole: Callable[[Path], bool]) -> bool:
+    """Make `into` a link to a folder beside it, by one rename; false where it was one to that, and it is whole.
 
     The folder before stays for those who still read it; older ones are removed.
 
@@ -91,25 +100,33 @@ def switched(into: Path, name: str, write: Callable[[Path], None]) -> bool:
         into: What the user asked for.
         name: What tells the version's folder from those of others.
         write: Makes that folder.
+        whole: Whether a folder that is there holds what it should.
 
     Raises:
         ConfigurationError: `into` is something of the user's own, or can't be written.
     """
     into = into.absolute()
-    target = into.with_name(f".{into.name}.{name}")
-    before = into.readlink().name if into.is_symlink() else None
-    if before == target.name and target.is_dir():
-        return False
-    if before is None and into.exists() and (not into.is_dir() or any(into.iterdir())):
+    own, before = f".{into.name}.", into.readlink() if into.is_symlink() else None
+    if (before.name != str(before) or not before.name.startswith(own)) if before is not None else _is_used(into):
         raise ConfigurationError(f"Can't pull into {into}: it exists and isn't ours. Choose a new or empty folder")
+    target = into.with_name(own + name)
+    if before is not None and before.name.startswith(target.name) and whole(into.with_name(before.name)):
+        return False
     with storage("the adapter", into):
+        if target.is_dir() and not whole(target):  # somebody may read it: it goes when the next version comes
+            target = target.with_name(f"{target.name}-{secrets.token_hex(4)}")
         if not target.is_dir():
             write(target)
         _switch(into, target.name)
         for old in into.parent.glob(f".{into.name}.*-v*-*"):
-            if old.name not in (target.name, before):
+            if old.name != target.name and (before is None or old.name != before.name):
                 remove_tree(old)
     return True
+
+
+def _is_used(into: Path) -> bool:
+    """Whether something other than an empty folder is there."""
+    return into.exists() and (not into.is_dir() or any(into.iterdir()))
 
 
 def _rename_new(part: Path, target: Path) -> None:

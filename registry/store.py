@@ -35,6 +35,7 @@ from registry.moving import Moving
 from registry.provenance import PROVENANCE, provenance
 from registry.published import CANDIDATE, STABLE, Pulled
 from registry.records import Adapter
+from registry.trust import MARK
 from registry.turns import publishing
 from registry.versions import CONTENT, Hashed, is_domain
 
@@ -71,7 +72,7 @@ class Store(Moving):
         if not is_domain(publication.domain):
             raise ConfigurationError(
                 f"Nothing can be published as {publication.domain!r}: use letters, digits, dot, dash and underscore, "
-                f"and not {CONTENT!r}"
+                f"and not {CONTENT!r} or {MARK!r}"
             )
         for name in WEIGHTS:
             check_file(folder / name, name)

@@ -14,10 +14,10 @@ from registry.manifests import MANIFEST, MAX_MANIFEST, damaged, hashes, location
 from registry.objects import Objects, small
 from registry.pulling import content_path, digest
 from registry.records import Adapter
-from registry.trust import Trust
+from registry.trust import MARK, Trust
 
 CONTENT = "files"
-"""The one name directly below a registry that is no domain's."""
+"""A name directly below a registry that is no domain's, as that of what the registry says of itself isn't."""
 _DOMAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _NUMBER = re.compile(r"[0-9]{8}")
 _FORMER = re.compile(r"v\d+")
@@ -25,7 +25,7 @@ _FORMER = re.compile(r"v\d+")
 
 def is_domain(name: str) -> bool:
     """Whether something can be published under a name."""
-    return _DOMAIN.fullmatch(name) is not None and name != CONTENT
+    return _DOMAIN.fullmatch(name) is not None and name not in (CONTENT, MARK)
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class Versions:
         return found
 
     def deposit(self, name: str, content: bytes | Hashed) -> dict[str, Any]:
-        """Put content where it belongs, if it isn't there.
+        """Put content where it belongs, if it isn't there, or was damaged since.
 
         Args:
             name: What a version calls it.
@@ -189,10 +189,13 @@ class Versions:
             sha256, size = sha256_of_bytes(content), len(content)
         else:
             sha256, size = content.sha256, content.size
-        there = self._objects.stat(content_path(sha256))
-        if there is None or there.size != size:
+        if not self._is_intact(sha256, size):
             self.mend(content, sha256)
         return {"path": name, "sha256": sha256, "size": size}
+
+    def _is_intact(self, sha256: str, size: int) -> bool:
+        stored = self._objects.stat(content_path(sha256))
+        return stored is not None and stored.size == size and digest(self.open(sha256)) == sha256
 
     def mend(self, content: bytes | Hashed, sha256: str) -> None:
         """Write content, also where it is already: it may have been damaged.

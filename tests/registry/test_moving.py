@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from registry.collecting import collect
 from registry.errors import ConfigurationError
 from registry.store import Store
 from tests.registry.test_store import adapter_folder, publication
@@ -196,3 +197,39 @@ def test_an_unknown_domain_has_no_end_of_life(store: Store) -> None:
     with pytest.raises(ConfigurationError, match="No adapter 'polars'"):
         store.end_of_life("polars", "why not")
     assert store.domains() == []
+
+
+def test_the_others_of_a_share_always_have_something_to_stay_at(store: Store, tmp_path: Path) -> None:
+    """A version that all have isn't taken from most of them by promoting it for some."""
+    published(store, tmp_path, "3.6")
+    with pytest.raises(ConfigurationError, match="nothing that the others could stay at"):
+        store.promote("networkx", 1, "stable", share=0.1)
+    assert store.given("networkx", "stable") == 1
+
+
+def test_a_rollback_leaves_the_version_though_what_stood_between_is_yanked(store: Store, tmp_path: Path) -> None:
+    """v1, v2, and v1 again is v1 alone once v2 is yanked."""
+    published(store, tmp_path, "3.6")
+    published(store, tmp_path, "3.6")
+    store.promote("networkx", 1, "stable")
+    store.yank("networkx@v2", "wrong")
+    assert store.channels("networkx")["stable"] == 1
+    with pytest.raises(ConfigurationError, match="has held nothing before"):
+        store.rollback("networkx", "stable")
+
+
+def test_what_left_by_retention_stops_no_publisher(store: Store, tmp_path: Path) -> None:
+    """What a channel would go back to stays; where that is yanked too, the next version is published all the same."""
+    for _ in range(3):
+        published(store, tmp_path, "3.6")
+    store.objects.put("registry.json", b'{"retention": {"keep": 1, "days": 0}}')
+    gone = list(collect(store.objects))
+    assert [each.what.partition(",")[0] for each in gone] == ["networkx@v1"]
+    store = Store(store.url)
+    store.yank("networkx@v3", "wrong")
+    assert store.resolve("networkx").version == 2
+    store.yank("networkx@v2", "wrong too")
+    with pytest.raises(ConfigurationError, match="No adapter"):
+        store.resolve("networkx")
+    store.publish(adapter_folder(tmp_path / "mended", b"mended"), publication("run-4"))
+    assert store.resolve("networkx").version == 4

@@ -309,6 +309,48 @@ def test_pull_never_replaces_what_is_the_users(tmp_path: Path) -> None:
     assert (into / "thesis.tex").exists()
 
 
+def test_pull_never_replaces_a_link_of_the_users(tmp_path: Path) -> None:
+    """A link that leads elsewhere isn't what a pull made."""
+    store = published(tmp_path)
+    into = tmp_path / "models"
+    into.symlink_to(tmp_path)
+    with pytest.raises(ConfigurationError, match="isn't ours"):
+        store.pull("networkx", into)
+    assert into.readlink() == tmp_path
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, MANIFEST])
+def test_pulling_again_mends_what_was_damaged(tmp_path: Path, name: str) -> None:
+    """As the message of a damaged one says; who still reads the damaged folder isn't disturbed."""
+    store = published(tmp_path)
+    into = tmp_path / "into"
+    adapter = store.pull("networkx", into).adapter
+    before = into.resolve()
+    overwrite(before / name, b"{}")
+    assert store.pull("networkx", into).changed
+    verify_folder(into, adapter)
+    assert read_manifest(into) == adapter
+    assert before.is_dir()
+    assert not store.pull("networkx", into).changed
+
+
+def test_damaged_content_is_written_anew_by_whoever_publishes_it(tmp_path: Path) -> None:
+    """Another run with the same weights doesn't go by what lies there."""
+    store = published(tmp_path)
+    place = store.file(store.resolve("networkx"), WEIGHTS)
+    overwrite(place, b"x" * place.stat().st_size)
+    store.publish(tmp_path / "run-1", publication("run-2"))
+    assert store.verify("networkx@v1") != store.verify("networkx@v2")
+
+
+def test_a_file_where_a_folder_belongs_is_told(tmp_path: Path) -> None:
+    """It isn't taken for a version that another has published meanwhile: who does tries again for ever."""
+    store = Store(tmp_path / "registry")
+    store.objects.put("networkx/versions", b"")
+    with pytest.raises(ConfigurationError, match="A file is where a folder is needed"):
+        store.publish(adapter_folder(tmp_path / "one"), publication())
+
+
 @pytest.mark.parametrize("ref", ["networkx@v9", "networkx@beta", "pandas", "pandas@stable"])
 def test_unknown_adapter_is_one_line_that_lists_what_there_is(tmp_path: Path, ref: str) -> None:
     """A name that means nothing is the user's error, and the message says what would."""
@@ -411,7 +453,7 @@ def test_a_registry_of_an_earlier_layout_says_what_to_do(tmp_path: Path) -> None
             ask()
 
 
-@pytest.mark.parametrize("name", ["files", "", "../x", "a/b", ".x"])
+@pytest.mark.parametrize("name", ["files", "registry.json", "", "../x", "a/b", ".x"])
 def test_names_that_are_no_domain_are_refused(tmp_path: Path, name: str) -> None:
     """Nothing is written outside, or where content lies."""
     store = published(tmp_path)
