@@ -93,13 +93,13 @@ class Versions:
         """The numbers that versions of a domain have, or that somebody has begun to make.
 
         Raises:
-            ConfigurationError: They lie there as an earlier driftune put them.
+            RegistryError: They lie there as an earlier driftune put them.
         """
         if not is_domain(domain):
             return []
         found = sorted(int(name) for name in self._objects.names(f"{domain}/versions") if _NUMBER.fullmatch(name))
         if not found and any(_FORMER.fullmatch(name) for name in self._objects.names(domain)):
-            raise ConfigurationError(
+            raise RegistryError(
                 f"The adapters of {domain} in {self._objects.url} lie as an earlier driftune put them: move that "
                 f"folder away, then run driftune run {domain}, which publishes its adapter again"
             )

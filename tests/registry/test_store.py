@@ -443,13 +443,15 @@ def test_a_manifest_in_anothers_place_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_registry_of_an_earlier_layout_says_what_to_do(tmp_path: Path) -> None:
-    """Versions that lie as folders of names aren't passed over in silence."""
+    """Versions that lie as folders of names aren't passed over in silence, and stop no other domain."""
     old = tmp_path / "registry" / "networkx" / "v1"
     old.mkdir(parents=True)
     (old / MANIFEST).write_text("{}")
     store = Store(tmp_path / "registry")
-    for ask in (store.domains, lambda: store.versions("networkx"), lambda: store.resolve("networkx@v1")):
-        with pytest.raises(ConfigurationError, match=r"move that folder away, then run driftune run networkx"):
+    store.publish(adapter_folder(tmp_path / "one"), publication(domain="polars"))
+    assert store.domains() == ["networkx", "polars"]
+    for ask in (lambda: store.versions("networkx"), lambda: store.resolve("networkx@stable")):
+        with pytest.raises(RegistryError, match=r"move that folder away, then run driftune run networkx"):
             ask()
 
 
