@@ -51,9 +51,9 @@ def _moves(store: Store, adapter: Adapter) -> list[Entry]:
     return [entry for entry in moves if entry.version == adapter.version]
 
 
-def list_adapters(*, as_json: bool) -> None:
+def list_adapters(*, checks: bool = True, as_json: bool) -> None:
     """Prints every published version, and which channels stand on it."""
-    store = Store(Settings().registry_url)
+    store = Store(Settings().registry_url, checks=checks)
     rows = [row for domain in store.domains() for row in _rows(store, domain)]
     if as_json:
         print(json.dumps(rows))
@@ -62,7 +62,9 @@ def list_adapters(*, as_json: bool) -> None:
     from rich.table import Table
 
     if not rows:
-        print(f"No adapter in {store.url} yet. Make one with: driftune run networkx")
+        served = store.url.startswith(("http://", "https://"))
+        advice = "Private ones need DRIFTUNE_TOKEN" if served else "Make one with: driftune run networkx"
+        print(f"No adapter in {store.url} yet. {advice}")
         return
     table = Table("domain", "version", "channels", "library", "base")
     for row in rows:
@@ -72,9 +74,9 @@ def list_adapters(*, as_json: bool) -> None:
     Console().print(table)
 
 
-def show_adapter(reference: str, *, as_json: bool) -> None:
+def show_adapter(reference: str, *, checks: bool = True, as_json: bool) -> None:
     """Prints one version: its manifest for a program, its card for a person."""
-    store = Store(Settings().registry_url)
+    store = Store(Settings().registry_url, checks=checks)
     adapter = store.resolve(reference, yanked=True)
     stands = [said for said in store.standing(adapter.domain) if said.version in (0, adapter.version)]
     if as_json:

@@ -13,24 +13,29 @@ registry_app = typer.Typer(
     help="Published adapters: list, show, pull, promote, rollback, yank, merge.", no_args_is_help=True
 )
 
+UncheckedOption = Annotated[
+    bool, typer.Option("--unchecked", help="Whoever vouches for it: to look at what a revoked key has signed.")
+]
+
 
 @registry_app.command("list")
-def registry_list(as_json: JsonOption = False) -> None:
+def registry_list(unchecked: UncheckedOption = False, as_json: JsonOption = False) -> None:
     """Published versions and where the channels stand."""
     from flows.adapters import list_adapters
 
-    list_adapters(as_json=as_json)
+    list_adapters(checks=not unchecked, as_json=as_json)
 
 
 @registry_app.command("show")
 def registry_show(
     reference: Annotated[str, typer.Argument(metavar="REF", help="DOMAIN, DOMAIN@CHANNEL or DOMAIN@vN.")],
+    unchecked: UncheckedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """One version: its manifest and card."""
     from flows.adapters import show_adapter
 
-    show_adapter(reference, as_json=as_json)
+    show_adapter(reference, checks=not unchecked, as_json=as_json)
 
 
 @registry_app.command("pull")

@@ -11,6 +11,7 @@ from typing import Any
 from flows.render import gate_table, written_table
 from flows.spending import accounts, spending_lines, told_written
 from flows.tracking import standings
+from registry import channels
 from registry.channels import Entry
 from registry.domain_files import readable
 from registry.errors import ConfigurationError
@@ -100,10 +101,14 @@ def read_status(domain: str | None) -> list[dict[str, Any]]:
 
 
 def _moves(store: Store, name: str) -> list[Entry]:
-    """The move by which each channel came to what it gives."""
-    given = store.channels(name).items()
-    moves = {channel: store.history(name, channel)[::-1] for channel, _ in given}
-    return [next(move for move in moves[channel] if move.version == version) for channel, version in given]
+    """The moves by which each channel came to what it gives: first those that are for a share of its followers."""
+    moves = {channel: store.history(name, channel) for channel in store.channel_names(name)}
+    yanked = store.yanked(name)
+    return [
+        next(move for move in reversed(past) if move.version == version)
+        for past in moves.values()
+        for version in channels.given_to_any(channels.line(past, yanked))
+    ]
 
 
 def _budgets(name: str) -> dict[str, Any]:
@@ -163,4 +168,5 @@ def _site(site: Mapping[str, Any]) -> str:
 def _held(move: Mapping[str, Any]) -> str:
     """What a channel holds, since when and why, as its last move says."""
     by, why = (f" by {move['by']}" if move["by"] else ""), (f": {move['reason']}" if move["reason"] else "")
-    return f"{move['channel']} holds v{move['version']} ({move['action']} at {move['at']}{by}{why})"
+    share = f" for {move['share']:.0%} of those who follow it" if move["share"] < 1 else ""
+    return f"{move['channel']} holds v{move['version']}{share} ({move['action']} at {move['at']}{by}{why})"

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from registry.census import SETTINGS, domains_in
+from registry.errors import ConfigurationError
 from registry.objects import FolderObjects, Objects
 from registry.turns import publishing
-from registry.versions import CONTENT
+from registry.versions import CONTENT, Versions
 
 
 def copy(objects: Objects, folder: Path) -> Iterator[str]:
@@ -24,9 +25,14 @@ def copy(objects: Objects, folder: Path) -> Iterator[str]:
         folder: Where to; made if it isn't there.
 
     Raises:
-        ConfigurationError: The folder can't be written.
+        ConfigurationError: The folder can't be written, or lies in the registry.
+        RegistryError: A domain lies there as an earlier driftune put it.
     """
     target = FolderObjects(folder)
+    if isinstance(objects, FolderObjects) and folder.resolve().is_relative_to(objects.root.resolve()):
+        raise ConfigurationError(f"A copy of {objects.url} can't lie in it: choose another folder than {folder}")
+    for domain in domains_in(objects):
+        Versions(objects).numbers(domain)  # refuses what an earlier driftune made, which would be copied in part
     with publishing(objects):  # nothing is removed meanwhile
         if objects.stat(SETTINGS) is not None:
             target.put(SETTINGS, objects.read(SETTINGS))

@@ -47,7 +47,7 @@ def domain_path(reference: str, folder: Path | None = None) -> Path:
         return path
     known = sorted(p.stem for p in folder.glob("*.toml"))
     near = difflib.get_close_matches(reference, known, 1)
-    hint = f"did you mean {near[0]}?" if near else f"found {', '.join(known) or 'none'}"
+    hint = f"did you mean {near[0]}?" if near else f"found {', '.join(known) or 'none'}."
     raise ConfigurationError(
         f"No domain file {path}: {hint} Make one with: driftune init {Path(reference).stem}", reference=reference
     )

@@ -113,13 +113,20 @@ class HttpObjects:
             listed = json.loads(self.read(f"{prefix}/" if prefix else ""))["names"]
             return sorted(str(name) for name in listed)
         except FileNotFoundError:
+            if not prefix:  # a server lists what a caller may see, if only nothing
+                raise ConfigurationError(
+                    f"No registry is served at {self.url}: set DRIFTUNE_REGISTRY to the address of driftune serve alone"
+                ) from None
             return []
         except (ValueError, KeyError, TypeError) as error:
             raise RegistryError(f"{self.url} lists nothing that can be read: is it driftune serve?") from error
 
     def walk(self, prefix: str = "") -> Iterator[Stored]:
         """Refused: a server doesn't tell everything that lies there."""
-        self._refuse(prefix)
+        raise ConfigurationError(
+            f"The registry at {self.url} doesn't list all that it holds. One version can be looked at from here, as in "
+            "driftune registry verify networkx@v3; for all of them set DRIFTUNE_REGISTRY to its folder, or its s3://"
+        )
 
     def stat(self, path: str) -> Stored | None:
         """Size and time of an object; None where there is none."""
@@ -139,7 +146,7 @@ class HttpObjects:
     def _refuse(self, path: str) -> NoReturn:
         raise ConfigurationError(
             f"The registry at {self.url} is only read from here: set DRIFTUNE_REGISTRY to its folder, or its s3://, "
-            f"where that is at hand, or ask the server itself as docs/how-to/serve.md says ({path or 'all of it'})"
+            f"where that is at hand, or ask the server itself as docs/how-to/serve.md says ({path})"
         )
 
     def _read(self, path: str, limit: int) -> bytes:

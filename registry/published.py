@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +74,8 @@ class Published:
 
     def channel_names(self, domain: str) -> list[str]:
         """The channels of a domain that have been moved, those too that give nothing any more; sorted."""
-        return self._channels_of(domain).names() if is_domain(domain) else []
+        with self._of_today(domain):
+            return self._channels_of(domain).names() if is_domain(domain) else []
 
     def channels(self, domain: str) -> dict[str, int]:
         """The version that each channel of a domain gives; those that give none are left out."""
@@ -83,7 +84,8 @@ class Published:
 
     def history(self, domain: str, channel: str) -> list[Entry]:
         """Every move of a channel, oldest first."""
-        return self._channels_of(domain).history(channel) if is_domain(domain) else []
+        with self._of_today(domain):
+            return self._channels_of(domain).history(channel) if is_domain(domain) else []
 
     def given(self, domain: str, channel: str, who: str = "") -> int | None:
         """The version that a channel gives: the last that isn't yanked, and is for all or for a share `who` is in."""
@@ -246,7 +248,7 @@ class Published:
         if said is not None:
             raise ConfigurationError(
                 f"{adapter.domain} v{adapter.version} is yanked since {said.at}{f' by {said.by}' if said.by else ''}: "
-                f"{said.reason}. Take another version, or this one all the same with --yanked",
+                f"{said.reason}. Take another version; driftune registry pull --yanked takes it all the same",
                 yanked=adapter.version,
             )
 
@@ -254,6 +256,15 @@ class Published:
         if not is_domain(domain):
             return []
         return channels.line(self.history(domain, channel), self.yanked(domain))
+
+    @contextlib.contextmanager
+    def _of_today(self, domain: str) -> Iterator[None]:
+        """Tells a log that an earlier driftune wrote as that, and not as broken."""
+        try:
+            yield
+        except RegistryError:
+            self._versions.numbers(domain)
+            raise
 
     def _channels_of(self, domain: str) -> Channels:
         return self._channels.setdefault(
@@ -274,7 +285,10 @@ class Published:
         versions = [adapter.version for adapter in self.versions(domain)]
         if not versions:
             known = ", ".join(self.domains()) or "none yet"
-            return f"No adapter {ref!r} in {self.url}: domains with one: {known}. Publish with: driftune run {domain}"
+            advice = f"Publish with: driftune run {domain}"
+            if self.url.startswith(("http://", "https://")):
+                advice = "One that is private is seen by those alone whose DRIFTUNE_TOKEN is for it"
+            return f"No adapter {ref!r} in {self.url}: domains with one: {known}. {advice}"
         named = ", ".join(f"{name} (v{number})" for name, number in self.channels(domain).items())
         several = len(versions) > _LISTED
         listed = f"v{versions[0]} … v{versions[-1]}" if several else ", ".join(f"v{number}" for number in versions)

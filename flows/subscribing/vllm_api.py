@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from registry.errors import DriftuneError, RegistryError
+from registry.errors import ConfigurationError, DriftuneError, RegistryError
 
 LOAD_S = 600.0
 """Seconds that loading may take: an adapter is read from a disk that may be another machine's."""
@@ -52,6 +52,8 @@ class Vllm:
 
     def __init__(self, url: str, key: str = "") -> None:
         self.url = url.rstrip("/").removesuffix("/v1")
+        if not self.url.startswith(("http://", "https://")):
+            raise ConfigurationError(f"No vLLM can be at {url!r}: write --vllm as http://HOST:PORT")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._client = httpx.Client(base_url=self.url, headers=headers, timeout=ANSWER_S, trust_env=False)
 

@@ -69,3 +69,8 @@ def test_a_key_is_retired_replaced_and_revoked(registry: Path, tmp_path: Path, m
     assert "REVOKED at" in listed
     assert "Pulled networkx v1" in run("pull", "networkx", "--into", str(tmp_path / "into"))
     assert "private" not in "".join(p.read_text() for p in tmp_path.rglob("trusted-keys.json"))
+    run("key", "revoke", json.loads(run("key", "list", "--json"))["signs"], "--why", "lost too")
+    with pytest.raises(TrustError, match=r"isn't vouched for: .* was revoked"):
+        run("list")
+    assert [row["channels"] for row in json.loads(run("list", "--unchecked", "--json"))] == [["3.6.x", "3.x", "stable"]]
+    assert "networkx v1" in run("show", "networkx@stable", "--unchecked")

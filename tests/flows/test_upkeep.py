@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from flows.annotation import account
 from flows.cli import app
+from flows.status import _moves
 from registry.errors import ConfigurationError, RegistryError
 from registry.server import deliveries, events
 from registry.server.settings import ServerSettings
@@ -52,7 +53,7 @@ def test_a_yank_is_told_wherever_the_version_is_seen(store: Store, tmp_path: Pat
     assert f"This version: yank at {store.standing('networkx')[0].at} by {account()}: wrong on digraphs" in shown
     [entry] = json.loads(registry("show", "networkx@v2", "--json").stdout)["standing"]
     assert (entry["action"], entry["reason"]) == ("yank", "wrong on digraphs")
-    with pytest.raises(ConfigurationError, match=r"is yanked since .* with --yanked"):
+    with pytest.raises(ConfigurationError, match=r"is yanked since .* pull --yanked takes it"):
         registry("pull", "networkx@v2", "--into", str(tmp_path / "into"))
     assert "Pulled networkx v2" in registry("pull", "networkx@v2", "--into", str(tmp_path / "into"), "--yanked").stdout
     told = json.loads(registry("unyank", "networkx@v2", "--why", "it was the data", "--json").stdout)
@@ -82,6 +83,10 @@ def test_a_promotion_for_a_share_says_so(store: Store, tmp_path: Path) -> None:
     )
     assert store.resolve("networkx").version == 2
     assert "stable: promote for 10% at " in registry("show", "networkx@v3").stdout
+    assert [(move.version, move.share) for move in _moves(store, "networkx") if move.channel == "stable"] == [
+        (3, 0.1),
+        (2, 1.0),
+    ]
     told = json.loads(registry("promote", "networkx@v3", "stable", "--share", "0.5", "--json", *why).stdout)
     assert (told["share"], store.resolve("networkx").version) == (0.5, 2)
     registry("promote", "networkx@v3", "stable", *why)
@@ -132,6 +137,8 @@ def test_a_backup_is_a_registry(store: Store, tmp_path: Path, monkeypatch: pytes
     told = registry("backup", str(tmp_path / "copy")).stdout
     assert told.startswith("Copied ")
     assert json.loads(registry("backup", str(tmp_path / "copy"), "--json").stdout)["copied"] == 0
+    with pytest.raises(ConfigurationError, match="can't lie in it"):
+        registry("backup", f"{store.url}/copy")
     monkeypatch.setenv("DRIFTUNE_REGISTRY", str(tmp_path / "copy"))
     assert registry("verify").stdout.startswith("2 versions, ")
 

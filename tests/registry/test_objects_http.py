@@ -97,11 +97,20 @@ def test_nothing_is_written(remote: Store, tmp_path: Path) -> None:
     for change in (
         lambda: remote.publish(folder, publication("new")),
         lambda: remote.promote(PUBLIC, 1, "other"),
-        lambda: list(remote.objects.walk()),
         lambda: remote.objects.delete("x"),
     ):
         with pytest.raises(ConfigurationError, match="is only read from here"):
             change()
+    with pytest.raises(ConfigurationError, match=r"doesn't list all that it holds.*verify networkx@v3"):
+        list(remote.objects.walk())
+
+
+def test_an_address_that_is_no_registrys_is_told(served: Served) -> None:
+    """A path too many is no empty registry, and what isn't seen may want a token."""
+    with pytest.raises(ConfigurationError, match=r"No registry is served at .*/page: set DRIFTUNE_REGISTRY"):
+        Store(f"{served.address}/page").resolve("networkx")
+    with pytest.raises(ConfigurationError, match="by those alone whose DRIFTUNE_TOKEN is for it"):
+        Store(served.address).resolve("absentlib")
 
 
 def test_a_download_goes_on_where_it_was_cut_off(way: Way, served: Served, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import rfc8785
 
 from registry.card import table
 from registry.channels import Channels
+from registry.copying import copy
 from registry.errors import ConfigurationError, RegistryError
 from registry.identity import sha256_of_bytes
 from registry.objects import PARTS, FolderObjects
@@ -447,10 +448,19 @@ def test_a_registry_of_an_earlier_layout_says_what_to_do(tmp_path: Path) -> None
     old = tmp_path / "registry" / "networkx" / "v1"
     old.mkdir(parents=True)
     (old / MANIFEST).write_text("{}")
+    log = old.parent / "channels" / "stable" / "00000001.json"
+    log.parent.mkdir(parents=True)
+    log.write_text('{"channel": "stable", "version": 1}\n')
     store = Store(tmp_path / "registry")
     store.publish(adapter_folder(tmp_path / "one"), publication(domain="polars"))
     assert store.domains() == ["networkx", "polars"]
-    for ask in (lambda: store.versions("networkx"), lambda: store.resolve("networkx@stable")):
+    for ask in (
+        lambda: store.versions("networkx"),
+        lambda: store.resolve("networkx@v1"),
+        lambda: store.resolve("networkx"),
+        lambda: store.channels("networkx"),
+        lambda: list(copy(store.objects, tmp_path / "copy")),
+    ):
         with pytest.raises(RegistryError, match=r"move that folder away, then run driftune run networkx"):
             ask()
 
