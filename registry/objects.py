@@ -55,8 +55,8 @@ class Objects(Protocol):
     def read(self, path: str, limit: int | None = None) -> bytes:
         """All bytes of an object, or one more than `limit` where it has more than that."""
 
-    def open(self, path: str) -> BinaryIO:
-        """An object to be read piece by piece."""
+    def open(self, path: str, most: int = ...) -> BinaryIO:
+        """An object to be read piece by piece; of one that is fetched first not much more than `most` bytes are."""
 
     def create(self, path: str, data: bytes) -> bool:
         """Make an object that isn't there yet, atomically among all writers; false where it exists."""
@@ -124,7 +124,7 @@ class FolderObjects:
         with self.open(path) as file, reading(path):
             return file.read() if limit is None else file.read(limit + 1)
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str, most: int = 0) -> BinaryIO:
         """An object to be read piece by piece."""
         place = self._plain(path)
         with reading(place):

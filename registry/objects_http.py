@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import BinaryIO, NoReturn
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 import httpx
 
@@ -40,9 +40,13 @@ KEPT_S = 7 * 86400.0
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _MOST = 64 << 20
 """Bytes of what is read at once, where the reader says nothing: more of it isn't read."""
+_LARGEST = 1 << 40
+"""Bytes of a content, where nobody says how many it has."""
 _CONTENT = re.compile(r"files/[0-9a-f]{2}/([0-9a-f]{64})")
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 _CUT = 206
+_CONDITIONS = {304: "if-none-match", 416: "range"}
+"""What else answers a request, where that asked for it."""
 
 
 class _MissingError(Exception):
@@ -58,20 +62,20 @@ class HttpObjects:
         token: What the server knows the caller by; empty for nobody in particular.
 
     Raises:
-        ConfigurationError: The token would be sent where others can read it.
+        ConfigurationError: The token would be sent where others can read it, or can't be one.
     """
 
     def __init__(self, url: str, cache: Path, token: str = "") -> None:
         self.url = url.rstrip("/")
-        parts = urlsplit(self.url)
+        parts = _parts(self.url)
         here = is_here(parts.hostname or "")
-        if not parts.hostname or parts.username or parts.query or parts.fragment:
-            raise ConfigurationError(
-                f"No registry can be at {url!r}: write it as https://HOST, without a login or query"
-            )
         if token and parts.scheme != "https" and not here:
             raise ConfigurationError(
                 f"DRIFTUNE_TOKEN isn't sent to {self.url}, where others can read it on the way: use https"
+            )
+        if not (token.isascii() and token.isprintable()):  # httpx would name it in its error
+            raise ConfigurationError(
+                "DRIFTUNE_TOKEN has characters that no token has, as a line's end: set it again, as it was shown"
             )
         self._cache, self._known = cache, dict[str, tuple[str, bytes]]()
         headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {token}"} if token else {})
@@ -89,13 +93,13 @@ class HttpObjects:
             time.sleep(2**attempt / 16)
         raise FileNotFoundError(path)
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str, most: int = _LARGEST) -> BinaryIO:
         """An object to be read piece by piece: content from this machine, once it is here whole."""
         match = _CONTENT.fullmatch(path)
         if match is None:
             return io.BytesIO(self.read(path))
         try:
-            return self._content(path, match[1])
+            return self._content(path, match[1], most)
         except _MissingError:
             raise FileNotFoundError(path) from None
 
@@ -118,7 +122,7 @@ class HttpObjects:
                     f"No registry is served at {self.url}: set DRIFTUNE_REGISTRY to the address of driftune serve alone"
                 ) from None
             return []
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise RegistryError(f"{self.url} lists nothing that can be read: is it driftune serve?") from error
 
     def walk(self, prefix: str = "") -> Iterator[Stored]:
@@ -159,14 +163,14 @@ class HttpObjects:
                 self._known[path] = answer.headers["etag"], data
             return data
 
-    def _content(self, path: str, sha256: str) -> BinaryIO:
+    def _content(self, path: str, sha256: str, most: int) -> BinaryIO:
         target, part = self._cache / sha256, self._cache / f"{sha256}.part"
         with storage("what is downloaded", target):
             target.parent.mkdir(parents=True, exist_ok=True)
             with part.open("ab") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)  # of several processes one downloads it
-                if not target.is_file():
-                    self._fetch(path, file, part, sha256)
+                if not target.is_file() or sha256_of_file(target) != sha256:  # a disk, or a power cut, may have hurt it
+                    self._fetch(path, file, part, sha256, most)
                     part.replace(target)
                 with contextlib.suppress(FileNotFoundError):
                     part.unlink()
@@ -174,8 +178,8 @@ class HttpObjects:
             self._tidy()
             return target.open("rb")
 
-    def _download(self, path: str, file: BinaryIO) -> None:
-        """Writes what is missing of a content behind what is there of it."""
+    def _download(self, path: str, file: BinaryIO, most: int) -> None:
+        """Writes what is missing of a content behind what is there of it; not much more than `most` bytes."""
         for attempt in range(ATTEMPTS):
             have = file.seek(0, io.SEEK_END)
             ranged = {"Range": f"bytes={have}-", "If-Range": f'"{path[-64:]}"'} if have else {}
@@ -186,15 +190,17 @@ class HttpObjects:
                     file.truncate(0)
                 for piece in answer.iter_raw():
                     file.write(piece)
+                    if file.tell() > most:
+                        break
                 file.flush()
                 return
             time.sleep(2**attempt / 16)
 
-    def _fetch(self, path: str, file: BinaryIO, part: Path, sha256: str) -> None:
+    def _fetch(self, path: str, file: BinaryIO, part: Path, sha256: str, most: int) -> None:
         """Downloads a content whole; what somebody else had begun is begun anew where it was something else."""
         begun = file.seek(0, io.SEEK_END) > 0
         for _ in range(1 + begun):
-            self._download(path, file)
+            self._download(path, file, most)
             if sha256_of_file(part) == sha256:
                 return
             file.truncate(0)  # not removed: who waits for its lock would write where nobody reads
@@ -238,7 +244,7 @@ class HttpObjects:
                 if attempt == ATTEMPTS:
                     raise self._unreachable(error) from error
             else:
-                if answer.is_success or answer.status_code in (304, 416):
+                if answer.is_success or _CONDITIONS.get(answer.status_code, "") in request.headers:
                     return answer
                 answer.close()
                 wait = _asked_for(answer, wait)
@@ -272,6 +278,19 @@ class HttpObjects:
         )
 
 
+def _parts(url: str) -> SplitResult:
+    """The parts of a registry's address.
+
+    Raises:
+        ConfigurationError: No registry can be there.
+    """
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        if parts.hostname and not (parts.username or parts.query or parts.fragment):
+            return parts
+    raise ConfigurationError(f"No registry can be at {url!r}: write it as https://HOST, without a login or query")
+
+
 def _begun(answer: httpx.Response, most: int) -> bytes:
     """A body, or so much of its beginning."""
     data = bytearray()
@@ -289,7 +308,7 @@ def _asked_for(answer: httpx.Response, wait: float) -> float:
 
 
 def _time(told: str) -> float:
-    with contextlib.suppress(ValueError, TypeError):
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
         return parsedate_to_datetime(told).timestamp()
     return 0.0
 

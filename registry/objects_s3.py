@@ -39,7 +39,7 @@ class S3Objects:
         with self._asked("read", path):
             return bytes(self._fs.cat_file(self._at(path), **part))
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str, most: int = 0) -> BinaryIO:
         """An object to be read piece by piece."""
         with self._asked("read", path):
             return cast(BinaryIO, self._fs.open(self._at(path), "rb", block_size=_BLOCK))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import secrets
 from collections.abc import Callable, Mapping
@@ -18,8 +19,8 @@ from registry.storage import remove_tree, storage
 
 _PIECE = 1 << 20
 
-Open = Callable[[str], BinaryIO]
-"""Gives the content of a SHA-256; raises FileNotFoundError where there is none."""
+Open = Callable[[str, int], BinaryIO]
+"""Gives the content of a SHA-256 and size; raises FileNotFoundError where there is none."""
 
 
 def content_path(sha256: str) -> str:
@@ -68,7 +69,7 @@ def _write(adapter: Adapter, row: Mapping[str, Any], contents: Open, path: Path)
     name, sha256, left = str(row["path"]), str(row["sha256"]), int(row["size"])
     found = hashlib.sha256()
     try:
-        source = contents(sha256)
+        source = contents(sha256, left)
     except FileNotFoundError:
         raise damaged(adapter, name, "the registry", "is missing") from None
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,11 +95,11 @@ def digest(source: BinaryIO) -> str:
 def switched(into: Path, name: str, write: Callable[[Path], None], whole: Callable[[Path], bool]) -> bool:
     """Make `into` a link to a folder beside it, by one rename; false where it was one to that, and it is whole.
 
-    The folder before stays for those who still read it; older ones are removed.
+    The folder before stays for those who still read it; older ones of the domain are removed.
 
     Args:
         into: What the user asked for.
-        name: What tells the version's folder from those of others.
+        name: What tells the version's folder from those of others: DOMAIN-vN-HASH.
         write: Makes that folder.
         whole: Whether a folder that is there holds what it should.
 
@@ -118,7 +119,8 @@ def switched(into: Path, name: str, write: Callable[[Path], None], whole: Callab
         if not target.is_dir():
             write(target)
         _switch(into, target.name)
-        for old in into.parent.glob(f".{into.name}.*-v*-*"):
+        domain = name.rpartition("-v")[0]  # of `nx` and `nx.new` beside each other neither removes the other's
+        for old in into.parent.glob(f".{glob.escape(into.name)}.{domain}-v*-*"):
             if old.name != target.name and (before is None or old.name != before.name):
                 remove_tree(old)
     return True

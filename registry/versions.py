@@ -195,7 +195,7 @@ class Versions:
 
     def _is_intact(self, sha256: str, size: int) -> bool:
         stored = self._objects.stat(content_path(sha256))
-        return stored is not None and stored.size == size and digest(self.open(sha256)) == sha256
+        return stored is not None and stored.size == size and digest(self.open(sha256, size)) == sha256
 
     def mend(self, content: bytes | Hashed, sha256: str) -> None:
         """Write content, also where it is already: it may have been damaged.
@@ -212,13 +212,13 @@ class Versions:
             self._objects.delete(path)
             raise ConfigurationError(f"{content.path} was changed while it was published: publish when it is finished")
 
-    def open(self, sha256: str) -> BinaryIO:
-        """Content, to be read piece by piece.
+    def open(self, sha256: str, size: int) -> BinaryIO:
+        """Content of a size, to be read piece by piece.
 
         Raises:
             FileNotFoundError: It isn't there.
         """
-        return self._objects.open(content_path(sha256))
+        return self._objects.open(content_path(sha256), size)
 
     def faults(self, adapter: Adapter) -> dict[str, str]:
         """What is wrong with the files of a version, by name: every byte is read."""
@@ -227,7 +227,8 @@ class Versions:
             name, sha256 = str(row["path"]), str(row["sha256"])
             try:
                 stored = self._objects.stat(content_path(sha256))
-                if digest(self.open(sha256)) != sha256 or stored is None or stored.size != row["size"]:
+                told = digest(self.open(sha256, int(row["size"])))
+                if told != sha256 or stored is None or stored.size != row["size"]:
                     found[name] = "was changed"
             except FileNotFoundError:
                 found[name] = "is missing"

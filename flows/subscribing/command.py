@@ -89,7 +89,7 @@ def facts(said: Mapping[str, Any], folder: Path) -> dict[str, str]:
 
 
 def _run(words: Sequence[str], sent: bytes, variables: Mapping[str, str], limit_s: float) -> int:
-    """A command's exit code. It ends with this process, and so does what it started."""
+    """A command's exit code. It ends with this process; where it takes too long, what it started ends too."""
     try:
         child = subprocess.Popen(
             words, stdin=subprocess.PIPE, env=os.environ | variables, start_new_session=True,

@@ -45,6 +45,7 @@ def follow(look: Callable[[], None], waking: Waking, *, once: bool, every: float
 
 
 def told(text: str, *, failed: bool = False) -> None:
-    """Says something, with the time."""
+    """Says something, with the time, on one line: what a registry or a server sent in it moves no cursor."""
+    text = "".join(c if c.isprintable() else " " for c in text)
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     print(f"{now}  {text}", file=sys.stderr if failed else sys.stdout, flush=True)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from flows.subscribing.waking import HEADERS, lines
 from registry.channels import Entry
 from registry.lake import Lake
 from registry.objects_http import is_here
@@ -52,14 +53,14 @@ def _served(url: str, token: str, channel: str, adapter: Adapter) -> Mapping[str
     if not url.startswith(("http://", "https://")):
         return found
     asked = {"domain": adapter.domain, "channel": channel, "after": "0", "follow": "false"}
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    headers = HEADERS | ({"Authorization": f"Bearer {token}"} if token else {})
     trust = not is_here(urlsplit(url).hostname or "")
     with (
-        contextlib.suppress(httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError),
+        contextlib.suppress(httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError, RecursionError),
         httpx.Client(timeout=_ANSWER_S, headers=headers, trust_env=trust) as client,
         client.stream("GET", f"{url}/events", params=asked) as answer,
     ):
-        for line in answer.iter_lines():
+        for line in lines(answer, _ANSWER_S):
             if line.startswith("data:") and (data := json.loads(line[5:])["data"]).get("adapter") == adapter.id:
                 found = data
     return found

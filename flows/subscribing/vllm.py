@@ -123,7 +123,8 @@ class Mover:
         return name
 
     def _is_ours(self, model: Model) -> bool:
-        return bool(model.parent) and model.root == self._serving.path(model.name)
+        plain = Path(model.name).name == model.name  # its folder is removed by that name, which is what a server says
+        return plain and bool(model.parent) and model.root == self._serving.path(model.name)
 
     def _load(self, adapter: Adapter, name: str, *, loaded: bool) -> None:
         """Load a version and ask it its stored prompts.
@@ -176,7 +177,7 @@ class Mover:
         path = self._serving.name_file
         if path is None:
             return True
-        if path.is_file() and path.read_text().strip() == name:
+        if path.is_file() and path.read_bytes().strip() == name.encode():
             return False
         write_file(path, f"{name}\n".encode(), "the name that clients ask for")
         return True

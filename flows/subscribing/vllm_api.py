@@ -48,14 +48,23 @@ class Vllm:
     Args:
         url: Its address, as `http://127.0.0.1:8000`, with or without `/v1`.
         key: What it was started with as `--api-key`; empty where it wants none.
+
+    Raises:
+        ConfigurationError: It can't be there, or can't have been started with that key.
     """
 
     def __init__(self, url: str, key: str = "") -> None:
         self.url = url.rstrip("/").removesuffix("/v1")
+        wrong = ConfigurationError(f"No vLLM can be at {url!r}: write --vllm as http://HOST:PORT")
         if not self.url.startswith(("http://", "https://")):
-            raise ConfigurationError(f"No vLLM can be at {url!r}: write --vllm as http://HOST:PORT")
+            raise wrong
+        if not (key.isascii() and key.isprintable()):  # httpx would name it in its error
+            raise ConfigurationError("DRIFTUNE_VLLM_KEY has characters that no key has, as a line's end: set it again")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._client = httpx.Client(base_url=self.url, headers=headers, timeout=ANSWER_S, trust_env=False)
+        try:
+            self._client = httpx.Client(base_url=self.url, headers=headers, timeout=ANSWER_S, trust_env=False)
+        except httpx.InvalidURL as error:
+            raise wrong from error
 
     def close(self) -> None:
         """Close its connections."""
@@ -66,7 +75,7 @@ class Vllm:
         answer = self._asked("GET", "/v1/models")
         with self._understood("/v1/models"):
             rows = answer.json()["data"]
-            return [Model(row["id"], row.get("root") or "", row.get("parent") or "") for row in rows]
+            return [Model(*(str(row.get(told) or "") for told in ("id", "root", "parent"))) for row in rows]
         raise AssertionError
 
     def base(self, models: Iterable[Model]) -> Model:
@@ -113,16 +122,9 @@ class Vllm:
     def busy(self, name: str) -> bool | None:
         """Whether requests for an adapter run or wait; None where its metrics don't say."""
         answer = self._asked("GET", "/metrics")
-        series = list(_series(answer.text))
-        counts = [float(value) for metric, _, value in series if metric in (RUNNING, WAITING)]
-        if counts and not any(counts):  # nothing runs at all: the adapters' series may be older than the last request
-            return False
-        told = [(float(value), labels) for metric, labels, value in series if metric == ADAPTERS]
-        if not told:
-            return None
-        _, labels = max(told, key=lambda one: one[0])
-        named = f"{labels.get('running_lora_adapters', '')},{labels.get('waiting_lora_adapters', '')}"
-        return name in [one.strip() for one in named.split(",")]
+        with self._understood("/metrics"):
+            return _busy(list(_series(answer.text)), name)
+        raise AssertionError
 
     def _asked(self, method: str, path: str, body: Any = None, seconds: float = ANSWER_S) -> httpx.Response:
         try:
@@ -140,7 +142,7 @@ class Vllm:
     def _understood(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError, ZeroDivisionError) as error:
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, ArithmeticError, RecursionError) as error:
             raise DriftuneError(f"vLLM at {self.url} gives no {what} that can be read: {error!r}") from error
 
 
@@ -165,7 +167,7 @@ def _said(answer: httpx.Response) -> str:
     """The message of an error, in any of the forms that vLLM has given it."""
     try:
         told: Any = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return answer.text[:500]
     for name in ("error", "message", "detail"):
         told = told.get(name, told) if isinstance(told, Mapping) else told
@@ -176,3 +178,16 @@ def _series(text: str) -> Iterator[tuple[str, dict[str, str], str]]:
     """Name, labels and value of each line of Prometheus' text form."""
     for name, labels, value in _SERIES.findall(text):
         yield name, dict(_LABEL.findall(labels)), value
+
+
+def _busy(series: Sequence[tuple[str, dict[str, str], str]], name: str) -> bool | None:
+    """Whether requests for an adapter run or wait; None where the series don't say."""
+    counts = [float(value) for metric, _, value in series if metric in (RUNNING, WAITING)]
+    if counts and not any(counts):  # nothing runs at all: the adapters' series may be older than the last request
+        return False
+    told = [(float(value), labels) for metric, labels, value in series if metric == ADAPTERS]
+    if not told:
+        return None
+    _, labels = max(told, key=lambda one: one[0])
+    named = f"{labels.get('running_lora_adapters', '')},{labels.get('waiting_lora_adapters', '')}"
+    return name in [one.strip() for one in named.split(",")]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -20,6 +22,15 @@ SILENCE_S = 60.0
 
 AGAIN_S, LONGEST_S = 2.0, 60.0
 """Seconds until a connection that broke is made again: the first time, and, twice as long each time, at most."""
+
+
+SOON_S = 0.5
+"""Seconds in which events that come together are one reason to look: a server that floods costs two looks a second."""
+
+HEADERS = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+
+LINE = 1 << 20
+"""Bytes of a line of events at most."""
 
 
 class Waking:
@@ -47,7 +58,8 @@ class Waking:
 
     def wait(self, seconds: float) -> None:
         """Wait for news, or so long."""
-        self._news.wait(seconds)
+        if self._news.wait(seconds):
+            self._ended.wait(min(SOON_S, seconds))
         self._news.clear()
 
     def _listen(self) -> None:
@@ -65,13 +77,29 @@ class Waking:
     def _hear(self, client: httpx.Client) -> bool:
         """Listens until the server ends; false where it doesn't let us."""
         known = {"Last-Event-ID": self._last} if self._last else {}
-        with client.stream("GET", self._events, headers={"Accept": "text/event-stream", **known}) as answer:
+        with client.stream("GET", self._events, headers=HEADERS | known) as answer:
             if not answer.is_success:
                 return False
             self._news.set()  # of what came before it listened nothing is told
-            for line in answer.iter_lines():
+            for line in lines(answer):
                 if line.startswith("id:"):
-                    self._last = line[3:].strip()
+                    told = line[3:].strip()
+                    self._last = told if told.isascii() and told.isdigit() and len(told) < 20 else ""
                 if line.startswith("data:"):
                     self._news.set()
         return True
+
+
+def lines(answer: httpx.Response, seconds: float = float("inf")) -> Iterator[str]:
+    """The lines of events, as their bytes come.
+
+    Raises:
+        httpx.HTTPError: It is cut off, a line has no end, or it all takes longer than `seconds`.
+    """
+    end, left = time.monotonic() + seconds, b""
+    for piece in answer.iter_raw():
+        *whole, left = (left + piece).split(b"\n")
+        if len(left) > LINE or time.monotonic() > end:
+            raise httpx.DecodingError("A line of events, or all of them, have no end")
+        for line in whole:
+            yield line.decode(errors="replace").rstrip("\r")

@@ -90,6 +90,25 @@ def test_a_reader_never_sees_a_mixture(store: Store, tmp_path: Path) -> None:
     os.close(opened)
 
 
+def test_folders_beside_each_other_leave_each_other_alone(store: Store, tmp_path: Path) -> None:
+    """Of `nx`, `nx.new` and `n*` in one folder none removes a version that another holds."""
+    publish(store, tmp_path / "a", "one")
+    for name in ("nx", "nx.new", "n*"):
+        subscribe("networkx", tmp_path / name)
+    for content in ("two", "three"):
+        publish(store, tmp_path / "a", content)
+        subscribe("networkx", tmp_path / "n*")
+        subscribe("networkx", tmp_path / "nx")
+    assert [held(tmp_path / name) for name in ("nx", "nx.new", "n*")] == ["three", "one", "three"]
+
+
+def test_what_a_registry_says_is_one_line(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A base whose name has a line's end forges no line of what driftune says."""
+    publish(store, tmp_path / "a", "one", base="tiny\n2026-01-01T00:00:00+00:00  all is well")
+    subscribe("networkx", tmp_path / "into")
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
 def test_other_channels_are_followed_by_name(store: Store, tmp_path: Path) -> None:
     """`DOMAIN@CHANNEL` follows that channel alone."""
     publish(store, tmp_path / "a", "one")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from flows.subscribe import Request, subscribe
+from flows.subscribing import waking
 from flows.subscribing.wanted import Wanted
 from registry.client import load_adapter
 from registry.errors import ConfigurationError, RegistryError
@@ -17,6 +18,7 @@ from tests.flows.runs import start
 from tests.flows.served_vllm import lora, publish
 from tests.flows.test_subscribe import held
 from tests.flows.test_subscribe import publish as publish_bytes
+from tests.registry.cutting import way_to
 from tests.registry.server.serving import PRIVATE, PUBLIC, Served, context_in, serving
 from tests.registry.test_client import make_base
 
@@ -111,3 +113,19 @@ def test_what_keeps_a_server_from_posting_is_told(
                 patch.setenv(name, value)
             with pytest.raises(kind, match=words):
                 subscribe(Request(Wanted(domain), webhook=target))
+
+
+def test_a_server_that_floods_or_lies_costs_a_look(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids that no header can carry, a flood and a line without an end: two looks a second, and it listens on."""
+    monkeypatch.setattr(waking, "LINE", 1 << 16)
+    monkeypatch.setattr(waking, "AGAIN_S", 0.05)
+    begun = b"HTTP/1.1 200 OK\r\n\r\n"
+    with way_to(served.address) as way:
+        way.answers += [begun + "id: é\ndata: x\n\n".encode() * 1000, begun + b"data: " + bytes(1 << 18)] * 99
+        with waking.Waking(f"{way.address}/events") as woken:
+            since = time.monotonic()
+            woken.wait(10)
+            while len(way.heads) < 6 and time.monotonic() - since < 10:
+                time.sleep(0.02)
+    assert len(way.heads) >= 6
+    assert time.monotonic() - since >= waking.SOON_S

@@ -185,3 +185,50 @@ def test_several_at_once_download_once(way: Way, served: Served, tmp_path: Path)
         thread.join()
     assert len(set(found)) == 1
     assert len([head for head in way.heads if head.startswith("GET")]) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 304 Not Modified\r\n\r\n",
+        b"HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.2/\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 100_000,
+        b'HTTP/1.1 200 OK\r\n\r\n{"names": 5}',
+    ],
+    ids=["unasked 304", "unasked 416", "redirect", "deep", "no list"],
+)
+def test_an_answer_that_is_none_is_told(answer: bytes, way: Way, tmp_path: Path) -> None:
+    """What isn't an answer to what was asked is the registry's error, and nothing else."""
+    way.answers.append(answer)
+    with pytest.raises(RegistryError, match="is it driftune serve"):
+        HttpObjects(way.address, tmp_path / "cache").names("")
+
+
+def test_no_more_is_fetched_than_was_promised(way: Way, tmp_path: Path) -> None:
+    """A body without an end stops soon after the size that the manifest says, and leaves nothing on the disk."""
+    body = bytes(4 << 20)
+    way.answers.append(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n" + body)
+    objects = HttpObjects(way.address, tmp_path / "cache")
+    with pytest.raises(RegistryError, match="sent other bytes"):
+        objects.open(content_path("a" * 64), 1000)
+    assert [path.stat().st_size for path in (tmp_path / "cache").iterdir()] == [0]
+
+
+def test_content_that_a_disk_hurt_is_fetched_again(served: Served, remote: Store, tmp_path: Path) -> None:
+    """A download that lies here with other bytes, as after a power cut, isn't what the next pull gets."""
+    first = remote.pull(PUBLIC, tmp_path / "first").path
+    for path in (tmp_path / "home").rglob(hashes(remote.resolve(PUBLIC))[WEIGHTS]):
+        path.write_bytes(b"")
+    again = remote.pull(PUBLIC, tmp_path / "again").path
+    assert (again / WEIGHTS).read_bytes() == (first / WEIGHTS).read_bytes() != b""
+
+
+def test_a_token_that_cannot_be_sent_is_not_told(tmp_path: Path) -> None:
+    """A token with a line's end, as from a file, is refused before anything says it."""
+    for token in ("dt_secret\n", "dt_s\u00e9cret"):
+        with pytest.raises(ConfigurationError, match="DRIFTUNE_TOKEN has characters") as told:
+            HttpObjects("http://127.0.0.1:1", tmp_path, token)
+        assert "cret" not in str(told.value)
+    with pytest.raises(ConfigurationError, match="No registry can be at"):
+        HttpObjects("http://[::1", tmp_path)
