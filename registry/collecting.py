@@ -24,7 +24,7 @@ from registry.objects import PARTS, Objects
 from registry.pulling import content_path
 from registry.records import Adapter
 from registry.standing import Standings
-from registry.turns import removing
+from registry.turns import clock, removing
 from registry.versions import CONTENT, Versions
 
 GRACE_S = 24 * 3600.0
@@ -109,7 +109,7 @@ def collect(
         return
     with removing(objects) as until:
         for gone in _doomed(objects, held, grace_s):
-            if time.monotonic() > until:
+            if clock() > until:
                 raise RegistryError("Not all is gone that may go, as others wait: run it again", retryable=True)
             objects.delete(gone.path)
             yield gone

@@ -206,11 +206,14 @@ class Published:
         """Read every byte of a version again and compare it with its manifest.
 
         Raises:
+            ConfigurationError: There is no such version.
             RegistryError: A file is missing or changed.
             TrustError: Nobody who is trusted vouches for it.
         """
         named = self.resolve(ref, yanked=True)
-        adapter = self._versions.get(named.domain, named.version, fresh=True) or named
+        adapter = self._versions.get(named.domain, named.version, fresh=True)
+        if adapter is None:  # it left since it was read
+            raise ConfigurationError(self._unknown(ref, named.domain), ref=ref)
         for name, fault in self._versions.faults(adapter).items():
             raise damaged(adapter, name, self.url, fault)
         self.vouched(adapter)

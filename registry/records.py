@@ -471,7 +471,7 @@ class Adapter(Record):
     report: Object = column("The gate's table", default_factory=dict)
     licences: tuple[str, ...] = column("SPDX expressions of rows and base", default=())
     location: str = column("Where its manifest lies in the registry", default="")
-    signature: str | None = column("Signature over the manifest", default=None)
+    signature: str | None = column("Null: who signed it stands beside its manifest, in `signatures/`", default=None)
     started_from: str | None = column("Id of the adapter that its training went on from; null: from none", default=None)
     written: Rows = column(
         "LLMs that wrote rows it was trained on: [{model, rows, trainable (by its terms, as the domain says)}]",

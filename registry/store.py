@@ -18,7 +18,7 @@ from pathlib import Path
 
 from registry.card import card
 from registry.contents import check_file, check_text
-from registry.errors import ConfigurationError
+from registry.errors import ConfigurationError, RegistryError
 from registry.manifests import (
     CANARY,
     CARD,
@@ -36,7 +36,7 @@ from registry.provenance import PROVENANCE, provenance
 from registry.published import CANDIDATE, STABLE, Pulled
 from registry.records import Adapter
 from registry.trust import MARK
-from registry.turns import publishing
+from registry.turns import clock, publishing
 from registry.versions import CONTENT, Hashed, is_domain
 
 __all__ = [
@@ -77,8 +77,8 @@ class Store(Moving):
         for name in WEIGHTS:
             check_file(folder / name, name)
         own = {name: Hashed.of(folder / name) for name in WEIGHTS}
-        with publishing(self.objects):
-            adapter = self._published(own, publication) or self._add(own, publication)
+        with publishing(self.objects) as until:
+            adapter = self._published(own, publication) or self._add(own, publication, until)
             if channel is not None:
                 self._move(adapter, channel, "publish")
         return adapter
@@ -99,7 +99,7 @@ class Store(Moving):
                     return adapter
         return None
 
-    def _add(self, own: Mapping[str, Hashed], publication: Publication) -> Adapter:
+    def _add(self, own: Mapping[str, Hashed], publication: Publication, until: float) -> Adapter:
         deposit = self._versions.deposit
         files = [deposit(name, file) for name, file in own.items()]
         canary = json.dumps(list(publication.canary), sort_keys=True)
@@ -113,5 +113,11 @@ class Store(Moving):
             draft = publication.draft(self._versions.newest(publication.domain) + 1)
             told = [*files, deposit(CARD, card(draft, config).encode())]
             adapter = dataclasses.replace(draft, files=tuple(sorted(told, key=lambda f: str(f["path"]))))
+            if clock() > until:  # as where the machine slept meanwhile
+                raise RegistryError(
+                    f"What was put into {self.url} for {draft.domain} may be gone by now, so long ago was that: "
+                    "publish again",
+                    retryable=True,
+                )
             if (made := self._versions.create(adapter)) is not None:
                 return made

@@ -9,11 +9,13 @@ before stays good. A revoked key counts for nothing, whenever it signed: a thief
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import datetime as dt
+import fcntl
 import json
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from registry.contents import unique
 from registry.errors import ConfigurationError
 from registry.settings import Settings
 from registry.signing import PublicKey, Signature, now
-from registry.storage import write_file
+from registry.storage import storage, write_file
 
 EVERYWHERE = "*"
 """As the registry of a key: all of them."""
@@ -146,13 +148,14 @@ class TrustedKeys:
         Raises:
             ConfigurationError: It is revoked.
         """
-        keys = self.all()
-        for each in keys:
-            if each.id == key.id and each.revoked:
-                raise ConfigurationError(
-                    f"Key {key.id} was revoked at {each.revoked} ({each.why or 'no reason given'}): trust a new one"
-                )
-        self._write([k for k in keys if (k.id, k.registry) != (key.id, key.registry)] + [key])
+        with self._alone():
+            keys = self.all()
+            for each in keys:
+                if each.id == key.id and each.revoked:
+                    raise ConfigurationError(
+                        f"Key {key.id} was revoked at {each.revoked} ({each.why or 'no reason given'}): trust a new one"
+                    )
+            self._write([k for k in keys if (k.id, k.registry) != (key.id, key.registry)] + [key])
 
     def revoke(self, key_id: str, why: str, at: str = "") -> TrustedKey:
         """Trust a key no more, in any registry, whatever it signed and whenever.
@@ -171,14 +174,25 @@ class TrustedKeys:
         return self._change(key_id, until=at or now(), why=why)
 
     def _change(self, start: str, **to: str) -> TrustedKey:
-        keys = self.all()
-        found = {key.id for key in keys if key.id.startswith(start)}
-        if len(found) != 1 or not start:
-            known = ", ".join(sorted({key.id for key in keys})) or "none"
-            raise ConfigurationError(f"No one trusted key is called {start!r}; there are: {known}")
-        mine = [dataclasses.replace(key, **to) if key.id in found else key for key in keys]
-        self._write(mine)
-        return next(key for key in mine if key.id in found)
+        with self._alone():
+            keys = self.all()
+            found = {key.id for key in keys if key.id.startswith(start)}
+            if len(found) != 1 or not start:
+                known = ", ".join(sorted({key.id for key in keys})) or "none"
+                raise ConfigurationError(f"No one trusted key is called {start!r}; there are: {known}")
+            mine = [dataclasses.replace(key, **to) if key.id in found else key for key in keys]
+            self._write(mine)
+            return next(key for key in mine if key.id in found)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else changes the file meanwhile: a revocation isn't lost to one who trusts another key just then."""
+        with storage("the trusted keys", self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            lock = self.path.with_name(f".{self.path.name}.lock").open("w")
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def _write(self, keys: Sequence[TrustedKey]) -> None:
         rows = [

@@ -31,27 +31,32 @@ _LOCKS = (".gate", ".lock")
 _PAUSE_S = 0.2
 
 
+def clock() -> float:
+    """Seconds that go on while the machine sleeps, as do those of the marks."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 @contextlib.contextmanager
-def publishing(objects: Objects) -> Iterator[None]:
-    """While this lasts nobody removes anything.
+def publishing(objects: Objects) -> Iterator[float]:
+    """While this lasts nobody removes anything; gives the time on the `clock` up to which that is so, on S3.
 
     Raises:
         RegistryError: Somebody who removes doesn't come to an end.
     """
     folder = objects.local("")
     with _locked(folder, fcntl.LOCK_SH) if folder is not None else _announced(objects):
-        yield
+        yield clock() + PUBLISHING_S - REMOVING_S if folder is None else math.inf
 
 
 @contextlib.contextmanager
 def removing(objects: Objects) -> Iterator[float]:
-    """While this lasts nobody publishes; gives the time on the monotonic clock by which to stop, on S3.
+    """While this lasts nobody publishes; gives the time on the `clock` by which to stop, on S3.
 
     Raises:
         RegistryError: On S3, somebody publishes.
     """
     folder = objects.local("")
-    until = time.monotonic() + REMOVING_S / 2 if folder is None else math.inf
+    until = clock() + REMOVING_S / 2 if folder is None else math.inf
     with _locked(folder, fcntl.LOCK_EX) if folder is not None else _alone(objects):
         yield until
 

@@ -264,6 +264,9 @@ def test_on_s3_a_remover_gives_way_and_a_dead_ones_mark_is_passed_over(
     monkeypatch.setattr("registry.turns.PUBLISHING_S", -60.0)
     assert [gone.kind for gone in removed(store)] == ["file"]
     assert [finding.kind for finding in findings(store)] == [ORPHAN], "the dead one's mark"
+    with pytest.raises(RegistryError, match="may be gone by now"):  # one that slept for as long as its mark counts
+        published(store, tmp_path, 1)
+    assert len(Store(store.url).versions("networkx")) == 2
 
 
 @pytest.mark.parametrize("way", ["backup", "cp -a"])
