@@ -1,6 +1,7 @@
-"""The audit log: every change and every refusal, who, what, when, from where. Rows are only ever added, and expire.
+"""The audit log: every change and every refusal, who, what, when, from where. Rows expire.
 
-A change is written before it is answered; in the transaction of its own doing, where that is one of the state's.
+A change is written before it is answered: in the transaction of its own doing, where that is one of the state's, else
+before it is made, and taken back where it can't be. Of a server that is killed between, the log may say too much.
 Refusals are written a moment later: see `registry.server.notes`.
 """
 
@@ -65,6 +66,17 @@ def write(connection: sa.Connection, *rows: Row) -> None:
     now = time.time()
     if rows:
         connection.execute(_audit.insert(), [_bounded(row) | {"at": row.at or now} for row in rows])
+
+
+def begin(connection: sa.Connection, row: Row) -> int:
+    """Adds the row of a change that isn't one of the state's, before it is made; gives what `undo` takes it back by."""
+    values = _bounded(row) | {"at": time.time()}
+    return int(connection.execute(_audit.insert().returning(_audit.c.id), values).scalar_one())
+
+
+def undo(connection: sa.Connection, begun: int) -> None:
+    """Takes back the row of a change that couldn't be made."""
+    connection.execute(_audit.delete().where(_audit.c.id == begun))
 
 
 def read(connection: sa.Connection, *, last: int, result: str = "") -> list[Row]:

@@ -106,12 +106,19 @@ def end_domain(domain: str, asked: Asked, caller: Owner, context: Served) -> dic
 
 @contextlib.contextmanager
 def changed(caller: Caller, action: str, target: str, why: str) -> Iterator[None]:
-    """Holds a change in the audit log: as done where the block comes to its end, as refused where it can't be."""
+    """Holds a change in the audit log, from before it is made; as refused where it can't be.
+
+    The row is committed first: on a full disk it is the commit that fails. And a registry that takes its time holds
+    up nobody else who writes to the state.
+    """
+    state = caller.context.state
+    with state.begin() as connection:
+        begun = audit.begin(connection, caller.row(action, target, audit.DONE, why))
     try:
-        with caller.context.state.begin() as connection:
-            audit.write(connection, caller.row(action, target, audit.DONE, why))
-            yield
+        yield
     except DriftuneError as error:
+        with contextlib.suppress(DriftuneError), state.begin() as connection:
+            audit.undo(connection, begun)
         caller.refused(target, f"{action}: {error}")
         raise
 

@@ -55,6 +55,43 @@ def test_a_channel_is_moved_with_a_reason_by_whoever_may(changed: Served) -> Non
     assert row.token
 
 
+_NO_COMMIT = {
+    "sqlite": (
+        "CREATE TABLE whole (n INTEGER PRIMARY KEY)",
+        "CREATE TABLE part (n INTEGER REFERENCES whole (n) DEFERRABLE INITIALLY DEFERRED)",
+        "CREATE TRIGGER full_disk AFTER INSERT ON audit BEGIN INSERT INTO part VALUES (1); END",
+    ),
+    "postgresql": (
+        "CREATE FUNCTION fails() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''full''; END'",
+        "CREATE CONSTRAINT TRIGGER full_disk AFTER INSERT ON audit DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"
+        " EXECUTE FUNCTION fails()",
+    ),
+}
+
+
+def test_a_change_that_cannot_be_logged_is_not_made(changed: Served) -> None:
+    """As on a full disk, where it is the commit that fails; and a change that can't be made isn't logged as done."""
+    state = changed.context.state
+    moved = {"version": 1, "reason": "x"}
+    with state.begin() as connection:
+        for made in _NO_COMMIT[state.engine.dialect.name]:
+            connection.exec_driver_sql(made)
+    try:
+        own = {"Connection": "close"}  # uvicorn ends a connection after a fault that isn't foreseen
+        answer = changed.get(f"/registry/{PUBLIC}/channels/unlogged", "publish", "POST", json=moved, headers=own)
+    finally:
+        with state.begin() as connection:
+            dropped = "DROP TRIGGER full_disk"
+            connection.exec_driver_sql(dropped + " ON audit" * (state.engine.dialect.name == "postgresql"))
+    assert answer.status_code >= 500
+    first = changed.get(f"/registry/{PUBLIC}/channels/unmade", "publish", "POST", json={**moved, "share": 0.5})
+    assert first.status_code == 400
+    assert {"unlogged", "unmade"}.isdisjoint(changed.context.store.channels(PUBLIC))
+    assert not [
+        row for row in rows(changed, 50) if row.target.endswith(("@unlogged", "@unmade")) and row.result == "done"
+    ]
+
+
 def test_a_channel_goes_back(changed: Served) -> None:
     """To what it held before."""
     channel = f"/registry/{PUBLIC}/channels/stable"
