@@ -1,7 +1,7 @@
 """`/events`: server-sent events. Who reconnects with `Last-Event-ID` misses nothing, at any server of this state.
 
-A stream is looked at again before each piece: a token that was revoked meanwhile ends it, a domain that the caller may
-no longer see is left out.
+A stream is looked at again before each piece, and whenever it says that it is alive: a token that was revoked meanwhile
+ends it, a domain that the caller may no longer see is left out.
 """
 
 from __future__ import annotations
@@ -92,12 +92,14 @@ async def _pieces(
             if caller.sees(event.domain):
                 yield ServerSentEvent(json.dumps(event.body), event=event.kind, id=str(event.seq))
         start = piece.seq
-        if piece.whole and (stopping is None or not await _goes_on(bell, start, stopping)):
+        if piece.whole and (
+            stopping is None or not await _goes_on(bell, start, stopping, context.settings.heartbeat_s)
+        ):
             return
 
 
-async def _goes_on(bell: Bell, start: int, stopping: anyio.Event) -> bool:
-    """Waits for what comes after an event; false where the server is stopped."""
+async def _goes_on(bell: Bell, start: int, stopping: anyio.Event, most_s: float) -> bool:
+    """Waits for what comes after an event, so long at most; false where the server is stopped."""
     async with anyio.create_task_group() as waiting:
 
         async def first(wait: Awaitable[None]) -> None:
@@ -106,6 +108,7 @@ async def _goes_on(bell: Bell, start: int, stopping: anyio.Event) -> bool:
 
         waiting.start_soon(first, bell.after(start))
         waiting.start_soon(first, stopping.wait())
+        waiting.start_soon(first, anyio.sleep(most_s))
     return not stopping.is_set()
 
 

@@ -32,7 +32,7 @@ def login_form(request: Request) -> Response:
 
 @router.post("/login")
 async def login(
-    request: Request, context: Annotated[Context, Depends(context_of)], _caller: Annotated[Caller, needs(Scope.READ)]
+    request: Request, context: Annotated[Context, Depends(context_of)], caller: Annotated[Caller, needs(Scope.READ)]
 ) -> Response:
     """Takes a token, if it is valid, and goes to the domains."""
     _own(request)
@@ -40,6 +40,7 @@ async def login(
     token = await context.state.ask(tokens.find, secret) if secret else None
     fault = token.fault(time.time()) if token else "is unknown"
     if fault:
+        caller.refused("", f"login: token {fault}")
         said = f"This token {fault}. Ask who gave it to you for another."
         return page(request, "login", at="login", fault=said, status=UNAUTHORISED)
     answer = RedirectResponse("/", 303)

@@ -175,10 +175,13 @@ def test_refusals_are_in_the_log_without_their_queries(changed: Served) -> None:
     """Who, what, on which domain, and why not."""
     changed.get(f"/registry/{PRIVATE}/channels/?private=query", "other")
     changed.get(f"/registry/{PUBLIC}/channels/stable", "read", "POST", json={"version": 1, "reason": "x"})
+    changed.get("/login", method="POST", data={"token": "dt_no"})
     seen = audit.Row("other", "", "", f"GET /registry/{PRIVATE}/channels/", PRIVATE, audit.REFUSED, "not seen")
     eventually(changed, seen)
     may = audit.Row("read", "", "", f"POST /registry/{PUBLIC}/channels/stable", PUBLIC, audit.REFUSED, "needs publish")
     eventually(changed, may)
+    login = audit.Row("anonymous", "", "", "POST /login", "", audit.REFUSED, "login: token is unknown")
+    eventually(changed, login)
 
 
 def test_a_version_is_yanked_and_given_again(changed: Served) -> None:

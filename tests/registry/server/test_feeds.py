@@ -176,8 +176,9 @@ def test_a_stream_says_that_it_is_alive_and_is_one_of_few(served: Served) -> Non
         assert dt.datetime.now(dt.UTC) < until
 
 
-def test_a_revoked_token_ends_its_stream(served: Served) -> None:
-    """Before anything more is told."""
+@pytest.mark.parametrize("idle", [False, True])
+def test_a_revoked_token_ends_its_stream(served: Served, idle: bool) -> None:
+    """Before anything more is told, and also where nothing more happens."""
     with served.context.state.begin() as connection:
         token, served.secrets["brief"] = tokens.new(connection, "brief", [PRIVATE], Scope.READ, days=1, by="tests")
     with streamed(served, f"?domain={PRIVATE}&channel=stable", "brief") as stream:
@@ -185,5 +186,6 @@ def test_a_revoked_token_ends_its_stream(served: Served) -> None:
         told(stream, 1)
         with served.context.state.begin() as connection:
             tokens.revoke(connection, token.id, "tests")
-        moved(served.context.store, "stable", domain=PRIVATE)
+        if not idle:
+            moved(served.context.store, "stable", domain=PRIVATE)
         assert not [event for event in stream if "data" in event]
