@@ -240,6 +240,8 @@ class HttpObjects:
             wait = 2**attempt / 16
             try:
                 answer = self._client.send(request, stream=True)
+                if request.method == "HEAD" or answer.status_code == httpx.codes.NOT_MODIFIED:
+                    answer.read()  # nothing comes, and a connection is kept only once that is known
             except httpx.HTTPError as error:
                 if attempt == ATTEMPTS:
                     raise self._unreachable(error) from error

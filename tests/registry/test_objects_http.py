@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -111,6 +113,43 @@ def test_an_address_that_is_no_registrys_is_told(served: Served) -> None:
         Store(f"{served.address}/page").resolve("networkx")
     with pytest.raises(ConfigurationError, match="by those alone whose DRIFTUNE_TOKEN is for it"):
         Store(served.address).resolve("absentlib")
+
+
+class Counted(BaseHTTPRequestHandler):
+    """Answers what a server does to who asks again, and counts connections."""
+
+    protocol_version = "HTTP/1.1"
+    connections: ClassVar[list[object]] = []
+
+    def setup(self) -> None:
+        super().setup()
+        self.connections.append(self.client_address)
+
+    def do_GET(self) -> None:
+        known = self.headers.get("If-None-Match") == '"1"'
+        self.send_response(304 if known else 200)
+        self.send_header("ETag", '"1"')
+        self.send_header("Content-Length", "0" if known else "2")
+        self.end_headers()
+        self.wfile.write(b"" if known else b"{}")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_looks_share_one_connection(tmp_path: Path) -> None:
+    """What is unchanged has no body to wait for: each such answer took a connection of its own."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Counted) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        objects = HttpObjects(f"http://127.0.0.1:{server.server_address[1]}", tmp_path)
+        try:
+            assert [objects.read("x") for _ in range(3)] == [b"{}"] * 3
+            assert len(Counted.connections) == 1
+        finally:
+            objects._client.close()
+            server.shutdown()
+            thread.join()
 
 
 def test_a_download_goes_on_where_it_was_cut_off(way: Way, served: Served, tmp_path: Path) -> None:
