@@ -158,6 +158,7 @@ class RefusedError(RegistryError):
         said = _said(answer)
         if self.status == 404 and said == "Not Found":  # no such address, rather than no such model
             said = "it was started without --enable-lora, or without VLLM_ALLOW_RUNTIME_LORA_UPDATING=true"
+            said = "is it a vLLM? Correct --vllm" if path == "/v1/models" else said
         if self.status == 401:
             said = "it wants its key: set DRIFTUNE_VLLM_KEY"
         super().__init__(f"vLLM at {url} refuses {path} ({self.status}): {said}", status=self.status, retryable=True)
