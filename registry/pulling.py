@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import glob
 import hashlib
+import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -113,7 +115,8 @@ def switched(into: Path, name: str, write: Callable[[Path], None], whole: Callab
     target = into.with_name(own + name)
     if before is not None and before.name.startswith(target.name) and whole(into.with_name(before.name)):
         return False
-    with storage("the adapter", into):
+    with storage("the adapter", into), _alone(into):
+        before = into.readlink() if into.is_symlink() else None  # another may have switched it meanwhile
         if target.is_dir() and not whole(target):  # somebody may read it: it goes when the next version comes
             target = target.with_name(f"{target.name}-{secrets.token_hex(4)}")
         if not target.is_dir():
@@ -124,6 +127,31 @@ def switched(into: Path, name: str, write: Callable[[Path], None], whole: Callab
             if old.name != target.name and (before is None or old.name != before.name):
                 remove_tree(old)
     return True
+
+
+@contextlib.contextmanager
+def _alone(into: Path) -> Iterator[None]:
+    """One process at a time: what is older to one may be what another is about to switch to."""
+    into.parent.mkdir(parents=True, exist_ok=True)
+    place = into.with_name(f".{into.name}.lock")
+    while True:
+        with place.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not _is_same(file, place):
+                continue  # who held it has removed it: the next one's is another file
+            try:
+                yield
+            finally:
+                place.unlink(missing_ok=True)
+            return
+
+
+def _is_same(file: BinaryIO, place: Path) -> bool:
+    """Whether an open file is what lies at a place now."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), place.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _is_used(into: Path) -> bool:

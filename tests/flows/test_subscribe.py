@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,26 @@ def test_folders_beside_each_other_leave_each_other_alone(store: Store, tmp_path
         subscribe("networkx", tmp_path / "n*")
         subscribe("networkx", tmp_path / "nx")
     assert [held(tmp_path / name) for name in ("nx", "nx.new", "n*")] == ["three", "one", "three"]
+
+
+def test_two_who_pull_into_one_folder_leave_it_whole(store: Store, tmp_path: Path) -> None:
+    """Two that pull other versions into one folder at a time fail at nothing, and whoever reads finds one of them."""
+    for content in ("one", "two", "three"):
+        publish(store, tmp_path / "a", content)
+    into = tmp_path / "into"
+    subscribe("networkx", into)
+
+    def pull(seed: int) -> None:
+        own = Store(tmp_path / "home" / "registry")
+        for step in range(25):
+            own.pull(f"networkx@v{1 + (seed + step) % 3}", into)
+
+    with ThreadPoolExecutor(2) as pool:
+        pulling = [pool.submit(pull, seed) for seed in range(2)]
+        while not all(one.done() for one in pulling):
+            assert held(into) in ("one", "two", "three")
+        for one in pulling:
+            one.result()
 
 
 def test_what_a_registry_says_is_one_line(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
