@@ -79,7 +79,8 @@ class S3Objects:
         with self._asked("read", prefix):
             found: dict[str, Any] = self._fs.find(self._at(prefix), detail=True, refresh=True)
         for name, info in found.items():
-            yield self._stored(name, info)
+            if info["type"] == "file":  # where nothing was listed, and something is put there just then, it is a folder
+                yield self._stored(name, info)
 
     def stat(self, path: str) -> Stored | None:
         """Size and time of an object; None where there is none."""

@@ -77,7 +77,10 @@ class Store(Moving):
         for name in WEIGHTS:
             check_file(folder / name, name)
         own = {name: Hashed.of(folder / name) for name in WEIGHTS}
+        self.trust.check_signer()
         with publishing(self.objects) as until:
+            if channel is not None:
+                self.history(publication.domain, channel)  # who may not move it leaves no version behind
             adapter = self._published(own, publication) or self._add(own, publication, until)
             if channel is not None:
                 self._move(adapter, channel, "publish")

@@ -417,6 +417,10 @@ def test_nobody_goes_on_from_what_a_thief_wrote(
     monkeypatch.setenv("DRIFTUNE_SIGNING_KEY", str(tmp_path / "keys/publisher.pem"))
     with pytest.raises(TrustError, match="none of these keys is trusted"):
         Store(target.root).rollback(DOMAIN, "stable")
+    before = Store(target.root).objects.names(f"{DOMAIN}/versions")
+    with pytest.raises(TrustError, match="none of these keys is trusted"):
+        Store(target.root).publish(adapter_folder(tmp_path / "next"), publication("next", DOMAIN))
+    assert Store(target.root).objects.names(f"{DOMAIN}/versions") == before
     assert not target.at(entry(5)).exists()
 
 
