@@ -163,7 +163,10 @@ class Channels:
             RegistryError: An entry is broken.
             TrustError: Nobody who is trusted vouches for them, where that is checked.
         """
-        return [self._entry(channel, logged) for logged in self.log(channel).read()]
+        found = [self._entry(channel, logged) for logged in self.log(channel).read()]
+        if not found:
+            self._logs.pop(channel, None)  # a server is asked for any name, by anybody: 7 GB a day if all were kept
+        return found
 
     def append(
         self, channel: str, version: int, action: str, reason: str = "", by: str = "", share: float = 1.0

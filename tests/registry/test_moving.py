@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from registry.channels import Channels
 from registry.collecting import collect
 from registry.errors import ConfigurationError
+from registry.objects import FolderObjects
 from registry.store import Store
 from tests.registry.test_store import adapter_folder, publication
 
@@ -233,3 +235,10 @@ def test_what_left_by_retention_stops_no_publisher(store: Store, tmp_path: Path)
         store.resolve("networkx")
     store.publish(adapter_folder(tmp_path / "mended", b"mended"), publication("run-4"))
     assert store.resolve("networkx").version == 4
+
+
+def test_channels_that_there_are_not_are_not_kept(tmp_path: Path) -> None:
+    """Who asks a server for one name after another doesn't fill its memory."""
+    channels = Channels(FolderObjects(tmp_path), "networkx")
+    assert not any(channels.history(f"c{number}") for number in range(10))
+    assert channels._logs == {}
