@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from registry.server import administration, changes, errors, feeds, feeds_stream, health, raw, subscriptions_routes
 from registry.server.context import Context
-from registry.server.guard import Guard
+from registry.server.guard import HEADERS, Guard
 from registry.server.hub import routes as hub
 from registry.server.limits import Limits
 from registry.server.notes import Notes
@@ -56,7 +56,7 @@ def create_app(context: Context) -> FastAPI:
     app.state.domains = set()
     app.state.limits = Limits(context.settings.rate, context.settings.burst)
     app.add_middleware(Guard, settings=context.settings)
-    errors.install(app)
+    errors.install(app, HEADERS)
     for router in ROUTERS:
         app.include_router(router)
     return app

@@ -44,15 +44,23 @@ def unknown(what: str) -> RefusedError:
     return RefusedError(404, "unknown", f"There is no {what} here, or none that this caller may see")
 
 
-def install(app: FastAPI) -> None:
-    """Lets an application answer all errors in one form."""
+def install(app: FastAPI, headers: Mapping[str, str]) -> None:
+    """Lets an application answer all errors in one form.
+
+    Args:
+        app: The application.
+        headers: Of every answer; that to a fault which isn't foreseen is made outside of the guard that sets them.
+    """
     app.state.forms = []
 
     async def refused(request: Request, error: Exception) -> Response:
         refusal = _refusal(error, request.app.state.context.store.url)
         if refusal.status >= 500 and isinstance(error, DriftuneError):  # uvicorn logs the others, with their tracebacks
             logging.getLogger("uvicorn.error").error("%s %s: %s", request.method, request.url.path, error)
-        return answer(request, refusal)
+        given = answer(request, refusal)
+        for name, value in headers.items():
+            given.headers.setdefault(name, value)
+        return given
 
     for kind in (RefusedError, DriftuneError, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, refused)

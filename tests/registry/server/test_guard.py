@@ -36,6 +36,11 @@ async def _write() -> StreamingResponse:
     return StreamingResponse(pieces())  # type: ignore[arg-type]
 
 
+@probe.get("/fault", dependencies=[open_to_all()])
+async def _fail() -> None:
+    raise ValueError("a fault that isn't foreseen")
+
+
 @pytest.fixture(scope="module")
 def probed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server with little patience, and a room that reads and writes much."""
@@ -149,6 +154,14 @@ def test_every_answer_forbids_guessing_framing_and_foreign_scripts(served: Serve
         assert headers["cache-control"] == "private, no-cache"
         assert headers["vary"] == "Authorization, Cookie"
         assert "server" not in headers
+
+
+def test_a_fault_is_answered_with_the_same_headers(probed: Served) -> None:
+    """It is answered outside of the guard."""
+    answer = probed.get("/fault", headers={"Connection": "close"})
+    assert answer.status_code == 500
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["cache-control"] == "private, no-cache"
 
 
 def test_a_secret_in_an_address_is_refused(served: Served) -> None:
