@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,8 +58,13 @@ async def _ask_all(site: HostileSite, cases: list[Case], seconds: float) -> Aske
             break
         await asyncio.sleep(0.05)
     names = (case.name for case in cases)
-    return Asked(site, dict(zip(names, found, strict=True)), waits, site.connections + _open_files() - before)
+    return Asked(site, dict(zip(names, found, strict=True)), waits, site.connections + len(_open_files() - before))
 
 
-def _open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
+def _open_files() -> set[tuple[str, str]]:
+    """What is open, by number and what it is: an earlier test's server may close its own meanwhile."""
+    found = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.add((entry.name, str(entry.readlink())))
+    return found
