@@ -39,7 +39,8 @@ def check_canary(model: Any, folder: Path, adapter: Adapter, *, derived: bool = 
         derived: Whether the model was made from the adapter's base, by rounding its weights or merging into them.
 
     Raises:
-        WrongBaseError: One is further off than its dtype, or quantised weights, explain.
+        WrongBaseError: One is further off than its dtype, or quantised weights, explain; or there is none, and only
+            it could tell.
     """
     dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
     allowed = TOLERANCE.get(dtype, TOLERANCE["bfloat16"])
@@ -47,7 +48,13 @@ def check_canary(model: Any, folder: Path, adapter: Adapter, *, derived: bool = 
         dtype, allowed = f"quantised weights and {dtype}", QUANTISED
     elif derived:
         dtype, allowed = f"a derived base in {dtype}", QUANTISED
-    for row in stored_canary(folder):
+    rows = stored_canary(folder)
+    if derived and not rows:
+        raise WrongBaseError(
+            f"{adapter.domain} v{adapter.version} has no canary, so nobody can tell whether it fits a derived base: "
+            f"load it on {adapter.base} itself"
+        )
+    for row in rows:
         found = mean_logprob(model, row["ids"])
         if not abs(found - row["logprob"]) <= allowed:  # what is no number is off too
             raise WrongBaseError(

@@ -34,14 +34,25 @@ ATTEMPTS = 4
 LONGEST_S = 30.0
 """Seconds that a server may have us wait before the next of these; where it wants more, the caller is told."""
 
+DRIP_S = 60.0
+"""Seconds after which an answer that drips is given up."""
+
 KEPT_S = 7 * 86400.0
 """Seconds that content is kept which nobody uses."""
 
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _MOST = 64 << 20
 """Bytes of what is read at once, where the reader says nothing: more of it isn't read."""
+_KEPT = 4 << 20
+"""Bytes of what is read at once and kept, for a server that says that it is unchanged; larger is content, or nothing of
+ours."""
+_KEPT_MOST = 4096
+"""How many of these are kept."""
 _LARGEST = 1 << 40
 """Bytes of a content, where nobody says how many it has."""
+_SLOWEST = 1024
+"""Bytes a second that a server sends at least, in an answer that takes longer than that: a byte now and then would hold
+a subscriber for ever."""
 _CONTENT = re.compile(r"files/[0-9a-f]{2}/([0-9a-f]{64})")
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 _CUT = 206
@@ -159,7 +170,9 @@ class HttpObjects:
             if answer.status_code == httpx.codes.NOT_MODIFIED:
                 return known
             data = _begun(answer, limit + 1)
-            if answer.headers.get("etag") and len(data) <= limit:
+            if answer.headers.get("etag") and len(data) <= min(limit, _KEPT):
+                if len(self._known) >= _KEPT_MOST:
+                    self._known.clear()
                 self._known[path] = answer.headers["etag"], data
             return data
 
@@ -188,7 +201,7 @@ class HttpObjects:
                     return  # all of it is there; the hash says whether it is right
                 if answer.status_code != _CUT:
                     file.truncate(0)
-                for piece in answer.iter_raw():
+                for piece in _pieces(answer):
                     file.write(piece)
                     if file.tell() > most:
                         break
@@ -296,11 +309,26 @@ def _parts(url: str) -> SplitResult:
 def _begun(answer: httpx.Response, most: int) -> bytes:
     """A body, or so much of its beginning."""
     data = bytearray()
-    for piece in answer.iter_raw():
+    for piece in _pieces(answer):
         data += piece
         if len(data) >= most:
             break
     return bytes(data[:most])
+
+
+def _pieces(answer: httpx.Response) -> Iterator[bytes]:
+    """The pieces of a body, as long as it doesn't drip.
+
+    Raises:
+        httpx.ReadTimeout: It does.
+    """
+    since, sent = time.monotonic(), 0
+    for piece in answer.iter_raw():
+        sent += len(piece)
+        seconds = time.monotonic() - since
+        if seconds > DRIP_S and sent < seconds * _SLOWEST:
+            raise httpx.ReadTimeout(f"It sent {sent} bytes in {seconds:.0f} s", request=answer.request)
+        yield piece
 
 
 def _asked_for(answer: httpx.Response, wait: float) -> float:

@@ -18,6 +18,9 @@ from registry.trust import MARK, Trust
 
 CONTENT = "files"
 """A name directly below a registry that is no domain's, as that of what the registry says of itself isn't."""
+MOST = 100_000
+"""Versions of a domain, at most: a hostile registry lists millions, and each is asked for."""
+
 _DOMAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _NUMBER = re.compile(r"[0-9]{8}")
 _FORMER = re.compile(r"v\d+")
@@ -98,6 +101,8 @@ class Versions:
         if not is_domain(domain):
             return []
         found = sorted(int(name) for name in self._objects.names(f"{domain}/versions") if _NUMBER.fullmatch(name))
+        if len(found) > MOST:
+            raise RegistryError(f"{self._objects.url} lists {len(found):,} versions of {domain}, and {MOST:,} are most")
         if not found and any(_FORMER.fullmatch(name) for name in self._objects.names(domain)):
             raise RegistryError(
                 f"The adapters of {domain} in {self._objects.url} lie as an earlier driftune put them: move that "

@@ -19,11 +19,13 @@ class Folder:
 
     def __init__(self, store: Store, into: Path) -> None:
         self._store, self._into = store, into
+        self._told = ""
 
     def __call__(self, adapter: Adapter) -> None:
         """Pulls the version, and says what happened."""
         version = f"{adapter.domain} v{adapter.version}"
         if self._store.pull(f"{adapter.domain}@v{adapter.version}", self._into).changed:
             told(f"{self._into} holds {version} now (base {adapter.base}, {adapter.library_range})")
-        else:
+        elif version != self._told:  # once, and not at each look
             told(f"{self._into} is up to date: {version}")
+        self._told = version

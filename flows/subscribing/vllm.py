@@ -73,6 +73,7 @@ class Mover:
     def __init__(self, vllm: Vllm, serving: Serving, store: Store, channel: str, memory: Memory) -> None:
         self._vllm, self._serving, self._store = vllm, serving, store
         self._channel, self._memory = channel, memory
+        self._told = ""
 
     def __call__(self, adapter: Adapter) -> None:
         """Bring the server to a version; where that one fails its canary, leave it at what it had.
@@ -101,10 +102,12 @@ class Mover:
         ours = {name: model for name, model in models.items() if self._is_ours(model)}
         name = self._name(adapter, models, ours)
         if name in ours and self._memory.adapter == adapter.id:
-            told(f"{self._vllm.url} is up to date: {name}")
+            if name != self._told:  # once, and not at each look
+                told(f"{self._vllm.url} is up to date: {name}")
         else:
             self._load(adapter, name, loaded=name in ours)
             told(f"{self._vllm.url} serves {name} now (base {adapter.base}, {adapter.library_range})")
+        self._told = name
         if self._announce(name) and ours.keys() - {name}:
             time.sleep(self._serving.grace_s)
         if self._memory.adapter != adapter.id:

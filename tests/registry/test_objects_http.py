@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
+from registry import objects_http
 from registry.errors import ConfigurationError, RegistryError
 from registry.manifests import hashes
 from registry.objects_http import HttpObjects
@@ -252,6 +255,40 @@ def test_no_more_is_fetched_than_was_promised(way: Way, tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match="sent other bytes"):
         objects.open(content_path("a" * 64), 1000)
     assert [path.stat().st_size for path in (tmp_path / "cache").iterdir()] == [0]
+
+
+class Dripping(BaseHTTPRequestHandler):
+    """Promises much, and sends a byte now and then."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "1000000")
+        self.end_headers()
+        with suppress(OSError):  # who asked has had enough
+            while True:
+                self.wfile.write(b" ")
+                time.sleep(0.02)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("path", ["x", content_path("a" * 64)], ids=["an object", "content"])
+def test_a_body_that_drips_is_given_up(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that sends a byte now and then holds nobody for ever."""
+    monkeypatch.setattr(objects_http, "DRIP_S", 0.1)
+    monkeypatch.setattr(objects_http, "ATTEMPTS", 2)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Dripping) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        objects = HttpObjects(f"http://127.0.0.1:{server.server_address[1]}", tmp_path)
+        try:
+            with pytest.raises(RegistryError, match=r"can't be reached: It sent \d+ bytes"):
+                objects.open(path)
+        finally:
+            objects._client.close()
+            server.shutdown()
+            thread.join()
 
 
 def test_content_that_a_disk_hurt_is_fetched_again(served: Served, remote: Store, tmp_path: Path) -> None:
