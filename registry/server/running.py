@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from typing import Any
 
 import h11
@@ -15,9 +16,19 @@ from registry.server.tokens import shown
 
 
 class Config(uvicorn.Config):
-    """uvicorn's configuration, and how patient connections are."""
+    """uvicorn's configuration, how patient connections are, and how many one address may have.
+
+    Attributes:
+        slow_s: Seconds that a request's head, and each piece of an answer, may take.
+        most: Connections of one address; 0 for any number.
+        spared: Addresses of proxies, which have those of all.
+        held: Connections that there are, by address.
+    """
 
     slow_s = 30.0
+    most = 0
+    spared: tuple[str, ...] = ()
+    held: Counter[str]
 
 
 def config(app: Any, settings: ServerSettings) -> Config:
@@ -41,7 +52,8 @@ def config(app: Any, settings: ServerSettings) -> Config:
         timeout_graceful_shutdown=settings.shutdown_s,
         h11_max_incomplete_event_size=settings.head,
     )
-    made.slow_s = settings.slow_s
+    made.slow_s, made.spared, made.held = settings.slow_s, settings.proxy, Counter()
+    made.most = (settings.connections + 1) // 2  # who takes all he may leaves as many to others
     return made
 
 
@@ -49,18 +61,24 @@ class Patient(H11Protocol):
     """A connection that waits for its client, but not forever, as uvicorn's own does.
 
     The head of a request has `slow_s` to arrive in whole, and so has a client to take what waits to be sent to him
-    (asyncio's buffer: 64 KiB; it goes on at 16). Then the connection is dropped.
+    (asyncio's buffer: 64 KiB; it goes on at 16). Then the connection is dropped. One address has half of all at most;
+    beyond that each is dropped at once.
     """
 
     def __init__(self, config: uvicorn.Config, *args: Any, **named: Any) -> None:
         super().__init__(config, *args, **named)
-        self._slow_s = config.slow_s if isinstance(config, Config) else 30.0
+        self._own = config if isinstance(config, Config) else None
+        self._slow_s = self._own.slow_s if self._own else 30.0
         self._head: asyncio.TimerHandle | None = None
         self._sending: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there."""
         super().connection_made(transport)
+        if self._own is not None and self.client and self.client[0] not in self._own.spared:
+            self._own.held[self.client[0]] += 1
+            if 0 < self._own.most < self._own.held[self.client[0]]:
+                transport.abort()
         self._head = self.loop.call_later(self._slow_s, transport.abort)
 
     def data_received(self, data: bytes) -> None:
@@ -90,6 +108,10 @@ class Patient(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
         super().connection_lost(exc)
+        if self._own is not None and self.client and self.client[0] in self._own.held:
+            self._own.held[self.client[0]] -= 1
+            if not self._own.held[self.client[0]]:
+                del self._own.held[self.client[0]]
         self._head, self._sending = _cancelled(self._head), _cancelled(self._sending)
 
 

@@ -7,7 +7,8 @@ import logging
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 import pytest
 from fastapi import APIRouter, Request
@@ -118,6 +119,21 @@ def test_a_slow_head_ends_the_connection(probed: Served) -> None:
                 client.sendall(bytes([byte]))
                 time.sleep(0.02)
         assert time.monotonic() - began < 5
+
+
+def test_one_address_leaves_half_of_the_connections_to_others(tmp_path: Path) -> None:
+    """Connections of one address beyond half of all are dropped at once, and another address is answered."""
+    with serving(context_in(tmp_path, connections=8)) as served, ExitStack() as stack:
+        silent = [stack.enter_context(connected(served)) for _ in range(12)]
+        for client in silent[4:]:
+            with suppress(ConnectionResetError):
+                assert client.recv(1) == b""
+        host, _, port = served.address.removeprefix("http://").partition(":")
+        other = stack.enter_context(socket.create_connection((host, int(port)), source_address=("127.0.0.2", 0)))
+        other.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        assert b"200 OK" in rest(other)
+        silent[0].sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        assert b"200 OK" in rest(silent[0])
 
 
 def test_a_head_beyond_the_bound_is_refused(probed: Served) -> None:
