@@ -176,7 +176,8 @@ def test_nothing_is_missed_and_nothing_comes_too_early(servers: Servers, state_u
             assert len({each.id for each in requests}) == len(set(told))  # the same id at each attempt
             assert list(dict.fromkeys(told)) == (wanted[: GONE_AFTER + 1] if path == "/gone" else wanted), path
         assert stream.told == wanted and stream.cuts > 2
-        assert [each.status for each in receiver.at("/gone")].count(410) == 1
+        gone = [each for each in receiver.at("/gone") if each.status == 410]
+        assert len({each.id for each in gone}) == 1 and len(gone) <= 1 + 4  # killed before it was noted
         assert sorted(lates)[len(lates) // 2] < 1.0  # others' failures hold nobody up
 
 
