@@ -8,7 +8,7 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from registry.errors import LockedError
@@ -16,16 +16,21 @@ from registry.storage import storage
 
 
 @contextlib.contextmanager
-def domain_lock(home: Path, domain: str, run: str) -> Iterator[None]:
-    """Holds the lock of a domain while the block runs.
+def held(path: Path, what: str, holder: str, refused: Callable[[str], LockedError]) -> Iterator[None]:
+    """Holds a lock while the block runs, and says in it who does.
 
-    The kernel releases it when the process ends, however it ends, so a killed run never blocks the next one.
+    The kernel releases it when the process ends, however it ends, so a killed holder never blocks the next one.
+
+    Args:
+        path: The lock's file.
+        what: What it is, for an error of the disk.
+        holder: What it says of this process.
+        refused: The error where another process holds it, of what the lock says of that one.
 
     Raises:
-        LockedError: Another run holds it; the message names the run, the process and since when.
+        LockedError: Another process holds it.
     """
-    path = home / "locks" / f"{domain}.lock"
-    with storage("the lock", path):
+    with storage(what, path):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a+")
     with file:
@@ -33,13 +38,28 @@ def domain_lock(home: Path, domain: str, run: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise LockedError(_held(domain, file.read()), domain=domain) from None
-        holder = {"run": run, "pid": os.getpid(), "host": socket.gethostname(), "since": _now()}
-        with storage("the lock", path):
+            raise refused(file.read()) from None
+        with storage(what, path):
             file.seek(0)
             file.truncate()
-            file.write(json.dumps(holder))
+            file.write(holder)
             file.flush()
+        yield
+
+
+@contextlib.contextmanager
+def domain_lock(home: Path, domain: str, run: str) -> Iterator[None]:
+    """Holds the lock of a domain while the block runs.
+
+    Raises:
+        LockedError: Another run holds it; the message names the run, the process and since when.
+    """
+    holder = {"run": run, "pid": os.getpid(), "host": socket.gethostname(), "since": _now()}
+
+    def refused(text: str) -> LockedError:
+        return LockedError(_busy(domain, text), domain=domain)
+
+    with held(home / "locks" / f"{domain}.lock", "the lock", json.dumps(holder), refused):
         yield
 
 
@@ -47,7 +67,7 @@ def _now() -> str:
     return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
 
-def _held(domain: str, text: str) -> str:
+def _busy(domain: str, text: str) -> str:
     try:
         h = json.loads(text)
         who = f"run {h['run']} (process {h['pid']} on {h['host']}, since {h['since']})"

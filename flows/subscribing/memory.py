@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import secrets
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from registry.errors import LockedError
 from registry.identity import sha256_of
+from registry.lock import held
 from registry.storage import storage, write_file
 
 
@@ -73,20 +73,12 @@ def remembered(home: Path, *what: str) -> Iterator[Memory]:
     """
     name = sha256_of(list(what))[:16]
     path = home / "subscriptions" / f"{name}.json"
-    lock = path.with_suffix(".lock")
-    with storage("what the subscription remembers", path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = lock.open("a+")
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            told = f"process {file.read() or 'unknown'}"
-            raise LockedError(f"This subscription ({' '.join(what)}) is held by {told}: stop that first") from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+
+    def refused(text: str) -> LockedError:
+        told = f"process {text or 'unknown'}"
+        return LockedError(f"This subscription ({' '.join(what)}) is held by {told}: stop that first")
+
+    with held(path.with_suffix(".lock"), "what the subscription remembers", str(os.getpid()), refused):
         yield _read(path)
 
 
