@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 import h11
 import uvicorn
@@ -20,14 +20,14 @@ class Config(uvicorn.Config):
 
     Attributes:
         slow_s: Seconds that a request's head, and each piece of an answer, may take.
-        most: Connections of one address; 0 for any number.
+        most: Connections of one address.
         spared: Addresses of proxies, which have those of all.
         held: Connections that there are, by address.
     """
 
-    slow_s = 30.0
-    most = 0
-    spared: tuple[str, ...] = ()
+    slow_s: float
+    most: int
+    spared: tuple[str, ...]
     held: Counter[str]
 
 
@@ -67,33 +67,32 @@ class Patient(H11Protocol):
 
     def __init__(self, config: uvicorn.Config, *args: Any, **named: Any) -> None:
         super().__init__(config, *args, **named)
-        self._own = config if isinstance(config, Config) else None
-        self._slow_s = self._own.slow_s if self._own else 30.0
+        self._own = cast(Config, config)  # `config` names this protocol in no other
         self._head: asyncio.TimerHandle | None = None
         self._sending: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there."""
         super().connection_made(transport)
-        if self._own is not None and self.client and self.client[0] not in self._own.spared:
+        if self.client and self.client[0] not in self._own.spared:
             self._own.held[self.client[0]] += 1
-            if 0 < self._own.most < self._own.held[self.client[0]]:
+            if self._own.most < self._own.held[self.client[0]]:
                 transport.abort()
-        self._head = self.loop.call_later(self._slow_s, transport.abort)
+        self._head = self.loop.call_later(self._own.slow_s, transport.abort)
 
     def data_received(self, data: bytes) -> None:
         """Takes what the client sent."""
         super().data_received(data)
         waiting = self.conn.their_state is h11.IDLE
         if waiting and self._head is None:
-            self._head = self.loop.call_later(self._slow_s, self.transport.abort)
+            self._head = self.loop.call_later(self._own.slow_s, self.transport.abort)
         elif not waiting:
             self._head = _cancelled(self._head)
 
     def pause_writing(self) -> None:
         """More waits to be sent than the client takes."""
         super().pause_writing()
-        self._sending = self._sending or self.loop.call_later(self._slow_s, self.transport.abort)
+        self._sending = self._sending or self.loop.call_later(self._own.slow_s, self.transport.abort)
 
     def resume_writing(self) -> None:
         """The client takes what is sent."""
@@ -103,12 +102,12 @@ class Patient(H11Protocol):
     def timeout_keep_alive_handler(self) -> None:
         """Closes; a client that takes nothing can't put that off for long."""
         super().timeout_keep_alive_handler()
-        self._sending = self._sending or self.loop.call_later(self._slow_s, self.transport.abort)
+        self._sending = self._sending or self.loop.call_later(self._own.slow_s, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
         super().connection_lost(exc)
-        if self._own is not None and self.client and self.client[0] in self._own.held:
+        if self.client and self.client[0] in self._own.held:
             self._own.held[self.client[0]] -= 1
             if not self._own.held[self.client[0]]:
                 del self._own.held[self.client[0]]
