@@ -88,6 +88,8 @@ class Journal:
             fcntl.flock(self._file, fcntl.LOCK_EX)  # before anybody can read of it
         try:
             self._rows = _opened(path)
+            self._at_once = _opened(path)  # a connection of its own, as how long it waits is a connection's
+            self._at_once.execute("PRAGMA busy_timeout = 0")
             self._inode = path.stat().st_ino
             with self._transaction() as rows:
                 made = rows.execute("INSERT INTO holders (name) VALUES (?)", (self._name,))
@@ -115,6 +117,7 @@ class Journal:
                     self._lose(rows, self._holder)
             finally:  # on a full disk the next one does it
                 self._rows.close()
+                self._at_once.close()
                 self._let_go()
 
     def write(self, entries: Sequence[Entry]) -> list[Decision | None]:
@@ -131,16 +134,13 @@ class Journal:
         if not self._lock.acquire(blocking=False):
             return None
         try:
-            with _translated(self.path):
-                self._rows.execute("PRAGMA busy_timeout = 0")
-            with self._transaction() as rows:
+            with self._transaction(self._at_once) as rows:
                 return [self._written(rows, entry) for entry in entries]
         except ConfigurationError as error:
             if getattr(error.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
                 return None
             raise
         finally:
-            self._rows.execute(f"PRAGMA busy_timeout = {_BUSY_S * 1000:.0f}")
             self._lock.release()
 
     def ask(self, wish: Wish) -> Decision:
@@ -308,16 +308,17 @@ class Journal:
         os.close(self._file)
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, on: sqlite3.Connection | None = None) -> Iterator[sqlite3.Connection]:
+        rows = on or self._rows
         with self._lock, _translated(self.path):
             self._check_place()
-            self._rows.execute("BEGIN IMMEDIATE")  # who reads to write takes the file first
+            rows.execute("BEGIN IMMEDIATE")  # who reads to write takes the file first
             try:
-                yield self._rows
-                self._rows.execute("COMMIT")
+                yield rows
+                rows.execute("COMMIT")
             except BaseException:
-                if self._rows.in_transaction:
-                    self._rows.execute("ROLLBACK")
+                if rows.in_transaction:
+                    rows.execute("ROLLBACK")
                 raise
 
 
