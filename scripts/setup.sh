@@ -2,8 +2,8 @@
 # Sets up .venv and the sandbox's wall: scripts/setup.sh run|dev|wall|beside. Called by make, which knows what is out of date.
 #   run   .venv with all that `driftune run` needs        dev   that, and what tests and lint need
 #   wall  bubblewrap, where no program of that name is found and no Docker engine can do its work
-#   beside what tests run behind and beside: bubblewrap in any case (they bring an engine of their own), a browser, nginx
-#         and PostgreSQL
+#   beside what tests run behind and beside: bubblewrap in any case (they bring an engine of their own), a browser, nginx,
+#         PostgreSQL, network namespaces and clocks that are wrong
 # PYTHON: the interpreter to take. TORCH_INDEX: address of the package index that torch comes from.
 set -eu
 cd "$(dirname "$0")/.."
@@ -64,7 +64,7 @@ case "${1:-}" in
   dev) install train,dev ;;
   beside)
     packages=""
-    for package in bwrap:bubblewrap chromium:chromium nginx:nginx-light initdb:postgresql; do
+    for package in bwrap:bubblewrap chromium:chromium nginx:nginx-light initdb:postgresql ip:iproute2 faketime:faketime; do
       PATH="$PATH:/usr/sbin:$(echo /usr/lib/postgresql/*/bin)" command -v "${package%%:*}" >/dev/null || packages="$packages ${package#*:}"
     done
     [ -z "$packages" ] || apt_install "${packages# }" "What tests run behind and beside"
