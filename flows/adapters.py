@@ -235,5 +235,5 @@ def _asked(store: Store, adapter: Adapter, file: str, channel: str) -> Promotion
                 f"{adapter.domain} is no adapter of {house.reference} any more: nobody knows what to ask. To move it "
                 'all the same: --force "WHY"'
             )
-        with domain_lock(house.settings.root, house.owner, house.run), closing(house):
+        with domain_lock(house.settings, house.owner, house.run), closing(house):
             return decided(own, store, adapter, channel)

@@ -45,7 +45,7 @@ def run_experiments(reference: str, seeds: Sequence[int], settings: Sequence[str
         house.command = "train"
         check(house, ["train", "evaluate"])
         trials = trained_with(house.domain.train.model_dump(), seeds or [house.domain.train.seed], settings)
-        with domain_lock(house.settings.root, house.domain.name, house.run), contextlib.closing(house):
+        with domain_lock(house.settings, house.domain.name, house.run), contextlib.closing(house):
             found += [told(trial) for trial in (tried(house, train) for train in trials)]
     _show(found, as_json=as_json)
 

@@ -71,7 +71,7 @@ def _nobody_runs(settings: Settings, lake: Lake) -> Iterator[None]:
     names = {path.stem for path in (settings.root / "locks").glob("*.lock")}
     with contextlib.ExitStack() as locks:
         for name in sorted(names | {w.domain for w in lake.read(Work)}):
-            locks.enter_context(domain_lock(settings.root, name, _RUN))
+            locks.enter_context(domain_lock(settings, name, _RUN))
         yield
 
 

@@ -85,7 +85,7 @@ def merge_adapters(
                 )
         for house in houses:
             check(house, ["train", "publish"])
-            opened.enter_context(domain_lock(house.settings.root, house.domain.name, house.run))
+            opened.enter_context(domain_lock(house.settings, house.domain.name, house.run))
         check_name(houses[0], name)
         check_libraries(houses)
         sources = [Source(a, store.folder(a), h) for ((a, _), _), h in zip(ordered, houses, strict=True)]

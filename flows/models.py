@@ -120,7 +120,7 @@ def _of_last_run(house: House) -> list[Model]:
     from flows.training import run_id, tuned_adapter
 
     run_id(house)
-    with domain_lock(house.settings.root, house.domain.name, house.run):  # trained again where its folder is gone
+    with domain_lock(house.settings, house.domain.name, house.run):  # trained again where its folder is gone
         base, folder = tuned_adapter(house)
     return [Model("base", base), Model("adapter", base, folder)]
 

@@ -99,7 +99,7 @@ def prove(request: Request, *, as_json: bool) -> int:
         folder = house.folder("prove") / f"{house.domain.name}-{request.size}"
         with contextlib.closing(house):
             if request.phase != "judge":
-                with domain_lock(house.settings.root, house.domain.name, house.run):
+                with domain_lock(house.settings, house.domain.name, house.run):
                     _train(house, request, folder)
             judged = request.phase != "train" and _judge(house, folder, must=request.phase == "judge")
     text = table(folder)

@@ -87,7 +87,7 @@ def refresh(domain: str) -> str:
     end_with_deployment()
     house = open_house(domain, moving=True)
     check(house, COMMANDS)
-    with domain_lock(house.settings.root, house.domain.name, house.run):
+    with domain_lock(house.settings, house.domain.name, house.run):
         remember(house)
         ask_sites(house)
         found = complete(house)

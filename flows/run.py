@@ -41,7 +41,7 @@ def run_domain(reference: str, *, as_json: bool, accept_removals: bool = False) 
         house = open_house(reference, tell, moving=True)
         house.accept_removals = accept_removals
         check(house, COMMANDS)
-        with domain_lock(house.settings.root, house.domain.name, house.run):
+        with domain_lock(house.settings, house.domain.name, house.run):
             remember(house)
             ask_sites(house)
             decision = complete(house)
@@ -103,7 +103,7 @@ def run_stage(reference: str, command: str, *, accept_removals: bool = False) ->
         house = open_house(reference, tell, moving=command == "scrape")
         house.command, house.accept_removals = command, accept_removals
         check(house, [command])
-        with domain_lock(house.settings.root, house.domain.name, house.run), contextlib.closing(house):
+        with domain_lock(house.settings, house.domain.name, house.run), contextlib.closing(house):
             if command == "scrape":
                 remember(house)
             done = sum(perform(STAGES[stage], house) for stage in COMMANDS[command])

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from registry.errors import LockedError
+from registry.settings import Settings
 from registry.storage import storage
 
 
@@ -48,8 +49,13 @@ def held(path: Path, what: str, holder: str, refused: Callable[[str], LockedErro
 
 
 @contextlib.contextmanager
-def domain_lock(home: Path, domain: str, run: str) -> Iterator[None]:
+def domain_lock(settings: Settings, domain: str, run: str) -> Iterator[None]:
     """Holds the lock of a domain while the block runs.
+
+    Args:
+        settings: Where home and lake are.
+        domain: The domain.
+        run: Name of the run that holds it.
 
     Raises:
         LockedError: Another run holds it; the message names the run, the process and since when.
@@ -59,7 +65,7 @@ def domain_lock(home: Path, domain: str, run: str) -> Iterator[None]:
     def refused(text: str) -> LockedError:
         return LockedError(_busy(domain, text), domain=domain)
 
-    with held(home / "locks" / f"{domain}.lock", "the lock", json.dumps(holder), refused):
+    with held(settings.root / "locks" / f"{domain}.lock", "the lock", json.dumps(holder), refused):
         yield
 
 

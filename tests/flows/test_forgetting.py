@@ -14,6 +14,7 @@ from registry.errors import ConfigurationError, LockedError
 from registry.lake import Lake
 from registry.lock import domain_lock
 from registry.records import Adapter, Example, Page, Release, Snapshot, SnapshotRow, Symbol
+from registry.settings import Settings
 from tests.flows.test_guard import DOMAIN, write_site
 
 GUIDE, API = "sphinx://lib/*/guide.html", "sphinx://lib/*/api.html"
@@ -99,6 +100,6 @@ def test_of_what_is_not_there_it_says_so(home: Path, capsys: pytest.CaptureFixtu
 def test_nothing_is_forgotten_beside_a_run(home: Path) -> None:
     """A run has pages in memory and would write them again: the command says who runs, and takes nothing away."""
     before = lake_of(home).fingerprint()
-    with domain_lock(home, "lib", "nightly"), pytest.raises(LockedError, match="run nightly"):
+    with domain_lock(Settings(home=home), "lib", "nightly"), pytest.raises(LockedError, match="run nightly"):
         forget_source(GUIDE, dry=False, alone=False, as_json=False)
     assert lake_of(home).fingerprint() == before
