@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from flows.house import House
+from flows.watching import watched_batch
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ def perform(stage: Stage, house: House) -> int:
     batches = stage(house)
     for batch in batches:
         house.tell(batch.title, 0, batch.size)
-        batch.run()
+        with watched_batch(house, batch.title, batch.size):
+            batch.run()
         house.tell(batch.title, batch.size, batch.size)
     return len(batches)

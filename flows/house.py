@@ -24,6 +24,7 @@ from registry.settings import Settings
 
 if TYPE_CHECKING:
     from flows.tracking import Tracked
+    from flows.watching import Watch
     from scrapers.index import Index
     from validators.execution.pool import Sandbox
 
@@ -52,6 +53,7 @@ class House:
         tracked: Where a domain stands that follows its library's releases; None where a person has set the versions.
         mother: Of a workload: the domain whose snapshot it is made of, and whose lake and sandbox it uses; None for a
             domain itself.
+        watch: What is known of the run while it is watched (`flows.watching`).
     """
 
     domain: Domain
@@ -64,6 +66,7 @@ class House:
     experiment: bool = False
     tracked: Tracked | None = None
     mother: House | None = field(default=None, repr=False)
+    watch: Watch | None = field(default=None, repr=False)
     _resources: ExitStack = field(default_factory=ExitStack, repr=False)
     _kept: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 

@@ -20,6 +20,7 @@ from flows.making import start_base
 from flows.preflight import check
 from flows.stages import BASE_AFTER, COMMANDS, STAGES, ask_sites, complete, finish
 from flows.tracking import end, remember
+from flows.watching import watched_batch, watched_run, watched_stage
 from registry.errors import DriftuneError
 from registry.lock import domain_lock
 
@@ -49,9 +50,10 @@ def stage_flow(domain: str, stage: str, run: str) -> int:
     """Does what is left of one stage; the number of batches it did."""
     del domain
     house = _OPEN[run]
-    batches = STAGES[stage](house)
-    _perform_all(house, batches)
-    return len(batches)
+    with watched_stage(house, stage):
+        batches = STAGES[stage](house)
+        _perform_all(house, batches)
+        return len(batches)
 
 
 def _perform_all(house: House, batches: list[Batch]) -> None:
@@ -59,7 +61,8 @@ def _perform_all(house: House, batches: list[Batch]) -> None:
     done = 0
     for batch in batches:
         house.tell(batch.title, done, total)
-        perform(batch.title, quote(batch.run))  # type: ignore[call-overload]  # Prefect hands on what is quoted
+        with watched_batch(house, batch.title, batch.size):
+            perform(batch.title, quote(batch.run))  # type: ignore[call-overload]  # Prefect hands on what is quoted
         done += batch.size
         house.tell(batch.title, done, total)
 
@@ -101,11 +104,13 @@ def _refresh(house: House, reference: str) -> str:
     """Runs every stage over an open, locked house."""
     _OPEN[house.run] = house
     try:
-        for stage in STAGES:
-            stage_flow(house.domain.name, stage, house.run)
-            if stage == BASE_AFTER:
-                start_base(house, reference)
-        return finish(house)
+        with watched_run(house) as watch:
+            for stage in STAGES:
+                stage_flow(house.domain.name, stage, house.run)
+                if stage == BASE_AFTER:
+                    start_base(house, reference)
+            watch.outcome = finish(house)
+            return watch.outcome
     finally:
         del _OPEN[house.run]
         house.close()

@@ -98,6 +98,11 @@ def run_stage(reference: str, command: str, *, accept_removals: bool = False) ->
     from flows.spending import spending_lines, told_spending
     from flows.stages import COMMANDS, STAGES, decision, workload_decisions
     from flows.tracking import end, remember
+    from flows.watching import watched_run, watched_stage
+
+    def did(stage: str) -> int:
+        with watched_stage(house, stage):
+            return perform(STAGES[stage], house)
 
     with progress() as tell:
         house = open_house(reference, tell, moving=command == "scrape")
@@ -106,7 +111,8 @@ def run_stage(reference: str, command: str, *, accept_removals: bool = False) ->
         with domain_lock(house.settings, house.domain.name, house.run), contextlib.closing(house):
             if command == "scrape":
                 remember(house)
-            done = sum(perform(STAGES[stage], house) for stage in COMMANDS[command])
+            with watched_run(house):
+                done = sum(did(stage) for stage in COMMANDS[command])
             if command == "publish":
                 end(house)
     if house.tracked is not None:
