@@ -6,7 +6,7 @@ running it again finishes what a killed run left, and a finished stage has no ba
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from flows.house import House
@@ -32,12 +32,24 @@ Stage = Callable[[House], list[Batch]]
 """The batches a stage has left to do."""
 
 
+Do = Callable[[str, Callable[[], int]], int]
+"""Does a batch under its title: here and now, or as a task of Prefect's."""
+
+
 def perform(stage: Stage, house: House) -> int:
-    """Does what is left of a stage, batch by batch; how many that were."""
+    """Does what is left of a stage, batch by batch, without Prefect; how many that were."""
     batches = stage(house)
-    for batch in batches:
-        house.tell(batch.title, 0, batch.size)
-        with watched_batch(house, batch.title, batch.size):
-            batch.run()
-        house.tell(batch.title, batch.size, batch.size)
+    perform_all(house, batches, lambda _title, run: run())
     return len(batches)
+
+
+def perform_all(house: House, batches: Sequence[Batch], do: Do) -> None:
+    """Does batches; everything that stands around each of them stands here, whatever does it."""
+    total = sum(batch.size for batch in batches)
+    done = 0
+    for batch in batches:
+        house.tell(batch.title, done, total)
+        with watched_batch(house, batch.title, batch.size):
+            do(batch.title, batch.run)
+        done += batch.size
+        house.tell(batch.title, done, total)

@@ -13,14 +13,14 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.utilities.annotations import quote
 
-from flows.batches import Batch
+from flows.batches import perform_all
 from flows.deploy import end_with_deployment
 from flows.house import House, open_house
 from flows.making import start_base
 from flows.preflight import check
 from flows.stages import BASE_AFTER, COMMANDS, STAGES, ask_sites, complete, finish
 from flows.tracking import end, remember
-from flows.watching import watched_batch, watched_run, watched_stage
+from flows.watching import watched_run, watched_stage
 from registry.errors import DriftuneError
 from registry.lock import domain_lock
 
@@ -52,19 +52,12 @@ def stage_flow(domain: str, stage: str, run: str) -> int:
     house = _OPEN[run]
     with watched_stage(house, stage):
         batches = STAGES[stage](house)
-        _perform_all(house, batches)
+        perform_all(house, batches, _as_task)
         return len(batches)
 
 
-def _perform_all(house: House, batches: list[Batch]) -> None:
-    total = sum(b.size for b in batches)
-    done = 0
-    for batch in batches:
-        house.tell(batch.title, done, total)
-        with watched_batch(house, batch.title, batch.size):
-            perform(batch.title, quote(batch.run))  # type: ignore[call-overload]  # Prefect hands on what is quoted
-        done += batch.size
-        house.tell(batch.title, done, total)
+def _as_task(title: str, run: Callable[[], int]) -> int:
+    return perform(title, quote(run))  # type: ignore[call-overload]  # Prefect hands on what is quoted
 
 
 @contextlib.contextmanager
