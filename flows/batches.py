@@ -48,6 +48,7 @@ def perform_all(house: House, batches: Sequence[Batch], do: Do) -> None:
     total = sum(batch.size for batch in batches)
     done = 0
     for batch in batches:
+        house.turn()
         house.tell(batch.title, done, total)
         with watched_batch(house, batch.title, batch.size):
             do(batch.title, batch.run)

@@ -37,6 +37,10 @@ def _silent(_title: str, _done: int, _total: int, _note: str = "", /) -> None:
     """Tells nobody."""
 
 
+def _alone() -> None:
+    """It is always this run's turn: it shares the machine with no other."""
+
+
 @dataclass
 class House:
     """One run over one domain.
@@ -51,6 +55,7 @@ class House:
         accept_removals: Whether a person has said that much of what there was may go.
         experiment: Whether a training is a trial of other settings than the domain's.
         tracked: Where a domain stands that follows its library's releases; None where a person has set the versions.
+        turn: Called before each batch; it returns when it is this run's turn among the others that share the machine.
         mother: Of a workload: the domain whose snapshot it is made of, and whose lake and sandbox it uses; None for a
             domain itself.
         watch: What is known of the run while it is watched (`flows.watching`).
@@ -65,6 +70,7 @@ class House:
     accept_removals: bool = False
     experiment: bool = False
     tracked: Tracked | None = None
+    turn: Callable[[], None] = field(default=_alone, repr=False)
     mother: House | None = field(default=None, repr=False)
     watch: Watch | None = field(default=None, repr=False)
     _resources: ExitStack = field(default_factory=ExitStack, repr=False)

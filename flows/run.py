@@ -29,44 +29,63 @@ def run_domain(reference: str, *, as_json: bool, accept_removals: bool = False) 
         as_json: Print an object instead of the summary.
         accept_removals: Much of what there was may go (`flows.guard`).
     """
-    from flows.preflight import check
     from flows.progress import progress
-    from flows.scraping import site_failures
-    from flows.spending import left_to_the_next, told_spending
-    from flows.stages import COMMANDS, ask_sites, complete, workload_decisions
     from flows.summary import show_summary
-    from flows.tracking import end, remember
 
     with progress(quiet=as_json) as tell:
         house = open_house(reference, tell, moving=True)
         house.accept_removals = accept_removals
-        check(house, COMMANDS)
-        with domain_lock(house.settings, house.domain.name, house.run):
-            remember(house)
-            ask_sites(house)
-            decision = complete(house)
-            if decision is None:
-                decision = _refresh(reference, house)
-                changed = True
-            else:
-                end(house)
-                changed = False
-    others, failures = workload_decisions(house), site_failures(house)
+        decision, changed = run_house(house)
     if as_json:
-        told = {"domain": house.domain.name, "decision": decision, "run": house.run, "changed": changed}
-        told |= {"versions": house.library.versions} if house.tracked else {}
-        told |= {"left": waiting} if (waiting := left_to_the_next(told_spending(house))) else {}
-        told |= {"failures": failures} if failures else {}
-        print(json.dumps(told | ({"workloads": others} if others else {})))
+        print(json.dumps(told_run(house, decision, changed=changed)))
     else:
         show_summary(house, changed=changed)
-    codes = [EXIT_BY_DECISION[said] for said in (decision, *others.values())]
-    return max(*codes, WITH_FAILURES if failures else 0)
+    return exit_code(house, decision)
 
 
-def _refresh(reference: str, house: House) -> str:
+def run_house(house: House) -> tuple[str, bool]:
+    """Runs a domain to its end; what came of it (`flows.stages.decision`), and whether there was anything to do."""
+    from flows.preflight import check
+    from flows.stages import COMMANDS, ask_sites, complete
+    from flows.tracking import end, remember
+
+    check(house, COMMANDS)
+    with domain_lock(house.settings, house.domain.name, house.run):
+        remember(house)
+        ask_sites(house)
+        decision = complete(house)
+        if decision is None:
+            return _refresh(house), True
+        end(house)
+        return decision, False
+
+
+def told_run(house: House, decision: str, *, changed: bool) -> dict[str, Any]:
+    """What a run came to, for a program."""
+    from flows.scraping import site_failures
+    from flows.spending import left_to_the_next, told_spending
+    from flows.stages import workload_decisions
+
+    told = {"domain": house.domain.name, "decision": decision, "run": house.run, "changed": changed}
+    told |= {"versions": house.library.versions} if house.tracked else {}
+    told |= {"left": waiting} if (waiting := left_to_the_next(told_spending(house))) else {}
+    told |= {"failures": failures} if (failures := site_failures(house)) else {}
+    return told | ({"workloads": others} if (others := workload_decisions(house)) else {})
+
+
+def exit_code(house: House, decision: str) -> int:
+    """What a command exits with whose run came to this."""
+    from flows.scraping import site_failures
+    from flows.stages import workload_decisions
+
+    codes = [EXIT_BY_DECISION[said] for said in (decision, *workload_decisions(house).values())]
+    return max(*codes, WITH_FAILURES if site_failures(house) else 0)
+
+
+def _refresh(house: House) -> str:
     from flows.engine import prepare_prefect
 
+    house.turn()
     house.tell("Start the engine", 0, 1)
     # Here the terminal has progress and one line for an error: Prefect's own log would say the same again.
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
@@ -78,8 +97,8 @@ def _refresh(reference: str, house: House) -> str:
         from flows.refresh import refresh, refresh_opened  # imports Prefect, which reads its settings but once
 
         house.tell("Start the engine", 1, 1)
-        with refresh_opened(house, reference):
-            return str(refresh(reference))
+        with refresh_opened(house, house.reference):
+            return str(refresh(house.reference))
 
 
 def run_stage(reference: str, command: str, *, accept_removals: bool = False) -> int:
