@@ -26,6 +26,7 @@ from flows.cli_options import (
 )
 from flows.cli_registry import registry_app
 from flows.cli_server import server_app
+from flows.cli_stack import stack_app
 from flows.cli_subscribe import subscribe
 from flows.cli_subscriptions import subscription_app
 
@@ -43,6 +44,7 @@ app.add_typer(lake_app)
 registry_app.add_typer(key_app, name="key")
 app.add_typer(registry_app, name="registry")
 app.add_typer(server_app)
+app.add_typer(stack_app, name="stack", no_args_is_help=True)
 app.add_typer(subscription_app, name="subscription", no_args_is_help=True)
 
 

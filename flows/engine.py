@@ -1,4 +1,7 @@
-"""Prefect, as driftune uses it: in this process unless `PREFECT_API_URL` names a server, with no telemetry.
+"""Prefect, as driftune uses it, with no telemetry.
+
+It is used on the server that `PREFECT_API_URL` names, else on that of the home's stack where one runs, else in this
+process.
 
 The lake is the only truth about what is done, so Prefect's caching and persisted results are off.
 """
@@ -7,6 +10,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+
+from flows.stack import api as stack_api
 
 
 def prepare_prefect(home: Path) -> None:
@@ -21,5 +26,8 @@ def prepare_prefect(home: Path) -> None:
     }
     for name, value in settings.items():
         os.environ[name] = value
+    address, password = stack_api(home) or ("", "")
+    if address and os.environ.setdefault("PREFECT_API_URL", address) == address:
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", password)
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "ERROR")

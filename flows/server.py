@@ -122,7 +122,7 @@ def _other(lock: IO[str]) -> Iterator[Server]:
     yield Server(address())
 
 
-_SERVE = """
+SERVE = """
 import socket, sys, uvicorn
 config = uvicorn.Config("prefect.server.api.server:create_app", factory=True, log_level="error", lifespan="on")
 uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
@@ -133,7 +133,7 @@ uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
 @contextlib.contextmanager
 def _process(place: socket.socket, output: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     """The server's process, in a session of its own: Ctrl-C reaches this process alone, which ends the server last."""
-    command = [sys.executable, "-c", _SERVE, str(place.fileno())]
+    command = [sys.executable, "-c", SERVE, str(place.fileno())]
     child = subprocess.Popen(
         command, stdout=output, stderr=output, pass_fds=[place.fileno()], start_new_session=True,
         preexec_fn=die_with_parent,

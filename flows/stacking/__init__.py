@@ -1,0 +1,1 @@
+"""The parts of `driftune stack`, and what keeps them alive."""
