@@ -19,6 +19,7 @@ from flows.batches import Batch
 from flows.derivation import public
 from flows.dialogues import Ended, hold
 from flows.house import House
+from flows.nightly import capped
 from flows.running import run_now, verdicts
 from flows.scraping import releases
 from flows.synthesis import is_derived, unwritten
@@ -53,7 +54,8 @@ def write_stage(house: House) -> list[Batch]:
         desk = desk_of(house)
         found = list(subjects(house, desk))
         size = len(_open(house, found))
-        batches.append(Batch(f"Write with {model}", size, lambda: _write(house, desk, found)))
+        priced = house.domain.llm.price_in > 0 or house.domain.llm.price_out > 0
+        batches.append(Batch(f"Write with {model}", size, lambda: _write(house, desk, found), costs=priced))
     elif not _is_latest(house):
         batches.append(Batch(f"Take up what {model} wrote", 1, lambda: _remember(house, known)))
     return batches
@@ -105,7 +107,7 @@ def _write(house: House, desk: Desk, found: Sequence[tuple[Chosen, Subject]]) ->
 
     _remember(house, [each for each, _ in found])
     open_ones = _open(house, found)
-    spec, by_id, ran = house.domain.llm, {r.id: r for r in releases(house)}, dict(verdicts(house))
+    spec, by_id, ran = capped(house), {r.id: r for r in releases(house)}, dict(verdicts(house))
 
     def attempt(release: str, programs: list[Program]) -> Mapping[str, Verdict]:
         return run_now(house, by_id[release], programs, ran, quiet=True)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from flows.house import House
+from flows.nightly import check_cost
+from flows.quota import check_disk
 from flows.watching import watched_batch
 
 
@@ -21,11 +23,13 @@ class Batch:
         title: What a person sees.
         size: How many units (pages, programs) it does.
         run: Does it, appends its outputs and the memory of it; the number of rows written.
+        costs: Whether it costs money: none begins once the night's is spent.
     """
 
     title: str
     size: int
     run: Callable[[], int]
+    costs: bool = False
 
 
 Stage = Callable[[House], list[Batch]]
@@ -47,8 +51,12 @@ def perform_all(house: House, batches: Sequence[Batch], do: Do) -> None:
     """Does batches; everything that stands around each of them stands here, whatever does it."""
     total = sum(batch.size for batch in batches)
     done = 0
+    if batches:
+        check_disk(house)
     for batch in batches:
         house.turn()
+        if batch.costs:
+            check_cost(house)
         house.tell(batch.title, done, total)
         with watched_batch(house, batch.title, batch.size):
             do(batch.title, batch.run)

@@ -56,6 +56,7 @@ def findings(settings: Settings | None = None) -> list[Finding]:
         lambda: _places(settings),
         lambda: findings_of_keys(settings),
         lambda: _disk(settings),
+        lambda: _night(settings),
         lambda: domains_here(settings),
     )  # fmt: skip
     return [finding for check in checks for finding in check()]
@@ -262,6 +263,22 @@ def _disk(settings: Settings) -> Iterator[Finding]:
     enough = free >= DISK_GB
     advice = "" if enough else f"Free some, or set DRIFTUNE_HOME to a disk with {DISK_GB:.0f} GB free"
     yield Finding("disk", "ok" if enough else "missing", f"{free:.1f} GB free at {there}", advice)
+    if settings.disk_mb:
+        from flows.quota import line, over
+
+        full = over(settings) > 0
+        advice = "A run removes environments and wheels first, then it stops: driftune gc, or a higher DRIFTUNE_DISK_MB"
+        yield Finding("disk quota", "missing" if full else "ok", line(settings), advice if full else "")
+
+
+def _night(settings: Settings) -> Iterator[Finding]:
+    if settings.nightly_cost and (settings.root / "driftune.duckdb").is_file():
+        from flows.nightly import tonight
+        from registry.lake import Lake
+
+        night = tonight(Lake(settings.lake_url, settings.root), settings.nightly_cost)
+        advice = "What costs is left to the next night, from 12:00 UTC, or raise DRIFTUNE_NIGHTLY_COST"
+        yield Finding("nightly cost", "missing" if night.over else "ok", night.line(), advice if night.over else "")
 
 
 def domains_here(settings: Settings) -> Iterator[Finding]:

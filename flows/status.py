@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from flows import quota
+from flows.nightly import tonight
 from flows.render import gate_table, written_table
 from flows.spending import accounts, spending_lines, told_written
 from flows.tracking import standings
@@ -156,6 +158,17 @@ def show_status(domain: str | None, *, as_json: bool) -> None:
             console.print(f"v{adapter['version']}  {adapter['location']}", highlight=False)
         for move in row["channels"]:
             console.print(_held(move), highlight=False, markup=False)
+    for line in _limits():
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _limits() -> Iterator[str]:
+    """What is used of what holds for all domains together, where anything is limited."""
+    settings = Settings()
+    if settings.nightly_cost:
+        yield tonight(open_lake(), settings.nightly_cost).line()
+    if settings.disk_mb:
+        yield quota.line(settings)
 
 
 def _site(site: Mapping[str, Any]) -> str:

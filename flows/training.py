@@ -99,7 +99,8 @@ def train_stage(house: House) -> list[Batch]:
     start = "" if house.domain.train.start == FRESH else f", {continuing.told_start(house, continuing.current(house))}"
     known = all(lesson.key in done_before(house) for lesson in trainings(house))
     what = "Take the adapter of the same training" if known else "Train an adapter"
-    return [Batch(f"{what} on {house.domain.train.base}{start}", 1, run)]
+    costs = house.domain.train.price > 0 and not known
+    return [Batch(f"{what} on {house.domain.train.base}{start}", 1, run, costs)]
 
 
 def untrained(house: House) -> str:

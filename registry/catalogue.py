@@ -427,29 +427,45 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
             "in_snapshot": "of these, those in the domain's latest snapshot",
         },
     ),
+    "expenses": (
+        """
+        SELECT domain, stage, "_run" AS run, "_at" AS "at", seconds, 1 AS pieces, 0 AS calls,
+               CASE WHEN json_exists(result, '$.dialogue') THEN 0 ELSE tokens END AS tokens,
+               CASE WHEN json_exists(result, '$.dialogue') THEN 0 ELSE money END AS money
+        FROM work
+        UNION ALL BY NAME
+        SELECT domain, 'synth' AS stage, coalesce(nullif(run, ''), "_run") AS run, "_at" AS "at", 0 AS seconds,
+               0 AS pieces, 1 AS calls, prompt_tokens + completion_tokens AS tokens, money
+        FROM calls
+        UNION ALL BY NAME
+        SELECT domain, 'train' AS stage, "_run" AS run, "_at" AS "at", 0 AS seconds, 0 AS pieces, 0 AS calls,
+               0 AS tokens, cost AS money
+        FROM runs WHERE cost > 0
+        """,
+        {
+            "domain": "Domain",
+            "stage": "Stage",
+            "run": "Run; of an LLM's calls the one that is charged, also where another wrote them down",
+            "at": "When it was written down",
+            "seconds": "Seconds of work, summed over processes",
+            "pieces": "1 for a piece of work, else 0",
+            "calls": "1 for a time that an LLM was asked, else 0",
+            "tokens": "LLM tokens, both ways, as charged",
+            "money": "Money: of an LLM's calls as charged, of trainings their hours times `price` of `[train]`",
+        },
+    ),
     "spend": (
         """
         SELECT domain, stage, run, sum(tokens)::BIGINT AS tokens, sum(money) AS money, sum(seconds) AS seconds,
                sum(pieces)::BIGINT AS pieces, sum(calls)::BIGINT AS calls
-        FROM (
-            SELECT domain, stage, "_run" AS run, "_at" AS "at", seconds, 1 AS pieces, 0 AS calls,
-                   CASE WHEN json_exists(result, '$.dialogue') THEN 0 ELSE tokens END AS tokens,
-                   CASE WHEN json_exists(result, '$.dialogue') THEN 0 ELSE money END AS money
-            FROM work
-            UNION ALL BY NAME
-            SELECT domain, 'synth' AS stage, coalesce(nullif(run, ''), "_run") AS run, "_at" AS "at", 0 AS seconds,
-                   0 AS pieces, 1 AS calls,
-                   prompt_tokens + completion_tokens AS tokens, money
-            FROM calls
-        )
-        GROUP BY domain, stage, run ORDER BY min("at")
+        FROM expenses GROUP BY domain, stage, run ORDER BY min("at")
         """,
         {
             "domain": "Domain",
             "stage": "Stage",
             "run": "Run; of an LLM's calls the one that is charged, also where another wrote them down",
             "tokens": "LLM tokens, both ways, as charged",
-            "money": "Money",
+            "money": "Money, also of trainings",
             "seconds": "Seconds of work, summed over processes",
             "pieces": "Pieces of work",
             "calls": "Times that an LLM was asked",
@@ -460,7 +476,8 @@ DERIVED: dict[str, tuple[str, dict[str, str]]] = {
 
 _ORDER = (
     "forgotten_rows", "domain_environments", "verdict_releases", "latest_snapshots", "latest_pages", "example_programs",
-    "example_outcomes", "curated", "proofs", "funnel", "lineage", "drift", "sites", "dialogues", "written", "spend",
+    "example_outcomes", "curated", "proofs", "funnel", "lineage", "drift", "sites", "dialogues", "written", "expenses",
+    "spend",
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 DriftuneError
 ├── ConfigurationError     the user's: option, domain file, SQL, unknown id, name or version   (exit 2)
 │   └── LockedError        another run holds the domain                                        (exit 2)
+├── BudgetError            what a night may cost is used up: the rest is left to the next        (exit 3)
 ├── GuardError             a run would remove much of what there was: a person must say so         (exit 1)
 ├── SourceError            a documentation source or package index
 ├── WebError               an address of the web that can't be read, or may not be
@@ -52,6 +53,12 @@ class ConfigurationError(DriftuneError):
 
 class LockedError(ConfigurationError):
     """Another run holds what this one needs."""
+
+
+class BudgetError(DriftuneError):
+    """What may be spent is spent; what is done is done, and the rest is for another time."""
+
+    exit_code = 3
 
 
 class GuardError(DriftuneError):

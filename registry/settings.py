@@ -23,6 +23,9 @@ class Settings(BaseSettings):
         trusted_keys: File of the keys that are trusted; `trusted-keys.json` in the home folder where empty.
         token: What a registry's server knows this one by, where the registry is a server.
         sandbox_mb: What environments and wheels may take in the home folder; those used longest ago go first.
+        nightly_cost: Money that trainings and LLMs of all the lake's domains may cost from noon to noon, UTC; 0: any.
+        disk_mb: What the home folder may take; before a stage environments and wheels make room, and where that isn't
+            enough a run stops. 0: as much as there is.
     """
 
     model_config = SettingsConfigDict(env_prefix="DRIFTUNE_", extra="ignore")
@@ -34,6 +37,8 @@ class Settings(BaseSettings):
     trusted_keys: str = ""
     token: str = Field(default="", repr=False)
     sandbox_mb: int = Field(default=10_000, ge=0)
+    nightly_cost: float = Field(default=0.0, ge=0)
+    disk_mb: int = Field(default=0, ge=0)
 
     def __init__(self, **values: Any) -> None:
         try:

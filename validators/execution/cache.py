@@ -89,6 +89,11 @@ def trim(cache: Path, limit: int = DEFAULT_LIMIT) -> int:
     return removed
 
 
+def held(cache: Path) -> int:
+    """Bytes of all environments and wheels: what `trim` holds against its limit."""
+    return sum(entry.size for entry in _entries(cache))
+
+
 @dataclass(frozen=True)
 class _Entry:
     path: Path

@@ -1,0 +1,66 @@
+"""What the home folder may take on the disk: environments and wheels make room first, then a run stops."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from registry.errors import ConfigurationError
+from registry.settings import Settings
+
+if TYPE_CHECKING:
+    from flows.house import House
+
+_BLOCK = 512
+"""Bytes that `st_blocks` counts in, whatever the file system's own are."""
+
+
+def taken(folder: Path) -> int:
+    """Bytes that a folder takes on the disk; what is removed meanwhile counts or doesn't."""
+    total, folders = 0, [str(folder)]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    total += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+        except OSError:
+            continue
+    return total
+
+
+def check_disk(house: House) -> None:
+    """Looks at the quota before a stage, and makes room.
+
+    Raises:
+        ConfigurationError: There is no room to be made.
+    """
+    settings = house.settings
+    while (much := over(settings)) > 0 and _made_room(house, much):
+        continue
+    if much > 0:
+        raise ConfigurationError(
+            f"{line(settings)}: remove what you don't need of it (driftune compact and driftune gc take superseded "
+            f"files of the lake), or set DRIFTUNE_DISK_MB higher, then run the same command again"
+        )
+
+
+def over(settings: Settings) -> int:
+    """Bytes beyond the quota."""
+    return taken(settings.root) - (settings.disk_mb << 20) if settings.disk_mb else 0
+
+
+def _made_room(house: House, wanted: int) -> int:
+    """Removes environments and wheels that nobody uses, those used longest ago first; how many bytes that was."""
+    from validators.execution.cache import held, trim
+
+    cache = house.folder("sandbox")
+    return trim(cache, max(0, held(cache) - wanted))
+
+
+def line(settings: Settings) -> str:
+    """What the home takes, for a person."""
+    quota = f" of DRIFTUNE_DISK_MB {settings.disk_mb:,} MB" if settings.disk_mb else ""
+    return f"The home folder {settings.root} takes {taken(settings.root) / (1 << 20):,.0f} MB{quota}"
