@@ -77,6 +77,17 @@ def check(
 
 
 @lake_app.command()
+def migrate(
+    dry: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a lake and adapters of an earlier driftune to today's form."""
+    from flows.migration import migrate as take_along
+
+    take_along(dry=dry, as_json=as_json)
+
+
+@lake_app.command()
 def forget(
     what: Annotated[
         str, typer.Argument(metavar="[SOURCE|LICENCE]", help="Address of a page, or of what is above it; or SPDX id.")

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.bases import check_licence
+from registry import schemas
 from registry.domain_files import readable, workloads
 from registry.errors import ConfigurationError, SandboxError
+from registry.generations import Files
 from registry.storage import storage
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ def check(house: House, stages: Iterable[str]) -> None:
         ConfigurationError: Something is missing, or can't be written; the message says what to do.
     """
     wanted = set(stages)
+    files = Files(house.settings.lake_url)
+    schemas.check_current(files, schemas.schema_of(files))
     if "validate" in wanted:
         check_sandbox(house.pool)
     _check_names(house)

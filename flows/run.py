@@ -6,12 +6,14 @@ What has nothing to do doesn't start Prefect: whether a run is complete is one l
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 from typing import Any
 
 from flows.house import House, open_house
 from registry.lock import domain_lock
+from registry.records import SCHEMA
 from registry.store import CANDIDATE
 
 WITH_FAILURES = 3
@@ -196,6 +198,7 @@ def show_plan(reference: str, *, as_json: bool) -> None:
     from flows.scraping import sites
     from flows.spending import told_plan
     from flows.tracking import last_cost, told_cost
+    from flows.upgrades import rekeyed, upgrade_lines
 
     house = open_house(reference, moving=True)
     rows = read_plan(house)
@@ -212,6 +215,12 @@ def show_plan(reference: str, *, as_json: bool) -> None:
         more["write"] = {"dialogues": writes}
     if house.tracked is not None:
         more["scrape"] = {"versions": house.library.versions, "tracked": house.tracked.line()}
+    again, lake = rekeyed(house), house.lake
+    if lake.schema < SCHEMA:
+        more.setdefault("scrape", {})["schema"] = lake.schema
+    for each in again:
+        step = "validate mined" if each.step == "validate" else each.step
+        more.setdefault(step, {})["upgrade"] = dataclasses.asdict(each)
     asked = [f"{site.site.address} ({site.version}) {site.plan()}" for site in sites(house)]
     if asked:
         more.setdefault("scrape", {})["sites"] = asked
@@ -225,6 +234,10 @@ def show_plan(reference: str, *, as_json: bool) -> None:
     for row in rows:
         table.add_row(row["stage"], *("" if row[n] is None else str(row[n]) for n in ("batches", "units")), row["what"])
     Console().print(table)
+    if lake.schema < SCHEMA:
+        print(f"The lake is of schema {lake.schema}, and this driftune writes {SCHEMA}: run driftune migrate first")
+    for line in upgrade_lines(again):
+        print(line)
     if house.tracked is not None:
         print(f"{house.library.name} {house.tracked.line()}")
         print(told_cost(last_cost(house)))

@@ -57,7 +57,11 @@ SITES = """
     SELECT s.domain, s.site, r.version, s.pages, s.changed, s.unchanged, s.missing, s.faulty, s.down, s.asked
     FROM sites s LEFT JOIN releases r ON r.id = s.release ORDER BY ALL
 """
-ADAPTERS = "SELECT domain, version, location FROM adapters ORDER BY domain, version"
+ADAPTERS = """
+    SELECT domain, version, location FROM adapters
+    QUALIFY row_number() OVER (PARTITION BY domain, version ORDER BY "_at" DESC) = 1 ORDER BY domain, version
+"""
+"""As each was published last: `driftune migrate` publishes versions again, under their numbers."""
 
 
 def read_status(domain: str | None) -> list[dict[str, Any]]:

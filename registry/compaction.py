@@ -24,6 +24,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from registry import schemas
 from registry.arrow import schema
 from registry.errors import ConfigurationError
 from registry.generations import Files, Generations, Retired, is_typed
@@ -100,6 +101,7 @@ def compact(
         ConfigurationError: The lake is on an object store, and `alone` isn't set.
     """
     files = lake.files
+    schemas.check_current(files, lake.schema)
     if not files.local and not alone:
         raise ConfigurationError(
             f"Can't hold writers off from {lake.url}: compact it with --alone while no run writes to it", lake=lake.url

@@ -15,6 +15,7 @@ import itertools
 import os
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,12 +23,13 @@ from typing import Any, TypeVar
 import duckdb
 import pyarrow as pa
 
+from registry import schemas
 from registry.arrow import from_table, schema, to_table
 from registry.catalogue import build, current, statements
 from registry.errors import ConfigurationError
 from registry.generations import Files
 from registry.identity import sha256_of
-from registry.records import RECORDS, Page, Record, Work
+from registry.records import RECORDS, SCHEMA, Page, Record, Work
 from registry.settings import Settings
 from registry.storage import storage
 
@@ -66,8 +68,19 @@ class Lake:
         if (database := self._databases.pop(os.getpid(), None)) is not None:
             database.close()
 
+    @cached_property
+    def schema(self) -> int:
+        """The schema that the lake is of (`registry.schemas`)."""
+        return schemas.schema_of(self.files)
+
     def create(self) -> None:
-        """Makes the empty typed file of every table, and the catalogue, where they are missing or outdated."""
+        """Makes the empty typed file of every table, and the catalogue, where they are missing or outdated.
+
+        Raises:
+            ConfigurationError: The lake is of a newer schema.
+        """
+        schemas.check_known(self.files, self.schema)
+        schemas.settle(self.files, self.schema)
         listed = self.files.generations().listed
         for record in RECORDS:
             self.files.make_typed(record.table, schema(record), listed)
@@ -87,7 +100,11 @@ class Lake:
         """Appends records of any kinds, one file a table; the number of rows written. Work rows come last.
 
         Of records with the same id the first is kept: a view shows one row of an id, and these are equally recent.
+
+        Raises:
+            ConfigurationError: The lake is of another schema than today's: it is to be migrated first.
         """
+        schemas.check_current(self.files, self.schema)
         by_table: dict[type[Record], dict[str, Record]] = {}
         for record in records:
             by_table.setdefault(type(record), {}).setdefault(record.id, record)
@@ -172,6 +189,18 @@ class Lake:
         """What is done: work by key, of one stage or of all."""
         where = "stage = $stage" if stage else "true"
         return {w.key: w for w in self.read(Work, where, {"stage": stage} if stage else None)}
+
+    def migrate(self) -> None:
+        """Takes the lake to today's schema: older driftunes that know of schemas refuse it from then on.
+
+        Raises:
+            ConfigurationError: It is of a newer one.
+        """
+        schemas.check_known(self.files, self.schema)
+        with self.files.caring(), self.files.turning():
+            schemas.mark(self.files, SCHEMA)
+        del self.schema
+        self.create()
 
     def fingerprint(self, tables: Iterable[str] | None = None) -> dict[str, str]:
         """Table -> hash over the sorted ids and digests of its rows: equal where two lakes are the same."""

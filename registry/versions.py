@@ -105,8 +105,8 @@ class Versions:
             raise RegistryError(f"{self._objects.url} lists {len(found):,} versions of {domain}, and {MOST:,} are most")
         if not found and any(_FORMER.fullmatch(name) for name in self._objects.names(domain)):
             raise RegistryError(
-                f"The adapters of {domain} in {self._objects.url} lie as an earlier driftune put them: move that "
-                f"folder away, then run driftune run {domain}, which publishes its adapter again"
+                f"The adapters of {domain} in {self._objects.url} lie as an earlier driftune put them: see what "
+                "would change with driftune migrate --dry-run, then run driftune migrate"
             )
         return found
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,8 @@ from registry.manifests import Publication
 from registry.store import Store
 from tests.adapters import adapter_folder
 
+CROWD = multiprocessing.get_context("forkserver")
+CROWD.set_forkserver_preload(["tests.registry.crowd"])
 CHANGES = ("os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink")
 """What Python tells of before it does it; opening a file to write is another."""
 
@@ -86,3 +91,33 @@ class _Changes:
             self.count += 1
             if self.count == self.last:
                 os.kill(os.getpid(), signal.SIGKILL)
+
+
+def counted(what: Callable[..., object], *arguments: object) -> int:
+    """How many changes of the disk something comes to."""
+    told: Any = CROWD.SimpleQueue()
+    job = CROWD.Process(target=count_changes, args=(told, what, *arguments))
+    job.start()
+    changes: int = told.get()
+    job.join()
+    return changes
+
+
+def killed(change: int, within: float, what: Callable[..., object], *arguments: object) -> bool:
+    """Does something in a process of its own that is killed; whether it was before its end.
+
+    Args:
+        change: Before this change of the disk, counted from 1; where 0, at a moment.
+        within: The moment, in seconds.
+        what: What is done.
+        *arguments: With what.
+    """
+    job = CROWD.Process(target=die_before, args=(change, what, *arguments))
+    job.start()
+    if not change:
+        time.sleep(within)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(job.pid or 0), signal.SIGKILL)
+    job.join()
+    assert job.exitcode in (0, -signal.SIGKILL)
+    return job.exitcode != 0

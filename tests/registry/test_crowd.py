@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import multiprocessing
 import os
 import random
-import signal
 import sys
 import time
 from collections import Counter
@@ -26,9 +23,7 @@ from registry.manifests import read_manifest, verify_folder
 from registry.objects import objects_of
 from registry.store import Store
 from tests.registry import crowd
-
-CROWD = multiprocessing.get_context("forkserver")
-CROWD.set_forkserver_preload(["tests.registry.crowd"])
+from tests.registry.crowd import CROWD, counted, killed
 
 
 def broken(place: str) -> list[str]:
@@ -103,36 +98,6 @@ def test_eight_publish_two_hundred_versions_at_once(tmp_path: Path) -> None:
 def test_four_publish_at_once_on_s3(bucket: str, tmp_path: Path) -> None:
     """The service decides who made an object, and the loser takes the next number."""
     publish_at_once(f"{bucket}/{tmp_path.name}", tmp_path, 4, 2, partial(time.sleep, 0.05))
-
-
-def counted(what: Callable[..., object], *arguments: object) -> int:
-    """How many changes of the disk something comes to."""
-    told: Any = CROWD.SimpleQueue()
-    job = CROWD.Process(target=crowd.count_changes, args=(told, what, *arguments))
-    job.start()
-    changes: int = told.get()
-    job.join()
-    return changes
-
-
-def killed(change: int, within: float, what: Callable[..., object], *arguments: object) -> bool:
-    """Does something in a process of its own that is killed; whether it was before its end.
-
-    Args:
-        change: Before this change of the disk, counted from 1; where 0, at a moment.
-        within: The moment, in seconds.
-        what: What is done.
-        *arguments: With what.
-    """
-    job = CROWD.Process(target=crowd.die_before, args=(change, what, *arguments))
-    job.start()
-    if not change:
-        time.sleep(within)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(int(job.pid or 0), signal.SIGKILL)
-    job.join()
-    assert job.exitcode in (0, -signal.SIGKILL)
-    return job.exitcode != 0
 
 
 @dataclass

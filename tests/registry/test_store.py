@@ -461,7 +461,7 @@ def test_a_registry_of_an_earlier_layout_says_what_to_do(tmp_path: Path) -> None
         lambda: store.channels("networkx"),
         lambda: list(copy(store.objects, tmp_path / "copy")),
     ):
-        with pytest.raises(RegistryError, match=r"move that folder away, then run driftune run networkx"):
+        with pytest.raises(RegistryError, match=r"driftune migrate --dry-run, then run driftune migrate"):
             ask()
 
 
