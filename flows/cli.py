@@ -265,11 +265,25 @@ app.command("vllm-stub")(vllm_stub)
 def deploy(
     domains: Annotated[list[str], typer.Argument(metavar="DOMAIN...", help="Domains to refresh.")],
     cron: Annotated[str, typer.Option(help="When, as a cron expression (UTC).")] = "0 3 * * *",
+    server: Annotated[
+        str, typer.Option(envvar="PREFECT_API_URL", metavar="URL", help="Deploy on this Prefect server, for workers.")
+    ] = "",
+    gpu: Annotated[bool, typer.Option("--gpu", help="Train, evaluate and publish in the pool driftune-gpu.")] = False,
+    docker: Annotated[str, typer.Option(metavar="IMAGE", help="Make pools of containers of this image.")] = "",
+    at_once: Annotated[
+        int | None, typer.Option(min=1, help="Runs at a time in the pool driftune-cpu; 2 at first.")
+    ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the deployments of the domains away.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Serve scheduled refreshes of the domains from this process, until Ctrl-C."""
-    from flows.deploy import deploy as serve
+    """Scheduled refreshes: on a Prefect server, for its workers; or served by this process, until Ctrl-C."""
+    from flows.deploy import Request, deploy_to, serve
 
-    serve(domains, cron)
+    request = Request(cron, gpu, docker, at_once)
+    if server:
+        deploy_to(server, domains, request, removing=remove, as_json=as_json)
+    else:
+        serve(domains, request, removing=remove)
 
 
 @app.command()

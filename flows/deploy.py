@@ -1,7 +1,7 @@
-"""`driftune deploy`: scheduled refreshes, served by this process with Prefect until it is stopped.
+"""`driftune deploy`: scheduled refreshes, on a Prefect server with its workers, or served by this process alone.
 
-A scheduled run is a process of its own: it finds home, lake and registry by the absolute paths it is handed in its
-environment, and ends with the process that serves it.
+Served by this process, a scheduled run is a process of its own: it finds home, lake and registry by the absolute paths
+it is handed in its environment, and ends with the process that serves it.
 """
 
 from __future__ import annotations
@@ -9,34 +9,61 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import json
 import os
 import signal
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from flows.server import Server, die_with_parent, prefect_server
+from registry.domain import Domain
 from registry.domain_files import domain_path, load_domain
-from registry.errors import ConfigurationError
+from registry.errors import ConfigurationError, DriftuneError
 from registry.settings import Settings
 
 SERVED_BY = "DRIFTUNE_SERVED_BY"
 """Environment variable that tells a scheduled run which process serves it."""
 
 
-def deploy(domains: Sequence[str], cron: str) -> None:
+@dataclass(frozen=True)
+class Request:
+    """What is asked of `driftune deploy`.
+
+    Attributes:
+        cron: When domains are refreshed, UTC.
+        gpu: Whether training, evaluation and publication go on in a pool of their own.
+        docker: Image that the pools' containers are made of; empty for processes.
+        at_once: Runs at a time in the pool without a GPU; None leaves it as it is.
+    """
+
+    cron: str
+    gpu: bool = False
+    docker: str = ""
+    at_once: int | None = None
+
+
+def serve(domains: Sequence[str], request: Request, *, removing: bool = False) -> None:
     """Serves a scheduled refresh of each domain; returns when it is told to stop (SIGINT or SIGTERM).
 
     Args:
         domains: Names in `domains/`, or paths of domain files.
-        cron: When, as a cron expression, UTC.
+        request: What is asked for.
+        removing: Whether deployments are to be taken away.
 
     Raises:
-        ConfigurationError: A domain file or the cron expression is wrong.
+        ConfigurationError: A domain file or the cron expression is wrong, or what is asked for needs a server.
         DriftuneError: No Prefect server answers.
     """
     from flows.engine import prepare_prefect
 
+    cron = request.cron
+    if removing or request != Request(cron):
+        raise ConfigurationError(
+            "Without a Prefect server there are no pools: name one with --server URL or PREFECT_API_URL, or leave these"
+            " options out"
+        )
     files = {load_domain(reference).name: domain_path(reference).absolute() for reference in domains}
     settings = Settings()
     check_cron(cron)
@@ -47,8 +74,61 @@ def deploy(domains: Sequence[str], cron: str) -> None:
     print("Starting Prefect", flush=True)  # 10 s, 30 on a busy machine
     with contextlib.suppress(KeyboardInterrupt), prefect_server(settings.root) as server:
         print(f"Serving {', '.join(files)} at '{cron}' (UTC), on {server.address}; stop with Ctrl-C", flush=True)
-        _serve(files, cron, server)
+        _serve_files(files, cron, server)
     print("Stopped; a run that was under way is continued by the next one", flush=True)
+
+
+def deploy_to(server: str, domains: Sequence[str], request: Request, *, removing: bool, as_json: bool) -> None:
+    """Creates, updates or takes away the deployments of domains on a Prefect server, and tells which they are.
+
+    Args:
+        server: The server's address; its API's is found from it.
+        domains: Names in `domains/`, or paths of domain files.
+        request: What is asked for.
+        removing: Whether they are taken away.
+        as_json: Print an object instead of lines.
+
+    Raises:
+        ConfigurationError: A domain file or the cron expression is wrong, or two domains have one name.
+        DriftuneError: The server doesn't answer, or refuses.
+    """
+    from flows.engine import prepare_prefect
+    from flows.server import healthy
+
+    wanted = _named(domains)
+    check_cron(request.cron)
+    address = api_address(server)
+    if not healthy(address):
+        raise DriftuneError(f"No Prefect server answers at {address}: start one, or see what is set", retryable=True)
+    os.environ["PREFECT_API_URL"] = address
+    settings = Settings()
+    prepare_prefect(settings.root)
+    from flows import deployments  # imports Prefect, which reads its settings but once
+
+    names = deployments.remove(wanted) if removing else deployments.create(wanted, request, settings)
+    if as_json:
+        print(json.dumps({"server": address, "removed" if removing else "deployments": names}))
+        return
+    print("\n".join(f"{'Removed' if removing else 'Deployed'} {name}" for name in names) or "Nothing was deployed")
+    if not removing:
+        print(f"On {address}. Workers run them: prefect worker start --pool {deployments.CPU}")
+
+
+def api_address(server: str) -> str:
+    """The address of a Prefect server's API, of that of its page or its own."""
+    return server if "/api" in server else f"{server.rstrip('/')}/api"
+
+
+def _named(domains: Sequence[str]) -> dict[str, Domain]:
+    """How a worker is to name each domain -> the domain: a name stays one, a path becomes absolute."""
+    found: dict[str, Domain] = {}
+    for reference in domains:
+        domain = load_domain(reference)
+        path = domain_path(reference)
+        found[str(path.absolute()) if Path(reference) == path else reference] = domain
+    if len({domain.name for domain in found.values()}) < len(found):
+        raise ConfigurationError(f"Two of {', '.join(found)} have the same name: deploy them one by one")
+    return found
 
 
 def check_cron(cron: str) -> None:
@@ -77,7 +157,7 @@ def locations(settings: Settings) -> dict[str, str]:
     }
 
 
-def _serve(files: dict[str, Path], cron: str, server: Server) -> None:
+def _serve_files(files: dict[str, Path], cron: str, server: Server) -> None:
     """Registers the deployments and runs what is due, until SIGINT or SIGTERM."""
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
     from prefect.types.entrypoint import EntrypointType

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.concurrency.sync import concurrency
+from prefect.states import Completed
 from prefect.utilities.annotations import quote
 
 from flows.batches import perform_all
-from flows.deploy import end_with_deployment
-from flows.house import House, open_house
+from flows.house import House
 from flows.making import start_base
-from flows.preflight import check
-from flows.stages import BASE_AFTER, COMMANDS, STAGES, ask_sites, complete, finish
-from flows.tracking import end, remember
+from flows.scheduled import GPU, Part, PassedOverError, refresh_scheduled
+from flows.stages import BASE_AFTER, PARTS, STAGES, end_part, stages_of
 from flows.watching import watched_run, watched_stage
 from registry.errors import DriftuneError
-from registry.lock import domain_lock
 
 _OPEN: dict[str, House] = {}
 """Houses of the runs in this process: a flow's parameters must be plain values, so a stage finds its house by run."""
@@ -71,38 +71,33 @@ def refresh_opened(house: House, reference: str) -> Iterator[None]:
 
 
 @flow(name="refresh", flow_run_name="refresh {domain}", validate_parameters=False, persist_result=False)
-def refresh(domain: str) -> str:
+def refresh(domain: str, part: Part = "all") -> Any:
     """Everything from docs to a published adapter for one domain; the gate's decision.
 
     Args:
         domain: A name in `domains/`, or the path of a domain file.
+        part: all; cpu: up to the snapshot; gpu: from the snapshot on, at the domain's turn of the GPU.
     """
     prepared = _PREPARED.get(domain)
     if prepared is not None:
         return _refresh(prepared, domain)
-    end_with_deployment()
-    house = open_house(domain, moving=True)
-    check(house, COMMANDS)
-    with domain_lock(house.settings, house.domain.name, house.run):
-        remember(house)
-        ask_sites(house)
-        found = complete(house)
-        if found is None:
-            return _refresh(house, domain)
-        end(house)
-        return found
+    with concurrency(GPU, strict=True, raise_on_lease_renewal_failure=False) if part == "gpu" else nullcontext():
+        try:
+            return refresh_scheduled(domain, part, _refresh)
+        except PassedOverError as passed:
+            return Completed(name="PassedOver", message=str(passed))
 
 
-def _refresh(house: House, reference: str) -> str:
-    """Runs every stage over an open, locked house."""
+def _refresh(house: House, reference: str, part: Part = "all") -> str:
+    """Runs every stage of a part over an open, locked house."""
     _OPEN[house.run] = house
     try:
         with watched_run(house) as watch:
-            for stage in STAGES:
+            for stage in stages_of(PARTS[part]):
                 stage_flow(house.domain.name, stage, house.run)
-                if stage == BASE_AFTER:
+                if stage == BASE_AFTER and part == "all":
                     start_base(house, reference)
-            watch.outcome = finish(house)
+            watch.outcome = end_part(house, part)
             return watch.outcome
     finally:
         del _OPEN[house.run]

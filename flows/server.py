@@ -102,7 +102,7 @@ def _own(lock: IO[str], folder: Path) -> Iterator[Server]:
         address = f"http://127.0.0.1:{place.getsockname()[1]}/api"
         place.close()  # the server has it
         _wait_until(
-            lambda: _healthy(address), lambda: server.poll() is None, f"Prefect's server did not start: see {log}"
+            lambda: healthy(address), lambda: server.poll() is None, f"Prefect's server did not start: see {log}"
         )
         lock.write(address)
         lock.flush()
@@ -118,7 +118,7 @@ def _other(lock: IO[str]) -> Iterator[Server]:
         return lock.read().strip()
 
     holder = "another driftune command of this home"
-    _wait_until(lambda: _healthy(address()), lambda: True, f"The Prefect server of {holder} does not answer: stop that")
+    _wait_until(lambda: healthy(address()), lambda: True, f"The Prefect server of {holder} does not answer: stop that")
     yield Server(address())
 
 
@@ -155,7 +155,8 @@ def die_with_parent(by: signal.Signals = signal.SIGTERM) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, by)
 
 
-def _healthy(address: str) -> bool:
+def healthy(address: str) -> bool:
+    """Whether a Prefect server answers at the address of an API."""
     import httpx
 
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any
 
@@ -70,6 +71,18 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }
 """Command -> the stages it does."""
 
+_CPU = ("scrape", "synth", "validate", "curate")
+
+PARTS: dict[str, tuple[str, ...]] = {
+    "all": tuple(COMMANDS),
+    "cpu": _CPU,
+    "gpu": tuple(command for command in COMMANDS if command not in _CPU),
+}
+"""Part of a refresh -> the commands whose stages it does: a machine with a GPU goes on from the snapshot."""
+
+UNFINISHED = "unfinished"
+"""What came of a part of a run that another part is to go on from."""
+
 BASE_AFTER = "compare"
 """The stage after which a base can be made: it needs the old release only."""
 
@@ -130,6 +143,18 @@ def ask_sites(house: House) -> None:
     for site in known:
         with contextlib.suppress(SourceError, ConfigurationError):
             site.run()
+
+
+def stages_of(commands: Iterable[str]) -> list[str]:
+    """The stages of these commands, in the order of a run."""
+    wanted = {stage for command in commands for stage in COMMANDS[command]}
+    return [stage for stage in STAGES if stage in wanted]
+
+
+def end_part(house: House, part: str) -> str:
+    """Ends a part of a run: `finish`, where the other parts have nothing left to do either; else `UNFINISHED`."""
+    others = stages_of(command for command in COMMANDS if command not in PARTS[part])
+    return UNFINISHED if any(STAGES[stage](house) for stage in others) else finish(house)
 
 
 def workload_decisions(house: House, command: str = "publish") -> dict[str, str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.deploy import check_cron, deploy, locations
+from flows.deploy import Request, check_cron, locations, serve
 from flows.server import prefect_server
 from registry.errors import ConfigurationError
 from registry.settings import Settings
@@ -40,9 +40,9 @@ def test_nothing_starts_for_a_domain_that_is_not_there(tmp_path: Path, monkeypat
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("DRIFTUNE_HOME", str(tmp_path / "home"))
     with pytest.raises(ConfigurationError, match=r"No domain file domains/netwrokx\.toml: did you mean networkx"):
-        deploy(["netwrokx"], "* * * * *")
+        serve(["netwrokx"], Request("* * * * *"))
     with pytest.raises(ConfigurationError, match="No cron expression"):
-        deploy(["networkx"], "often")
+        serve(["networkx"], Request("often"))
     assert list(tmp_path.iterdir()) == []
 
 

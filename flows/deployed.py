@@ -1,0 +1,44 @@
+"""The flows beside `refresh` that workers run: one stage alone, and the watch for new releases."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from prefect import flow
+
+from flows.events import happened
+from flows.house import open_house
+from flows.run import run_stage
+from flows.scheduled import check_home
+
+Command = Literal["scrape", "synth", "validate", "curate", "train", "evaluate", "publish"]
+"""A stage that can be run alone, as the command line has it."""
+
+
+@flow(name="stage", flow_run_name="{stage} {domain}", persist_result=False)
+def stage(domain: str, stage: Command) -> int:
+    """Does what is left of one stage; the command's exit code.
+
+    Args:
+        domain: A name in `domains/`, or the path of a domain file.
+        stage: Which.
+    """
+    check_home()
+    return run_stage(domain, stage)
+
+
+@flow(name="watch", flow_run_name="watch {domain}", persist_result=False)
+def watch(domain: str) -> str:
+    """Asks the index whether a tracked library has a release that no run went to yet; where the domain stands.
+
+    Args:
+        domain: A name in `domains/`, or the path of a domain file.
+    """
+    check_home()
+    house = open_house(domain, moving=True)
+    if house.tracked is None:
+        return "its versions are set by hand"
+    if house.tracked.moves:
+        old, new = house.tracked.versions
+        happened(house, "driftune.release.new", library=house.library.name, old=old, new=new)
+    return house.tracked.line()

@@ -1,0 +1,194 @@
+"""Deployments on a Prefect server: what workers run, when, and in which pool; made anew at will, always the same.
+
+For each domain `refresh/NAME` by the schedule, `stage/NAME` for one stage at a time, `watch/NAME` where it tracks its
+library, and `refresh/NAME-gpu` where training is done elsewhere. Workers are anybody's: `prefect worker start`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
+from prefect.deployments.runner import RunnerDeployment
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.flows import Flow
+from prefect.types.entrypoint import EntrypointType
+
+from flows.deploy import Request
+from flows.deployed import stage, watch
+from flows.refresh import refresh
+from flows.scheduled import GPU
+from registry.domain import Domain
+from registry.errors import ConfigurationError, DriftuneError
+from registry.settings import Settings
+
+CPU = "driftune-cpu"
+"""The work pool of what needs no GPU."""
+
+TAG = "driftune"
+"""Tag of every deployment of ours."""
+
+AT_ONCE = 2
+"""Runs at a time in the pool without a GPU, until somebody says otherwise: one that was killed leaves the other."""
+
+HOURLY = "17 * * * *"
+"""When it is looked for new releases."""
+
+HEARTBEAT_S = 30
+"""Seconds between two signs of life of a run; the least that Prefect takes."""
+
+
+def create(domains: Mapping[str, Domain], request: Request, settings: Settings) -> list[str]:
+    """Creates what is missing and updates what is there; the names of the deployments.
+
+    Args:
+        domains: How each domain is named to a worker -> the domain.
+        request: What is asked for.
+        settings: Locations, for the workers.
+
+    Raises:
+        DriftuneError: The server refuses.
+    """
+    with _client() as client:
+        pools = {CPU: _pool(client, CPU, request.docker, request.at_once, AT_ONCE)}
+        if request.gpu:
+            pools[GPU] = _pool(client, GPU, request.docker, None, 1)
+            client.upsert_global_concurrency_limit_by_name(GPU, 1)
+        made = []
+        for reference, domain in domains.items():
+            wanted = list(_wanted(reference, domain, request))
+            for pool, deployment in wanted:
+                deployment.job_variables = _variables(pools[pool], settings)
+                deployment.apply(work_pool_name=pool)
+                made.append(deployment.full_name)
+            if not request.gpu:
+                _delete(client, [f"refresh/{domain.name}-gpu"])
+    return made
+
+
+def remove(domains: Mapping[str, Domain]) -> list[str]:
+    """Takes away the deployments of domains, and the pools with the last of them; the names of what is gone.
+
+    Raises:
+        DriftuneError: The server refuses.
+    """
+    with _client() as client:
+        gone = _delete(client, [full for domain in domains.values() for full in _names(domain.name)])
+        if not client.read_deployments(deployment_filter=_ours(), limit=1):
+            for delete, name in (
+                (client.delete_work_pool, CPU),
+                (client.delete_work_pool, GPU),
+                (client.delete_global_concurrency_limit_by_name, GPU),
+            ):
+                with contextlib.suppress(ObjectNotFound):
+                    delete(name)
+    return gone
+
+
+def _wanted(reference: str, domain: Domain, request: Request) -> Iterator[tuple[str, RunnerDeployment]]:
+    """Pool and deployment, of each that a domain has."""
+    name = domain.name
+    part = "cpu" if request.gpu else "all"
+    yield CPU, _deployment(refresh, name, {"domain": reference, "part": part}, cron=request.cron)
+    yield CPU, _deployment(stage, name, {"domain": reference})
+    if domain.library[0].track is not None:
+        yield CPU, _deployment(watch, name, {"domain": reference}, cron=HOURLY)
+    if request.gpu:
+        yield GPU, _deployment(refresh, f"{name}-gpu", {"domain": reference, "part": "gpu"})
+
+
+def _names(name: str) -> list[str]:
+    return [f"refresh/{name}", f"stage/{name}", f"watch/{name}", f"refresh/{name}-gpu"]
+
+
+def _deployment(flow: Flow[..., Any], name: str, parameters: dict[str, Any], cron: str | None = None) -> Any:
+    return flow.to_deployment(
+        name,
+        cron=cron,
+        parameters=parameters,
+        tags=[TAG],
+        version=version("driftune"),
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+
+
+def _pool(client: SyncPrefectClient, name: str, image: str, limit: int | None, first: int) -> str:
+    """Makes a work pool where it is missing; its type. One that is there keeps what isn't said anew."""
+    try:
+        found = client.read_work_pool(name)
+    except ObjectNotFound:
+        kind = "docker" if image else "process"
+        template = _template(kind, image)
+        made = WorkPoolCreate(name=name, type=kind, base_job_template=template, concurrency_limit=limit or first)
+        client.create_work_pool(made)
+        return kind
+    if image and found.type == "process":
+        raise ConfigurationError(
+            f"The work pool {name} is there, for processes: take it away first, with prefect work-pool delete {name}"
+        )
+    if limit is not None:
+        client.update_work_pool(name, WorkPoolUpdate(concurrency_limit=limit))
+    return found.type
+
+
+def _template(kind: str, image: str) -> dict[str, Any]:
+    """How a pool starts its runs, as Prefect has it by default; with an image of containers."""
+    known = files("prefect.server.api.collections_data") / "views" / "aggregate-worker-metadata.json"
+    workers = json.loads(known.read_text("utf-8")).values()  # what the server would give, but for asking the network
+    template: dict[str, Any] = next(each[kind] for each in workers if kind in each)["default_base_job_configuration"]
+    if image:
+        template["variables"]["properties"]["image"]["default"] = image
+    return template
+
+
+def _variables(kind: str, settings: Settings) -> dict[str, Any]:
+    """What each run is started with: where things lie, if it can be said here; the rest is in a worker's environment.
+
+    A process begins in this folder, and has this home unless lake and registry are shared, so that it may run on
+    another machine; a container has folders of its own.
+    """
+    told = {"DO_NOT_TRACK": "1", "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S)}
+    told |= {"PREFECT_RESULTS_PERSIST_BY_DEFAULT": "0"}
+    places = {"DRIFTUNE_LAKE": settings.lake_url, "DRIFTUNE_REGISTRY": settings.registry_url}
+    shared = {name: place for name, place in places.items() if "://" in place}
+    if kind != "process":
+        return {"env": told | shared}
+    home = {} if len(shared) == len(places) else {"DRIFTUNE_HOME": str(settings.root)}
+    return {"env": told | places | home, "working_dir": str(Path.cwd())}
+
+
+def _delete(client: SyncPrefectClient, names: list[str]) -> list[str]:
+    """Takes away deployments; the names of those that were there."""
+    gone = []
+    for name in names:
+        with contextlib.suppress(ObjectNotFound):
+            client.delete_deployment(client.read_deployment_by_name(name).id)
+            gone.append(name)
+    return gone
+
+
+def _ours() -> DeploymentFilter:
+    return DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
+
+
+@contextlib.contextmanager
+def _client() -> Iterator[SyncPrefectClient]:
+    """A client of the configured server, whose refusals are errors of ours."""
+    try:
+        with get_client(sync_client=True) as client:
+            yield client
+    except PrefectHTTPStatusError as error:
+        raise DriftuneError(
+            f"The Prefect server refused: {error.response.status_code} {error.response.text}"
+        ) from error
+    except httpx.TransportError as error:
+        raise DriftuneError(f"The Prefect server doesn't answer: {error}", retryable=True) from error

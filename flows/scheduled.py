@@ -1,0 +1,73 @@
+"""A refresh that a schedule or an automation started, in a process that Prefect made for it.
+
+Prefect's own turns would do to keep two runs of a domain apart, but they are lost with its server; the domain's lock
+isn't. So a run that finds the domain held is passed over: the run that holds it does the same work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from typing import Literal
+
+from flows.deploy import end_with_deployment
+from flows.house import House, open_house
+from flows.preflight import check
+from flows.stages import PARTS, ask_sites, complete
+from flows.tracking import end, remember
+from registry.errors import ConfigurationError, LockedError
+from registry.lock import domain_lock
+
+Part = Literal["all", "cpu", "gpu"]
+"""What a refresh does: everything, or what needs no GPU, or the rest."""
+
+GPU = "driftune-gpu"
+"""The work pool of what needs a GPU; and the global concurrency limit that such a run takes a place of."""
+
+
+class PassedOverError(Exception):
+    """A scheduled run has nothing to do for now; its text says why."""
+
+
+def refresh_scheduled(reference: str, part: Part, perform: Callable[[House, str, Part], str]) -> str:
+    """Refreshes a domain, as far as there is something to do; the gate's decision, or `UNFINISHED`.
+
+    Args:
+        reference: A name in `domains/`, or the path of a domain file.
+        part: What is to be done.
+        perform: Runs a part over an open, locked house.
+
+    Raises:
+        ConfigurationError: The domain, or where things lie, is not set.
+        PassedOverError: Another run holds the domain.
+    """
+    end_with_deployment()
+    check_home()
+    house = open_house(reference, moving=part != "gpu")
+    check(house, PARTS[part])
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(domain_lock(house.settings, house.domain.name, house.run))
+        except LockedError as error:
+            raise PassedOverError(str(error)) from error
+        remember(house)
+        if part != "gpu":
+            ask_sites(house)
+        found = complete(house)
+        if found is None:
+            return perform(house, reference, part)
+        end(house)
+        return found
+
+
+def check_home() -> None:
+    """Checks that a worker's run knows where things lie: its working folder may be new, and gone after it.
+
+    Raises:
+        ConfigurationError: It doesn't.
+    """
+    if os.environ.get("PREFECT__FLOW_RUN_ID") and not os.environ.get("DRIFTUNE_HOME"):
+        raise ConfigurationError(
+            "DRIFTUNE_HOME is not set here: set it, for a folder that stays, in the environment of the Prefect worker"
+        )
