@@ -55,8 +55,11 @@ class Place:
         """Runs `driftune deploy`; what it said."""
         done = subprocess.run(
             [sys.executable, "-m", "flows.cli", "deploy", *arguments, "--server", self.address.removesuffix("/api")],
-            cwd=self.folder, env=environment(self.folder / "home", PYTHONPATH=str(ROOT)), capture_output=True, text=True,
-        )  # fmt: skip
+            cwd=self.folder,
+            env=environment(self.folder / "home", PYTHONPATH=str(ROOT)),
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == fails, done.stderr
         return done.stdout + done.stderr
 
