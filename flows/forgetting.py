@@ -11,7 +11,7 @@ from flows.annotation import account
 from registry.errors import ConfigurationError
 from registry.forgetting import Order, Trace, forget, trace
 from registry.lake import Lake, open_lake
-from registry.lock import domain_lock
+from registry.lock import domain_lock, locked_domains
 from registry.records import Adapter, Forgotten, Work
 from registry.settings import Settings
 from registry.store import Store
@@ -68,7 +68,7 @@ def _tell_again(settings: Settings, lake: Lake, found: Trace) -> None:
 @contextlib.contextmanager
 def _nobody_runs(settings: Settings, lake: Lake) -> Iterator[None]:
     """Holds the lock of every domain: a run has pages in memory, and would write them again."""
-    names = {path.stem for path in (settings.root / "locks").glob("*.lock")}
+    names = locked_domains(settings)
     with contextlib.ExitStack() as locks:
         for name in sorted(names | {w.domain for w in lake.read(Work)}):
             locks.enter_context(domain_lock(settings, name, _RUN))

@@ -28,6 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from registry.identity import sha256_of
+from registry.lock import check_held
 from registry.storage import storage, write_file
 
 _STATE = "generations.json"
@@ -73,6 +74,7 @@ class Files:
 
     Args:
         url: fsspec URL of the lake, or a folder.
+        run: Name of the run that appends: one that has lost a domain doesn't.
 
     Attributes:
         fs: The filesystem.
@@ -80,7 +82,8 @@ class Files:
         local: Whether it is a folder of this machine.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, run: str = "") -> None:
+        self.run = run
         self.fs, self.root = fsspec.core.url_to_fs(url)
         self.local = self.fs.protocol in ("file", ("file", "local"))
 
@@ -146,7 +149,12 @@ class Files:
 
     @contextlib.contextmanager
     def appending(self) -> Iterator[int]:
-        """The generation to append to: while the block runs it is not left. A lock that dies with its holder."""
+        """The generation to append to: while the block runs it is not left. A lock that dies with its holder.
+
+        Raises:
+            LockedError: Another run has taken over a domain that this one held.
+        """
+        check_held(self.run)
         with self._locked(_WRITERS, fcntl.LOCK_SH):
             yield self.generations().newest
 

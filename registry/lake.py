@@ -50,7 +50,7 @@ class Lake:
         self.home = home
         self.run = run
         self.code = version("driftune")
-        self.files = Files(url)
+        self.files = Files(url, run)
         self._count = itertools.count()
         self._databases: dict[int, duckdb.DuckDBPyConnection] = {}
         _lakes.add(self)

@@ -32,10 +32,12 @@ class S3Objects:
             self._fs, self._root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
         except ImportError as error:
             raise ConfigurationError(f"Can't use {url}: install pip install 'driftune[s3]'") from error
+        # asked for with one request: else its size is asked for first, to see whether it is fetched in pieces
+        self._whole = {"max_concurrency": 1} if "s3" in self._fs.protocol else {}
 
     def read(self, path: str, limit: int | None = None) -> bytes:
         """All bytes of an object, or one more than `limit` where it has more than that."""
-        part = {} if limit is None else {"start": 0, "end": limit + 1}
+        part = self._whole if limit is None else {"start": 0, "end": limit + 1}
         with self._asked("read", path):
             return bytes(self._fs.cat_file(self._at(path), **part))
 
@@ -102,13 +104,12 @@ class S3Objects:
         return f"{self._root}/{path}".rstrip("/")
 
     def _stored(self, name: str, info: dict[str, Any]) -> Stored:
-        return Stored(name.removeprefix(f"{self._root}/"), int(info["size"]), info["LastModified"].timestamp())
+        written = info["LastModified"] if "LastModified" in info else info["created"]
+        return Stored(name.removeprefix(f"{self._root}/"), int(info["size"]), written.timestamp())
 
     @contextlib.contextmanager
     def _asked(self, what: str, path: str) -> Iterator[None]:
         """Translates what the service, or the way to it, refuses."""
-        from botocore.exceptions import BotoCoreError
-
         try:
             yield
         except FileNotFoundError as error:
@@ -117,8 +118,17 @@ class S3Objects:
             raise ConfigurationError(f"Can't {what} {self.url}/{path}: {error}. Make the bucket first") from error
         except PermissionError as error:
             raise ConfigurationError(f"Can't {what} {self.url}/{path}: {error}. Check AWS's credentials") from error
-        except (OSError, BotoCoreError) as error:
+        except _faults() as error:
             raise RegistryError(f"Can't {what} {self.url}/{path}: {error}", retryable=True) from error
+
+
+def _faults() -> tuple[type[Exception], ...]:
+    """What is raised where a store isn't reached, or refuses."""
+    try:
+        from botocore.exceptions import BotoCoreError
+    except ImportError:
+        return (OSError,)
+    return (OSError, BotoCoreError)
 
 
 def _is_taken(error: OSError) -> bool:

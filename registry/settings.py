@@ -26,6 +26,7 @@ class Settings(BaseSettings):
         nightly_cost: Money that trainings and LLMs of all the lake's domains may cost from noon to noon, UTC; 0: any.
         disk_mb: What the home folder may take; before a stage environments and wheels make room, and where that isn't
             enough a run stops. 0: as much as there is.
+        lease_s: Seconds without a sign of life after which another machine may take over a domain of a lake on S3.
     """
 
     model_config = SettingsConfigDict(env_prefix="DRIFTUNE_", extra="ignore")
@@ -39,6 +40,7 @@ class Settings(BaseSettings):
     sandbox_mb: int = Field(default=10_000, ge=0)
     nightly_cost: float = Field(default=0.0, ge=0)
     disk_mb: int = Field(default=0, ge=0)
+    lease_s: float = Field(default=120, ge=2)
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -57,6 +59,12 @@ class Settings(BaseSettings):
     def lake_url(self) -> str:
         """Where the lake is: an absolute path or a URL."""
         return _place(self.lake) or str(self.root / "lake")
+
+    @property
+    def lake_folder(self) -> Path | None:
+        """The lake's folder; None where it is on an object store."""
+        protocol, separator, rest = self.lake_url.partition("://")
+        return Path(rest if separator else protocol) if not separator or protocol == "file" else None
 
     @property
     def journal(self) -> Path:

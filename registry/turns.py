@@ -27,6 +27,7 @@ REMOVING_S = 600.0
 WAIT_S = 2 * REMOVING_S
 """Seconds that a publisher waits for removers."""
 _MARKS = ".turns"
+_CLOCK = f"{_MARKS}/clock"
 _LOCKS = (".gate", ".lock")
 _PAUSE_S = 0.2
 
@@ -34,6 +35,13 @@ _PAUSE_S = 0.2
 def clock() -> float:
     """Seconds that go on while the machine sleeps, as do those of the marks."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def store_time(objects: Objects) -> float:
+    """The time now by the clock of the store: that of an object that is written for this."""
+    objects.put(_CLOCK, b"")
+    put = objects.stat(_CLOCK)
+    return put.time if put is not None else time.time()
 
 
 @contextlib.contextmanager
