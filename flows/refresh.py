@@ -92,7 +92,7 @@ def _refresh(house: House, reference: str, part: Part = "all") -> str:
     """Runs every stage of a part over an open, locked house."""
     _OPEN[house.run] = house
     try:
-        with watched_run(house) as watch:
+        with watched_run(house, working=True) as watch:
             for stage in stages_of(PARTS[part]):
                 stage_flow(house.domain.name, stage, house.run)
                 if stage == BASE_AFTER and part == "all":

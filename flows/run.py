@@ -47,6 +47,7 @@ def run_domain(reference: str, *, as_json: bool, accept_removals: bool = False) 
 
 def run_house(house: House) -> tuple[str, bool]:
     """Runs a domain to its end; what came of it (`flows.stages.decision`), and whether there was anything to do."""
+    from flows.observers import take_over
     from flows.preflight import check
     from flows.stages import COMMANDS, ask_sites, complete
     from flows.tracking import end, remember
@@ -58,6 +59,7 @@ def run_house(house: House) -> tuple[str, bool]:
         decision = complete(house)
         if decision is None:
             return _refresh(house), True
+        take_over(house)
         end(house)
         return decision, False
 

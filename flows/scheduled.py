@@ -13,6 +13,7 @@ from typing import Literal
 
 from flows.deploy import end_with_deployment
 from flows.house import House, open_house
+from flows.observers import take_over
 from flows.preflight import check
 from flows.stages import PARTS, ask_sites, complete
 from flows.tracking import end, remember
@@ -57,6 +58,7 @@ def refresh_scheduled(reference: str, part: Part, perform: Callable[[House, str,
         found = complete(house)
         if found is None:
             return perform(house, reference, part)
+        take_over(house)
         end(house)
         return found
 

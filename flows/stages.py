@@ -96,8 +96,8 @@ def complete_key(house: House) -> str:
     inputs = sorted(d.digest for d in decided)
     writes = write_part(house)
     parts |= {"write": writes} if writes else {}
-    without: Any = {"sandbox": {"workers"}} | ({} if writes else {"llm": True})
-    domain = house.domain.model_dump_json(exclude=without)  # how many work doesn't decide what is made
+    without: Any = {"sandbox": {"workers"}, "deadlines": True} | ({} if writes else {"llm": True})
+    domain = house.domain.model_dump_json(exclude=without)  # how many work, and until when, doesn't decide
     told: dict[str, Any] = {"domain": domain, "tasks": tasks_digest(benchmark_tasks(house))}
     pages = [site.contents() for site in sites(house)]
     told |= {"sites": pages} if pages else {}

@@ -433,6 +433,10 @@ class WorkloadSpec(Section):
     gate: Mapping[str, Any] = Field(default_factory=dict)
 
 
+Command = Literal["scrape", "synth", "validate", "curate", "train", "evaluate", "publish"]
+"""The commands that a run is made of."""
+
+
 class Domain(Section):
     """A domain.
 
@@ -440,6 +444,8 @@ class Domain(Section):
         name: Its name: the file's.
         library: Its libraries.
         licences: SPDX ids that may be trained on.
+        deadlines: Command -> hours that its stages may take in a run, which is ended then: `{ train = 12 }`; those that
+            aren't named have the hours of the setting `DRIFTUNE_STAGE_HOURS`.
         workload: Name -> an adapter that is trained and published beside the domain's own.
     """
 
@@ -454,6 +460,7 @@ class Domain(Section):
     llm: LlmSpec = LlmSpec()
     train: TrainSpec = TrainSpec()
     gate: GateSpec = GateSpec()
+    deadlines: Mapping[Command, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     workload: Mapping[str, WorkloadSpec] = Field(default_factory=dict)
 
     @model_validator(mode="before")

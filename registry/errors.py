@@ -5,6 +5,7 @@ DriftuneError
 │   └── LockedError        another run holds the domain                                        (exit 2)
 ├── BudgetError            what a night may cost is used up: the rest is left to the next        (exit 3)
 ├── GuardError             a run would remove much of what there was: a person must say so         (exit 1)
+├── StuckError             a run that got no further, or a stage that took too long, and was ended
 ├── SourceError            a documentation source or package index
 ├── WebError               an address of the web that can't be read, or may not be
 ├── GeneratorError         a generator of examples
@@ -63,6 +64,10 @@ class BudgetError(DriftuneError):
 
 class GuardError(DriftuneError):
     """A run would remove much of what there was; it has stopped, and a person must say that it may."""
+
+
+class StuckError(DriftuneError):
+    """A run got no further, or one of its stages took longer than it may: it was ended, so that the next goes on."""
 
 
 class SourceError(DriftuneError):

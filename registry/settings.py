@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -22,6 +22,11 @@ class Settings(BaseSettings):
             there is one, where empty.
         trusted_keys: File of the keys that are trusted; `trusted-keys.json` in the home folder where empty.
         token: What a registry's server knows this one by, where the registry is a server.
+        stuck_minutes: Minutes without progress after which a run is ended as stuck; 0 for never.
+        stage_hours: Hours that a command's stages may take in a run, where the domain's `[deadlines]` say nothing; 0
+            for any number.
+        log: What commands say on standard error: `text`, or `json`: an object a line.
+        metrics: `HOST:PORT` on which a run offers its metrics to Prometheus while it lives; nowhere where empty.
         sandbox_mb: What environments and wheels may take in the home folder; those used longest ago go first.
         nightly_cost: Money that trainings and LLMs of all the lake's domains may cost from noon to noon, UTC; 0: any.
         disk_mb: What the home folder may take; before a stage environments and wheels make room, and where that isn't
@@ -37,6 +42,10 @@ class Settings(BaseSettings):
     signing_key: str = ""
     trusted_keys: str = ""
     token: str = Field(default="", repr=False)
+    stuck_minutes: float = Field(default=60.0, ge=0)
+    stage_hours: float = Field(default=24.0, ge=0)
+    log: Literal["text", "json"] = "text"
+    metrics: str = Field(default="", pattern=r"^(\S+:\d{1,5})?$")
     sandbox_mb: int = Field(default=10_000, ge=0)
     nightly_cost: float = Field(default=0.0, ge=0)
     disk_mb: int = Field(default=0, ge=0)

@@ -1,0 +1,96 @@
+"""Who watches a run: its state beside the lake's tables, deadlines, and what the settings ask for besides."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from flows.events import happened
+from flows.watching import Observer, Watch, logged
+from registry.run_states import RunState, RunStates, State, now
+
+if TYPE_CHECKING:
+    from flows.house import House
+
+
+def take_over(house: House) -> str:
+    """Marks the domain's runs that were killed; the latest one's name. The caller holds the domain's lock."""
+    crashed: list[RunState] = []
+    with logged(RunStates):
+        reason = f"It ended without a word; run {house.run} found that out"
+        crashed = RunStates(house.settings.lake_url).crashed(house.domain.name, reason)
+    for state in crashed:
+        happened(house, "driftune.run.crashed", crashed=state.run, stage=state.stage, beat=state.beat, host=state.host)
+    return crashed[0].run if crashed else ""
+
+
+def observers(watch: Watch) -> list[Observer]:
+    """Those that watch a run; what isn't asked for isn't imported."""
+    from flows.deadlines import Deadlines
+    from flows.stages import COMMANDS
+
+    commands = {stage: command for command, stages in COMMANDS.items() for stage in stages}
+    return [States(watch), Deadlines(watch, commands)]
+
+
+def every_s(watch: Watch) -> float:
+    """Seconds between two beats: often enough for the state, and for a run that is soon called stuck."""
+    settings = watch.house.settings
+    every = RunStates(settings.lake_url).every_s
+    return min(every, settings.stuck_minutes * 60 / 4) if settings.stuck_minutes else every
+
+
+class States(Observer):
+    """Writes down what a run is at, where it does anything (`registry.run_states`)."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._states = RunStates(watch.house.settings.lake_url)
+        self._began = now()
+
+    @contextlib.contextmanager
+    def run(self) -> Iterator[None]:
+        """Stands around the run: it is running, and then what became of it."""
+        self.beat()
+        try:
+            yield
+        except BaseException as error:
+            self._end(became(error), str(error).strip() or type(error).__name__)
+            raise
+        if self._watch.worked:
+            self._end("completed")
+
+    @contextlib.contextmanager
+    def stage(self, stage: str) -> Iterator[None]:
+        """Stands around a stage, whose beginning is told at once."""
+        del stage
+        self.beat()
+        yield
+
+    def beat(self) -> None:
+        """Says that the run is alive, and what it is at."""
+        if self._watch.worked:
+            self._states.write(self._state("running"))
+
+    def _end(self, state: State, reason: str = "") -> None:
+        self._states.write(self._state(state, reason))
+        self._states.trim(self._watch.house.domain.name)
+        if state == "completed":
+            outcome = {"decision": self._watch.outcome} if self._watch.outcome else {}
+            happened(self._watch.house, "driftune.run.completed", command=self._watch.house.command, **outcome)
+
+    def _state(self, state: State, reason: str = "") -> RunState:
+        watch, house = self._watch, self._watch.house
+        return RunState(
+            run=house.run, domain=house.domain.name, state=state, command=house.command, code=version("driftune"),
+            began=self._began, every_s=every_s(watch), ended="" if state == "running" else now(), stage=watch.last,
+            title=watch.title, done=watch.done, total=watch.total, note=watch.note, stages=watch.stages,
+            outcome=watch.outcome, reason=reason[:1000], continues=watch.continues,
+        )  # fmt: skip
+
+
+def became(error: BaseException) -> State:
+    """What became of a run that an error ended: Ctrl-C or a signal stopped it, anything else is a failure."""
+    return "failed" if isinstance(error, Exception) else "stopped"
