@@ -100,6 +100,10 @@ class Token:
         """Whether it is good for a domain."""
         return any(fnmatchcase(domain, pattern) for pattern in self.domains)
 
+    def names(self, domain: str) -> bool:
+        """Whether it is good for a domain by its name, and not by a pattern."""
+        return domain in self.domains and not set(domain) & set("*?[")
+
     @property
     def covers_all(self) -> bool:
         """Whether it is good for every domain."""

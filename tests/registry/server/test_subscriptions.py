@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,8 +15,10 @@ from registry.errors import ConfigurationError
 from registry.server import audit, events, tokens
 from registry.server.subscriptions import Wish, check_wish, fits
 from registry.store import CANDIDATE, Store
+from tests.adapters import adapter_folder
 from tests.registry.server.receiver import Receiver, receiving
 from tests.registry.server.serving import OTHER, PRIVATE, PUBLIC, Served, context_in, serving
+from tests.registry.test_store import publication
 
 QUICK = {"look_s": 0.05, "webhook_s": 2.0, "retries": (0.02, 0.02), "webhook_networks": ("127.0.0.1",)}
 
@@ -242,6 +245,21 @@ def test_a_revoked_token_ends_its_subscriptions(served: Served, receiver: Receiv
     until(lambda: ask(served, "GET", f"/{name}", "all").json()["status"] == "ended")
     assert "'team'" in ask(served, "GET", f"/{name}", "all").json()["why"] and len(receiver.at(path)) == 1
     assert ask(served, "POST", f"/{name}/resume", "all").status_code == 400
+
+
+def test_a_team_waits_for_the_first_version(served: Served, receiver: Receiver, path: str, tmp_path: Path) -> None:
+    """Whose token names a domain subscribes before there is one, and is told of the first; no pattern is enough."""
+    with served.context.state.begin() as connection:
+        for name, domains in (("early", ["soon"]), ("wide", ["*", "so*"])):
+            _, served.secrets[name] = tokens.new(connection, name, domains, tokens.Scope.READ, days=None, by="tests")
+    asked = {"domain": "soon", "url": receiver.url + path}
+    assert ask(served, "POST", "", "wide", json=asked).status_code == 404
+    assert ask(served, "POST", "", "wide", json=asked | {"domain": "*"}).status_code == 404
+    assert ask(served, "POST", "", "early", json=asked).status_code == 201
+    store = served.context.store
+    store.publish(adapter_folder(tmp_path / "made"), publication("run-1", "soon"))
+    store.promote("soon", 1, "stable", reason="the first", by="tests")
+    receiver.wait(lambda r: r.done(path))
 
 
 def test_a_subscription_is_its_token_s_alone(served: Served, receiver: Receiver, path: str) -> None:
