@@ -266,7 +266,7 @@ def deploy(
     domains: Annotated[list[str], typer.Argument(metavar="DOMAIN...", help="Domains to refresh.")],
     cron: Annotated[str, typer.Option(help="When, as a cron expression (UTC).")] = "0 3 * * *",
     server: Annotated[
-        str, typer.Option(envvar="PREFECT_API_URL", metavar="URL", help="Deploy on this Prefect server, for workers.")
+        str, typer.Option(envvar="PREFECT_API_URL", metavar="URL", help="Prefect server; the home's stack's if none.")
     ] = "",
     gpu: Annotated[bool, typer.Option("--gpu", help="Train, evaluate and publish in the pool driftune-gpu.")] = False,
     docker: Annotated[str, typer.Option(metavar="IMAGE", help="Make pools of containers of this image.")] = "",
@@ -278,9 +278,10 @@ def deploy(
 ) -> None:
     """Scheduled refreshes: on a Prefect server, for its workers; or served by this process, until Ctrl-C."""
     from flows.deploy import Request, deploy_to, serve
+    from flows.stack import server as stack_server
 
     request = Request(cron, gpu, docker, at_once)
-    if server:
+    if server := server or stack_server():
         deploy_to(server, domains, request, removing=remove, as_json=as_json)
     else:
         serve(domains, request, removing=remove)

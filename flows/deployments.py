@@ -135,8 +135,8 @@ def _pool(client: SyncPrefectClient, name: str, image: str, limit: int | None, f
         raise ConfigurationError(
             f"The work pool {name} is there, for processes: take it away first, with prefect work-pool delete {name}"
         )
-    if limit is not None:
-        client.update_work_pool(name, WorkPoolUpdate(concurrency_limit=limit))
+    if limit is not None or found.concurrency_limit is None:  # a worker that was there before us has made it
+        client.update_work_pool(name, WorkPoolUpdate(concurrency_limit=limit or first))
     return found.type
 
 

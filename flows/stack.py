@@ -117,6 +117,11 @@ def api(home: Path) -> tuple[str, str] | None:
     return prefect["address"], find_secrets(folder).api
 
 
+def server() -> str:
+    """The address of the Prefect API of this home's stack; empty where there is none that is well."""
+    return (api(Settings().root) or ("", ""))[0]
+
+
 def logs(parts: list[str], lines: int, *, follow: bool) -> None:
     """Prints the last lines of the logs of parts, of all where none is named; with `follow`, also what comes.
 
