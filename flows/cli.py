@@ -313,7 +313,7 @@ def main() -> None:
         app()
     except SystemExit as ended:
         if ended.code == _INTERRUPTED:  # typer makes this of a KeyboardInterrupt, and says nothing
-            print("Stopped; run the same command again to continue", file=sys.stderr)
+            _say("Stopped; run the same command again to continue")
         raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -330,10 +330,19 @@ def _explain(error: Exception) -> int:
 
         traceback.print_exception(error)
     if isinstance(error, DriftuneError):
-        print(f"driftune: {error}", file=sys.stderr)
+        _say(f"driftune: {error}")
         return error.exit_code
-    print(f"driftune: {type(error).__name__}: {error} (a bug; run with --debug for the traceback)", file=sys.stderr)
+    _say(f"driftune: {type(error).__name__}: {error} (a bug; run with --debug for the traceback)")
     return 1
+
+
+def _say(text: str) -> None:
+    """The last line on standard error: for a person, or with `DRIFTUNE_LOG=json` for a machine."""
+    if os.environ.get("DRIFTUNE_LOG") == "json":
+        from flows.logs import line
+
+        text = line("error", text.removeprefix("driftune: "), {})
+    print(text, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def take_over(house: House) -> str:
     """Marks the domain's runs that were killed; the latest one's name. The caller holds the domain's lock."""
     crashed: list[RunState] = []
-    with logged(RunStates):
+    with logged("take over"):
         reason = f"It ended without a word; run {house.run} found that out"
         crashed = RunStates(house.settings.lake_url).crashed(house.domain.name, reason)
     for state in crashed:
@@ -29,10 +29,11 @@ def take_over(house: House) -> str:
 def observers(watch: Watch) -> list[Observer]:
     """Those that watch a run; what isn't asked for isn't imported."""
     from flows.deadlines import Deadlines
+    from flows.logs import Logs
     from flows.stages import COMMANDS
 
     commands = {stage: command for command, stages in COMMANDS.items() for stage in stages}
-    return [States(watch), Deadlines(watch, commands)]
+    return [Logs(watch), States(watch), Deadlines(watch, commands)]
 
 
 def every_s(watch: Watch) -> float:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from registry.settings import Settings
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -30,8 +32,9 @@ def progress(quiet: bool = False, output: TextIO | None = None, wait_s: float = 
 
     The callable that it yields is told `(title, done, total)`, and a note: a new title begins a new line. On a terminal
     the line is redrawn; elsewhere (a log) a line is written at the end of each piece, and every ten seconds in between.
+    With `DRIFTUNE_LOG=json` a run says it itself (`flows.logs`).
     """
-    if quiet:
+    if quiet or Settings().log == "json":
         yield lambda _title, _done, _total, _note="": None
         return
     from rich.console import Console

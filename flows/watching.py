@@ -248,7 +248,7 @@ def logged(what: object, but: BaseException | None = None) -> Iterator[None]:
         yield
     except Exception as error:
         if error is not but:
-            name = getattr(getattr(what, "gen", None), "__qualname__", type(what).__name__)
+            name = what if isinstance(what, str) else getattr(getattr(what, "gen", what), "__qualname__", "")
             _log.warning("A run can't be watched (%s): %s: %s", name, type(error).__name__, error)
 
 
@@ -263,7 +263,7 @@ def _beating(watch: Watch) -> Iterator[None]:
         CURRENT.set(watch)
         while not over.wait(every_s(watch)):
             for observer in watch.observers:
-                with logged(observer):
+                with logged(type(observer)):
                     observer.beat()
 
     thread = threading.Thread(target=beat, name="driftune-watch", daemon=True)
