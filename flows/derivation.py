@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from flows.spreading import collecting_rarely, spread
+from flows.working import collecting_rarely
 from registry.deprecations import deprecations
 from registry.domain import SynthSpec
 from registry.families import Families
@@ -40,6 +40,9 @@ from validators.proofs import announces
 
 Observe = Callable[[Release, Iterable[Program]], Mapping[str, Verdict]]
 """Runs programs at a release now: program id -> verdict."""
+
+Spread = Callable[[Callable[[Any, Any], Any], Any, Iterable[Any], int], Iterator[Any]]
+"""Computes `function(common, job)` of each job by several workers, at most so many as are given."""
 
 
 _LOOKED = (doc_examples.GENERATOR, test_examples.GENERATOR)
@@ -165,12 +168,12 @@ class Stock:
         return found
 
 
-def derived(stock: Stock, processes: int = 1) -> Iterator[Record]:
+def derived(stock: Stock, shared: Spread) -> Iterator[Record]:
     """The rows of all steps, in the tables' order, and of each source in turn; none that names what is private.
 
     Args:
         stock: What they are made of.
-        processes: Processes that share the steps by source.
+        shared: Has several workers share the steps by source.
     """
     for step in STEPS.values():
         with collecting_rarely():
@@ -178,7 +181,7 @@ def derived(stock: Stock, processes: int = 1) -> Iterator[Record]:
         stock.made += made
         yield from made
     shards = [stock.sources[i : i + SHARD] for i in range(0, len(stock.sources), SHARD)]
-    for rows in spread(of_sources, stock.for_sources(), shards, min(processes, len(shards) // WORTH)):
+    for rows in shared(of_sources, stock.for_sources(), shards, max(1, len(shards) // WORTH)):
         yield from rows
 
 

@@ -7,14 +7,16 @@ import os
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from flows.executors import BareExecutors, Executors
 from flows.progress import Tell
+from flows.retrying import Patience
 from registry.domain import Domain, LibrarySpec
 from registry.domain_files import load_domain, workloads
 from registry.errors import ConfigurationError
@@ -23,6 +25,8 @@ from registry.records import Program, Record, Work
 from registry.settings import Settings
 
 if TYPE_CHECKING:
+    from flows.crews import Crew
+    from flows.setting_aside import Aside
     from flows.tracking import Tracked
     from flows.watching import Watch
     from scrapers.index import Index
@@ -55,9 +59,11 @@ class House:
         accept_removals: Whether a person has said that much of what there was may go.
         experiment: Whether a training is a trial of other settings than the domain's.
         tracked: Where a domain stands that follows its library's releases; None where a person has set the versions.
+        executors: What does the calls of a crew: bare, or as tasks of Prefect's.
         turn: Called before each batch; it returns when it is this run's turn among the others that share the machine.
         mother: Of a workload: the domain whose snapshot it is made of, and whose lake and sandbox it uses; None for a
             domain itself.
+        aside: What the run has set aside (`flows.setting_aside`).
         watch: What is known of the run while it is watched (`flows.watching`).
     """
 
@@ -70,8 +76,10 @@ class House:
     accept_removals: bool = False
     experiment: bool = False
     tracked: Tracked | None = None
+    executors: Executors = field(default_factory=BareExecutors, repr=False)
     turn: Callable[[], None] = field(default=_alone, repr=False)
     mother: House | None = field(default=None, repr=False)
+    aside: list[Aside] = field(default_factory=list, repr=False)
     watch: Watch | None = field(default=None, repr=False)
     _resources: ExitStack = field(default_factory=ExitStack, repr=False)
     _kept: dict[Hashable, Any] = field(default_factory=dict, repr=False)
@@ -114,6 +122,11 @@ class House:
         return self.domain.sandbox.workers or os.cpu_count() or 1
 
     @property
+    def patience(self) -> Patience:
+        """How often something is tried that trying again can help."""
+        return Patience(self.settings.tries)
+
+    @property
     def threads(self) -> int:
         """Threads of the training."""
         return self.domain.train.threads or os.cpu_count() or 1
@@ -123,18 +136,38 @@ class House:
         """The sandbox; its servers stay warm until `close`."""
         if self.mother is not None:
             return self.mother.pool
-        from validators.execution.pool import PRELOADABLE, Pool, load_sandbox
-        from validators.execution.wall import AUTO, WALLS, Limits, choose
+        from flows.places import sandbox_of
 
-        wanted = self.domain.sandbox
-        if wanted.wall not in (AUTO, *WALLS):
-            made = load_sandbox(wanted.wall)(self.workers)
-            self._resources.callback(made.close)
-            return made
-        wall = choose(wanted.wall, image=wanted.image, runtime=wanted.runtime)
-        limits = Limits(memory_mb=wanted.memory_mb)
-        preload = wanted.preload or PRELOADABLE
-        return self._resources.enter_context(Pool(self.workers, wall=wall, limits=limits, preload=preload))
+        sandbox = sandbox_of(self.domain.sandbox, self.workers)
+        self._resources.callback(sandbox.close)
+        return sandbox
+
+    @cached_property
+    def crew(self) -> Crew:
+        """Who does the shards of the run; its workers stay warm until `close`."""
+        if self.mother is not None:
+            return self.mother.crew
+        from flows.engines import opened_crew
+
+        return self._resources.enter_context(opened_crew(self.settings, self.executors, self.workers))
+
+    def spread(self, function: Callable[[Any, Any], T], common: Any, jobs: Iterable[Any], most: int = 0) -> Iterator[T]:
+        """Computes `function(common, job)` of each job, by the engine's workers (`flows.spreading.spread`).
+
+        Threads can't compute at once in one process: where they are the engine, these are processes all the same.
+
+        Args:
+            function: A function of a module.
+            common: What all jobs read.
+            jobs: The jobs.
+            most: Workers that are worth it, at most; 0 for all.
+        """
+        from flows.engines import THREADS
+        from flows.spreading import spread
+
+        crew = None if self.settings.engine == THREADS else self.crew
+        hands = crew.hands if crew else self.workers
+        return spread(function, common, jobs, min(hands, most or hands), crew, self.patience)
 
     def kept(self, name: Hashable, read: Callable[[], T]) -> T:
         """What `read` gives, read once until something is written: stages ask for the same again and again.

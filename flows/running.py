@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from flows.house import House
+from flows.places import Place, built, run_in
 from flows.scraping import releases
 from registry.errors import SandboxError
 from registry.records import Program, Release, Verdict
-from scrapers.relay import Relay
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.pool import HARNESS
 
@@ -18,12 +18,24 @@ SHARD = 256
 
 def environment(house: House, release: Release) -> BuiltEnvironment:
     """The environment of a release: built from wheels where it isn't there, and known to the lake."""
-    wheels = [a["name"] for a in release.artifacts if a["kind"] == "wheel"]
-    folder = house.folder("packages") / "pypi" / release.library
-    found = [folder / name for name in wheels if (folder / name).is_file()]
-    wanted = [f"{release.library}=={release.version}", *house.library.beside(release.version)]
-    relay = Relay(house.index) if house.index.mark else None
-    return house.pool.build(wanted, cache=house.folder("sandbox"), wheels=found, relay=relay)
+    return built(house.pool, house.library, release.version, _wheels(release), house.settings.root)
+
+
+def place(house: House, release: Release, environment: BuiltEnvironment) -> Place:
+    """Where the programs of a release run, for a worker in another process."""
+    return Place(
+        library=house.library,
+        version=release.version,
+        wheels=_wheels(release),
+        sandbox=house.domain.sandbox,
+        environment=environment.record,
+        home=house.settings.root,
+        workers=house.workers,
+    )
+
+
+def _wheels(release: Release) -> tuple[str, ...]:
+    return tuple(a["name"] for a in release.artifacts if a["kind"] == "wheel")
 
 
 def verdicts(house: House) -> dict[tuple[str, str], Verdict]:
@@ -54,11 +66,11 @@ def run_now(
     """
     wanted = {p.id: p for p in programs}
     missing = [p for i, p in sorted(wanted.items()) if (i, release.id) not in ran]
-    built = environment(house, release)
+    where = environment(house, release)
     for start in range(0, len(missing), SHARD):
         if not quiet:
             house.tell(f"Observe programs with {release.library} {release.version}", start, len(missing))
-        made = list(run_programs(house, built, missing[start : start + SHARD]))
+        made = list(run_programs(house, where, missing[start : start + SHARD]))
         house.append([*missing[start : start + SHARD], *made])
         if lost := next((v for v in made if not is_said(v)), None):
             raise SandboxError(f"Program {lost.program} couldn't be run: {lost.detail}", program=lost.program)
@@ -66,16 +78,9 @@ def run_now(
     return {i: ran[i, release.id] for i in sorted(wanted)}
 
 
-def run_programs(house: House, built: BuiltEnvironment, programs: Iterable[Program]) -> Iterator[Verdict]:
+def run_programs(house: House, where: BuiltEnvironment, programs: Iterable[Program]) -> Iterator[Verdict]:
     """Runs programs as the domain wants them run."""
-    limits = house.domain.sandbox
-    return house.pool.run(
-        built,
-        programs,
-        timeout_s=float(limits.timeout_s),
-        attempts=limits.attempts,
-        trace=house.library.imports,
-    )
+    return run_in(house.pool, where, house.library, house.domain.sandbox, programs)
 
 
 def attempted(house: House, environment_id: str) -> list[Verdict]:

@@ -1,44 +1,36 @@
-"""Work over several processes: the same results in the same order as in one.
-
-Processes are spawned, not forked (a fork would copy the threads of sandboxes and of the engine), and end with this one,
-however that ends.
-"""
+"""Work that several hands share: the same results in the same order as of one."""
 
 from __future__ import annotations
 
-import contextlib
-import gc
-import multiprocessing
-import os
-import pickle
-import signal
-import sys
-import tempfile
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from contextvars import copy_context
+from functools import partial
 from operator import length_hint
-from pathlib import Path
-from types import ModuleType
-from typing import Any, TypeVar
+from typing import TypeVar
+
+from flows.crews import Crew, Piecework, ProcessCrew
+from flows.executors import BareExecutors
+from flows.retrying import PATIENCE, Patience
+from flows.working import collecting_rarely
 
 Common = TypeVar("Common")
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-_LOOK_S = 0.5
-"""Seconds between two looks at whether a process is still wanted."""
-
 _AHEAD = 4
-"""Jobs a process that are handed out before the first of them is done."""
-
-_COMMON: list[Any] = []
-"""In a process of `spread`: what all of its jobs read, sent once."""
+"""Jobs a hand that are handed out before the first of them is done."""
 
 
 def spread(
-    function: Callable[[Common, Job], Result], common: Common, jobs: Iterable[Job], processes: int
+    function: Callable[[Common, Job], Result],
+    common: Common,
+    jobs: Iterable[Job],
+    hands: int,
+    crew: Crew | None = None,
+    patience: Patience = PATIENCE,
 ) -> Iterator[Result]:
     """`function(common, job)` of each job, in the jobs' order.
 
@@ -47,78 +39,56 @@ def spread(
             what it doesn't need should not stand there.
         common: What all jobs read; each process reads it once, so it must be picklable, as jobs and results.
         jobs: The jobs; drawn as they can be done, so that they and what they give need not all be in memory.
-        processes: Processes at most; one, or one job, is done in this process.
+        hands: Workers at most; one, or one job, is done in this process.
+        patience: How often a job is tried whose worker was killed.
+        crew: Who does them; where None, processes that are started now, and end with the last result.
     """
-    processes = min(processes, length_hint(jobs, processes))
-    if processes < 2:
+    hands = min(hands, length_hint(jobs, hands))
+    if hands < 2:
         for job in jobs:
             with collecting_rarely():
                 made = function(common, job)
             yield made
         return
-    with tempfile.TemporaryDirectory(prefix="driftune-") as folder:
-        file = Path(folder, "common")
-        file.write_bytes(pickle.dumps(common))
-        pool = ProcessPoolExecutor(
-            processes, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(file,)
-        )
+    with ExitStack() as stack:
+        if crew is None:
+            crew = stack.enter_context(closing(ProcessCrew(BareExecutors(), hands)))
+        do = stack.enter_context(crew.ready(Piecework(partial(function, common), function, common)))
+        title, wait = function.__name__.strip("_").replace("_", " "), crew.stopped.wait
+
+        def tried(job: Job) -> Result:
+            return patience.tried(partial(do, title, job), wait=wait)
+
+        yield from together(tried, jobs, hands, crew.stop)
+
+
+def together(
+    call: Callable[[Job], Result],
+    jobs: Iterable[Job],
+    hands: int,
+    give_up: Callable[[], None],
+    ahead: int = _AHEAD,
+) -> Iterator[Result]:
+    """`call(job)` of each job by several threads, in the jobs' order; few are ahead of the one that is waited for.
+
+    Args:
+        call: What is done; it may wait, as for another process.
+        jobs: The jobs, drawn as they can be done.
+        hands: Threads.
+        give_up: Called where one fails, or nobody wants the rest: it has those end that are under way.
+        ahead: Jobs a hand that are drawn before the first of them is done.
+    """
+    with ThreadPoolExecutor(hands, thread_name_prefix="driftune-hand") as threads:
+        under_way: deque[Future[Result]] = deque()
         try:
-            under_way: deque[Future[Result]] = deque()
             for job in jobs:
-                if len(under_way) >= _AHEAD * processes:
+                if len(under_way) >= ahead * hands:
                     yield under_way.popleft().result()
-                with _without_main():
-                    under_way.append(pool.submit(_perform, function, job))
+                under_way.append(threads.submit(copy_context().run, call, job))
             while under_way:
                 yield under_way.popleft().result()
         except BaseException:
-            file.unlink()  # its processes see that, and end at once: a job may take minutes
+            if any(not each.done() for each in under_way):
+                give_up()
+                threads.shutdown(wait=False, cancel_futures=True)
             raise
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-@contextlib.contextmanager
-def _without_main() -> Iterator[None]:
-    """Keeps processes that are started meanwhile from importing what this one was started as.
-
-    That is what spawning does, for functions of a script, which `spread` takes none of: half a second of each process
-    where a benchmark is the script, more where an engine or the tests are.
-    """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-
-
-@contextlib.contextmanager
-def collecting_rarely() -> Iterator[None]:
-    """Lets Python look for cycles a hundred times less often: with many trees alive it took most of the time."""
-    before = gc.get_threshold()
-    gc.set_threshold(before[0] * 100, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-
-
-def _begin(file: Path) -> None:
-    """What a process does first: it reads what all jobs read, leaves Ctrl-C to its parent, ends when that gives up."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, args=(file,), daemon=True).start()
-    _COMMON.append(pickle.loads(file.read_bytes()))  # noqa: S301  # ours
-
-
-def _end_with_parent(file: Path) -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    while parent.is_alive() and file.exists():
-        parent.join(_LOOK_S)
-    os._exit(1)
-
-
-def _perform(function: Callable[[Any, Job], Result], job: Job) -> Result:
-    with collecting_rarely():
-        return function(_COMMON[0], job)

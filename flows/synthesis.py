@@ -17,7 +17,6 @@ from flows.derivation import BY_SOURCE, STEPS, Mined, Stock, derived, public
 from flows.house import House, R
 from flows.running import run_now, verdicts
 from flows.scraping import compare_key, compared, releases, scraped, source_keys, symbols
-from flows.spreading import spread
 from registry.identity import sha256_of, work_key
 from registry.names import SymbolIndex
 from registry.records import Change, Example, Program, Record, Release, Verdict, Work
@@ -77,7 +76,7 @@ def _mine(house: House, missing: Mapping[str, Release]) -> int:
     materials = _materials(house, missing.values())
     names = generators.names()
     jobs = [(number, name) for number in range(len(materials)) for name in names]
-    made = spread(generators.generated, materials, jobs, house.workers)
+    made = house.spread(generators.generated, materials, jobs)
     written = 0
     for key, material in zip(missing, materials, strict=True):
         since = time.monotonic()
@@ -193,7 +192,7 @@ def _derived(house: House, found: Mined) -> Iterator[Record]:
             programs=programs,
             observe=observe,
         ),
-        house.workers,
+        house.spread,
     )
     learnt = set()
     for row in made:

@@ -10,6 +10,7 @@ DriftuneError
 ├── WebError               an address of the web that can't be read, or may not be
 ├── GeneratorError         a generator of examples
 ├── SandboxError           the sandbox or an environment
+├── WorkerError            a worker that pieces of a run are handed to is gone
 ├── TrainingError          a base model, a training run, an evaluation
 │   └── NoRowsError        a training without rows: of a run that is a decision, and no failure
 └── RegistryError          the lake, the store of adapters
@@ -84,6 +85,12 @@ class GeneratorError(DriftuneError):
 
 class SandboxError(DriftuneError):
     """No wall, a broken environment, or a harness that fails by itself."""
+
+
+class WorkerError(DriftuneError):
+    """A worker that pieces of a run are handed to is gone, or can't be used."""
+
+    retryable = True
 
 
 class TrainingError(DriftuneError):

@@ -27,6 +27,8 @@ class Settings(BaseSettings):
             for any number.
         log: What commands say on standard error: `text`, or `json`: an object a line.
         metrics: `HOST:PORT` on which a run offers its metrics to Prometheus while it lives; nowhere where empty.
+        engine: What a run is spread over: `threads` or `processes`.
+        tries: How often something is tried that trying again can help, as a source that is away.
         sandbox_mb: What environments and wheels may take in the home folder; those used longest ago go first.
         nightly_cost: Money that trainings and LLMs of all the lake's domains may cost from noon to noon, UTC; 0: any.
         disk_mb: What the home folder may take; before a stage environments and wheels make room, and where that isn't
@@ -46,6 +48,8 @@ class Settings(BaseSettings):
     stage_hours: float = Field(default=24.0, ge=0)
     log: Literal["text", "json"] = "text"
     metrics: str = Field(default="", pattern=r"^(\S+:\d{1,5})?$")
+    engine: str = "threads"
+    tries: int = Field(default=3, ge=1, le=100)
     sandbox_mb: int = Field(default=10_000, ge=0)
     nightly_cost: float = Field(default=0.0, ge=0)
     disk_mb: int = Field(default=0, ge=0)

@@ -33,7 +33,7 @@ class WarmServers:
         self.wall = wall
         self.limits = limits
         self.preload = tuple(preload)
-        self.memory_mb = memory_mb or int(_SHARE * _machine_mb())
+        self.memory_mb = memory_mb or idle_mb()
         self.alive: list[Server] = []
         self._idle: list[tuple[str, Server]] = []
         self._lock = threading.Lock()
@@ -133,5 +133,6 @@ class WarmServers:
             server.close()
 
 
-def _machine_mb() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+def idle_mb() -> int:
+    """Resident memory that idle servers may have where nothing else is said: a share of the machine's."""
+    return int(_SHARE * (os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20))
