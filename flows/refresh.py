@@ -1,6 +1,7 @@
 """The Prefect flow `refresh`: the stages of a domain, each a flow of its own, each batch a task.
 
-Only errors that trying again can help are retried. What has nothing to do never gets here (`flows.run`).
+What may help is tried again, as a task of its own (`flows.batches`). What has nothing to do never gets here
+(`flows.run`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from flows.making import start_base
 from flows.scheduled import GPU, Part, PassedOverError, refresh_scheduled
 from flows.stages import BASE_AFTER, PARTS, STAGES, end_part, stages_of
 from flows.watching import watched_run, watched_stage
-from registry.errors import DriftuneError
 
 _OPEN: dict[str, House] = {}
 """Houses of the runs in this process: a flow's parameters must be plain values, so a stage finds its house by run."""
@@ -31,14 +31,7 @@ _PREPARED: dict[str, House] = {}
 """Houses that a caller in this process has opened and locked, by the reference they were opened with."""
 
 
-def can_help(_task: Any, _run: Any, state: Any) -> bool:
-    """Whether trying a failed task again can help: the error's class says so."""
-    error = state.result(raise_on_failure=False)
-    return isinstance(error, DriftuneError) and error.retryable
-
-
-@task(name="batch", task_run_name="{title}", cache_policy=NO_CACHE, persist_result=False, retries=2,
-      retry_delay_seconds=[2, 10], retry_condition_fn=can_help)  # fmt: skip
+@task(name="batch", task_run_name="{title}", cache_policy=NO_CACHE, persist_result=False)
 def perform(title: str, batch: Callable[[], int]) -> int:
     """Runs one batch; the number of rows it wrote."""
     del title  # the task run's name

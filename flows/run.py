@@ -9,15 +9,17 @@ import contextlib
 import dataclasses
 import json
 import os
+from dataclasses import asdict
 from typing import Any
 
 from flows.house import House, open_house
+from flows.setting_aside import aside_lines
 from registry.lock import domain_lock
 from registry.records import SCHEMA
 from registry.store import CANDIDATE
 
 WITH_FAILURES = 3
-"""Exit code of what came to its end without all of its sources."""
+"""Exit code of what came to its end without all of its sources, or with shards set aside."""
 
 EXIT_BY_DECISION = {"publish": 0, "candidate": 4, "rejected": 4, "undecided": 4}
 """What came of a run -> exit code; `candidate`: published, and kept from `stable` by the domain's tasks."""
@@ -74,6 +76,7 @@ def told_run(house: House, decision: str, *, changed: bool) -> dict[str, Any]:
     told |= {"versions": house.library.versions} if house.tracked else {}
     told |= {"left": waiting} if (waiting := left_to_the_next(told_spending(house))) else {}
     told |= {"failures": failures} if (failures := site_failures(house)) else {}
+    told |= {"set_aside": [asdict(each) for each in house.aside]} if house.aside else {}
     return told | ({"workloads": others} if (others := workload_decisions(house)) else {})
 
 
@@ -83,7 +86,7 @@ def exit_code(house: House, decision: str) -> int:
     from flows.stages import workload_decisions
 
     codes = [EXIT_BY_DECISION[said] for said in (decision, *workload_decisions(house).values())]
-    return max(*codes, WITH_FAILURES if site_failures(house) else 0)
+    return max(*codes, WITH_FAILURES if site_failures(house) or house.aside else 0)
 
 
 def _refresh(house: House) -> str:
@@ -143,6 +146,8 @@ def run_stage(reference: str, command: str, *, accept_removals: bool = False) ->
     for warning in site_warnings(house) if command == "scrape" else ():
         print(warning)
     print(f"{house.domain.name}: {command} " + (f"did {done} batches" if done else "had nothing to do"))
+    for line in aside_lines(house.aside):
+        print(line)
     if command in ("train", "evaluate", "publish") and (why := _untrained(house)):
         print(why)
     for line in spending_lines(told_spending(house)) if command == "synth" else ():
@@ -155,7 +160,7 @@ def run_stage(reference: str, command: str, *, accept_removals: bool = False) ->
         for name, said in others.items():
             print(f"Gate of {name}: {said}")
         return max(EXIT_BY_DECISION[said] for said in (found["decision"], *others.values()))
-    return WITH_FAILURES if command == "scrape" and site_failures(house) else 0
+    return WITH_FAILURES if house.aside or (command == "scrape" and site_failures(house)) else 0
 
 
 def read_plan(house: House) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from flows.promotion import PROMOTED, promote_stage, promotion_of, promotion_tas
 from flows.promotion import tasks_digest as promotion_digest
 from flows.publication import publish_key, publish_stage
 from flows.scraping import CHANGES_VERSION, SCRAPER_VERSION, compare_stage, scrape_stage, sites
+from flows.setting_aside import forget_all
 from flows.synthesis import DERIVE_PART, derive_stage, mine_part, mine_stage
 from flows.tracking import end
 from flows.training import TRAIN_PART, train_stage
@@ -174,14 +175,16 @@ def workload_decisions(house: House, command: str = "publish") -> dict[str, str]
 def finish(house: House) -> str:
     """Remembers that everything is done; what came of it (`decision`).
 
-    Where dialogues were left, as for want of budget, it isn't remembered: the next run goes on.
+    Where dialogues were left, as for want of budget, or shards set aside, it isn't remembered: the next run goes on.
     """
     since = time.monotonic()
     own, *others = (_outcome(each) for each in house.adapters)
     workloads = {each.domain.name: outcome for each, outcome in zip(house.adapters[1:], others, strict=True)}
     result = own | ({"workloads": workloads} if workloads else {})
     end(house)
-    if not left(house):
+    if not house.aside:
+        forget_all(house)
+    if not left(house) and not house.aside:
         house.finish("refresh", "refresh", [complete_key(house)], [], since, result)
     return str(own["decision"])
 

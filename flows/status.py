@@ -11,6 +11,7 @@ from typing import Any
 from flows import quota
 from flows.nightly import tonight
 from flows.render import gate_table, written_table
+from flows.setting_aside import Aside, aside_lines, read_asides
 from flows.spending import accounts, spending_lines, told_written
 from flows.tracking import standings
 from registry import channels
@@ -97,6 +98,7 @@ def read_status(domain: str | None) -> list[dict[str, Any]]:
             ],
             "funnel": [{k: v for k, v in f.items() if k != "domain"} for f in funnel if f["domain"] == name],
             "written": told_written(lake, name) | _budgets(name),
+            "set_aside": [dataclasses.asdict(each) for each in read_asides(Settings().root, name)],
             "sites": [{k: v for k, v in site.items() if k != "domain"} for site in sites if site["domain"] == name],
             "adapters": [{"version": a["version"], "location": a["location"]} for a in adapters if a["domain"] == name],
             "channels": [dataclasses.asdict(move) for move in _moves(store, name)],
@@ -156,6 +158,8 @@ def show_status(domain: str | None, *, as_json: bool) -> None:
             console.print(written_table(row["written"]["outcomes"]))
         if row["written"].get("spent"):
             console.print("\n".join(spending_lines(row["written"])), highlight=False, markup=False)
+        for line in aside_lines([Aside(**each) for each in row["set_aside"]]):
+            console.print(line, highlight=False, markup=False)
         for site in row["sites"]:
             console.print(_site(site), highlight=False, markup=False)
         for adapter in row["adapters"]:

@@ -11,6 +11,7 @@ from flows.promotion import PROMOTED, UNDECIDED, last_promotion
 from flows.publication import last_same
 from flows.render import diff, gate_table, grid, written_table
 from flows.scraping import site_warnings
+from flows.setting_aside import aside_lines
 from flows.spending import spending_lines, told_diversity, told_spending
 from flows.status import FUNNEL, REPORT
 from flows.tracking import standings
@@ -119,7 +120,7 @@ def show_summary(house: House, *, changed: bool = True, output: TextIO | None = 
     if house.tracked is not None:
         line = standings(house.lake)[house.owner].line()
         console.print(_line(f"{house.library.name} {line}" + (f"; {house.tracked.note}" if house.tracked.note else "")))
-    for warning in site_warnings(house):
+    for warning in (*site_warnings(house), *aside_lines(house.aside)):
         console.print(_warned(warning))
     registry = house.settings.registry_url
     for each in house.adapters:
