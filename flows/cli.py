@@ -273,6 +273,11 @@ def deploy(
     at_once: Annotated[
         int | None, typer.Option(min=1, help="Runs at a time in the pool driftune-cpu; 2 at first.")
     ] = None,
+    enough: Annotated[int, typer.Option(min=1, help="With --gpu: train after so many new proven rows.")] = 1,
+    notify: Annotated[
+        str, typer.Option(metavar="BLOCK", help="Tell of trouble by this Prefect block, as slack-webhook/nightly.")
+    ] = "",
+    quiet_days: Annotated[int, typer.Option(min=1, help="With --notify: tell of so many days without news.")] = 30,
     remove: Annotated[bool, typer.Option("--remove", help="Take the deployments of the domains away.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -280,7 +285,7 @@ def deploy(
     from flows.deploy import Request, deploy_to, serve
     from flows.stack import server as stack_server
 
-    request = Request(cron, gpu, docker, at_once)
+    request = Request(cron, gpu, docker, at_once, enough, notify, quiet_days)
     if server := server or stack_server():
         deploy_to(server, domains, request, removing=remove, as_json=as_json)
     else:

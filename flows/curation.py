@@ -11,6 +11,7 @@ from flows.batches import Batch
 from flows.candidates import candidates, is_made
 from flows.guard import guard_rows
 from flows.house import House
+from flows.news import tell_yield
 from flows.running import verdicts
 from flows.scraping import indexed, releases, source_keys
 from flows.snapshots import latest_curation
@@ -106,7 +107,9 @@ def curate_stage(house: House) -> list[Batch]:
         rows = list(_curated(house, examples, found, tasks, key))
         guard_rows(house, rows, {e.id: e for e in examples}, _parent(house))
         snapshot = next(r for r in rows if isinstance(r, Snapshot))
-        return house.finish("curate", CURATE_PART, [key], rows, since, {"snapshot": snapshot.id})
+        done = house.finish("curate", CURATE_PART, [key], rows, since, {"snapshot": snapshot.id})
+        tell_yield(house, snapshot)
+        return done
 
     return [Batch(f"Curate {len(examples):,} examples", 1, run)]
 

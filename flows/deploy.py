@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import datetime as dt
 import json
 import os
@@ -36,12 +37,31 @@ class Request:
         gpu: Whether training, evaluation and publication go on in a pool of their own.
         docker: Image that the pools' containers are made of; empty for processes.
         at_once: Runs at a time in the pool without a GPU; None leaves it as it is.
+        enough: With a GPU pool: after so many new proven rows it is trained.
+        notify: Type and name of the Prefect block that tells somebody of trouble; empty for nobody.
+        quiet_days: With such a block: after so many days without a release or an adapter that is told too.
     """
 
     cron: str
     gpu: bool = False
     docker: str = ""
     at_once: int | None = None
+    enough: int = 1
+    notify: str = ""
+    quiet_days: int = 30
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What a server has of ours, by name.
+
+    Attributes:
+        deployments: Flow and name of each deployment.
+        automations: Names of the automations.
+    """
+
+    deployments: list[str]
+    automations: list[str]
 
 
 def serve(domains: Sequence[str], request: Request, *, removing: bool = False) -> None:
@@ -105,12 +125,14 @@ def deploy_to(server: str, domains: Sequence[str], request: Request, *, removing
     prepare_prefect(settings.root)
     from flows import deployments  # imports Prefect, which reads its settings but once
 
-    names = deployments.remove(wanted) if removing else deployments.create(wanted, request, settings)
+    done = deployments.remove(wanted) if removing else deployments.create(wanted, request, settings)
     if as_json:
-        print(json.dumps({"server": address, "removed" if removing else "deployments": names}))
+        print(json.dumps({"server": address, "removed": removing, **dataclasses.asdict(done)}))
         return
-    print("\n".join(f"{'Removed' if removing else 'Deployed'} {name}" for name in names) or "Nothing was deployed")
+    verb = "Removed" if removing else "Deployed"
+    print("\n".join(f"{verb} {name}" for name in done.deployments) or "Nothing was deployed")
     if not removing:
+        print("\n".join(f"Automation {name}" for name in done.automations))
         print(f"On {address}. Workers run them: prefect worker start --pool {deployments.CPU}")
 
 

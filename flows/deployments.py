@@ -7,35 +7,38 @@ library, and `refresh/NAME-gpu` where training is done elsewhere. Workers are an
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
 from prefect.deployments.runner import RunnerDeployment
+from prefect.events.actions import ActionTypes
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.flows import Flow
 from prefect.types.entrypoint import EntrypointType
 
-from flows.deploy import Request
+from flows import automations
+from flows.automations import TAG
+from flows.deploy import Deployed, Request
 from flows.deployed import stage, watch
 from flows.refresh import refresh
 from flows.scheduled import GPU
 from registry.domain import Domain
+from registry.domain_files import workloads
 from registry.errors import ConfigurationError, DriftuneError
 from registry.settings import Settings
 
 CPU = "driftune-cpu"
 """The work pool of what needs no GPU."""
-
-TAG = "driftune"
-"""Tag of every deployment of ours."""
 
 AT_ONCE = 2
 """Runs at a time in the pool without a GPU, until somebody says otherwise: one that was killed leaves the other."""
@@ -44,11 +47,13 @@ HOURLY = "17 * * * *"
 """When it is looked for new releases."""
 
 HEARTBEAT_S = 30
-"""Seconds between two signs of life of a run; the least that Prefect takes."""
+"""Seconds between two signs of life of a run; the least that Prefect takes. After three without one it is dead."""
+
+SILENCE = dt.timedelta(seconds=3 * HEARTBEAT_S)
 
 
-def create(domains: Mapping[str, Domain], request: Request, settings: Settings) -> list[str]:
-    """Creates what is missing and updates what is there; the names of the deployments.
+def create(domains: Mapping[str, Domain], request: Request, settings: Settings) -> Deployed:
+    """Creates what is missing and updates what is there.
 
     Args:
         domains: How each domain is named to a worker -> the domain.
@@ -56,34 +61,68 @@ def create(domains: Mapping[str, Domain], request: Request, settings: Settings) 
         settings: Locations, for the workers.
 
     Raises:
+        ConfigurationError: There is no such block, or a pool is of another kind.
         DriftuneError: The server refuses.
     """
     with _client() as client:
+        told = _tellers(client, request.notify)
         pools = {CPU: _pool(client, CPU, request.docker, request.at_once, AT_ONCE)}
         if request.gpu:
             pools[GPU] = _pool(client, GPU, request.docker, None, 1)
             client.upsert_global_concurrency_limit_by_name(GPU, 1)
-        made = []
+        done = Deployed([], automations.write(client, automations.of_all(SILENCE, told.get("failed")), "driftune: "))
         for reference, domain in domains.items():
-            wanted = list(_wanted(reference, domain, request))
-            for pool, deployment in wanted:
+            made: dict[str, UUID] = {}
+            for pool, deployment in _wanted(reference, domain, request):
                 deployment.job_variables = _variables(pools[pool], settings)
                 deployment.apply(work_pool_name=pool)
-                made.append(deployment.full_name)
-            if not request.gpu:
-                _delete(client, [f"refresh/{domain.name}-gpu"])
-    return made
+                name = deployment.full_name
+                made[name] = client.read_deployment_by_name(name).id
+            _delete(client, [name for name in _names(domain.name) if name not in made])
+            done.deployments.extend(made)
+            done.automations.extend(_automate(client, domain, made, told, request))
+    return done
 
 
-def remove(domains: Mapping[str, Domain]) -> list[str]:
-    """Takes away the deployments of domains, and the pools with the last of them; the names of what is gone.
+def _tellers(client: SyncPrefectClient, block: str) -> dict[str, ActionTypes]:
+    """What is told -> how; nothing where no block is named."""
+    if not block:
+        return {}
+    texts = {
+        "trouble": (automations.SUBJECT, automations.BODY),
+        "still": (automations.STILL_SUBJECT, automations.STILL_BODY),
+        "failed": (automations.FAILED_SUBJECT, automations.FAILED_BODY),
+    }
+    return {what: automations.told_by(client, block, *text) for what, text in texts.items()}
+
+
+def _automate(
+    client: SyncPrefectClient,
+    domain: Domain,
+    made: Mapping[str, UUID],
+    told: Mapping[str, ActionTypes],
+    request: Request,
+) -> list[str]:
+    name = domain.name
+    adapters = (name, *(each.name for each in workloads(domain)))
+    refresh, gpu = made[f"refresh/{name}"], made.get(f"refresh/{name}-gpu")
+    quiet = dt.timedelta(days=request.quiet_days)
+    wanted = automations.of_domain(name, adapters, refresh, gpu, told.get("trouble"), told.get("still"), quiet)
+    return automations.write(client, wanted, automations.prefix(name))
+
+
+def remove(domains: Mapping[str, Domain]) -> Deployed:
+    """Takes away what domains have, and the pools with the last of it; what is gone.
 
     Raises:
         DriftuneError: The server refuses.
     """
     with _client() as client:
-        gone = _delete(client, [full for domain in domains.values() for full in _names(domain.name)])
+        gone = Deployed(_delete(client, [full for domain in domains.values() for full in _names(domain.name)]), [])
+        for domain in domains.values():
+            automations.write(client, [], automations.prefix(domain.name))
         if not client.read_deployments(deployment_filter=_ours(), limit=1):
+            automations.write(client, [], "driftune: ")
             for delete, name in (
                 (client.delete_work_pool, CPU),
                 (client.delete_work_pool, GPU),
@@ -98,7 +137,8 @@ def _wanted(reference: str, domain: Domain, request: Request) -> Iterator[tuple[
     """Pool and deployment, of each that a domain has."""
     name = domain.name
     part = "cpu" if request.gpu else "all"
-    yield CPU, _deployment(refresh, name, {"domain": reference, "part": part}, cron=request.cron)
+    nightly = {"domain": reference, "part": part, "enough": request.enough}
+    yield CPU, _deployment(refresh, name, nightly, cron=request.cron)
     yield CPU, _deployment(stage, name, {"domain": reference})
     if domain.library[0].track is not None:
         yield CPU, _deployment(watch, name, {"domain": reference}, cron=HOURLY)

@@ -20,6 +20,7 @@ from finetune.scoring import Scorer
 from flows.batches import Batch
 from flows.decisions import DECIDES, decisions_before
 from flows.docs import docs_digest, docs_said, held_out, library_docs
+from flows.events import happened
 from flows.held import held_calls, named_families
 from flows.house import House
 from flows.rehearsal import gone_on_from, unseen
@@ -89,7 +90,10 @@ def evaluate_stage(house: House) -> list[Batch]:
     def run() -> int:
         since = time.monotonic()
         result, rows = judged(house, *tuned_adapter(house), trained(house), can_publish=not house.experiment)
-        return house.finish("evaluate", EVALUATE_PART, [key], rows, since, result)
+        done = house.finish("evaluate", EVALUATE_PART, [key], rows, since, result)
+        if result["decision"] != gate.PUBLISH and not house.experiment:
+            happened(house, "driftune.gate.refused", decision=result["decision"], reason=result["reason"])
+        return done
 
     return [Batch("Evaluate base and adapter, without and with docs, on what was held out", 1, run)]
 

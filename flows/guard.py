@@ -9,7 +9,9 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from flows.events import happened
 from flows.house import House
 from registry.errors import GuardError
 from registry.records import Example, Page, Record, Removal, SnapshotRow, Symbol
@@ -75,7 +77,8 @@ def guard_first(house: House, where: str, found: Extent) -> None:
     """
     if house.accept_removals or (found.symbols and found.characters >= HARDLY_ANY):
         return
-    raise GuardError(
+    raise _tripped(
+        house,
         f"{where} has {len(found.symbols):,} symbols and {found.characters:,} characters of text (asked about without"
         f" symbols, and below {HARDLY_ANY:,} characters): {_hint(house)}",
         after=len(found.symbols),
@@ -130,11 +133,18 @@ def _allow(house: House, what: str, before: int, after: int, few: int) -> None:
     share = house.domain.guard.removals
     if house.accept_removals or before < few or before - after <= share * before:
         return
-    raise GuardError(
+    raise _tripped(
+        house,
         f"{what} {before - after:,} of {before:,} would be gone ({1 - after / before:.0%}, asked about above"
         f" {share:.0%}): {_hint(house)}",
         before=before, after=after,
     )  # fmt: skip
+
+
+def _tripped(house: House, message: str, **values: Any) -> GuardError:
+    """The error, which whoever watches is told of too."""
+    happened(house, "driftune.guard.tripped", what=message)
+    return GuardError(message, **values)
 
 
 def _hint(house: House) -> str:

@@ -21,6 +21,7 @@ from flows.annotation import account
 from flows.batches import Batch
 from flows.bench import CONTROL, SOLUTION, Bench, Sample
 from flows.evaluation import decision_of
+from flows.events import happened
 from flows.house import House
 from flows.judge import Options
 from flows.making import base_model
@@ -32,7 +33,7 @@ from registry.errors import ConfigurationError, RegistryError, SandboxError
 from registry.identity import sha256_of, work_key
 from registry.lake import Lake
 from registry.records import Adapter, Score, Work
-from registry.store import STABLE, Store
+from registry.store import CANDIDATE, STABLE, Store
 from validators.execution.pool import Pool
 
 PROMOTE_PART = "promote@1"
@@ -123,7 +124,10 @@ def promote_stage(house: House) -> list[Batch]:
         found = promote([house], store, adapter)
         scores = [dataclasses.replace(score, run=run_id(house)) for score in found.scores]
         told = {"run": run_id(house), "version": adapter.version, "outcome": found.outcome, "reason": found.reason}
-        return house.finish("promote", PROMOTE_PART, [key], scores, since, told)
+        done = house.finish("promote", PROMOTE_PART, [key], scores, since, told)
+        if found.outcome != PROMOTED:
+            happened(house, "driftune.gate.refused", decision=CANDIDATE, reason=found.reason)
+        return done
 
     return [Batch("Ask the tasks that promotion hangs on", 1, run)]
 

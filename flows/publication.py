@@ -25,6 +25,7 @@ from flows.bases import replayed
 from flows.batches import Batch
 from flows.curation import snapshot_id
 from flows.evaluation import decision_of, evaluate_key
+from flows.events import happened
 from flows.house import House
 from flows.rehearsal import gone_on_from
 from flows.scraping import releases
@@ -86,13 +87,19 @@ def publish_stage(house: House) -> list[Batch]:
         if (same := published_before(store, folder, about)) is not None:
             _move(store, same, channel)
             told = {"location": same.location, "channel": channel, "run": about.run, "same_as": same.version}
-            return house.finish("publish", PUBLISH_PART, [key], [], since, told)
+            return _told(house, house.finish("publish", PUBLISH_PART, [key], [], since, told), told)
         with quiet.threads(house.threads):
             adapter = published(store, folder, base, about, canary_texts(rows, CANARIES), channel)
         result = {"location": adapter.location, "channel": channel}
-        return house.finish("publish", PUBLISH_PART, [key], [adapter], since, result)
+        return _told(house, house.finish("publish", PUBLISH_PART, [key], [adapter], since, result), result)
 
     return [Batch("Publish the adapter", 1, run)]
+
+
+def _told(house: House, rows: int, result: Mapping[str, Any]) -> int:
+    """Tells of a publication that is remembered now; the number of rows."""
+    happened(house, "driftune.published", location=result["location"], channel=result["channel"])
+    return rows
 
 
 def published(

@@ -64,19 +64,20 @@ def refresh_opened(house: House, reference: str) -> Iterator[None]:
 
 
 @flow(name="refresh", flow_run_name="refresh {domain}", validate_parameters=False, persist_result=False)
-def refresh(domain: str, part: Part = "all") -> Any:
+def refresh(domain: str, part: Part = "all", enough: int = 1) -> Any:
     """Everything from docs to a published adapter for one domain; the gate's decision.
 
     Args:
         domain: A name in `domains/`, or the path of a domain file.
         part: all; cpu: up to the snapshot; gpu: from the snapshot on, at the domain's turn of the GPU.
+        enough: After so many new proven rows the part cpu says that there is something to train on.
     """
     prepared = _PREPARED.get(domain)
     if prepared is not None:
         return _refresh(prepared, domain)
     with concurrency(GPU, strict=True, raise_on_lease_renewal_failure=False) if part == "gpu" else nullcontext():
         try:
-            return refresh_scheduled(domain, part, _refresh)
+            return refresh_scheduled(domain, part, enough, _refresh)
         except PassedOverError as passed:
             return Completed(name="PassedOver", message=str(passed))
 

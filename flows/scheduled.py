@@ -13,9 +13,10 @@ from typing import Literal
 
 from flows.deploy import end_with_deployment
 from flows.house import House, open_house
+from flows.news import tell_proven
 from flows.observers import take_over
 from flows.preflight import check
-from flows.stages import PARTS, ask_sites, complete
+from flows.stages import PARTS, UNFINISHED, ask_sites, complete
 from flows.tracking import end, remember
 from registry.errors import ConfigurationError, LockedError
 from registry.lock import domain_lock
@@ -31,12 +32,13 @@ class PassedOverError(Exception):
     """A scheduled run has nothing to do for now; its text says why."""
 
 
-def refresh_scheduled(reference: str, part: Part, perform: Callable[[House, str, Part], str]) -> str:
+def refresh_scheduled(reference: str, part: Part, enough: int, perform: Callable[[House, str, Part], str]) -> str:
     """Refreshes a domain, as far as there is something to do; the gate's decision, or `UNFINISHED`.
 
     Args:
         reference: A name in `domains/`, or the path of a domain file.
         part: What is to be done.
+        enough: New proven rows after which the part `cpu` tells that there is something to train on.
         perform: Runs a part over an open, locked house.
 
     Raises:
@@ -47,6 +49,14 @@ def refresh_scheduled(reference: str, part: Part, perform: Callable[[House, str,
     check_home()
     house = open_house(reference, moving=part != "gpu")
     check(house, PARTS[part])
+    found = _locked(house, reference, part, perform)
+    if found == UNFINISHED and part == "cpu":  # the lock is free again: who is told may begin
+        tell_proven(house, enough)
+    return found
+
+
+def _locked(house: House, reference: str, part: Part, perform: Callable[[House, str, Part], str]) -> str:
+    """What is left, at the domain's own turn."""
     with contextlib.ExitStack() as held:
         try:
             held.enter_context(domain_lock(house.settings, house.domain.name, house.run))

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
 import httpx
 import pytest
 
-from flows.deploy import Request, api_address, serve
-from flows.engine import prepare_prefect
+from flows.deploy import Deployed, Request, api_address, serve
+from flows.events import happened
 from flows.scheduled import Part
-from flows.server import prefect_server
 from flows.stages import COMMANDS, PARTS, STAGES, stages_of
+from registry.domain_files import load_domain
 from registry.errors import ConfigurationError
-from tests.flows.runs import ROOT, environment, small_domain
+from registry.settings import Settings
+from tests.flows.prefect_place import Place, served_place
+from tests.flows.runs import ROOT, small_domain
+from tests.served import Quiet, served
+
+NIGHTLY = "0 3 * * *"
 
 
 def test_parts_make_up_a_run() -> None:
@@ -44,64 +49,148 @@ def test_pools_need_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
         serve(["networkx"], Request("0 3 * * *", gpu=True))
 
 
-@dataclass(frozen=True)
-class Place:
-    """A Prefect server, and a folder with a domain's file, from which it is deployed to."""
-
-    address: str
-    folder: Path
-
-    def run(self, *arguments: str, fails: int = 0) -> str:
-        """Runs `driftune deploy`; what it said."""
-        done = subprocess.run(
-            [sys.executable, "-m", "flows.cli", "deploy", *arguments, "--server", self.address.removesuffix("/api")],
-            cwd=self.folder,
-            env=environment(self.folder / "home", PYTHONPATH=str(ROOT)),
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == fails, done.stderr
-        return done.stdout + done.stderr
-
-    def found(self, what: str) -> dict[str, Any]:
-        """Name -> each thing of a kind that the server has."""
-        rows = httpx.post(f"{self.address}/{what}/filter", json={}, trust_env=False).json()
-        return {row["name"]: row for row in rows}
-
-    def deployments(self) -> dict[str, Any]:
-        """Flow and name -> deployment."""
-        flows = {row["id"]: name for name, row in self.found("flows").items()}
-        rows = httpx.post(f"{self.address}/deployments/filter", json={}, trust_env=False).json()
-        return {f"{flows[row['flow_id']]}/{row['name']}": row for row in rows}
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """A Prefect server of these tests' own, and a folder with a domain that tracks its library."""
-    folder, before = tmp_path_factory.mktemp("place"), dict(os.environ)
-    (folder / "domains").mkdir()
-    path = small_domain(folder / "domains")
-    path.write_text(path.read_text().replace('versions = ["8.14.0", "11.2.1"]', 'track = "latest"'))
-    try:
-        os.environ.pop("PREFECT_API_URL", None)
-        prepare_prefect(folder)
-        with prefect_server(folder) as server:
-            yield Place(server.address, folder)
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    """A Prefect server of these tests' own, which this process uses too."""
+    with served_place(tmp_path_factory.mktemp("place")) as found:
+        from prefect.settings import PREFECT_API_URL, temporary_settings
+
+        with temporary_settings({PREFECT_API_URL: found.address}):
+            yield found
+
+
+def deployed(place: Place, request: Request) -> Deployed:
+    """Deploys the place's domain, as the command does."""
+    from flows.deployments import create
+
+    domain = load_domain(str(place.folder / "domains" / "more-itertools.toml"))
+    return create({"more-itertools": domain}, request, Settings(home=place.folder / "home"))
+
+
+@dataclass
+class Told:
+    """What a webhook was told: the bodies of its requests."""
+
+    texts: list[str] = field(default_factory=list)
+
+    def wait(self, *parts: str, seconds: float = 60) -> None:
+        """Waits until each of these was part of something that was told."""
+        wait(lambda: all(any(part in text for text in self.texts) for part in parts), seconds, lambda: self.texts)
+
+
+def wait(ready: Callable[[], bool], seconds: float, said: Callable[[], object]) -> None:
+    """Waits for something that a server does by itself."""
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end, said()
+        time.sleep(0.3)
+
+
+@pytest.fixture
+def told(place: Place) -> Iterator[Told]:
+    """A webhook that the blocks `custom-webhook/nightly` and `webhook/plain` of the server call."""
+    heard = Told()
+
+    class Webhook(Quiet):
+        def do_POST(self) -> None:
+            heard.texts.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(200)
+            self.end_headers()
+
+    from prefect.blocks.notifications import CustomWebhookNotificationBlock
+    from prefect.blocks.webhook import Webhook as Plain
+
+    with served(Webhook) as address:
+        text = {"text": "{{subject}}\n{{body}}"}
+        CustomWebhookNotificationBlock(name="nightly", url=address, json_data=text).save("nightly", overwrite=True)
+        Plain(url=address).save("plain", overwrite=True)
+        yield heard
+
+
+def runs_of(place: Place, deployment: str) -> list[Any]:
+    """Runs of a deployment that no schedule planned."""
+    wanted = {"deployments": {"id": {"any_": [place.deployments()[deployment]["id"]]}}}
+    return [run for run in place.post("flow_runs/filter", wanted) if not run["auto_scheduled"]]
+
+
+@pytest.mark.slow
+def test_news_of_a_domain_starts_what_it_should_and_trouble_is_told(
+    place: Place, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new release refreshes on the CPU, enough new rows train on the GPU, and a person is told of each trouble."""
+    from flows import automations
+
+    monkeypatch.setenv("PREFECT_API_URL", place.address)
+    with pytest.raises(ConfigurationError, match="No block custom-webhook/nope on the Prefect server"):
+        deployed(place, Request(NIGHTLY, notify="custom-webhook/nope"))
+    said = place.run("deploy", "more-itertools", "--gpu", "--notify", "custom-webhook/nightly", "--json")
+    made = place.found("automations")
+    assert set(json.loads(said)["automations"]) == set(made)
+    time.sleep(1)  # the server's triggers hear of it through its database
+    happened("more-itertools", "driftune.release.new", old="10.0", new="11.0")
+    happened("other", "driftune.release.new", old="1", new="2")
+    wait(lambda: len(runs_of(place, "refresh/more-itertools")) == 1, 60, lambda: made)
+    assert runs_of(place, "refresh/more-itertools-gpu") == []
+    happened("more-itertools", "driftune.rows.proven", new=40)
+    wait(lambda: len(runs_of(place, "refresh/more-itertools-gpu")) == 1, 60, lambda: made)
+    for kind in automations.TROUBLE:
+        happened("more-itertools", kind, reason=f"why {kind} <b>{{{{ 7 * 7 }}}}")
+    told.wait(
+        *(f"driftune more-itertools: {kind}\\nreason: why {kind} <b>{{{{ 7 * 7 }}}}" for kind in automations.TROUBLE)
+    )
+    assert len(runs_of(place, "refresh/more-itertools")) == 1
+
+    deployed(place, Request(NIGHTLY, gpu=True, notify="custom-webhook/nightly"))
+    assert {name: row["updated"] for name, row in place.found("automations").items()} == {
+        name: row["updated"] for name, row in made.items()
+    }, "what is as it should be is not written again: a trigger would begin anew"
+
+
+@pytest.mark.slow
+def test_a_dead_run_crashes_and_silence_is_told(place: Place, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that gives no sign of life any more becomes Crashed, and that, and that nothing is new, is told."""
+    from prefect.client.orchestration import get_client
+
+    from flows import automations
+
+    deployed(place, Request(NIGHTLY))
+    with get_client(sync_client=True) as client:
+        failed = automations.told_by(client, "webhook/plain", automations.FAILED_SUBJECT, automations.FAILED_BODY)
+        still = automations.told_by(client, "webhook/plain", automations.STILL_SUBJECT, automations.STILL_BODY)
+        short = dt.timedelta(seconds=10)
+        automations.write(client, automations.of_all(short, failed), "driftune: ")
+        quiet = automations.of_domain("quiet", ["quiet"], uuid.uuid4(), None, None, still, short)
+        automations.write(client, quiet, automations.prefix("quiet"))
+    made = place.deployments()["stage/more-itertools"]["id"]
+    run = place.post(f"deployments/{made}/create_flow_run", {"parameters": {"stage": "curate"}})
+    for state in ("PENDING", "RUNNING"):
+        place.post(f"flow_runs/{run['id']}/set_state", {"state": {"type": state}})
+    tag = {"prefect.resource.id": "prefect.tag.driftune", "prefect.resource.role": "tag"}
+    beat = {"event": automations.ALIVE, "resource": {"prefect.resource.id": f"prefect.flow-run.{run['id']}"}}
+    place.post(
+        "events", [beat | {"related": [tag], "occurred": dt.datetime.now(dt.UTC).isoformat(), "id": str(uuid.uuid4())}]
+    )
+
+    def state() -> str:
+        found = httpx.get(f"{place.address}/flow_runs/{run['id']}", trust_env=False).json()
+        return str(found["state"]["name"])
+
+    wait(lambda: state() == "Crashed", 60, state)
+    told.wait(f"driftune: {run['name']} Crashed\nNo sign of life for 10 s")
+    told.wait("driftune quiet: no news -> told\nNothing was published, and no release came, for")
+    with get_client(sync_client=True) as client:
+        automations.write(client, [], automations.prefix("quiet"))
 
 
 @pytest.mark.slow
 def test_deploying_is_idempotent_and_can_be_taken_back(place: Place) -> None:
     """Deployed again, with other options too, the server has the same deployments; removed, it has nothing of ours."""
-    said = place.run("more-itertools", "--cron", "0 3 * * *")
-    assert "Deployed refresh/more-itertools" in said
+    deployed(place, Request("0 3 * * *"))
     first = place.deployments()
     assert set(first) == {"refresh/more-itertools", "stage/more-itertools", "watch/more-itertools"}
 
-    told = json.loads(place.run("more-itertools", "--cron", "30 4 * * *", "--gpu", "--at-once", "3", "--json"))
-    assert set(told["deployments"]) == {*first, "refresh/more-itertools-gpu"}
+    done = deployed(place, Request("30 4 * * *", gpu=True, at_once=3))
+    assert set(done.deployments) == {*first, "refresh/more-itertools-gpu"}
     second = place.deployments()
     assert {name: second[name]["id"] for name in first} == {name: row["id"] for name, row in first.items()}
     nightly = second["refresh/more-itertools"]
@@ -115,21 +204,27 @@ def test_deploying_is_idempotent_and_can_be_taken_back(place: Place) -> None:
     assert {name: pools[name]["concurrency_limit"] for name in pools} == {"driftune-cpu": 3, "driftune-gpu": 1}
     assert place.found("v2/concurrency_limits")["driftune-gpu"]["limit"] == 1
 
-    place.run("more-itertools")  # no longer with a GPU: the run does everything again
+    deployed(place, Request("30 4 * * *"))  # no longer with a GPU: the run does everything again
     third = place.deployments()
     assert set(third) == set(first)
     assert third["refresh/more-itertools"]["parameters"]["part"] == "all"
 
-    place.run("more-itertools", "--remove")
-    assert place.deployments() == place.found("work_pools") == place.found("v2/concurrency_limits") == {}
+    place.run("deploy", "more-itertools", "--remove")
+    assert (
+        place.deployments()
+        == place.found("automations")
+        == place.found("work_pools")
+        == place.found("v2/concurrency_limits")
+        == {}
+    )
 
 
-def test_a_server_that_is_away_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_away_is_one_line(tmp_path: Path) -> None:
     """Where nobody answers, that is said with the address, and nothing is made."""
     (tmp_path / "domains").mkdir()
     small_domain(tmp_path / "domains")
     gone = Place("http://127.0.0.1:9/api", tmp_path)
-    assert gone.run("more-itertools", fails=1).startswith(
+    assert gone.run("deploy", "more-itertools", fails=1).startswith(
         "driftune: No Prefect server answers at http://127.0.0.1:9/api"
     )
     assert not (tmp_path / "home").exists()
