@@ -71,7 +71,7 @@ def choice_key(house: House) -> str:
 
 
 def _choice_key(house: House) -> str:
-    rows, ran = unwritten(house), verdicts(house)
+    rows, ran = unwritten(house).values(), verdicts(house)
     runs = sorted({run for row in rows for run in obligations(row)})
     read = (
         sorted(row.digest for row in rows),
@@ -107,7 +107,7 @@ def desk_of(house: House) -> Desk:
     old, new = releases(house)
     ran, gate = verdicts(house), LicenceGate(house.domain.licences)
     indexes = {release.id: indexed(house, release) for release in (old, new)}
-    rows = [row for row in unwritten(house) if row.releases[-1] == new.id and not gate.refuses(row.licence)]
+    rows = [row for row in unwritten(house).values() if row.releases[-1] == new.id and not gate.refuses(row.licence)]
     rows = [row for row in rows if row.kind in ("doc", "test", *_MATERIAL)]
     programs = house.programs({name for row in rows for name in programs_of(row).values()})
     proven = [row for row in rows if prove(row, ran, programs, indexes).proven]

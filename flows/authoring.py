@@ -107,7 +107,7 @@ def _write(house: House, desk: Desk, found: Sequence[tuple[Chosen, Subject]]) ->
 
     _remember(house, [each for each, _ in found])
     open_ones = _open(house, found)
-    spec, by_id, ran = capped(house), {r.id: r for r in releases(house)}, dict(verdicts(house))
+    spec, by_id, ran = capped(house), {r.id: r for r in releases(house)}, verdicts(house)
 
     def attempt(release: str, programs: list[Program]) -> Mapping[str, Verdict]:
         return run_now(house, by_id[release], programs, ran, quiet=True)
@@ -116,16 +116,13 @@ def _write(house: House, desk: Desk, found: Sequence[tuple[Chosen, Subject]]) ->
     dialogues = (writing[each.writer].write(desk, subject) for each, subject in open_ones)
     width = OPEN_IN_BATCHES if spec.batch else OPEN * spec.concurrency
     with Journal(house.settings.journal) as journal:
-        memory = _Memory(house, journal, desk, [each for each, _ in open_ones], _ids(unwritten(house), written(house)))
+        known = {*unwritten(house), *(row.id for row in written(house))}
+        memory = _Memory(house, journal, desk, [each for each, _ in open_ones], known)
         with Asking(Client(spec, journal, house.owner, house.run)) as asking:
             for ended in hold(dialogues, asking.submit, attempt, width):
                 memory.take(ended)
         memory.flush()
     return memory.rows
-
-
-def _ids(*rows: Iterable[Example]) -> set[str]:
-    return {row.id for each in rows for row in each}
 
 
 @dataclass
@@ -179,7 +176,7 @@ class _Memory:
         given = [
             r if isinstance(r, Program) or r.written else dataclasses.replace(r, written=said) for r in ending.rows
         ]
-        allowed = public(given, self.desk.indexes[1])
+        allowed = list(public(given, self.desk.indexes[1]))
         examples = [r for r in allowed if isinstance(r, Example) and r.id not in self.known]
         self.known |= {r.id for r in examples}
         named = {name for row in examples for name in programs_of(row).values()}

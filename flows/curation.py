@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from flows.batches import Batch
-from flows.candidates import candidates, is_made
+from flows.candidates import candidates, is_made, programs_of_all
 from flows.guard import guard_rows
 from flows.house import House
 from flows.news import tell_yield
@@ -18,13 +18,13 @@ from flows.snapshots import latest_curation
 from flows.synthesis import changes, is_derived
 from registry.errors import ConfigurationError, DriftuneError
 from registry.families import Families
-from registry.identity import sha256_of, work_key
+from registry.identity import sha256_of, sha256_of_each, work_key
 from registry.records import Annotation, Example, Record, Snapshot, SnapshotRow
 from validators.curation.contamination import Task, tasks_of
 from validators.curation.curate import VERSION, Lot, curate
 from validators.curation.leaks import leaks
 from validators.curation.rejected import rejections
-from validators.parts import obligations, programs_of, scouting
+from validators.parts import obligations, scouting
 from validators.proofs import Verdicts, prove
 
 CURATE_PART = f"curate@{VERSION}"
@@ -59,11 +59,12 @@ def tasks_digest(tasks: Sequence[Task]) -> str:
     return sha256_of([[task.name, *task.texts] for task in tasks])
 
 
-def curate_key(house: House, examples: list[Example], found: Verdicts, tasks: list[Task]) -> str:
+def curate_key(house: House, examples: Collection[Example], found: Verdicts, tasks: Sequence[Task]) -> str:
     """The work key: the examples, the verdicts their proofs rest on, the changes, and what curation is told."""
     new = releases(house)[1].id
-    runs = sorted({pair for e in examples for pair in [*obligations(e), *scouting(e, new)]})
-    rested = [[*pair, found[pair].digest] for pair in runs if pair in found]
+    pairs = (pair for e in examples for pair in (*obligations(e), *scouting(e, new)))
+    rested = house.shelf()  # in the order of programs and releases
+    rested.put((" ".join(pair), [*pair, verdict.digest]) for pair in pairs if (verdict := found.get(pair)) is not None)
     settings = {
         "licences": list(house.domain.licences),
         "salt": house.domain.splits.salt,
@@ -78,7 +79,8 @@ def curate_key(house: House, examples: list[Example], found: Verdicts, tasks: li
         settings["forbidden"] = sorted(house.domain.llm.forbidden)
     made = sorted(e.digest for e in examples)
     changed = sorted(c.digest for c in changes(house))  # they, their replacements and the symbols make the families
-    return work_key([sha256_of(made), sha256_of(rested), sha256_of(changed)], CURATE_PART, settings)
+    inputs = [sha256_of_each(values) for values in (made, rested.values(), changed)]
+    return work_key(inputs, CURATE_PART, settings)
 
 
 def curate_stage(house: House) -> list[Batch]:
@@ -91,8 +93,8 @@ def curate_stage(house: House) -> list[Batch]:
     if not is_made(house):
         synth = f"run driftune synth {house.domain.name} first"
         raise ConfigurationError(f"No examples yet as versions and settings are now: {synth}")
-    examples = candidates(house)
-    found = verdicts(house) if examples else {}
+    examples = candidates(house).values()
+    found: Verdicts = verdicts(house) if examples else {}
     tasks = benchmark_tasks(house)
     key = curate_key(house, examples, found, tasks)
     latest = latest_curation(house.lake, house.domain.name)
@@ -114,13 +116,15 @@ def curate_stage(house: House) -> list[Batch]:
     return [Batch(f"Curate {len(examples):,} examples", 1, run)]
 
 
-def _curated(house: House, examples: list[Example], found: Verdicts, tasks: list[Task], key: str) -> Iterator[Record]:
+def _curated(
+    house: House, examples: Collection[Example], found: Verdicts, tasks: Sequence[Task], key: str
+) -> Iterator[Record]:
     old, new = releases(house)
     indexes = {release.id: indexed(house, release) for release in (old, new)}
     families = Families(changes(house), indexes[old.id], indexes[new.id])
     rejected = rejections_of(house)
     looked_at = house.lake.read(Example, "id IN (SELECT unnest($ids))", {"ids": sorted(rejected)}) if rejected else []
-    programs = house.programs({p for e in [*examples, *looked_at] for p in programs_of(e).values()})
+    programs = programs_of_all(house, looked_at)
     lot = Lot(
         house.domain, examples, programs, found, families, indexes, new.id, tasks, rejected, looked_at
     )  # fmt: skip

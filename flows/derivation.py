@@ -177,7 +177,7 @@ def derived(stock: Stock, shared: Spread) -> Iterator[Record]:
     """
     for step in STEPS.values():
         with collecting_rarely():
-            made = public(step(stock), stock.indexes[1])
+            made = list(public(step(stock), stock.indexes[1]))
         stock.made += made
         yield from made
     shards = [stock.sources[i : i + SHARD] for i in range(0, len(stock.sources), SHARD)]
@@ -185,18 +185,16 @@ def derived(stock: Stock, shared: Spread) -> Iterator[Record]:
         yield from rows
 
 
-def public(rows: Iterable[Record], index: SymbolIndex) -> list[Record]:
+def public(rows: Iterable[Record], index: SymbolIndex) -> Iterator[Record]:
     """The rows without programs that name what the library keeps to itself, and without the examples of these."""
-    if not index.private:
-        return list(rows)
-    kept: list[Record] = []
     gone: set[str] = set()
     for row in rows:
-        if isinstance(row, Program) and (index.names_private(row.code) or index.names_private(row.test)):
+        if not index.private:
+            yield row
+        elif isinstance(row, Program) and (index.names_private(row.code) or index.names_private(row.test)):
             gone.add(row.id)
         elif not (isinstance(row, Example) and gone.intersection(programs_of(row).values())):
-            kept.append(row)
-    return kept
+            yield row
 
 
 def of_sources(stock: Stock, sources: Sequence[Source]) -> list[Record]:
@@ -205,7 +203,7 @@ def of_sources(stock: Stock, sources: Sequence[Source]) -> list[Record]:
     for source in sources:
         so_far: list[Record] = []
         for by_source in BY_SOURCE.values():
-            so_far += public(by_source(stock, source, so_far), stock.indexes[1])
+            so_far += list(public(by_source(stock, source, so_far), stock.indexes[1]))
         rows += so_far
     return rows
 

@@ -7,7 +7,7 @@ import os
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,6 +23,7 @@ from registry.errors import ConfigurationError
 from registry.lake import Lake
 from registry.records import Program, Record, Work
 from registry.settings import Settings
+from registry.shelf import Shelf
 
 if TYPE_CHECKING:
     from flows.crews import Crew
@@ -182,6 +183,20 @@ class House:
         """The records of a kind that the work of this key made, ordered by id; none where it isn't done."""
         return self.kept((record, key), lambda: self.lake.read(record, work=key))
 
+    def shelf(self) -> Shelf[Any]:
+        """A shelf for what there may be too much of to be held in memory."""
+        return Shelf(self.folder("shelves"))
+
+    def shelved(self, record: type[R], keys: Sequence[str]) -> Shelf[R]:
+        """The records of a kind that the works of these keys made, by id, of each the last version; read once."""
+        return self.kept(("shelf", record, tuple(keys)), lambda: self._shelved(record, keys))
+
+    def _shelved(self, record: type[R], keys: Sequence[str]) -> Shelf[R]:
+        found = self.shelf()
+        if keys:
+            found.put((row.id, row) for row in self.lake.each(record, work=keys))
+        return found
+
     def programs(self, ids: Iterable[str]) -> dict[str, Program]:
         """Id -> program."""
         wanted = {"ids": sorted(ids)}
@@ -210,9 +225,11 @@ class House:
         return found[0].result if found else None
 
     def append(self, records: Iterable[Record]) -> int:
-        """Appends records; the number of rows written."""
-        self._kept.clear()
-        return self.lake.append(records)
+        """Appends records as they are drawn; the number of rows written."""
+        try:
+            return self.lake.append(records)
+        finally:
+            self._kept.clear()
 
     def finish(
         self,
@@ -224,9 +241,9 @@ class House:
         result: Mapping[str, Any] | None = None,
         outputs: int | None = None,
     ) -> int:
-        """Appends the outputs of a piece of work and then, in the same order, the memory of it; the number of rows.
+        """Appends the outputs of a piece of work, as they are drawn, and then the memory of it; the number of rows.
 
-        All at once: the lake knows by that which rows a work made (`made`).
+        All of them bear one time: the lake knows by that which rows a work made (`made`).
 
         Args:
             stage: The stage.
@@ -237,22 +254,26 @@ class House:
             result: Ids that later stages need.
             outputs: Rows of the whole piece, where a killed run may have written some of them before.
         """
-        rows = list(records)
         names = list(keys)
-        seconds = (time.monotonic() - since) / max(1, len(names))
-        done = [
-            Work(
-                key=key,
-                stage=stage,
-                domain=self.domain.name,
-                part=part,
-                outputs=len(rows) if outputs is None else outputs,
-                result=dict(result or {}),
-                seconds=seconds,
-            )
-            for key in names
-        ]
-        return self.append([*rows, *done]) - len(done)
+
+        def with_memory() -> Iterator[Record]:
+            count = 0
+            for record in records:
+                yield record
+                count += 1
+            seconds = (time.monotonic() - since) / max(1, len(names))
+            for key in names:
+                yield Work(
+                    key=key,
+                    stage=stage,
+                    domain=self.domain.name,
+                    part=part,
+                    outputs=count if outputs is None else outputs,
+                    result=dict(result or {}),
+                    seconds=seconds,
+                )
+
+        return self.append(with_memory()) - len(names)
 
 
 def open_house(

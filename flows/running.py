@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from flows.house import House
 from flows.places import Place, built, run_in
 from flows.scraping import releases
 from registry.errors import SandboxError
 from registry.records import Program, Release, Verdict
+from registry.shelf import Shelf
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.pool import HARNESS
 
@@ -38,17 +40,40 @@ def _wheels(release: Release) -> tuple[str, ...]:
     return tuple(a["name"] for a in release.artifacts if a["kind"] == "wheel")
 
 
-def verdicts(house: House) -> dict[tuple[str, str], Verdict]:
-    """(program id, release id) -> verdict, of both releases' environments."""
-    environments = {release.id: environment(house, release).record.id for release in releases(house)}
-    return {(v.program, r): v for r, e in environments.items() for v in attempted(house, e) if is_said(v)}
+@dataclass(frozen=True)
+class Said(Mapping[tuple[str, str], Verdict]):
+    """(program id, release id) -> verdict, of programs that could be run.
+
+    Attributes:
+        by_release: Release id -> program id -> verdict, of all that were tried.
+    """
+
+    by_release: Mapping[str, Shelf[Verdict]]
+
+    def __getitem__(self, run: tuple[str, str]) -> Verdict:
+        program, release = run
+        found = self.by_release[release][program]
+        if not is_said(found):
+            raise KeyError(run)
+        return found
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return ((v.program, r) for r, found in self.by_release.items() for v in found.values() if is_said(v))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def verdicts(house: House) -> Said:
+    """How programs ran in both releases' environments."""
+    return Said({release.id: attempted(house, environment(house, release).record.id) for release in releases(house)})
 
 
 def run_now(
     house: House,
     release: Release,
     programs: Iterable[Program],
-    ran: dict[tuple[str, str], Verdict],
+    ran: Said,
     *,
     quiet: bool = False,
 ) -> dict[str, Verdict]:
@@ -74,7 +99,7 @@ def run_now(
         house.append([*missing[start : start + SHARD], *made])
         if lost := next((v for v in made if not is_said(v)), None):
             raise SandboxError(f"Program {lost.program} couldn't be run: {lost.detail}", program=lost.program)
-        ran.update(((v.program, release.id), v) for v in made)
+        ran.by_release[release.id].put(((v.program, v) for v in made), over=True)
     return {i: ran[i, release.id] for i in sorted(wanted)}
 
 
@@ -83,11 +108,17 @@ def run_programs(house: House, where: BuiltEnvironment, programs: Iterable[Progr
     return run_in(house.pool, where, house.library, house.domain.sandbox, programs)
 
 
-def attempted(house: House, environment_id: str) -> list[Verdict]:
-    """The verdicts of an environment, also those of programs that couldn't be run."""
+def attempted(house: House, environment_id: str) -> Shelf[Verdict]:
+    """The verdicts of an environment by their programs, also those of programs that couldn't be run."""
+    return house.kept(("attempted", environment_id), lambda: _attempted(house, environment_id))
+
+
+def _attempted(house: House, environment_id: str) -> Shelf[Verdict]:
     of = {"e": environment_id, "h": HARNESS, "p": policy(house)}
+    found = house.shelf()
     where = "environment = $e AND harness = $h AND policy = $p"
-    return house.kept(("attempted", environment_id), lambda: house.lake.read(Verdict, where, of))
+    found.put((verdict.program, verdict) for verdict in house.lake.each(Verdict, where, of))
+    return found
 
 
 def is_said(verdict: Verdict) -> bool:

@@ -19,11 +19,14 @@ from flows.running import run_now, verdicts
 from flows.scraping import compare_key, compared, releases, scraped, source_keys, symbols
 from registry.identity import sha256_of, work_key
 from registry.names import SymbolIndex
+from registry.parcels import unpacked
 from registry.records import Change, Example, Program, Record, Release, Verdict, Work
+from registry.shelf import Shelf
 from synth import generators
 from synth.generators import Material
 from synth.mined.suites import changed
 from validators.parts import obligations, programs_of, scouting
+from validators.proofs import Verdicts
 
 DERIVE_PART = "+".join((*STEPS, *BY_SOURCE))
 
@@ -57,8 +60,10 @@ def mine_key(house: House, release: Release) -> str:
 
 def mined(house: House, kinds: Sequence[str] = ()) -> list[Example]:
     """The rows, of some kinds or all, that were mined of the domain's two releases."""
-    rows = (row for release in releases(house) for row in house.made(Example, mine_key(house, release)))
-    return sorted((row for row in rows if not kinds or row.kind in kinds), key=lambda row: row.id)
+    of = {"kinds": list(kinds)}
+    among = "kind IN (SELECT unnest($kinds))" if kinds else "true"
+    keys = mine_keys(house)
+    return house.kept(("mined", *kinds), lambda: house.lake.read(Example, among, of if kinds else None, work=keys))
 
 
 def mine_stage(house: House) -> list[Batch]:
@@ -80,7 +85,7 @@ def _mine(house: House, missing: Mapping[str, Release]) -> int:
     written = 0
     for key, material in zip(missing, materials, strict=True):
         since = time.monotonic()
-        rows = public((row for found in islice(made, len(names)) for row in found), material.index)
+        rows = public((row for found in islice(made, len(names)) for row in unpacked(found)), material.index)
         written += house.finish("synth", mine_part(), [key], rows, since)
     return written
 
@@ -106,15 +111,27 @@ def _materials(house: House, wanted: Iterable[Release]) -> list[Material]:
     ]
 
 
-def unwritten(house: House) -> list[Example]:
+def unwritten(house: House) -> Shelf[Example]:
     """The rows that were mined, and those that were derived from them, by id: all but what an LLM wrote."""
-    return overlaid(mined(house), house.made(Example, derive_key(house)))
+    return house.kept("unwritten", lambda: _unwritten(house))
+
+
+def _unwritten(house: House) -> Shelf[Example]:
+    found = house.shelf()
+    for keys in (mine_keys(house), [derive_key(house)]):
+        found.put(((row.id, row) for row in house.lake.each(Example, work=keys)), over=True)
+    return found
+
+
+def mine_keys(house: House) -> list[str]:
+    """The work keys of mining both releases."""
+    return [mine_key(house, release) for release in releases(house)]
 
 
 def is_derived(house: House) -> bool:
     """Whether all rows are there that today's versions and settings give without an LLM."""
-    keys = [mine_key(house, release) for release in releases(house)]
-    return all(house.result(key) is not None for key in keys) and house.result(derive_key(house)) is not None
+    mined_all = all(house.result(key) is not None for key in mine_keys(house))
+    return mined_all and house.result(derive_key(house)) is not None
 
 
 def changes(house: House) -> list[Change]:
@@ -130,11 +147,11 @@ def overlaid(rows: Iterable[R], later: Iterable[R]) -> list[R]:
 
 def _mined(house: House) -> Mined:
     found = mined(house, MINED)
-    ran = verdicts(house) if found else {}
+    ran: Verdicts = verdicts(house) if found else {}
     new = releases(house)[1].id
     runs = ((e, run) for e in found for run in (*obligations(e), *scouting(e, new)))
     tried = {run for e, run in runs if run[0] == programs_of(e).get("answer")}
-    return Mined(found, {run: verdict for run, verdict in ran.items() if run in tried})
+    return Mined(found, {run: ran[run] for run in tried if run in ran})
 
 
 def derive_key(house: House) -> str:
@@ -174,7 +191,7 @@ def derive_stage(house: House) -> list[Batch]:
 def _derived(house: House, found: Mined) -> Iterator[Record]:
     old, new = (scraped(house, r) for r in releases(house))
 
-    ran = dict(verdicts(house))
+    ran = verdicts(house)
 
     def observe(release: Release, programs: Iterable[Program]) -> Mapping[str, Verdict]:
         return run_now(house, release, programs, ran)

@@ -6,8 +6,9 @@ Programs are sharded by their ids, so that a killed run and an undisturbed one r
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache, partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import groupby
 
 from flows.authored import written
 from flows.batches import Batch, Shard
@@ -16,22 +17,20 @@ from flows.house import House
 from flows.places import Place, run_there
 from flows.running import SHARD, attempted, environment, is_said, place, policy, run_programs
 from flows.scraping import releases
-from flows.synthesis import MINED, mined, unwritten
+from flows.synthesis import MINED, derive_key, mine_keys, mined, unwritten
 from registry.identity import work_key
 from registry.records import Example, Program, Release, Verdict
+from registry.shelf import Shelf
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.pool import HARNESS
 from validators.parts import obligations, programs_of, scouting
-
-LOT = 16
-"""Shards whose programs are read at a time."""
 
 Timed = tuple[list[Verdict], float]
 """The verdicts of a shard, and the seconds that they took."""
 
 
-def needed(house: House, found: list[Example]) -> dict[str, set[str]]:
-    """Release id -> ids of the programs that must run there.
+def needed(house: House, found: Iterable[Example]) -> dict[str, Shelf[None]]:
+    """Release id -> ids of the programs that must run there, on a shelf.
 
     A mined row of the old release is tried at both. Its stub is not run: the row gets into no snapshot.
 
@@ -40,33 +39,33 @@ def needed(house: House, found: list[Example]) -> dict[str, set[str]]:
         found: The rows.
     """
     old, new = releases(house)
-    wanted: dict[str, set[str]] = {old.id: set(), new.id: set()}
+    wanted: dict[str, Shelf[None]] = {old.id: house.shelf(), new.id: house.shelf()}
     for example in found:
         runs = obligations(example)
         if tried := scouting(example, new.id):
             runs = [run for run in runs if run[0] == programs_of(example)["answer"]] + tried
         for program, release in runs:
-            wanted[release].add(program)
+            wanted[release].put([(program, None)])
     return wanted
 
 
 def validate_mined_stage(house: House) -> list[Batch]:
     """What mined rows need."""
-    return _batches(house, needed(house, mined(house, MINED)))
+    return _batches(house, needed(house, mined(house, MINED)), mine_keys(house))
 
 
 def validate_derived_stage(house: House) -> list[Batch]:
     """What all rows need that no LLM wrote."""
-    return _batches(house, needed(house, unwritten(house)))
+    return _batches(house, needed(house, unwritten(house).values()), [*mine_keys(house), derive_key(house)])
 
 
 def validate_written_stage(house: House) -> list[Batch]:
     """What the rows of an LLM need beyond what was run while they were written."""
-    return _batches(house, needed(house, written(house)))
+    return _batches(house, needed(house, written(house)), ())
 
 
-def _batches(house: House, wanted: dict[str, set[str]]) -> list[Batch]:
-    """Batches of programs without a verdict, by release."""
+def _batches(house: House, wanted: Mapping[str, Shelf[None]], keys: Sequence[str]) -> list[Batch]:
+    """Batches of programs without a verdict, by release; the works of some keys have written most of the programs."""
     batches = []
     done = house.lake.work("validate")
     for release in releases(house):
@@ -75,35 +74,23 @@ def _batches(house: House, wanted: dict[str, set[str]]) -> list[Batch]:
             continue
         built = environment(house, release)
         found = attempted(house, built.record.id)
-        ran = {v.program for v in found}
-        known = {v.program for v in found if is_said(v)}
-        keys = {shard_key(house, built.record.id, shard): shard for shard in _shards(programs)}
-        left = {  # verdicts can be forgotten; the memory of work stays
-            key: [p for p in shard if p not in known]
-            for key, shard in keys.items()
-            if key not in done or not ran.issuperset(shard)
-        }
-        read = _reader(house, list(left.values()))
+        texts = partial(_texts, house, house.shelved(Program, keys))
         kind = _kind(house, release, built)
-        for number, (key, missing) in enumerate(left.items()):
-            keep = partial(_keep, house, release, built, key, len(keys[key]))
-            shard = Shard(key, kind, partial(read, number), keep)
-            batches.append(Batch.of(f"Run programs with {release.library} {release.version}", len(missing), shard))
+        for shard in _shards(programs):
+            key, ran = shard_key(house, built.record.id, shard), found.some(shard)
+            if key not in done or len(ran) < len(shard):  # verdicts can be forgotten; the memory of work stays
+                missing = [p for p in shard if p not in ran or not is_said(ran[p])]
+                keep = partial(_keep, house, release, built, key, len(shard))
+                one = Shard(key, kind, partial(texts, missing), keep)
+                batches.append(Batch.of(f"Run programs with {release.library} {release.version}", len(missing), one))
     return batches
 
 
-def _reader(house: House, shards: Sequence[Sequence[str]]) -> Callable[[int], list[Program]]:
-    """Gives the programs of a shard by its number; they are read as they are run, those of some shards at a time."""
-
-    @lru_cache(maxsize=2)  # shards of two such lots may be under way
-    def texts(lot: int) -> dict[str, Program]:
-        return house.programs(p for shard in shards[lot * LOT : (lot + 1) * LOT] for p in shard)
-
-    def read(number: int) -> list[Program]:
-        found = texts(number // LOT)
-        return [found[p] for p in shards[number]]
-
-    return read
+def _texts(house: House, known: Shelf[Program], ids: Sequence[str]) -> list[Program]:
+    """Programs, most of which stand on a shelf."""
+    found = known.some(ids)
+    found |= house.programs(set(ids) - found.keys())
+    return [found[name] for name in ids]
 
 
 def _kind(house: House, release: Release, built: BuiltEnvironment) -> Piecework:
@@ -131,14 +118,10 @@ def shard_key(house: House, environment_id: str, shard: list[str]) -> str:
     return work_key(shard, HARNESS, settings)
 
 
-def _shards(programs: Iterable[str]) -> list[list[str]]:
+def _shards(programs: Shelf[None]) -> Iterator[list[str]]:
     """The ids in equal ranges of their first bits: the same programs make the same shards."""
-    ids = sorted(programs)
-    count = max(1, len(ids) // SHARD)
-    shards: list[list[str]] = [[] for _ in range(count)]
-    for identifier in ids:
-        shards[int(identifier[:8], 16) * count >> 32].append(identifier)
-    return [shard for shard in shards if shard]
+    count = max(1, len(programs) // SHARD)
+    return (list(shard) for _, shard in groupby(programs, key=lambda name: int(name[:8], 16) * count >> 32))
 
 
 def _keep(house: House, release: Release, built: BuiltEnvironment, key: str, size: int, made: Timed) -> int:

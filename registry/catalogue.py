@@ -49,12 +49,17 @@ def current(record: type[Record], patterns: Sequence[str], among: str = "true", 
         among: SQL condition: of the versions of each row that it takes, the last is the current one.
         each: What is one row: its id, or that and another column.
     """
-    globs = ", ".join("'" + pattern.replace("'", "''") + "'" for pattern in patterns)
     names = ", ".join(f'"{name}"' for name in schema(record).names)
     return (
-        f"SELECT {names} FROM read_parquet([{globs}], union_by_name = true) WHERE {among} "
+        f"SELECT {names} FROM {files_sql(patterns)} WHERE {among} "
         f'QUALIFY row_number() OVER (PARTITION BY {each} ORDER BY "_at" DESC, "_run" DESC, digest) = 1'
     )
+
+
+def files_sql(patterns: Sequence[str]) -> str:
+    """SQL for all rows in the files of these globs."""
+    globs = ", ".join("'" + pattern.replace("'", "''") + "'" for pattern in patterns)
+    return f"read_parquet([{globs}], union_by_name = true)"
 
 
 def _typed(record: type[Record]) -> str:

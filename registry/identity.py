@@ -43,6 +43,16 @@ def sha256_of(value: Any) -> str:
     return hashlib.sha256(canonical(value)).hexdigest()
 
 
+def sha256_of_each(values: Iterable[Any]) -> str:
+    """`sha256_of` of the list of these values, which are drawn one by one."""
+    found, before = hashlib.sha256(b"["), b""
+    for value in values:
+        found.update(before + canonical(value))
+        before = b","
+    found.update(b"]")
+    return found.hexdigest()
+
+
 def sha256_of_bytes(data: bytes) -> str:
     """The lower-case hex SHA-256 of `data`."""
     return hashlib.sha256(data).hexdigest()

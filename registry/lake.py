@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from registry import schemas
 from registry.arrow import from_table, schema, to_table
-from registry.catalogue import build, current, statements
+from registry.catalogue import build, current, files_sql, statements
 from registry.errors import ConfigurationError
 from registry.generations import Files
 from registry.identity import sha256_of
@@ -34,6 +34,15 @@ from registry.settings import Settings
 from registry.storage import storage
 
 R = TypeVar("R", bound=Record)
+
+PIECE = 5000
+"""Rows that an append holds in memory, and writes into one file of each table."""
+
+_AT_ONCE = 1000
+"""Rows that are made into records at once."""
+
+_MARK = 32
+"""Hexadecimal digits of an id that tell it from all others of an append."""
 
 
 class Lake:
@@ -97,24 +106,40 @@ class Lake:
         return {record.table: self.files.patterns(record.table) for record in RECORDS}
 
     def append(self, records: Iterable[Record]) -> int:
-        """Appends records of any kinds, one file a table; the number of rows written. Work rows come last.
+        """Appends records of any kinds as they are drawn, so many at a time; the number of rows written.
 
-        Of records with the same id the first is kept: a view shows one row of an id, and these are equally recent.
+        All of them bear one time. Of records with the same id the first is kept: a view shows one row of an id, and
+        these are equally recent. Works should come last: they say that what they made is there.
 
         Raises:
             ConfigurationError: The lake is of another schema than today's: it is to be migrated first.
         """
         schemas.check_current(self.files, self.schema)
-        by_table: dict[type[Record], dict[str, Record]] = {}
-        for record in records:
-            by_table.setdefault(type(record), {}).setdefault(record.id, record)
         at = dt.datetime.now(dt.UTC)
-        with self.files.appending() as generation:
-            for kind in sorted(by_table, key=RECORDS.index):
-                name = f"{at:%Y%m%dT%H%M%S%f}-{self.run}-{os.getpid()}-{next(self._count)}.parquet"
-                rows = to_table(list(by_table[kind].values()), kind, at, self.run, self.code)
-                self.files.write(kind.table, generation, name, rows)
-        return sum(map(len, by_table.values()))
+        known: set[bytes] = set()
+        piece: list[Record] = []
+        for record in records:
+            mark = bytes.fromhex(record.id[:_MARK])
+            if mark not in known:
+                known.add(mark)
+                piece.append(record)
+            if len(piece) == PIECE:
+                self._write(piece, at)
+                piece.clear()
+        self._write(piece, at)
+        return len(known)
+
+    def _write(self, records: Iterable[Record], at: dt.datetime) -> None:
+        """Writes one file a table, in the tables' order."""
+        by_table: dict[type[Record], list[Record]] = {}
+        for record in records:
+            by_table.setdefault(type(record), []).append(record)
+        if by_table:
+            with self.files.appending() as generation:
+                for kind in sorted(by_table, key=RECORDS.index):
+                    name = f"{at:%Y%m%dT%H%M%S%f}-{self.run}-{os.getpid()}-{next(self._count)}.parquet"
+                    rows = to_table(by_table[kind], kind, at, self.run, self.code)
+                    self.files.write(kind.table, generation, name, rows)
 
     def read(
         self,
@@ -147,6 +172,39 @@ class Lake:
         with self._connect() as connection:
             return from_table(connection.sql(query, params={**wanted, **(parameters or {})}).to_arrow_table(), record)
 
+    def each(
+        self,
+        record: type[R],
+        where: str = "true",
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        work: Sequence[str] = (),
+    ) -> Iterator[R]:
+        """The records of a kind that satisfy a condition, in no order, read as they are drawn.
+
+        Nothing that hangs on how many there are is held in memory, but of those with several versions.
+
+        Args:
+            record: The kind.
+            where: Condition over the record's columns. Unlike with `read`, of the versions of a row that satisfy it the
+                last is given: columns that are part of the identity are the same in all.
+            parameters: Values of the condition's parameters.
+            work: Only those that the works of these keys made, as they made them; empty for all.
+        """
+        patterns = self.files.patterns(record.table)
+        among = f"({where})" + (f" AND {self._made_by()}" if work else "")
+        names = ", ".join(f'"{name}"' for name in schema(record).names)
+        several = f"SELECT hash(id) FROM {files_sql(patterns)} WHERE {among} GROUP BY hash(id) HAVING count(*) > 1"
+        query = f"""
+            WITH several AS MATERIALIZED ({several})
+            SELECT {names} FROM {files_sql(patterns)} WHERE {among} AND hash(id) NOT IN (FROM several)
+            UNION ALL ({current(record, patterns, f"{among} AND hash(id) IN (FROM several)")})
+        """
+        wanted = dict(parameters or {}) | ({"work": list(work)} if work else {})
+        with self._connect() as connection:
+            for batch in connection.sql(query, params=wanted).to_arrow_reader(_AT_ONCE):
+                yield from from_table(pa.Table.from_batches([batch]), record)
+
     def _made_by(self) -> str:
         """SQL condition for the versions of rows that were written with a work of a key in `$work`."""
         works = current(Work, self.files.patterns(Work.table))
@@ -164,9 +222,8 @@ class Lake:
 
         Every version of a row that satisfies the condition is given, so it should be of a kind that has but one.
         """
-        globs = ", ".join("'" + pattern.replace("'", "''") + "'" for pattern in self.files.patterns(record.table))
         names = ", ".join(f'"{name}"' for name in schema(record).names)
-        query = f"SELECT {names} FROM read_parquet([{globs}], union_by_name = true) WHERE {where}"
+        query = f"SELECT {names} FROM {files_sql(self.files.patterns(record.table))} WHERE {where}"
         with self._connect() as connection:
             for batch in connection.sql(query, params=dict(parameters)).to_arrow_reader(rows):
                 yield from_table(pa.Table.from_batches([batch]), record)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from registry.errors import GeneratorError
 from registry.names import SymbolIndex
+from registry.parcels import packed
 from registry.records import Example, Page, Program, Release, Symbol
 from synth.mined import doc_examples, test_examples, text
 
@@ -130,15 +131,15 @@ def part(name: str) -> str:
     return f"{found.name}@{found.version}"
 
 
-def generated(materials: Sequence[Material], job: tuple[int, str]) -> list[Program | Example]:
-    """The rows that one generator makes of one release.
+def generated(materials: Sequence[Material], job: tuple[int, str]) -> list[bytes]:
+    """The rows that one generator makes of one release, packed.
 
     Args:
         materials: The releases.
         job: The place of one of them, and the generator's name.
     """
     number, name = job
-    return list(load(name).generate(materials[number]))
+    return packed(load(name).generate(materials[number]))
 
 
 def load(name: str) -> Generator:

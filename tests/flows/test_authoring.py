@@ -101,7 +101,7 @@ def test_what_was_asked_is_spent_once_and_its_rows_are_worked_on(home: Path, ser
     assert rows(few, ENDS) == [{"outcome": "written", "n": 4}]
     made = write(home, server.url)
     assert is_made(made)
-    assert {row.root for row in candidates(made)} == {"r", *(f"lib.f{n}" for n in range(SUBJECTS))}
+    assert {row.root for row in candidates(made).values()} == {"r", *(f"lib.f{n}" for n in range(SUBJECTS))}
     assert rows(made, SPENT) == [{"tokens": server.tokens, "calls": 2 * SUBJECTS}]
     assert rows(made, ENDS) == [{"outcome": "written", "n": SUBJECTS}]
     assert left(made) == write_stage(house(home, server.url)) == []
@@ -113,7 +113,7 @@ def test_without_a_model_nothing_is_asked_or_kept(home: Path, server: Endpoint) 
     assert write_stage(house(home)) == []
     write(home, server.url)
     assert write_stage(house(home)) == []
-    assert [row.root for row in candidates(house(home))] == ["r"]
+    assert [row.root for row in candidates(house(home)).values()] == ["r"]
 
 
 def test_what_the_budget_left_is_gone_on_with(home: Path, server: Endpoint) -> None:
@@ -131,8 +131,10 @@ def test_what_the_budget_left_is_gone_on_with(home: Path, server: Endpoint) -> N
 @pytest.mark.slow
 def test_terms_that_changed_ask_nothing_again(home: Path, server: Endpoint) -> None:
     """Where it is said later that a model's answers may be trained on, rows say so, and nobody is asked again."""
-    assert not any(row.written["trainable"] for row in candidates(write(home, server.url)) if row.written)
-    told = [row.written["trainable"] for row in candidates(write(home, server.url, trainable=True)) if row.written]
+    assert not any(row.written["trainable"] for row in candidates(write(home, server.url)).values() if row.written)
+    told = [
+        row.written["trainable"] for row in candidates(write(home, server.url, trainable=True)).values() if row.written
+    ]
     assert told == [True] * SUBJECTS
     assert len(server.charged) == 2 * SUBJECTS
     back = house(home, server.url)
@@ -174,7 +176,7 @@ def test_a_rows_calls_are_shown_with_it(
     home: Path, server: Endpoint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`driftune show` of a row that an LLM wrote names what it was asked, by purpose and model."""
-    [one, *_] = [row for row in candidates(write(home, server.url)) if row.written]
+    [one, *_] = [row for row in candidates(write(home, server.url)).values() if row.written]
     monkeypatch.setenv("DRIFTUNE_HOME", str(home))
     show_record(one.id, as_json=True)
     lineage = json.loads(capsys.readouterr().out)["lineage"]
@@ -188,7 +190,7 @@ def test_what_was_answered_about_a_forgotten_source_is_forgotten(
 ) -> None:
     """With a page go the rows of it and the answers they came from, in lake and journal; others and the spend stay."""
     made = write(home, server.url)
-    rows_of = {row.root: row for row in candidates(made) if row.written}
+    rows_of = {row.root: row for row in candidates(made).values() if row.written}
     gone, kept = rows_of["lib.f1"].parts["text"], rows_of["lib.f2"].parts["text"]
     before = rows(made, SPENT)
     monkeypatch.setenv("DRIFTUNE_HOME", str(home))

@@ -86,7 +86,7 @@ def made_of(house: House) -> tuple[set[str], set[str]]:
     for stage in (compare_stage, mine_stage, derive_stage):
         for batch in stage(house):
             batch.run()
-    rows = candidates(house)
+    rows = candidates(house).values()
     programs = house.programs({p for row in rows for p in programs_of(row).values()})
     texts = {str(row.parts["text"]) for row in rows if row.kind == "text"}
     return {f"{p.code}\n{p.test}" for p in programs.values()}, texts

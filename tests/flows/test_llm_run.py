@@ -19,7 +19,7 @@ from finetune.bases import TinyBase
 from flows.authored import desk_of
 from flows.dialogues import hold
 from flows.house import House
-from flows.running import run_now, verdicts
+from flows.running import Said, run_now, verdicts
 from flows.scraping import releases
 from registry.domain import LlmSpec
 from registry.names import SymbolIndex
@@ -143,7 +143,7 @@ class Bench:
 
     house: House
     desk: Desk
-    ran: dict[tuple[str, str], Verdict]
+    ran: Said
 
     def held(self, desk: Desk, address: str, journal: Path, wanted: dict[str, list[str]]) -> list[Told]:
         """What dialogues come to: writer -> which subjects."""
@@ -178,7 +178,7 @@ def bench(first: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ben
     """A run of the domain, which has an LLM."""
     folder = with_llm(first, tmp_path_factory.mktemp("steered") / "run", "http://127.0.0.1:9/v1")
     with opened(folder) as house:
-        yield Bench(house, desk_of(house), dict(verdicts(house)))
+        yield Bench(house, desk_of(house), verdicts(house))
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from flows import running, validation
 from flows.house import House
-from flows.running import run_now
+from flows.running import Said, run_now
 from flows.scraping import releases, scrape_key
 from flows.synthesis import mine_key
 from flows.validation import shard_key, validate_mined_stage
@@ -69,7 +69,7 @@ def test_what_could_not_be_run_is_not_taken_for_observed(tmp_path: Path, monkeyp
     )  # fmt: skip
     release = Release(library="lib", version="2", artifact_sha256="2")
     one, two = (Program(code=code, test="assert r") for code in outcomes)
-    ran: dict[tuple[str, str], Verdict] = {}
+    ran = Said({release.id: made.shelf()})
     assert run_now(made, release, [one], ran)[one.id].outcome == "passed"
     with pytest.raises(SandboxError, match="the engine is gone"):
         run_now(made, release, [one, two], ran)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -382,3 +383,34 @@ def test_rows_written_before_a_column_was_added_have_its_default(lake: Lake) -> 
     lake.append([dataclasses.replace(old, program="q", output="said")])
     found = lake.read(Verdict)
     assert {(v.program, v.output, v.symbols_called) for v in found} == {("p", "", ()), ("q", "said", ())}
+
+
+def test_an_append_is_drawn_and_written_in_pieces_of_one_time(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are written while records are drawn; of an id the first is kept, also across files; all bear one time."""
+    monkeypatch.setattr("registry.lake.PIECE", 10)
+    seen = []
+
+    def drawn() -> Iterator[Record]:
+        for n in range(25):
+            seen.append(len(lake.read(Symbol)))
+            yield symbol(f"f{n}")
+        yield symbol("f0", doc="later")
+        yield Work(key="k", stage="scrape", domain="d", part="p", outputs=26)
+
+    assert lake.append(drawn()) == 26
+    assert (seen[9], seen[10], seen[24]) == (0, 10, 20)
+    assert {row.doc for row in lake.read(Symbol)} == {""}
+    assert len(lake.read(Symbol, work="k")) == 25
+    assert lake.query('SELECT count(DISTINCT "_at") AS n FROM symbols').to_pylist() == [{"n": 1}]
+
+
+def test_what_is_read_as_it_is_drawn_is_what_is_read(lake: Lake) -> None:
+    """Each record once, in its last version; of a work the versions that it made."""
+    lake.append([*(symbol(f"f{n}") for n in range(30)), Work(key="k", stage="s", domain="d", part="p", outputs=30)])
+    lake.append(symbol(f"f{n}", doc="later") for n in range(0, 30, 3))
+    for where, work in (("true", ()), ("true", ("k",)), ("path < 'lib.f2'", ("k",)), ("path = 'lib.f3'", ())):
+        found = sorted(lake.each(Symbol, where, work=work), key=lambda row: row.id)
+        assert [(row.id, row.digest) for row in found] == [
+            (row.id, row.digest) for row in lake.read(Symbol, where, work=work)
+        ]
+    assert {row.doc for row in lake.each(Symbol, "path IN (SELECT unnest($p))", {"p": ["lib.f0"]})} == {"later"}
