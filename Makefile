@@ -1,8 +1,9 @@
-# Two commands do all the set-up: `make quickstart` and `make test`. On a machine with Python 3.11 to 3.13, make and git.
+# Three commands do all the set-up: `make quickstart`, `make stack` and `make test`. On a machine with Python 3.11 to 3.13, make and git.
 #
 #   PYTHON=…       the interpreter .venv is made with (default: the first of python3, python3.13, … that fits)
 #   TORCH_INDEX=…  address of the package index that torch alone comes from, such as one of CPU-only wheels
 #   DOMAIN=…       what `make quickstart` runs (default: networkx)
+#   STACK=…        processes or containers: what `make stack` runs in (default: containers where an engine with compose answers)
 #   TESTS=…        what the tests are narrowed to, as pytest takes it (default: everything in tests/)
 
 DOMAIN ?= networkx
@@ -18,7 +19,7 @@ PINS := pyproject.toml constraints.txt scripts/setup.sh
 PACKAGES := registry scrapers synth validators finetune flows
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-slow test-all lint clean
+.PHONY: help setup quickstart stack stack-down test test-slow test-all lint clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/	/' | expand -t 14
@@ -36,6 +37,12 @@ setup: $(BIN)/.run  ## Make .venv, install, and install bubblewrap where it is m
 
 quickstart: setup  ## Set up, and take a real library from its docs to a published adapter
 	$(BIN)/driftune run $(DOMAIN)
+
+stack:  ## Set up, and start what a schedule needs: Prefect's server on PostgreSQL, a worker, the registry's server
+	@scripts/stack.sh up
+
+stack-down:  ## End that
+	@scripts/stack.sh down
 
 test: $(BIN)/.dev  ## Set up, and run the fast tests
 	@scripts/setup.sh beside

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.stacking.places import find_ports, find_secrets
+from flows.stacking.processes import is_alive
 from registry.errors import ConfigurationError, DriftuneError, LockedError
 from registry.lock import held
 from registry.settings import Settings
@@ -76,7 +77,7 @@ def down() -> bool:
         return False
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
-    while _supervisor(folder) == pid:
+    while is_alive(pid):
         time.sleep(0.1)
     return True
 

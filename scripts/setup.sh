@@ -1,7 +1,8 @@
 #!/bin/sh
-# Sets up .venv and the sandbox's wall: scripts/setup.sh run|dev|wall|beside. Called by make, which knows what is out of date.
+# Sets up .venv and the sandbox's wall: scripts/setup.sh run|dev|wall|database|beside. Called by make, which knows what is out of date.
 #   run   .venv with all that `driftune run` needs        dev   that, and what tests and lint need
 #   wall  bubblewrap, where no program of that name is found and no Docker engine can do its work
+#   database PostgreSQL, where no program initdb is found
 #   beside what tests run behind and beside: bubblewrap in any case (they bring an engine of their own), a browser, nginx,
 #         PostgreSQL, network namespaces and clocks that are wrong
 # PYTHON: the interpreter to take. TORCH_INDEX: address of the package index that torch comes from.
@@ -59,16 +60,19 @@ engine_answers() { # whether programs can run behind a Docker engine that is her
   .venv/bin/python -c 'import sys; from validators.execution.docker import Docker; sys.exit(Docker().available() is not None)' 2>/dev/null
 }
 
+there() { PATH="$PATH:/usr/sbin:$(echo /usr/lib/postgresql/*/bin)" command -v "$1"; }
+
 case "${1:-}" in
   run) install train ;;
   dev) install train,dev ;;
   beside)
     packages=""
-    for package in bwrap:bubblewrap chromium:chromium nginx:nginx-light initdb:postgresql ip:iproute2 faketime:faketime; do
-      PATH="$PATH:/usr/sbin:$(echo /usr/lib/postgresql/*/bin)" command -v "${package%%:*}" >/dev/null || packages="$packages ${package#*:}"
+    for package in bwrap:bubblewrap chromium:chromium nginx:nginx-light initdb:postgresql ip:iproute2 faketime:faketime docker-compose:docker-compose; do
+      there "${package%%:*}" >/dev/null || packages="$packages ${package#*:}"
     done
     [ -z "$packages" ] || apt_install "${packages# }" "What tests run behind and beside"
     ;;
+  database) there initdb >/dev/null || apt_install postgresql "PostgreSQL" ;;
   wall) command -v bwrap >/dev/null || engine_answers || apt_install bubblewrap "The sandbox's wall" ;;
-  *) die "scripts/setup.sh takes run, dev, wall or beside, found '${1:-nothing}'" ;;
+  *) die "scripts/setup.sh takes run, dev, wall, database or beside, found '${1:-nothing}'" ;;
 esac

@@ -161,7 +161,18 @@ def test_make_lists_its_targets(checkout: Path) -> None:
     command = ["make", "--no-print-directory"]  # the suite itself runs below make, which then names folders
     done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True)
     listed = {line.split()[0] for line in done.stdout.splitlines()}
-    assert listed == {"help", "setup", "quickstart", "test", "test-slow", "test-all", "lint", "clean"}
+    assert listed == {
+        "help",
+        "setup",
+        "quickstart",
+        "stack",
+        "stack-down",
+        "test",
+        "test-slow",
+        "test-all",
+        "lint",
+        "clean",
+    }
     assert not (checkout / ".venv").exists()
 
 

@@ -1,13 +1,11 @@
 """Keeps the parts of a stack alive: starts them in order, asks them how they are, starts again what died or hangs.
 
-Everything that a part leaves behind is this process' own: it takes the orphans (Linux' subreaper), so that a flow run
-whose worker was killed goes on, and nothing is left when the stack ends.
+Whatever a part leaves behind becomes a child of this process (Linux' subreaper), so that nothing is left when the stack
+ends. A flow run ends with its worker, as Prefect has it; the next one continues it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import functools
 import os
 import signal
@@ -20,6 +18,7 @@ from typing import Any
 
 from flows.server import die_with_parent
 from flows.stacking.parts import Part
+from flows.stacking.processes import adopt_orphans, children, descendants, send, wait_until_gone
 from registry.storage import storage
 
 LOOK_S = 0.2
@@ -38,9 +37,6 @@ END_S = 20.0
 """Seconds a part has to end in; then it is killed."""
 LOG_BYTES = 16 << 20
 """What a part's log may grow to; the one before it is kept beside it."""
-
-PR_SET_CHILD_SUBREAPER = 36
-"""Linux' prctl option: this process becomes the parent of orphans below it (linux/prctl.h)."""
 
 
 @dataclass
@@ -91,7 +87,7 @@ class Supervisor:
 
     def run(self) -> None:
         """Starts the parts and keeps them alive until `stop`; ends them, in the opposite order."""
-        _adopt_orphans()
+        adopt_orphans()
         try:
             while not self._stopping:
                 for running in self.parts.values():
@@ -181,8 +177,8 @@ class Supervisor:
         for by in (signal.SIGTERM, signal.SIGKILL):
             left = descendants(os.getpid())
             for pid in left:
-                _send(pid, by)
-            _wait_until_gone(left, END_S)
+                send(pid, by)
+            wait_until_gone(left, END_S)
             self._bury()
 
 
@@ -193,8 +189,8 @@ def _end(running: Running) -> None:
         return
     below = children(process.pid) if running.part.with_children else []
     for pid in below:
-        _send(pid, signal.SIGTERM)
-    _wait_until_gone(below, END_S)
+        send(pid, signal.SIGTERM)
+    wait_until_gone(below, END_S)
     process.send_signal(running.part.stop)
     try:
         process.wait(END_S)
@@ -204,48 +200,8 @@ def _end(running: Running) -> None:
     running.process = None
 
 
-def children(pid: int) -> list[int]:
-    """The processes that a process started, or took as orphans."""
-    found: list[int] = []
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            found += map(int, path.read_text().split())
-        except OSError:  # ended meanwhile
-            continue
-    return found
-
-
-def descendants(pid: int) -> list[int]:
-    """All processes below a process."""
-    below = children(pid)
-    return [*below, *(further for child in below for further in descendants(child))]
-
-
-def _wait_until_gone(pids: Sequence[int], seconds: float) -> None:
-    """Waits until these have ended, zombies included, or for so long."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and any(_alive(pid) for pid in pids):
-        time.sleep(LOOK_S / 4)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return not Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].startswith(" Z")
-    except OSError:
-        return False
-
-
-def _send(pid: int, by: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, by)
-
-
 def _shorten(log: Path) -> None:
     """Begins a log anew that has grown too long: what writes it appends, and goes on at its beginning."""
     if log.stat().st_size > LOG_BYTES:
         log.with_suffix(".log.1").write_bytes(log.read_bytes())
         os.truncate(log, 0)
-
-
-def _adopt_orphans() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
