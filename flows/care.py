@@ -17,9 +17,9 @@ from registry.records import Example, Program, Symbol, Verdict
 _WITH_FAILURES = 3
 
 
-def compact_lake(grace_h: float, *, alone: bool, as_json: bool) -> None:
+def compact_lake(grace_h: float, *, as_json: bool) -> None:
     """Merges the lake's small files, and says how many there were and are."""
-    done = compact(open_lake(), alone=alone, grace=dt.timedelta(hours=grace_h))
+    done = compact(open_lake(), grace=dt.timedelta(hours=grace_h))
     if as_json:
         print(json.dumps(dataclasses.asdict(done)))
         return
@@ -41,7 +41,7 @@ def collect_garbage(grace_h: float, *, dry: bool, as_json: bool) -> None:
     """Removes the lake's files that nothing refers to, and bodies that no fetch does; says how many they were."""
     lake, grace = open_lake(), dt.timedelta(hours=grace_h)
     done = collect(lake, grace=grace, dry=dry)
-    bodies, _ = superseded(lake, grace) if lake.files.local else (0, "")
+    bodies, _ = superseded(lake, grace)
     if bodies and not dry:
         bodies = compact(lake, grace=grace).bodies
     if as_json:

@@ -42,13 +42,12 @@ GraceOption = Annotated[
 @lake_app.command()
 def compact(
     grace: GraceOption = 12,
-    alone: Annotated[bool, typer.Option("--alone", help="No run writes now: needed for a lake on s3://.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Merge the lake's small files, beside readers and writers; the replaced ones stay until gc."""
     from flows.care import compact_lake
 
-    compact_lake(grace, alone=alone, as_json=as_json)
+    compact_lake(grace, as_json=as_json)
 
 
 @lake_app.command()
@@ -93,7 +92,6 @@ def forget(
         str, typer.Argument(metavar="[SOURCE|LICENCE]", help="Address of a page, or of what is above it; or SPDX id.")
     ] = "",
     dry: Annotated[bool, typer.Option("--dry-run", help="Only say what would go, and what holds some of it.")] = False,
-    alone: Annotated[bool, typer.Option("--alone", help="No run writes now: needed for a lake on s3://.")] = False,
     listed: Annotated[bool, typer.Option("--list", help="Show what was forgotten.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -103,7 +101,7 @@ def forget(
     if listed:
         forgetting.show_forgotten(as_json=as_json)
     else:
-        forgetting.forget_source(what, dry=dry, alone=alone, as_json=as_json)
+        forgetting.forget_source(what, dry=dry, as_json=as_json)
 
 
 @lake_app.command()

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from flows.annotation import account
-from registry.errors import ConfigurationError
 from registry.forgetting import Order, Trace, forget, trace
 from registry.lake import Lake, open_lake
 from registry.lock import domain_lock, locked_domains
@@ -20,13 +19,12 @@ from synth.journal import Journal
 _RUN = "forget"
 
 
-def forget_source(what: str, *, dry: bool, alone: bool, as_json: bool) -> None:
+def forget_source(what: str, *, dry: bool, as_json: bool) -> None:
     """Takes everything that came from a source, or stands under a licence, out of the lake, and says what it was.
 
     Args:
         what: The source's address, or the licence's SPDX id.
         dry: Only say what would go.
-        alone: Nobody else writes to a lake on an object store.
         as_json: Print one object.
 
     Raises:
@@ -35,13 +33,11 @@ def forget_source(what: str, *, dry: bool, alone: bool, as_json: bool) -> None:
     settings = Settings()
     order = Order(what)
     lake = open_lake(_RUN)
-    if not lake.files.local and not (alone or dry):
-        raise ConfigurationError(f"Can't hold writers off from {lake.url}: forget with --alone while no run writes")
     with contextlib.nullcontext() if dry else _nobody_runs(settings, lake):
         found = trace(lake, order)
         if not dry:
             _forget_answers(settings, found)
-            forget(lake, order, found, by=account(), alone=alone)
+            forget(lake, order, found, by=account())
             _tell_again(settings, lake, found)
     told = _told(order, found, Store(settings.registry_url))
     print(json.dumps(told) if as_json else "\n".join(_lines(told, found, dry)))

@@ -9,8 +9,8 @@ from typing import Any
 
 from registry import schemas
 from registry.former import FORMER, former_domains, republish
-from registry.generations import Files
 from registry.lake import Lake, open_lake
+from registry.lake_files import files_of
 from registry.records import SCHEMA, Adapter
 from registry.settings import Settings
 
@@ -64,7 +64,7 @@ def migrate(*, dry: bool, as_json: bool) -> None:
 
 def plan_migration(settings: Settings) -> Migration:
     """What is to be done; nothing is written."""
-    files = Files(settings.lake_url)
+    files = files_of(settings.lake_url, settings.root)
     found = schemas.schema_of(files)
     schemas.check_known(files, found)
     older = schemas.grown(files) if found < SCHEMA else {}

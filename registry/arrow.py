@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import io
 import json
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from registry.identity import sha256_of
 from registry.records import SCHEMA, Record, per_record
 
 R = TypeVar("R", bound=Record)
@@ -51,6 +54,18 @@ def schema(record: type[Record]) -> pa.Schema:
     fields += [pa.field(name, kind) for name, (kind, _) in column_types(record).items()]
     fields += [pa.field(name, kind) for name, kind in _STAMPS]
     return pa.schema(fields, metadata={"driftune_schema": str(SCHEMA), "driftune_table": record.table})
+
+
+def as_parquet(rows: pa.Table) -> bytes:
+    """The file that holds rows."""
+    buffer = io.BytesIO()
+    pq.write_table(rows, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def typed_name(schema: pa.Schema) -> str:
+    """Name of the empty file that has a schema: an older driftune's has fewer columns, and another name."""
+    return f"0-{sha256_of(schema.names)[:8]}.parquet"
 
 
 def to_table(records: Iterable[Record], record: type[Record], at: dt.datetime, run: str, code: str) -> pa.Table:

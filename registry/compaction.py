@@ -3,7 +3,8 @@
 `compact` leaves the generation that writers append to, copies all its rows into the next one as large files, and only
 then tells readers to begin there; nothing is removed. `gc` removes what was left, once no reader can be using it. In
 between, rows stand twice, and views show each id once. Killed at any point and started again, `compact` writes the
-same files under the same names: a generation that was left does not change.
+same files under the same names: a generation that was left does not change. A lake on an object store has no
+generations: `registry.shared_compaction`.
 
 Every row version is kept with its stamps (`_at, _run, _code`): `as_of` answers as before. But for bodies that nothing
 was received as any more (`superseded`): what they say has been read, and they are most of what a site leaves.
@@ -14,38 +15,27 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
-import io
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from registry import schemas
-from registry.arrow import schema
-from registry.errors import ConfigurationError
 from registry.generations import Files, Generations, Retired, is_typed
 from registry.identity import sha256_of
 from registry.lake import Lake
-from registry.records import RECORDS, Body
+from registry.lake_files import LakeFiles
+from registry.records import Body
+from registry.rewriting import as_one, bins
+from registry.shared_compaction import merge, sweep
+from registry.shared_files import SharedFiles
 from registry.storage import storage
-
-TARGET = 64 << 20
-"""Bytes of a merged file, about; a file of half as much is taken over as it is."""
 
 GRACE = dt.timedelta(hours=12)
 """How long a replaced file is kept for queries that began before: longer than any query over such a lake."""
 
 _WRITING = dt.timedelta(hours=1)
 """What is younger may still be written, whatever the grace."""
-
-_ROW_GROUP = 20_000
-"""Rows in a group: rows are ordered by id, so one id is found in one group."""
-
-_SCHEMAS = {record.table: schema(record) for record in RECORDS}
 
 
 @dataclass(frozen=True)
@@ -86,43 +76,43 @@ class Collected:
     until: str = ""
 
 
-def compact(
-    lake: Lake, *, alone: bool = False, grace: dt.timedelta = GRACE, without: Mapping[str, str] | None = None
-) -> Compacted:
+def compact(lake: Lake, *, grace: dt.timedelta = GRACE, without: Mapping[str, str] | None = None) -> Compacted:
     """Merges the lake's small files.
 
     Args:
         lake: The lake, created.
-        alone: Nobody else writes: needed on an object store, which has no lock to hold writers off with.
         grace: How long replaced files are kept.
         without: Table -> SQL condition over its columns: rows that are left behind, in every version.
-
-    Raises:
-        ConfigurationError: The lake is on an object store, and `alone` isn't set.
     """
-    files = lake.files
-    schemas.check_current(files, lake.schema)
-    if not files.local and not alone:
-        raise ConfigurationError(
-            f"Can't hold writers off from {lake.url}: compact it with --alone while no run writes to it", lake=lake.url
-        )
+    schemas.check_current(lake.files, lake.schema)
     lake.create()  # a catalogue that still lists a retired generation is made anew, and its grace begins now
-    with files.caring():
-        _collect(lake, grace)
-        state = files.generations()
-        before, size = _count(files, state)
+    with lake.files.caring():
         bodies, left_behind = superseded(lake, grace)
         if bodies:
             conditions = [left_behind, *([without[Body.table]] if without and Body.table in without else [])]
             without = {**(without or {}), Body.table: " OR ".join(f"({each})" for each in conditions)}
-        if state.retired:
-            return Compacted(before, before, size, size, waits=_due(lake, state.retired[-1], grace).isoformat())
-        if state.oldest == state.newest and not without and not _is_scattered(files, state.newest):
-            return Compacted(before, before, size, size)
-        _move_rows(files, state, without or {})
-        lake.create()
-        after, now = _count(files, files.generations())
+        _collect(lake, grace)
+        before, size = _count(lake.files)
+        waits = _merge_all(lake, grace, without or {})
+        if waits is not None:
+            return Compacted(before, before, size, size, waits)
+        after, now = _count(lake.files)
         return Compacted(before, after, size, now, bodies=bodies)
+
+
+def _merge_all(lake: Lake, grace: dt.timedelta, without: Mapping[str, str]) -> str | None:
+    """None where files were merged; else until when nothing is, or nothing where none are to be."""
+    files = lake.files
+    if isinstance(files, SharedFiles):
+        return None if merge(files, without) else ""
+    state = files.generations()
+    if state.retired:
+        return _due(lake, state.retired[-1], grace).isoformat()
+    if state.oldest == state.newest and not without and not _is_scattered(files, state.newest):
+        return ""
+    _move_rows(files, state, without)
+    lake.create()
+    return None
 
 
 def superseded(lake: Lake, grace: dt.timedelta = GRACE) -> tuple[int, str]:
@@ -158,10 +148,15 @@ def collect(lake: Lake, *, grace: dt.timedelta = GRACE, dry: bool = False) -> Co
 
 def _collect(lake: Lake, grace: dt.timedelta, *, dry: bool = False) -> Collected:
     files = lake.files
+    if isinstance(files, SharedFiles):
+        gone, kept = sweep(files, grace, dry=dry)
+        if not grace and not dry:
+            files.forget_copies()
+        return Collected(len(gone), sum(gone.values()), len(kept), max(kept.values()).isoformat() if kept else "")
     state = files.generations()
     due = [r for r in state.retired if not grace or _due(lake, r, grace) <= _now()]  # without grace, whatever the clock
-    kept = [r for r in state.retired if r not in due]
-    doomed = _half_written(lake, grace)
+    kept_back = [r for r in state.retired if r not in due]
+    doomed = _half_written(lake, files, grace)
     for retired in due:
         doomed |= _files_of(files, retired.generation)
     if not dry:
@@ -171,11 +166,10 @@ def _collect(lake: Lake, grace: dt.timedelta, *, dry: bool = False) -> Collected
         for retired in due:
             _remove_folders(files, retired.generation)
         if due:
-            files.set_generations(dataclasses.replace(state, retired=tuple(kept)))
-    waiting = sum(len(_files_of(files, r.generation)) for r in kept)
-    return Collected(
-        len(doomed), sum(doomed.values()), waiting, _due(lake, kept[-1], grace).isoformat() if kept else ""
-    )
+            files.set_generations(dataclasses.replace(state, retired=tuple(kept_back)))
+    waiting = sum(len(_files_of(files, r.generation)) for r in kept_back)
+    until = _due(lake, kept_back[-1], grace).isoformat() if kept_back else ""
+    return Collected(len(doomed), sum(doomed.values()), waiting, until)
 
 
 def _move_rows(files: Files, state: Generations, without: Mapping[str, str]) -> None:
@@ -206,29 +200,12 @@ def _turn(files: Files, state: Generations) -> Generations:
 def _is_scattered(files: Files, generation: int) -> bool:
     """Whether merging would leave fewer files."""
     listings = [files.with_rows(table, generation) for table in files.tables()]
-    return any(len(found) > len(list(_bins(found))) for found in listings)
-
-
-def _bins(found: Mapping[str, int]) -> Iterator[list[str]]:
-    """Names of files to merge with each other; a large one stands alone."""
-    small: list[str] = []
-    size = 0
-    for name, length in sorted(found.items()):
-        if length >= TARGET // 2:
-            yield [name]
-            continue
-        small.append(name)
-        size += length
-        if size >= TARGET:
-            yield small
-            small, size = [], 0
-    if small:
-        yield small
+    return any(len(found) > len(list(bins(found))) for found in listings)
 
 
 def _merge(files: Files, table: str, old: int, new: int, without: str) -> None:
     """Copies the rows of a table's generation into the next one."""
-    for names in _bins(files.with_rows(table, old)):
+    for names in bins(files.with_rows(table, old)):
         paths = [files.path(table, old, name) for name in names]
         target = files.path(table, new, f"1-{old}-{sha256_of([*names, without])[:16]}.parquet")
         if len(paths) == 1 and not without:
@@ -238,11 +215,8 @@ def _merge(files: Files, table: str, old: int, new: int, without: str) -> None:
 
 
 def _take_over(files: Files, source: str, target: str) -> None:
-    """The same file in another generation: a second name for it on a disk, a copy elsewhere."""
+    """The same file in another generation: a second name for it."""
     if files.fs.exists(target):
-        return
-    if not files.local:
-        files.fs.cp_file(source, target)
         return
     with storage("the lake", target):
         Path(target).parent.mkdir(parents=True, exist_ok=True)
@@ -255,29 +229,17 @@ def _take_over(files: Files, source: str, target: str) -> None:
 
 
 def _write_merged(files: Files, table: str, paths: list[str], target: str, without: str) -> None:
-    """Writes the rows of several files as one, ordered by id, each version of a row once."""
-    shown = paths if files.local else [files.fs.unstrip_protocol(p) for p in paths]
-    listed = ", ".join("'" + p.replace("'", "''") + "'" for p in shown)
-    keep = f"WHERE ({without}) IS NOT TRUE" if without else ""
-    query = f"""
-        SELECT * FROM (SELECT * FROM read_parquet([{listed}], union_by_name = true) {keep}
-        QUALIFY row_number() OVER (PARTITION BY id, digest, "_at", "_run") = 1) ORDER BY id, "_at"
-    """  # noqa: S608 (paths of our own, and a condition from our own code)
-    buffer = io.BytesIO()
-    with duckdb.connect(config={"temp_directory": ""}) as connection:
-        if not files.local:
-            connection.register_filesystem(files.fs)
-        rows = connection.sql(query).to_arrow_table()
-        known = _SCHEMAS.get(table, rows.schema)
-        fields = [known.field(f.name) if f.name in known.names else f for f in rows.schema]
-        typed = rows.cast(pa.schema(fields, metadata=known.metadata))
-        pq.write_table(typed, buffer, compression="zstd", row_group_size=_ROW_GROUP)
-    files.put(target, buffer.getvalue(), f"the lake's table {table}")
+    """Writes the rows of several files as one."""
+    files.put(target, as_one(table, paths, without)[1], f"the lake's table {table}")
 
 
-def _count(files: Files, state: Generations) -> tuple[dict[str, int], int]:
+def _count(files: LakeFiles) -> tuple[dict[str, int], int]:
     """Table -> files with rows that readers list, and all their bytes."""
-    found = {t: [s for g in state.listed for s in files.with_rows(t, g).values()] for t in files.tables()}
+    if isinstance(files, SharedFiles):
+        found = {t: list(files.listing(t).values()) for t in files.tables()}
+    else:
+        listed = files.generations().listed
+        found = {t: [s for g in listed for s in files.with_rows(t, g).values()] for t in files.tables()}
     return {t: len(sizes) for t, sizes in found.items()}, sum(map(sum, found.values()))
 
 
@@ -296,17 +258,14 @@ def _files_of(files: Files, generation: int) -> dict[str, int]:
 
 
 def _remove_folders(files: Files, generation: int) -> None:
-    if generation and files.local:
+    if generation:
         for table in files.tables():
             with contextlib.suppress(OSError):  # one that isn't there, or isn't empty, harms nobody
                 Path(files.path(table, generation, "")).rmdir()
 
 
-def _half_written(lake: Lake, grace: dt.timedelta) -> dict[str, int]:
+def _half_written(lake: Lake, files: Files, grace: dt.timedelta) -> dict[str, int]:
     """Path -> bytes of the files that killed writers left, in the lake and beside the catalogue."""
-    files = lake.files
-    if not files.local:
-        return {}
     folders = [Path(files.path(t, g, "x")).parent for t in files.tables() for g in files.generations().listed]
     before = (_now() - max(grace, _WRITING)).timestamp()
     left = {}

@@ -147,7 +147,7 @@ def trace(lake: Lake, order: Order) -> Trace:
     )
 
 
-def forget(lake: Lake, order: Order, found: Trace, *, by: str, alone: bool = False) -> None:
+def forget(lake: Lake, order: Order, found: Trace, *, by: str) -> None:
     """Takes what was traced out of the lake's files; killed, the same order goes on.
 
     A query that runs at this moment may find that a file is gone, and has to be asked again. Nobody may write.
@@ -157,7 +157,6 @@ def forget(lake: Lake, order: Order, found: Trace, *, by: str, alone: bool = Fal
         order: What is forgotten: written down first, so that it stays out.
         found: What it takes.
         by: Name of the account that orders it.
-        alone: Nobody else writes: needed on an object store, which has no lock to hold writers off with.
     """
     known = lake.read(Forgotten, "what = $w", {"w": order.what})
     if found.rows or not known:
@@ -166,7 +165,7 @@ def forget(lake: Lake, order: Order, found: Trace, *, by: str, alone: bool = Fal
         without = {table: _listed(ids) for table, ids in _together(found).items()}
         if Symbol.table in without:  # what another source says of the same symbol stays
             without[Symbol.table] += f" AND page IN ({_quoted(found.rows[Page.table])})"
-        compact(lake, alone=alone, grace=_NOW, without=without)
+        compact(lake, grace=_NOW, without=without)
     exports.drop(lake.home)
     collect(lake, grace=_NOW)  # also what an order that was killed had replaced
 

@@ -1,4 +1,4 @@
-"""Generations: where the lake's files lie, so that small ones can be merged beside readers and writers.
+"""Generations: where the files of a lake in a folder lie, so that small ones can be merged beside readers and writers.
 
 A query lists a folder and opens its files later, some more than once. So a file that a view still lists can't be
 removed at any moment without failing some query. Hence the files lie in generations: `<table>/` holds the files of
@@ -14,20 +14,18 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import io
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import fsspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from registry.identity import sha256_of
+from registry.arrow import as_parquet, typed_name
 from registry.lock import check_held
 from registry.storage import storage, write_file
 
@@ -70,22 +68,22 @@ class Generations:
 
 
 class Files:
-    """The files of a lake.
+    """The files of a lake in a folder.
 
     Args:
-        url: fsspec URL of the lake, or a folder.
+        url: The folder, or its fsspec URL.
         run: Name of the run that appends: one that has lost a domain doesn't.
 
     Attributes:
         fs: The filesystem.
         root: The lake's folder on it.
-        local: Whether it is a folder of this machine.
     """
+
+    local = True
 
     def __init__(self, url: str, run: str = "") -> None:
         self.run = run
         self.fs, self.root = fsspec.core.url_to_fs(url)
-        self.local = self.fs.protocol in ("file", ("file", "local"))
 
     def generations(self) -> Generations:
         """Which generations there are now."""
@@ -101,12 +99,13 @@ class Files:
 
     def patterns(self, table: str) -> list[str]:
         """Globs of the files that a reader of a table lists; what is no wildcard is escaped."""
-        root = self.root if self.local else self.fs.unstrip_protocol(self.root)
-        escaped = re.sub(r"([*?[])", r"[\1]", root)  # a folder's name is no pattern
+        escaped = re.sub(r"([*?[])", r"[\1]", self.root)  # a folder's name is no pattern
         return [_folder(f"{escaped}/{table}", g) + "/*.parquet" for g in self.generations().listed]
 
     def tables(self) -> list[str]:
         """The names of the tables that have a folder, those of newer versions of driftune too."""
+        if not self.fs.isdir(self.root):
+            return []
         found = self.fs.ls(self.root, detail=True)
         return sorted(n for f in found if f["type"] == "directory" and (n := _name(f))[0] not in "._")
 
@@ -115,9 +114,6 @@ class Files:
         folder = _folder(f"{self.root}/{table}", generation)
         if not self.fs.isdir(folder):
             return {}
-        if not self.local:
-            found = self.fs.ls(folder, detail=True, refresh=True)
-            return {_name(f): int(f["size"]) for f in sorted(found, key=_name) if f["type"] == "file"}
         names = sorted(e.name for e in os.scandir(folder) if not e.is_dir())
         sizes = ((name, _size(Path(folder, name))) for name in names)  # others rename theirs as they are listed
         return {name: size for name, size in sizes if size is not None}
@@ -131,21 +127,39 @@ class Files:
         """Where a file lies, as the filesystem names it."""
         return _folder(f"{self.root}/{table}", generation) + "/" + name
 
-    def make_typed(self, table: str, schema: pa.Schema, generations: range) -> None:
-        """Gives a table an empty file of this schema in each generation: no glob is empty, no column unknown.
+    def all_patterns(self, tables: Collection[str]) -> dict[str, list[str]]:
+        """Table -> globs of its files."""
+        return {table: self.patterns(table) for table in tables}
 
-        Its name holds the schema: an older driftune's file has fewer columns.
-        """
-        name = f"0-{sha256_of(schema.names)[:8]}.parquet"
-        for generation in generations:
-            if not self.fs.exists(self.path(table, generation, name)):
-                self.write(table, generation, name, schema.empty_table())
+    def make_typed(self, schemas: Mapping[str, pa.Schema]) -> None:
+        """Gives each table an empty file of its schema in each generation: no glob is empty, no column unknown."""
+        for generation in self.generations().listed:
+            for table, schema in schemas.items():
+                name = typed_name(schema)
+                if not self.fs.exists(self.path(table, generation, name)):
+                    self.write(table, generation, name, schema.empty_table())
 
     def write(self, table: str, generation: int, name: str, rows: pa.Table) -> None:
         """Writes a file of rows; it appears whole or not at all."""
-        buffer = io.BytesIO()
-        pq.write_table(rows, buffer, compression="zstd")
-        self.put(self.path(table, generation, name), buffer.getvalue(), f"the lake's table {table}")
+        self.put(self.path(table, generation, name), as_parquet(rows), f"the lake's table {table}")
+
+    def youngest(self, table: str) -> str | None:
+        """The file of a table that was appended last, as `fs` names it."""
+        for generation in reversed(self.generations().listed):
+            if names := sorted(self.with_rows(table, generation)):
+                return self.path(table, generation, names[-1])
+        return None
+
+    def said(self, name: str) -> bytes | None:
+        """What a small file beside the tables says; None where there is none."""
+        try:
+            return Path(self.root, name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def say_beside(self, name: str, data: bytes, what: str) -> None:
+        """Writes a small file beside the tables."""
+        self.put(f"{self.root}/{name}", data, what)
 
     @contextlib.contextmanager
     def appending(self) -> Iterator[int]:
@@ -172,9 +186,6 @@ class Files:
 
     @contextlib.contextmanager
     def _locked(self, name: str, how: int) -> Iterator[None]:
-        if not self.local:  # an object store has no locks: see registry.compaction
-            yield
-            return
         path = Path(self.root) / name
         with storage("the lake's lock", path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -185,10 +196,7 @@ class Files:
 
     def put(self, path: str, data: bytes, what: str) -> None:
         """Writes a file that appears whole or not at all."""
-        if self.local:
-            write_file(Path(path), data, what)
-        else:
-            self.fs.pipe_file(path, data)  # object stores show an object when it is whole
+        write_file(Path(path), data, what)
 
 
 def is_typed(name: str) -> bool:

@@ -27,10 +27,11 @@ from registry import schemas
 from registry.arrow import from_table, schema, to_table
 from registry.catalogue import build, current, files_sql, statements
 from registry.errors import ConfigurationError
-from registry.generations import Files
 from registry.identity import sha256_of
+from registry.lake_files import files_of
 from registry.records import RECORDS, SCHEMA, Page, Record, Work
 from registry.settings import Settings
+from registry.shared_files import SharedFiles
 from registry.storage import storage
 
 R = TypeVar("R", bound=Record)
@@ -59,14 +60,15 @@ class Lake:
         self.home = home
         self.run = run
         self.code = version("driftune")
-        self.files = Files(url, run)
+        self.files = files_of(url, home, run)
         self._count = itertools.count()
         self._databases: dict[int, duckdb.DuckDBPyConnection] = {}
+        self._views: dict[int, tuple[dict[str, list[str]], duckdb.DuckDBPyConnection]] = {}
         _lakes.add(self)
 
     def __getstate__(self) -> dict[str, Any]:
         """A lake that is sent to another process opens its own database there."""
-        return self.__dict__ | {"_databases": {}}
+        return self.__dict__ | {"_databases": {}, "_views": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -76,6 +78,8 @@ class Lake:
         """Lets go of this process's database; reading opens one again."""
         if (database := self._databases.pop(os.getpid(), None)) is not None:
             database.close()
+        if (views := self._views.pop(os.getpid(), None)) is not None:
+            views[1].close()
 
     @cached_property
     def schema(self) -> int:
@@ -90,9 +94,7 @@ class Lake:
         """
         schemas.check_known(self.files, self.schema)
         schemas.settle(self.files, self.schema)
-        listed = self.files.generations().listed
-        for record in RECORDS:
-            self.files.make_typed(record.table, schema(record), listed)
+        self.files.make_typed({record.table: schema(record) for record in RECORDS})
         if self.files.local:
             with storage("the catalogue", self.home):
                 build(self.catalogue, self._patterns())
@@ -103,7 +105,7 @@ class Lake:
         return self.home / "driftune.duckdb"
 
     def _patterns(self) -> dict[str, list[str]]:
-        return {record.table: self.files.patterns(record.table) for record in RECORDS}
+        return self.files.all_patterns([record.table for record in RECORDS])
 
     def append(self, records: Iterable[Record]) -> int:
         """Appends records of any kinds as they are drawn, so many at a time; the number of rows written.
@@ -273,13 +275,16 @@ class Lake:
         return marks
 
     def views(self) -> duckdb.DuckDBPyConnection:
-        """A connection to the views: to their file, or made for it over a lake that DuckDB reads in process alone."""
+        """A connection to the views: to their file, or to those made for a lake that DuckDB reads in process alone."""
         if self.files.local:
             return duckdb.connect(str(self.catalogue), read_only=True)
-        connection = self._open()
-        for statement in statements(self._patterns()):
-            connection.execute(statement)
-        return connection
+        patterns, (known, connection) = self._patterns(), self._views.get(os.getpid(), (None, None))
+        if connection is None or known != patterns:
+            connection = self._open()
+            for statement in statements(patterns):
+                connection.execute(statement)
+            self._views[os.getpid()] = patterns, connection
+        return connection.cursor()
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         """Of one database for all that is read, which holds nothing: opening it takes 18 ms of CPU, a cursor 0.3.
@@ -292,7 +297,7 @@ class Lake:
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(config={"enable_external_file_cache": False})  # else it would hold files' bytes
-        if not self.files.local:
+        if isinstance(self.files, SharedFiles):
             connection.register_filesystem(self.files.fs)
         return connection
 

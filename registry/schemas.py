@@ -14,43 +14,43 @@ import pyarrow.parquet as pq
 
 from registry.arrow import schema
 from registry.errors import ConfigurationError, RegistryError
-from registry.generations import Files
+from registry.lake_files import LakeFiles
 from registry.records import RECORDS, SCHEMA
 
 MARK = "schema.json"
 
 
-def schema_of(files: Files) -> int:
+def schema_of(files: LakeFiles) -> int:
     """The schema that a lake is of: what it says; where it doesn't yet, as an earlier driftune left it, by its files.
 
     Raises:
         RegistryError: What it says can't be read.
     """
-    place = f"{files.root}/{MARK}"
+    place, text = f"{files.root}/{MARK}", files.said(MARK)
+    if text is None:
+        return max((int(said) for table in files.tables() if (said := _said(files, table))), default=SCHEMA)
     try:
-        said = json.loads(files.fs.cat_file(place))["schema"]
+        said = json.loads(text)["schema"]
         if type(said) is not int:
             raise TypeError(f"{said!r} is no number")
         return said
-    except (FileNotFoundError, NotADirectoryError):
-        return max((int(said) for table in _there(files) if (said := _said(files, table))), default=SCHEMA)
     except (ValueError, KeyError, TypeError) as error:
         raise RegistryError(f"{place} doesn't say of which schema the lake is: {error}", place=place) from error
 
 
-def settle(files: Files, found: int) -> None:
+def settle(files: LakeFiles, found: int) -> None:
     """Has a lake that doesn't say yet of which schema it is say so: what is written into it later tells it no more."""
-    if not files.fs.exists(f"{files.root}/{MARK}"):
+    if files.said(MARK) is None:
         mark(files, found)
 
 
-def mark(files: Files, number: int) -> None:
+def mark(files: LakeFiles, number: int) -> None:
     """Says of which schema a lake is."""
     text = json.dumps({"schema": number, "by": f"driftune {version('driftune')}"})
-    files.put(f"{files.root}/{MARK}", text.encode(), "the lake's schema")
+    files.say_beside(MARK, text.encode(), "the lake's schema")
 
 
-def check_known(files: Files, found: int) -> None:
+def check_known(files: LakeFiles, found: int) -> None:
     """Refuses a lake of a newer driftune: what it holds might be read as something else.
 
     Raises:
@@ -64,7 +64,7 @@ def check_known(files: Files, found: int) -> None:
         )
 
 
-def check_current(files: Files, found: int) -> None:
+def check_current(files: LakeFiles, found: int) -> None:
     """Refuses to write into a lake of another schema than today's.
 
     Raises:
@@ -79,27 +79,22 @@ def check_current(files: Files, found: int) -> None:
         )
 
 
-def grown(files: Files) -> dict[str, tuple[str, ...]]:
+def grown(files: LakeFiles) -> dict[str, tuple[str, ...]]:
     """Table -> columns of today's schema that its rows lack, of a lake's tables that lack one."""
     held = {r: last.names for r in RECORDS if (last := _last(files, r.table)) is not None}
     lacking = {r.table: tuple(n for n in schema(r).names if n not in names) for r, names in held.items()}
     return {table: names for table, names in lacking.items() if names}
 
 
-def _there(files: Files) -> list[str]:
-    return files.tables() if files.fs.isdir(files.root) else []
-
-
-def _said(files: Files, table: str) -> str:
+def _said(files: LakeFiles, table: str) -> str:
     """The schema that a table's youngest file with rows names; nothing where it has none."""
     last = _last(files, table)
     return (last.metadata or {}).get(b"driftune_schema", b"").decode() if last is not None else ""
 
 
-def _last(files: Files, table: str) -> pq.ParquetSchema | None:
+def _last(files: LakeFiles, table: str) -> pq.ParquetSchema | None:
     """The Arrow schema of a table's youngest file with rows; None where there is none."""
-    for generation in reversed(files.generations().listed):
-        if names := sorted(files.with_rows(table, generation)):
-            with files.fs.open(files.path(table, generation, names[-1])) as file:
-                return pq.read_schema(file)
-    return None
+    if (youngest := files.youngest(table)) is None:
+        return None
+    with files.fs.open(youngest) as file:
+        return pq.read_schema(file)

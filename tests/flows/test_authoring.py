@@ -194,7 +194,7 @@ def test_what_was_answered_about_a_forgotten_source_is_forgotten(
     gone, kept = rows_of["lib.f1"].parts["text"], rows_of["lib.f2"].parts["text"]
     before = rows(made, SPENT)
     monkeypatch.setenv("DRIFTUNE_HOME", str(home))
-    forget_source(URL, dry=False, alone=False, as_json=True)
+    forget_source(URL, dry=False, as_json=True)
     assert json.loads(capsys.readouterr().out)["rows"] == {"pages": 1, "examples": 6, "calls": 12}
     there = all_that_is_kept(home)
     assert gone not in there and kept in there

@@ -37,9 +37,9 @@ def test_compact_and_gc_say_what_they_did(lake: Lake, capsys: pytest.CaptureFixt
     """Files before and after, then what waits for its grace, then what is gone."""
     for n in range(3):
         lake.append([dataclasses.replace(CHANGE, symbol=f"lib.{n}")])
-    compact_lake(12, alone=False, as_json=False)
+    compact_lake(12, as_json=False)
     assert "Merged " in capsys.readouterr().out
-    compact_lake(12, alone=False, as_json=False)
+    compact_lake(12, as_json=False)
     assert "Nothing done: queries may still read" in capsys.readouterr().out
     collect_garbage(12, dry=False, as_json=False)
     assert "Removed 0 files (0.0 MB); " in capsys.readouterr().out
@@ -47,7 +47,7 @@ def test_compact_and_gc_say_what_they_did(lake: Lake, capsys: pytest.CaptureFixt
     would = json.loads(capsys.readouterr().out)
     collect_garbage(0, dry=False, as_json=True)
     assert json.loads(capsys.readouterr().out) == would
-    compact_lake(12, alone=False, as_json=False)
+    compact_lake(12, as_json=False)
     assert "Nothing to do" in capsys.readouterr().out
 
 

@@ -41,21 +41,21 @@ def lake_of(home: Path) -> Lake:
 
 def told(capsys: pytest.CaptureFixture[str], what: str, *, dry: bool = False) -> dict[str, Any]:
     capsys.readouterr()
-    forget_source(what, dry=dry, alone=False, as_json=True)
+    forget_source(what, dry=dry, as_json=True)
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
     return found
 
 
 def test_a_refresh_leaves_out_what_was_forgotten(home: Path) -> None:
     """A later version's page of a forgotten address is not written, nor what is read from it; other pages are."""
-    forget_source(GUIDE, dry=False, alone=False, as_json=False)
+    forget_source(GUIDE, dry=False, as_json=False)
     assert {p.path for p in lake_of(home).read(Page)} == {"api.html"}
     scrape(home.parent, '"2.0", "3.0"')
     lake = lake_of(home)
     [newest] = [r.id for r in lake.read(Release) if r.version == "3.0"]
     assert {p.path for p in lake.read(Page, "release = $r", {"r": newest})} == {"api.html"}
     assert len(lake.read(Symbol, "release = $r", {"r": newest})) == 40
-    forget_source(API, dry=False, alone=False, as_json=False)
+    forget_source(API, dry=False, as_json=False)
     assert (lake_of(home).read(Page), lake_of(home).read(Symbol)) == ([], [])
 
 
@@ -76,7 +76,7 @@ def test_it_says_what_went_and_what_holds_some_of_it(home: Path, capsys: pytest.
     assert tried["domains"] == ["lib"]
     assert tried["snapshots"] == [{"id": snapshot.id, "domain": "lib", "rows": 1}]
     assert tried["adapters"] == [{"id": adapter.id, "domain": "lib", "version": 1, "channels": []}]
-    forget_source(GUIDE, dry=False, alone=False, as_json=False)
+    forget_source(GUIDE, dry=False, as_json=False)
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
         f"Forgot {GUIDE}: 2 fetches, 2 pages, 1 examples",
@@ -91,15 +91,15 @@ def test_it_says_what_went_and_what_holds_some_of_it(home: Path, capsys: pytest.
 
 def test_of_what_is_not_there_it_says_so(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An order that finds nothing bars what comes, and says that it found nothing; nonsense is refused."""
-    forget_source("GPL-3.0-only", dry=False, alone=False, as_json=False)
+    forget_source("GPL-3.0-only", dry=False, as_json=False)
     assert capsys.readouterr().out == "Nothing in the lake is of GPL-3.0-only: it is left out from now on\n"
     with pytest.raises(ConfigurationError, match="no source and no licence"):
-        forget_source("lib", dry=False, alone=False, as_json=False)
+        forget_source("lib", dry=False, as_json=False)
 
 
 def test_nothing_is_forgotten_beside_a_run(home: Path) -> None:
     """A run has pages in memory and would write them again: the command says who runs, and takes nothing away."""
     before = lake_of(home).fingerprint()
     with domain_lock(Settings(home=home), "lib", "nightly"), pytest.raises(LockedError, match="run nightly"):
-        forget_source(GUIDE, dry=False, alone=False, as_json=False)
+        forget_source(GUIDE, dry=False, as_json=False)
     assert lake_of(home).fingerprint() == before

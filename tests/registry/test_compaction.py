@@ -18,7 +18,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from registry.compaction import collect, compact, superseded
-from registry.errors import ConfigurationError
 from registry.generations import Files, Generations
 from registry.identity import sha256_of_bytes
 from registry.lake import Lake
@@ -130,7 +129,7 @@ def test_what_was_opened_before_ends_as_the_guide_says(lake: Lake) -> None:
 
 def test_large_files_are_taken_over_as_they_are(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is large already isn't written again: the next generation has a second name for it."""
-    monkeypatch.setattr("registry.compaction.TARGET", 10)
+    monkeypatch.setattr("registry.rewriting.TARGET", 10)
     lake.append([Work(key="k", stage="s", domain="d", part="p@1", outputs=0)])
     lake.files.set_generations(Generations(0, 1))  # as a compaction killed after it turned leaves it
     compact(lake)
@@ -200,23 +199,6 @@ def test_half_written_files_go(lake: Lake) -> None:
     assert collect(lake).files == 0
     assert collect(lake, grace=NOW).files == 1
     assert not half.exists()
-
-
-def test_an_object_store_is_compacted_alone(tmp_path: Path) -> None:
-    """Where there is no lock for writers, compaction has to be told that there are none; then it does the same."""
-    import fsspec
-
-    fsspec.filesystem("memory").store.clear()
-    lake = Lake("memory://bucket/lake", tmp_path)
-    lake.create()
-    for n in range(3):
-        lake.append([symbol(f"f{n}")])
-    with pytest.raises(ConfigurationError, match="--alone"):
-        compact(lake)
-    before = lake.fingerprint()
-    assert compact(lake, alone=True).after["symbols"] == 1
-    assert collect(lake, grace=NOW).files > 3
-    assert lake.fingerprint() == before
 
 
 WRITER = """

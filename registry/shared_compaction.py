@@ -1,0 +1,121 @@
+"""Compaction and garbage collection of a lake on an object store, beside any number of writers, readers and its like.
+
+A compaction writes merged files under names of its own and then one record that names them, with those they take the
+place of. Where another has said something meanwhile its record isn't made: it begins again. So nothing that is read is
+ever missing, and nothing hangs on a clock: a collection that is about to remove what a killed compaction left says so
+in a record first, after which that compaction, should it still live, is refused.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from registry.errors import RegistryError
+from registry.objects import Stored
+from registry.rewriting import as_one, bins
+from registry.shared_files import RECORDS_OF_MERGES, Merges, SharedFiles, is_merged, record_path
+from registry.turns import store_time
+
+_TRIES = 5
+_AT_ONCE = 8
+_WRITING_S = 3600.0
+"""Seconds that a merged file which no record names stays: its compaction may still be under way."""
+
+
+def merge(files: SharedFiles, without: Mapping[str, str]) -> bool:
+    """Merges small files of each table, and leaves rows behind; whether there was anything to do.
+
+    Args:
+        files: The lake's.
+        without: Table -> SQL condition over its columns: rows that are left behind, in every version.
+
+    Raises:
+        RegistryError: Others merge all the time.
+    """
+    for _ in range(_TRIES):
+        merges = files.merges()
+        made: dict[str, int] = {}
+        replaced: list[str] = []
+        for table in files.tables():
+            for paths in _together(files, table, without):
+                made |= _merged(files, table, paths, without.get(table, ""))
+                replaced += paths
+        if not replaced:
+            return False
+        if files.say(merges.after(made, replaced)):
+            return True
+        for path in made:  # which nobody knows of
+            files.objects.delete(path)
+    raise _busy(files)
+
+
+def _together(files: SharedFiles, table: str, without: Mapping[str, str]) -> Iterator[list[str]]:
+    return (paths for paths in bins(files.listing(table)) if len(paths) > 1 or table in without)
+
+
+def _merged(files: SharedFiles, table: str, paths: list[str], without: str) -> dict[str, int]:
+    """Writes the rows of several files as one: its path and bytes; nothing where none is left."""
+    count, data = as_one(table, files.readable(paths), without, files.fs)
+    if not count:
+        return {}
+    path = files.merged_path(table)
+    files.put_file(path, data)
+    return {path: len(data)}
+
+
+def sweep(files: SharedFiles, grace: dt.timedelta, *, dry: bool) -> tuple[dict[str, int], dict[str, dt.datetime]]:
+    """Removes what was replaced, and what killed compactions left; what went with its bytes, and what may go when.
+
+    Args:
+        files: The lake's.
+        grace: How long replaced files are kept, by the store's times; without any they go whatever its clock says.
+        dry: Remove nothing.
+
+    Raises:
+        RegistryError: Others merge, or collect, all the time.
+    """
+    for _ in range(_TRIES):
+        merges = files.merges()
+        stored = {each.path: each for each in files.stored()}
+        said = {each.path: each.time for each in files.objects.walk(RECORDS_OF_MERGES)}
+        if not merges.replaced and not any(is_merged(path) for path in stored.keys() - merges.made.keys()):
+            return {}, {}
+        now = store_time(files.objects)
+        until = {path: said.get(record_path(n), 0.0) + grace.total_seconds() for path, n in merges.replaced.items()}
+        due = {path for path, end in until.items() if not grace or end <= now}
+        left = _left(stored, merges, now - max(grace.total_seconds(), _WRITING_S))
+        kept = {path: dt.datetime.fromtimestamp(end, dt.UTC) for path, end in until.items() if path not in due}
+        gone = {path: stored[path].size for path in sorted({*due, *left} & stored.keys())}
+        if dry or not (due or left) or _removed(files, merges, due, left):
+            return gone, kept
+    raise _busy(files)
+
+
+def _left(stored: Mapping[str, Stored], merges: Merges, before: float) -> set[str]:
+    """Merged files that no record names, written before a time of the store's."""
+    named = {*merges.made, *merges.replaced}
+    return {path for path, each in stored.items() if is_merged(path) and path not in named and each.time <= before}
+
+
+def _removed(files: SharedFiles, merges: Merges, due: set[str], left: set[str]) -> bool:
+    """Whether nobody else has said anything meanwhile: then they are gone."""
+    if left:  # from now on who wrote them is refused
+        merges = merges.after({}, left)
+        if not files.say(merges):
+            return False
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for _ in pool.map(files.objects.delete, {*due, *left}):
+            pass
+    last = merges.without({*due, *left})
+    if files.say(last):  # else the next collection finds that they are gone
+        named = {last.number, *last.replaced.values()}
+        for number in files.numbers():
+            if number < last.number and number not in named:
+                files.objects.delete(record_path(number))
+    return True
+
+
+def _busy(files: SharedFiles) -> RegistryError:
+    return RegistryError(f"Others merge files of {files.root} all the time: try again later", retryable=True)
