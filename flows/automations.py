@@ -43,6 +43,9 @@ ENDED = ("Completed", "Failed", "Cancelled", "Crashed", "Paused", "Suspended")
 ALIVE = "prefect.flow-run.heartbeat"
 """The sign of life of a run."""
 
+SHARED = "driftune: "
+"""How the names of automations begin that all domains share."""
+
 DEAD = "driftune: no sign of life -> crashed"
 """Name of the automation that ends dead runs, of all domains."""
 
@@ -150,10 +153,12 @@ def prefix(domain: str) -> str:
     return f"driftune {domain}: "
 
 
-def write(client: SyncPrefectClient, wanted: Iterable[AutomationCore], begins: str) -> list[str]:
+def write(
+    client: SyncPrefectClient, wanted: Iterable[AutomationCore], begins: str, *, sparing: bool = False
+) -> list[str]:
     """Makes the server's automations whose names begin so those that are wanted; their names.
 
-    One that a person has paused stays so.
+    One that a person has paused stays so. Sparing, others that are there stay: another domain may have wanted them.
     """
     there = {each.name: each for each in _all(client) if each.name.startswith(begins)}
     names = []
@@ -166,7 +171,7 @@ def write(client: SyncPrefectClient, wanted: Iterable[AutomationCore], begins: s
             said = each.model_dump(exclude={"owner_resource"})  # whole, as the client sends what is set alone
             full = AutomationCore.model_validate(said | {"enabled": known.enabled})
             client.update_automation(known.id, full)
-    for gone in there.values():
+    for gone in () if sparing else there.values():
         client.delete_automation(gone.id)
     return names
 

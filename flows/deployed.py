@@ -9,7 +9,7 @@ from prefect import flow
 from flows.events import happened
 from flows.house import open_house
 from flows.run import run_stage
-from flows.scheduled import check_home
+from flows.scheduled import PassedOverError, check_home, check_paused
 
 Command = Literal["scrape", "synth", "validate", "curate", "train", "evaluate", "publish"]
 """A stage that can be run alone, as the command line has it."""
@@ -35,6 +35,10 @@ def watch(domain: str) -> str:
         domain: A name in `domains/`, or the path of a domain file.
     """
     check_home()
+    try:
+        check_paused(domain)
+    except PassedOverError as passed:
+        return str(passed)
     house = open_house(domain, moving=True)
     if house.tracked is None:
         return "its versions are set by hand"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -30,11 +30,13 @@ from flows import automations
 from flows.automations import TAG
 from flows.deploy import Deployed, Request
 from flows.deployed import stage, watch
+from flows.pausing import pauses
 from flows.refresh import refresh
 from flows.scheduled import GPU
 from registry.domain import Domain
 from registry.domain_files import workloads
 from registry.errors import ConfigurationError, DriftuneError
+from registry.lake import Lake
 from registry.settings import Settings
 
 CPU = "driftune-cpu"
@@ -70,10 +72,13 @@ def create(domains: Mapping[str, Domain], request: Request, settings: Settings) 
         if request.gpu:
             pools[GPU] = _pool(client, GPU, request.docker, None, 1)
             client.upsert_global_concurrency_limit_by_name(GPU, 1)
-        done = Deployed([], automations.write(client, automations.of_all(SILENCE, told.get("failed")), "driftune: "))
+        shared = automations.of_all(SILENCE, told.get("failed"))
+        done = Deployed([], automations.write(client, shared, automations.SHARED, sparing=True))
+        paused = _paused(settings)
         for reference, domain in domains.items():
             made: dict[str, UUID] = {}
             for pool, deployment in _wanted(reference, domain, request):
+                deployment.paused = domain.name in paused and bool(deployment.schedules)
                 deployment.job_variables = _variables(pools[pool], settings)
                 deployment.apply(work_pool_name=pool)
                 name = deployment.full_name
@@ -82,6 +87,12 @@ def create(domains: Mapping[str, Domain], request: Request, settings: Settings) 
             done.deployments.extend(made)
             done.automations.extend(_automate(client, domain, made, told, request))
     return done
+
+
+def _paused(settings: Settings) -> Collection[str]:
+    lake = Lake(settings.lake_url, settings.root, "deploy")
+    lake.create()
+    return pauses(lake)
 
 
 def _tellers(client: SyncPrefectClient, block: str) -> dict[str, ActionTypes]:
@@ -122,7 +133,7 @@ def remove(domains: Mapping[str, Domain]) -> Deployed:
         for domain in domains.values():
             automations.write(client, [], automations.prefix(domain.name))
         if not client.read_deployments(deployment_filter=_ours(), limit=1):
-            automations.write(client, [], "driftune: ")
+            automations.write(client, [], automations.SHARED)
             for delete, name in (
                 (client.delete_work_pool, CPU),
                 (client.delete_work_pool, GPU),

@@ -6,7 +6,6 @@ event is news and never state: a listener that fails, or a server that is away, 
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import datetime as dt
 import logging
@@ -15,6 +14,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+from flows.prefect_api import address, ask
 
 if TYPE_CHECKING:
     from flows.house import House
@@ -104,11 +105,8 @@ def listening(listener: Listener) -> Iterator[None]:
 
 def _tell_prefect(event: Event) -> None:
     """Hands the event to the configured Prefect server. Its own client would import Prefect, and tell it later."""
-    address = os.environ.get("PREFECT_API_URL")
-    if not address:
+    if not address():
         return
-    import httpx
-
     told = {
         "id": str(uuid.uuid4()),
         "occurred": event.at.isoformat(),
@@ -117,19 +115,10 @@ def _tell_prefect(event: Event) -> None:
         "related": _related(),
         "payload": event.facts | ({"run": event.run} if event.run else {}),
     }
-    with httpx.Client(trust_env=False, timeout=TOLD_S, headers=_login()) as client:
-        client.post(f"{address}/events", json=[told]).raise_for_status()
+    ask("POST", "events", [told], TOLD_S)
 
 
 def _related() -> list[dict[str, str]]:
     """The flow run that this process is, where Prefect has started it as one: an automation can act on it."""
     run = os.environ.get("PREFECT__FLOW_RUN_ID")
     return [{"prefect.resource.id": f"prefect.flow-run.{run}", "prefect.resource.role": "flow-run"}] if run else []
-
-
-def _login() -> dict[str, str]:
-    """How Prefect's own client logs in: a name and password, else a key."""
-    if said := os.environ.get("PREFECT_API_AUTH_STRING"):
-        return {"Authorization": "Basic " + base64.b64encode(said.encode()).decode()}
-    key = os.environ.get("PREFECT_API_KEY")
-    return {"Authorization": f"Bearer {key}"} if key else {}

@@ -33,6 +33,7 @@ def run_domain(reference: str, *, as_json: bool, accept_removals: bool = False) 
         as_json: Print an object instead of the summary.
         accept_removals: Much of what there was may go (`flows.guard`).
     """
+    from flows.pausing import pauses
     from flows.progress import progress
     from flows.summary import show_summary
 
@@ -44,6 +45,8 @@ def run_domain(reference: str, *, as_json: bool, accept_removals: bool = False) 
         print(json.dumps(told_run(house, decision, changed=changed)))
     else:
         show_summary(house, changed=changed)
+        if pause := pauses(house.lake).get(house.domain.name):
+            print(f"{house.domain.name} is {pause.line()}; it ran as it was asked to")
     return exit_code(house, decision)
 
 
@@ -68,6 +71,7 @@ def run_house(house: House) -> tuple[str, bool]:
 
 def told_run(house: House, decision: str, *, changed: bool) -> dict[str, Any]:
     """What a run came to, for a program."""
+    from flows.pausing import pauses
     from flows.scraping import site_failures
     from flows.spending import left_to_the_next, told_spending
     from flows.stages import workload_decisions
@@ -76,6 +80,7 @@ def told_run(house: House, decision: str, *, changed: bool) -> dict[str, Any]:
     told |= {"versions": house.library.versions} if house.tracked else {}
     told |= {"left": waiting} if (waiting := left_to_the_next(told_spending(house))) else {}
     told |= {"failures": failures} if (failures := site_failures(house)) else {}
+    told |= {"paused": pause.line()} if (pause := pauses(house.lake).get(house.domain.name)) else {}
     told |= {"set_aside": [asdict(each) for each in house.aside]} if house.aside else {}
     return told | ({"workloads": others} if (others := workload_decisions(house)) else {})
 

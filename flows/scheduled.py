@@ -11,15 +11,19 @@ import os
 from collections.abc import Callable
 from typing import Literal
 
+from flows.abandoned import crash_abandoned
 from flows.deploy import end_with_deployment
 from flows.house import House, open_house
 from flows.news import tell_proven
 from flows.observers import take_over
+from flows.pausing import pauses
 from flows.preflight import check
 from flows.stages import PARTS, UNFINISHED, ask_sites, complete
 from flows.tracking import end, remember
+from registry.domain_files import load_domain
 from registry.errors import ConfigurationError, LockedError
 from registry.lock import domain_lock
+from registry.settings import Settings
 
 Part = Literal["all", "cpu", "gpu"]
 """What a refresh does: everything, or what needs no GPU, or the rest."""
@@ -43,10 +47,11 @@ def refresh_scheduled(reference: str, part: Part, enough: int, perform: Callable
 
     Raises:
         ConfigurationError: The domain, or where things lie, is not set.
-        PassedOverError: Another run holds the domain.
+        PassedOverError: The domain is paused, or another run holds it.
     """
     end_with_deployment()
     check_home()
+    check_paused(reference)
     house = open_house(reference, moving=part != "gpu")
     check(house, PARTS[part])
     found = _locked(house, reference, part, perform)
@@ -62,6 +67,7 @@ def _locked(house: House, reference: str, part: Part, perform: Callable[[House, 
             held.enter_context(domain_lock(house.settings, house.domain.name, house.run))
         except LockedError as error:
             raise PassedOverError(str(error)) from error
+        crash_abandoned(house.domain.name)
         remember(house)
         if part != "gpu":
             ask_sites(house)
@@ -71,6 +77,17 @@ def _locked(house: House, reference: str, part: Part, perform: Callable[[House, 
         take_over(house)
         end(house)
         return found
+
+
+def check_paused(reference: str) -> None:
+    """Checks that a domain isn't paused; the package index isn't asked.
+
+    Raises:
+        PassedOverError: It is.
+    """
+    house = House(load_domain(reference), Settings(), reference)
+    if pause := pauses(house.lake).get(house.domain.name):
+        raise PassedOverError(f"{house.domain.name} is {pause.line()}")
 
 
 def check_home() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from flows import quota
 from flows.nightly import tonight
+from flows.pausing import pauses
 from flows.render import gate_table, written_table
 from flows.setting_aside import Aside, aside_lines, read_asides
 from flows.spending import accounts, spending_lines, told_written
@@ -30,7 +31,8 @@ FUNNEL = """
     FROM funnel GROUP BY ALL ORDER BY ALL
 """
 LAST_RUN = """
-    SELECT domain, arg_max("_run", "_at") AS run, max("_at") AS finished FROM work GROUP BY domain ORDER BY domain
+    SELECT domain, arg_max("_run", "_at") AS run, max("_at") AS finished FROM work WHERE stage <> 'pause'
+    GROUP BY domain ORDER BY domain
 """
 DECISIONS = """
     WITH said AS (
@@ -82,13 +84,14 @@ def read_status(domain: str | None) -> list[dict[str, Any]]:
     decisions = {row["domain"]: row for row in lake.query(DECISIONS).to_pylist()}
     adapters = lake.query(ADAPTERS).to_pylist()
     sites = [row | {"asked": f"{row['asked']:%Y-%m-%d %H:%M}"} for row in lake.query(SITES).to_pylist() if row["asked"]]
-    tracked = standings(lake)
+    tracked, paused = standings(lake), pauses(lake)
     return [
         {
             "domain": name,
             "last_run": row["run"],
             "finished": row["finished"].isoformat(timespec="seconds"),
             "tracked": tracked[name].line() if name in tracked else None,
+            "paused": paused[name].line() if name in paused else None,
             "decision": decisions.get(name, {}).get("decision"),
             "reason": decisions.get(name, {}).get("reason"),
             "arms": [
@@ -143,6 +146,8 @@ def show_status(domain: str | None, *, as_json: bool) -> None:
         console.print(f"[bold]{row['domain']}[/bold]  last run {row['last_run']}, {row['finished']}{decision}")
         if row["reason"] and not row["arms"]:  # nothing else tells of it
             console.print(row["reason"], highlight=False, markup=False)
+        if row["paused"]:
+            console.print(f"{row['domain']} is {row['paused']}", highlight=False, markup=False)
         if row["tracked"]:
             console.print(f"Tracked: {row['tracked']}", highlight=False)
         table = Table("kind", "version", "generated", "ran", "proven", "strong", "kept", "in_snapshot")

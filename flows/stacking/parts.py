@@ -92,6 +92,8 @@ def _prefect(ports: Ports, secrets: Secrets, database: postgres.Database, common
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": database.url,
         "PREFECT_SERVER_API_AUTH_STRING": secrets.api,
         "PREFECT_UI_API_URL": ports.api,
+        # in memory they are lost with the server, and the places that they stand for are taken for ever
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     }
     command = (sys.executable, "-c", SERVE, str(place))
     return Part(

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import pytest
 
 from flows.engine import prepare_prefect
+from flows.prefect_api import ask
 from flows.server import prefect_server
 from tests.flows.runs import ROOT, environment, small_domain
 
@@ -39,9 +40,9 @@ class Place:
 
     def post(self, path: str, body: Any) -> Any:
         """What the server answers."""
-        answer = httpx.post(f"{self.address}/{path}", json=body, trust_env=False, timeout=30)
-        assert answer.is_success, answer.text
-        return answer.json() if answer.content else None
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PREFECT_API_URL", self.address)
+            return ask("POST", path, body, seconds=30)
 
     def found(self, what: str) -> dict[str, Any]:
         """Name -> each thing of a kind that the server has."""

@@ -14,8 +14,10 @@ from typing import Any, get_args
 import httpx
 import pytest
 
+from flows.abandoned import crash_abandoned
 from flows.deploy import Deployed, Request, api_address, serve
 from flows.events import happened
+from flows.pausing import show_pausing
 from flows.scheduled import Part
 from flows.stages import COMMANDS, PARTS, STAGES, stages_of
 from registry.domain_files import load_domain
@@ -183,8 +185,31 @@ def test_a_dead_run_crashes_and_silence_is_told(place: Place, told: Told, monkey
 
 
 @pytest.mark.slow
-def test_deploying_is_idempotent_and_can_be_taken_back(place: Place) -> None:
+def test_who_holds_a_domain_crashes_the_runs_that_were_killed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a domain's runs that are called running all but the holder's own are dead, unless they have just begun."""
+    from flows import abandoned
+
+    deployed(place, Request(NIGHTLY))
+    made = place.deployments()["refresh/more-itertools"]["id"]
+    dead, own = (place.post(f"deployments/{made}/create_flow_run", {})["id"] for _ in range(2))
+    for run, state in ((run, state) for run in (dead, own) for state in ("PENDING", "RUNNING")):
+        place.post(f"flow_runs/{run}/set_state", {"state": {"type": state}})
+    monkeypatch.setenv("PREFECT_API_URL", place.address)
+    monkeypatch.setenv("PREFECT__FLOW_RUN_ID", own)
+    assert crash_abandoned("more-itertools") == []
+    monkeypatch.setattr(abandoned, "YOUNG", dt.timedelta())
+    assert crash_abandoned("other") == []
+    assert crash_abandoned("more-itertools") == [dead]
+    found = {run["id"]: run["state"]["type"] for run in runs_of(place, "refresh/more-itertools")}
+    assert (found[dead], found[own]) == ("CRASHED", "RUNNING")
+
+
+@pytest.mark.slow
+def test_deploying_is_idempotent_and_can_be_taken_back(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Deployed again, with other options too, the server has the same deployments; removed, it has nothing of ours."""
+    monkeypatch.chdir(place.folder)
+    monkeypatch.setenv("DRIFTUNE_HOME", str(place.folder / "home"))
+    monkeypatch.setenv("PREFECT_API_URL", place.address)
     deployed(place, Request("0 3 * * *"))
     first = place.deployments()
     assert set(first) == {"refresh/more-itertools", "stage/more-itertools", "watch/more-itertools"}
@@ -203,6 +228,13 @@ def test_deploying_is_idempotent_and_can_be_taken_back(place: Place) -> None:
     pools = place.found("work_pools")
     assert {name: pools[name]["concurrency_limit"] for name in pools} == {"driftune-cpu": 3, "driftune-gpu": 1}
     assert place.found("v2/concurrency_limits")["driftune-gpu"]["limit"] == 1
+
+    show_pausing("more-itertools", paused=True, why="", as_json=False)
+    deployed(place, Request("30 4 * * *", gpu=True))
+    paused = {name for name, row in place.deployments().items() if row["paused"]}
+    assert paused == {"refresh/more-itertools", "watch/more-itertools"}, "what runs by the clock, and by nobody's wish"
+    show_pausing("more-itertools", paused=False, why="", as_json=False)
+    assert not any(row["paused"] for row in place.deployments().values())
 
     deployed(place, Request("30 4 * * *"))  # no longer with a GPU: the run does everything again
     third = place.deployments()
