@@ -19,11 +19,14 @@ from flows.cli_llm import llm_stub, vllm_stub
 from flows.cli_options import (
     AcceptOption,
     AdapterOption,
+    AllOption,
     BaseOption,
     ChatOption,
     DomainArgument,
+    DomainsArgument,
     JsonOption,
     SeedOption,
+    named_domains,
 )
 from flows.cli_registry import registry_app
 from flows.cli_server import server_app
@@ -75,22 +78,35 @@ def init(
 
 @app.command()
 def run(
-    domain: DomainArgument,
+    domains: DomainsArgument = None,
+    all_: AllOption = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Of several domains: how many work at a time.")] = 1,
     accept_removals: AcceptOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Everything, from docs to a published adapter; run again after anything that stopped it."""
-    from flows.run import run_domain
+    named = named_domains(domains, all_=all_)
+    if len(named) == 1:
+        from flows.run import run_domain
 
-    raise typer.Exit(run_domain(domain, as_json=as_json, accept_removals=accept_removals))
+        raise typer.Exit(run_domain(named[0], as_json=as_json, accept_removals=accept_removals))
+    from flows.many import run_all
+
+    raise typer.Exit(run_all(named, jobs=jobs, as_json=as_json, accept_removals=accept_removals))
 
 
 @app.command()
-def plan(domain: DomainArgument, as_json: JsonOption = False) -> None:
+def plan(domains: DomainsArgument = None, all_: AllOption = False, as_json: JsonOption = False) -> None:
     """What a run would do now."""
-    from flows.run import show_plan
+    named = named_domains(domains, all_=all_)
+    if len(named) == 1:
+        from flows.run import show_plan
 
-    show_plan(domain, as_json=as_json)
+        show_plan(named[0], as_json=as_json)
+    else:
+        from flows.many import show_plans
+
+        show_plans(named, as_json=as_json)
 
 
 def _stage(name: str, text: str) -> None:

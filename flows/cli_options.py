@@ -10,6 +10,10 @@ import typer
 DomainArgument = Annotated[
     str, typer.Argument(metavar="DOMAIN", help="A name in domains/, or the path of a domain file.")
 ]
+DomainsArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="DOMAIN...", help="Names in domains/, or paths of domain files.")
+]
+AllOption = Annotated[bool, typer.Option("--all", help="All of domains/, those first that wait for it most.")]
 AcceptOption = Annotated[
     bool, typer.Option("--accept-removals", help="Go on where much of what there was is gone, and a run would ask.")
 ]
@@ -18,3 +22,10 @@ AdapterOption = Annotated[str, typer.Option(metavar="REF", help="DOMAIN@CHANNEL,
 ChatOption = Annotated[bool, typer.Option("--chat", help="Ask in the base's chat template, if it was tuned to answer.")]
 SeedOption = Annotated[int, typer.Option(min=0, max=2**53 - 1, help="Seed of what is drawn.")]
 BaseOption = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder of a base, in the Hub's layout.")]
+
+
+def named_domains(named: list[str] | None, *, all_: bool) -> list[str]:
+    """What was named; nothing for all of `domains/`."""
+    if bool(named) == all_:
+        raise typer.BadParameter("Name domains, or say --all for every file of domains/", param_hint="DOMAIN")
+    return named or []

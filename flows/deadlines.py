@@ -69,6 +69,8 @@ class Deadlines(Observer):
 
     def _why(self, now: float) -> str:
         """Why the run is to be ended; empty where it is not."""
+        if self._watch.rests:
+            return ""
         watch, command = self._watch, self._commands.get(self._watch.stage, "")
         seconds = sum(watch.seconds_of(stage) for stage, of in self._commands.items() if of == command)
         hours = watch.house.domain.deadlines.get(command, watch.house.settings.stage_hours)  # type: ignore[call-overload]

@@ -62,6 +62,7 @@ class House:
         tracked: Where a domain stands that follows its library's releases; None where a person has set the versions.
         executors: What does the calls of a crew: bare, or as tasks of Prefect's.
         turn: Called before each batch; it returns when it is this run's turn among the others that share the machine.
+        among: How many runs may be open on this machine at a time; more than one where they take turns.
         mother: Of a workload: the domain whose snapshot it is made of, and whose lake and sandbox it uses; None for a
             domain itself.
         aside: What the run has set aside (`flows.setting_aside`).
@@ -79,6 +80,7 @@ class House:
     tracked: Tracked | None = None
     executors: Executors = field(default_factory=BareExecutors, repr=False)
     turn: Callable[[], None] = field(default=_alone, repr=False)
+    among: int = 1
     mother: House | None = field(default=None, repr=False)
     aside: list[Aside] = field(default_factory=list, repr=False)
     watch: Watch | None = field(default=None, repr=False)
@@ -138,8 +140,9 @@ class House:
         if self.mother is not None:
             return self.mother.pool
         from flows.places import sandbox_of
+        from validators.execution.warm import idle_mb
 
-        sandbox = sandbox_of(self.domain.sandbox, self.workers)
+        sandbox = sandbox_of(self.domain.sandbox, self.workers, idle_mb() // self.among)
         self._resources.callback(sandbox.close)
         return sandbox
 

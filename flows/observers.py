@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from flows.events import happened
 from flows.watching import Observer, Watch, logged
+from registry.errors import BudgetError
 from registry.run_states import RunState, RunStates, State, now
 
 if TYPE_CHECKING:
@@ -93,5 +94,5 @@ class States(Observer):
 
 
 def became(error: BaseException) -> State:
-    """What became of a run that an error ended: Ctrl-C or a signal stopped it, anything else is a failure."""
-    return "failed" if isinstance(error, Exception) else "stopped"
+    """What became of a run that an error ended: Ctrl-C, a signal or a budget stopped it, anything else is a failure."""
+    return "failed" if isinstance(error, Exception) and not isinstance(error, BudgetError) else "stopped"

@@ -39,6 +39,7 @@ _TABLES: dict[str, type[BaseModel]] = {
     "`[splits]`": domain.SplitSpec,
     "`[curation]`": domain.CurationSpec,
     "`[guard]`": domain.GuardSpec,
+    "`[priority]`": domain.PrioritySpec,
     "`[llm]`": domain.LlmSpec,
     "`[gate]`": domain.GateSpec,
     "`[workload.NAME]`": domain.WorkloadSpec,

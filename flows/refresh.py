@@ -89,7 +89,7 @@ def _refresh(house: House, reference: str, part: Part = "all") -> str:
         with watched_run(house, working=True) as watch:
             for stage in stages_of(PARTS[part]):
                 stage_flow(house.domain.name, stage, house.run)
-                if stage == BASE_AFTER and part == "all":
+                if stage == BASE_AFTER and part == "all" and house.among == 1:  # beside others it has its turn
                     start_base(house, reference)
             watch.outcome = end_part(house, part)
             return watch.outcome

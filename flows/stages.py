@@ -97,8 +97,8 @@ def complete_key(house: House) -> str:
     inputs = sorted(d.digest for d in decided)
     writes = write_part(house)
     parts |= {"write": writes} if writes else {}
-    without: Any = {"sandbox": {"workers"}, "deadlines": True} | ({} if writes else {"llm": True})
-    domain = house.domain.model_dump_json(exclude=without)  # how many work, and until when, doesn't decide
+    without: Any = {"sandbox": {"workers"}, "deadlines": True, "priority": True} | ({} if writes else {"llm": True})
+    domain = house.domain.model_dump_json(exclude=without)  # how many work, and when, decides nothing
     told: dict[str, Any] = {"domain": domain, "tasks": tasks_digest(benchmark_tasks(house))}
     pages = [site.contents() for site in sites(house)]
     told |= {"sites": pages} if pages else {}

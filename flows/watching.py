@@ -68,6 +68,7 @@ class Watch:
         continues: The crashed run that it goes on with; empty where there is none.
         progressed: `time.monotonic()` when it last got on.
         overdue: Why it was ended from here; empty where it wasn't.
+        rests: Whether it waits for its turn among others: that is no time of its own.
     """
 
     def __init__(self, house: House, *, worked: bool = False) -> None:
@@ -84,6 +85,7 @@ class Watch:
         self._thread = threading.current_thread()
         self._lock = threading.RLock()
         self._over = False
+        self.rests = False
 
     def told(self, tell: Callable[..., None]) -> Callable[..., None]:
         """A `Tell` that hears what is told, and tells it on."""
@@ -98,6 +100,17 @@ class Watch:
     def goes_on(self) -> None:
         """Takes note that the run got on."""
         self.progressed = time.monotonic()
+
+    @contextlib.contextmanager
+    def resting(self) -> Iterator[None]:
+        """Within the block the run waits for its turn."""
+        since, self.rests = time.monotonic(), True
+        try:
+            yield
+        finally:
+            self._since += time.monotonic() - since
+            self.goes_on()
+            self.rests = False
 
     def seconds_of(self, stage: str) -> float:
         """Seconds that a stage took, or has taken so far."""

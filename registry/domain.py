@@ -335,6 +335,16 @@ class GuardSpec(Section):
     removals: float = Field(default=0.2, gt=0, le=1)
 
 
+class PrioritySpec(Section):
+    """Where the domain stands among others that run with it (`driftune run --all`).
+
+    Attributes:
+        weight: 2 has twice the time of another while both have something to do, and comes twice as early.
+    """
+
+    weight: float = Field(default=1.0, ge=0.01, le=100)
+
+
 class TrainSpec(Section):
     """Base and recipe; `finetune` says what each setting does.
 
@@ -457,6 +467,7 @@ class Domain(Section):
     splits: SplitSpec = SplitSpec()
     curation: CurationSpec = CurationSpec()
     guard: GuardSpec = GuardSpec()
+    priority: PrioritySpec = PrioritySpec()
     llm: LlmSpec = LlmSpec()
     train: TrainSpec = TrainSpec()
     gate: GateSpec = GateSpec()
