@@ -146,14 +146,12 @@ class _Shards:
         with ExitStack() as stack:
             for kind in {id(s.kind): s.kind for s in (batch.shard for batch in batches) if s is not None}.values():
                 self._ready[id(kind)] = stack.enter_context(crew.ready(kind))
-            for _ in together(self._one, self._drawn(batches), crew.hands, crew.stop, _AHEAD):
-                pass
-
-    def _drawn(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, Shard]]:
-        for batch in batches:
-            if batch.shard is not None:
+            # beside other runs as many as work at a time, and then none is under way while they have their turn
+            size = crew.hands if self.house.among > 1 else len(batches)
+            for start in range(0, len(batches), size):
                 self.house.turn()
-                yield batch, batch.shard
+                for _ in together(self._one, _drawn(batches[start : start + size]), crew.hands, crew.stop, _AHEAD):
+                    pass
 
     def _one(self, pair: tuple[Batch, Shard]) -> None:
         batch, shard = pair
@@ -182,3 +180,7 @@ class _Shards:
             if not may_be_set_aside(error) or (self.lost >= _HOPELESS and not self.done):
                 raise error
             set_aside(self.house, batch.title, shard.key, batch.size, failures)
+
+
+def _drawn(batches: Sequence[Batch]) -> Iterator[tuple[Batch, Shard]]:
+    return ((batch, batch.shard) for batch in batches if batch.shard is not None)

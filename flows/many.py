@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.house import open_house
+from flows.pausing import pauses
 from flows.priority import Rank, ranked
 from flows.progress import progress
 from flows.run import WITH_FAILURES, exit_code, read_plan, told_run
@@ -42,10 +43,13 @@ def run_all(references: Sequence[str], *, jobs: int, as_json: bool, accept_remov
     domains, outcomes = _read(references)
     settings = Settings()
     with progress(quiet=as_json) as tell, _server(settings) as server:
-        wanted: list[Wanted] = []
-        for number, rank in enumerate(ranked(domains, open_lake())):
+        lake, wanted = open_lake(), list[Wanted]()
+        paused = {} if references else pauses(lake)  # a domain that is asked for by name runs all the same
+        for number, rank in enumerate(ranked(domains, lake)):
             tell("Look what is to be done", number, len(domains))
-            if outcome := _settled(rank):
+            if pause := paused.get(rank.domain):
+                outcomes.append(Outcome(rank.domain, 0, {"paused": pause.line()}))
+            elif outcome := _settled(rank):
                 outcomes.append(outcome)
             else:
                 wanted.append(_wanted(rank, settings, jobs, accept_removals=accept_removals))
@@ -134,6 +138,8 @@ def came_to(outcome: Outcome) -> str:
         return "left to the next night"
     if outcome.error:
         return "failed"
+    if "paused" in outcome.told:
+        return str(outcome.told["paused"])
     said = str(outcome.told["decision"])
     return said if outcome.told["changed"] else f"{said}, nothing to do"
 
@@ -149,7 +155,7 @@ def _show(outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.error:
             console.print(f"{outcome.name}: {outcome.error}", markup=False, soft_wrap=True)
-    counted = Counter(came_to(outcome) for outcome in outcomes)
+    counted = Counter(came_to(outcome).partition(" since ")[0] for outcome in outcomes)
     console.print(", ".join(f"{count} {what}" for what, count in counted.most_common()), markup=False)
 
 
@@ -161,8 +167,12 @@ def show_plans(references: Sequence[str], *, as_json: bool) -> None:
         as_json: Print an array of objects.
     """
     domains, wrong = _read(references)
-    ranks = ranked(domains, open_lake())
+    lake = open_lake()
+    ranks, paused = ranked(domains, lake), pauses(lake)
     rows = [asdict(rank) | {"points": round(rank.points, 2), "begins": _begins(rank.reference)} for rank in ranks]
+    for row in rows:
+        if pause := paused.get(str(row["domain"])):
+            row["begins"] = f"{pause.line()}; {row['begins']}"
     rows += [{"domain": each.name, "begins": each.error} for each in wrong]
     if as_json:
         print(json.dumps(rows))

@@ -102,8 +102,8 @@ def alone(folder: Path, home: Path) -> Lake:
 def test_killed_held_and_refused_all_domains_come_to_their_ends(folder: Path, tmp_path: Path) -> None:
     """Killed in its midst, then again while another run holds one domain: the same lake as by each of them alone.
 
-    One that can't be read is refused and one that is held is passed over, which ends no other; by weight the last is
-    the first; what is done has nothing to do.
+    One that can't be read is refused and one that is held or paused is passed over, which ends no other; by weight the
+    last is the first; what is done has nothing to do.
     """
     home = tmp_path / "home"
     code, plan = told(folder, home, "plan", "--all")
@@ -119,6 +119,9 @@ def test_killed_held_and_refused_all_domains_come_to_their_ends(folder: Path, tm
     assert rows["ant"]["held"] and f"process {os.getpid()}" in rows["ant"]["error"]
     assert "dog.toml" in rows["dog"]["error"]
     assert rows["bee"]["told"]["decision"] == "undecided"
+    told(folder, home, "pause", "ant")
+    code, found = told(folder, home, "run", "--all")
+    assert [list(row["told"]) for row in found["domains"] if row["name"] == "ant"] == [["paused"]]
     code, found = told(folder, home, "run", *NAMES)
     assert (code, {row["name"]: row["told"]["changed"] for row in found["domains"]}) == (4, {"ant": True, "bee": False})
     wanted, together = alone(folder, tmp_path / "alone").fingerprint(), Lake(str(home / "lake"), home).fingerprint()
