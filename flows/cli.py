@@ -215,9 +215,15 @@ def prove(
 @app.command()
 def status(
     domain: Annotated[str | None, typer.Argument(metavar="[DOMAIN]", help="One domain, or all.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show what runs are at, until Ctrl-C.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """The funnel and the last run."""
+    """The funnel and the last run; with --watch what runs are at now, on any machine."""
+    if watch:
+        from flows.live import watch_runs
+
+        watch_runs(domain, as_json=as_json)
+        return
     from flows.status import show_status
 
     show_status(domain, as_json=as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -34,7 +35,13 @@ def observers(watch: Watch) -> list[Observer]:
     from flows.stages import COMMANDS
 
     commands = {stage: command for command, stages in COMMANDS.items() for stage in stages}
-    return [Logs(watch), States(watch), Deadlines(watch, commands)]
+    found: list[Observer] = [Logs(watch), States(watch), Deadlines(watch, commands)]
+    if "prefect" in sys.modules:
+        from flows.artifacts import Artifacts, current_flow_run
+
+        if flow_run := current_flow_run():
+            found.append(Artifacts(watch, flow_run))
+    return found
 
 
 def every_s(watch: Watch) -> float:

@@ -97,13 +97,18 @@ def written_table(outcomes: Sequence[Mapping[str, Any]]) -> Table:
 
 def gate_table(report: Sequence[Mapping[str, Any]]) -> Table:
     """One line a split and metric: the arms that were measured, and what the adapter gains over its base."""
+    heads, *lines = gate_lines(report)
+    return grid([head.replace("+", "\n+") for head in heads], lines)  # so that a line has room in 80 columns
+
+
+def gate_lines(report: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
+    """The lines of that table, of which the first has the heads."""
     by: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
     for row in report:
         by.setdefault((row["split"], row["metric"]), {})[row["arm"]] = row
     shown = [arm for arm in ARMS if any(arm in arms and arms[arm]["value"] is not None for arms in by.values())]
     lines = [[*of, *_line_of(arms, shown)] for of, arms in sorted(by.items()) if "adapter-base" in arms]
-    heads = (arm.replace("+", "\n+") for arm in shown)  # so that a line has room in 80 columns
-    return grid(("split", "metric", *heads, "gain", "interval"), lines)
+    return [["split", "metric", *shown, "gain", "interval"], *lines]
 
 
 def _line_of(arms: Mapping[str, Mapping[str, Any]], shown: Sequence[str]) -> list[Any]:

@@ -123,7 +123,8 @@ def _other(lock: IO[str]) -> Iterator[Server]:
 
 
 SERVE = """
-import socket, sys, uvicorn
+import os, socket, sys, uvicorn
+os.environ.setdefault("PREFECT_UI_API_URL", "/api")  # else its page would ask port 4200
 config = uvicorn.Config("prefect.server.api.server:create_app", factory=True, log_level="error", lifespan="on")
 uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
 """

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import quota
+from flows.live import SHOWN, told
 from flows.nightly import tonight
 from flows.pausing import pauses
 from flows.render import gate_table, written_table
@@ -21,6 +22,7 @@ from registry.domain_files import readable
 from registry.errors import ConfigurationError
 from registry.lake import open_lake
 from registry.records import ARMS
+from registry.run_states import RunStates
 from registry.settings import Settings
 from registry.store import Store
 
@@ -84,12 +86,13 @@ def read_status(domain: str | None) -> list[dict[str, Any]]:
     decisions = {row["domain"]: row for row in lake.query(DECISIONS).to_pylist()}
     adapters = lake.query(ADAPTERS).to_pylist()
     sites = [row | {"asked": f"{row['asked']:%Y-%m-%d %H:%M}"} for row in lake.query(SITES).to_pylist() if row["asked"]]
-    tracked, paused = standings(lake), pauses(lake)
+    tracked, paused, states = standings(lake), pauses(lake), RunStates(lake.url)
     return [
         {
             "domain": name,
             "last_run": row["run"],
             "finished": row["finished"].isoformat(timespec="seconds"),
+            "runs": [told(state) for state in states.read(name)[:SHOWN]],
             "tracked": tracked[name].line() if name in tracked else None,
             "paused": paused[name].line() if name in paused else None,
             "decision": decisions.get(name, {}).get("decision"),
@@ -144,6 +147,8 @@ def show_status(domain: str | None, *, as_json: bool) -> None:
     for row in rows:
         decision = f", gate: {row['decision']}" if row["decision"] else ""
         console.print(f"[bold]{row['domain']}[/bold]  last run {row['last_run']}, {row['finished']}{decision}")
+        for run in row["runs"][:1]:
+            console.print(run["line"], highlight=False, markup=False)
         if row["reason"] and not row["arms"]:  # nothing else tells of it
             console.print(row["reason"], highlight=False, markup=False)
         if row["paused"]:
