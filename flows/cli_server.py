@@ -39,13 +39,14 @@ def serve(
         list[str] | None, typer.Option(metavar="ADDRESS", help="Proxy whose X-Forwarded-For is believed.")
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Server processes; one if none.")] = None,
+    metrics: Annotated[bool, typer.Option("--metrics", help="Tell Prometheus of runs at /metrics.")] = False,
 ) -> None:
     """Serve the registry: to clients of the Hugging Face Hub, subscribers and browsers."""
     from flows.serve import serve as run
 
     run(
         host=host, port=port, state=state, public=tuple(public or ()), private=tuple(private or ()),
-        upstream=upstream, accel=accel, proxy=tuple(proxy or ()), workers=workers,
+        upstream=upstream, accel=accel, proxy=tuple(proxy or ()), workers=workers, metrics=metrics or None,
     )  # fmt: skip
 
 

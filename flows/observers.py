@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from flows.events import happened
+from flows.logs import LOG, Logs
 from flows.watching import Observer, Watch, logged
 from registry.errors import BudgetError
 from registry.run_states import RunState, RunStates, State, now
 
 if TYPE_CHECKING:
     from flows.house import House
+
+_SPOKEN = "http/protobuf"
+"""The form of OTLP that traces are sent in."""
 
 
 def take_over(house: House) -> str:
@@ -31,17 +36,54 @@ def take_over(house: House) -> str:
 def observers(watch: Watch) -> list[Observer]:
     """Those that watch a run; what isn't asked for isn't imported."""
     from flows.deadlines import Deadlines
-    from flows.logs import Logs
     from flows.stages import COMMANDS
 
     commands = {stage: command for command, stages in COMMANDS.items() for stage in stages}
     found: list[Observer] = [Logs(watch), States(watch), Deadlines(watch, commands)]
+    if address := watch.house.settings.metrics:
+        from flows.metrics import Metrics
+
+        found.append(Metrics(watch, address))
+    if _traced():
+        found.append(_traces(watch))
     if "prefect" in sys.modules:
         from flows.artifacts import Artifacts, current_flow_run
 
         if flow_run := current_flow_run():
             found.append(Artifacts(watch, flow_run))
     return found
+
+
+def _traced() -> bool:
+    """Whether the standard variables say where traces are to be sent."""
+    if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or os.environ.get("OTEL_TRACES_EXPORTER") == "none":
+        return False
+    return any(os.environ.get(f"OTEL_EXPORTER_OTLP_{name}") for name in ("TRACES_ENDPOINT", "ENDPOINT"))
+
+
+def _traces(watch: Watch) -> Observer:
+    names = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+    name, spoken = next(((n, os.environ[n]) for n in names if os.environ.get(n)), ("", _SPOKEN))
+    if spoken != _SPOKEN:
+        return _Note(f"No traces are sent: {name} is {spoken}, and only {_SPOKEN} is spoken here")
+    try:
+        from flows.traces import Traces
+    except ImportError as error:
+        return _Note(f"No traces are sent ({error}): install pip install 'driftune[observe]'")
+    return Traces(watch)
+
+
+class _Note(Observer):
+    """Says in the run's log why it isn't watched in a way that was asked for."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @contextlib.contextmanager
+    def run(self) -> Iterator[None]:
+        """Stands around the run."""
+        LOG.warning(self._text)
+        yield
 
 
 def every_s(watch: Watch) -> float:

@@ -57,6 +57,10 @@ def create_app(context: Context) -> FastAPI:
     app.state.limits = Limits(context.settings.rate, context.settings.burst)
     app.add_middleware(Guard, settings=context.settings)
     errors.install(app, HEADERS)
+    if context.settings.metrics:
+        from registry.server import metrics
+
+        app.include_router(metrics.router)
     for router in ROUTERS:
         app.include_router(router)
     return app

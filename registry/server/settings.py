@@ -56,6 +56,7 @@ class ServerSettings(BaseSettings):
         streams_each: Of these, of one caller.
         heartbeat_s: Seconds after which a stream of events says that it is alive.
         audit_days: Days for which the audit log is kept.
+        metrics: Whether `/metrics` tells Prometheus of runs and channels, of the domains that its token may read.
         audit_refusals: Refusals that the audit log keeps, at most; changes are kept for all of the days.
     """
 
@@ -94,6 +95,7 @@ class ServerSettings(BaseSettings):
     streams_each: int = Field(default=10, ge=0)
     heartbeat_s: float = Field(default=15.0, gt=0)
     audit_days: int = Field(default=365, ge=1)
+    metrics: bool = False
     audit_refusals: int = Field(default=100_000, ge=0)
 
     def __init__(self, **values: Any) -> None:

@@ -24,9 +24,9 @@ def test_a_run_in_a_line() -> None:
     at = {"stage": "mine", "title": "Read\x1b[2J it", "done": 3, "total": 4_000, "host": "h", "pid": 7}
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     said = run_line(RunState("r", "lib", began=AGO, beat=now, **at))
-    assert said.startswith("Run r running on h (process 7) for 10 min 0")
+    assert said.startswith("Run r running on h (process 7) for 10 min ")
     assert said.endswith(": mine, Read [2J it 3/4,000")
-    assert "; SILENT for 10 min 0" in run_line(RunState("r", "lib", began=AGO, beat=AGO, **at))
+    assert "; SILENT for 10 min " in run_line(RunState("r", "lib", began=AGO, beat=AGO, **at))
     ended = RunState("r", "lib", "failed", began=AGO, ended=AGO, reason="No such page", stage="mine")
     assert run_line(ended) == f"Run r failed at mine after 0 s, {AGO}: No such page"
 
