@@ -26,6 +26,8 @@ from registry.storage import storage, write_file
 
 READY_S = 300.0
 """Seconds until all parts have to be healthy the first time: 30 on a quiet machine."""
+GIVEN_UP = 3
+"""So often a part may end at once until its coming up isn't waited for any more."""
 
 
 def up(*, detach: bool, gpu: bool, ports: dict[str, int | None]) -> None:
@@ -90,7 +92,7 @@ def read_status() -> dict[str, Any]:
 def _status(folder: Path) -> dict[str, Any]:
     pid, state = _supervisor(folder), _state(folder)
     if pid is None or state["pid"] != pid:  # of one before
-        state["parts"] = [row | {"state": "stopped", "pid": None} for row in state["parts"]]
+        state["parts"] = [row | {"state": "stopped", "pid": None, "restarts": 0} for row in state["parts"]]
     return {"running": pid is not None, "pid": pid, "parts": state["parts"]}
 
 
@@ -169,13 +171,21 @@ def _detached(folder: Path, gpu: bool, ports: dict[str, int | None]) -> None:
     end = time.monotonic() + READY_S
     while not ((status := read_status())["pid"] == process.pid and is_healthy(status)):
         if process.poll() is not None:
-            said = log.read_text().strip().rpartition("\n")[2].removeprefix("driftune: ")
-            raise (ConfigurationError if process.returncode == ConfigurationError.exit_code else DriftuneError)(said)
+            kind = ConfigurationError if process.returncode == ConfigurationError.exit_code else DriftuneError
+            raise kind(_last_line(log).removeprefix("driftune: "))
+        for row in status["parts"]:
+            if row["restarts"] >= GIVEN_UP:
+                said = _last_line(folder / "logs" / f"{row['name']}.log")
+                raise DriftuneError(f"{row['name']} does not stay up; its log ends with: {said}")
         if time.monotonic() > end:
             raise DriftuneError(
                 f"The stack is not healthy after {READY_S:.0f} s: driftune stack status, driftune stack logs"
             )
         time.sleep(0.2)
+
+
+def _last_line(log: Path) -> str:
+    return log.read_text(errors="replace").strip().rpartition("\n")[2]
 
 
 def _row(running: Any) -> dict[str, Any]:

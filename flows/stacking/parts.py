@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from flows.deploy import locations
 from flows.engine import prepare_prefect
@@ -94,6 +95,7 @@ def _prefect(ports: Ports, secrets: Secrets, database: postgres.Database, common
         "PREFECT_UI_API_URL": ports.api,
         # in memory they are lost with the server, and the places that they stand for are taken for ever
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(Path(common["DRIFTUNE_HOME"]) / "stack/ui"),  # it is copied there
     }
     command = (sys.executable, "-c", SERVE, str(place))
     return Part(
