@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.server import Server, die_with_parent, prefect_server
+from flows.stacking.places import CPU
 from registry.domain import Domain
 from registry.domain_files import domain_path, load_domain
 from registry.errors import ConfigurationError, DriftuneError
@@ -133,7 +134,7 @@ def deploy_to(server: str, domains: Sequence[str], request: Request, *, removing
     print("\n".join(f"{verb} {name}" for name in done.deployments) or "Nothing was deployed")
     if not removing:
         print("\n".join(f"Automation {name}" for name in done.automations))
-        print(f"On {address}. Workers run them: prefect worker start --pool {deployments.CPU}")
+        print(f"On {address}. Workers run them: prefect worker start --pool {CPU}")
 
 
 def api_address(server: str) -> str:

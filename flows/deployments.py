@@ -32,15 +32,12 @@ from flows.deploy import Deployed, Request
 from flows.deployed import stage, watch
 from flows.pausing import pauses
 from flows.refresh import refresh
-from flows.scheduled import GPU
+from flows.stacking.places import CPU, GPU
 from registry.domain import Domain
 from registry.domain_files import workloads
 from registry.errors import ConfigurationError, DriftuneError
 from registry.lake import Lake
 from registry.settings import Settings
-
-CPU = "driftune-cpu"
-"""The work pool of what needs no GPU."""
 
 AT_ONCE = 2
 """Runs at a time in the pool without a GPU, until somebody says otherwise: one that was killed leaves the other."""

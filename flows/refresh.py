@@ -20,7 +20,8 @@ from prefect.utilities.annotations import quote
 from flows.batches import perform_all
 from flows.house import House
 from flows.making import start_base
-from flows.scheduled import GPU, Part, PassedOverError, refresh_scheduled
+from flows.scheduled import Part, PassedOverError, refresh_scheduled
+from flows.stacking.places import GPU
 from flows.stages import BASE_AFTER, PARTS, STAGES, end_part, stages_of
 from flows.watching import watched_run, watched_stage
 

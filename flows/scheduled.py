@@ -28,9 +28,6 @@ from registry.settings import Settings
 Part = Literal["all", "cpu", "gpu"]
 """What a refresh does: everything, or what needs no GPU, or the rest."""
 
-GPU = "driftune-gpu"
-"""The work pool of what needs a GPU; and the global concurrency limit that such a run takes a place of."""
-
 
 class PassedOverError(Exception):
     """A scheduled run has nothing to do for now; its text says why."""

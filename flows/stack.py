@@ -58,7 +58,8 @@ def up(*, detach: bool, gpu: bool, ports: dict[str, int | None]) -> None:
 
     def changed(now: list[Running]) -> None:
         told = [_row(running) for running in now]
-        _write_state(folder, told)
+        with contextlib.suppress(DriftuneError):  # a disk that is full for a while ends no part
+            _write_state(folder, told)
         _tell(told, before)
 
     before: dict[str, str] = {}

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from flows.stacking.parts import CPU_POOL, GPU_POOL
+from flows.stacking.places import CPU, GPU
 
 ROOT = Path(__file__).parent.parent
 PASSWORDS = {"DATABASE_PASSWORD": "d4tabase", "PREFECT_PASSWORD": "driftune:pr3fect"}
@@ -49,7 +49,7 @@ def test_compose_has_the_same_parts_as_the_stack(services: dict[str, Any]) -> No
     assert all(service["healthcheck"]["test"] for service in services.values())
     needs = {name: set(service.get("depends_on", {})) for name, service in services.items()}
     assert needs["prefect"] == {"postgres"} and needs["cpu-worker"] == needs["gpu-worker"] == {"prefect"}
-    assert CPU_POOL in services["cpu-worker"]["command"] and GPU_POOL in services["gpu-worker"]["command"]
+    assert CPU in services["cpu-worker"]["command"] and GPU in services["gpu-worker"]["command"]
     assert services["gpu-worker"]["profiles"] == ["gpu"]
 
 

@@ -5,7 +5,6 @@ Each part is a process, with what starts it, what tells that it does its work, w
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -17,10 +16,9 @@ from flows.deploy import locations
 from flows.engine import prepare_prefect
 from flows.server import SERVE
 from flows.stacking import postgres
-from flows.stacking.places import HOST, Ports, Secrets
+from flows.stacking.places import CPU, GPU, HOST, Ports, Secrets
 from registry.settings import Settings
 
-CPU_POOL, GPU_POOL = "driftune-cpu", "driftune-gpu"
 ANSWER_S = 2.0
 """Seconds that a part has to say that it is well: the others are not looked after meanwhile."""
 
@@ -68,9 +66,9 @@ def all_parts(settings: Settings, ports: Ports, secrets: Secrets, *, gpu: bool) 
     common = locations(settings) | {
         "PREFECT_API_URL": ports.api,
         "PREFECT_API_AUTH_STRING": secrets.api,
-        "PREFECT_LOGGING_LEVEL": os.environ.get("DRIFTUNE_STACK_LOGGING", "INFO"),
+        "PREFECT_LOGGING_LEVEL": "INFO",
     }
-    workers = [_worker(CPU_POOL, ports.cpu, common), *([_worker(GPU_POOL, ports.gpu, common)] if gpu else [])]
+    workers = [_worker(CPU, ports.cpu, common), *([_worker(GPU, ports.gpu, common)] if gpu else [])]
     return [_postgres(database), _prefect(ports, secrets, database, common), *workers, _registry(ports, common)]
 
 
@@ -112,7 +110,7 @@ def _prefect(ports: Ports, secrets: Secrets, database: postgres.Database, common
 def _worker(pool: str, port: int, common: Mapping[str, str]) -> Part:
     kind = pool.removeprefix("driftune-")
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--name", kind, "--type", "process"]
-    command += ["--install-policy", "never", "--with-healthcheck", *(["--limit", "1"] if pool == GPU_POOL else [])]
+    command += ["--install-policy", "never", "--with-healthcheck", *(["--limit", "1"] if pool == GPU else [])]
     own = {"PREFECT_WORKER_WEBSERVER_HOST": HOST, "PREFECT_WORKER_WEBSERVER_PORT": str(port)}
     return Part(
         f"{kind}-worker",

@@ -11,6 +11,10 @@ from pathlib import Path
 from registry.errors import ConfigurationError
 from registry.storage import write_file
 
+CPU = "driftune-cpu"
+"""The work pool of what needs no GPU."""
+GPU = "driftune-gpu"
+"""The work pool of what needs a GPU; and the global concurrency limit that such a run takes a place of."""
 HOST = "127.0.0.1"
 PORTS = range(20_000, 32_000)
 """Where free ports are looked for: below those that Linux gives to outgoing connections, which could take one of a

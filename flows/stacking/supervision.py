@@ -6,8 +6,10 @@ ends. A flow run ends with its worker, as Prefect has it; the next one continues
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -203,5 +205,6 @@ def _end(running: Running) -> None:
 def _shorten(log: Path) -> None:
     """Begins a log anew that has grown too long: what writes it appends, and goes on at its beginning."""
     if log.stat().st_size > LOG_BYTES:
-        log.with_suffix(".log.1").write_bytes(log.read_bytes())
+        with contextlib.suppress(OSError):  # where the disk is full, it goes without
+            shutil.copyfile(log, log.with_suffix(".log.1"))
         os.truncate(log, 0)
