@@ -107,6 +107,19 @@ def all_that_is_kept(folder: Path) -> str:
     return "".join([*tables, *(path.read_bytes().decode("latin-1") for path in files)])
 
 
+def running(home: Path) -> list[int]:
+    """Processes that were told this home."""
+    mark = f"DRIFTUNE_HOME={home}".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
 def kill_when(process: subprocess.Popen[str], ready: Callable[[], bool], seconds: float = 600) -> None:
     """Kills a command with SIGKILL as soon as something is the case; it must still be running then."""
     end = time.monotonic() + seconds

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from flows.stack import api
-from tests.flows.runs import driftune, start
+from tests.flows.runs import driftune, running, start
 from tests.registry.server.receiver import Receiver, receiving
 
 FIRST_S = 2400.0
@@ -84,19 +84,6 @@ def run_twice(folder: Path, domain: str = "networkx") -> Scheduled:
     finally:
         _done(home, "stack", "down")
     return Scheduled(home, stack, refused, told, folder / "adapter", first, second, running(home))
-
-
-def running(home: Path) -> list[int]:
-    """Processes that were told this home."""
-    mark = f"DRIFTUNE_HOME={home}".encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark in (folder / "environ").read_bytes().split(b"\0"):
-                found.append(int(folder.name))
-        except OSError:
-            continue
-    return found
 
 
 def _done(home: Path, *arguments: str, **more: str) -> str:

@@ -19,7 +19,7 @@ from flows.deploy import Request, check_cron, locations, serve
 from flows.server import prefect_server
 from registry.errors import ConfigurationError
 from registry.settings import Settings
-from tests.flows.runs import ROOT, environment
+from tests.flows.runs import ROOT, environment, running
 
 
 @pytest.mark.parametrize("cron", ["* * * * *", "0 3 * * *", "*/10 8-18 * * mon-fri"])
@@ -75,19 +75,6 @@ def served(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     finally:
         process.kill()
         process.communicate()
-
-
-def running(home: Path) -> list[int]:
-    """Processes that were told this home."""
-    mark = f"DRIFTUNE_HOME={home}".encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark in (folder / "environ").read_bytes().split(b"\0"):
-                found.append(int(folder.name))
-        except OSError:
-            continue
-    return found
 
 
 @pytest.mark.slow
