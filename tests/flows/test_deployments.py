@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -24,7 +26,7 @@ from registry.domain_files import load_domain
 from registry.errors import ConfigurationError
 from registry.settings import Settings
 from tests.flows.prefect_place import Place, served_place
-from tests.flows.runs import ROOT, small_domain
+from tests.flows.runs import ROOT, environment, small_domain
 from tests.served import Quiet, served
 
 NIGHTLY = "0 3 * * *"
@@ -182,6 +184,33 @@ def test_a_dead_run_crashes_and_silence_is_told(place: Place, told: Told, monkey
     told.wait("driftune quiet: no news -> told\nNothing was published, and no release came, for")
     with get_client(sync_client=True) as client:
         automations.write(client, [], automations.prefix("quiet"))
+
+
+@pytest.mark.slow
+def test_prefects_own_command_makes_the_same_deployments(place: Place) -> None:
+    """`prefect deploy --all` takes the repository's prefect.yaml, and what it makes is what `driftune deploy` makes."""
+    from flows.deployments import create, remove
+
+    domains = {"networkx": load_domain(str(ROOT / "domains/networkx.toml"))}
+    create(domains, Request(NIGHTLY), Settings(home=place.folder))
+    ours = place.deployments()
+    subprocess.run(
+        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
+        cwd=ROOT,
+        env=environment(place.folder, PREFECT_API_URL=place.address, PREFECT_HOME=str(place.folder / "prefect")),
+        check=True,
+        capture_output=True,
+    )
+    theirs = place.deployments()
+    assert set(theirs) == set(ours)
+    for name in ("refresh/networkx", "stage/networkx"):
+        for said in ("id", "entrypoint", "tags", "work_pool_name", "parameter_openapi_schema", "pull_steps"):
+            assert theirs[name][said] or not ours[name][said], (name, said)
+            assert (theirs[name][said] or None) == (ours[name][said] or None), (name, said)
+        assert theirs[name]["parameters"].items() <= ours[name]["parameters"].items()
+    assert [each["schedule"]["cron"] for each in theirs["refresh/networkx"]["schedules"]] == [NIGHTLY]
+    assert "driftune networkx: new release -> refresh" in place.found("automations")
+    remove(domains)
 
 
 @pytest.mark.slow
