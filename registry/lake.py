@@ -29,7 +29,7 @@ from registry.catalogue import build, current, files_sql, statements
 from registry.errors import ConfigurationError
 from registry.identity import sha256_of
 from registry.lake_files import files_of
-from registry.records import RECORDS, SCHEMA, Page, Record, Work
+from registry.records import RECORDS, SCHEMA, Annotation, Page, Record, Work
 from registry.settings import Settings
 from registry.shared_files import SharedFiles
 from registry.storage import storage
@@ -41,6 +41,9 @@ PIECE = 5000
 
 _AT_ONCE = 1000
 """Rows that are made into records at once."""
+
+_TICK = dt.timedelta(microseconds=1)
+"""By how much two appends differ at least: a time has no more digits."""
 
 _MARK = 32
 """Hexadecimal digits of an id that tell it from all others of an append."""
@@ -62,6 +65,7 @@ class Lake:
         self.code = version("driftune")
         self.files = files_of(url, home, run)
         self._count = itertools.count()
+        self._last: dt.datetime | None = None
         self._databases: dict[int, duckdb.DuckDBPyConnection] = {}
         self._views: dict[int, tuple[dict[str, list[str]], duckdb.DuckDBPyConnection]] = {}
         _lakes.add(self)
@@ -117,7 +121,7 @@ class Lake:
             ConfigurationError: The lake is of another schema than today's: it is to be migrated first.
         """
         schemas.check_current(self.files, self.schema)
-        at = dt.datetime.now(dt.UTC)
+        at = self._now()
         known: set[bytes] = set()
         piece: list[Record] = []
         for record in records:
@@ -130,6 +134,20 @@ class Lake:
                 piece.clear()
         self._write(piece, at)
         return len(known)
+
+    def _now(self) -> dt.datetime:
+        """The time for what is appended now: after all that was done here before, also where a clock was set back.
+
+        Else what is written later would be taken for what stood there before it.
+        """
+        if self._last is None:
+            files = [files_sql(self.files.patterns(record.table)) for record in (Work, Annotation)]
+            times = " UNION ALL ".join(f'SELECT max("_at") AS last FROM {each}' for each in files)
+            with self._connect() as connection:
+                [(found,)] = connection.execute(f"SELECT max(last) FROM ({times})").fetchall()
+            self._last = found or dt.datetime.min.replace(tzinfo=dt.UTC)
+        self._last = max(dt.datetime.now(dt.UTC), self._last + _TICK)
+        return self._last
 
     def _write(self, records: Iterable[Record], at: dt.datetime) -> None:
         """Writes one file a table, in the tables' order."""

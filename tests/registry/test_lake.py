@@ -311,6 +311,27 @@ def test_a_lake_that_was_read_can_be_taken_along(lake: Lake) -> None:
     subprocess.run([sys.executable, "-c", FORKED, lake.url, str(lake.home)], check=True, timeout=60)
 
 
+AHEAD = """
+import sys
+from pathlib import Path
+from registry.lake import Lake
+from registry.records import Work
+from tests.registry.test_lake import symbol
+work = Work(key="k", stage="curate", domain="d", part="p", outputs=0)
+Lake(sys.argv[1], Path(sys.argv[2]), "ahead").append([symbol("f", signature="()"), work])
+"""
+
+
+def test_what_is_written_last_counts_though_a_clock_was_set_back(lake: Lake) -> None:
+    """A run whose clock is two days ahead, then one whose clock is right: what the second wrote is what is there."""
+    ahead = ["faketime", "-f", "+2d", sys.executable, "-c", AHEAD, lake.url, str(lake.home)]
+    subprocess.run(ahead, check=True, cwd=Path(__file__).parents[2])
+    work = Work(key="k", stage="curate", domain="d", part="p", outputs=1)
+    later = Lake(lake.url, lake.home, "later")
+    later.append([symbol("f", signature="(x)"), work])
+    assert [each.signature for each in later.read(Symbol)] == ["(x)"]
+
+
 def test_threads_may_make_a_lake_at_once(tmp_path: Path) -> None:
     """Each that makes the files of a new lake finds them whole, whoever was first."""
     with ThreadPoolExecutor(6) as pool:
