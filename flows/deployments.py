@@ -30,6 +30,7 @@ from flows import automations
 from flows.automations import TAG
 from flows.deploy import Deployed, Request
 from flows.deployed import stage, watch
+from flows.engine import PATIENT
 from flows.pausing import pauses
 from flows.refresh import refresh
 from flows.stacking.places import CPU, GPU
@@ -205,7 +206,7 @@ def _variables(kind: str, settings: Settings) -> dict[str, Any]:
     another machine; a container has folders of its own.
     """
     told = {"DO_NOT_TRACK": "1", "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S)}
-    told |= {"PREFECT_RESULTS_PERSIST_BY_DEFAULT": "0"}
+    told |= {"PREFECT_RESULTS_PERSIST_BY_DEFAULT": "0", **PATIENT}
     places = {"DRIFTUNE_LAKE": settings.lake_url, "DRIFTUNE_REGISTRY": settings.registry_url}
     shared = {name: place for name, place in places.items() if "://" in place}
     if kind != "process":

@@ -13,6 +13,9 @@ from pathlib import Path
 
 from flows.stack import api as stack_api
 
+PATIENT = {"PREFECT_CLIENT_RETRY_EXTRA_CODES": "500"}
+"""What has a run wait for a server whose database is away, which answers 500: else it failed, until the next night."""
+
 
 def prepare_prefect(home: Path) -> None:
     """Sets Prefect's environment; must come before Prefect is imported. The user's own profile is never touched."""
@@ -23,6 +26,7 @@ def prepare_prefect(home: Path) -> None:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "0",
         "DO_NOT_TRACK": "1",
         "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "0",
+        **PATIENT,
     }
     for name, value in settings.items():
         os.environ[name] = value
