@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections import ChainMap
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
+from sys import intern
 
 from flows.batches import Batch
 from flows.candidates import candidates, is_made, programs_of_all
 from flows.guard import guard_rows
 from flows.house import House
-from flows.news import tell_yield
 from flows.running import verdicts
 from flows.scraping import indexed, releases, source_keys
 from flows.snapshots import latest_curation
@@ -20,6 +22,7 @@ from registry.errors import ConfigurationError, DriftuneError
 from registry.families import Families
 from registry.identity import sha256_of, sha256_of_each, work_key
 from registry.records import Annotation, Example, Record, Snapshot, SnapshotRow
+from registry.shelf import Shelf
 from validators.curation.contamination import Task, tasks_of
 from validators.curation.curate import VERSION, Lot, curate
 from validators.curation.leaks import leaks
@@ -93,10 +96,10 @@ def curate_stage(house: House) -> list[Batch]:
     if not is_made(house):
         synth = f"run driftune synth {house.domain.name} first"
         raise ConfigurationError(f"No examples yet as versions and settings are now: {synth}")
-    examples = candidates(house).values()
+    examples = candidates(house)
     found: Verdicts = verdicts(house) if examples else {}
     tasks = benchmark_tasks(house)
-    key = curate_key(house, examples, found, tasks)
+    key = curate_key(house, examples.values(), found, tasks)
     latest = latest_curation(house.lake, house.domain.name)
     if latest is not None and latest.key == key:
         return []
@@ -106,34 +109,36 @@ def curate_stage(house: House) -> list[Batch]:
         since = time.monotonic()
         if known is not None:  # what was curated before is so again: its snapshot and removals are the latest now
             return house.finish("curate", CURATE_PART, [key], [], since, known)
-        rows = list(_curated(house, examples, found, tasks, key))
-        guard_rows(house, rows, {e.id: e for e in examples}, _parent(house))
-        snapshot = next(r for r in rows if isinstance(r, Snapshot))
-        done = house.finish("curate", CURATE_PART, [key], rows, since, {"snapshot": snapshot.id})
-        tell_yield(house, snapshot)
-        return done
+        lot = _lot(house, examples, found, tasks)
+        made: Shelf[Record] = house.shelf()  # all of it is looked at before any of it is written
+        made.put((f"{n:012}", row) for n, row in enumerate(curate(lot, curation=key, parent=_parent(house))))
+        _check_leaks(made.values(), lot)
+        guard_rows(house, made.values(), examples, _parent(house))
+        snapshot = next(row for row in made.values() if isinstance(row, Snapshot))
+        rows = chain(made.values(), _seen_proven(lot))
+        return house.finish("curate", CURATE_PART, [key], rows, since, {"snapshot": snapshot.id})
 
     return [Batch(f"Curate {len(examples):,} examples", 1, run)]
 
 
-def _curated(
-    house: House, examples: Collection[Example], found: Verdicts, tasks: Sequence[Task], key: str
-) -> Iterator[Record]:
+def _lot(house: House, examples: Mapping[str, Example], found: Verdicts, tasks: Sequence[Task]) -> Lot:
     old, new = releases(house)
     indexes = {release.id: indexed(house, release) for release in (old, new)}
     families = Families(changes(house), indexes[old.id], indexes[new.id])
     rejected = rejections_of(house)
     looked_at = house.lake.read(Example, "id IN (SELECT unnest($ids))", {"ids": sorted(rejected)}) if rejected else []
     programs = programs_of_all(house, looked_at)
-    lot = Lot(
-        house.domain, examples, programs, found, families, indexes, new.id, tasks, rejected, looked_at
+    return Lot(
+        house.domain, examples, programs, found, families, indexes, new.id, tasks, rejected, looked_at,
+        house.folder("shelves"),
     )  # fmt: skip
-    rows = list(curate(lot, curation=key, parent=_parent(house)))
-    _check_leaks(rows, lot)
-    yield from rows
-    for example in examples:  # what the runs have shown is known now
+
+
+def _seen_proven(lot: Lot) -> Iterator[Example]:
+    """The rows that are proven, with what the runs have shown of them."""
+    for example in lot.examples.values():
         if example.kind in ("drift", "bug", "syntax"):
-            proof = prove(example, found, programs, indexes)
+            proof = prove(example, lot.verdicts, lot.programs, lot.indexes)
             if proof.proven:
                 yield dataclasses.replace(
                     example,
@@ -143,15 +148,15 @@ def _curated(
                 )
 
 
-def _check_leaks(rows: Sequence[Record], lot: Lot) -> None:
+def _check_leaks(rows: Collection[Record], lot: Lot) -> None:
     """Holds a finished curation against the independent leak check.
 
     Raises:
         DriftuneError: Something that is held out got into another split: a bug, and nothing of it is written.
     """
-    known = {e.id: e for e in [*lot.examples, *(r for r in rows if isinstance(r, Example))]}
-    splits = {r.example: r.split for r in rows if isinstance(r, SnapshotRow)}
-    for leak in leaks(splits, known, lot.programs, lot.families):
+    cut = {row.id: row for row in rows if isinstance(row, Example)}
+    splits = {row.example: intern(row.split) for row in rows if isinstance(row, SnapshotRow)}
+    for leak in leaks(splits, ChainMap(cut, lot.examples), lot.programs, lot.families):  # type: ignore[arg-type]  # read
         raise DriftuneError(f"The snapshot would leak what is held out, so it is not written: {leak}")
 
 

@@ -6,9 +6,10 @@ A login page or a broken theme looks like a release without symbols, a broken cu
 from __future__ import annotations
 
 import shlex
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import ChainMap, Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from flows.events import happened
@@ -85,7 +86,7 @@ def guard_first(house: House, where: str, found: Extent) -> None:
     )
 
 
-def guard_rows(house: House, rows: Iterable[Record], known: Mapping[str, Example], parent: str | None) -> None:
+def guard_rows(house: House, rows: Collection[Record], known: Mapping[str, Example], parent: str | None) -> None:
     """Compares a finished curation with the domain's snapshot before it, kind by kind.
 
     What was forgotten or rejected since then is meant to be gone. Rows that speak of two releases are compared only
@@ -100,24 +101,24 @@ def guard_rows(house: House, rows: Iterable[Record], known: Mapping[str, Example
     Raises:
         GuardError: Too many rows of a kind are gone.
     """
-    made = list(rows)
-    rejected = {r.example for r in made if isinstance(r, Removal) and r.rule == REJECTED}
-    examples = {**known, **{r.id: r for r in made if isinstance(r, Example)}}
-    after = Counter(examples[r.example].kind for r in made if isinstance(r, SnapshotRow))
+    if parent is None:
+        return
+    rejected = {r.example for r in rows if isinstance(r, Removal) and r.rule == REJECTED}
+    cut = {r.id: r for r in rows if isinstance(r, Example)}
+    examples = ChainMap(cut, known)  # type: ignore[arg-type]  # it is only read
+    after = Counter(examples[r.example].kind for r in rows if isinstance(r, SnapshotRow))
     before = _kinds(house, parent, examples, rejected)
     for kind in sorted(before):
         what = f"Of the {kind} rows of the last snapshot of {house.domain.name}"
         _allow(house, what, before[kind], after[kind], FEW)
 
 
-def _kinds(house: House, parent: str | None, examples: Mapping[str, Example], rejected: set[str]) -> Counter[str]:
+def _kinds(house: House, parent: str, examples: Mapping[str, Example], rejected: set[str]) -> Counter[str]:
     """How many rows of each kind the snapshot before has that are to stay."""
-    if parent is None:
-        return Counter()
-    ids = {r.example for r in house.lake.read(SnapshotRow, "snapshot = $s", {"s": parent})}
-    missing = {"ids": sorted(ids - set(examples))}  # of other releases, or cut then; what was forgotten is nowhere
-    others = house.lake.read(Example, "id IN (SELECT unnest($ids))", missing) if missing["ids"] else []
-    kept = [*(examples[i] for i in ids if i in examples), *others]
+    ids = {r.example for r in house.lake.each(SnapshotRow, "snapshot = $s", {"s": parent})}
+    missing = {"ids": sorted(i for i in ids if i not in examples)}  # of other releases, or cut; or it was forgotten
+    others = house.lake.each(Example, "id IN (SELECT unnest($ids))", missing) if missing["ids"] else ()
+    kept = chain((examples[i] for i in ids if i in examples), others)
     present = {release for e in examples.values() for release in e.releases}
     return Counter(
         e.kind for e in kept if e.id not in rejected and (len(e.releases) < 2 or present.issuperset(e.releases))

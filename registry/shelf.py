@@ -57,20 +57,12 @@ class Shelf(Mapping[str, V]):
         insert = "INSERT OR REPLACE INTO shelf VALUES (?, ?)" if over else "INSERT OR IGNORE INTO shelf VALUES (?, ?)"
         self._database.executemany(insert, rows)
 
-    def remove(self, names: Iterable[str]) -> None:
-        """Takes values away, those that are there."""
-        self._database.executemany("DELETE FROM shelf WHERE name = ?", ((name,) for name in names))
-
     def some(self, names: Iterable[str]) -> dict[str, V]:
-        """The values of those of some names that are there, all in memory."""
-        asked = json.dumps(list(names))
-        found = self._database.execute("SELECT * FROM shelf WHERE name IN (SELECT value FROM json_each(?))", (asked,))
-        return {name: pickle.loads(value) for name, value in found}  # noqa: S301  # ours
-
-    def between(self, first: str, end: str) -> list[str]:
-        """The names from `first` on, up to `end` without it."""
-        query = "SELECT name FROM shelf WHERE name >= ? AND name < ? ORDER BY name"
-        return [name for (name,) in self._database.execute(query, (first, end))]
+        """The values of those of some names that are there, all in memory, in the order of these names."""
+        asked = list(names)
+        query = "SELECT * FROM shelf WHERE name IN (SELECT value FROM json_each(?))"
+        found = dict(self._database.execute(query, (json.dumps(asked),)))
+        return {name: pickle.loads(found[name]) for name in asked if name in found}  # noqa: S301  # ours
 
     def __getitem__(self, name: str) -> V:
         found = self._database.execute("SELECT value FROM shelf WHERE name = ?", (name,)).fetchone()
@@ -94,11 +86,18 @@ class Shelf(Mapping[str, V]):
         return _Values(self)
 
     def _each(self, select: str) -> Iterator[tuple[str, Any]]:
-        """Rows in order, so many at a time: between them the table may change."""
+        """Rows in order, so many at a time: meanwhile the table may change."""
         last, query = "", f"{select} FROM shelf WHERE name > ? ORDER BY name LIMIT {AT_ONCE}"
         while rows := self._database.execute(query, (last,)).fetchall():
             yield from rows
             last = rows[-1][0]
+
+
+def some(values: Mapping[str, V], names: Iterable[str]) -> dict[str, V]:
+    """As `Shelf.some`, of any mapping."""
+    if isinstance(values, Shelf):
+        return values.some(names)
+    return {name: values[name] for name in names if name in values}
 
 
 class _Values(ValuesView[V]):

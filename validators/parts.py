@@ -156,5 +156,9 @@ def scouting(example: Example, new_release: str) -> list[tuple[str, str]]:
 
 def answers(examples: Iterable[Example], release: str) -> dict[str, str]:
     """Id of a mined answer -> id of its example (the lowest), of one release."""
-    rows = sorted((e for e in examples if e.kind in ("doc", "test") and e.releases[-1] == release), key=lambda e: e.id)
-    return {programs_of(e).get("answer", ""): e.id for e in reversed(rows)}
+    found: dict[str, str] = {}
+    for e in examples:
+        if e.kind in ("doc", "test") and e.releases[-1] == release:
+            answer = programs_of(e).get("answer", "")
+            found[answer] = min(e.id, found.get(answer, e.id))
+    return found

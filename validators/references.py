@@ -11,6 +11,9 @@ from registry.families import Families
 from registry.names import LONGEST, SymbolIndex
 from registry.trees import walk
 
+AT_HAND = 4096
+"""Texts of which it is remembered what they name: rows made of one program are read one after another."""
+
 
 @dataclass
 class Reader:
@@ -35,6 +38,8 @@ class Reader:
         """Names of the families that `code` names; code that does not parse names nothing."""
         known = self._known.get(code)
         if known is None:
+            if len(self._known) == AT_HAND:
+                self._known.clear()
             known = self._known[code] = self._read(code)
         return known
 

@@ -6,14 +6,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from registry.identity import sha256_of
-from registry.records import Example, Snapshot, SnapshotRow
+from registry.identity import sha256_of_each
+from registry.records import Snapshot, SnapshotRow
+from validators.splits import Row
 
 
 def freeze(
     domain: str,
     rows: Mapping[str, str],
-    examples: Mapping[str, Example],
+    examples: Mapping[str, Row],
     filters: Mapping[str, Any],
     parent: str | None = None,
 ) -> Iterator[Snapshot | SnapshotRow]:
@@ -33,7 +34,7 @@ def freeze(
     licences = Counter(examples[example].licence or "" for example, _ in pairs)
     snapshot = Snapshot(
         domain=domain,
-        rows_sha256=sha256_of([list(pair) for pair in pairs]),
+        rows_sha256=sha256_of_each(map(list, pairs)),
         filters=dict(filters),
         counts={kind: dict(sorted(counts.items())) for kind, counts in sorted(by_kind.items())},
         licences=dict(sorted(licences.items())),

@@ -28,6 +28,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from registry.records import Example
+from validators.briefs import Brief
 
 TRAIN, CONTEXT, SYMBOL, DEV = "train", "context", "symbol", "dev"
 EVALUATION = (SYMBOL, DEV, CONTEXT)
@@ -49,6 +50,9 @@ HUB_ROWS = 20
 """A family that fewer examples name is no hub, however few there are."""
 
 _SPACE = 2**64
+
+Row = Example | Brief
+"""A row, or what of it decides where it goes."""
 
 
 def draw(salt: str, *names: str) -> int:
@@ -120,7 +124,7 @@ class Plan:
         """Families of which nothing is trained on."""
         return frozenset(f for f, split in self.families.items() if split != TRAIN)
 
-    def of_site(self, example: Example) -> str:
+    def of_site(self, example: Row) -> str:
         """The split of a call site (a row of kind drift or preference with a family)."""
         family = example.family or ""
         split = self.families.get(family, TRAIN)
@@ -129,7 +133,7 @@ class Plan:
         return CONTEXT if (family, example.file) in self.files else TRAIN
 
 
-def plan(salt: str, sites: Iterable[Example], hub_families: frozenset[str] = frozenset()) -> Plan:
+def plan(salt: str, sites: Iterable[Row], hub_families: frozenset[str] = frozenset()) -> Plan:
     """Draws what is held out, for the call sites of a domain.
 
     Args:
@@ -154,7 +158,7 @@ def plan(salt: str, sites: Iterable[Example], hub_families: frozenset[str] = fro
     return Plan(families, frozenset(held), hub_families & set(families))
 
 
-def is_site(example: Example) -> bool:
+def is_site(example: Row) -> bool:
     """Whether a row is a call site of a family."""
     return example.kind in SITES and bool(example.family)
 
@@ -172,13 +176,13 @@ class Assignment:
     left_out: Mapping[str, str]
 
 
-def is_task(example: Example) -> bool:
+def is_task(example: Row) -> bool:
     """Whether a row asks for something, and is no call site: held out, it goes where its families, or its root, do."""
     return example.kind not in (*SITES, *CONTEXT_ONLY)
 
 
 def assign(
-    examples: Iterable[Example],
+    examples: Iterable[Row],
     naming: Mapping[str, frozenset[str]],
     drawn: Plan,
     roots: Mapping[str, str] | None = None,
@@ -214,7 +218,7 @@ def assign(
         if split.get(e.id) == CONTEXT and e.family not in trained:
             del split[e.id]
             left_out[e.id] = f"A site of {e.family}, of which no other is left to train on"
-    by_root: dict[str, list[Example]] = {}
+    by_root: dict[str, list[Row]] = {}
     for e in rows:
         by_root.setdefault(e.root, []).append(e)
     for root, members in sorted(by_root.items()):
@@ -255,7 +259,7 @@ def _apart(near: set[str], where: str, there: set[str]) -> str:
 
 
 def _beside(
-    rows: Iterable[Example], sites: Mapping[str, str], naming: Mapping[str, frozenset[str]], roots: Mapping[str, str]
+    rows: Iterable[Row], sites: Mapping[str, str], naming: Mapping[str, frozenset[str]], roots: Mapping[str, str]
 ) -> dict[str, set[str]]:
     """Root -> the held-out sites (ids) that are of it, or were cut from a row of it."""
     beside: dict[str, set[str]] = {}
@@ -276,7 +280,7 @@ class _Held:
     why: str
 
 
-def _held(example: Example, named: frozenset[str], drawn: Plan) -> list[_Held]:
+def _held(example: Row, named: frozenset[str], drawn: Plan) -> list[_Held]:
     """What a row would give away of what is held out, if it were trained on."""
     found = []
     for family in sorted(named):

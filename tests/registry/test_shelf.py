@@ -18,7 +18,7 @@ def test_a_shelf_is_a_mapping_in_the_order_of_its_names(tmp_path: Path) -> None:
     assert [*shelf] == ["a", "b", "é"]
     assert [*shelf.values()] == [3, 1, 2]
     shelf.put([("b", 5)], over=True)
-    assert shelf.some(["b", "a", "none"]) == {"a": 3, "b": 5}
+    assert shelf.some(["b", "a", "none"]) == {"b": 5, "a": 3}
     assert "none" not in shelf
     with pytest.raises(KeyError, match="none"):
         shelf["none"]

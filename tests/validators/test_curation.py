@@ -109,8 +109,7 @@ class Bench:
         return self.add("text", {}, texts={"text": text}, **more)
 
     def lot(self) -> Lot:
-        examples = list(self.examples.values())
-        return Lot(DOMAIN, examples, self.programs, self.verdicts, FAMILIES, INDEXES, NEW)
+        return Lot(DOMAIN, self.examples, self.programs, self.verdicts, FAMILIES, INDEXES, NEW)
 
     def curate(self) -> tuple[dict[str, Removal], dict[str, str], list[Record]]:
         rows = list(curate(self.lot(), "curation"))
@@ -174,7 +173,7 @@ def test_curation_does_not_depend_on_the_order_of_rows() -> None:
     bench = full()
     lot = bench.lot()
     back = replace(
-        lot, examples=list(reversed(list(lot.examples))), programs=dict(reversed(list(lot.programs.items())))
+        lot, examples=dict(reversed(list(lot.examples.items()))), programs=dict(reversed(list(lot.programs.items())))
     )
     assert [r.digest for r in curate(lot, "c")] == [r.digest for r in curate(back, "c")]
 

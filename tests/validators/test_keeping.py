@@ -9,6 +9,7 @@ from typing import Any
 from registry.domain import CurationSpec
 from registry.records import Example, Removal, SnapshotRow
 from tests.validators.test_curation import DOMAIN, FAMILIES, NEW, SEEN, UNSEEN, Bench, full
+from validators.briefs import Brief
 from validators.curation.contamination import tasks_of
 from validators.curation.copies import Copies
 from validators.curation.curate import CUT, Lot, curate
@@ -174,8 +175,8 @@ def test_the_program_of_a_held_out_method_is_not_trained_on() -> None:
         bench.test(f"import lib\nt = lib.grown()\n{steps}r = 1\n"),
         bench.test("import lib\nr = lib.f().push(3)\n"),
     ]
-    copies = Copies([held], bench.programs, Forms(bench.programs))
-    assert copies.of_rows([*same, alike, *others]) == dict.fromkeys(
+    copies = Copies([Brief.of(held)], bench.programs, Forms(bench.programs))
+    assert copies.of_rows(map(Brief.of, [*same, alike, *others])) == dict.fromkeys(
         (e.id for e in (*same, alike)), frozenset({held.id})
     )
     splits = {held.id: SYMBOL, **{e.id: TRAIN for e in others}}

@@ -104,8 +104,9 @@ class World:
         return row
 
     def gone(self) -> dict[str, str]:
-        found = near_duplicates(self.rows, Forms(self.programs), "new")
-        assert found == near_duplicates(reversed(self.rows), Forms(self.programs), "new")
+        rows = {row.id: row for row in self.rows}
+        found = near_duplicates(rows, rows, Forms(self.programs), "new")
+        assert found == near_duplicates(reversed(rows), rows, Forms(self.programs), "new")
         return found
 
 

@@ -32,6 +32,9 @@ _LEAST_WORDS, _LEAST_TOKENS, _ENOUGH_TOKENS = 8, 8, 24
 """A text has at least so many words, a function's body so many tokens. A body with less than enough of them is looked
 for together with its parameters, and as a whole."""
 
+_AT_HAND = 4096
+"""Programs of which it is remembered what they hold."""
+
 _SHARED = 3
 """A run that stands in so many tasks of one file is not what any of them is about."""
 
@@ -135,6 +138,8 @@ class Benchmarks:
 
     def _of_program(self, name: str, is_right: bool) -> str:
         """What a program holds; the form of a wrong one is as near as that of the right one beside it."""
+        if len(self._known) == _AT_HAND:
+            self._known.clear()
         if (name, is_right) not in self._known:
             p = self._programs.get(name)
             texts = [p.code, p.test, *map(str, dict(p.files).values())] if p is not None else []

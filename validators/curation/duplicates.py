@@ -7,7 +7,8 @@ these the one with the lowest id.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from sys import intern
+from typing import Any, NamedTuple
 
 from registry.identity import sha256_of
 from registry.records import Example, Program
@@ -22,6 +23,10 @@ _CUTS = ("prefix", "middle")
 """Texts that make a row what it is beside its programs: where a gap is."""
 
 
+_AT_HAND = 4096
+"""Programs whose hashes are remembered."""
+
+
 def duplicates(examples: Iterable[Example], programs: Mapping[str, Program], current: str = "") -> dict[str, str]:
     """Id of every row that repeats another -> id of the row that stays in its place.
 
@@ -34,30 +39,44 @@ def duplicates(examples: Iterable[Example], programs: Mapping[str, Program], cur
         current: Id of the release that is trained for.
     """
     texts = Texts(programs)
-    rows = sorted(examples, key=lambda e: (e.releases[-1:] != (current,), bool(e.written), e.id))
+    rows = sorted(_Told.of(row, texts, current) for row in examples)
     first_root: dict[str, str] = {}
     for row in rows:
-        if row.kind == "preference":
-            site = texts.site(row)
-            first_root[site] = min(row.root, first_root.get(site, row.root))
+        if row.root:
+            first_root[row.site] = min(row.root, first_root.get(row.site, row.root))
     kept: dict[tuple[str, str], str] = {}
     stays: dict[str, str] = {}
-    gone: list[tuple[Example, str, str]] = []
+    gone: list[_Told] = []
     for row in rows:
-        site, content = texts.site(row), texts.content(row)
-        if row.kind == "preference" and row.root != first_root[site]:
-            gone.append((row, site, content))
+        if row.root and row.root != first_root[row.site]:
+            gone.append(row)
             continue
-        first = kept.setdefault((site, content), row.id)
+        first = kept.setdefault((row.site, row.content), row.id)
         if first == row.id:
-            stays.setdefault(site, row.id)
+            stays.setdefault(row.site, row.id)
         else:
-            gone.append((row, site, content))
-    return {row.id: kept.get((site, content), stays[site]) for row, site, content in gone}
+            gone.append(row)
+    return {row.id: kept.get((row.site, row.content), stays[row.site]) for row in gone}
+
+
+class _Told(NamedTuple):
+    """What of a row is compared, in the order in which rows stay; the root only where it is a pair of a call site."""
+
+    is_older: bool
+    is_written: bool
+    id: str
+    root: str
+    site: str
+    content: str
+
+    @classmethod
+    def of(cls, row: Example, texts: Texts, current: str) -> _Told:
+        is_older, root = row.releases[-1:] != (current,), row.root if row.kind == "preference" else ""
+        return cls(is_older, bool(row.written), row.id, intern(root), intern(texts.site(row)), texts.content(row))
 
 
 class Texts:
-    """Layout-free hashes of what rows hold, each program's computed once.
+    """Layout-free hashes of what rows hold; a program's is remembered for a while.
 
     Args:
         programs: Program id -> program.
@@ -89,6 +108,8 @@ class Texts:
         return sha256_of([row.kind, texts])
 
     def _program(self, name: str) -> str:
+        if len(self._known) == _AT_HAND:
+            self._known.clear()
         if name not in self._known:
             p = self._programs.get(name)
             self._known[name] = name if p is None else sha256_of([normalise(p.code), normalise(p.test), dict(p.files)])

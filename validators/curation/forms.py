@@ -9,12 +9,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any
 
 from registry.identity import sha256_of
 from registry.names import dotted_name
 from registry.records import Program
+from registry.shelf import Shelf
 from registry.trees import parsed
 
 SHINGLE = 5
@@ -28,6 +30,9 @@ BOUND = "_"
 
 SYNTAX = "<"
 """First character of the tokens that say how a program is built, not of what."""
+
+_AT_HAND = 512
+"""Forms in memory: one takes about 15 KB."""
 
 _UNSAID = frozenset({"annotation", "returns", "type_comment", "ctx", "kind", "type_ignores", "msg", "simple"})
 """Fields that don't matter to what runs; `msg` is an assertion's message."""
@@ -81,23 +86,26 @@ class Form:
 
 
 class Forms:
-    """The forms of programs, each read once.
+    """The forms of programs, each read once; what was read stands on a shelf.
 
     Args:
         programs: Program id -> program.
+        folder: Where the shelf is made.
     """
 
-    def __init__(self, programs: Mapping[str, Program]) -> None:
+    def __init__(self, programs: Mapping[str, Program], folder: Path | None = None) -> None:
         self._programs = programs
-        self._known: dict[str, Form] = {}
+        self._tokens: Shelf[tuple[str, ...]] = Shelf(folder)
+        self.of = lru_cache(maxsize=_AT_HAND)(self._of)
+        """The form of a program by its id: of its code and its test, as one."""
 
-    def of(self, name: str) -> Form:
-        """The form of a program: of its code and its test, as one."""
-        if name not in self._known:
+    def _of(self, name: str) -> Form:
+        tokens = self._tokens.get(name)
+        if tokens is None:
             p = self._programs.get(name)
-            tokens = form_of(f"{p.code}\n{p.test}") if p is not None else []
-            self._known[name] = Form(tuple(tokens), shingles(tokens), said(tokens))
-        return self._known[name]
+            tokens = tuple(form_of(f"{p.code}\n{p.test}") if p is not None else ())
+            self._tokens.put([(name, tokens)])
+        return Form(tokens, shingles(tokens), said(tokens))
 
     def files(self, name: str) -> str:
         """A hash of the files beside a program."""

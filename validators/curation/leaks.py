@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from registry.families import Families, Family
 from registry.records import Example, Program
 from validators.parts import measured, programs_of, right, shown
-from validators.splits import CONTEXT, DEV, SITES, SYMBOL, TRAIN, is_task
+from validators.splits import CONTEXT, DEV, SITES, TRAIN, is_task
 
 _WORD = re.compile(r"[^\W\d]\w*")
 _CHAIN = re.compile(r"[^\W\d]\w*(?:\s*\.\s*[^\W\d]\w*)*")
@@ -54,12 +54,13 @@ def leaking(
         programs: Program id -> program.
         families: The families of the domain's releases.
     """
-    sites = [(examples[i], s) for i, s in sorted(splits.items()) if examples[i].kind in SITES and examples[i].family]
-    unseen = {e.family or "" for e, s in sites if s in (SYMBOL, DEV)}
+    unseen: set[str] = set()
     by_file: dict[str, set[str]] = {}
-    for e, s in sites:
-        if s == CONTEXT:
-            by_file.setdefault(e.file, set()).add(e.family or "")
+    for e, s in ((examples[i], s) for i, s in splits.items() if s != TRAIN):
+        if e.kind in SITES and e.family and s == CONTEXT:
+            by_file.setdefault(e.file, set()).add(e.family)
+        elif e.kind in SITES and e.family:
+            unseen.add(e.family)
     yield from (("", line) for line in (*_shared_roots(splits, examples), *_shown_to_tuning(splits, examples)))
     evaluated = {measured(examples[i]): i for i, s in sorted(splits.items()) if s != TRAIN}
     held_out = sorted(unseen.union(*by_file.values()))
@@ -107,12 +108,14 @@ def named_families(
 
 
 def _shared_roots(splits: Mapping[str, str], examples: Mapping[str, Example]) -> Iterator[str]:
-    of_root: dict[str, set[str]] = {}
+    of_root: dict[str, str] = {}
+    apart: dict[str, set[str]] = {}
     for name, split in splits.items():
-        of_root.setdefault(examples[name].root, set()).add(split)
-    for root, found in sorted(of_root.items()):
-        if len(found) > 1:
-            yield f"Rows of root {root} stand in {', '.join(sorted(found))}"
+        root = examples[name].root
+        if of_root.setdefault(root, split) != split:
+            apart.setdefault(root, {of_root[root]}).add(split)
+    for root, found in sorted(apart.items()):
+        yield f"Rows of root {root} stand in {', '.join(sorted(found))}"
 
 
 def _shown_to_tuning(splits: Mapping[str, str], examples: Mapping[str, Example]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from registry.records import Example, Program
 from validators.parts import STUB, programs_of, turns
-from validators.splits import draw
+from validators.splits import Row, draw
 
 BYTES_A_TOKEN = 3
 """Bytes of code in a token, about: vocabularies of 4,000 to 150,000 entries make tokens of 2.9 to 4.2 bytes of it."""
@@ -33,7 +33,7 @@ def _tokens(text: str) -> int:
     return -(-len(text.encode("utf-8", "surrogatepass")) // BYTES_A_TOKEN)
 
 
-def above_cap(rows: Iterable[Example], cap: int, salt: str) -> dict[str, str]:
+def above_cap(rows: Iterable[Row], cap: int, salt: str) -> dict[str, str]:
     """Id of each row that is too many about one symbol -> that symbol: `cap` rows of a kind stay, drawn by salt.
 
     Args:
@@ -41,18 +41,18 @@ def above_cap(rows: Iterable[Example], cap: int, salt: str) -> dict[str, str]:
         cap: How many rows of one kind may show one symbol first of all; 0 for any number.
         salt: Decides the draw: it depends on the row alone, so new rows move few others.
     """
-    about: dict[tuple[str, str], list[Example]] = {}
+    about: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if row.kind not in WHOLE and row.symbols:
-            about.setdefault((row.kind, row.symbols[0]), []).append(row)
+            about.setdefault((row.kind, row.symbols[0]), []).append(row.id)
     return {
-        row.id: symbol
+        name: symbol
         for (_, symbol), found in sorted(about.items())
-        for row in _drawn(found, salt)[cap if cap else len(found) :]
+        for name in _drawn(found, salt)[cap if cap else len(found) :]
     }
 
 
-def above_share(rows: Iterable[Example], shares: Mapping[str, float], salt: str) -> dict[str, str]:
+def above_share(rows: Iterable[Row], shares: Mapping[str, float], salt: str) -> dict[str, str]:
     """Id of each row that makes its kind too large a part of the whole -> its kind.
 
     Args:
@@ -61,12 +61,12 @@ def above_share(rows: Iterable[Example], shares: Mapping[str, float], salt: str)
             and they sum to less than 1, they are taken in proportion.
         salt: Decides which rows of a kind go.
     """
-    by_kind: dict[str, list[Example]] = {}
+    by_kind: dict[str, list[str]] = {}
     for row in rows:
         if row.kind not in WHOLE:
-            by_kind.setdefault(row.kind, []).append(row)
+            by_kind.setdefault(row.kind, []).append(row.id)
     counts = _mixed({kind: len(found) for kind, found in by_kind.items()}, shares)
-    return {row.id: kind for kind, found in sorted(by_kind.items()) for row in _drawn(found, salt)[counts[kind] :]}
+    return {name: kind for kind, found in sorted(by_kind.items()) for name in _drawn(found, salt)[counts[kind] :]}
 
 
 def _mixed(counts: Mapping[str, int], shares: Mapping[str, float]) -> dict[str, int]:
@@ -80,6 +80,6 @@ def _mixed(counts: Mapping[str, int], shares: Mapping[str, float]) -> dict[str, 
     return {kind: min(count, math.ceil(bounds.get(kind, 1.0) * whole - 1e-3)) for kind, count in counts.items()}
 
 
-def _drawn(rows: Iterable[Example], salt: str) -> list[Example]:
-    """Rows in an order that depends on nothing but the salt and their ids."""
-    return sorted(rows, key=lambda e: (draw(salt, "limit", e.id), e.id))
+def _drawn(names: Iterable[str], salt: str) -> list[str]:
+    """Rows' ids in an order that depends on nothing but the salt and them."""
+    return sorted(names, key=lambda name: (draw(salt, "limit", name), name))

@@ -12,12 +12,13 @@ alike where they also speak of the same things, as often, or where they are the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from functools import cached_property, lru_cache
+from sys import intern
+from typing import Any, NamedTuple
 
-from rensa import RMinHash, RMinHashLSH
+from rensa import RMinHash
 
 from registry.records import Example
 from validators.curation.forms import Form, Forms, likeness, shingles
@@ -28,6 +29,15 @@ LIKE = 0.8
 
 _PERMUTATIONS, _BANDS = 128, 32
 """Bands of four: of pairs at `LIKE` one in ten million is missed."""
+
+_ODD = 0x9E3779B97F4A7C15
+"""Multiplies what is hashed: 2^64 over the golden ratio (Knuth, The Art of Computer Programming 3, 6.4)."""
+
+_AT_HAND = 512
+"""Rows that are in memory at a time."""
+
+_SITE = "preference"
+"""The kind of which several rows are of one call site."""
 
 AFTER: Mapping[str, str] = {
     "doc": "answer", "test": "answer", "bug": "fixed", "drift": "new", "edit": "after", "locate": "original",
@@ -47,39 +57,106 @@ _WORD = re.compile(r"\w+")
 _PIECE = re.compile(r"\w+|[^\w\s]")
 
 
-def near_duplicates(examples: Iterable[Example], forms: Forms, current: str = "") -> dict[str, str]:
+def near_duplicates(
+    names: Iterable[str], examples: Mapping[str, Example], forms: Forms, current: str = ""
+) -> dict[str, str]:
     """Id of every row that is like another -> id of the row that stays in its place.
 
     Rows of one root are made to differ, so they are not compared. The pairs of a call site stay or go together.
 
     Args:
-        examples: The rows, of any kinds.
+        names: Ids of the rows, of any kinds.
+        examples: Id -> row.
         forms: The forms of their programs.
         current: Id of the release that is trained for.
     """
-    units: dict[str, dict[str, list[Example]]] = {}
-    for row in sorted(examples, key=lambda e: (e.releases[-1:] != (current,), bool(e.written), e.id)):
-        name = row.root if row.kind == "preference" else row.id
-        units.setdefault(row.kind, {}).setdefault(name, []).append(row)
+    heads: dict[str, list[_Head]] = {}
+    pairs: dict[str, list[_Head]] = {}
+    for name in names:
+        kind, head = _Head.of(examples[name], current)
+        (pairs.setdefault(head.root, []) if kind == _SITE else heads.setdefault(kind, [])).append(head)
+    if pairs:
+        heads[_SITE] = [min(found) for found in pairs.values()]
+
+    @lru_cache(maxsize=_AT_HAND)
+    def look(name: str) -> _Row:
+        return _Row(examples[name], forms)
+
     gone: dict[str, str] = {}
-    for kind in sorted(units):
-        heads = [_Row(rows[0], forms) for rows in units[kind].values()]
-        for head, stays in _repeats([h for h in heads if h.shingles]):
-            name = head.example.root if kind == "preference" else head.example.id
-            gone.update((row.id, stays.example.id) for row in units[kind][name])
+    for kind in sorted(heads):
+        for head, stays in _repeats(sorted(heads[kind]), look):
+            of_site = pairs[head.root] if kind == _SITE else [head]
+            gone.update((one.id, stays.id) for one in of_site)
     return gone
 
 
-def _repeats(rows: list[_Row]) -> Iterator[tuple[_Row, _Row]]:
+class _Head(NamedTuple):
+    """A row, or the first pair of a call site, in the order in which rows stay."""
+
+    is_older: bool
+    is_written: bool
+    id: str
+    root: str
+
+    @classmethod
+    def of(cls, row: Example, current: str) -> tuple[str, _Head]:
+        """Its kind, and what of it is held in memory."""
+        return row.kind, cls(row.releases[-1:] != (current,), bool(row.written), row.id, intern(row.root))
+
+
+def _repeats(heads: Sequence[_Head], look: Callable[[str], _Row]) -> Iterator[tuple[_Head, _Head]]:
     """(row, the first row before it that it is like), for rows in the order in which they would stay."""
-    sketches = RMinHash.from_token_sets([r.shingles for r in rows], _PERMUTATIONS, 1)
-    index = RMinHashLSH(LIKE, _PERMUTATIONS, _BANDS)
-    for n, row in enumerate(rows):
-        like = next((rows[k] for k in sorted(index.query(sketches[n])) if row.is_like(rows[k])), None)
+    sharing = _sharing(heads, look)
+    gone: set[int] = set()
+    for n, head in enumerate(heads):
+        near = sorted({k for band in sharing.get(n, ()) for k in band if k < n and k not in gone})
+        others = (heads[k] for k in near if heads[k].root != head.root)
+        like = next((other for other in others if look(head.id).is_like(look(other.id))), None)
         if like is not None:
-            yield row, like
-        else:
-            index.insert(n, sketches[n])
+            yield head, like
+            gone.add(n)
+
+
+def _sharing(heads: Sequence[_Head], look: Callable[[str], _Row]) -> dict[int, list[tuple[int, ...]]]:
+    """Place of a row -> the places of rows that have a band of their sketches in common with it, band by band.
+
+    In memory is a number for each band of each row, no index: most rows have no band in common with any.
+    """
+    import numpy as np
+
+    sketched: list[int] = []
+    blocks = [np.empty((0, _BANDS), dtype=np.uint64)]
+    for start in range(0, len(heads), _AT_HAND):
+        found = [look(head.id).shingles for head in heads[start : start + _AT_HAND]]
+        sketched += [start + n for n, each in enumerate(found) if each]
+        sketches = RMinHash.from_token_sets([each for each in found if each], _PERMUTATIONS, 1)
+        blocks.append(_bands(np.array([s.digest() for s in sketches], dtype=np.uint64)))
+    hashes, places = np.concatenate(blocks), np.array(sketched)
+    bands: dict[tuple[int, ...], None] = {}
+    for column in range(_BANDS):
+        order = np.argsort(hashes[:, column], kind="stable")
+        values = hashes[order, column]
+        starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1], True]) if len(values) else np.array([0])
+        sizes = np.diff(starts)
+        for start, size in zip(starts[:-1][sizes > 1], sizes[sizes > 1], strict=True):
+            bands[tuple(places[order[start : start + size]].tolist())] = None
+    sharing: dict[int, list[tuple[int, ...]]] = {}
+    for band in bands:
+        for place in band:
+            sharing.setdefault(place, []).append(band)
+    return sharing
+
+
+def _bands(sketches: Any) -> Any:
+    """(n, 128) hashes of sketches as (n, 32): of four in a row one number. Equal bands have equal numbers."""
+    import numpy as np
+
+    rows = sketches.reshape(len(sketches), _BANDS, _PERMUTATIONS // _BANDS)
+    mixed = np.zeros((len(sketches), _BANDS), dtype=np.uint64)
+    for row in range(rows.shape[2]):
+        mixed = (mixed ^ rows[:, :, row]) * np.uint64(_ODD)
+        mixed ^= mixed >> np.uint64(29)
+    return mixed
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ A refresh gives a row another id (a release's bytes are part of it), so a reject
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from registry.records import Annotation, Example, Program
 from validators.curation.duplicates import Texts
@@ -23,7 +23,7 @@ def rejections(annotations: Iterable[Annotation]) -> dict[str, str]:
 
 
 def rejected_rows(
-    examples: Iterable[Example], programs: Mapping[str, Program], reasons: Mapping[str, str]
+    examples: Collection[Example], programs: Mapping[str, Program], reasons: Mapping[str, str]
 ) -> dict[str, str]:
     """Id of every row that says what a person rejected -> why.
 
@@ -35,9 +35,9 @@ def rejected_rows(
     if not reasons:
         return {}
     texts = Texts(programs)
-    contents = {e.id: texts.content(e) for e in examples}
-    why = {contents[name]: reasons[name] for name in sorted(reasons, reverse=True) if name in contents}
-    return {name: why[content] for name, content in contents.items() if content in why}
+    looked_at = {e.id: texts.content(e) for e in examples if e.id in reasons}
+    why = {looked_at[name]: reasons[name] for name in sorted(reasons, reverse=True) if name in looked_at}
+    return {e.id: why[content] for e in examples if (content := texts.content(e)) in why}
 
 
 def alike(rejected: Mapping[str, str], likeness: Mapping[str, str]) -> dict[str, str]:

@@ -1,0 +1,48 @@
+"""Briefs: what of a row decides where it goes, without what it says; those of all rows fit into memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from sys import intern
+
+from registry.records import Example
+from validators.parts import measured
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """A row in brief. Attributes are those of `Example`, but for these.
+
+    Attributes:
+        program: Id of the program that it is about (`validators.parts.measured`).
+        is_written: Whether an LLM wrote it.
+    """
+
+    id: str
+    kind: str
+    family: str | None
+    symbols: tuple[str, ...]
+    file: str
+    root: str
+    parents: tuple[str, ...]
+    licence: str | None
+    bug_kind: str | None
+    program: str
+    is_written: bool
+
+    @classmethod
+    def of(cls, row: Example) -> Brief:
+        """A row in brief; what many rows have in common is held once."""
+        return cls(
+            id=row.id,
+            kind=intern(row.kind),
+            family=row.family and intern(row.family),
+            symbols=tuple(map(intern, row.symbols)),
+            file=intern(row.file),
+            root=intern(row.root),
+            parents=tuple(map(intern, row.parents)),
+            licence=row.licence and intern(row.licence),
+            bug_kind=row.bug_kind and intern(row.bug_kind),
+            program=intern(measured(row)),
+            is_written=bool(row.written),
+        )
