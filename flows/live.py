@@ -81,7 +81,7 @@ def _looks(states: RunStates, domain: str | None) -> Iterator[list[RunState]]:
     every = 1.0 if states.every_s < 10 else 10.0
     while True:
         names = [domain] if domain is not None else states.domains()
-        yield [state for name in names for state in states.read(name)[:SHOWN]]
+        yield [state for name in names for state in states.read(name, SHOWN)]
         time.sleep(every)
 
 

@@ -92,7 +92,7 @@ def read_status(domain: str | None) -> list[dict[str, Any]]:
             "domain": name,
             "last_run": row["run"],
             "finished": row["finished"].isoformat(timespec="seconds"),
-            "runs": [told(state) for state in states.read(name)[:SHOWN]],
+            "runs": [told(state) for state in states.read(name, SHOWN)],
             "tracked": tracked[name].line() if name in tracked else None,
             "paused": paused[name].line() if name in paused else None,
             "decision": decisions.get(name, {}).get("decision"),

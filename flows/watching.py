@@ -221,8 +221,12 @@ def watched_batch(house: House, title: str, size: int) -> Iterator[None]:
     if watch is None:
         yield
         return
-    with watch.doing(), _beside([o.batch(title, size) for o in watch.observers]):
-        yield
+    mark = CURRENT.set(watch)  # its thread may be one of a crew's
+    try:
+        with watch.doing(), _beside([o.batch(title, size) for o in watch.observers]):
+            yield
+    finally:
+        CURRENT.reset(mark)
 
 
 @contextlib.contextmanager

@@ -12,11 +12,11 @@ import datetime as dt
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
-from registry.generations import Files
+from registry.objects import Stored, objects_of
 
 State = Literal["running", "completed", "failed", "stopped", "crashed"]
 """`stopped`: by a person or a signal; `crashed`: it ended without having said so."""
@@ -27,7 +27,8 @@ KEPT = 50
 MISSED = 4
 """Heartbeats after which a run that says nothing is called silent: a busy machine may be late with one or two."""
 
-_FOLDER = "_runs"
+_LOOKED_AT = 5
+"""Runs that are looked at for one that was killed."""
 
 
 @dataclass(frozen=True)
@@ -106,67 +107,59 @@ class RunStates:
     """
 
     def __init__(self, url: str) -> None:
-        self._files = Files(url)
+        self._objects = objects_of(f"{url.rstrip('/')}/_runs")
 
     @property
     def every_s(self) -> float:
         """Seconds between two heartbeats: a file costs nothing, a request to an object store money."""
-        return 5.0 if self._files.local else 30.0
+        return 5.0 if self._objects.local("") is not None else 30.0
 
     def write(self, state: RunState) -> None:
         """Writes what a run is at, with the time."""
         text = json.dumps(asdict(replace(state, beat=now())), ensure_ascii=False)
-        self._files.put(f"{self._folder(state.domain)}/{state.run}.json", text.encode(), "the state of a run")
+        self._objects.put(f"{state.domain}/{state.run}.json", text.encode())
 
-    def read(self, domain: str) -> list[RunState]:
-        """The runs of a domain, the one that began last first; what is no such file is passed over."""
-        states = (_state(data) for data in self._contents(self._names(domain)))
+    def read(self, domain: str, latest: int = KEPT) -> list[RunState]:
+        """The runs of a domain, the one that began last first; what is no such file is passed over.
+
+        Args:
+            domain: The domain.
+            latest: How many, of those that wrote last.
+        """
+        states = []
+        for stored in self._stored(domain)[:latest]:
+            with contextlib.suppress(FileNotFoundError):  # forgotten meanwhile
+                states.append(_state(self._objects.read(stored.path)))
         return sorted((s for s in states if s is not None), key=lambda s: (s.began, s.run), reverse=True)
 
     def domains(self) -> list[str]:
         """The domains of which runs are known."""
-        try:
-            found = self._files.fs.ls(f"{self._files.root}/{_FOLDER}", detail=True, refresh=True)
-        except FileNotFoundError:
-            return []
-        return sorted(entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in found if entry["type"] == "directory")
+        return self._objects.names("")
 
     def crashed(self, domain: str, reason: str) -> list[RunState]:
         """Marks the runs of a domain that never said how they ended; whoever calls holds the domain's lock.
+
+        Each run does so when it begins, so that one is among those that wrote last.
 
         Args:
             domain: The domain.
             reason: How that is known.
         """
-        dead = [state for state in self.read(domain) if state.state == "running"]
+        dead = [state for state in self.read(domain, _LOOKED_AT) if state.state == "running"]
         marked = [replace(state, state="crashed", reason=reason, ended=state.beat) for state in dead]
         for state in marked:
             self.write(state)
         return marked
 
     def trim(self, domain: str) -> None:
-        """Forgets all but the latest runs of a domain."""
-        for state in self.read(domain)[KEPT:]:
-            self._files.fs.rm_file(f"{self._folder(domain)}/{state.run}.json")
+        """Forgets all but the runs of a domain that wrote last."""
+        for stored in self._stored(domain)[KEPT:]:
+            self._objects.delete(stored.path)
 
-    def _folder(self, domain: str) -> str:
-        return f"{self._files.root}/{_FOLDER}/{domain}"
-
-    def _contents(self, names: list[str]) -> Iterator[bytes]:
-        fs = self._files.fs
-        if self._files.local:
-            for name in names:
-                with contextlib.suppress(FileNotFoundError):  # forgotten meanwhile
-                    yield fs.cat_file(name)
-        elif names:
-            yield from fs.cat(names, on_error="omit").values()  # all at once
-
-    def _names(self, domain: str) -> list[str]:
-        try:
-            found = self._files.fs.ls(self._folder(domain), detail=False, refresh=True)
-        except FileNotFoundError:
-            return []
-        return [name for name in found if str(name).endswith(".json") and str(name).rsplit("/", 1)[-1][0] != "."]
+    def _stored(self, domain: str) -> list[Stored]:
+        """Their files, the one that was written last first."""
+        found = [s for s in self._objects.walk(domain) if s.path.endswith(".json")]
+        return sorted(found, key=lambda s: (s.time, s.path), reverse=True)
 
 
 def _state(data: bytes) -> RunState | None:

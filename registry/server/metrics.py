@@ -23,6 +23,9 @@ from registry.server.context import Context
 
 router = APIRouter()
 
+_LOOKED_AT = 10
+"""Latest runs of a domain among which the last completed one is looked for: each is a request to an object store."""
+
 _STATES = ("running", "completed", "failed", "stopped", "crashed")
 
 
@@ -59,7 +62,7 @@ class _Told:
         total = GaugeMetricFamily("driftune_run_progress_total", "Units of it in all", labels=("domain",))
         ended = GaugeMetricFamily("driftune_completed_seconds", "Seconds since a run was completed", labels=("domain",))
         for domain in self._seen(states.domains()):
-            known = states.read(domain)
+            known = states.read(domain, _LOOKED_AT)
             for latest in known[:1]:
                 for name in _STATES:
                     state.add_metric((domain, name), float(name == latest.state))

@@ -14,7 +14,7 @@ from flows.house import House, open_house
 from flows.observers import take_over
 from flows.watching import watched_batch, watched_run, watched_stage
 from registry.errors import DriftuneError, SourceError
-from registry.run_states import KEPT, RunState, RunStates
+from registry.run_states import RunState, RunStates
 from registry.settings import Settings
 from tests.flows.runs import ROOT, environment, kill_when
 
@@ -171,15 +171,4 @@ def test_who_watches_can_not_harm_the_run(domain: Path) -> None:
         assert watch.stages["mine"]["batches"] == 1
         raise DriftuneError("Its own")
     log = (domain.parent / "home" / "logs" / "lib" / f"{house.run}.jsonl").read_text()
-    assert "A run can't be watched (States.run): ConfigurationError: Can't write the state of a run" in log
-
-
-def test_only_the_latest_runs_are_remembered(tmp_path: Path) -> None:
-    """Of more than fifty runs the latest stay; a file that is no state is passed over."""
-    kept = RunStates(str(tmp_path))
-    for n in range(KEPT + 3):
-        kept.write(RunState(f"r{n}", "lib", "completed", began=f"2026-01-01T00:{n:02}:00+00:00"))
-    (tmp_path / "_runs" / "lib" / "odd.json").write_text('{"run": 1, "domain"')
-    kept.trim("lib")
-    assert [s.run for s in kept.read("lib")] == [f"r{n}" for n in range(KEPT + 2, 2, -1)]
-    assert kept.domains() == ["lib"]
+    assert "A run can't be watched (States.run): ConfigurationError: Can't write" in log
