@@ -6,10 +6,8 @@ from typing import Literal
 
 from prefect import flow
 
-from flows.events import happened
-from flows.house import open_house
 from flows.run import run_stage
-from flows.scheduled import PassedOverError, check_home, check_paused
+from flows.scheduled import check_home, look_scheduled
 
 Command = Literal["scrape", "synth", "validate", "curate", "train", "evaluate", "publish"]
 """A stage that can be run alone, as the command line has it."""
@@ -34,15 +32,4 @@ def watch(domain: str) -> str:
     Args:
         domain: A name in `domains/`, or the path of a domain file.
     """
-    check_home()
-    try:
-        check_paused(domain)
-    except PassedOverError as passed:
-        return str(passed)
-    house = open_house(domain, moving=True)
-    if house.tracked is None:
-        return "its versions are set by hand"
-    if house.tracked.moves:
-        old, new = house.tracked.versions
-        happened(house, "driftune.release.new", library=house.library.name, old=old, new=new)
-    return house.tracked.line()
+    return look_scheduled(domain)

@@ -13,6 +13,7 @@ from typing import Literal
 
 from flows.abandoned import crash_abandoned
 from flows.deploy import end_with_deployment
+from flows.events import happened
 from flows.house import House, open_house
 from flows.news import tell_proven
 from flows.observers import take_over
@@ -74,6 +75,30 @@ def _locked(house: House, reference: str, part: Part, perform: Callable[[House, 
         take_over(house)
         end(house)
         return found
+
+
+def look_scheduled(reference: str) -> str:
+    """Tells of a release of a tracked library that no run went to yet; where the domain stands. Nothing is written.
+
+    Args:
+        reference: A name in `domains/`, or the path of a domain file.
+
+    Raises:
+        ConfigurationError: The domain, or where things lie, is not set.
+        SourceError: The package index can't be asked, and nothing is remembered.
+    """
+    check_home()
+    try:
+        check_paused(reference)
+    except PassedOverError as passed:
+        return str(passed)
+    house = open_house(reference, moving=True)
+    if house.tracked is None:
+        return f"{house.domain.name} has versions that were set by hand"
+    if house.tracked.moves:
+        old, new = house.tracked.versions
+        happened(house, "driftune.release.new", library=house.library.name, old=old, new=new)
+    return house.tracked.line()
 
 
 def check_paused(reference: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +18,14 @@ from tests.flows.runs import small_domain
 
 
 @pytest.fixture
-def domain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def domain(tmp_path: Path) -> Iterator[str]:
     """A domain's file, and a home of its own where no Prefect server is configured."""
-    monkeypatch.setenv("DRIFTUNE_HOME", str(tmp_path / "home"))
-    for name in ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_PROFILES_PATH"):
-        monkeypatch.setenv(name, "")  # what is set by the command is taken back after the test
-    monkeypatch.setenv("PREFECT__FLOW_RUN_ID", "0198")
-    return str(small_domain(tmp_path))
+    before = dict(os.environ)
+    os.environ.pop("PREFECT_API_URL", None)
+    os.environ.update(DRIFTUNE_HOME=str(tmp_path / "home"), PREFECT__FLOW_RUN_ID="0198")
+    yield str(small_domain(tmp_path))
+    os.environ.clear()
+    os.environ.update(before)
 
 
 def test_a_scheduled_run_passes_a_paused_domain_over(

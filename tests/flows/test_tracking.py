@@ -10,9 +10,11 @@ import pytest
 
 from flows.batches import perform
 from flows.doctor import domains_here
+from flows.events import Event, listening
 from flows.house import House, open_house
 from flows.init import init_domain
 from flows.run import show_plan
+from flows.scheduled import look_scheduled
 from flows.stages import STAGES
 from flows.status import read_status
 from flows.tracking import end, last_cost, remember, told_cost
@@ -101,6 +103,25 @@ def test_the_first_pair_is_of_the_two_newest_lines(followed: Followed) -> None:
     assert followed.pair() == ("1.1.1", "1.2")
     followed.set('track = "latest"\nsince = "1.0.0"')
     assert followed.pair() == ("1.0.0", "1.2")
+
+
+def test_the_watch_tells_of_a_release_until_a_run_went_to_it(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is looked for each hour is told as often as it is found, and no more once a run is at it."""
+    monkeypatch.setenv("DRIFTUNE_HOME", str(followed.settings.home))
+    heard: list[Event] = []
+    with listening(heard.append):
+        look_scheduled(str(followed.file))
+        followed.run()
+        assert look_scheduled(str(followed.file)) == "1.1.1 -> 1.2"
+        followed.offer("1.3")
+        assert "1.2 -> 1.3 (found now; so far 1.1.1 -> 1.2)" in look_scheduled(str(followed.file))
+        assert followed.pair(moving=False) == ("1.1.1", "1.2"), "looking moves nothing"
+    assert [(event.kind, event.facts["new"]) for event in heard] == [
+        ("driftune.release.new", "1.2"),
+        ("driftune.release.new", "1.3"),
+    ]
 
 
 def test_new_releases_move_the_pair_on(followed: Followed) -> None:
