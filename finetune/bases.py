@@ -188,7 +188,7 @@ class TinyBase:
             TrainingError: The loss is not a number, or there is nothing to train on.
         """
         chosen = TinySettings.of(settings)
-        loading = self.loading(settings, cache)
+        self.loading(settings, cache)  # no CUDA is told before anything is made
         library = sorted(set(texts))
         general = self._general
         if general is None:
@@ -204,9 +204,19 @@ class TinyBase:
                 _train(chosen, general, library, work, progress)
                 work.rename(folder)
             (folder / "checkpoint.pt").unlink(missing_ok=True)
-        mark = fingerprint(folder)
-        licences = self.licences(settings, cache)
-        return BaseModel(f"driftune/{name}", mark, folder, mark, licences, loading, context=chosen.context)
+        return self.at(folder, settings, cache)
+
+    def at(self, folder: Path, settings: Mapping[str, Any], cache: Path) -> BaseModel:
+        """The base in a folder, here or as another machine has made it.
+
+        Args:
+            folder: The folder, by the name that the base has.
+            settings: The base's own settings.
+            cache: Folder that keeps bases.
+        """
+        mark, context = fingerprint(folder), TinySettings.of(settings).context
+        licences, loading = self.licences(settings, cache), self.loading(settings, cache)
+        return BaseModel(f"driftune/{folder.name}", mark, folder, mark, licences, loading, context=context)
 
 
 BASES: dict[str, str] = {

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Iterator
 
 from finetune import bases
-from finetune.bases import BaseModel
+from finetune.bases import BaseModel, TinyBase
 from flows import continuing
+from flows.agreed import same_base, shared
 from flows.bases import check_licence
 from flows.house import House, open_house
 from flows.scraping import releases, scraped
@@ -25,8 +26,13 @@ def base_model(house: House, adapter: Adapter | None = None) -> BaseModel:
     check_licence(house)
     train = house.domain.train
     settings = {"threads": 1, **train.base_settings} if train.base == "tiny" else train.base_settings
-    texts = _texts(house, adapter or continuing.current(house))
-    base = bases.find(train.base).prepare(texts, settings, house.folder("bases"), house.tell)
+    texts, cache = _texts(house, adapter or continuing.current(house)), house.folder("bases")
+    found, objects = bases.find(train.base), shared(house.settings)
+    if isinstance(found, TinyBase) and objects is not None:
+        read = sorted(set(texts))
+        base = same_base(objects, read, dict(settings), cache, lambda: found.prepare(read, settings, cache, house.tell))
+    else:
+        base = found.prepare(texts, settings, cache, house.tell)
     check_licence(house)  # of what came: a branch may have moved since its card was read
     return base
 

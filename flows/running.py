@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from flows.agreed import same_packages, shared
 from flows.house import House
 from flows.places import Place, built, run_in
 from flows.scraping import releases
@@ -20,7 +21,16 @@ SHARD = 256
 
 def environment(house: House, release: Release) -> BuiltEnvironment:
     """The environment of a release: built from wheels where it isn't there, and known to the lake."""
-    return built(house.pool, house.library, release.version, _wheels(release), house.settings.root)
+    library, objects = house.library, shared(house.settings)
+
+    def build(pinned: Sequence[str]) -> BuiltEnvironment:
+        return built(house.pool, library, release.version, _wheels(release), house.settings.root, pinned)
+
+    if objects is None:
+        return build(())
+    sources = [str(source.model_dump()) for source in library.source]
+    asked = [library.name, release.version, *library.beside(release.version), house.domain.sandbox.image, *sources]
+    return same_packages(objects, asked, build)
 
 
 def place(house: House, release: Release, environment: BuiltEnvironment) -> Place:

@@ -39,9 +39,9 @@ def merge(files: SharedFiles, without: Mapping[str, str]) -> bool:
         made: dict[str, int] = {}
         replaced: list[str] = []
         for table in files.tables():
-            for paths in _together(files, table, without):
-                made |= _merged(files, table, paths, without.get(table, ""))
-                replaced += paths
+            for found in _together(files, table, without):
+                made |= _merged(files, table, found, without.get(table, ""))
+                replaced += found
         if not replaced:
             return False
         if files.say(merges.after(made, replaced)):
@@ -51,13 +51,15 @@ def merge(files: SharedFiles, without: Mapping[str, str]) -> bool:
     raise _busy(files)
 
 
-def _together(files: SharedFiles, table: str, without: Mapping[str, str]) -> Iterator[list[str]]:
-    return (paths for paths in bins(files.listing(table)) if len(paths) > 1 or table in without)
+def _together(files: SharedFiles, table: str, without: Mapping[str, str]) -> Iterator[dict[str, int]]:
+    """Path -> bytes of files that become one."""
+    found = files.listing(table)
+    return ({path: found[path] for path in paths} for paths in bins(found) if len(paths) > 1 or table in without)
 
 
-def _merged(files: SharedFiles, table: str, paths: list[str], without: str) -> dict[str, int]:
+def _merged(files: SharedFiles, table: str, found: Mapping[str, int], without: str) -> dict[str, int]:
     """Writes the rows of several files as one: its path and bytes; nothing where none is left."""
-    count, data = as_one(table, files.readable(paths), without, files.fs)
+    count, data = as_one(table, files.readable(found), without, files.fs)
     if not count:
         return {}
     path = files.merged_path(table)

@@ -140,10 +140,15 @@ class SharedFiles:
                 return {table: [self._source(path, size) for path, size in read[table].items()] for table in tables}
         raise RegistryError(f"Files of {self.root} are removed faster than they can be read: try again", retryable=True)
 
-    def readable(self, paths: Collection[str]) -> list[str]:
-        """Where to read some files: here, or by their URLs."""
-        copied = self._copied(next(iter(paths)).partition("/")[0])
-        return [str(self._copies / path) if path in copied else f"{self.root}/{path}" for path in paths]
+    def readable(self, found: Mapping[str, int]) -> list[str]:
+        """Where to read some files of a table, by their sizes: here, or by their URLs.
+
+        Raises:
+            FileNotFoundError: One is gone.
+        """
+        copied = self._copied(next(iter(found)).partition("/")[0])
+        self._fetch(path for path, size in found.items() if size <= SMALL and path not in copied)
+        return [str(self._copies / path) if size <= SMALL else f"{self.root}/{path}" for path, size in found.items()]
 
     def patterns(self, table: str) -> list[str]:
         """What a query reads of a table, as globs; the first is empty, and has the schema."""
