@@ -94,7 +94,7 @@ def test_of_two_who_merge_at_once_one_is_refused(lake: Lake, tmp_path: Path, mon
     monkeypatch.setattr(SharedFiles, "put_file", put_file)
     compact(lake)
     merges = files_of(lake).merges()
-    assert (merges.number, len(merges.made)) == (1, 2)
+    assert (merges.number, len(merges.made)) == (2, 2)
     assert len(written) > 2
     assert {each.path for each in files_of(lake).stored() if "merged" in each.path} == set(merges.made)
     assert len(lake.read(Symbol)) == 4
@@ -299,7 +299,7 @@ def test_writers_and_readers_beside_two_who_merge_and_are_killed(
     for name, count in committed.items():
         assert {f"lib.{name}{n}" for n in range(count)} <= found
     assert min(committed.values()) > 5
-    assert files_of(lake).merges().number >= 2
+    assert files_of(lake).merges().number > 2
     (tmp_path / "end").touch()
     out, errors = reader.communicate(timeout=60)
     assert reader.returncode == 0, errors
