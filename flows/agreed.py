@@ -28,6 +28,8 @@ _BASES, _FILES, _PACKAGES = "_shared/bases", "_shared/files", "_shared/packages"
 _PIECE = 1 << 20
 _OWN = ("threads", "save_every")
 """Settings that say how a base is made, and not which."""
+_AGREED: dict[tuple[str, str], tuple[str, ...]] = {}
+"""(lake, path) -> packages, as they were read: they never change."""
 
 
 def shared(settings: Settings) -> Objects | None:
@@ -99,14 +101,17 @@ def same_packages(
     """
     kind = [f"{sys.version_info.major}.{sys.version_info.minor}", platform.system(), platform.machine()]
     place = f"{_PACKAGES}/{sha256_of([*kind, *asked])[:32]}.json"
-    if (said := _read(objects, place)) is not None:
-        return build([str(each) for each in said["requirements"]])
+    known = (objects.url, place)
+    if known not in _AGREED and (said := _read(objects, place)) is not None:
+        _AGREED[known] = tuple(map(str, said["requirements"]))
+    if known in _AGREED:
+        return build(_AGREED[known])
     made = build(())
     mine = {"requirements": list(made.record.requirements)}
-    if not objects.create(place, json.dumps(mine).encode()):
-        theirs = (_read(objects, place) or mine)["requirements"]
-        return made if theirs == mine["requirements"] else build([str(each) for each in theirs])
-    return made
+    if objects.create(place, json.dumps(mine).encode()):
+        return made
+    theirs = (_read(objects, place) or mine)["requirements"]
+    return made if theirs == mine["requirements"] else build([str(each) for each in theirs])
 
 
 def _read(objects: Objects, place: str) -> dict[str, Any] | None:
