@@ -60,10 +60,9 @@ def mine_key(house: House, release: Release) -> str:
 
 def mined(house: House, kinds: Sequence[str] = ()) -> list[Example]:
     """The rows, of some kinds or all, that were mined of the domain's two releases."""
-    of = {"kinds": list(kinds)}
-    among = "kind IN (SELECT unnest($kinds))" if kinds else "true"
-    keys = mine_keys(house)
-    return house.kept(("mined", *kinds), lambda: house.lake.read(Example, among, of if kinds else None, work=keys))
+    among, of = ("kind IN (SELECT unnest($kinds))", {"kinds": list(kinds)}) if kinds else ("true", {})
+    rows = partial(house.lake.each, Example, among, of, work=mine_keys(house))
+    return house.kept(("mined", *kinds), lambda: sorted(rows(), key=lambda row: row.id))
 
 
 def mine_stage(house: House) -> list[Batch]:
