@@ -20,8 +20,10 @@ from flows.stages import STAGES, finish
 from registry.errors import LockedError
 from registry.lake import Lake
 from registry.lock import domain_lock
+from registry.records import RECORDS
 from registry.settings import Settings
 from tests.flows.runs import ROOT, environment, kill_when
+from tests.flows.test_nightly import training
 from tests.flows.test_untrained import MODULE
 from tests.indexed import own_index
 
@@ -41,6 +43,9 @@ attempts = 1
 
 [priority]
 weight = {weight}
+
+[train]
+price = 1.0
 """
 NAMES = ("ant", "bee")
 
@@ -62,17 +67,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-def start(folder: Path, home: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(folder: Path, home: Path, *arguments: str, **more: str) -> subprocess.Popen[str]:
     """Starts a command where the folder's `domains/` is."""
     return subprocess.Popen(
         [sys.executable, "-m", "flows.cli", *arguments], cwd=folder,
-        env=environment(home, PYTHONPATH=str(ROOT)), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=environment(home, PYTHONPATH=str(ROOT), **more), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 
-def told(folder: Path, home: Path, *arguments: str) -> tuple[int, Any]:
+def told(folder: Path, home: Path, *arguments: str, **more: str) -> tuple[int, Any]:
     """Exit code and JSON of a command."""
-    with start(folder, home, *arguments, "--json") as process:
+    with start(folder, home, *arguments, "--json", **more) as process:
         out, err = process.communicate(timeout=500)
     assert out, err
     return process.returncode, json.loads(out)
@@ -99,11 +104,11 @@ def alone(folder: Path, home: Path) -> Lake:
     return Lake(str(home / "lake"), home)
 
 
-def test_killed_held_and_refused_all_domains_come_to_their_ends(folder: Path, tmp_path: Path) -> None:
-    """Killed in its midst, then again while another run holds one domain: the same lake as by each of them alone.
+def test_killed_held_left_and_paused_all_domains_come_to_their_ends(folder: Path, tmp_path: Path) -> None:
+    """Killed in its midst, and after runs in which one was held, left or paused: the same lake as by each alone.
 
-    One that can't be read is refused and one that is held or paused is passed over, which ends no other; by weight the
-    last is the first; what is done has nothing to do.
+    One that can't be read is refused, and one that another run holds is passed over, which ends no other; where the
+    night's money is spent no training begins; one that is paused runs where it is named; by weight the last is first.
     """
     home = tmp_path / "home"
     code, plan = told(folder, home, "plan", "--all")
@@ -112,17 +117,22 @@ def test_killed_held_and_refused_all_domains_come_to_their_ends(folder: Path, tm
     killed = start(folder, home, "run", "--all")
     kill_when(killed, lambda: any((home / "lake" / "examples").glob("2*.parquet")))
     with holding(home, "ant"):
-        code, found = told(folder, home, "run", "--all")
+        Lake(str(home / "lake"), home).append([training(5.0)])
+        code, found = told(folder, home, "run", "--all", DRIFTUNE_NIGHTLY_COST="5")
     rows = {row["name"]: row for row in found["domains"]}
     assert (code, list(rows)[-1]) == (3, "ant")
-    assert {name: row["exit_code"] for name, row in rows.items()} == {"ant": 2, "bee": 4, "dog": 2}
+    assert {name: row["exit_code"] for name, row in rows.items()} == {"ant": 2, "bee": 3, "dog": 2}
     assert rows["ant"]["held"] and f"process {os.getpid()}" in rows["ant"]["error"]
+    assert rows["bee"]["left"] and "has cost 5 of 5" in rows["bee"]["error"]
     assert "dog.toml" in rows["dog"]["error"]
-    assert rows["bee"]["told"]["decision"] == "undecided"
-    told(folder, home, "pause", "ant")
+    assert told(folder, home, "pause", "ant")[0] == 0
     code, found = told(folder, home, "run", "--all")
-    assert [list(row["told"]) for row in found["domains"] if row["name"] == "ant"] == [["paused"]]
+    rows = {row["name"]: row for row in found["domains"]}
+    assert (code, list(rows["ant"]["told"]), rows["bee"]["told"]["decision"]) == (3, ["paused"], "undecided")
     code, found = told(folder, home, "run", *NAMES)
     assert (code, {row["name"]: row["told"]["changed"] for row in found["domains"]}) == (4, {"ant": True, "bee": False})
-    wanted, together = alone(folder, tmp_path / "alone").fingerprint(), Lake(str(home / "lake"), home).fingerprint()
+    tables = {record.table for record in RECORDS} - {"runs", "work"}  # a training of another, and the pause
+    wanted, together = (
+        lake.fingerprint(tables) for lake in (alone(folder, tmp_path / "alone"), Lake(str(home / "lake"), home))
+    )
     assert {table for table in wanted if wanted[table] != together[table]} == set()
