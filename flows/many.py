@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from flows.house import open_house
+from flows.house import House, open_house
 from flows.pausing import pauses
 from flows.priority import Rank, ranked
 from flows.progress import progress
@@ -77,6 +77,14 @@ def _read(references: Sequence[str]) -> tuple[dict[str, Domain], list[Outcome]]:
     return domains, wrong
 
 
+@contextlib.contextmanager
+def _opened(reference: str) -> Iterator[House]:
+    """The house of a domain that is only looked at: of very many, few databases are open."""
+    house = open_house(reference, moving=True)
+    with contextlib.closing(house.lake):
+        yield house
+
+
 def _settled(rank: Rank) -> Outcome | None:
     """What a domain came to that surely has nothing to do; None for one that needs a process of its own to know.
 
@@ -84,8 +92,7 @@ def _settled(rank: Rank) -> Outcome | None:
     """
     from flows.stages import complete
 
-    with contextlib.suppress(DriftuneError):  # its own run says what is wrong
-        house = open_house(rank.reference, moving=True)
+    with contextlib.suppress(DriftuneError), _opened(rank.reference) as house:  # its own run says what is wrong
         moved = house.tracked is None or (house.tracked.finished and not house.tracked.moves)
         decision = complete(house) if moved else None
         if decision is not None:
@@ -187,7 +194,8 @@ def show_plans(references: Sequence[str], *, as_json: bool) -> None:
 def _begins(reference: str) -> str:
     """The stage that a run would begin with, or why it can't."""
     try:
-        stages = read_plan(open_house(reference, moving=True))
+        with _opened(reference) as house:
+            stages = read_plan(house)
     except DriftuneError as error:
         return str(error)
     return next((f"{row['stage']}: {row['what']}" for row in stages if row["batches"]), "nothing to do")
