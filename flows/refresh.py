@@ -24,6 +24,7 @@ from flows.scheduled import Part, PassedOverError, refresh_scheduled
 from flows.stacking.places import GPU
 from flows.stages import BASE_AFTER, PARTS, STAGES, end_part, stages_of
 from flows.watching import watched_run, watched_stage
+from registry.errors import BudgetError
 
 _OPEN: dict[str, House] = {}
 """Houses of the runs in this process: a flow's parameters must be plain values, so a stage finds its house by run."""
@@ -81,6 +82,8 @@ def refresh(domain: str, part: Part = "all", enough: int = 1) -> Any:
             return refresh_scheduled(domain, part, enough, _refresh)
         except PassedOverError as passed:
             return Completed(name="PassedOver", message=str(passed))
+        except BudgetError as spent:  # no failure: the next night goes on from here
+            return Completed(name="Left", message=str(spent))
 
 
 def _refresh(house: House, reference: str, part: Part = "all") -> str:
