@@ -55,17 +55,24 @@ class Place:
 
 
 @contextmanager
-def served_place(folder: Path) -> Iterator[Place]:
-    """A Prefect server, and a folder with a domain that tracks its library."""
+def own_server(folder: Path) -> Iterator[str]:
+    """A Prefect server whose home is a folder; its address. The environment is afterwards what it was."""
     before = dict(os.environ)
-    (folder / "domains").mkdir()
-    path = small_domain(folder / "domains")
-    path.write_text(path.read_text().replace('versions = ["8.14.0", "11.2.1"]', 'track = "latest"'))
     try:
         os.environ.pop("PREFECT_API_URL", None)
         prepare_prefect(folder)
         with prefect_server(folder) as server:
-            yield Place(server.address, folder)
+            yield server.address
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+@contextmanager
+def served_place(folder: Path) -> Iterator[Place]:
+    """A Prefect server, and a folder with a domain that tracks its library."""
+    (folder / "domains").mkdir()
+    path = small_domain(folder / "domains")
+    path.write_text(path.read_text().replace('versions = ["8.14.0", "11.2.1"]', 'track = "latest"'))
+    with own_server(folder) as address:
+        yield Place(address, folder)

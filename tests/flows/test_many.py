@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +16,17 @@ import pytest
 from flows.batches import perform
 from flows.house import open_house
 from flows.stages import STAGES, finish
-from registry.errors import LockedError
 from registry.lake import Lake
 from registry.lock import domain_lock
 from registry.records import RECORDS
 from registry.settings import Settings
+from tests.flows.prefect_place import own_server
 from tests.flows.runs import ROOT, environment, kill_when
 from tests.flows.test_nightly import training
 from tests.flows.test_untrained import MODULE
 from tests.indexed import own_index
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 DOMAIN = """\
 [[library]]
@@ -83,17 +82,6 @@ def told(folder: Path, home: Path, *arguments: str, **more: str) -> tuple[int, A
     return process.returncode, json.loads(out)
 
 
-@contextmanager
-def holding(home: Path, domain: str) -> Iterator[None]:
-    """Holds a domain's lock, as soon as the run of a killed command has ended, as it does by itself."""
-    for _ in range(300):
-        with suppress(LockedError), domain_lock(Settings(home=home), domain, "by-hand"):
-            yield
-            return
-        time.sleep(0.1)
-    raise AssertionError("A killed command's run goes on")
-
-
 def alone(folder: Path, home: Path) -> Lake:
     """The lake of each domain run by itself, without an engine."""
     for name in NAMES:
@@ -104,11 +92,11 @@ def alone(folder: Path, home: Path) -> Lake:
     return Lake(str(home / "lake"), home)
 
 
-def test_killed_held_left_and_paused_all_domains_come_to_their_ends(folder: Path, tmp_path: Path) -> None:
-    """Killed in its midst, and after runs in which one was held, left or paused: the same lake as by each alone.
+def test_killed_left_paused_and_held_all_domains_come_to_their_ends(folder: Path, tmp_path: Path) -> None:
+    """Killed in its midst, left for want of money, paused, held for a while: the lake is the one that each gives alone.
 
-    One that can't be read is refused, and one that another run holds is passed over, which ends no other; where the
-    night's money is spent no training begins; one that is paused runs where it is named; by weight the last is first.
+    By weight the last is the first; one that can't be read ends no other; one that is paused runs where it is named;
+    one that another run holds is passed over, and tried again when all others have ended.
     """
     home = tmp_path / "home"
     code, plan = told(folder, home, "plan", "--all")
@@ -116,23 +104,37 @@ def test_killed_held_left_and_paused_all_domains_come_to_their_ends(folder: Path
     assert plan[0]["begins"].startswith("scrape")
     killed = start(folder, home, "run", "--all")
     kill_when(killed, lambda: any((home / "lake" / "examples").glob("2*.parquet")))
-    with holding(home, "ant"):
-        Lake(str(home / "lake"), home).append([training(5.0)])
-        code, found = told(folder, home, "run", "--all", DRIFTUNE_NIGHTLY_COST="5")
-    rows = {row["name"]: row for row in found["domains"]}
-    assert (code, list(rows)[-1]) == (3, "ant")
-    assert {name: row["exit_code"] for name, row in rows.items()} == {"ant": 2, "bee": 3, "dog": 2}
-    assert rows["ant"]["held"] and f"process {os.getpid()}" in rows["ant"]["error"]
-    assert rows["bee"]["left"] and "has cost 5 of 5" in rows["bee"]["error"]
-    assert "dog.toml" in rows["dog"]["error"]
+    Lake(str(home / "lake"), home).append([training(5.0)])
     assert told(folder, home, "pause", "ant")[0] == 0
-    code, found = told(folder, home, "run", "--all")
-    rows = {row["name"]: row for row in found["domains"]}
-    assert (code, list(rows["ant"]["told"]), rows["bee"]["told"]["decision"]) == (3, ["paused"], "undecided")
-    code, found = told(folder, home, "run", *NAMES)
-    assert (code, {row["name"]: row["told"]["changed"] for row in found["domains"]}) == (4, {"ant": True, "bee": False})
+    with own_server(tmp_path / "engine") as address:
+        more = {"PREFECT_API_URL": address}
+        code, found = told(folder, home, "run", "--all", DRIFTUNE_NIGHTLY_COST="5", **more)
+        rows = {row["name"]: row for row in found["domains"]}
+        assert (code, {name: row["exit_code"] for name, row in rows.items()}) == (3, {"ant": 0, "bee": 3, "dog": 2})
+        assert rows["bee"]["left"] and "has cost 5 of 5" in rows["bee"]["error"]
+        assert "dog.toml" in rows["dog"]["error"]
+        assert list(rows["ant"]["told"]) == ["paused"]
+        done = works(home)
+        with domain_lock(Settings(home=home), "ant", "by-hand"):
+            run = start(folder, home, "run", *NAMES, "--json", **more)
+            wait_until(lambda: works(home) > done or run.poll() is not None)  # it was refused before bee had its turn
+        out, err = run.communicate(timeout=500)
+    rows = json.loads(out)["domains"]
+    assert [(row["name"], row["told"]["changed"]) for row in rows] == [("bee", True), ("ant", True)], err
+    assert (run.returncode, rows[0]["told"]["decision"]) == (4, "undecided")
     tables = {record.table for record in RECORDS} - {"runs", "work"}  # a training of another, and the pause
-    wanted, together = (
-        lake.fingerprint(tables) for lake in (alone(folder, tmp_path / "alone"), Lake(str(home / "lake"), home))
-    )
+    lakes = alone(folder, tmp_path / "alone"), Lake(str(home / "lake"), home)
+    wanted, together = (lake.fingerprint(tables) for lake in lakes)
     assert {table for table in wanted if wanted[table] != together[table]} == set()
+
+
+def works(home: Path) -> int:
+    """Files of finished works."""
+    return len(list((home / "lake" / "work").glob("2*.parquet")))
+
+
+def wait_until(ready: Callable[[], bool]) -> None:
+    end = time.monotonic() + 300
+    while not ready():
+        assert time.monotonic() < end
+        time.sleep(0.1)
