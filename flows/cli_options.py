@@ -11,7 +11,7 @@ DomainArgument = Annotated[
     str, typer.Argument(metavar="DOMAIN", help="A name in domains/, or the path of a domain file.")
 ]
 DomainsArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="DOMAIN...", help="Names in domains/, or paths of domain files.")
+    list[str] | None, typer.Argument(metavar="DOMAIN", help="Names in domains/, or paths of domain files.")
 ]
 AllOption = Annotated[bool, typer.Option("--all", help="All of domains/, those first that wait for it most.")]
 AcceptOption = Annotated[
