@@ -20,6 +20,7 @@ from uuid import UUID
 from flows.observers import became
 from flows.render import gate_lines, text_of
 from flows.run import EXIT_BY_DECISION
+from flows.setting_aside import read_asides
 from flows.summary import Summary, promotion_line, read_summary
 from flows.training import untrained
 from flows.watching import Observer, Watch
@@ -208,6 +209,10 @@ def _run(summary: Summary, watch: Watch, *, decided: bool) -> str:
     if watch.continues:
         links.append(f"- It went on with run `{watch.continues}`, which was killed")
     links += [f"- The adapter: {code(summary.adapter)}"] if summary.adapter else []
+    aside = read_asides(house.settings.root, house.domain.name)
+    links += [
+        f"- Set aside, to be tried again by the next run: {plain(one.title)} ({plain(one.error)})" for one in aside
+    ]
     if url := ServerSettings().url.rstrip("/"):
         links.append(f"- [{plain(name)} in the registry]({url}/domains/{name})")
     log = house.settings.root / "logs" / house.domain.name / f"{house.run}.jsonl"

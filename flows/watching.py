@@ -84,7 +84,7 @@ class Watch:
         self._since = 0.0
         self._thread = threading.current_thread()
         self._lock = threading.RLock()
-        self._over = False
+        self._goes_on = False
         self.rests = False
 
     def told(self, tell: Callable[..., None]) -> Callable[..., None]:
@@ -127,7 +127,7 @@ class Watch:
         from flows.deadlines import interrupt
 
         with self._lock:
-            if not self._over:
+            if self._goes_on:
                 self.overdue = why
                 interrupt(self._thread)
 
@@ -157,15 +157,16 @@ class Watch:
     def until_over(self) -> Iterator[None]:
         """The run itself: ended from here it is stuck, and not stopped by a person."""
         try:
+            self._goes_on = True
             yield
             with self._lock:
-                self._over = True
+                self._goes_on = False
         except BaseException as error:
             if not self.overdue:
                 raise
             raise StuckError(f"{self.overdue}: ended; the same command goes on from there") from error
         finally:
-            self._over = True
+            self._goes_on = False
 
 
 @contextlib.contextmanager

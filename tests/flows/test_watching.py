@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from flows.events import Event, listening
 from flows.house import House, open_house
 from flows.observers import take_over
 from flows.watching import watched_batch, watched_run, watched_stage
-from registry.errors import DriftuneError, SourceError
+from registry.errors import DriftuneError, SourceError, StuckError
 from registry.run_states import RunState, RunStates
 from registry.settings import Settings
 from tests.flows.runs import ROOT, environment, kill_when
@@ -172,3 +173,26 @@ def test_who_watches_can_not_harm_the_run(domain: Path) -> None:
         raise DriftuneError("Its own")
     log = (domain.parent / "home" / "logs" / "lib" / f"{house.run}.jsonl").read_text()
     assert "A run can't be watched (States.run): ConfigurationError: Can't write" in log
+
+
+def test_a_run_in_a_thread_of_its_own_can_be_ended(domain: Path) -> None:
+    """Where several domains share a process, the stuck one's thread is interrupted, and no other."""
+    house, ended, begun = opened(domain), [], threading.Event()
+
+    def run() -> None:
+        try:
+            with watched_run(house, working=True):
+                begun.set()
+                while True:
+                    time.sleep(0.01)
+        except StuckError as error:
+            ended.append(str(error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    begun.wait()
+    assert house.watch is not None
+    house.watch.end("It got no further")
+    thread.join(30)
+    assert ended == ["It got no further: ended; the same command goes on from there"]
+    assert states(domain)[0].state == "failed"
