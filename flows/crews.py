@@ -1,4 +1,4 @@
-"""Who does the shards of a run: threads of this process, or processes of this machine.
+"""Who does the shards of a run: threads of this process, processes of this machine, or the workers of a Ray cluster.
 
 Guarantees: a crew does as many jobs at once as it has hands; a worker that dies takes its own job with it and no other;
 all workers end with this process, however that ends. What comes out doesn't depend on which crew it was.
@@ -148,3 +148,42 @@ class ProcessCrew:
         for each in self._all:
             each.close()
         self._folder.cleanup()
+
+
+class RayCrew:
+    """The workers of the Ray cluster that this process is connected to.
+
+    Args:
+        executors: What hands them their jobs.
+        hands: How many there are.
+    """
+
+    def __init__(self, executors: Executors, hands: int) -> None:
+        self.hands = hands
+        self.stopped = threading.Event()
+        self._ray = executors.ray()
+
+    @contextlib.contextmanager
+    def ready(self, kind: Piecework) -> Iterator[Do]:
+        """See `Crew`."""
+        import ray
+
+        self.stopped.clear()
+        name, common = uuid.uuid4().hex, ray.put(pickle.dumps(kind.common))
+
+        def do(title: str, job: Any) -> Any:
+            if self.stopped.is_set():
+                raise given_up(title)
+            return self._ray.do(title, work, name, common, packed(kind.apart, job))
+
+        yield do
+
+    def stop(self) -> None:
+        """See `Crew`."""
+        self.stopped.set()
+        self._ray.stop()
+
+    def close(self) -> None:
+        """See `Crew`."""
+        self.stop()
+        self._ray.close()

@@ -1,4 +1,4 @@
-"""Where a job can be done without Prefect: in this process, in one process of its own.
+"""Where a job can be done without Prefect: in this process, in one process of its own, on a Ray cluster.
 
 An executor does one thing: a call, for which it waits. `flows.task_runners` has the same as tasks of Prefect's.
 """
@@ -36,6 +36,13 @@ class Executor(Protocol):
         """Lets go of what it has started; what is under way has ended, or is ended by its starter."""
 
 
+class StoppableExecutor(Executor, Protocol):
+    """One that ends what is under way by itself."""
+
+    def stop(self) -> None:
+        """Ends what is under way: those who wait for it are told so."""
+
+
 class Executors(Protocol):
     """Makes executors of one family: bare ones, or Prefect's."""
 
@@ -44,6 +51,9 @@ class Executors(Protocol):
 
     def process(self, wanted: Path) -> Executor:
         """Calls in one process, that ends when the file `wanted` is gone."""
+
+    def ray(self) -> StoppableExecutor:
+        """Calls of `flows.working.work` on the Ray cluster that this process is connected to."""
 
 
 class Here:
@@ -99,6 +109,12 @@ class BareExecutors:
     def process(self, wanted: Path) -> Executor:
         """See `Executors`."""
         return OneProcess(wanted)
+
+    def ray(self) -> StoppableExecutor:
+        """See `Executors`."""
+        from flows.rays import OnRay
+
+        return OnRay()
 
 
 def lost(title: str) -> WorkerError:

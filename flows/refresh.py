@@ -23,6 +23,7 @@ from flows.making import start_base
 from flows.scheduled import Part, PassedOverError, refresh_scheduled
 from flows.stacking.places import GPU
 from flows.stages import BASE_AFTER, PARTS, STAGES, end_part, stages_of
+from flows.task_runners import PrefectExecutors
 from flows.watching import watched_run, watched_stage
 from registry.errors import BudgetError
 
@@ -89,6 +90,7 @@ def refresh(domain: str, part: Part = "all", enough: int = 1) -> Any:
 def _refresh(house: House, reference: str, part: Part = "all") -> str:
     """Runs every stage of a part over an open, locked house."""
     _OPEN[house.run] = house
+    house.executors = PrefectExecutors()
     try:
         with watched_run(house, working=True) as watch:
             for stage in stages_of(PARTS[part]):

@@ -27,7 +27,8 @@ class Settings(BaseSettings):
             for any number.
         log: What commands say on standard error: `text`, or `json`: an object a line.
         metrics: `HOST:PORT` on which a run offers its metrics to Prometheus while it lives; nowhere where empty.
-        engine: What a run is spread over: `threads` or `processes`.
+        engine: What a run is spread over: `threads`, `processes` or `ray`.
+        ray_address: `HOST:PORT`, `ray://HOST:PORT` or `auto` of a Ray cluster; one of this machine where empty.
         tries: How often something is tried that trying again can help, as a source that is away.
         sandbox_mb: What environments and wheels may take in the home folder; those used longest ago go first.
         nightly_cost: Money that trainings and LLMs of all the lake's domains may cost from noon to noon, UTC; 0: any.
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
     log: Literal["text", "json"] = "text"
     metrics: str = Field(default="", pattern=r"^(\S+:\d{1,5})?$")
     engine: str = "threads"
+    ray_address: str = ""
     tries: int = Field(default=3, ge=1, le=100)
     sandbox_mb: int = Field(default=10_000, ge=0)
     nightly_cost: float = Field(default=0.0, ge=0)
