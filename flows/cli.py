@@ -24,9 +24,12 @@ from flows.cli_options import (
     ChatOption,
     DomainArgument,
     DomainsArgument,
+    EngineOption,
     JsonOption,
+    RayOption,
     SeedOption,
     named_domains,
+    use_engine,
 )
 from flows.cli_registry import registry_app
 from flows.cli_server import server_app
@@ -82,10 +85,13 @@ def run(
     all_: AllOption = False,
     jobs: Annotated[int, typer.Option(min=1, help="Of several domains: how many work at a time.")] = 1,
     accept_removals: AcceptOption = False,
+    engine: EngineOption = "",
+    ray_address: RayOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Everything, from docs to a published adapter; run again after anything that stopped it."""
     named = named_domains(domains, all_=all_)
+    use_engine(engine, ray_address)
     if len(named) == 1:
         from flows.run import run_domain
 
@@ -120,6 +126,18 @@ def _stage(name: str, text: str) -> None:
     app.command(name, help=text)(command)
 
 
+def _spread_stage(name: str, text: str) -> None:
+    """Adds the command of one stage whose shards an engine does."""
+
+    def command(domain: DomainArgument, engine: EngineOption = "", ray_address: RayOption = "") -> None:
+        from flows.run import run_stage
+
+        use_engine(engine, ray_address)
+        raise typer.Exit(run_stage(domain, name))
+
+    app.command(name, help=text)(command)
+
+
 def _guarded_stage(name: str, text: str) -> None:
     """Adds the command of one stage that stops and asks before much of what there was goes."""
 
@@ -132,8 +150,8 @@ def _guarded_stage(name: str, text: str) -> None:
 
 
 _guarded_stage("scrape", "Documentation, source and tests of both versions; what changed between them.")
-_stage("synth", "Examples: mined; and, from those that are proven, bugs, drift and preference pairs.")
-_stage("validate", "Run every program that has no verdict yet in the sandbox.")
+_spread_stage("synth", "Examples: mined; and, from those that are proven, bugs, drift and preference pairs.")
+_spread_stage("validate", "Run every program that has no verdict yet in the sandbox.")
 _guarded_stage("curate", "Remove what is unproven, unlicensed, vacuous or doubled; split; freeze a snapshot.")
 _stage("train", "Make the base where it is missing, and train an adapter on the latest snapshot.")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.bases import check_licence
+from flows.engines import check_engine
 from registry import schemas
 from registry.domain_files import readable, workloads
 from registry.errors import ConfigurationError, SandboxError
@@ -29,6 +30,7 @@ def check(house: House, stages: Iterable[str]) -> None:
         ConfigurationError: Something is missing, or can't be written; the message says what to do.
     """
     wanted = set(stages)
+    check_engine(house.settings)
     files = Files(house.settings.lake_url)
     schemas.check_current(files, schemas.schema_of(files))
     if "validate" in wanted:

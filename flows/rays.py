@@ -11,6 +11,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from typing import Any
 
 from flows.executors import lost
@@ -91,12 +92,23 @@ def _connect(address: str, quiet: dict[str, Any]) -> None:
 
     try:
         ray.init(address, **quiet)
-    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+        told = ray.get(ray.remote(_installed).remote())
+    except (ConnectionError, ValueError, RuntimeError, ImportError, ray.exceptions.RayError) as error:
         raise ConfigurationError(
             f"No Ray cluster at {address}: {next(iter(str(error).splitlines()), '')}. "
             "Set --ray-address or DRIFTUNE_RAY_ADDRESS to one that runs, or leave it out for one of this machine",
             address=address,
         ) from error
+    if told != _installed():
+        raise ConfigurationError(
+            f"The workers of the Ray cluster at {address} have driftune {told}, and this is {_installed()}: install "
+            "the same version there",
+            address=address,
+        )
+
+
+def _installed() -> str:
+    return version("driftune")
 
 
 @contextlib.contextmanager

@@ -74,12 +74,3 @@ def test_processes_end_with_the_one_that_started_them(ended_by: signal.Signals, 
     while any(Path("/proc", other.name).exists() for other in folder.iterdir()):
         assert time.monotonic() < end, "They are still running"
         time.sleep(0.05)
-
-
-def killed_once(folder: str, number: int) -> int:
-    """A job whose process is killed the first time that it does its third number."""
-    killed = Path(folder, "killed")
-    if number == 2 and not killed.exists():
-        killed.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number

@@ -1,0 +1,24 @@
+"""Jobs for workers of the tests: a module that is quickly imported."""
+
+from __future__ import annotations
+
+import os
+import signal
+import uuid
+from pathlib import Path
+
+
+def killed_once(folder: str, number: int) -> int:
+    """A job that kills its process the first time that it is done with a number."""
+    once = Path(folder, "killed")
+    if number == 5 and not once.exists():
+        once.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    Path(folder, f"{number}-{uuid.uuid4()}").touch()
+    return number
+
+
+def killing(_: None, number: int) -> int:
+    """A job that kills whatever does it."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return number

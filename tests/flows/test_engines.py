@@ -1,0 +1,103 @@
+"""Engines: threads, processes and Ray make the same lake, and a worker that is killed loses nothing but its shard."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from flows.batches import perform
+from flows.crews import Crew, ProcessCrew, RayCrew
+from flows.executors import BareExecutors
+from flows.house import House, open_house
+from flows.rays import connected
+from flows.retrying import Patience
+from flows.spreading import spread
+from flows.stages import STAGES
+from registry.errors import WorkerError
+from registry.settings import Settings
+from tests.flows import jobs
+from tests.flows.written_lib import DOMAIN, done, files
+from tests.indexed import own_index
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+QUICK = Patience(tries=2, first_s=0.1)
+
+MADE = ("mine", "validate mined", "derive", "validate derived")
+
+
+@pytest.fixture(scope="module")
+def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a domain and a home in which it is scraped; its index answers meanwhile."""
+    folder = tmp_path_factory.mktemp("scraped")
+    (folder / "made").mkdir()
+    with own_index(folder / "made") as index:
+        for version, is_new in (("1.0", False), ("2.0", True)):
+            index.add("lib", version, files(is_new=is_new), "License-Expression: MIT\n")
+        (folder / "lib.toml").write_text(DOMAIN.format(url=index.url))
+        done(folder, upto="compare")
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def by_threads(scraped: Path) -> dict[str, str]:
+    """What the lake comes to by threads."""
+    return made(scraped, "threads")
+
+
+def made(scraped: Path, engine: str) -> dict[str, str]:
+    """The fingerprint of the lake, made by an engine over a copy of what is scraped."""
+    with closing(opened(scraped, engine)) as house:
+        for name in MADE:
+            perform(STAGES[name], house)
+            assert STAGES[name](house) == []
+        return house.lake.fingerprint()
+
+
+def opened(scraped: Path, engine: str) -> House:
+    """The run of the domain by an engine, over a copy of what is scraped."""
+    home = scraped / engine
+    if not home.exists():
+        shutil.copytree(scraped / "home", home)
+    return open_house(str(scraped / "lib.toml"), settings=Settings(home=home, engine=engine))
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[int]:
+    """A Ray cluster of this machine's, which all that asks for one in this process shares."""
+    with connected("", 2) as hands:
+        yield hands
+
+
+@pytest.fixture(params=["processes", "ray"])
+def crew(request: pytest.FixtureRequest) -> Iterator[Crew]:
+    """A crew of two whose workers are other processes."""
+    executors = BareExecutors()
+    if request.param == "ray":
+        request.getfixturevalue("cluster")
+    with closing(RayCrew(executors, 2) if request.param == "ray" else ProcessCrew(executors, 2)) as opened:
+        yield opened
+
+
+def test_a_worker_that_is_killed_loses_its_own_job_alone(crew: Crew, tmp_path: Path) -> None:
+    """Each job's result comes once and in order, and the job that was killed alone was begun again."""
+    assert list(spread(jobs.killed_once, str(tmp_path), range(12), 2, crew, QUICK)) == list(range(12))
+    assert sorted(int(each.name.partition("-")[0]) for each in tmp_path.glob("*-*")) == list(range(12))
+
+
+def test_a_job_that_kills_each_worker_is_given_up(crew: Crew) -> None:
+    """What kills its worker as often as it is tried is an error, and the crew does the next jobs as before."""
+    with pytest.raises(WorkerError, match="killing"):
+        list(spread(jobs.killing, None, range(2), 2, crew, QUICK))
+    assert list(spread(divmod, 7, [2, 3, 4], 2, crew, QUICK)) == [(3, 1), (2, 1), (1, 3)]
+
+
+@pytest.mark.parametrize("engine", ["processes", "ray"])
+def test_all_engines_make_the_same_lake(scraped: Path, by_threads: dict[str, str], cluster: int, engine: str) -> None:
+    """Ids and digests of all that is mined, derived and run are those that threads come to."""
+    assert cluster == 2
+    assert made(scraped, engine) == by_threads
