@@ -7,6 +7,7 @@ What may help is tried again, as a task of its own (`flows.batches`). What has n
 from __future__ import annotations
 
 import contextlib
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
@@ -15,7 +16,6 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.concurrency.sync import concurrency
 from prefect.states import Completed
-from prefect.utilities.annotations import quote
 
 from flows.batches import perform_all
 from flows.house import House
@@ -34,11 +34,15 @@ _PREPARED: dict[str, House] = {}
 """Houses that a caller in this process has opened and locked, by the reference they were opened with."""
 
 
+BATCHES: dict[str, Callable[[], int]] = {}
+"""Batches under way in this process: what a task is called with goes along to the workers of its shards."""
+
+
 @task(name="batch", task_run_name="{title}", cache_policy=NO_CACHE, persist_result=False)
-def perform(title: str, batch: Callable[[], int]) -> int:
+def perform(title: str, batch: str) -> int:
     """Runs one batch; the number of rows it wrote."""
     del title  # the task run's name
-    return batch()
+    return BATCHES[batch]()
 
 
 @flow(name="stage", flow_run_name="{stage} {domain}", validate_parameters=False, persist_result=False)
@@ -53,7 +57,12 @@ def stage_flow(domain: str, stage: str, run: str) -> int:
 
 
 def _as_task(title: str, run: Callable[[], int]) -> int:
-    return perform(title, quote(run))  # type: ignore[call-overload]  # Prefect hands on what is quoted
+    name = uuid.uuid4().hex
+    BATCHES[name] = run
+    try:
+        return perform(title, name)
+    finally:
+        del BATCHES[name]
 
 
 @contextlib.contextmanager
