@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
 TARGETS = {"processes": Target("processes", 1.1, "lower"), "ray": Target("ray", 1.25, "lower")}
 BARE = "bare"
-PIECES = 5
+PIECES, TOGETHER = 5, 8
+"""Pieces at most, and shards in each at least: with fewer one worker would wait for the other's last."""
 
 DOMAIN = """\
 [[library]]
@@ -86,7 +87,7 @@ def measured(folder: Path, examples: int, workers: int) -> tuple[list[Result], l
         houses = {name: stack.enter_context(closing(opened(folder, home))) for name, home in homes.items()}
         pieces = {name: cut(house) for name, house in houses.items()}
         sides = [side(name, houses[name], pieces[name]) for name in homes]
-        seconds = in_turns(PIECES, sides)
+        seconds = in_turns(len(pieces[BARE]), sides)
         marks = {name: house.lake.fingerprint(["verdicts"])["verdicts"] for name, house in houses.items()}
     if len(set(marks.values())) > 1:
         raise SystemExit(f"The engines came to different verdicts: {marks}")
@@ -152,7 +153,8 @@ def cut(house: House) -> list[list[Batch]]:
     from flows.validation import validate_mined_stage
 
     batches = validate_mined_stage(house)
-    return [batches[number::PIECES] for number in range(PIECES)]
+    count = max(1, min(PIECES, len(batches) // TOGETHER))
+    return [batches[number::count] for number in range(count)]
 
 
 def side(name: str, house: House, pieces: Sequence[Sequence[Batch]]) -> Callable[[], float]:

@@ -9,7 +9,7 @@ from prefect_ray.context import remote_options
 from prefect_ray.task_runners import RayTaskRunner
 
 from flows.rays import OnRay
-from flows.task_runners import shard, tell_crashed
+from flows.task_runners import submitted, tell_crashed
 from registry.errors import WorkerError
 
 
@@ -25,7 +25,7 @@ class OnPrefectRay(OnRay):
         """See `Executor`."""
         with remote_options(max_retries=0):
             called = {"title": title, "function": function, "arguments": list(arguments)}
-            future = self._runner.submit(shard, called)
+            future = submitted(self._runner, called)
         try:
             return self.waited(title, future.wrapped_future, lambda _: future.result())
         except WorkerError as error:

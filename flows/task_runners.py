@@ -9,15 +9,16 @@ import contextlib
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
+from prefect.context import TaskRunContext
 from prefect.futures import PrefectFuture
 from prefect.states import Crashed
-from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
+from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 
 from flows.crews import THREADS
@@ -25,12 +26,23 @@ from flows.executors import Executor, StoppableExecutor, lost
 from flows.working import begin
 from registry.errors import WorkerError
 
+F = TypeVar("F", bound=PrefectFuture[Any])
+
 
 @task(name="shard", task_run_name="{title}", cache_policy=NO_CACHE, persist_result=False)
 def shard(title: str, function: Callable[..., Any], arguments: Any) -> Any:
     """Does a call; what it gives."""
     del title  # the task run's name
     return function(*arguments)
+
+
+def submitted(runner: TaskRunner[F], called: dict[str, Any]) -> F:
+    """A shard, handed to a runner as a task of the flow: the context of the task that spreads it can't be sent along.
+
+    Each hand has a copy of the context to itself, so that nobody else misses it.
+    """
+    TaskRunContext.__var__.set(None)  # type: ignore[arg-type]
+    return runner.submit(shard, called)
 
 
 class PrefectExecutors:
@@ -61,7 +73,7 @@ class _Threads:
     def do(self, title: str, function: Callable[..., Any], *arguments: Any) -> Any:
         """See `Executor`."""
         called = {"title": title, "function": quote(function), "arguments": quote(arguments)}
-        return self._runner.submit(shard, called).result()
+        return submitted(self._runner, called).result()
 
     def close(self) -> None:
         """See `Executor`."""
@@ -89,7 +101,7 @@ class _Process:
         if self._runner is None:
             self._runner = _WarmRunner(max_workers=1, initializer=begin, initargs=(self._wanted,))
             self._runner.__enter__()
-        future = self._runner.submit(shard, {"title": title, "function": function, "arguments": arguments})
+        future = submitted(self._runner, {"title": title, "function": function, "arguments": arguments})
         try:
             return future.result()
         except BrokenProcessPool as error:
