@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +22,7 @@ from flows.stages import STAGES
 from registry.errors import WorkerError
 from registry.settings import Settings
 from tests.flows import jobs
+from tests.flows.runs import ROOT, environment
 from tests.flows.written_lib import DOMAIN, done, files
 from tests.indexed import own_index
 
@@ -81,6 +84,26 @@ def crew(request: pytest.FixtureRequest) -> Iterator[Crew]:
         request.getfixturevalue("cluster")
     with closing(RayCrew(executors, 2) if request.param == "ray" else ProcessCrew(executors, 2)) as opened:
         yield opened
+
+
+SENT = """
+import cloudpickle, sys, threading
+from pathlib import Path
+from flows.engine import prepare_prefect
+prepare_prefect(Path(sys.argv[1]))
+from flows import refresh
+from flows.task_runners import shard
+refresh._OPEN["run"] = refresh.BATCHES["batch"] = threading.Lock()
+print(len(cloudpickle.dumps((refresh.stage_flow, shard))))
+"""
+
+
+def test_what_prefect_sends_to_workers_holds_nothing_of_the_run(tmp_path: Path) -> None:
+    """The flow that goes along with each shard is small, and can be pickled whatever this process has open."""
+    done = subprocess.run(
+        [sys.executable, "-c", SENT, tmp_path], cwd=ROOT, env=environment(tmp_path), capture_output=True, check=True
+    )
+    assert int(done.stdout) < 5000
 
 
 def test_a_worker_that_is_killed_loses_its_own_job_alone(crew: Crew, tmp_path: Path) -> None:
