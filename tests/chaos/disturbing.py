@@ -6,13 +6,13 @@ import contextlib
 import random
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flows.stacking.supervision import descendants
+from flows.stacking.processes import descendants
 from tests.chaos.stack import Stack, kill, said
-from tests.chaos.witness import Registry
+from tests.chaos.witness import DOMAIN, Registry
 
 AFTER_S = 2.0
 """Seconds after a piece of work within which something happens."""
@@ -24,7 +24,7 @@ DISK_MB = 96
 """What a home's disk holds that is going to be full: three times what is on it in the end."""
 
 STEPS_S = (-172_800, -3_600, 3_600, 172_800)
-"""By how many seconds a clock is stepped."""
+"""By how many seconds a clock is wrong."""
 
 
 @dataclass(frozen=True)
@@ -53,19 +53,31 @@ class Place:
         stack: The stack.
         registry: The registry's server of the run's home, and who listens to it.
         home: The run's home.
-        draw: What is drawn when it happens.
+        deployment: Id of the domain's deployment.
     """
 
     stack: Stack
     registry: Registry
     home: Path
-    draw: random.Random
+    deployment: str = ""
     _timers: list[threading.Timer] = field(default_factory=list)
 
     def settle(self) -> None:
         """Waits until nothing happens any more by itself."""
         for timer in self._timers:
             timer.join()
+
+    def point(self, more: Mapping[str, str]) -> bool:
+        """Has the runs to come work in the home, with more in their environment; false where nobody answers now."""
+        deployments, flows = ({"name": {"any_": [name]}} for name in (DOMAIN, "refresh"))
+        found = self.stack.ask("deployments/filter", deployments=deployments, flows=flows)
+        if not found:
+            return False
+        self.deployment, variables = str(found[0]["id"]), found[0]["job_variables"]
+        own = {k: v for k, v in variables["env"].items() if k not in ("LD_PRELOAD", "FAKETIME")}
+        own |= {f"DRIFTUNE_{part.upper()}": str(self.home / part) for part in ("lake", "registry")}
+        variables["env"] = own | {"DRIFTUNE_HOME": str(self.home), **more}
+        return self.stack.ask(f"deployments/{self.deployment}", "PATCH", job_variables=variables) is not None
 
     def sandboxes(self) -> list[int]:
         """The servers of the sandbox."""
@@ -111,12 +123,13 @@ def _disk(place: Place) -> bool:
 
 
 def _clock(place: Place) -> bool:
-    """The clock of the run's processes is another from now on; how much time passes stays as it is."""
-    clock_of(place.home).write_text(f"{place.draw.choice(STEPS_S):+d}")
-    return True
+    """The machine is started again, and its clock is right from then on; it was wrong before."""
+    if not place.stack.runs() or not place.point({}):
+        return False
+    return _machine(place)
 
 
-DISK, CLOCK = "fill disk", "step clock"
+DISK, CLOCK = "fill disk", "set clock right"
 """What happens in some trials alone."""
 
 HOW: dict[str, Callable[[Place], bool]] = {
@@ -150,17 +163,14 @@ def drawn(draw: random.Random, pieces: int, seed: int) -> list[Disturbance]:
     return sorted(found, key=lambda one: (one.after, one.delay))
 
 
-def clock_of(home: Path) -> Path:
-    """The file that says how wrong the clock is of what runs in a home."""
-    return home.with_name("clock")
+def wrong_clock(draw: random.Random) -> dict[str, str]:
+    """The environment of processes whose clock is wrong by hours or days.
 
-
-def with_clock(home: Path) -> dict[str, str]:
-    """The environment of processes whose clock can be stepped; what only measures time isn't, as on a real machine."""
+    It can't be stepped under a process that runs: of libfaketime's two ways to leave alone what measures time, one
+    makes `time.sleep` fail, and the other steps that clock too, as no machine does.
+    """
     [library] = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
-    clock_of(home).write_text("+0")
-    told = {"LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(clock_of(home))}
-    return told | {"FAKETIME_CACHE_DURATION": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    return {"LD_PRELOAD": str(library), "FAKETIME": f"{draw.choice(STEPS_S):+d}"}
 
 
 @contextlib.contextmanager

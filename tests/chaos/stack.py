@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from flows.stacking.supervision import descendants
+from flows.stacking.processes import descendants
 from tests.flows.runs import ROOT, environment
 
 SETTINGS = {"PREFECT_WORKER_QUERY_SECONDS": "2"}

@@ -7,7 +7,7 @@ import datetime as dt
 import os
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from registry.errors import DriftuneError
 from registry.lake import Lake
 from registry.records import Work
 from registry.store import Store
-from tests.chaos.disturbing import CLOCK, DISK, HOW, Disturbance, Place, drawn, small_disk, with_clock
+from tests.chaos.disturbing import CLOCK, DISK, HOW, Disturbance, Place, drawn, small_disk, wrong_clock
 from tests.chaos.library import Undisturbed, planted, undisturbed
 from tests.chaos.stack import Stack, stack, until
 from tests.chaos.witness import BESIDE, DOMAIN, registry
@@ -63,7 +63,6 @@ class Trial:
     Attributes:
         place: What can be disturbed.
         to_come: What will disturb it.
-        deployment: Id of the domain's deployment.
         since: When it began, for Prefect.
         happened: What has disturbed it.
         published: How many versions of another domain somebody has published meanwhile.
@@ -71,7 +70,6 @@ class Trial:
 
     place: Place
     to_come: list[Disturbance]
-    deployment: str
     since: str = field(default_factory=lambda: dt.datetime.now(dt.UTC).isoformat())
     happened: list[str] = field(default_factory=list)
     published: int = 0
@@ -105,7 +103,7 @@ class Trial:
 
     def states(self) -> list[tuple[str, str, str]]:
         """Name, state and message of each run of this trial that Prefect knows of; none while it doesn't answer."""
-        filters = {"deployment_id": {"any_": [self.deployment]}, "expected_start_time": {"after_": self.since}}
+        filters = {"deployment_id": {"any_": [self.place.deployment]}, "expected_start_time": {"after_": self.since}}
         rows = self.place.stack.ask("flow_runs/filter", sort="START_TIME_ASC", flow_runs=filters) or []
         told = [(row["name"], row["state"]["name"], row["state"]["message"] or "") for row in rows if row["state"]]
         return [each for each in told if each[1] not in ("Scheduled", "Late")]
@@ -145,7 +143,7 @@ class Trial:
 
     def _be_impatient(self) -> None:
         """Asks for a run where none goes on, as a person would who doesn't wait for the night."""
-        now, asked = time.monotonic(), f"deployments/{self.deployment}/create_flow_run"
+        now, asked = time.monotonic(), f"deployments/{self.place.deployment}/create_flow_run"
         if self.place.stack.runs():
             self._ran = now
         elif now > self._ran + IMPATIENT_S and self.place.stack.ask(asked, state={"type": "SCHEDULED"}):
@@ -163,9 +161,10 @@ def test_a_disturbed_run_leaves_what_an_undisturbed_one_does(
     happens = {one.what for one in to_come}
     with small_disk(home) if DISK in happens else contextlib.nullcontext():
         planted(home, wanted, warm=seed % 5 != 2)
-        deployment = pointed_at(running, home, with_clock(home) if CLOCK in happens else {})
         with registry(home) as served:
-            trial = Trial(Place(running, served, home, draw), to_come, deployment)
+            place = Place(running, served, home)
+            assert place.point(wrong_clock(draw) if CLOCK in happens else {})
+            trial = Trial(place, to_come)
             trial.run()
             served.receiver.wait(lambda _: len(served.told(BESIDE)) == trial.published, 60)
             served.receiver.wait(lambda _: served.told(DOMAIN), 60)
@@ -184,19 +183,6 @@ def check(trial: Trial, wanted: Undisturbed) -> None:
     assert store.versions(DOMAIN) == before.versions(DOMAIN)
     assert moves(store) == moves(before)
     assert [one.what for one in Census(store.objects).findings() if one.kind == DAMAGE] == []
-
-
-def pointed_at(running: Stack, home: Path, more: Mapping[str, str]) -> str:
-    """Has the deployment's runs work in this home; its id."""
-    [found] = running.ask(
-        "deployments/filter", deployments={"name": {"any_": [DOMAIN]}}, flows={"name": {"any_": ["refresh"]}}
-    )
-    variables = found["job_variables"]
-    variables["env"] = {k: v for k, v in variables["env"].items() if not k.startswith(("LD_", "FAKETIME"))}
-    variables["env"] |= {"DRIFTUNE_HOME": str(home), **more}
-    variables["env"] |= {f"DRIFTUNE_{part.upper()}": str(home / part) for part in ("lake", "registry")}
-    assert running.ask(f"deployments/{found['id']}", "PATCH", job_variables=variables) is not None
-    return str(found["id"])
 
 
 def moves(store: Store) -> dict[str, list[int]]:
