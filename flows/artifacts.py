@@ -184,7 +184,7 @@ def plain(text: str) -> str:
 
 def block(text: str, language: str = "") -> str:
     """Text as a block of code, which nothing in it can end."""
-    cut = text[:_CODE] + ("\n…" if len(text) > _CODE else "")
+    cut = text[:_CODE].strip("\n") + ("\n…" if len(text) > _CODE else "")
     fence = "`" * max(3, 1 + max(map(len, re.findall(r"`+", cut)), default=0))
     return f"{fence}{language}\n{cut}\n{fence}\n"
 

@@ -62,7 +62,6 @@ class Watch:
         stage: The stage that it is at; empty between two.
         last: The stage that it is at, or was at last.
         title: What was told of last; `done` of `total`, and a `note`.
-        seconds: Stage -> seconds it took, the one under way too.
         batches: Stage -> batches that were done.
         outcome: What came of the run (the gate's decision), once that is known.
         continues: The crashed run that it goes on with; empty where there is none.
