@@ -183,12 +183,12 @@ from registry.records import Symbol, Work
 url, home, seen, name = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
 lake = Lake(url, home, name)
 lake.create()
-for n in range(10**6):
+for n in range(150):  # then all is read, merged and collected beside each other
     lake.append([Symbol(release="r", path=f"lib.{name}{n}", kind="function"),
                  Work(key=f"{name}{n}", stage="s", domain=name, part="p@1", outputs=1)])
     seen.with_suffix(".part").write_text(str(n + 1))
     seen.with_suffix(".part").replace(seen)  # so many rows are committed: every later reader must see them
-    time.sleep(0.1)
+    time.sleep(0.3)
 """
 
 READER = """
