@@ -108,7 +108,9 @@ class States(Observer):
         try:
             yield
         except BaseException as error:
-            self._end(became(error), str(error).strip() or type(error).__name__)
+            said = str(error).strip()
+            kind = "" if said and isinstance(error, Exception) else type(error).__name__
+            self._end(became(error), ": ".join(part for part in (kind, said) if part))  # "SystemExit: 1"
             raise
         if self._watch.worked:
             self._end("completed")
