@@ -14,14 +14,12 @@ die() { say "driftune: $*"; exit 2; }
 HOME_FOLDER=${DRIFTUNE_HOME:-.driftune}
 PASSWORDS=$HOME_FOLDER/stack.env
 
-compose() { # the engine's own compose, or the program that came before it
-  if docker compose version >/dev/null 2>&1; then docker compose --env-file "$PASSWORDS" "$@"; else docker-compose --env-file "$PASSWORDS" "$@"; fi
-}
+compose() { docker compose --env-file "$PASSWORDS" "$@"; }
 
-kind() { # prints containers or processes
+kind() { # prints containers or processes; the older program docker-compose can't do what bubblewrap needs (systempaths)
   case "${STACK:-}" in
     processes | containers) echo "$STACK" ;;
-    "") if docker info >/dev/null 2>&1 && { docker compose version || docker-compose version; } >/dev/null 2>&1; then echo containers; else echo processes; fi ;;
+    "") if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then echo containers; else echo processes; fi ;;
     *) die "STACK is processes or containers, found '$STACK'" ;;
   esac
 }
@@ -33,9 +31,10 @@ passwords() {
   (umask 077 && printf 'DATABASE_PASSWORD=%s\nPREFECT_PASSWORD=driftune:%s\n' "$(secret)" "$(secret)" >"$PASSWORDS")
 }
 
+chosen=$(kind)
 case "${1:-}" in
   up)
-    if [ "$(kind)" = containers ]; then
+    if [ "$chosen" = containers ]; then
       passwords
       compose up --build --detach
       say "Prefect: http://127.0.0.1:${PREFECT_PORT:-4200}, its password is in $PASSWORDS; the registry: http://127.0.0.1:${REGISTRY_PORT:-8765}"
@@ -47,7 +46,7 @@ case "${1:-}" in
       say "Next: .venv/bin/driftune deploy networkx"
     fi
     ;;
-  down) if [ "$(kind)" = containers ]; then passwords; compose down; else .venv/bin/driftune stack down; fi ;;
+  down) if [ "$chosen" = containers ]; then passwords; compose down; else .venv/bin/driftune stack down; fi ;;
   passwords) passwords ;;
   compose) shift; passwords; compose "$@" ;;
   *) die "scripts/stack.sh takes up, down, passwords or compose, found '${1:-nothing}'" ;;

@@ -43,6 +43,24 @@ def test_compose_asks_for_passwords() -> None:
     assert "scripts/stack.sh passwords" in done.stderr
 
 
+def test_passwords_are_made_once_and_are_their_owners(tmp_path: Path) -> None:
+    """By the script that starts containers; and what it shall run in is said in one of two words."""
+
+    def run(part: str, **more: str) -> subprocess.CompletedProcess[str]:
+        environment = {"PATH": "/usr/bin:/bin", "DRIFTUNE_HOME": str(tmp_path / "home"), **more}
+        command = [ROOT / "scripts/stack.sh", part]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert run("passwords").returncode == 0
+    file = tmp_path / "home" / "stack.env"
+    made = file.read_text()
+    assert sorted(line.partition("=")[0] for line in made.splitlines()) == sorted(PASSWORDS)
+    assert all(len(line) > 40 for line in made.splitlines()) and file.stat().st_mode & 0o777 == 0o600
+    assert run("passwords").returncode == 0 and file.read_text() == made
+    refused = run("up", STACK="vm")
+    assert (refused.returncode, refused.stderr) == (2, "driftune: STACK is processes or containers, found 'vm'\n")
+
+
 def test_compose_has_the_same_parts_as_the_stack(services: dict[str, Any]) -> None:
     """Each waits for what it needs to be healthy, and says how it is asked; workers are those of our pools."""
     assert set(services) == {"postgres", "prefect", "cpu-worker", "gpu-worker", "registry"}
