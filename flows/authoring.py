@@ -18,6 +18,7 @@ from flows.authored import CHOICE, Chosen, choice_key, chosen, desk_of, done, le
 from flows.batches import Batch
 from flows.derivation import public
 from flows.dialogues import Ended, hold
+from flows.events import happened
 from flows.house import House
 from flows.nightly import capped
 from flows.running import run_now, verdicts
@@ -122,6 +123,14 @@ def _write(house: House, desk: Desk, found: Sequence[tuple[Chosen, Subject]]) ->
             for ended in hold(dialogues, asking.submit, attempt, width):
                 memory.take(ended)
         memory.flush()
+    if memory.unpaid:
+        happened(
+            house,
+            "driftune.budget.reached",
+            model=house.domain.llm.model,
+            left=len(memory.unpaid),
+            why=memory.unpaid[-1],
+        )
     return memory.rows
 
 
@@ -135,6 +144,8 @@ class _Memory:
         desk: What the dialogues are about.
         chosen: The dialogues, in order.
         known: Ids of rows that there are: what says the same again is no row.
+        rows: How many rows were written.
+        unpaid: Why each dialogue was left that a budget had nothing for.
     """
 
     house: House
@@ -143,6 +154,7 @@ class _Memory:
     chosen: Sequence[Chosen]
     known: set[str]
     rows: int = 0
+    unpaid: list[str] = field(default_factory=list)
     _ended: int = 0
     _since: float = field(default_factory=time.monotonic)
     _outcomes: Counter[str] = field(default_factory=Counter)
@@ -156,6 +168,8 @@ class _Memory:
         self._works.append(self._work(ended, [r.id for r in rows if isinstance(r, Example)], outcome, detail))
         self._ended += 1
         self._outcomes[outcome] += 1
+        if outcome == "budget":
+            self.unpaid.append(detail)
         note = ", ".join(f"{count} {name}" for name, count in self._outcomes.most_common(4))
         self.house.tell(f"Write with {self.desk.model}", self._ended, len(self.chosen), note)
         if len(self._works) >= TOGETHER or time.monotonic() - self._since > EVERY_S:

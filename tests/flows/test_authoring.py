@@ -20,6 +20,7 @@ from flows.authoring import write_stage
 from flows.batches import perform
 from flows.candidates import candidates, is_made
 from flows.curation import curate_stage
+from flows.events import Event, listening
 from flows.forgetting import forget_source
 from flows.house import House
 from flows.preflight import check
@@ -117,8 +118,11 @@ def test_without_a_model_nothing_is_asked_or_kept(home: Path, server: Endpoint) 
 
 
 def test_what_the_budget_left_is_gone_on_with(home: Path, server: Endpoint) -> None:
-    """Dialogues that ran out of budget are counted and left; with more of it they go on, and ask nothing twice."""
-    poor = write(home, server.url, domain_tokens=500)
+    """Dialogues that ran out of budget are counted, told and left; with more they go on, and ask nothing twice."""
+    heard: list[Event] = []
+    with listening(heard.append):
+        poor = write(home, server.url, domain_tokens=500)
+    assert [(event.kind, event.facts["left"]) for event in heard] == [("driftune.budget.reached", len(left(poor)))]
     ends = {row["outcome"]: row["n"] for row in rows(poor, ENDS)}
     assert set(ends) == {"budget", "written"} and ends["budget"] == len(left(poor))
     assert server.tokens <= 500
