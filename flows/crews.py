@@ -126,7 +126,7 @@ class ProcessCrew:
         try:
             yield lambda title, job: self._do(title, work, name, file, packed(kind.apart, job))
         finally:
-            file.unlink()
+            file.unlink(missing_ok=True)  # a crew that was closed has taken its folder along
 
     def _do(self, title: str, *call: Any) -> Any:
         free = self._free.get()
