@@ -7,7 +7,7 @@ from typing import Literal
 from prefect import flow
 
 from flows.run import run_stage
-from flows.scheduled import check_home, look_scheduled
+from flows.scheduled import check_home, look_scheduled, outlive_worker
 
 Command = Literal["scrape", "synth", "validate", "curate", "train", "evaluate", "publish"]
 """A stage that can be run alone, as the command line has it."""
@@ -22,6 +22,7 @@ def stage(domain: str, stage: Command) -> int:
         stage: Which.
     """
     check_home()
+    outlive_worker()
     return run_stage(domain, stage)
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
+import threading
 from collections.abc import Callable
 from typing import Literal
 
@@ -29,6 +31,9 @@ from registry.settings import Settings
 Part = Literal["all", "cpu", "gpu"]
 """What a refresh does: everything, or what needs no GPU, or the rest."""
 
+STDOUT, STDERR = 1, 2
+"""What a process has open for what it says."""
+
 
 class PassedOverError(Exception):
     """A scheduled run has nothing to do for now; its text says why."""
@@ -49,6 +54,7 @@ def refresh_scheduled(reference: str, part: Part, enough: int, perform: Callable
     """
     end_with_deployment()
     check_home()
+    outlive_worker()
     check_paused(reference)
     house = open_house(reference, moving=part != "gpu")
     check(house, PARTS[part])
@@ -88,6 +94,7 @@ def look_scheduled(reference: str) -> str:
         SourceError: The package index can't be asked, and nothing is remembered.
     """
     check_home()
+    outlive_worker()
     try:
         check_paused(reference)
     except PassedOverError as passed:
@@ -110,6 +117,25 @@ def check_paused(reference: str) -> None:
     house = House(load_domain(reference), Settings(), reference)
     if pause := pauses(house.lake).get(house.domain.name):
         raise PassedOverError(f"{house.domain.name} is {pause.line()}")
+
+
+def outlive_worker() -> None:
+    """Has what a worker's run says go nowhere from the moment that nobody reads it any more.
+
+    A worker hands on what its runs say. When it is killed they go on, but the next line would end them: Prefect writes
+    it by rich, which ends a process whose output is closed.
+    """
+    if os.environ.get("PREFECT__FLOW_RUN_ID"):
+        threading.Thread(target=_mute_when_unheard, daemon=True).start()
+
+
+def _mute_when_unheard() -> None:
+    reader = select.poll()
+    reader.register(STDERR, 0)  # told of errors alone: the other end of the pipe is closed
+    reader.poll()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number in (STDOUT, STDERR):
+        os.dup2(nowhere, number)
 
 
 def check_home() -> None:

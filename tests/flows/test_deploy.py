@@ -102,3 +102,31 @@ def test_the_server_ends_with_the_command(
     while running(tmp_path) and time.monotonic() < end:
         time.sleep(0.2)
     assert running(tmp_path) == []
+
+
+UNHEARD = """
+import os, sys, time
+from rich.console import Console
+from flows.scheduled import outlive_worker
+os.environ["PREFECT__FLOW_RUN_ID"] = "of a worker"
+outlive_worker()
+print("begun", flush=True)
+sys.stdin.read()
+end = time.monotonic() + 20
+while not os.path.samestat(os.fstat(2), os.stat(os.devnull)) and time.monotonic() < end:
+    time.sleep(0.01)
+Console(stderr=True).print("said to nobody")
+print("likewise", flush=True)
+"""
+
+
+def test_a_run_outlives_the_worker_that_reads_what_it_says() -> None:
+    """Where nobody reads its output any more a run goes on to its end, also with Prefect's way to write."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", UNHEARD], cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe) as run:
+        assert run.stdin and run.stdout and run.stderr
+        assert run.stdout.readline() == b"begun\n"
+        run.stdout.close()
+        run.stderr.close()
+        run.stdin.close()
+        assert run.wait(60) == 0
