@@ -57,6 +57,7 @@ def files_of(lake: Lake) -> SharedFiles:
     return lake.files
 
 
+@pytest.mark.slow
 def test_merging_changes_files_and_nothing_else(lake: Lake, tmp_path: Path) -> None:
     """On both machines rows, stamps and earlier states are what they were, before and after the old files go."""
     other = opened(lake.url, tmp_path / "two", "second")
@@ -119,6 +120,7 @@ def test_a_collection_takes_from_a_compaction_that_died_and_refuses_one_that_liv
     assert len(lake.read(Symbol)) == len(other.read(Symbol)) == 4
 
 
+@pytest.mark.slow
 def test_large_files_are_read_where_they_are(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is too large to be kept in the home is read through S3, with the same answers."""
     before = {s.digest for s in lake.read(Symbol)}
@@ -130,6 +132,7 @@ def test_large_files_are_read_where_they_are(lake: Lake, tmp_path: Path, monkeyp
     assert not [path for path in (tmp_path / "two" / "copies").rglob("*.parquet") if not path.name.startswith("0-")]
 
 
+@pytest.mark.slow
 def test_what_is_forgotten_is_in_no_file_and_no_copy(lake: Lake, tmp_path: Path) -> None:
     """Beside other writers, who lose nothing; the copies of this home go with it."""
     release = Release(library="lib", version="1", artifact_sha256="x")
@@ -145,6 +148,7 @@ def test_what_is_forgotten_is_in_no_file_and_no_copy(lake: Lake, tmp_path: Path)
     assert not [each for each in files_of(lake).stored() if each.path.startswith("pages/")]
 
 
+@pytest.mark.slow
 def test_a_lake_of_an_earlier_driftune_is_read(url: str, tmp_path: Path) -> None:
     """Files that its compactions put into folders of generations are read and merged with the rest."""
     lake = opened(url, tmp_path / "one")
