@@ -7,6 +7,7 @@ refuses. It keeps it, and its warm servers, for the next programs.
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import fcntl
 import socket
 from collections.abc import Iterable, Iterator, Sequence
@@ -89,9 +90,14 @@ def built(
     """
     folder = home / "packages" / "pypi" / library.name
     found = [folder / name for name in wheels if (folder / name).is_file()]
-    wanted = pinned or [f"{library.name}=={version}", *library.beside(version)]
+    asked = [f"{library.name}=={version}", *library.beside(version)]
     index = index_of(source.model_dump() for source in library.source)
-    return sandbox.build(wanted, cache=home / CACHE, wheels=found, relay=Relay(index) if index.mark else None)
+    relay = Relay(index) if index.mark else None
+    made = sandbox.build(pinned or asked, cache=home / CACHE, wheels=found, relay=relay)
+    if not pinned:
+        return made
+    label = f"{', '.join(asked)} (Python {made.record.python})"  # as it was called where it was made first
+    return dataclasses.replace(made, record=dataclasses.replace(made.record, label=label))
 
 
 def run_in(
