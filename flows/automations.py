@@ -160,15 +160,20 @@ def write(
 
     One that a person has paused stays so. Sparing, others that are there stay: another domain may have wanted them.
     """
-    there = {each.name: each for each in _all(client) if each.name.startswith(begins)}
+    there: dict[str, Automation] = {}
+    for each in [each for each in _all(client) if each.name.startswith(begins)]:
+        if each.name in there:  # as prefect.yaml makes its own beside ours
+            client.delete_automation(each.id)
+        else:
+            there[each.name] = each
     names = []
-    for each in wanted:
-        names.append(each.name)
-        known = there.pop(each.name, None)
+    for made in wanted:
+        names.append(made.name)
+        known = there.pop(made.name, None)
         if known is None:
-            client.create_automation(each)
-        elif not _same(known, each):
-            said = each.model_dump(exclude={"owner_resource"})  # whole, as the client sends what is set alone
+            client.create_automation(made)
+        elif not _same(known, made):
+            said = made.model_dump(exclude={"owner_resource"})  # whole, as the client sends what is set alone
             full = AutomationCore.model_validate(said | {"enabled": known.enabled})
             client.update_automation(known.id, full)
     for gone in () if sparing else there.values():
