@@ -163,7 +163,8 @@ def test_a_disturbed_run_leaves_what_an_undisturbed_one_does(
         planted(home, wanted, warm=seed % 5 != 2)
         with registry(home) as served:
             place = Place(running, served, home)
-            assert place.point(wrong_clock(draw) if CLOCK in happens else {})
+            more = wrong_clock(draw) if CLOCK in happens else {}
+            until(lambda: place.point(more), 60, "The deployment of this trial")
             trial = Trial(place, to_come)
             trial.run()
             served.receiver.wait(lambda _: len(served.told(BESIDE)) == trial.published, 60)
