@@ -24,11 +24,10 @@ def adopt_orphans() -> None:
 def children(pid: int) -> list[int]:
     """The processes that a process started, or took as orphans."""
     found: list[int] = []
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            found += map(int, path.read_text().split())
-        except OSError:  # ended meanwhile
-            continue
+    with contextlib.suppress(OSError):  # it ended meanwhile, or one of its threads
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                found += map(int, (thread / "children").read_text().split())
     return found
 
 
