@@ -56,24 +56,16 @@ class Lease:
         number, found = self._last()
         if found is not None and not self._is_free(number, found):
             return found
-        begun = clock()
-        if not self._objects.create(self._path(number + 1), self._content()):
+        if not self._has(number + 1):
             return self._last()[1] or {}
-        self.number, self._until = number + 1, begun + self._lease_s * _SHARE
-        for old in (n for n in self._numbers() if n <= number):
-            self._objects.delete(self._path(old))
         self._thread.start()
         return None
 
     def check(self) -> Holder | None:
         """Nothing where it is held still, else who has taken it; one that ran out, and is nobody's, is taken again."""
         with self._turn:
-            begun = clock()
-            if self._taken is None and begun >= self._until:
-                if self._objects.create(self._path(self.number + 1), self._content()):
-                    self.number, self._until = self.number + 1, begun + self._lease_s * _SHARE
-                else:
-                    self._taken = self._last()[1] or {}
+            if self._taken is None and clock() >= self._until and not self._has(self.number + 1):
+                self._taken = self._last()[1] or {}
             return self._taken
 
     def end(self) -> None:
@@ -83,6 +75,20 @@ class Lease:
         with contextlib.suppress(DriftuneError):  # then it runs out
             if self._taken is None:
                 self._objects.put(self._path(self.number), self._content(ended=True))
+
+    def _has(self, number: int) -> bool:
+        """Whether it gets a number: who slept for long finds free again what others had and removed; the last counts."""
+        begun = clock()
+        if not self._objects.create(self._path(number), self._content()):
+            return False
+        *lower, last = self._numbers() or [0]
+        if last != number:
+            self._objects.delete(self._path(number))
+            return False
+        self.number, self._until = number, begun + self._lease_s * _SHARE
+        for old in lower:
+            self._objects.delete(self._path(old))
+        return True
 
     def _renew_on(self) -> None:
         while not self._over.wait(self._lease_s / 4):

@@ -17,6 +17,7 @@ from registry import lock
 from registry.errors import LockedError
 from registry.lease import Lease
 from registry.lock import check_held, domain_lock, locked_domains
+from registry.objects import FolderObjects
 from registry.objects_s3 import S3Objects
 from registry.settings import Settings
 
@@ -84,6 +85,27 @@ def test_of_many_who_want_a_lease_one_has_it(lake: str) -> None:
         [winner] = [each for each, other in zip(many, refused, strict=True) if other is None]
         assert winner.number == turn
         winner.end()
+
+
+def test_who_slept_while_several_had_it_has_it_no_more(tmp_path: Path) -> None:
+    """Numbers below the last one are free again, as they were removed: whoever slept takes none of them."""
+    objects = FolderObjects(tmp_path)
+
+    def holder(name: str) -> Lease:
+        return Lease(objects, "_locks/d", {"run": name, "place": name}, 60)
+
+    first, second, third = map(holder, ("first", "second", "third"))
+    assert first.take() is None
+    objects.put("_locks/d/00000001.json", first._content(ended=True))  # as one that has run out: it is to be had
+    assert second.take() is None
+    second.end()
+    assert third.take() is None
+    first._until = 0.0
+    taken = first.check()
+    assert taken is not None and taken["run"] == "third"
+    assert objects.names("_locks/d") == ["00000003.json"]
+    third.end()
+    first.end()
 
 
 @pytest.mark.slow
