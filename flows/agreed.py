@@ -23,6 +23,7 @@ from registry.objects import Objects, objects_of
 from registry.settings import Settings
 from registry.storage import storage
 from validators.execution.environments import BuiltEnvironment
+from validators.execution.resolution import is_pinned
 
 _BASES, _FILES, _PACKAGES = "_shared/bases", "_shared/files", "_shared/packages"
 _PIECE = 1 << 20
@@ -98,20 +99,31 @@ def same_packages(
         objects: Of the lake's place.
         asked: What decides which packages they are, and nothing that differs between machines of one kind.
         build: Builds it of these packages, each with version and hash; of those that the index gives now where none.
+
+    Raises:
+        RegistryError: What lies in the lake's place names anything but packages by version and hash.
     """
     kind = [f"{sys.version_info.major}.{sys.version_info.minor}", platform.system(), platform.machine()]
     place = f"{_PACKAGES}/{sha256_of([*kind, *asked])[:32]}.json"
     known = (objects.url, place)
     if known not in _AGREED and (said := _read(objects, place)) is not None:
-        _AGREED[known] = tuple(map(str, said["requirements"]))
+        _AGREED[known] = _packages(objects, place, said)
     if known in _AGREED:
         return build(_AGREED[known])
     made = build(())
     mine = {"requirements": list(made.record.requirements)}
     if objects.create(place, json.dumps(mine).encode()):
         return made
-    theirs = (_read(objects, place) or mine)["requirements"]
-    return made if theirs == mine["requirements"] else build([str(each) for each in theirs])
+    theirs = _packages(objects, place, _read(objects, place) or mine)
+    return made if theirs == made.record.requirements else build(theirs)
+
+
+def _packages(objects: Objects, place: str, said: dict[str, Any]) -> tuple[str, ...]:
+    """What is said to be installed: pip would run code of an address, or of a package's source, outside of any wall."""
+    named = tuple(map(str, said["requirements"]))
+    if wrong := next((each for each in named if not is_pinned(each)), None):
+        raise RegistryError(f"{place} in {objects.url} names {wrong!r}, no package by version and hash: remove it")
+    return named
 
 
 def _read(objects: Objects, place: str) -> dict[str, Any] | None:

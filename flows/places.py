@@ -129,7 +129,7 @@ def _opened(place: Place) -> tuple[Sandbox, BuiltEnvironment]:
     atexit.register(sandbox.close)
     home, pinned = place.here(), list[str]()
     if home != place.home or socket.gethostname() != place.host:
-        pinned = [requirement.split()[0] for requirement in place.environment.requirements]
+        pinned = list(place.environment.requirements)
     lock = home / CACHE / "building.lock"
     with storage("the lock of environments", lock):
         lock.parent.mkdir(parents=True, exist_ok=True)

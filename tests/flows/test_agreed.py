@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from finetune.bases import BaseModel, TinyBase
 from flows.agreed import same_base, same_packages, shared
 from registry.errors import RegistryError
 from registry.fingerprint import fingerprint
+from registry.identity import sha256_of
 from registry.records import Environment
 from registry.settings import Settings
 from tests.finetune.test_bases import FEW, GENERAL, OLD
@@ -54,7 +56,7 @@ def test_packages_are_those_of_the_first_machine(tmp_path: Path) -> None:
         def build(pinned: Sequence[str]) -> BuiltEnvironment:
             if meanwhile and not pinned:
                 index_gives(meanwhile)
-            found = tuple(pinned) or (f"lib=={version} --hash=sha256:{version}",)
+            found = tuple(pinned) or (f"lib=={version} --hash=sha256:{sha256_of(version)}",)
             built.append(list(pinned))
             environment = Environment(python="3.11.7", requirements=found, settings={}, label="lib")
             return BuiltEnvironment(environment, tmp_path, Limits(), find(), "", lease)
@@ -63,5 +65,21 @@ def test_packages_are_those_of_the_first_machine(tmp_path: Path) -> None:
 
     slower = index_gives("1.1", meanwhile="1.0")
     later = index_gives("1.2")
-    assert slower.record.requirements == later.record.requirements == ("lib==1.0 --hash=sha256:1.0",)
+    assert slower.record.requirements == later.record.requirements
+    assert later.record.requirements == (f"lib==1.0 --hash=sha256:{sha256_of('1.0')}",)
     assert built[-1] == list(later.record.requirements)
+
+
+@pytest.mark.parametrize("named", ["lib @ file:///tmp/lib-1.tar.gz", "--no-binary=:all:", "lib==1.0", "lib==1.0\n-r x"])
+def test_what_a_lake_names_runs_no_code_here(named: str, tmp_path: Path) -> None:
+    """Who may write to a lake's place can have packages taken by version and hash, and nothing else."""
+    objects = shared(Settings(home=tmp_path, lake=str(tmp_path / "lake")))
+    lease = Lease.of(tmp_path)
+    assert objects is not None and lease is not None
+    found = Environment(python="3.11.7", requirements=(), settings={}, label="lib")
+    built = BuiltEnvironment(found, tmp_path, Limits(), find(), "", lease)
+    same_packages(objects, ["lib", "1"], lambda _: built)
+    [place] = objects.names("_shared/packages")
+    objects.put(f"_shared/packages/{place}", json.dumps({"requirements": [named]}).encode())
+    with pytest.raises(RegistryError, match="no package by version and hash: remove it"):
+        same_packages(objects, ["lib", "1"], lambda _: built)

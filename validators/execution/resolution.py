@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +26,8 @@ from validators.execution.cache import Lease, scratch, write
 from validators.execution.interpreters import Interpreter
 
 RESOLVE_S = 900.0
+
+_PINNED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.!+_-]+ --hash=sha256:([0-9a-f]{64})", re.ASCII)
 
 
 class Relay(Protocol):
@@ -80,7 +83,7 @@ def resolve(
     """The wheels that satisfy `requirements`: those of the lock, where it was asked before.
 
     Args:
-        requirements: As `networkx==2.8.8`, `pytest`.
+        requirements: As `networkx==2.8.8`, `pytest`; or all of them as `Wheel.requirement`: these wheels and no others.
         cache: Folder of wheels and locks.
         interpreter: What they are for: its version and platform choose the files, and decide markers.
         wheels: Files of already verified wheels; a requirement that one satisfies by name is taken from it.
@@ -98,11 +101,34 @@ def resolve(
     if known is not None:
         os.utime(lock)
         return known
-    arguments = [str(given.get(_name_of(r), r)) for r in wanted]
-    found = _download(arguments, wanted, cache, interpreter, relay) if wanted else []
+    if wanted and all(map(is_pinned, wanted)):
+        found = _pinned(wanted, cache, interpreter, given.values(), relay)
+    else:
+        arguments = [str(given.get(_name_of(r), r)) for r in wanted]
+        found = _download(arguments, wanted, cache, interpreter, relay) if wanted else []
     rows = [{"name": w.name, "sha256": w.sha256} for w in found]
     write(lock, json.dumps({"environment": environment_name(interpreter, found), "wheels": rows}, indent=1))
     return found
+
+
+def is_pinned(requirement: str) -> bool:
+    """Whether it names one wheel as `Wheel.requirement` does, and nothing else: no option of pip's, no address."""
+    return _PINNED.fullmatch(requirement) is not None
+
+
+def _pinned(
+    wanted: Sequence[str], cache: Path, interpreter: Interpreter, given: Iterable[Path], relay: Relay | None
+) -> list[Wheel]:
+    """The wheels of these hashes: those that are here already, and the others fetched."""
+    ours = {sha256_of_file(path): path.name for path in given}
+    found, missing = [], []
+    for requirement in wanted:
+        sha256 = requirement[-64:]
+        kept = (path.name for path in sorted((cache / "wheels" / sha256[:16]).glob("*.whl")))
+        wheels = [Wheel(name, sha256) for name in (*([ours[sha256]] if sha256 in ours else []), *kept)]
+        here = next((wheel for wheel in wheels if wheel.requirement == requirement), None)
+        (found.append(here) if here else missing.append(requirement))
+    return found + (_fetch(missing, cache, interpreter, relay) if missing else [])
 
 
 def environment_name(interpreter: Interpreter, wheels: Iterable[Wheel]) -> str:
@@ -139,7 +165,7 @@ def held(
             _keep(path, cache, copy=True)
         missing = [w for w in missing if not _hold(w, cache, leases)]
         if missing:
-            _fetch(missing, cache, interpreter, relay)
+            _fetch([wheel.requirement for wheel in missing], cache, interpreter, relay)
         if any(not _hold(w, cache, leases) for w in missing):
             raise SandboxError(f"The wheels in {cache} were removed while they were used", retryable=True)
         yield [w.path(cache) for w in wanted]
@@ -154,12 +180,13 @@ def _hold(wheel: Wheel, cache: Path, leases: ExitStack) -> bool:
     return True
 
 
-def _fetch(wheels: Sequence[Wheel], cache: Path, interpreter: Interpreter, relay: Relay | None) -> None:
+def _fetch(wanted: Sequence[str], cache: Path, interpreter: Interpreter, relay: Relay | None) -> list[Wheel]:
+    """Wheels by their versions and hashes."""
     with scratch(cache) as folder:
         lock = folder / "lock.txt"
-        lock.write_text("\n".join(w.requirement for w in wheels), encoding="utf-8")
+        lock.write_text("\n".join(wanted), encoding="utf-8")
         arguments = ["--no-deps", "--require-hashes", "--requirement", str(lock)]
-        _download(arguments, [w.name for w in wheels], cache, interpreter, relay)
+        return _download(arguments, [each.split()[0] for each in wanted], cache, interpreter, relay)
 
 
 def _download(

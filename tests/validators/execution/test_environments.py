@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -216,6 +217,16 @@ def test_a_wheel_that_left_the_cache_comes_back_by_its_hash(pool: Pool, tmp_path
     assert list(tmp_path.rglob("*.whl")) == []
     again = pool.build(["toolz==0.12.1"], tmp_path)
     assert (again.record, again.root) == (record, root)
+
+
+def test_wheels_by_their_hashes_are_these_wheels(sandbox_cache: Path, tmp_path: Path) -> None:
+    """Another machine is told version and hash: it fetches that file, and asks nobody where it has it."""
+    [wheel] = resolve(["toolz==0.12.1"], sandbox_cache, interpreters.find())
+    assert resolve([wheel.requirement], tmp_path, interpreters.find()) == [wheel]
+    [kept] = tmp_path.rglob("*.whl")
+    shutil.rmtree(tmp_path / "resolutions")
+    kept.write_bytes(b"not asked for")
+    assert resolve([wheel.requirement], tmp_path, interpreters.find()) == [wheel]
 
 
 def test_a_warm_server_outlives_no_environment(pool: Pool, tmp_path: Path) -> None:
