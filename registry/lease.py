@@ -77,7 +77,7 @@ class Lease:
                 self._objects.put(self._path(self.number), self._content(ended=True))
 
     def _has(self, number: int) -> bool:
-        """Whether it gets a number: who slept for long finds free again what others had and removed; the last counts."""
+        """Whether it gets a number: who slept long finds free what others had and removed; the last counts."""
         begun = clock()
         if not self._objects.create(self._path(number), self._content()):
             return False
