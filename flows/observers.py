@@ -68,9 +68,12 @@ def _traces(watch: Watch) -> Observer:
         return _Note(f"No traces are sent: {name} is {spoken}, and only {_SPOKEN} is spoken here")
     try:
         from flows.traces import Traces
+
+        return Traces(watch)
     except ImportError as error:
-        return _Note(f"No traces are sent ({error}): install pip install 'driftune[observe]'")
-    return Traces(watch)
+        return _Note(f"No traces are sent ({error}): pip install 'driftune[observe]'")
+    except Exception as error:  # what it reads from the environment, it doesn't check before
+        return _Note(f"No traces are sent ({error}): see what the variables OTEL_… are set to")
 
 
 class _Note(Observer):

@@ -13,8 +13,10 @@ import json
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
+
+from pydantic import TypeAdapter
 
 from registry.objects import Stored, objects_of
 
@@ -162,10 +164,13 @@ class RunStates:
         return sorted(found, key=lambda s: (s.time, s.path), reverse=True)
 
 
+_STATE = TypeAdapter(RunState)
+
+
 def _state(data: bytes) -> RunState | None:
-    """What a file says; a newer driftune may say more."""
+    """What a file says; a newer driftune may say more. None where it isn't one, or says times that are none."""
     try:
-        told = json.loads(data)
-        return RunState(**{f.name: told[f.name] for f in fields(RunState) if f.name in told})
-    except (ValueError, TypeError, AttributeError):
+        state = _STATE.validate_json(data)
+        return state if state.seconds >= 0 and state.silent_s >= 0 else None
+    except (ValueError, TypeError):
         return None

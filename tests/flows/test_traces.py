@@ -109,3 +109,15 @@ def test_a_protocol_that_is_not_spoken_is_said(
     assert [e["message"] for e in lines(tmp_path) if e["level"] == "warning"] == [
         "No traces are sent: OTEL_EXPORTER_OTLP_PROTOCOL is grpc, and only http/protobuf is spoken here"
     ]
+
+
+def test_a_variable_that_is_wrong_harms_no_run(
+    collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What OpenTelemetry can't make of its variables is said in the log, and the run goes on."""
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "0")
+    with watched_run(opened(tmp_path), working=True):
+        pass
+    assert collector.taken == []
+    [said] = [e["message"] for e in lines(tmp_path) if e["level"] == "warning"]
+    assert said.startswith("No traces are sent (schedule_delay_millis must be positive")

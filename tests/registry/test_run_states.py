@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,13 @@ def test_only_the_latest_runs_are_remembered(place: str, monkeypatch: pytest.Mon
     kept.trim("lib")
     assert [s.run for s in kept.read("lib")] == ["r5", "r4", "r3"]
     assert len(objects.names("_runs/lib")) == 3
+
+
+def test_a_state_that_says_nonsense_hides_no_other(tmp_path: Path) -> None:
+    """Times that are none, and numbers that are text, are passed over: whoever watches sees the other runs."""
+    kept, objects = RunStates(str(tmp_path)), objects_of(str(tmp_path))
+    kept.write(RunState("good", "lib"))
+    for n, told in enumerate(({"began": 7}, {"began": "soon"}, {"beat": "2026-01-01"}, {"total": "many"})):
+        said = {"run": f"r{n}", "domain": "lib", "began": "2026-01-01T00:00:00+00:00", **told}
+        objects.put(f"_runs/lib/r{n}.json", json.dumps(said).encode())
+    assert [s.run for s in kept.read("lib")] == ["good"]
