@@ -44,17 +44,20 @@ def up(*, detach: bool, gpu: bool, ports: dict[str, int | None]) -> None:
         DriftuneError: It does not come up.
     """
     folder = _folder()
+
+    def refused(said: str) -> LockedError:
+        return LockedError(f"The stack of {folder.parent} runs already, as process {said}: driftune stack down ends it")
+
     with storage("the stack's files", folder):
         (folder / "logs").mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
+    if pid := _supervisor(folder):
+        raise refused(str(pid))  # before its log is begun anew
     if detach:
         _detached(folder, gpu, ports)
         return
     from flows.stacking.parts import all_parts
     from flows.stacking.supervision import Running, Supervisor
-
-    def refused(said: str) -> LockedError:
-        return LockedError(f"The stack of {folder.parent} runs already, as process {said}: driftune stack down ends it")
 
     def changed(now: list[Running]) -> None:
         told = [_row(running) for running in now]
@@ -161,7 +164,7 @@ def _supervisor(folder: Path) -> int | None:
 
 
 def _detached(folder: Path, gpu: bool, ports: dict[str, int | None]) -> None:
-    """Starts the supervisor in a session of its own, and waits until all parts are healthy."""
+    """Starts the supervisor in a session of its own, and waits until all parts are healthy; else it ends again."""
     named = [word for name, port in ports.items() if port is not None for word in (f"--{name}-port", str(port))]
     command = [sys.executable, "-m", "flows.cli", "stack", "up", *named, *(["--gpu"] if gpu else [])]
     log = folder / "logs" / "stack.log"
@@ -169,6 +172,15 @@ def _detached(folder: Path, gpu: bool, ports: dict[str, int | None]) -> None:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
+    try:
+        _wait_until_healthy(process, folder, log)
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+
+
+def _wait_until_healthy(process: subprocess.Popen[bytes], folder: Path, log: Path) -> None:
     end = time.monotonic() + READY_S
     while not ((status := read_status())["pid"] == process.pid and is_healthy(status)):
         if process.poll() is not None:
@@ -180,7 +192,7 @@ def _detached(folder: Path, gpu: bool, ports: dict[str, int | None]) -> None:
                 raise DriftuneError(f"{row['name']} does not stay up; its log ends with: {said}")
         if time.monotonic() > end:
             raise DriftuneError(
-                f"The stack is not healthy after {READY_S:.0f} s: driftune stack status, driftune stack logs"
+                f"The stack was not healthy after {READY_S:.0f} s, and was ended: see driftune stack logs"
             )
         time.sleep(0.2)
 

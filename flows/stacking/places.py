@@ -16,6 +16,8 @@ CPU = "driftune-cpu"
 GPU = "driftune-gpu"
 """The work pool of what needs a GPU; and the global concurrency limit that such a run takes a place of."""
 HOST = "127.0.0.1"
+NAMED = ("prefect", "registry", "postgres")
+"""The parts whose ports somebody may have written down: those of workers are asked by the supervisor alone."""
 PORTS = range(20_000, 32_000)
 """Where free ports are looked for: below those that Linux gives to outgoing connections, which could take one of a
 part that is being started again."""
@@ -65,10 +67,11 @@ def find_ports(folder: Path, **named: int | None) -> Ports:
     path = folder / "ports.json"
     kept = json.loads(path.read_text()) if path.exists() else {}
     wanted = kept | {name: port for name, port in named.items() if port is not None}
-    for name, port in wanted.items():
-        if not _free(port):
-            raise taken(port, f"--{name}-port")
-    chosen = dict(wanted)
+    occupied = [name for name, port in wanted.items() if not _free(port)]
+    for name in occupied:
+        if name in NAMED:
+            raise taken(wanted[name], f"--{name}-port")
+    chosen = {name: port for name, port in wanted.items() if name not in occupied}
     for name in Ports.__dataclass_fields__:
         chosen.setdefault(name, _any_free(set(chosen.values())))
     ports = Ports(**chosen)

@@ -135,7 +135,9 @@ def _give(what: Path | int) -> None:
 
 def _run(command: list[str], opened: Sequence[int], said: str = "") -> None:
     name = account()
-    as_account: dict[str, Any] = {"user": name, "group": name, "extra_groups": []} if name else {}
+    as_account: dict[str, Any] = {}
+    if name:  # of our variables it gets none: there may be keys among them
+        as_account = {"user": name, "group": name, "extra_groups": [], "env": {"PATH": os.defpath}}
     done = subprocess.run(
         command, input=said, pass_fds=opened, cwd="/", text=True, check=False, timeout=300,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **as_account,

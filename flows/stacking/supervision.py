@@ -1,7 +1,7 @@
 """Keeps the parts of a stack alive: starts them in order, asks them how they are, starts again what died or hangs.
 
 Whatever a part leaves behind becomes a child of this process (Linux' subreaper), so that nothing is left when the stack
-ends. A flow run ends with its worker, as Prefect has it; the next one continues it.
+ends. A flow run ends with a worker that is told to end, and goes on where that is killed.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class Supervisor:
         with storage("a log of the stack", log), log.open("ab") as output:
             running.process = subprocess.Popen(
                 part.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=part.opened,
-                env=os.environ | dict(part.environment), start_new_session=True,
+                env=environment(part), start_new_session=True,
                 preexec_fn=functools.partial(die_with_parent, part.stop), **as_account,
             )  # fmt: skip
         running.since = running.well = time.monotonic()
@@ -184,6 +184,12 @@ class Supervisor:
             self._bury()
 
 
+def environment(part: Part) -> dict[str, str]:
+    """The variables of a part. Of our own no other account gets any: there may be keys among them."""
+    ours = {"PATH": os.environ.get("PATH", os.defpath)} if part.account else os.environ
+    return {**ours, **part.environment}
+
+
 def _end(running: Running) -> None:
     """Ends a part: asked first, killed after a while."""
     process = running.process
@@ -204,7 +210,8 @@ def _end(running: Running) -> None:
 
 def _shorten(log: Path) -> None:
     """Begins a log anew that has grown too long: what writes it appends, and goes on at its beginning."""
-    if log.stat().st_size > LOG_BYTES:
-        with contextlib.suppress(OSError):  # where the disk is full, it goes without
-            shutil.copyfile(log, log.with_suffix(".log.1"))
-        os.truncate(log, 0)
+    with contextlib.suppress(FileNotFoundError):  # somebody removed it: what writes it goes on where nobody reads
+        if log.stat().st_size > LOG_BYTES:
+            with contextlib.suppress(OSError):  # where the disk is full, it goes without
+                shutil.copyfile(log, log.with_suffix(".log.1"))
+            os.truncate(log, 0)

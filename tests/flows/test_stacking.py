@@ -13,12 +13,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from flows.stack import up
+from flows.stacking.parts import Part
 from flows.stacking.places import HOST, PORTS, find_ports, find_secrets
-from registry.errors import ConfigurationError
+from flows.stacking.supervision import _shorten, environment
+from registry.errors import ConfigurationError, LockedError
+from registry.lock import held
 from tests.flows.runs import ROOT, driftune
 
 SUPERVISED = """
@@ -109,3 +114,39 @@ def test_a_home_without_a_stack_says_so(tmp_path: Path) -> None:
     assert (status.returncode, json.loads(status.stdout)["running"]) == (1, False)
     assert driftune(tmp_path, "stack", "down").stdout == "Nothing to stop\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_port_of_a_worker_that_is_taken_is_chosen_anew(tmp_path: Path) -> None:
+    """Nobody can name it, and nobody has written it down."""
+    ports = find_ports(tmp_path)
+    with socket.create_server((HOST, ports.cpu)):
+        other = find_ports(tmp_path)
+    assert other.cpu != ports.cpu
+    assert (other.prefect, other.registry, other.postgres) == (ports.prefect, ports.registry, ports.postgres)
+
+
+def test_a_log_that_somebody_removed_ends_no_part(tmp_path: Path) -> None:
+    """It is only looked at for its length."""
+    _shorten(tmp_path / "gone.log")
+
+
+def test_another_account_gets_no_variables_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys lie in the environment that the stack is started in: PostgreSQL has no use for them."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
+    part = Part("some", ("true",), lambda: True, {"ITS": "own"})
+    assert environment(part)["AWS_SECRET_ACCESS_KEY"] == "s3cret"
+    assert set(environment(replace(part, account="postgres"))) == {"PATH", "ITS"}
+
+
+def test_a_second_start_leaves_the_first_ones_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused before anything is begun anew."""
+    monkeypatch.setenv("DRIFTUNE_HOME", str(tmp_path))
+    log = tmp_path / "stack" / "logs" / "stack.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("what the first one says")
+    with (
+        held(tmp_path / "stack" / "lock", "a lock", "4711", LockedError),
+        pytest.raises(LockedError, match="runs already, as process 4711: driftune stack down ends it"),
+    ):
+        up(detach=True, gpu=False, ports={})
+    assert log.read_text() == "what the first one says"
