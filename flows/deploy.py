@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from flows.server import Server, die_with_parent, prefect_server
 from flows.stacking.places import CPU
@@ -110,7 +111,7 @@ def deploy_to(server: str, domains: Sequence[str], request: Request, *, removing
         as_json: Print an object instead of lines.
 
     Raises:
-        ConfigurationError: A domain file or the cron expression is wrong, or two domains have one name.
+        ConfigurationError: A domain file, the cron expression or the address is wrong, or two domains have one name.
         DriftuneError: The server doesn't answer, or refuses.
     """
     from flows.engine import prepare_prefect
@@ -138,8 +139,23 @@ def deploy_to(server: str, domains: Sequence[str], request: Request, *, removing
 
 
 def api_address(server: str) -> str:
-    """The address of a Prefect server's API, of that of its page or its own."""
-    return server if "/api" in server else f"{server.rstrip('/')}/api"
+    """The address of a Prefect server's API, of that of its page or its own.
+
+    Raises:
+        ConfigurationError: It is none, or has a login in it, which would be printed and logged.
+    """
+    try:
+        there = urlsplit(server)
+    except ValueError:
+        there = urlsplit("")
+    if "@" in there.netloc:
+        raise ConfigurationError(
+            "A login in the address of a Prefect server would be seen by everybody: set PREFECT_API_AUTH_STRING instead"
+        )
+    if there.scheme not in ("http", "https") or not there.netloc:
+        raise ConfigurationError(f"No address of a Prefect server: {server!r}. Name it as http://127.0.0.1:4200")
+    address = server.rstrip("/")
+    return address if "/api" in there.path else f"{address}/api"
 
 
 def _named(domains: Sequence[str]) -> dict[str, Domain]:

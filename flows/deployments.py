@@ -180,12 +180,16 @@ def _pool(client: SyncPrefectClient, name: str, image: str, limit: int | None, f
         made = WorkPoolCreate(name=name, type=kind, base_job_template=template, concurrency_limit=limit or first)
         client.create_work_pool(made)
         return kind
-    if image and found.type == "process":
+    if image and found.type != "docker":
         raise ConfigurationError(
-            f"The work pool {name} is there, for processes: take it away first, with prefect work-pool delete {name}"
+            f"The work pool {name} is there, of type {found.type}, not docker: leave --docker out, or take the pool "
+            f"away first, with prefect work-pool delete {name}"
         )
+    anew: dict[str, Any] = {"base_job_template": _of_image(found.base_job_template, image)} if image else {}
     if limit is not None or found.concurrency_limit is None:  # a worker that was there before us has made it
-        client.update_work_pool(name, WorkPoolUpdate(concurrency_limit=limit or first))
+        anew["concurrency_limit"] = limit or first
+    if anew:
+        client.update_work_pool(name, WorkPoolUpdate(**anew))
     return found.type
 
 
@@ -194,8 +198,11 @@ def _template(kind: str, image: str) -> dict[str, Any]:
     known = files("prefect.server.api.collections_data") / "views" / "aggregate-worker-metadata.json"
     workers = json.loads(known.read_text("utf-8")).values()  # what the server would give, but for asking the network
     template: dict[str, Any] = next(each[kind] for each in workers if kind in each)["default_base_job_configuration"]
-    if image:
-        template["variables"]["properties"]["image"]["default"] = image
+    return _of_image(template, image) if image else template
+
+
+def _of_image(template: dict[str, Any], image: str) -> dict[str, Any]:
+    template["variables"]["properties"].setdefault("image", {})["default"] = image
     return template
 
 

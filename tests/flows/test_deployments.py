@@ -38,11 +38,20 @@ def test_parts_make_up_a_run() -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["http://127.0.0.1:4200", "http://127.0.0.1:4200/", "http://127.0.0.1:4200/api"]
+    "said", ["http://127.0.0.1:4200", "http://127.0.0.1:4200/", "http://127.0.0.1:4200/api", "http://127.0.0.1:4200/api/"]
 )  # fmt: skip
 def test_the_address_of_page_and_api_will_do(said: str) -> None:
     """A server is named by the address that a browser has, or by Prefect's own setting."""
     assert api_address(said) == "http://127.0.0.1:4200/api"
+    assert api_address("http://api.localhost") == "http://api.localhost/api", "a host's name is no path"
+
+
+@pytest.mark.parametrize("said", ["prefect:4200", "localhost", "http://[::1", "http://ada:s3cret@127.0.0.1:4200"])
+def test_what_is_no_address_is_refused_and_a_login_not_repeated(said: str) -> None:
+    """It is one line; who has a login in it is told where that belongs, and it is printed nowhere."""
+    with pytest.raises(ConfigurationError, match="address of a Prefect server") as refused:
+        api_address(said)
+    assert "s3cret" not in str(refused.value)
 
 
 def test_pools_need_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,6 +299,13 @@ def test_deploying_is_idempotent_and_can_be_taken_back(place: Place, monkeypatch
     third = place.deployments()
     assert set(third) == set(first)
     assert third["refresh/more-itertools"]["parameters"]["part"] == "all"
+
+    place.run("deploy", "more-itertools", "--remove")
+    for image in ("driftune-worker:1", "driftune-worker:2"):  # a newer image is what it is deployed again for
+        deployed(place, Request("30 4 * * *", docker=image))
+        pool = place.found("work_pools")["driftune-cpu"]
+        assert pool["base_job_template"]["variables"]["properties"]["image"]["default"] == image
+        assert pool["concurrency_limit"] == 2
 
     place.run("deploy", "more-itertools", "--remove")
     assert (
