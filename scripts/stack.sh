@@ -46,7 +46,10 @@ case "${1:-}" in
       say "Next: .venv/bin/driftune deploy networkx"
     fi
     ;;
-  down) if [ "$chosen" = containers ]; then passwords; compose down; else .venv/bin/driftune stack down; fi ;;
+  down) # both, where somebody has said STACK=processes for `up` alone; and the GPU's worker, which has a profile
+    if [ "$chosen" = containers ]; then passwords; compose --profile gpu down; fi
+    if [ "$chosen" = processes ] || [ -e "$HOME_FOLDER/stack/lock" ]; then .venv/bin/driftune stack down; fi
+    ;;
   passwords) passwords ;;
   compose) shift; passwords; compose "$@" ;;
   *) die "scripts/stack.sh takes up, down, passwords or compose, found '${1:-nothing}'" ;;
