@@ -47,11 +47,16 @@ def republish(place: str, domain: str) -> list[Adapter]:
         The versions as they are now.
 
     Raises:
-        RegistryError: A version isn't what was published, or can't keep its number.
+        RegistryError: A version isn't what was published, or can't keep its number, as today's driftune has given it.
     """
     root, store = Path(place), Store(place)
     folder = root / FORMER / domain
     if not folder.exists():
+        if (root / domain / "versions").exists():  # they would be put aside with the former ones
+            raise RegistryError(
+                f"Versions of {domain} that today's driftune has published lie beside former ones of the same numbers: "
+                f"move the folders v1, v2, … of {root / domain} out of the registry"
+            )
         with storage("the registry", root):
             folder.parent.mkdir(exist_ok=True)
             (root / domain).rename(folder)

@@ -89,3 +89,12 @@ def test_a_version_that_cannot_keep_its_number_is_said(tmp_path: Path) -> None:
     former(tmp_path, (1, 3))
     with pytest.raises(RegistryError, match="networkx v3 of an earlier driftune would be v2: a version before it"):
         republish(str(tmp_path), "networkx")
+
+
+def test_what_was_published_since_is_not_put_aside(tmp_path: Path) -> None:
+    """Where today's driftune has published under the same numbers, all stays as it is, and that is said."""
+    former(tmp_path)
+    (tmp_path / "networkx" / "versions" / "00000001").mkdir(parents=True)
+    with pytest.raises(RegistryError, match="today's driftune has published lie beside former ones"):
+        republish(str(tmp_path), "networkx")
+    assert (tmp_path / "networkx" / "versions" / "00000001").is_dir()
