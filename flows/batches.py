@@ -158,7 +158,7 @@ class _Shards:
         failures: list[BaseException] = []
         patience, wait = self.house.patience, self.house.crew.stopped.wait
         with self.tally.counted(batch):
-            job = shard.job()
+            job = patience.tried(shard.job, wait=wait)
             try:
                 made = patience.tried(partial(self._ready[id(shard.kind)], batch.title, job), failures.append, wait)
             except Exception as error:
