@@ -35,7 +35,8 @@ _SAID = 1_000
 _CODE = 4_000
 """Characters of a side of a diff at most."""
 
-_MARKS = re.compile(r"([\\`*_\[\]<>|~#&!$])")
+_MARKS = re.compile(r"([\\`*_\[\]<>|~#&!$]|:(?=//)|@(?=[\w-]+\.)|(?<=www)\.)", re.IGNORECASE)
+"""What Markdown obeys. A bare address too, which Prefect's page makes a link of: of a library's text it must not."""
 
 _FUNNEL = ("kind", "version", "generated", "ran", "proven", "strong", "kept", "in_snapshot")
 

@@ -43,6 +43,9 @@ def test_hostile_text_is_text() -> None:
     inline = MarkdownIt("commonmark").enable("table").render(f"| a |\n|---|\n| {plain(ATTACK)} |\n")
     assert inline.count("<td>") == 1
     assert not any(tag in inline for tag in ("<img", "<a ", "<code", "<strong", "<b>"))
+    bare = "see https://127.0.0.1/x, WWW.localhost or ada@mail.localhost"
+    assert plain(bare) == r"see https\://127.0.0.1/x, WWW\.localhost or ada\@mail.localhost"
+    assert MarkdownIt("commonmark").render(plain(bare)) == f"<p>{bare}</p>\n"
     [token] = [t for t in MarkdownIt("commonmark").parse(block(FENCED, "python")) if t.type != "inline"]
     assert token.type == "fence"
     assert token.content.rstrip("\n") == FENCED.rstrip("\n")
