@@ -29,6 +29,9 @@ IDLE = 0.2
 HEARD_S = 60.0
 """Seconds that an interrupted run has to end in."""
 
+HELD_S = 60.0
+"""Seconds between two beats after which the process itself may have been held; or half of what makes a run stuck."""
+
 _HOUR, _MINUTE = 3600.0, 60.0
 
 
@@ -43,13 +46,16 @@ class Deadlines(Observer):
     def __init__(self, watch: Watch, commands: dict[str, str]) -> None:
         self._watch = watch
         self._commands = commands
-        self._looked = time.monotonic()
+        self._looked = self._beaten = time.monotonic()
         self._computed = computed_s()
         self._ended: float | None = None
 
     def beat(self) -> None:
         """Looks whether the run goes on."""
-        now = time.monotonic()
+        now, before = time.monotonic(), self._beaten
+        self._beaten = now
+        if now - before > max(HELD_S, self._stuck_s / 2):
+            self._watch.goes_on()  # the process itself was held, as by docker pause, and gets on from here
         if self._ended is not None:
             if now - self._ended > HEARD_S:
                 end_process(f"{self._watch.overdue}; it did not hear that it is to end")

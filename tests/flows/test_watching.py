@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from flows.deadlines import Deadlines
 from flows.events import Event, listening
 from flows.house import House, open_house
 from flows.observers import take_over
-from flows.watching import watched_batch, watched_run, watched_stage
+from flows.watching import Watch, watched_batch, watched_run, watched_stage
 from registry.errors import DriftuneError, SourceError, StuckError
 from registry.run_states import RunState, RunStates
 from registry.settings import Settings
@@ -158,6 +159,21 @@ def test_what_computes_is_not_stuck_but_has_a_deadline(domain: Path) -> None:
     assert time.monotonic() - since > 0.0008 * 3600
     assert "StuckError: synth took" in said
     assert states(domain)[0].state == "failed"
+
+
+def test_a_process_that_was_held_is_not_stuck(domain: Path) -> None:
+    """As by docker pause: it couldn't get on for two hours, and neither could it beat; one that beats is stuck."""
+    watch = Watch(opened(domain), worked=True)
+    deadlines = Deadlines(watch, {})
+    heard: list[Event] = []
+    with listening(heard.append):
+        watch.progressed -= 7200
+        deadlines._beaten -= 7200
+        deadlines.beat()
+        assert heard == []
+        watch.progressed -= 7200
+        deadlines.beat()
+    assert [event.kind for event in heard] == ["driftune.run.stuck"]
 
 
 def test_who_watches_can_not_harm_the_run(domain: Path) -> None:
