@@ -17,16 +17,18 @@ from registry.run_states import RunState, RunStates
 from tests.flows.runs import start
 
 AGO = (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=10)).isoformat(timespec="seconds")
+"""At least so long ago: the tests may be a while in getting here."""
 
 
 def test_a_run_in_a_line() -> None:
     """A running one says what it is at, a silent one that it is, one that ended what became of it; no escape codes."""
     at = {"stage": "mine", "title": "Read\x1b[2J it", "done": 3, "total": 4_000, "host": "h", "pid": 7}
-    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    said = run_line(RunState("r", "lib", began=AGO, beat=now, **at))
+    now = dt.datetime.now(dt.UTC)
+    ago = (now - dt.timedelta(minutes=10)).isoformat(timespec="seconds")
+    said = run_line(RunState("r", "lib", began=ago, beat=now.isoformat(timespec="seconds"), **at))
     assert said.startswith("Run r running on h (process 7) for 10 min ")
     assert said.endswith(": mine, Read [2J it 3/4,000")
-    assert "; SILENT for 10 min " in run_line(RunState("r", "lib", began=AGO, beat=AGO, **at))
+    assert "; SILENT for 10 min " in run_line(RunState("r", "lib", began=ago, beat=ago, **at))
     ended = RunState("r", "lib", "failed", began=AGO, ended=AGO, reason="No such page", stage="mine")
     assert run_line(ended) == f"Run r failed at mine after 0 s, {AGO}: No such page"
 

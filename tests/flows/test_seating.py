@@ -53,8 +53,9 @@ def test_small_runs_end_while_a_large_one_goes_on(tmp_path: Path) -> None:
 
 def test_as_many_work_at_a_time_as_are_wanted(tmp_path: Path) -> None:
     """With two jobs two batches overlap and never three; a few more processes are open, however many there are."""
+    before = children()
     ended = share([run(tmp_path, f"r{n}", 3, 0.03) for n in range(2 + BESIDE + 1)], 2, lambda: ADDRESS, lambda *_: None)
-    assert 1 < max(len(children()) for _ in ended) <= 2 + BESIDE
+    assert 1 < max(len(children() - before) for _ in ended) <= 2 + BESIDE
     assert at_a_time(tmp_path) == 2
 
 
@@ -86,6 +87,7 @@ def test_one_that_fails_ends_no_other(tmp_path: Path) -> None:
 
 def test_stopped_runs_end_as_by_ctrl_c(tmp_path: Path) -> None:
     """Whoever stops ends what is open as Ctrl-C does: each run is interrupted, and none is left."""
+    before = children()
     ended = share([run(tmp_path, f"r{n}", 1000, 0.01) for n in range(3)], 1, lambda: "", lambda *_: None)
 
     def stop() -> None:
@@ -99,9 +101,9 @@ def test_stopped_runs_end_as_by_ctrl_c(tmp_path: Path) -> None:
         next(ended)
     thread.join()
     assert all("interrupted" in log.read_text().splitlines()[-1] for log in tmp_path.glob("*.log"))
-    assert not children()
+    assert children() <= before
 
 
-def children() -> list[str]:
-    """Processes that this one has started and that go on."""
-    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+def children() -> set[str]:
+    """Processes that this one has started and that go on; other tests may have left some, as multiprocessing's own."""
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())

@@ -141,6 +141,7 @@ def test_a_plan_says_what_an_upgrade_makes_anew(home: Path, capsys: pytest.Captu
     assert {row["stage"] for row in rows if "upgrade" in row} >= {"scrape", "validate mined", "train"}
 
 
+@pytest.mark.slow
 def test_where_all_parts_have_worked_nothing_is_said(small_run: tuple[Path, Path]) -> None:
     """On a home of today's driftune a plan says nothing of an upgrade."""
     domain, home = small_run
