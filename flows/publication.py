@@ -35,6 +35,7 @@ from registry.client import load_adapter
 from registry.errors import ConfigurationError
 from registry.identity import work_key
 from registry.lake import Lake
+from registry.lock import check_held
 from registry.records import Adapter, Example, Release, Report, Work
 from registry.store import CANDIDATE, STABLE, Publication, Store, weights
 
@@ -84,6 +85,7 @@ def publish_stage(house: House) -> list[Batch]:
             written=written_by(rows, before),
         )
         channel = CANDIDATE if house.domain.gate.tasks else STABLE
+        check_held(house.run)  # who has lost the domain publishes nothing either
         if (same := published_before(store, folder, about)) is not None:
             _move(store, same, channel)
             told = {"location": same.location, "channel": channel, "run": about.run, "same_as": same.version}
