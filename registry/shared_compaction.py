@@ -2,12 +2,14 @@
 
 A compaction writes merged files under names of its own and then one record that names them, with those they take the
 place of. Where another has said something meanwhile its record isn't made: it begins again. So nothing that is read is
-ever missing, and nothing hangs on a clock: a collection that is about to remove what a killed compaction left says so
-in a record first, after which that compaction, should it still live, is refused.
+ever missing, and nothing hangs on when: a collection that is about to remove what a killed compaction left says so in a
+record first, after which that compaction, should it still live, is refused. Its number is taken for a day at least, and
+who slept for half of that makes no record.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from registry.errors import RegistryError
 from registry.objects import Stored
 from registry.rewriting import as_one, bins
-from registry.shared_files import RECORDS_OF_MERGES, Merges, SharedFiles, is_merged, record_path
+from registry.shared_files import RECORDS_OF_MERGES, RECORDS_S, Merges, SharedFiles, is_merged, record_path
 from registry.turns import store_time
 
 _TRIES = 5
@@ -38,14 +40,15 @@ def merge(files: SharedFiles, without: Mapping[str, str]) -> bool:
         merges = files.merges()
         made: dict[str, int] = {}
         replaced: list[str] = []
-        for table in files.tables():
-            for found in _together(files, table, without):
-                made |= _merged(files, table, found, without.get(table, ""))
-                replaced += found
-        if not replaced:
-            return False
-        if files.say(merges.after(made, replaced)):
-            return True
+        with contextlib.suppress(FileNotFoundError):  # another has merged it, and had it removed at once
+            for table in files.tables():
+                for found in _together(files, table, without):
+                    made |= _merged(files, table, found, without.get(table, ""))
+                    replaced += found
+            if not replaced:
+                return False
+            if files.say(merges.after(made, replaced)):
+                return True
         for path in made:  # which nobody knows of
             files.objects.delete(path)
     raise _busy(files)
@@ -90,7 +93,8 @@ def sweep(files: SharedFiles, grace: dt.timedelta, *, dry: bool) -> tuple[dict[s
         left = _left(stored, merges, now - max(grace.total_seconds(), _WRITING_S))
         kept = {path: dt.datetime.fromtimestamp(end, dt.UTC) for path, end in until.items() if path not in due}
         gone = {path: stored[path].size for path in sorted({*due, *left} & stored.keys())}
-        if dry or not (due or left) or _removed(files, merges, due, left):
+        stale = {path for path, time in said.items() if time <= now - RECORDS_S}
+        if dry or not (due or left) or _removed(files, merges, due, left, stale):
             return gone, kept
     raise _busy(files)
 
@@ -101,7 +105,7 @@ def _left(stored: Mapping[str, Stored], merges: Merges, before: float) -> set[st
     return {path for path, each in stored.items() if is_merged(path) and path not in named and each.time <= before}
 
 
-def _removed(files: SharedFiles, merges: Merges, due: set[str], left: set[str]) -> bool:
+def _removed(files: SharedFiles, merges: Merges, due: set[str], left: set[str], stale: set[str]) -> bool:
     """Whether nobody else has said anything meanwhile: then they are gone."""
     if left:  # from now on who wrote them is refused
         merges = merges.after({}, left)
@@ -112,10 +116,8 @@ def _removed(files: SharedFiles, merges: Merges, due: set[str], left: set[str]) 
             pass
     last = merges.without({*due, *left})
     if files.say(last):  # else the next collection finds that they are gone
-        named = {last.number, *last.replaced.values()}
-        for number in files.numbers():
-            if number < last.number and number not in named:
-                files.objects.delete(record_path(number))
+        for path in stale - {record_path(number) for number in (last.number, *last.replaced.values())}:
+            files.objects.delete(path)
     return True
 
 

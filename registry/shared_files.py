@@ -35,11 +35,14 @@ from registry.lock import check_held
 from registry.objects import Stored
 from registry.objects_s3 import S3Objects
 from registry.storage import write_file
+from registry.turns import clock
 
 SMALL = 16 << 20
 """Bytes up to which a file is fetched as a whole, and kept."""
 
 RECORDS_OF_MERGES = "_merges"
+RECORDS_S = 24 * 3600.0
+"""Seconds that a record stays at least: so long its number is nobody else's."""
 _MERGED = "1-merged-"
 _TRIES = 5
 _AT_ONCE = 8
@@ -91,6 +94,7 @@ class SharedFiles:
         self.run = run
         self._copies = home / "copies" / sha256_of(self.root)[:16]
         self._newest = Merges()
+        self._asked = clock()
 
     @property
     def fs(self) -> Any:
@@ -103,6 +107,7 @@ class SharedFiles:
 
     def merges(self) -> Merges:
         """What the record with the highest number says now."""
+        self._asked = clock()
         while numbers := self.numbers():
             if numbers[-1] == self._newest.number:
                 return self._newest
@@ -117,7 +122,9 @@ class SharedFiles:
         return sorted(int(name.removesuffix(".json")) for name in self.objects.names(RECORDS_OF_MERGES))
 
     def say(self, merges: Merges) -> bool:
-        """Makes a record; false where another has made one with this number."""
+        """Makes a record; false where another has made one with this number, or may have in the time since `merges`."""
+        if clock() - self._asked > RECORDS_S / 2:  # it slept: what had this number may be gone
+            return False
         said = {"made": dict(merges.made), "replaced": dict(merges.replaced), "by": os.urandom(8).hex()}
         return self.objects.create(record_path(merges.number), json.dumps(said).encode())
 

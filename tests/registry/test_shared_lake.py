@@ -9,7 +9,7 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from registry.forgetting import Order, forget, trace
 from registry.lake import Lake
 from registry.objects_s3 import S3Objects
 from registry.records import Page, Program, Release, Symbol
-from registry.shared_files import SharedFiles
+from registry.shared_files import RECORDS_S, SharedFiles
+from registry.turns import clock
 
 NOW = dt.timedelta(0)
 
@@ -58,7 +59,7 @@ def files_of(lake: Lake) -> SharedFiles:
 
 
 @pytest.mark.slow
-def test_merging_changes_files_and_nothing_else(lake: Lake, tmp_path: Path) -> None:
+def test_merging_changes_files_and_nothing_else(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On both machines rows, stamps and earlier states are what they were, before and after the old files go."""
     other = opened(lake.url, tmp_path / "two", "second")
     before = lake.fingerprint(["programs"])
@@ -72,6 +73,7 @@ def test_merging_changes_files_and_nothing_else(lake: Lake, tmp_path: Path) -> N
     kept = collect(lake)
     assert (kept.files, kept.kept) == (0, 6)
     assert dt.datetime.fromisoformat(kept.until) > dt.datetime.now(dt.UTC) + dt.timedelta(hours=11)
+    monkeypatch.setattr(shared_compaction, "RECORDS_S", 0.0)  # a day later
     assert collect(other, grace=NOW).files == 6
     for each in (lake, other):
         assert each.fingerprint(["programs"]) == before
@@ -118,6 +120,29 @@ def test_a_collection_takes_from_a_compaction_that_died_and_refuses_one_that_liv
     monkeypatch.setattr(SharedFiles, "say", say)
     compact(lake)
     assert len(lake.read(Symbol)) == len(other.read(Symbol)) == 4
+
+
+def test_what_others_merged_and_removed_meanwhile_is_merged_no_more(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `forget` does, without any grace: a compaction that had listed it begins again, and nothing is lost."""
+    other = opened(lake.url, tmp_path / "two", "second")
+    slow = iter([True])
+    whole = SharedFiles.readable
+
+    def readable(self: SharedFiles, found: Mapping[str, int]) -> list[str]:
+        if next(slow, False):
+            shared_compaction.merge(files_of(lake), {})
+            shared_compaction.sweep(files_of(lake), NOW, dry=False)
+        return whole(self, found)
+
+    monkeypatch.setattr(SharedFiles, "readable", readable)
+    shared_compaction.merge(files_of(other), {})
+    slept = files_of(other).merges().after({}, ["symbols/slept.parquet"])
+    monkeypatch.setattr("registry.shared_files.clock", lambda: clock() + RECORDS_S)
+    assert not files_of(other).say(slept)
+    assert len(lake.read(Symbol)) == len(other.read(Symbol)) == 4
+    assert {each.path for each in files_of(lake).stored() if "merged" in each.path} == set(files_of(lake).merges().made)
 
 
 @pytest.mark.slow
