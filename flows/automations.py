@@ -53,11 +53,17 @@ FAILED = "driftune: a run failed -> told"
 """Name of the automation that tells of failed runs, of all domains."""
 
 SUBJECT = "driftune {{ event.resource.name }}: {{ event.event }}"
-BODY = "{% for name, value in event.payload.items() %}{{ name }}: {{ value|string|truncate(500) }}\n{% endfor %}"
+INERT = "replace('<', '< ')"
+"""What a library said may be in a text: chats take what follows < at once for a mention of all, or for a link."""
+BODY = (
+    "{% for name, value in event.payload.items() %}{{ name }}: {{ value|string|truncate(500)|"
+    + INERT
+    + " }}\n{% endfor %}"
+)
 STILL_SUBJECT = "{{ automation.name }}"
 STILL_BODY = "Nothing was published, and no release came, for {{ automation.trigger.within }}"
 FAILED_SUBJECT = "driftune: {{ flow_run.name }} {{ flow_run.state.name }}"
-FAILED_BODY = "{{ (flow_run.state.message or '')|truncate(1000) }}"
+FAILED_BODY = "{{ (flow_run.state.message or '')|truncate(1000)|" + INERT + " }}"
 
 
 def told_by(client: SyncPrefectClient, block: str, subject: str, body: str) -> ActionTypes:

@@ -18,7 +18,7 @@ from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
 from prefect.deployments.runner import RunnerDeployment
 from prefect.events.actions import ActionTypes
@@ -69,7 +69,7 @@ def create(domains: Mapping[str, Domain], request: Request, settings: Settings) 
         pools = {CPU: _pool(client, CPU, request.docker, request.at_once, AT_ONCE)}
         if request.gpu:
             pools[GPU] = _pool(client, GPU, request.docker, None, 1)
-            client.upsert_global_concurrency_limit_by_name(GPU, 1)
+            _limit(client)
         shared = automations.of_all(SILENCE, told.get("failed"))
         done = Deployed([], automations.write(client, shared, automations.SHARED, sparing=True))
         paused = _paused(settings)
@@ -191,6 +191,14 @@ def _pool(client: SyncPrefectClient, name: str, image: str, limit: int | None, f
     if anew:
         client.update_work_pool(name, WorkPoolUpdate(**anew))
     return found.type
+
+
+def _limit(client: SyncPrefectClient) -> None:
+    """Makes the GPU's limit where it is missing; one that is there stays, as with two GPUs."""
+    try:
+        client.read_global_concurrency_limit_by_name(GPU)
+    except ObjectNotFound:
+        client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=GPU, limit=1))
 
 
 def _template(kind: str, image: str) -> dict[str, Any]:

@@ -266,6 +266,8 @@ def test_who_holds_a_domain_crashes_the_runs_that_were_killed(place: Place, monk
 @pytest.mark.slow
 def test_deploying_is_idempotent_and_can_be_taken_back(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Deployed again, with other options too, the server has the same deployments; removed, it has nothing of ours."""
+    from prefect.client.orchestration import get_client
+
     monkeypatch.chdir(place.folder)
     monkeypatch.setenv("DRIFTUNE_HOME", str(place.folder / "home"))
     monkeypatch.setenv("PREFECT_API_URL", place.address)
@@ -288,12 +290,16 @@ def test_deploying_is_idempotent_and_can_be_taken_back(place: Place, monkeypatch
     assert {name: pools[name]["concurrency_limit"] for name in pools} == {"driftune-cpu": 3, "driftune-gpu": 1}
     assert place.found("v2/concurrency_limits")["driftune-gpu"]["limit"] == 1
 
+    with get_client(sync_client=True) as client:
+        client.upsert_global_concurrency_limit_by_name("driftune-gpu", 2)
     show_pausing("more-itertools", paused=True, why="", as_json=False)
     deployed(place, Request("30 4 * * *", gpu=True))
     paused = {name for name, row in place.deployments().items() if row["paused"]}
     assert paused == {"refresh/more-itertools", "watch/more-itertools"}, "what runs by the clock, and by nobody's wish"
     show_pausing("more-itertools", paused=False, why="", as_json=False)
     assert not any(row["paused"] for row in place.deployments().values())
+
+    assert place.found("v2/concurrency_limits")["driftune-gpu"]["limit"] == 2, "somebody has two of them"
 
     deployed(place, Request("30 4 * * *"))  # no longer with a GPU: the run does everything again
     third = place.deployments()
@@ -326,3 +332,16 @@ def test_a_server_that_is_away_is_one_line(tmp_path: Path) -> None:
         "driftune: No Prefect server answers at http://127.0.0.1:9/api"
     )
     assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("place")
+def test_what_a_library_said_mentions_nobody() -> None:
+    """A chat obeys what stands in <…>: a mention of all, a link with another text."""
+    from jinja2.sandbox import SandboxedEnvironment
+
+    from flows.automations import BODY
+
+    event = {"payload": {"error": "<!channel> <https://127.0.0.1|see>", "tries": 3}}
+    told = SandboxedEnvironment().from_string(BODY).render(event=event)
+    assert told == "error: < !channel> < https://127.0.0.1|see>\ntries: 3\n"
