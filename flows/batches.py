@@ -86,13 +86,16 @@ Do = Callable[[str, Callable[[], int]], int]
 
 def perform(stage: Stage, house: House) -> int:
     """Does what is left of a stage, batch by batch, without Prefect; how many that were."""
-    batches = stage(house)
-    perform_all(house, batches, lambda _title, run: run())
-    return len(batches)
+    return perform_all(house, listed(stage, house), lambda _title, run: run())
 
 
-def perform_all(house: House, batches: Sequence[Batch], do: Do) -> None:
-    """Does batches; everything that stands around each of them stands here, whatever does it."""
+def listed(stage: Stage, house: House) -> list[Batch]:
+    """The batches that a stage has left; an environment that has to be built for that may fail once."""
+    return house.patience.tried(partial(stage, house))
+
+
+def perform_all(house: House, batches: Sequence[Batch], do: Do) -> int:
+    """Does batches; how many. Everything that stands around each of them stands here, whatever does it."""
     if batches:
         check_disk(house)
     tally = _Tally(house, sum(batch.size for batch in batches))
@@ -106,6 +109,7 @@ def perform_all(house: House, batches: Sequence[Batch], do: Do) -> None:
                 check_cost(house)
             with tally.counted(batch):
                 house.patience.tried(partial(do, batch.title, batch.run))
+    return len(batches)
 
 
 @dataclass

@@ -17,7 +17,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.concurrency.sync import concurrency
 from prefect.states import Completed
 
-from flows.batches import perform_all
+from flows.batches import listed, perform_all
 from flows.house import House
 from flows.making import start_base
 from flows.scheduled import Part, PassedOverError, refresh_scheduled
@@ -56,9 +56,7 @@ def do_stage(stage: str, run: str) -> int:
     """Does what is left of a stage of a run that is open in this process; the number of batches it did."""
     house = _OPEN[run]
     with watched_stage(house, stage):
-        batches = STAGES[stage](house)
-        perform_all(house, batches, _as_task)
-        return len(batches)
+        return perform_all(house, listed(STAGES[stage], house), _as_task)
 
 
 def _as_task(title: str, run: Callable[[], int]) -> int:

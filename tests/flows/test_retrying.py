@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flows.batches import Batch, Shard, perform_all
+from flows.batches import Batch, Shard, perform, perform_all
 from flows.crews import Piecework
 from flows.events import Event, listening
 from flows.house import House
@@ -51,6 +51,22 @@ def test_waiting_grows_is_drawn_and_has_an_end() -> None:
         drawn = {patience.wait_s(failures) for _ in range(50)}
         assert all(most / 2 <= each <= most for each in drawn)
         assert len(drawn) > 1
+
+
+def test_a_stage_is_listed_again(tmp_path: Path) -> None:
+    """What is left to do may hang on an environment that is built for it, whose installer was killed."""
+    domain = Domain.model_validate({"name": "d", "library": {"name": "lib", "versions": ["1", "2"]}})
+    house = House(domain, Settings(home=tmp_path))
+    failures: list[str] = []
+
+    def stage(_house: House) -> list[Batch]:
+        if not failures:
+            failures.append("killed")
+            raise SandboxError("Installing lib failed: it was killed", retryable=True)
+        return [Batch("Something", 1, lambda: 1)]
+
+    assert perform(stage, house) == 1
+    assert failures == ["killed"]
 
 
 class Shards:

@@ -161,7 +161,15 @@ def _pip_install(wheels: Sequence[Path], folder: Path, wall: Wall, interpreter: 
     status, output = wall.run(command, binds, variables=variables, interpreter=interpreter, timeout_s=BUILD_S)
     if status:
         names = ", ".join(w.name for w in wheels)
-        raise SandboxError(f"Installing {names} on Python {interpreter.version} failed: {last_lines(output)}")
+        ended = f"it was killed (exit status {status})" if _is_killed(status) else last_lines(output)
+        raise SandboxError(
+            f"Installing {names} on Python {interpreter.version} failed: {ended}", retryable=_is_killed(status)
+        )
+
+
+def _is_killed(status: int) -> bool:
+    """Whether an exit status is that of a process that a signal ended, or of a wall around one."""
+    return status < 0 or status > 128
 
 
 def _list_fonts(folder: Path, wall: Wall, interpreter: Interpreter) -> None:
