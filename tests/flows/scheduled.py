@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from typing import Any
 import httpx
 
 from flows.stack import api
-from tests.flows.runs import driftune, running, start
+from tests.flows.runs import ROOT, driftune, environment, running
 from tests.registry.server.receiver import Receiver, receiving
 
 FIRST_S = 2400.0
@@ -62,10 +64,12 @@ def run_twice(folder: Path, domain: str = "networkx") -> Scheduled:
         team = _team(home, name, stack)
         with (
             receiving() as receiver,
-            start(
-                folder / "team", "subscribe", name, "--into", str(folder / "adapter"), "--every", "5", **team
+            (folder / "into.log").open("wb") as log,  # a pipe that nobody reads would be full after half an hour
+            subprocess.Popen(
+                [sys.executable, "-m", "flows.cli", "subscribe", name, "--into", f"{folder / 'adapter'}", "--every=5"],
+                cwd=ROOT, env=environment(folder / "team", **team), stdout=log, stderr=log,
             ) as into,
-        ):
+        ):  # fmt: skip
             try:
                 made = _done(folder / "team", "subscribe", name, "--webhook", f"{receiver.url}/hook", **team)
                 _done(home, "deploy", domain, "--cron", _once())
@@ -78,7 +82,6 @@ def run_twice(folder: Path, domain: str = "networkx") -> Scheduled:
                 told = _told(receiver, made.split()[-1])
             finally:
                 into.kill()
-                into.communicate()
         second, stack = _files(home), _stack(home)
         refused = httpx.get(f"{_address(stack, 'prefect')}/flows/count", trust_env=False).status_code
     finally:
