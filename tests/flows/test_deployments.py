@@ -148,7 +148,7 @@ def test_news_of_a_domain_starts_what_it_should_and_trouble_is_told(
     for kind in automations.TROUBLE:
         happened("more-itertools", kind, reason=f"why {kind} <b>{{{{ 7 * 7 }}}}")
     told.wait(
-        *(f"driftune more-itertools: {kind}\\nreason: why {kind} <b>{{{{ 7 * 7 }}}}" for kind in automations.TROUBLE)
+        *(f"driftune more-itertools: {kind}\\nreason: why {kind} < b>{{{{ 7 * 7 }}}}" for kind in automations.TROUBLE)
     )
     assert len(runs_of(place, "refresh/more-itertools")) == 1
 
