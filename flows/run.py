@@ -6,7 +6,6 @@ What has nothing to do doesn't start Prefect: whether a run is complete is one l
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 from dataclasses import asdict
@@ -232,7 +231,7 @@ def show_plan(reference: str, *, as_json: bool) -> None:
         more.setdefault("scrape", {})["schema"] = lake.schema
     for each in again:
         step = "validate mined" if each.step == "validate" else each.step
-        more.setdefault(step, {})["upgrade"] = dataclasses.asdict(each)
+        more.setdefault(step, {})["upgrade"] = asdict(each)
     asked = [f"{site.site.address} ({site.version}) {site.plan()}" for site in sites(house)]
     if asked:
         more.setdefault("scrape", {})["sites"] = asked

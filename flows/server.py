@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
-import fcntl
 import os
 import shutil
 import signal
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from registry.errors import DriftuneError
+from registry.lock import flocked
 from registry.storage import storage
 
 START_S = 120.0
@@ -71,21 +71,12 @@ def prefect_server(home: Path) -> Iterator[Server]:
         if shutil.disk_usage(folder).free < FREE:  # SQLite would only say that the server did not start
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         lock = (folder / "server.lock").open("a+")
-    with lock, _own(lock, folder) if _hold(lock) else _other(lock) as server:
+    with lock, _own(lock, folder) if flocked(lock) else _other(lock) as server:
         os.environ["PREFECT_API_URL"] = server.address
         try:
             yield server
         finally:
             del os.environ["PREFECT_API_URL"]
-
-
-def _hold(lock: IO[str]) -> bool:
-    """Takes the lock, which the kernel gives back when this process ends; false where another process has it."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 @contextlib.contextmanager

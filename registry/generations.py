@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import json
 import os
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -99,8 +99,8 @@ class Files:
 
     def patterns(self, table: str) -> list[str]:
         """Globs of the files that a reader of a table lists; what is no wildcard is escaped."""
-        escaped = re.sub(r"([*?[])", r"[\1]", self.root)  # a folder's name is no pattern
-        return [_folder(f"{escaped}/{table}", g) + "/*.parquet" for g in self.generations().listed]
+        root = glob.escape(self.root)  # a folder's name is no pattern
+        return [_folder(f"{root}/{table}", g) + "/*.parquet" for g in self.generations().listed]
 
     def tables(self) -> list[str]:
         """The names of the tables that have a folder, those of newer versions of driftune too."""

@@ -48,7 +48,7 @@ def held(path: Path, what: str, holder: str, refused: Callable[[str], LockedErro
         file = path.open("a+")
     with file:
         with storage(what, path):  # some file systems have no locks
-            free = _flocked(file)
+            free = flocked(file)
         if not free:
             file.seek(0)
             raise refused(file.read())
@@ -60,7 +60,8 @@ def held(path: Path, what: str, holder: str, refused: Callable[[str], LockedErro
         yield
 
 
-def _flocked(file: IO[str]) -> bool:
+def flocked(file: IO[str]) -> bool:
+    """Takes a file's lock, which the kernel gives back when this process ends; false where another process has it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from registry.arrow import schema
+from registry.catalogue import files_sql
 from registry.records import RECORDS
 
 TARGET = 64 << 20
@@ -48,10 +49,9 @@ def as_one(table: str, paths: Sequence[str], without: str = "", fs: Any = None) 
         without: SQL condition: rows that are left behind, in every version.
         fs: Filesystem of those that are no files of this machine.
     """
-    listed = ", ".join("'" + p.replace("'", "''") + "'" for p in paths)
     keep = f"WHERE ({without}) IS NOT TRUE" if without else ""
     query = f"""
-        SELECT * FROM (SELECT * FROM read_parquet([{listed}], union_by_name = true) {keep}
+        SELECT * FROM (SELECT * FROM {files_sql(paths)} {keep}
         QUALIFY row_number() OVER (PARTITION BY id, digest, "_at", "_run") = 1) ORDER BY id, "_at"
     """  # noqa: S608 (paths of our own, and a condition from our own code)
     buffer = io.BytesIO()

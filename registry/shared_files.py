@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import glob
 import json
 import os
-import re
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -240,10 +240,10 @@ class SharedFiles:
         return {path: size for path, size in {**made, **appended}.items() if path not in merges.replaced}
 
     def _typed(self, tables: Iterable[str]) -> dict[str, list[str]]:
-        return {t: [_escaped(str(p)) for p in sorted((self._copies / t).glob("0-*.parquet"))] for t in tables}
+        return {t: [glob.escape(str(p)) for p in sorted((self._copies / t).glob("0-*.parquet"))] for t in tables}
 
     def _source(self, path: str, size: int) -> str:
-        return _escaped(str(self._copies / path)) if size <= SMALL else _escaped(f"{self.root}/{path}")
+        return glob.escape(str(self._copies / path)) if size <= SMALL else glob.escape(f"{self.root}/{path}")
 
     def _copied(self, table: str) -> set[str]:
         """Paths of the files of a table that are kept here."""
@@ -281,8 +281,3 @@ def _holds_rows(path: str) -> bool:
     """Whether a file isn't one of the empty ones that an earlier driftune put into each table."""
     name = path.rpartition("/")[2]
     return name.endswith(".parquet") and not name.startswith("0-")
-
-
-def _escaped(path: str) -> str:
-    """A path as a glob that takes it alone."""
-    return re.sub(r"([*?[])", r"[\1]", path)

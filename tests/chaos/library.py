@@ -23,29 +23,9 @@ from registry.settings import Settings
 from tests.flows import written_lib
 from tests.indexed import own_index
 
-DOMAIN = """\
-[[library]]
-name = "lib"
-versions = ["1.0", "2.0"]
-
-[[library.source]]
-index = "{url}"
-
-[synth]
-mutants = 1
-sites = 2
-fim = 2
-edits = 8
-locate = 2
-
-[sandbox]
-workers = 2
-timeout_s = 60
-attempts = 1
-
-[guard]
-removals = 1.0
-
+DOMAIN = (
+    written_lib.DOMAIN.replace("timeout_s = 3", "timeout_s = 60")
+    + """
 [train]
 threads = 1
 recipe = ["sft"]
@@ -68,6 +48,7 @@ steps = 8
 save_every = 2
 replay = 0
 """
+)
 """Its programs get a minute, where one of them takes no second: whatever else goes on, none is out of time."""
 
 

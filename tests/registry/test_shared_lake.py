@@ -24,6 +24,7 @@ from registry.objects_s3 import S3Objects
 from registry.records import Page, Program, Release, Symbol
 from registry.shared_files import RECORDS_S, SharedFiles
 from registry.turns import clock
+from tests.registry.dying import STEP
 
 NOW = dt.timedelta(0)
 
@@ -241,7 +242,7 @@ while not end.exists():
 print(reads)
 """
 
-CARER = """
+CARER = f"""
 import os, signal, sys, datetime as dt
 from pathlib import Path
 from registry import shared_compaction
@@ -251,17 +252,7 @@ from registry.lake import Lake
 from registry.objects_s3 import S3Objects
 url, home, last, grace = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), dt.timedelta(seconds=float(sys.argv[4]))
 shared_compaction._WRITING_S = 5.0
-steps = 0
-def step(whole):
-    def run(*args, **kwargs):
-        global steps
-        steps += 1
-        if steps == last:  # half of the deaths come before the step, half after it
-            if last % 2:
-                whole(*args, **kwargs)
-            os.kill(os.getpid(), signal.SIGKILL)
-        return whole(*args, **kwargs)
-    return run
+{STEP}
 for name in ("create", "put", "delete"):
     setattr(S3Objects, name, step(getattr(S3Objects, name)))
 lake = Lake(url, home, "care")
