@@ -56,10 +56,11 @@ def do_stage(stage: str, run: str) -> int:
     """Does what is left of a stage of a run that is open in this process; the number of batches it did."""
     house = _OPEN[run]
     with watched_stage(house, stage):
-        return perform_all(house, listed(STAGES[stage], house), _as_task)
+        return perform_all(house, listed(STAGES[stage], house), as_task)
 
 
-def _as_task(title: str, run: Callable[[], int]) -> int:
+def as_task(title: str, run: Callable[[], int]) -> int:
+    """Does a batch as a task of Prefect's, with this title; the number of rows it wrote."""
     name = uuid.uuid4().hex
     BATCHES[name] = run
     try:

@@ -1,4 +1,4 @@
-"""Prefect retries what trying again can help, and nothing else."""
+"""A task of Prefect's is tried again where that can help, and nowhere else."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ home = Path(sys.argv[1])
 prepare_prefect(home)
 with prefect_server(home):
     from prefect import flow
-    from prefect.utilities.annotations import quote
-    from flows.refresh import perform
+    from flows.refresh import as_task
+    from flows.retrying import Patience
     from registry.errors import ConfigurationError, SourceError
 
     calls = []
+    patience = Patience(first_s=0.01)
 
     def fails(error):
         calls.append(type(error).__name__)
@@ -36,9 +37,10 @@ with prefect_server(home):
 
     @flow
     def both():
-        assert perform("helps", quote(lambda: fails(SourceError("Timed out", retryable=True)))) == 7
+        helped = patience.tried(lambda: as_task("helps", lambda: fails(SourceError("Timed out", retryable=True))))
+        assert helped == 7
         try:
-            perform("hopeless", quote(lambda: fails(ConfigurationError("No such library"))))
+            patience.tried(lambda: as_task("hopeless", lambda: fails(ConfigurationError("No such library"))))
         except ConfigurationError as error:
             return str(error)
 

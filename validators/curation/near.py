@@ -120,22 +120,28 @@ def _repeats(heads: Sequence[_Head], look: Callable[[str], _Row]) -> Iterator[tu
 def _sharing(heads: Sequence[_Head], look: Callable[[str], _Row]) -> dict[int, list[tuple[int, ...]]]:
     """Place of a row -> the places of rows that have a band of their sketches in common with it, band by band.
 
-    In memory is a number for each band of each row, no index: most rows have no band in common with any.
+    Only of rows that speak of the same, or come from the same place: no others are alike, however near, and among rows
+    that one template made every pair would be looked at. In memory are numbers for each row, no index: most rows have
+    no band in common with any.
     """
     import numpy as np
 
     sketched: list[int] = []
-    blocks = [np.empty((0, _BANDS), dtype=np.uint64)]
+    blocks = [np.empty((0, 2 * _BANDS), dtype=np.uint64)]
     for start in range(0, len(heads), _AT_HAND):
-        found = [look(head.id).shingles for head in heads[start : start + _AT_HAND]]
-        sketched += [start + n for n, each in enumerate(found) if each]
-        sketches = RMinHash.from_token_sets([each for each in found if each], _PERMUTATIONS, 1)
-        blocks.append(_bands(np.array([s.digest() for s in sketches], dtype=np.uint64)))
+        found = [(n, look(heads[n].id)) for n in range(start, min(start + _AT_HAND, len(heads)))]
+        found = [(n, row) for n, row in found if row.shingles]
+        sketched += [n for n, _ in found]
+        sketches = RMinHash.from_token_sets([row.shingles for _, row in found], _PERMUTATIONS, 1)
+        banded = _bands(np.array([s.digest() for s in sketches], dtype=np.uint64))
+        said = np.array([[hash(row.form.said)] for _, row in found]).astype(np.uint64)
+        origins = np.array([[hash(row.origin or n)] for n, row in found]).astype(np.uint64)
+        blocks.append(np.hstack([_mixed(banded, said), _mixed(banded, origins)]))
     hashes, places = np.concatenate(blocks), np.array(sketched)
     bands: dict[tuple[int, ...], None] = {}
-    for column in range(_BANDS):
-        order = np.argsort(hashes[:, column], kind="stable")
-        values = hashes[order, column]
+    for column in hashes.T:
+        order = np.argsort(column, kind="stable")
+        values = column[order]
         starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1], True]) if len(values) else np.array([0])
         sizes = np.diff(starts)
         for start, size in zip(starts[:-1][sizes > 1], sizes[sizes > 1], strict=True):
@@ -154,9 +160,16 @@ def _bands(sketches: Any) -> Any:
     rows = sketches.reshape(len(sketches), _BANDS, _PERMUTATIONS // _BANDS)
     mixed = np.zeros((len(sketches), _BANDS), dtype=np.uint64)
     for row in range(rows.shape[2]):
-        mixed = (mixed ^ rows[:, :, row]) * np.uint64(_ODD)
-        mixed ^= mixed >> np.uint64(29)
+        mixed = _mixed(mixed, rows[:, :, row])
     return mixed
+
+
+def _mixed(numbers: Any, others: Any) -> Any:
+    """Numbers of 64 bits with others in them: equal pairs give equal ones."""
+    import numpy as np
+
+    mixed = (numbers ^ others) * np.uint64(_ODD)
+    return mixed ^ mixed >> np.uint64(29)
 
 
 @dataclass(frozen=True)
@@ -185,6 +198,12 @@ class _Row:
     def form(self) -> Form:
         return self.forms.of(self.after)
 
+    @property
+    def origin(self) -> tuple[str, str] | None:
+        """The place that it is mined from, which is the same at other releases."""
+        name = self.example.parts.get("name")
+        return None if name is None else (self.example.file, str(name))
+
     @cached_property
     def core(self) -> tuple[Any, ...]:
         """What alike rows have exactly in common beside what they speak of: files, the change, the gap."""
@@ -200,18 +219,10 @@ class _Row:
     def is_like(self, other: _Row) -> bool:
         """Whether one of the two is enough."""
         one, two = self.example, other.example
-        if one.root == two.root or not (self._speaks_as(other) or _is_another_release(one, two)):
+        is_another_release = one.releases != two.releases and self.origin is not None and self.origin == other.origin
+        if one.root == two.root or not (self.form.said == other.form.said or is_another_release):
             return False
         return likeness(self.shingles, other.shingles) >= LIKE and self.core == other.core
-
-    def _speaks_as(self, other: _Row) -> bool:
-        return self.form.said == other.form.said
-
-
-def _is_another_release(one: Example, other: Example) -> bool:
-    """Whether two rows are mined from the same place of two releases."""
-    origins = [(e.file, e.parts.get("name")) for e in (one, other)]
-    return one.releases != other.releases and origins[0] == origins[1] and origins[0][1] is not None
 
 
 def _changed(before: Sequence[str], after: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
