@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import secrets
 import threading
 from collections.abc import Mapping
@@ -37,10 +38,14 @@ class Lease:
         folder: The name.
         holder: What it says of this process. Who has the same `place` is known to be gone, by another lock.
         lease_s: Seconds without a sign of life after which others may take it.
+
+    Attributes:
+        number: How often it was taken so far, by anybody.
+        since: When this process took it (`registry.turns.clock`): what it sees from then on is by no other holder.
     """
 
     def __init__(self, objects: Objects, folder: str, holder: Holder, lease_s: float) -> None:
-        self.number = 0
+        self.number, self.since = 0, math.inf
         self._objects = objects
         self._folder = folder
         self._holder = {**holder, "lease_s": lease_s, "mark": secrets.token_hex(8)}
@@ -85,7 +90,7 @@ class Lease:
         if last != number:
             self._objects.delete(self._path(number))
             return False
-        self.number, self._until = number, begun + self._lease_s * _SHARE
+        self.number, self.since, self._until = number, clock(), begun + self._lease_s * _SHARE
         for old in lower:
             self._objects.delete(self._path(old))
         return True

@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import fcntl
 import json
+import math
 import os
 import secrets
 import socket
@@ -129,6 +130,11 @@ def check_held(run: str) -> None:
                 "ended",
                 domain=domain,
             )
+
+
+def held_since(run: str) -> float:
+    """When this process took the last of the leases that a run has (`registry.turns.clock`); inf where it has none."""
+    return max((lease.since for lease in list(_LEASES.get(run, {}).values())), default=math.inf)
 
 
 def locked_domains(settings: Settings) -> set[str]:

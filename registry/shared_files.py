@@ -10,6 +10,7 @@ one is refused. What it says is replaced goes after a while (`registry.shared_co
 read before the record was there finds it.
 
 Files don't change, so a small one is fetched once and kept in the home; of a large one a query fetches what it needs.
+Who holds a domain is the only one to write of it: what such a run has listed it takes for what there is, for a second.
 """
 
 from __future__ import annotations
@@ -18,24 +19,27 @@ import contextlib
 import dataclasses
 import glob
 import json
+import math
 import os
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 
 from registry.arrow import as_parquet, typed_name
 from registry.errors import RegistryError
 from registry.identity import sha256_of
-from registry.lock import check_held
+from registry.lock import check_held, held_since
 from registry.objects import Stored
 from registry.objects_s3 import S3Objects
 from registry.storage import write_file
 from registry.turns import clock
+
+T = TypeVar("T")
 
 SMALL = 16 << 20
 """Bytes up to which a file is fetched as a whole, and kept."""
@@ -45,6 +49,8 @@ RECORDS_S = 24 * 3600.0
 """Seconds that a record stays at least: so long its number is nobody else's."""
 _MERGED = "1-merged-"
 _TRIES = 5
+_SEEN_S = 1.0
+"""Seconds for which who holds a domain may not see what others write of theirs: a stage lists some tables ten times."""
 _AT_ONCE = 8
 """Files that are fetched, or tables that are listed, at a time."""
 _IN_USE_S = 3600.0
@@ -95,6 +101,8 @@ class SharedFiles:
         self._copies = home / "copies" / sha256_of(self.root)[:16]
         self._newest = Merges()
         self._asked = clock()
+        self._looks: dict[str, tuple[float, object, Any]] = {}
+        self._changes: dict[str, object] = {}  # what marks the last thing written to a table
 
     @property
     def fs(self) -> Any:
@@ -125,6 +133,7 @@ class SharedFiles:
         """Makes a record; false where another has made one with this number, or may have in the time since `merges`."""
         if clock() - self._asked > RECORDS_S / 2:  # it slept: what had this number may be gone
             return False
+        self._looks.clear()
         said = {"made": dict(merges.made), "replaced": dict(merges.replaced), "by": os.urandom(8).hex()}
         return self.objects.create(record_path(merges.number), json.dumps(said).encode())
 
@@ -136,8 +145,9 @@ class SharedFiles:
         """Table -> what a query reads of it: files of this machine, and URLs of those that are too large to be kept."""
         for _ in range(_TRIES):
             with ThreadPoolExecutor(_AT_ONCE) as pool:
-                listed = dict(zip(tables, pool.map(self._appended, tables), strict=True))
-            merges = self.merges()  # after the listing: what it says is replaced is never missed then
+                listed = dict(zip(tables, pool.map(self._listed, tables), strict=True))
+            # after the listing: what it says is replaced is never missed then
+            merges = self._seen(RECORDS_OF_MERGES, self.merges)
             read = {table: self._read_now(found, merges, table) for table, found in listed.items()}
             with contextlib.suppress(FileNotFoundError):  # replaced, and removed at once, since it was listed
                 for table, found in read.items():
@@ -145,6 +155,7 @@ class SharedFiles:
                     self._fetch(path for path, size in found.items() if size <= SMALL and path not in copied)
                     self._tidy(copied - found.keys() - merges.replaced.keys())
                 return {table: [self._source(path, size) for path, size in read[table].items()] for table in tables}
+            self._looks.clear()
         raise RegistryError(f"Files of {self.root} are removed faster than they can be read: try again", retryable=True)
 
     def readable(self, found: Mapping[str, int]) -> list[str]:
@@ -213,6 +224,7 @@ class SharedFiles:
     def put_file(self, path: str, data: bytes) -> None:
         """Writes a file, and keeps a copy where it is small: who writes rows mostly reads them next."""
         self.objects.put(path, data)
+        self._changes[path.partition("/")[0]] = object()
         if len(data) <= SMALL:
             write_file(self._copies / path, data, "the lake's copies")
 
@@ -230,6 +242,23 @@ class SharedFiles:
         """Every file with rows, whether it is read or not."""
         found = (stored for table in self.tables() for stored in self.objects.walk(table))
         return [stored for stored in found if _holds_rows(stored.path)]
+
+    def _listed(self, table: str) -> dict[str, int]:
+        return self._seen(table, lambda: self._appended(table))
+
+    def _seen(self, name: str, look: Callable[[], T]) -> T:
+        """What a look gives: the last one, where that was lately, by who holds a domain, and nothing was written since.
+
+        What is seen of the tables and of the merges may be of two times: a row is in one of what was appended, less
+        what is replaced, and what was made of that, in either order.
+        """
+        now, change = clock(), self._changes.get(name)
+        when, before, seen = self._looks.get(name, (-math.inf, None, None))
+        if held_since(self.run) < when and now - when < _SEEN_S and before is change:
+            return cast(T, seen)
+        found = look()
+        self._looks[name] = now, change, found
+        return found
 
     def _appended(self, table: str) -> dict[str, int]:
         found = {stored.path: stored.size for stored in self.objects.walk(table)}

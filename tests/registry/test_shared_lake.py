@@ -15,13 +15,16 @@ from typing import Any
 
 import pytest
 
-from registry import shared_compaction
+from registry import shared_compaction, shared_files
 from registry.compaction import collect, compact
 from registry.errors import DriftuneError
 from registry.forgetting import Order, forget, trace
 from registry.lake import Lake
+from registry.lock import domain_lock
+from registry.objects import Stored
 from registry.objects_s3 import S3Objects
 from registry.records import Page, Program, Release, Symbol
+from registry.settings import Settings
 from registry.shared_files import RECORDS_S, SharedFiles
 from registry.turns import clock
 from tests.registry.dying import STEP
@@ -57,6 +60,43 @@ def lake(url: str, tmp_path: Path) -> Lake:
 def files_of(lake: Lake) -> SharedFiles:
     assert isinstance(lake.files, SharedFiles)
     return lake.files
+
+
+def test_who_holds_a_domain_lists_a_table_once_a_second(
+    lake: Lake, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """He sees at once what he has written himself, and all that was written before he took the domain."""
+    listed: list[str] = []
+    walk = S3Objects.walk
+
+    def counted(self: S3Objects, folder: str) -> Iterator[Stored]:
+        listed.append(folder)
+        return walk(self, folder)
+
+    monkeypatch.setattr(S3Objects, "walk", counted)
+    monkeypatch.setattr(shared_files, "_SEEN_S", 60.0)
+    settings = Settings(home=tmp_path / "one", lake=url, lease_s=60.0)
+    other = opened(url, tmp_path / "two", "second")
+
+    def seen(lists: int) -> set[str]:
+        before = len(listed)
+        found = {each.path.removeprefix("lib.") for each in lake.read(Symbol)}
+        assert len(listed) - before == lists
+        return found
+
+    old = seen(1)
+    other.append([symbol("before")])
+    with domain_lock(settings, "lib", "first"):
+        assert seen(1) == old | {"before"}
+        other.append([symbol("others")])
+        assert seen(0) == old | {"before"}
+        lake.append([symbol("own")])
+        assert seen(1) == old | {"before", "others", "own"}
+        other.append([symbol("after")])
+    assert seen(1) == old | {"before", "others", "own", "after"}
+    other.append([symbol("again")])
+    with domain_lock(settings, "lib", "first"):
+        assert "again" in seen(1)
 
 
 @pytest.mark.slow
@@ -245,10 +285,12 @@ print(reads)
 CARER = f"""
 import os, signal, sys, datetime as dt
 from pathlib import Path
-from registry import shared_compaction
+from registry import shared_compaction, shared_files
 from registry.compaction import collect, compact
 from registry.errors import RegistryError
 from registry.lake import Lake
+from registry.lock import domain_lock
+from registry.objects import Stored
 from registry.objects_s3 import S3Objects
 url, home, last, grace = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), dt.timedelta(seconds=float(sys.argv[4]))
 shared_compaction._WRITING_S = 5.0
