@@ -11,7 +11,7 @@ import logging
 import os
 from typing import Any
 
-from flows.prefect_api import address, ask
+from flows.prefect_api import address, ask, on_gpu
 
 YOUNG = dt.timedelta(minutes=5)
 """A run that began so lately may be alive: it hasn't come to the lock yet, and will find it held."""
@@ -57,7 +57,7 @@ def _before(domain: str, own: str) -> Any:
             "state": {"type": {"any_": ["RUNNING", "CRASHED"]}},
             "start_time": {"before_": before},
         },
-        "deployments": {"name": {"any_": [domain, f"{domain}-gpu"]}},
+        "deployments": {"name": {"any_": [domain, on_gpu(domain)]}},
     }
     return ask("POST", "flow_runs/filter", {**wanted, "sort": "START_TIME_DESC", "limit": LATEST})
 

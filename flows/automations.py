@@ -18,10 +18,8 @@ from prefect.events.schemas.automations import Automation, AutomationCore, Event
 from prefect.exceptions import ObjectNotFound
 
 from flows.events import Kind, resource_of
+from flows.prefect_api import TAG
 from registry.errors import ConfigurationError
-
-TAG = "driftune"
-"""Tag of all that is ours on a Prefect server: deployments, so their runs, and automations."""
 
 TROUBLE: tuple[Kind, ...] = (
     "driftune.gate.refused",

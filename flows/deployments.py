@@ -1,7 +1,7 @@
 """Deployments on a Prefect server: what workers run, when, and in which pool; made anew at will, always the same.
 
 For each domain `refresh/NAME` by the schedule, `stage/NAME` for one stage at a time, `watch/NAME` where it tracks its
-library, and `refresh/NAME-gpu` where training is done elsewhere. Workers are anybody's: `prefect worker start`.
+library, and `refresh/NAME:gpu` where training is done elsewhere. Workers are anybody's: `prefect worker start`.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from prefect.flows import Flow
 from prefect.types.entrypoint import EntrypointType
 
 from flows import automations
-from flows.automations import TAG
 from flows.deploy import Deployed, Request
 from flows.deployed import stage, watch
 from flows.engine import PATIENT
 from flows.pausing import pauses
+from flows.prefect_api import TAG, on_gpu
 from flows.refresh import refresh
 from flows.stacking.places import CPU, GPU
 from registry.domain import Domain
@@ -75,6 +75,7 @@ def create(domains: Mapping[str, Domain], request: Request, settings: Settings) 
         paused = _paused(settings)
         for reference, domain in domains.items():
             made: dict[str, UUID] = {}
+            _delete(client, _former(client, domain.name))
             for pool, deployment in _wanted(reference, domain, request):
                 deployment.paused = domain.name in paused and bool(deployment.schedules)
                 deployment.job_variables = _variables(pools[pool], settings)
@@ -114,7 +115,7 @@ def _automate(
 ) -> list[str]:
     name = domain.name
     adapters = (name, *(each.name for each in workloads(domain)))
-    refresh, gpu = made[f"refresh/{name}"], made.get(f"refresh/{name}-gpu")
+    refresh, gpu = made[f"refresh/{name}"], made.get(f"refresh/{on_gpu(name)}")
     quiet = dt.timedelta(days=request.quiet_days)
     wanted = automations.of_domain(name, adapters, refresh, gpu, told.get("trouble"), told.get("still"), quiet)
     return automations.write(client, wanted, automations.prefix(name))
@@ -127,7 +128,8 @@ def remove(domains: Mapping[str, Domain]) -> Deployed:
         DriftuneError: The server refuses.
     """
     with _client() as client:
-        gone = Deployed(_delete(client, [full for domain in domains.values() for full in _names(domain.name)]), [])
+        names = [full for each in domains.values() for full in (*_names(each.name), *_former(client, each.name))]
+        gone = Deployed(_delete(client, names), [])
         for domain in domains.values():
             automations.write(client, [], automations.prefix(domain.name))
         if not client.read_deployments(deployment_filter=_ours(), limit=1):
@@ -152,11 +154,22 @@ def _wanted(reference: str, domain: Domain, request: Request) -> Iterator[tuple[
     if domain.library[0].track is not None:
         yield CPU, _deployment(watch, name, {"domain": reference}, cron=HOURLY)
     if request.gpu:
-        yield GPU, _deployment(refresh, f"{name}-gpu", {"domain": reference, "part": "gpu"})
+        yield GPU, _deployment(refresh, on_gpu(name), {"domain": reference, "part": "gpu"})
 
 
 def _names(name: str) -> list[str]:
-    return [f"refresh/{name}", f"stage/{name}", f"watch/{name}", f"refresh/{name}-gpu"]
+    return [f"refresh/{name}", f"stage/{name}", f"watch/{name}", f"refresh/{on_gpu(name)}"]
+
+
+def _former(client: SyncPrefectClient, name: str) -> list[str]:
+    """Deployments of the GPU's part by the name they had before it was `on_gpu`: a domain may be called so."""
+    found = []
+    for full in (f"refresh/{name}", f"refresh/{name}-gpu"):
+        with contextlib.suppress(ObjectNotFound):
+            there = client.read_deployment_by_name(full)
+            if TAG in there.tags and there.parameters.get("part") == "gpu":
+                found.append(full)
+    return found
 
 
 def _deployment(flow: Flow[..., Any], name: str, parameters: dict[str, Any], cron: str | None = None) -> Any:

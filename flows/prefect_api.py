@@ -1,4 +1,4 @@
-"""Single requests to the configured Prefect server, where importing Prefect would cost too much: a second and more."""
+"""The configured Prefect server, where importing Prefect would cost too much (a second and more): single requests."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import os
 import time
 from typing import Any
 
+TAG = "driftune"
+"""Tag of all that is ours on a Prefect server: deployments, so their runs, and automations."""
+
 TRIES = 4
 """How often a server is asked that has no time just now, as one on SQLite while it writes: after 0.2, 0.4, 0.8 s."""
 
@@ -14,6 +17,11 @@ TRIES = 4
 def address() -> str:
     """The address of the configured server's API; empty where there is none."""
     return os.environ.get("PREFECT_API_URL", "")
+
+
+def on_gpu(domain: str) -> str:
+    """Name of the deployments that a domain has in the GPU's pool: no domain is called so, as `X-gpu` may be."""
+    return f"{domain}:gpu"
 
 
 def ask(method: str, path: str, body: Any = None, seconds: float = 10.0) -> Any:

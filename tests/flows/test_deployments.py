@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from pydantic import ValidationError
 
 from flows.abandoned import crash_abandoned
 from flows.deploy import Deployed, Request, api_address, serve
 from flows.events import happened
 from flows.pausing import show_pausing
+from flows.prefect_api import TAG, on_gpu
 from flows.scheduled import Part
 from flows.stages import COMMANDS, PARTS, STAGES, stages_of
+from registry.domain import Domain
 from registry.domain_files import load_domain
 from registry.errors import ConfigurationError
 from registry.settings import Settings
@@ -71,12 +74,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             yield found
 
 
-def deployed(place: Place, request: Request) -> Deployed:
-    """Deploys the place's domain, as the command does."""
+def deployed(place: Place, request: Request, name: str = "more-itertools") -> Deployed:
+    """Deploys the place's domain, as the command does; perhaps under another name."""
     from flows.deployments import create
 
-    domain = load_domain(str(place.folder / "domains" / "more-itertools.toml"))
-    return create({"more-itertools": domain}, request, Settings(home=place.folder / "home"))
+    domain = load_domain(str(place.folder / "domains" / "more-itertools.toml")).model_copy(update={"name": name})
+    return create({name: domain}, request, Settings(home=place.folder / "home"))
 
 
 @dataclass
@@ -142,9 +145,9 @@ def test_news_of_a_domain_starts_what_it_should_and_trouble_is_told(
     happened("more-itertools", "driftune.release.new", old="10.0", new="11.0")
     happened("other", "driftune.release.new", old="1", new="2")
     wait(lambda: len(runs_of(place, "refresh/more-itertools")) == 1, 60, lambda: made)
-    assert runs_of(place, "refresh/more-itertools-gpu") == []
+    assert runs_of(place, "refresh/more-itertools:gpu") == []
     happened("more-itertools", "driftune.rows.proven", new=40)
-    wait(lambda: len(runs_of(place, "refresh/more-itertools-gpu")) == 1, 60, lambda: made)
+    wait(lambda: len(runs_of(place, "refresh/more-itertools:gpu")) == 1, 60, lambda: made)
     for kind in automations.TROUBLE:
         happened("more-itertools", kind, reason=f"why {kind} <b>{{{{ 7 * 7 }}}}")
     told.wait(
@@ -192,7 +195,7 @@ def test_a_dead_run_crashes_and_silence_is_told(place: Place, told: Told, monkey
         quiet = automations.of_domain("quiet", ["quiet"], uuid.uuid4(), None, None, still, short)
         automations.write(client, quiet, automations.prefix("quiet"))
     made = place.deployments()["stage/more-itertools"]["id"]
-    runs = [begun(place, made, tag) for tag in (automations.TAG, "somebody-elses")]
+    runs = [begun(place, made, tag) for tag in (TAG, "somebody-elses")]
 
     def states() -> list[str]:
         wanted = {"flow_runs": {"id": {"any_": [run["id"] for run in runs]}}}
@@ -276,13 +279,13 @@ def test_deploying_is_idempotent_and_can_be_taken_back(place: Place, monkeypatch
     assert set(first) == {"refresh/more-itertools", "stage/more-itertools", "watch/more-itertools"}
 
     done = deployed(place, Request("30 4 * * *", gpu=True, at_once=3))
-    assert set(done.deployments) == {*first, "refresh/more-itertools-gpu"}
+    assert set(done.deployments) == {*first, "refresh/more-itertools:gpu"}
     second = place.deployments()
     assert {name: second[name]["id"] for name in first} == {name: row["id"] for name, row in first.items()}
     nightly = second["refresh/more-itertools"]
     assert [each["schedule"]["cron"] for each in nightly["schedules"]] == ["30 4 * * *"]
     assert (nightly["parameters"]["part"], nightly["work_pool_name"]) == ("cpu", "driftune-cpu")
-    gpu = second["refresh/more-itertools-gpu"]
+    gpu = second["refresh/more-itertools:gpu"]
     assert (gpu["parameters"]["part"], gpu["work_pool_name"], gpu["schedules"]) == ("gpu", "driftune-gpu", [])
     assert second["stage/more-itertools"]["parameter_openapi_schema"]["properties"]["stage"]["enum"] == list(COMMANDS)
     assert nightly["job_variables"]["env"]["DRIFTUNE_HOME"] == str(place.folder / "home")
@@ -321,6 +324,35 @@ def test_deploying_is_idempotent_and_can_be_taken_back(place: Place, monkeypatch
         == place.found("v2/concurrency_limits")
         == {}
     )
+
+
+@pytest.mark.slow
+def test_a_domain_may_be_called_as_the_gpus_part_of_another_was(place: Place) -> None:
+    """What an older driftune has deployed of X under the name X-gpu goes; what a domain X-gpu has there stays."""
+    from flows.deployments import remove
+
+    with_gpu = Request(NIGHTLY, gpu=True)
+    deployed(place, with_gpu)
+    now = place.deployments()["refresh/more-itertools:gpu"]
+    former = {key: now[key] for key in ("flow_id", "parameters", "tags", "work_pool_name", "entrypoint")}
+    place.post("deployments/", former | {"name": "more-itertools-gpu"})
+    deployed(place, with_gpu)
+    assert "refresh/more-itertools-gpu" not in place.deployments()
+    deployed(place, with_gpu, "more-itertools-gpu")
+    deployed(place, Request(NIGHTLY))
+    assert {"refresh/more-itertools-gpu", "refresh/more-itertools-gpu:gpu"} < set(place.deployments())
+    place.run("deploy", "more-itertools", "--remove")
+    assert place.deployments()["refresh/more-itertools-gpu"]["parameters"]["part"] == "cpu"
+    domain = load_domain(str(place.folder / "domains" / "more-itertools.toml"))
+    remove({"x": domain.model_copy(update={"name": "more-itertools-gpu"})})
+    assert place.deployments() == {}
+
+
+def test_no_domain_is_called_as_what_the_gpu_does_of_another() -> None:
+    """A deployment's name belongs to one domain."""
+    library = [{"name": "toolz", "versions": ("0.12.0", "1.0.0")}]
+    with pytest.raises(ValidationError, match="name"):
+        Domain.model_validate({"name": on_gpu("toolz"), "library": library})
 
 
 def test_a_server_that_is_away_is_one_line(tmp_path: Path) -> None:
