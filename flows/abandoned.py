@@ -1,7 +1,9 @@
-"""Runs that Prefect takes for alive and that are dead: whoever holds the domain's lock knows that nobody else runs it.
+"""Runs that Prefect takes for alive and that are dead: none that gives a sign of life, and none that holds the domain.
 
 An automation notices a run that gives no sign of life; but not where the server was away meanwhile, and then such a
-run would keep its place in the work pool for good.
+run would keep its place in the work pool for good. So who holds a domain's lock, and by that knows that nobody else is
+at work on it, looks at what is called running. A run that waits has no lock, for a place of the GPU or for an index:
+it is told from a dead one by the signs of life that Prefect's engine gives while a flow is within.
 """
 
 from __future__ import annotations
@@ -11,10 +13,11 @@ import logging
 import os
 from typing import Any
 
-from flows.prefect_api import address, ask, on_gpu
+from flows.prefect_api import ALIVE, TAG, address, ask, on_gpu
 
-YOUNG = dt.timedelta(minutes=5)
-"""A run that began so lately may be alive: it hasn't come to the lock yet, and will find it held."""
+SILENT = dt.timedelta(minutes=5)
+"""A run that began, or gave a sign of life, so lately may be alive: ten signs, so that clocks of machines may differ,
+and the server may have been away for a while."""
 
 LATEST = 20
 """How many runs are looked at: older ones were before."""
@@ -38,7 +41,8 @@ def crash_abandoned(domain: str) -> list[str]:
     crashed = {"type": "CRASHED", "message": f"It ended without a word; run {own} holds its domain and goes on with it"}
     dead: list[str] = []
     try:
-        runs = _before(domain, own)
+        before = dt.datetime.now(dt.UTC) - SILENT
+        runs = _silent(_begun(domain, own, before), before)
         dead = [run["id"] for run in runs if run["state_type"] == "RUNNING"]
         for run in [*dead, *_stages([run["id"] for run in runs])]:
             ask("POST", f"flow_runs/{run}/set_state", {"state": crashed, "force": True})
@@ -47,19 +51,33 @@ def crash_abandoned(domain: str) -> list[str]:
     return dead
 
 
-def _before(domain: str, own: str) -> Any:
-    """The latest runs of a domain that were killed, or are said to run and began before."""
-    before = (dt.datetime.now(dt.UTC) - YOUNG).isoformat()
+def _begun(domain: str, own: str, before: dt.datetime) -> list[Any]:
+    """The latest runs of a domain that began before, and were killed or are said to run."""
     wanted = {
-        "flows": {"name": {"any_": ["refresh"]}},
+        "flows": {"name": {"any_": ["refresh", "stage"]}},
         "flow_runs": {
             "id": {"not_any_": [own]},
             "state": {"type": {"any_": ["RUNNING", "CRASHED"]}},
-            "start_time": {"before_": before},
+            "start_time": {"before_": before.isoformat()},
         },
-        "deployments": {"name": {"any_": [domain, on_gpu(domain)]}},
+        "deployments": {"name": {"any_": [domain, on_gpu(domain)]}, "tags": {"all_": [TAG]}},
     }
-    return ask("POST", "flow_runs/filter", {**wanted, "sort": "START_TIME_DESC", "limit": LATEST})
+    return list(ask("POST", "flow_runs/filter", {**wanted, "sort": "START_TIME_DESC", "limit": LATEST}))
+
+
+def _silent(runs: list[Any], since: dt.datetime) -> list[Any]:
+    """Those of these runs that gave no sign of life since."""
+    names = {f"prefect.flow-run.{run['id']}": run for run in runs}
+    if not names:
+        return []
+    alive = {
+        "event": {"name": [ALIVE]},
+        "resource": {"id": list(names), "distinct": True},
+        "occurred": {"since": since.isoformat(), "until": (dt.datetime.now(dt.UTC) + SILENT).isoformat()},
+    }
+    for event in ask("POST", "events/filter", {"filter": alive, "limit": LATEST})["events"]:
+        del names[event["resource"]["prefect.resource.id"]]
+    return list(names.values())
 
 
 def _stages(runs: list[str]) -> list[str]:

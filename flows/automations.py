@@ -18,7 +18,7 @@ from prefect.events.schemas.automations import Automation, AutomationCore, Event
 from prefect.exceptions import ObjectNotFound
 
 from flows.events import Kind, resource_of
-from flows.prefect_api import TAG
+from flows.prefect_api import ALIVE, TAG
 from registry.errors import ConfigurationError
 
 TROUBLE: tuple[Kind, ...] = (
@@ -37,9 +37,6 @@ NEWS: tuple[Kind, ...] = ("driftune.release.new", "driftune.published")
 
 ENDED = ("Completed", "Failed", "Cancelled", "Crashed", "Paused", "Suspended")
 """The states after which nobody waits for a sign of life."""
-
-ALIVE = "prefect.flow-run.heartbeat"
-"""The sign of life of a run."""
 
 SHARED = "driftune: "
 """How the names of automations begin that all domains share."""

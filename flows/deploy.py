@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from flows.prefect_api import TAG
 from flows.server import Server, die_with_parent, prefect_server
 from flows.stacking.places import CPU
 from registry.domain import Domain
@@ -210,6 +211,7 @@ def _serve_files(files: dict[str, Path], cron: str, server: Server) -> None:
             name=name,
             cron=cron,
             parameters={"domain": str(path)},
+            tags=[TAG],
             concurrency_limit=one,  # a run that is due while the last one goes on is dropped, not queued
             entrypoint_type=EntrypointType.MODULE_PATH,
         )

@@ -10,6 +10,9 @@ from typing import Any
 TAG = "driftune"
 """Tag of all that is ours on a Prefect server: deployments, so their runs, and automations."""
 
+ALIVE = "prefect.flow-run.heartbeat"
+"""The sign of life of a run, as Prefect calls the event."""
+
 TRIES = 4
 """How often a server is asked that has no time just now, as one on SQLite while it writes: after 0.2, 0.4, 0.8 s."""
 

@@ -20,7 +20,7 @@ from flows.abandoned import crash_abandoned
 from flows.deploy import Deployed, Request, api_address, serve
 from flows.events import happened
 from flows.pausing import show_pausing
-from flows.prefect_api import TAG, on_gpu
+from flows.prefect_api import ALIVE, TAG, on_gpu
 from flows.scheduled import Part
 from flows.stages import COMMANDS, PARTS, STAGES, stages_of
 from registry.domain import Domain
@@ -161,22 +161,30 @@ def test_news_of_a_domain_starts_what_it_should_and_trouble_is_told(
     }, "what is as it should be is not written again: a trigger would begin anew"
 
 
-def begun(place: Place, deployment: str, tag: str) -> Any:
-    """A run that is running, and has given one sign of life."""
-    from flows.automations import ALIVE
-
-    run = place.post(f"deployments/{deployment}/create_flow_run", {"parameters": {"stage": "curate"}, "tags": [tag]})
+def begun(place: Place, deployment: str, **said: Any) -> Any:
+    """A run that is running."""
+    run = place.post(f"deployments/{deployment}/create_flow_run", said)
     for state in ("PENDING", "RUNNING"):
         place.post(f"flow_runs/{run['id']}/set_state", {"state": {"type": state}})
-    beat = {
+    return run
+
+
+def beat(place: Place, run: Any, tag: str = TAG) -> None:
+    """A run gives a sign of life, as Prefect's engine does."""
+    sign = {
         "id": str(uuid.uuid4()),
         "event": ALIVE,
         "occurred": dt.datetime.now(dt.UTC).isoformat(),
         "resource": {"prefect.resource.id": f"prefect.flow-run.{run['id']}"},
         "related": [{"prefect.resource.id": f"prefect.tag.{tag}", "prefect.resource.role": "tag"}],
     }
-    place.post("events", [beat])
-    return run
+    place.post("events", [sign])
+
+
+def heard(place: Place, run: Any) -> bool:
+    """Whether a sign of life of a run is known."""
+    of = {"resource": {"id": [f"prefect.flow-run.{run['id']}"]}, "event": {"name": [ALIVE]}}
+    return bool(place.post("events/filter", {"filter": of})["events"])
 
 
 @pytest.mark.slow
@@ -195,7 +203,10 @@ def test_a_dead_run_crashes_and_silence_is_told(place: Place, told: Told, monkey
         quiet = automations.of_domain("quiet", ["quiet"], uuid.uuid4(), None, None, still, short)
         automations.write(client, quiet, automations.prefix("quiet"))
     made = place.deployments()["stage/more-itertools"]["id"]
-    runs = [begun(place, made, tag) for tag in (TAG, "somebody-elses")]
+    tags = (TAG, "somebody-elses")
+    runs = [begun(place, made, tags=[tag], parameters={"stage": "curate"}) for tag in tags]
+    for run, tag in zip(runs, tags, strict=True):
+        beat(place, run, tag)
 
     def states() -> list[str]:
         wanted = {"flow_runs": {"id": {"any_": [run["id"] for run in runs]}}}
@@ -245,25 +256,34 @@ def stage_of(place: Place, run: str) -> Any:
 
 @pytest.mark.slow
 def test_who_holds_a_domain_crashes_the_runs_that_were_killed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a domain's runs that are called running all but the holder's own are dead, unless they have just begun."""
+    """Of a domain's runs that are called running those are dead that give no sign of life, but for those just begun.
+
+    One that waits for a place of the GPU holds no lock, and is alive.
+    """
     from flows import abandoned
 
-    deployed(place, Request(NIGHTLY))
-    made = place.deployments()["refresh/more-itertools"]["id"]
-    dead, own = (place.post(f"deployments/{made}/create_flow_run", {})["id"] for _ in range(2))
+    deployed(place, Request(NIGHTLY, gpu=True))
+    made = {name: row["id"] for name, row in place.deployments().items()}
+    dead, own = (begun(place, made["refresh/more-itertools"])["id"] for _ in range(2))
+    alone = begun(place, made["stage/more-itertools"], parameters={"stage": "train"})["id"]
+    waiting = begun(place, made["refresh/more-itertools:gpu"])
     stage = stage_of(place, dead)
-    for run, state in ((run, state) for run in (dead, own, stage) for state in ("PENDING", "RUNNING")):
-        place.post(f"flow_runs/{run}/set_state", {"state": {"type": state}})
+    for state in ("PENDING", "RUNNING"):
+        place.post(f"flow_runs/{stage}/set_state", {"state": {"type": state}})
     monkeypatch.setenv("PREFECT_API_URL", place.address)
     monkeypatch.setenv("PREFECT__FLOW_RUN_ID", own)
     assert crash_abandoned("more-itertools") == []
-    monkeypatch.setattr(abandoned, "YOUNG", dt.timedelta())
+    since = dt.datetime.now(dt.UTC)
+    time.sleep(1)
+    beat(place, waiting)
+    wait(lambda: heard(place, waiting), 30, lambda: waiting)
+    monkeypatch.setattr(abandoned, "SILENT", dt.datetime.now(dt.UTC) - since)
+    assert {dead, alone} <= set(crash_abandoned("more-itertools"))
     assert crash_abandoned("other") == []
-    assert crash_abandoned("more-itertools") == [dead]
-    found = {run["id"]: run["state"]["type"] for run in runs_of(place, "refresh/more-itertools")}
-    assert (found[dead], found[own]) == ("CRASHED", "RUNNING")
-    stages = place.post("flow_runs/filter", {"flow_runs": {"id": {"any_": [stage]}}})
-    assert [run["state"]["type"] for run in stages] == ["CRASHED"]
+    runs = [dead, alone, stage, own, waiting["id"]]
+    rows = place.post("flow_runs/filter", {"flow_runs": {"id": {"any_": runs}}})
+    found = {row["id"]: row["state"]["type"] for row in rows}
+    assert [found[run] for run in runs] == ["CRASHED"] * 3 + ["RUNNING"] * 2
 
 
 @pytest.mark.slow
