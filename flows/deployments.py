@@ -1,7 +1,8 @@
 """Deployments on a Prefect server: what workers run, when, and in which pool; made anew at will, always the same.
 
 For each domain `refresh/NAME` by the schedule, `stage/NAME` for one stage at a time, `watch/NAME` where it tracks its
-library, and `refresh/NAME:gpu` where training is done elsewhere. Workers are anybody's: `prefect worker start`.
+library; and `refresh/NAME:gpu`, `stage/NAME:gpu` where training is done elsewhere. Workers are anybody's: `prefect
+worker start`.
 """
 
 from __future__ import annotations
@@ -150,15 +151,17 @@ def _wanted(reference: str, domain: Domain, request: Request) -> Iterator[tuple[
     part = "cpu" if request.gpu else "all"
     nightly = {"domain": reference, "part": part, "enough": request.enough}
     yield CPU, _deployment(refresh, name, nightly, cron=request.cron)
-    yield CPU, _deployment(stage, name, {"domain": reference})
+    yield CPU, _deployment(stage, name, {"domain": reference, "gpu": request.gpu})
     if domain.library[0].track is not None:
         yield CPU, _deployment(watch, name, {"domain": reference}, cron=HOURLY)
     if request.gpu:
         yield GPU, _deployment(refresh, on_gpu(name), {"domain": reference, "part": "gpu"})
+        yield GPU, _deployment(stage, on_gpu(name), {"domain": reference, "gpu": True})
 
 
 def _names(name: str) -> list[str]:
-    return [f"refresh/{name}", f"stage/{name}", f"watch/{name}", f"refresh/{on_gpu(name)}"]
+    own = [f"refresh/{name}", f"stage/{name}", f"watch/{name}"]
+    return [*own, f"refresh/{on_gpu(name)}", f"stage/{on_gpu(name)}"]
 
 
 def _former(client: SyncPrefectClient, name: str) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from prefect import flow, task
@@ -79,6 +79,11 @@ def refresh_opened(house: House, reference: str) -> Iterator[None]:
         del _PREPARED[reference]
 
 
+def gpu_place() -> AbstractContextManager[None]:
+    """Within the block a place of the GPU's limit is held, which is waited for; nothing enters where it is missing."""
+    return concurrency(GPU, strict=True, raise_on_lease_renewal_failure=False)
+
+
 @flow(name="refresh", flow_run_name="refresh {domain}", validate_parameters=False, persist_result=False)
 def refresh(domain: str, part: Part = "all", enough: int = 1) -> Any:
     """Everything from docs to a published adapter for one domain; the gate's decision.
@@ -91,7 +96,7 @@ def refresh(domain: str, part: Part = "all", enough: int = 1) -> Any:
     prepared = _PREPARED.get(domain)
     if prepared is not None:
         return _refresh(prepared, domain)
-    with concurrency(GPU, strict=True, raise_on_lease_renewal_failure=False) if part == "gpu" else nullcontext():
+    with gpu_place() if part == "gpu" else nullcontext():
         try:
             return refresh_scheduled(domain, part, enough, _refresh)
         except PassedOverError as passed:

@@ -299,7 +299,7 @@ def test_deploying_is_idempotent_and_can_be_taken_back(place: Place, monkeypatch
     assert set(first) == {"refresh/more-itertools", "stage/more-itertools", "watch/more-itertools"}
 
     done = deployed(place, Request("30 4 * * *", gpu=True, at_once=3))
-    assert set(done.deployments) == {*first, "refresh/more-itertools:gpu"}
+    assert set(done.deployments) == {*first, "refresh/more-itertools:gpu", "stage/more-itertools:gpu"}
     second = place.deployments()
     assert {name: second[name]["id"] for name in first} == {name: row["id"] for name, row in first.items()}
     nightly = second["refresh/more-itertools"]
@@ -307,6 +307,9 @@ def test_deploying_is_idempotent_and_can_be_taken_back(place: Place, monkeypatch
     assert (nightly["parameters"]["part"], nightly["work_pool_name"]) == ("cpu", "driftune-cpu")
     gpu = second["refresh/more-itertools:gpu"]
     assert (gpu["parameters"]["part"], gpu["work_pool_name"], gpu["schedules"]) == ("gpu", "driftune-gpu", [])
+    alone = [second[name] for name in ("stage/more-itertools", "stage/more-itertools:gpu")]
+    assert [each["work_pool_name"] for each in alone] == ["driftune-cpu", "driftune-gpu"]
+    assert [each["parameters"]["gpu"] for each in alone] == [True, True], "a training takes its place in either pool"
     assert second["stage/more-itertools"]["parameter_openapi_schema"]["properties"]["stage"]["enum"] == list(COMMANDS)
     assert nightly["job_variables"]["env"]["DRIFTUNE_HOME"] == str(place.folder / "home")
     pools = place.found("work_pools")
@@ -344,6 +347,22 @@ def test_deploying_is_idempotent_and_can_be_taken_back(place: Place, monkeypatch
         == place.found("v2/concurrency_limits")
         == {}
     )
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("place")
+def test_a_stage_alone_trains_at_its_turn_of_the_gpu() -> None:
+    """What trains alone enters nothing where the GPU's limit is missing; what needs no GPU doesn't ask for it."""
+    from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
+
+    from flows.deployed import Command, stage
+
+    for command in get_args(Command):
+        refusal = ConcurrencySlotAcquisitionError if command in PARTS["gpu"] else ConfigurationError
+        with pytest.raises(refusal, match="driftune-gpu" if command in PARTS["gpu"] else "No domain file"):
+            stage.fn("nowhere", command, gpu=True)
+    with pytest.raises(ConfigurationError, match="No domain file"):
+        stage.fn("nowhere", "train")
 
 
 @pytest.mark.slow
