@@ -8,22 +8,44 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from flows.forgetting import nobody_runs
 from registry.checks import Finding, findings
 from registry.compaction import Collected, Compacted, collect, compact, superseded
 from registry.lake import Lake, open_lake
 from registry.names import SymbolIndex
 from registry.records import Example, Program, Symbol, Verdict
+from registry.settings import Settings
+from registry.times import put_right
 
 _WITH_FAILURES = 3
 
 
-def compact_lake(grace_h: float, *, as_json: bool) -> None:
-    """Merges the lake's small files, and says how many there were and are."""
+def compact_lake(grace_h: float, *, as_json: bool, clock_is_right: bool = False) -> None:
+    """Merges the lake's small files, and says how many there were and are.
+
+    Args:
+        grace_h: Hours for which replaced files are kept.
+        as_json: Print one object.
+        clock_is_right: Put rows that are ahead of the clock before now instead, while nobody runs.
+
+    Raises:
+        LockedError: Somebody runs.
+    """
+    if clock_is_right:
+        lake = open_lake()
+        with nobody_runs(Settings(), lake):
+            count = put_right(lake)
+        print(json.dumps({"times": count}) if as_json else _righted(count))
+        return
     done = compact(open_lake(), grace=dt.timedelta(hours=grace_h))
     if as_json:
         print(json.dumps(dataclasses.asdict(done)))
         return
     print(_compacted(done))
+
+
+def _righted(count: int) -> str:
+    return f"Put rows of {count:,} times before now, in order" if count else "Nothing to do: no row is ahead of now"
 
 
 def _compacted(done: Compacted) -> str:
@@ -82,7 +104,8 @@ def _show(found: list[Finding]) -> None:
     from flows.render import grid
 
     if not found:
-        print("Nothing is wrong: ids, references, proofs, licences, shift since the last snapshot, orders to forget")
+        checked = "ids, references, proofs, licences, shift since the last snapshot, orders to forget, times"
+        print(f"Nothing is wrong: {checked}")
         return
     lines = [(f.check, f.where, f.rows, f.detail) for f in found]
     Console().print(grid(("check", "where", "rows", "what is wrong, with the first of them"), lines))

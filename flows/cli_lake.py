@@ -42,12 +42,15 @@ GraceOption = Annotated[
 @lake_app.command()
 def compact(
     grace: GraceOption = 12,
+    clock_is_right: Annotated[
+        bool, typer.Option("--clock-is-right", help="Instead, put rows of a clock that was ahead before now.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Merge the lake's small files, beside readers and writers; the replaced ones stay until gc."""
     from flows.care import compact_lake
 
-    compact_lake(grace, as_json=as_json)
+    compact_lake(grace, as_json=as_json, clock_is_right=clock_is_right)
 
 
 @lake_app.command()

@@ -33,7 +33,7 @@ def forget_source(what: str, *, dry: bool, as_json: bool) -> None:
     settings = Settings()
     order = Order(what)
     lake = open_lake(_RUN)
-    with contextlib.nullcontext() if dry else _nobody_runs(settings, lake):
+    with contextlib.nullcontext() if dry else nobody_runs(settings, lake):
         found = trace(lake, order)
         if not dry:
             _forget_answers(settings, found)
@@ -62,7 +62,7 @@ def _tell_again(settings: Settings, lake: Lake, found: Trace) -> None:
 
 
 @contextlib.contextmanager
-def _nobody_runs(settings: Settings, lake: Lake) -> Iterator[None]:
+def nobody_runs(settings: Settings, lake: Lake) -> Iterator[None]:
     """Holds the lock of every domain: a run has pages in memory, and would write them again."""
     names = locked_domains(settings)
     with contextlib.ExitStack() as locks:

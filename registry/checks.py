@@ -5,6 +5,7 @@ Whether a proof holds is judged by `validators.proofs`, which the roof calls (`f
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import json
 import re
@@ -21,13 +22,16 @@ from registry.records import RECORDS, Record, identity_columns
 SHIFT = 0.2
 """Largest part of a snapshot that may be of another kind, licence or operator than in the one before."""
 
+_AHEAD = dt.timedelta(hours=1)
+"""By how much rows may be ahead of the clock: clocks differ, and what is written after such rows follows them."""
+
 
 @dataclass(frozen=True)
 class Finding:
     """One thing that is wrong.
 
     Attributes:
-        check: unique, references, proofs, licences, shift, forgotten.
+        check: unique, references, proofs, licences, shift, forgotten, times.
         where: Table, column or domain.
         rows: How many rows are concerned.
         detail: What is wrong, with one of them.
@@ -113,6 +117,7 @@ def findings(lake: Lake, shift: float = SHIFT) -> Iterator[Finding]:
             yield _of(check, place, [row["what"] for row in rows], what)
     yield from _shifts(lake, shift)
     yield from _forgotten(lake)
+    yield from _ahead(lake)
 
 
 def _of(check: str, where: str, rows: list[str], what: str) -> Finding:
@@ -146,6 +151,18 @@ def _forgotten(lake: Lake) -> Iterator[Finding]:
             counts = ", ".join(f"{len(ids):,} {table}" for table, ids in sorted(left.items()))
             detail = f"{counts} are there that were to be forgotten: driftune forget {shlex.quote(order.what)}"
             yield Finding("forgotten", order.what, sum(map(len, left.values())), detail)
+
+
+def _ahead(lake: Lake) -> Iterator[Finding]:
+    """Rows of a clock that was ahead."""
+    now = lake.files.now()
+    _, times = lake.times(now + _AHEAD)
+    if times:
+        detail = (
+            f"Rows are ahead of {lake.files.clock}, which shows {now:%Y-%m-%d %H:%M} UTC, the last of"
+            f" {times[-1]:%Y-%m-%d %H:%M}: if it is right, driftune compact --clock-is-right"
+        )
+        yield Finding("times", "lake", len(times), detail)
 
 
 def _misnamed(lake: Lake, record: type[Record]) -> Iterator[str]:

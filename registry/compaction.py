@@ -20,13 +20,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+
 from registry import schemas
 from registry.generations import Files, Generations, Retired, is_typed
 from registry.identity import sha256_of
 from registry.lake import Lake
 from registry.lake_files import LakeFiles
 from registry.records import Body
-from registry.rewriting import as_one, bins
+from registry.rewriting import Rewrite, as_one, bins
 from registry.shared_compaction import merge, sweep
 from registry.shared_files import SharedFiles
 from registry.storage import storage
@@ -76,13 +78,20 @@ class Collected:
     until: str = ""
 
 
-def compact(lake: Lake, *, grace: dt.timedelta = GRACE, without: Mapping[str, str] | None = None) -> Compacted:
+def compact(
+    lake: Lake,
+    *,
+    grace: dt.timedelta = GRACE,
+    without: Mapping[str, str] | None = None,
+    times: pa.Table | None = None,
+) -> Compacted:
     """Merges the lake's small files.
 
     Args:
         lake: The lake, created.
         grace: How long replaced files are kept.
         without: Table -> SQL condition over its columns: rows that are left behind, in every version.
+        times: Columns `before` and `after`: another time for the rows of a time.
     """
     schemas.check_current(lake.files, lake.schema)
     lake.create()  # a catalogue that still lists a retired generation is made anew, and its grace begins now
@@ -93,24 +102,24 @@ def compact(lake: Lake, *, grace: dt.timedelta = GRACE, without: Mapping[str, st
             without = {**(without or {}), Body.table: " OR ".join(f"({each})" for each in conditions)}
         _collect(lake, grace)
         before, size = _count(lake.files)
-        waits = _merge_all(lake, grace, without or {})
+        waits = _merge_all(lake, grace, Rewrite(without or {}, times))
         if waits is not None:
             return Compacted(before, before, size, size, waits)
         after, now = _count(lake.files)
         return Compacted(before, after, size, now, bodies=bodies)
 
 
-def _merge_all(lake: Lake, grace: dt.timedelta, without: Mapping[str, str]) -> str | None:
+def _merge_all(lake: Lake, grace: dt.timedelta, rewrite: Rewrite) -> str | None:
     """None where files were merged; else until when nothing is, or nothing where none are to be."""
     files = lake.files
     if isinstance(files, SharedFiles):
-        return None if merge(files, without) else ""
+        return None if merge(files, rewrite) else ""
     state = files.generations()
     if state.retired:
         return _due(lake, state.retired[-1], grace).isoformat()
-    if state.oldest == state.newest and not without and not _is_scattered(files, state.newest):
+    if state.oldest == state.newest and not rewrite.needed and not _is_scattered(files, state.newest):
         return ""
-    _move_rows(files, state, without)
+    _move_rows(files, state, rewrite)
     lake.create()
     return None
 
@@ -172,14 +181,14 @@ def _collect(lake: Lake, grace: dt.timedelta, *, dry: bool = False) -> Collected
     return Collected(len(doomed), sum(doomed.values()), waiting, until)
 
 
-def _move_rows(files: Files, state: Generations, without: Mapping[str, str]) -> None:
+def _move_rows(files: Files, state: Generations, rewrite: Rewrite) -> None:
     """Leaves the newest generation, unless a killed compaction has, and copies the rows of all older ones into it."""
-    if state.oldest == state.newest or without:  # what a killed compaction has copied is gone through as well
+    if state.oldest == state.newest or rewrite.needed:  # what a killed compaction has copied is gone through as well
         state = _turn(files, state)
     left = range(state.oldest, state.newest)
     for table in files.tables():
         for generation in left:
-            _merge(files, table, generation, state.newest, without.get(table, ""))
+            _merge(files, table, generation, state.newest, rewrite)
     retired = tuple(Retired(generation, _now().isoformat()) for generation in left)
     files.set_generations(Generations(state.newest, state.newest, retired))
 
@@ -203,15 +212,15 @@ def _is_scattered(files: Files, generation: int) -> bool:
     return any(len(found) > len(list(bins(found))) for found in listings)
 
 
-def _merge(files: Files, table: str, old: int, new: int, without: str) -> None:
+def _merge(files: Files, table: str, old: int, new: int, rewrite: Rewrite) -> None:
     """Copies the rows of a table's generation into the next one."""
     for names in bins(files.with_rows(table, old)):
         paths = [files.path(table, old, name) for name in names]
-        target = files.path(table, new, f"1-{old}-{sha256_of([*names, without])[:16]}.parquet")
-        if len(paths) == 1 and not without:
+        target = files.path(table, new, f"1-{old}-{sha256_of([*names, *rewrite.mark(table)])[:16]}.parquet")
+        if len(paths) == 1 and not rewrite.touches(table):
             _take_over(files, paths[0], target)
         else:
-            _write_merged(files, table, paths, target, without)
+            _write_merged(files, table, paths, target, rewrite)
 
 
 def _take_over(files: Files, source: str, target: str) -> None:
@@ -228,9 +237,9 @@ def _take_over(files: Files, source: str, target: str) -> None:
             partial.replace(target)
 
 
-def _write_merged(files: Files, table: str, paths: list[str], target: str, without: str) -> None:
+def _write_merged(files: Files, table: str, paths: list[str], target: str, rewrite: Rewrite) -> None:
     """Writes the rows of several files as one."""
-    files.put(target, as_one(table, paths, without)[1], f"the lake's table {table}")
+    files.put(target, as_one(table, paths, rewrite)[1], f"the lake's table {table}")
 
 
 def _count(files: LakeFiles) -> tuple[dict[str, int], int]:

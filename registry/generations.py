@@ -13,6 +13,7 @@ generation 0, `<table>/<n>/` those of generation n, and `generations.json` says 
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import fcntl
 import glob
 import json
@@ -80,10 +81,15 @@ class Files:
     """
 
     local = True
+    clock = "this machine's clock"
 
     def __init__(self, url: str, run: str = "") -> None:
         self.run = run
         self.fs, self.root = fsspec.core.url_to_fs(url)
+
+    def now(self) -> dt.datetime:
+        """The time now, by the `clock` that stamps what is appended."""
+        return dt.datetime.now(dt.UTC)
 
     def generations(self) -> Generations:
         """Which generations there are now."""

@@ -5,6 +5,9 @@ merged, in folders below (`registry.generations`). A file is written under anoth
 sees half of one. Appending is the only write. What is done is remembered in the table `work`, written after its
 outputs: killed in between, the outputs are written once more, with the same ids, and the views show them once. A work
 is appended together with its outputs, so they bear the same `_at` and `_run`: that tells which rows a work made.
+
+Times never go back, and rows bear the time at which their append began: another domain's rows that were appended
+meanwhile are later, so for as long as an append takes (minutes, of what is drawn) `as_of` may still get rows.
 """
 
 from __future__ import annotations
@@ -44,6 +47,9 @@ _AT_ONCE = 1000
 
 _TICK = dt.timedelta(microseconds=1)
 """By how much two appends differ at least: a time has no more digits."""
+
+AHEAD = dt.timedelta(days=3)
+"""By how much the last time of a lake may be ahead of the clock: what isn't more passes by itself."""
 
 _MARK = 32
 """Hexadecimal digits of an id that tell it from all others of an append."""
@@ -118,7 +124,8 @@ class Lake:
         these are equally recent. Works should come last: they say that what they made is there.
 
         Raises:
-            ConfigurationError: The lake is of another schema than today's: it is to be migrated first.
+            ConfigurationError: The lake is of another schema than today's: it is to be migrated first. Or a clock that
+                was far ahead has written to it, or the clock is far behind.
         """
         schemas.check_current(self.files, self.schema)
         at = self._now()
@@ -140,14 +147,32 @@ class Lake:
 
         Else what is written later would be taken for what stood there before it.
         """
+        now = self.files.now()
         if self._last is None:
             files = [files_sql(self.files.patterns(record.table)) for record in (Work, Annotation)]
             times = " UNION ALL ".join(f'SELECT max("_at") AS last FROM {each}' for each in files)
             with self._connect() as connection:
                 [(found,)] = connection.execute(f"SELECT max(last) FROM ({times})").fetchall()
             self._last = found or dt.datetime.min.replace(tzinfo=dt.UTC)
-        self._last = max(dt.datetime.now(dt.UTC), self._last + _TICK)
+        if self._last - now > AHEAD:
+            raise ConfigurationError(
+                f"The lake at {self.files.root} was last written to on {self._last:%Y-%m-%d %H:%M} UTC, which is"
+                f" {(self._last - now).days:,} days ahead of {self.files.clock}: what is written now would be as well."
+                " Set the clock right if it is wrong; if it is right, have those rows put before now with driftune"
+                " compact --clock-is-right",
+                last=self._last.isoformat(),
+            )
+        self._last = max(now, self._last + _TICK)
         return self._last
+
+    def times(self, now: dt.datetime) -> tuple[dt.datetime | None, list[dt.datetime]]:
+        """The last time up to now that rows bear, None where none does; and all times that are ahead of it."""
+        found = " UNION ALL ".join(f'SELECT "_at" FROM {files_sql(patterns)}' for patterns in self._patterns().values())
+        with self._connect() as connection:
+            before = f'SELECT max("_at") FROM ({found}) WHERE "_at" <= $now'
+            [(last,)] = connection.execute(before, {"now": now}).fetchall()
+            ahead = f'SELECT DISTINCT "_at" FROM ({found}) WHERE "_at" > $now ORDER BY 1'
+            return last, [at for (at,) in connection.execute(ahead, {"now": now}).fetchall()]
 
     def _write(self, records: Iterable[Record], at: dt.datetime) -> None:
         """Writes one file a table, in the tables' order."""

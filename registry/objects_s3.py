@@ -7,6 +7,7 @@ MinIO, Ceph and R2. A service that passes over that header would let two publish
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -125,7 +126,8 @@ class S3Objects:
         return f"{self.place}/{path}".rstrip("/")
 
     def _stored(self, name: str, info: dict[str, Any]) -> Stored:
-        written = info["LastModified"].timestamp() if "LastModified" in info else float(info["created"])
+        at = info["LastModified"] if "LastModified" in info else info["created"]
+        written = at.timestamp() if isinstance(at, dt.datetime) else float(at)
         return Stored(name.removeprefix(f"{self.place}/"), int(info["size"]), written)
 
     @contextlib.contextmanager

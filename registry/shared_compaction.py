@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from registry.errors import RegistryError
 from registry.objects import Stored
-from registry.rewriting import as_one, bins
+from registry.rewriting import Rewrite, as_one, bins
 from registry.shared_files import RECORDS_OF_MERGES, RECORDS_S, Merges, SharedFiles, is_merged, record_path
 from registry.turns import store_time
 
@@ -26,12 +26,12 @@ _WRITING_S = 3600.0
 """Seconds that a merged file which no record names stays: its compaction may still be under way."""
 
 
-def merge(files: SharedFiles, without: Mapping[str, str]) -> bool:
-    """Merges small files of each table, and leaves rows behind; whether there was anything to do.
+def merge(files: SharedFiles, rewrite: Rewrite) -> bool:
+    """Merges small files of each table; whether there was anything to do.
 
     Args:
         files: The lake's.
-        without: Table -> SQL condition over its columns: rows that are left behind, in every version.
+        rewrite: What is changed of their rows.
 
     Raises:
         RegistryError: Others merge all the time.
@@ -42,8 +42,8 @@ def merge(files: SharedFiles, without: Mapping[str, str]) -> bool:
         replaced: list[str] = []
         with contextlib.suppress(FileNotFoundError):  # another has merged it, and had it removed at once
             for table in files.tables():
-                for found in _together(files, table, without):
-                    made |= _merged(files, table, found, without.get(table, ""))
+                for found in _together(files, table, rewrite):
+                    made |= _merged(files, table, found, rewrite)
                     replaced += found
             if not replaced:
                 return False
@@ -54,15 +54,15 @@ def merge(files: SharedFiles, without: Mapping[str, str]) -> bool:
     raise _busy(files)
 
 
-def _together(files: SharedFiles, table: str, without: Mapping[str, str]) -> Iterator[dict[str, int]]:
+def _together(files: SharedFiles, table: str, rewrite: Rewrite) -> Iterator[dict[str, int]]:
     """Path -> bytes of files that become one."""
     found = files.listing(table)
-    return ({path: found[path] for path in paths} for paths in bins(found) if len(paths) > 1 or table in without)
+    return ({path: found[path] for path in paths} for paths in bins(found) if len(paths) > 1 or rewrite.touches(table))
 
 
-def _merged(files: SharedFiles, table: str, found: Mapping[str, int], without: str) -> dict[str, int]:
+def _merged(files: SharedFiles, table: str, found: Mapping[str, int], rewrite: Rewrite) -> dict[str, int]:
     """Writes the rows of several files as one: its path and bytes; nothing where none is left."""
-    count, data = as_one(table, files.readable(found), without, files.fs)
+    count, data = as_one(table, files.readable(found), rewrite, files.fs)
     if not count:
         return {}
     path = files.merged_path(table)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime as dt
 import glob
 import json
 import math
@@ -37,7 +38,7 @@ from registry.lock import check_held, held_since
 from registry.objects import Stored
 from registry.objects_s3 import S3Objects
 from registry.storage import write_file
-from registry.turns import clock
+from registry.turns import clock, store_time
 
 T = TypeVar("T")
 
@@ -93,6 +94,7 @@ class SharedFiles:
     """
 
     local = False
+    clock = "the store's clock"
 
     def __init__(self, url: str, home: Path, run: str = "") -> None:
         self.objects = S3Objects(url)
@@ -103,6 +105,17 @@ class SharedFiles:
         self._asked = clock()
         self._looks: dict[str, tuple[float, object, Any]] = {}
         self._changes: dict[str, object] = {}  # what marks the last thing written to a table
+        self._zero: float | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Another machine counts from another moment."""
+        return self.__dict__ | {"_zero": None}
+
+    def now(self) -> dt.datetime:
+        """The time now, by the `clock` that stamps what is appended: asked once, whatever the machine's shows."""
+        if self._zero is None:
+            self._zero = store_time(self.objects) - clock()
+        return dt.datetime.fromtimestamp(self._zero + clock(), dt.UTC)
 
     @property
     def fs(self) -> Any:

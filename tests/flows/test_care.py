@@ -49,6 +49,8 @@ def test_compact_and_gc_say_what_they_did(lake: Lake, capsys: pytest.CaptureFixt
     assert json.loads(capsys.readouterr().out) == would
     compact_lake(12, as_json=False)
     assert "Nothing to do" in capsys.readouterr().out
+    compact_lake(12, as_json=False, clock_is_right=True)
+    assert capsys.readouterr().out == "Nothing to do: no row is ahead of now\n"
 
 
 def test_gc_drops_what_a_site_gave_once(

@@ -9,6 +9,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,10 @@ from registry.lock import domain_lock
 from registry.objects import Stored
 from registry.objects_s3 import S3Objects
 from registry.records import Page, Program, Release, Symbol
+from registry.rewriting import Rewrite
 from registry.settings import Settings
 from registry.shared_files import RECORDS_S, SharedFiles
+from registry.times import put_right
 from registry.turns import clock
 from tests.registry.dying import STEP
 
@@ -173,12 +176,12 @@ def test_what_others_merged_and_removed_meanwhile_is_merged_no_more(
 
     def readable(self: SharedFiles, found: Mapping[str, int]) -> list[str]:
         if next(slow, False):
-            shared_compaction.merge(files_of(lake), {})
+            shared_compaction.merge(files_of(lake), Rewrite())
             shared_compaction.sweep(files_of(lake), NOW, dry=False)
         return whole(self, found)
 
     monkeypatch.setattr(SharedFiles, "readable", readable)
-    shared_compaction.merge(files_of(other), {})
+    shared_compaction.merge(files_of(other), Rewrite())
     slept = files_of(other).merges().after({}, ["symbols/slept.parquet"])
     monkeypatch.setattr("registry.shared_files.clock", lambda: clock() + RECORDS_S)
     assert not files_of(other).say(slept)
@@ -232,6 +235,20 @@ def test_a_lake_of_an_earlier_driftune_is_read(url: str, tmp_path: Path) -> None
     collect(later, grace=NOW)
     assert [s.path for s in opened(url, tmp_path / "three").read(Symbol, "path > 'lib.g'")] == ["lib.h"]
     assert len(later.read(Symbol)) == 3
+
+
+def test_the_time_of_rows_is_the_stores(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a machine's clock shows; rows of an earlier driftune's, far ahead of it, are put before now."""
+    with monkeypatch.context() as patch:
+        ahead = time.time() + 365 * 86_400
+        patch.setattr("registry.shared_files.store_time", lambda _objects: ahead)
+        opened(lake.url, tmp_path / "two", "ahead").append([symbol("f0", doc="ahead")])
+    later = opened(lake.url, tmp_path / "three", "later")
+    assert put_right(later) == 1
+    assert later.append([symbol("late")]) == 1
+    rows = later.query("SELECT doc, _at FROM symbols WHERE path IN ('lib.f0', 'lib.late') ORDER BY _at").to_pylist()
+    assert [row["doc"] for row in rows] == ["ahead", ""]
+    assert rows[-1]["_at"] <= dt.datetime.now(dt.UTC)
 
 
 def test_a_lake_goes_with_a_job_to_another_process(lake: Lake) -> None:
