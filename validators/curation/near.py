@@ -126,26 +126,29 @@ def _sharing(heads: Sequence[_Head], look: Callable[[str], _Row]) -> dict[int, l
     """
     import numpy as np
 
+    banded = np.zeros((len(heads), _BANDS), dtype=np.uint64)
+    said, origins = (np.zeros(len(heads), dtype=np.int64) for _ in range(2))
     sketched: list[int] = []
-    blocks = [np.empty((0, 2 * _BANDS), dtype=np.uint64)]
+    named: list[int] = []
     for start in range(0, len(heads), _AT_HAND):
-        found = [(n, look(heads[n].id)) for n in range(start, min(start + _AT_HAND, len(heads)))]
-        found = [(n, row) for n, row in found if row.shingles]
-        sketched += [n for n, _ in found]
-        sketches = RMinHash.from_token_sets([row.shingles for _, row in found], _PERMUTATIONS, 1)
-        banded = _bands(np.array([s.digest() for s in sketches], dtype=np.uint64))
-        said = np.array([[hash(row.form.said)] for _, row in found]).astype(np.uint64)
-        origins = np.array([[hash(row.origin or n)] for n, row in found]).astype(np.uint64)
-        blocks.append(np.hstack([_mixed(banded, said), _mixed(banded, origins)]))
-    hashes, places = np.concatenate(blocks), np.array(sketched)
+        found = {n: look(heads[n].id) for n in range(start, min(start + _AT_HAND, len(heads)))}
+        places = [n for n, row in found.items() if row.shingles]
+        sketches = RMinHash.from_token_sets([found[n].shingles for n in places], _PERMUTATIONS, 1)
+        banded[places] = _bands(np.array([s.digest() for s in sketches], dtype=np.uint64))
+        said[places] = [hash(found[n].form.said) for n in places]
+        origins[places] = [hash(found[n].origin) for n in places]
+        sketched += places
+        named += [n for n in places if found[n].origin]
     bands: dict[tuple[int, ...], None] = {}
-    for column in hashes.T:
-        order = np.argsort(column, kind="stable")
-        values = column[order]
-        starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1], True]) if len(values) else np.array([0])
-        sizes = np.diff(starts)
-        for start, size in zip(starts[:-1][sizes > 1], sizes[sizes > 1], strict=True):
-            bands[tuple(places[order[start : start + size]].tolist())] = None
+    for keys, among in ((said, np.array(sketched, dtype=int)), (origins, np.array(named, dtype=int))):
+        for column in range(_BANDS):
+            values = _mixed(banded[among, column], keys[among].astype(np.uint64))
+            order = np.argsort(values, kind="stable")
+            values = values[order]
+            starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1], True]) if len(values) else np.array([0])
+            sizes = np.diff(starts)
+            for start, size in zip(starts[:-1][sizes > 1], sizes[sizes > 1], strict=True):
+                bands[tuple(among[order[start : start + size]].tolist())] = None
     sharing: dict[int, list[tuple[int, ...]]] = {}
     for band in bands:
         for place in band:
