@@ -1,4 +1,4 @@
-"""The loop of a subscription: look, act, wait; what fails is told, and tried again later."""
+"""The loop of a subscription: look, act, wait; what fails is told once, and tried again later."""
 
 from __future__ import annotations
 
@@ -27,18 +27,22 @@ def follow(look: Callable[[], None], waking: Waking, *, once: bool, every: float
     Raises:
         DriftuneError: The only look failed.
     """
-    failures = 0
+    failures, said = 0, ""
     while True:
         wait = every
         try:
             look()
-            failures = 0
+            if said:
+                told("What had failed works again")
+            failures, said = 0, ""
         except DriftuneError as error:
             if once:
                 raise
             failures += error.retryable  # what a person must mend isn't mended by waiting longer
             wait = min(every * 2 ** max(failures - 1, 0), max(every, LONGEST_S)) * random.uniform(0.9, 1.1)
-            told(f"{error}; next look in {wait:.0f} s", failed=True)
+            if str(error) != said:  # a domain may have its first version after weeks
+                said = str(error)
+                told(f"{said}; next look in {wait:.0f} s, and this is said again only after something else", failed=True)
         if once:
             return
         waking.wait(wait)

@@ -12,8 +12,10 @@ import pytest
 
 from flows.subscribe import Request
 from flows.subscribe import subscribe as follow
+from flows.subscribing.loop import follow as loop
+from flows.subscribing.waking import Waking
 from flows.subscribing.wanted import Wanted
-from registry.errors import ConfigurationError
+from registry.errors import ConfigurationError, DriftuneError
 from registry.records import Adapter
 from registry.store import Publication, Store
 from tests.adapters import adapter_folder, weights
@@ -144,6 +146,28 @@ def test_nothing_published_is_the_users_error_in_one_look(store: Store, tmp_path
     with pytest.raises(ConfigurationError, match=r"No adapter 'networkx'.*driftune run networkx"):
         subscribe("networkx", tmp_path / "into")
     assert not (tmp_path / "into").exists()
+
+
+def test_the_same_failure_is_said_once_until_something_changes(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of looks that fail alike the first is told, and each change after it; the look that succeeds ends it."""
+    none, away = ConfigurationError("No adapter"), DriftuneError("No answer", retryable=True)
+    looks = iter([none, none, away, away, away, none, None, None, none])
+
+    def look() -> None:
+        try:
+            error = next(looks)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+        if error is not None:
+            raise error
+
+    with pytest.raises(KeyboardInterrupt), Waking() as waking:
+        loop(look, waking, once=False, every=0.001)
+    out, err = capsys.readouterr()
+    assert [line.partition("  ")[2].partition(";")[0] for line in err.splitlines()] == [
+        "No adapter", "No answer", "No adapter", "No adapter"
+    ]  # fmt: skip
+    assert [line.partition("  ")[2] for line in out.splitlines()] == ["What had failed works again"]
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
