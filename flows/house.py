@@ -280,7 +280,12 @@ class House:
 
 
 def open_house(
-    reference: str, tell: Tell = _silent, settings: Settings | None = None, *, moving: bool = False
+    reference: str,
+    tell: Tell = _silent,
+    settings: Settings | None = None,
+    *,
+    moving: bool = False,
+    tracked: Tracked | None = None,
 ) -> House:
     """The house of a domain, by its name or the path of its file.
 
@@ -289,6 +294,7 @@ def open_house(
         tell: Called with progress.
         settings: Locations; the environment's where None.
         moving: Whether a domain that tracks its library is to go to the newest release (`flows.tracking`).
+        tracked: Where such a domain stands, of who has looked before.
 
     Raises:
         ConfigurationError: The domain file or a location is wrong.
@@ -299,7 +305,7 @@ def open_house(
     if house.library.track is not None:
         from flows.tracking import follow
 
-        house.tracked = follow(house, moving=moving)
+        house.tracked = tracked or follow(house, moving=moving)
         library = house.library.at(house.tracked.versions)
         house.domain = house.domain.model_copy(update={"library": (library,)})
     return house

@@ -78,9 +78,9 @@ def _read(references: Sequence[str]) -> tuple[dict[str, Domain], list[Outcome]]:
 
 
 @contextlib.contextmanager
-def _opened(reference: str) -> Iterator[House]:
+def _opened(rank: Rank) -> Iterator[House]:
     """The house of a domain that is only looked at: of very many, few databases are open."""
-    house = open_house(reference, moving=True)
+    house = open_house(rank.reference, moving=True, tracked=rank.tracked)
     with contextlib.closing(house.lake):
         yield house
 
@@ -92,7 +92,7 @@ def _settled(rank: Rank) -> Outcome | None:
     """
     from flows.stages import complete
 
-    with contextlib.suppress(DriftuneError), _opened(rank.reference) as house:  # its own run says what is wrong
+    with contextlib.suppress(DriftuneError), _opened(rank) as house:  # its own run says what is wrong
         moved = house.tracked is None or (house.tracked.finished and not house.tracked.moves)
         decision = complete(house) if moved else None
         if decision is not None:
@@ -176,8 +176,9 @@ def show_plans(references: Sequence[str], *, as_json: bool) -> None:
     domains, wrong = _read(references)
     lake = open_lake()
     ranks, paused = ranked(domains, lake), pauses(lake)
-    rows = [asdict(rank) | {"points": round(rank.points, 2), "begins": _begins(rank.reference)} for rank in ranks]
+    rows = [asdict(rank) | {"points": round(rank.points, 2), "begins": _begins(rank)} for rank in ranks]
     for row in rows:
+        del row["tracked"]
         if pause := paused.get(str(row["domain"])):
             row["begins"] = f"{pause.line()}; {row['begins']}"
     rows += [{"domain": each.name, "begins": each.error} for each in wrong]
@@ -191,10 +192,10 @@ def show_plans(references: Sequence[str], *, as_json: bool) -> None:
     Console().print(grid(["domain", "days", "releases", "subscribers", "weight", "begins with"], list(map(_row, rows))))
 
 
-def _begins(reference: str) -> str:
+def _begins(rank: Rank) -> str:
     """The stage that a run would begin with, or why it can't."""
     try:
-        with _opened(reference) as house:
+        with _opened(rank) as house:
             stages = read_plan(house)
     except DriftuneError as error:
         return str(error)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import itertools
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.version import Version
 
 from flows.house import open_house
+from flows.tracking import Tracked
 from registry.domain import Domain
 from registry.errors import ConfigurationError, SourceError
 from registry.lake import Lake
@@ -36,6 +38,7 @@ class Rank:
         days: Days since its last complete run; None where there was none.
         releases: Releases of a tracked library that no run went to.
         subscribers: Who is told of its versions by the registry's server.
+        tracked: Where a domain stands that tracks its library; None where nobody can say.
     """
 
     domain: str
@@ -44,6 +47,7 @@ class Rank:
     days: float | None
     releases: int = 0
     subscribers: int = 0
+    tracked: Tracked | None = None
 
     @property
     def points(self) -> float:
@@ -63,32 +67,34 @@ def ranked(domains: Mapping[str, Domain], lake: Lake, now: dt.datetime | None = 
     found = {row["domain"]: row["at"] for row in lake.query(LAST).to_pylist()}
     told, now = subscribers(), now or dt.datetime.now(dt.UTC)
     days = {name: max(0.0, (now - at).total_seconds() / 86400) for name, at in found.items()}
-    ranks = [
-        Rank(
-            domain=domain.name,
-            reference=reference,
-            weight=domain.priority.weight,
-            days=days.get(domain.name),
-            releases=_waiting(reference, prereleases=library.prereleases) if library.track else 0,
-            subscribers=told.get(domain.name, 0),
-        )
-        for reference, domain in domains.items()
-        for library in domain.library
-    ]
+    ranks = []
+    for reference, domain in domains.items():
+        library, weight = domain.library[0], domain.priority.weight
+        rank = Rank(domain.name, reference, weight, days.get(domain.name), subscribers=told.get(domain.name, 0))
+        if library.track:
+            releases, tracked = _waiting(reference, prereleases=library.prereleases)
+            rank = replace(rank, releases=releases, tracked=tracked)
+        ranks.append(rank)
     return sorted(ranks, key=lambda rank: (-rank.points, rank.domain))
 
 
-def _waiting(reference: str, *, prereleases: bool) -> int:
-    """Releases of a library that are newer than the one its domain stands at; none where nobody can say."""
+def _waiting(reference: str, *, prereleases: bool) -> tuple[int, Tracked | None]:
+    """Releases of a library that are newer than the one its domain stands at, and where that is.
+
+    There are none, and it is None, where nobody can say. The index is asked once.
+    """
     from scrapers.offered import offered
 
-    try:
-        house = open_house(reference)
-        spec, last = house.library, Version(house.library.versions[1])
-        there = offered(house.index, spec.name, prereleases=prereleases)
-        return sum(1 for _ in itertools.takewhile(lambda version: version > last, there))
-    except (SourceError, ConfigurationError):
-        return 0
+    count, tracked = 0, None
+    with contextlib.suppress(SourceError, ConfigurationError):
+        house = open_house(reference, moving=True)
+        with contextlib.closing(house.lake):  # of very many, few databases are open
+            tracked = house.tracked
+            if tracked is not None:
+                last = Version((tracked.before or tracked.versions)[1])
+                there = offered(house.index, house.library.name, prereleases=prereleases)
+                count = sum(1 for _ in itertools.takewhile(lambda version: version > last, there))
+    return count, tracked
 
 
 def subscribers() -> Mapping[str, int]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import time
 from pathlib import Path
 
 import pytest
 
 from flows.house import House, open_house
+from flows.many import run_all, show_plans
 from flows.priority import NEVER, ranked
+from flows.stages import complete_key
 from flows.tokens import opened
 from flows.tracking import end, remember
 from registry.domain import Domain
@@ -77,3 +80,31 @@ def test_a_release_that_no_run_went_to_makes_a_domain_stale(home: Path, tmp_path
         index.down = True
         counts.append(ranked(named, house.lake)[0].releases)
     assert counts == [0, 2, 0]
+
+
+def test_many_domains_ask_an_index_once_a_library(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What decides the order is what the plan goes by, and whether a run has anything to do: a domain is asked of once.
+
+    One that has nothing to do costs no process.
+    """
+    (tmp_path / "made").mkdir()
+    (tmp_path / "domains").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with own_index(tmp_path / "made") as index:
+        file = tmp_path / "domains" / "lib.toml"
+        file.write_text(DOMAIN.format(settings='track = "latest"', url=index.url))
+        for version in ("1.0", "1.1"):
+            index.add("lib", version, modules(version))
+        house = open_house("lib", moving=True)
+        remember(house)
+        end(house)
+        house.finish("refresh", "refresh", [complete_key(house)], [], time.monotonic(), {"decision": "rejected"})
+        for show in (lambda: show_plans([], as_json=True), lambda: run_all([], jobs=1, as_json=True)):
+            index.asked.clear()
+            show()
+            assert [path for path, _ in index.asked] == ["/simple/lib/"]
+    plan, run = map(json.loads, capsys.readouterr().out.splitlines())
+    assert plan[0]["begins"] == "nothing to do"
+    assert [(row["told"]["decision"], row["told"]["changed"]) for row in run["domains"]] == [("rejected", False)]
