@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import Literal
+from typing import Any, Literal
 
 from prefect import flow
+from prefect.states import Completed
 
 from flows.refresh import gpu_place
 from flows.run import run_stage
@@ -32,10 +33,10 @@ def stage(domain: str, stage: Command, gpu: bool = False) -> int:
 
 
 @flow(name="watch", flow_run_name="watch {domain}", persist_result=False)
-def watch(domain: str) -> str:
-    """Asks the index whether a tracked library has a release that no run went to yet; where the domain stands.
+def watch(domain: str) -> Any:
+    """Asks the index whether a tracked library has a release that no run went to yet; its state says where it stands.
 
     Args:
         domain: A name in `domains/`, or the path of a domain file.
     """
-    return look_scheduled(domain)
+    return Completed(message=look_scheduled(domain))

@@ -93,6 +93,31 @@ def happened(who: House | str, kind: Kind, **facts: Any) -> None:
             _log.warning("%s of %s was not heard: %s: %s", kind, name, type(error).__name__, error)
 
 
+def told_lately(domain: str, kind: Kind, within: dt.timedelta, **facts: Any) -> str:
+    """When the configured Prefect server heard the same last (ISO 8601, UTC).
+
+    Empty where it didn't hear it in that time, or doesn't answer.
+
+    Args:
+        domain: Name of the domain.
+        kind: What happened.
+        within: How long ago at most.
+        facts: What it has to say among other things.
+    """
+    import httpx
+
+    if not address():
+        return ""
+    since = {"since": (dt.datetime.now(dt.UTC) - within).isoformat()}
+    same = {"event": {"name": [kind]}, "resource": {"id": [resource_of(domain)]}, "occurred": since}
+    try:
+        heard = ask("POST", "events/filter", {"filter": same}, TOLD_S)["events"]  # the latest first
+    except httpx.HTTPError as error:
+        _log.warning("Whether %s of %s was told before can't be known: %s", kind, domain, error)
+        return ""
+    return next((str(event["occurred"]) for event in heard if facts.items() <= event["payload"].items()), "")
+
+
 @contextlib.contextmanager
 def listening(listener: Listener) -> Iterator[None]:
     """Tells a listener too, while the block runs."""

@@ -7,6 +7,7 @@ isn't. So a run that finds the domain held is passed over: the run that holds it
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 import select
 import threading
@@ -15,7 +16,7 @@ from typing import Literal
 
 from flows.abandoned import crash_abandoned
 from flows.deploy import end_with_deployment
-from flows.events import happened
+from flows.events import happened, told_lately
 from flows.house import House, open_house
 from flows.news import tell_proven
 from flows.observers import take_over
@@ -30,6 +31,9 @@ from registry.settings import Settings
 
 Part = Literal["all", "cpu", "gpu"]
 """What a refresh does: everything, or what needs no GPU, or the rest."""
+
+TOLD_AGAIN = dt.timedelta(days=1)
+"""After how long a release is told again that no run went to: in between, the nightly run tries it by itself."""
 
 STDOUT, STDERR = 1, 2
 """What a process has open for what it says."""
@@ -86,6 +90,8 @@ def _locked(house: House, reference: str, part: Part, perform: Callable[[House, 
 def look_scheduled(reference: str) -> str:
     """Tells of a release of a tracked library that no run went to yet; where the domain stands. Nothing is written.
 
+    The same release is told once a day: a refresh that fails before it goes to it would be started again each hour.
+
     Args:
         reference: A name in `domains/`, or the path of a domain file.
 
@@ -102,10 +108,15 @@ def look_scheduled(reference: str) -> str:
     house = open_house(reference, moving=True)
     if house.tracked is None:
         return f"{house.domain.name} has versions that were set by hand"
-    if house.tracked.moves:
-        old, new = house.tracked.versions
-        happened(house, "driftune.release.new", library=house.library.name, old=old, new=new)
-    return house.tracked.line()
+    line = house.tracked.line()
+    if not house.tracked.moves:
+        return line
+    old, new = house.tracked.versions
+    facts = {"library": house.library.name, "old": old, "new": new}
+    if before := told_lately(house.domain.name, "driftune.release.new", TOLD_AGAIN, **facts):
+        return f"{line}; told at {before[:16]}, and no run went to it: it is told again a day after that"
+    happened(house, "driftune.release.new", **facts)
+    return f"{line}; told"
 
 
 def check_paused(reference: str) -> None:

@@ -21,7 +21,7 @@ from flows.deploy import Deployed, Request, api_address, serve
 from flows.events import happened
 from flows.pausing import show_pausing
 from flows.prefect_api import ALIVE, TAG, on_gpu
-from flows.scheduled import Part
+from flows.scheduled import Part, look_scheduled
 from flows.stages import COMMANDS, PARTS, STAGES, stages_of
 from registry.domain import Domain
 from registry.domain_files import load_domain
@@ -29,6 +29,8 @@ from registry.errors import ConfigurationError
 from registry.settings import Settings
 from tests.flows.prefect_place import Place, served_place
 from tests.flows.runs import ROOT, environment, small_domain
+from tests.flows.test_tracking import DOMAIN, modules
+from tests.indexed import own_index
 from tests.served import Quiet, served
 
 NIGHTLY = "0 3 * * *"
@@ -93,7 +95,7 @@ class Told:
         wait(lambda: all(any(part in text for text in self.texts) for part in parts), seconds, lambda: self.texts)
 
 
-def wait(ready: Callable[[], bool], seconds: float, said: Callable[[], object]) -> None:
+def wait(ready: Callable[[], object], seconds: float, said: Callable[[], object]) -> None:
     """Waits for something that a server does by itself."""
     end = time.monotonic() + seconds
     while not ready():
@@ -245,6 +247,33 @@ def test_prefects_own_command_makes_the_same_deployments(place: Place) -> None:
     assert [each["schedule"]["cron"] for each in theirs["refresh/networkx"]["schedules"]] == [NIGHTLY]
     assert "driftune networkx: new release -> refresh" in place.found("automations")
     remove(domains)
+
+
+@pytest.mark.slow
+def test_the_watch_tells_of_the_same_release_once_a_day(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no run goes to a release, as each fails before, the next look says when it was told; a newer one is told."""
+    (tmp_path / "made").mkdir()
+    monkeypatch.setenv("DRIFTUNE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PREFECT_API_URL", place.address)
+    about = {"filter": {"resource": {"id": ["driftune.domain.lib"]}}}
+
+    def events() -> list[str]:
+        return [event["payload"]["new"] for event in place.post("events/filter", about)["events"]]
+
+    with own_index(tmp_path / "made") as index:
+        file = tmp_path / "lib.toml"
+        file.write_text(DOMAIN.format(settings='track = "latest"', url=index.url))
+        for version in ("1.0", "1.1"):
+            index.add("lib", version, modules(version))
+        assert look_scheduled(str(file)) == "1.0 -> 1.1 (found now); told"
+        wait(events, 30, events)
+        assert "no run went to it: it is told again a day after" in look_scheduled(str(file))
+        index.add("lib", "1.2", modules("1.2"))
+        assert look_scheduled(str(file)) == "1.1 -> 1.2 (found now); told"
+    wait(lambda: "1.2" in events(), 30, events)
+    assert events() == ["1.2", "1.1"]
 
 
 def stage_of(place: Place, run: str) -> Any:

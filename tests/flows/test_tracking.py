@@ -116,7 +116,7 @@ def test_the_watch_tells_of_a_release_until_a_run_went_to_it(
         followed.run()
         assert look_scheduled(str(followed.file)) == "1.1.1 -> 1.2"
         followed.offer("1.3")
-        assert "1.2 -> 1.3 (found now; so far 1.1.1 -> 1.2)" in look_scheduled(str(followed.file))
+        assert "1.2 -> 1.3 (found now; so far 1.1.1 -> 1.2); told" in look_scheduled(str(followed.file))
         assert followed.pair(moving=False) == ("1.1.1", "1.2"), "looking moves nothing"
     assert [(event.kind, event.facts["new"]) for event in heard] == [
         ("driftune.release.new", "1.2"),
