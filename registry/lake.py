@@ -276,11 +276,16 @@ class Lake:
     def query(self, sql: str) -> pa.Table:
         """The result of one read-only query over the catalogue's views; columns of JSON are marked (`is_json`).
 
+        What stands in the lake may get into a query, as a domain's name: one that ends the query, and begins another,
+        could write any file.
+
         Raises:
-            ConfigurationError: DuckDB refuses the query.
+            ConfigurationError: DuckDB refuses the query, or it is several.
         """
         try:
             with self.views() as connection:
+                if (count := len(connection.extract_statements(sql))) > 1:
+                    raise ConfigurationError(f"One query at a time: these are {count}", sql=sql)
                 found = connection.sql(sql)
                 return pa.table({}) if found is None else _mark_json(found.to_arrow_table(), found)
         except duckdb.Error as error:

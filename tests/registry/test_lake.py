@@ -256,6 +256,14 @@ def test_bad_sql_is_one_line_and_the_users_error(lake: Lake) -> None:
         assert "\n" not in str(error.value)
 
 
+def test_what_the_lake_says_begins_no_query_of_its_own(lake: Lake, tmp_path: Path) -> None:
+    """A shared lake's domain that is called as a statement writes no file of who asks for the status of all."""
+    name = f"x'; COPY (SELECT 1) TO '{tmp_path / 'written'}'; SELECT '"
+    with pytest.raises(ConfigurationError, match="One query at a time: these are 3"):
+        lake.query(f"SELECT * FROM reports WHERE run = '{name}'")
+    assert not (tmp_path / "written").exists()
+
+
 READER = """
 import sys, duckdb
 connection = duckdb.connect(sys.argv[1], read_only=True)
