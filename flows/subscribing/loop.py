@@ -42,7 +42,7 @@ def follow(look: Callable[[], None], waking: Waking, *, once: bool, every: float
             wait = min(every * 2 ** max(failures - 1, 0), max(every, LONGEST_S)) * random.uniform(0.9, 1.1)
             if str(error) != said:  # a domain may have its first version after weeks
                 said = str(error)
-                told(f"{said}; next look in {wait:.0f} s, and this is said again only after something else", failed=True)
+                told(f"{said}; next look in {wait:.0f} s, and it is said again only after something else", failed=True)
         if once:
             return
         waking.wait(wait)

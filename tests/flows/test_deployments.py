@@ -253,7 +253,7 @@ def test_prefects_own_command_makes_the_same_deployments(place: Place) -> None:
 def test_the_watch_tells_of_the_same_release_once_a_day(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where no run goes to a release, as each fails before, the next look says when it was told; a newer one is told."""
+    """Where no run goes to a release, as each fails before, the next look says when it was told; a newer is told."""
     (tmp_path / "made").mkdir()
     monkeypatch.setenv("DRIFTUNE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PREFECT_API_URL", place.address)
