@@ -24,7 +24,7 @@ from flows.nightly import capped
 from flows.running import run_now, verdicts
 from flows.scraping import releases
 from flows.synthesis import is_derived, unwritten
-from flows.validation import validate_derived_stage
+from flows.validation import all_tried
 from registry.identity import sha256_of
 from registry.records import Call, Example, Program, Verdict, Work
 from synth.budget import BILLION
@@ -48,7 +48,7 @@ EVERY_S = 5.0
 def write_stage(house: House) -> list[Batch]:
     """One batch: the dialogues that are left, once it is known how all other rows ran."""
     batches = [Batch("Note what an LLM was asked", 1, lambda: _note_calls(house))] if _untold(house) else []
-    if not wanted(house) or not is_derived(house) or validate_derived_stage(house):
+    if not wanted(house) or not is_derived(house) or not all_tried(house):
         return batches
     known, model = chosen(house), house.domain.llm.model
     if known is None or left(house):

@@ -74,6 +74,7 @@ def told_run(house: House, decision: str, *, changed: bool) -> dict[str, Any]:
     from flows.scraping import site_failures
     from flows.spending import left_to_the_next, told_spending
     from flows.stages import workload_decisions
+    from flows.validation import waiting_lines
 
     told = {"domain": house.domain.name, "decision": decision, "run": house.run, "changed": changed}
     told |= {"versions": house.library.versions} if house.tracked else {}
@@ -81,6 +82,7 @@ def told_run(house: House, decision: str, *, changed: bool) -> dict[str, Any]:
     told |= {"failures": failures} if (failures := site_failures(house)) else {}
     told |= {"paused": pause.line()} if (pause := pauses(house.lake).get(house.domain.name)) else {}
     told |= {"set_aside": [asdict(each) for each in house.aside]} if house.aside else {}
+    told |= {"waiting": lines} if (lines := waiting_lines(house)) else {}
     return told | ({"workloads": others} if (others := workload_decisions(house)) else {})
 
 

@@ -23,7 +23,12 @@ from flows.setting_aside import forget_all
 from flows.synthesis import DERIVE_PART, derive_stage, mine_part, mine_stage
 from flows.tracking import end
 from flows.training import TRAIN_PART, train_stage
-from flows.validation import validate_derived_stage, validate_mined_stage, validate_written_stage
+from flows.validation import (
+    is_to_be_tried_again,
+    validate_derived_stage,
+    validate_mined_stage,
+    validate_written_stage,
+)
 from registry.errors import ConfigurationError, SourceError
 from registry.identity import work_key
 from registry.records import Annotation, Forgotten, Work
@@ -175,7 +180,8 @@ def workload_decisions(house: House, command: str = "publish") -> dict[str, str]
 def finish(house: House) -> str:
     """Remembers that everything is done; what came of it (`decision`).
 
-    Where dialogues were left, as for want of budget, or shards set aside, it isn't remembered: the next run goes on.
+    Where dialogues were left, as for want of budget, shards were set aside, or programs that couldn't be run are to be
+    tried again, it isn't remembered: the next run goes on.
     """
     since = time.monotonic()
     own, *others = (_outcome(each) for each in house.adapters)
@@ -184,7 +190,7 @@ def finish(house: House) -> str:
     end(house)
     if not house.aside:
         forget_all(house)
-    if not left(house) and not house.aside:
+    if not left(house) and not house.aside and not is_to_be_tried_again(house):
         house.finish("refresh", "refresh", [complete_key(house)], [], since, result)
     return str(own["decision"])
 

@@ -16,6 +16,7 @@ from flows.spending import spending_lines, told_diversity, told_spending
 from flows.status import FUNNEL, REPORT
 from flows.tracking import standings
 from flows.training import untrained
+from flows.validation import waiting_lines
 from registry.store import CANDIDATE
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def show_summary(house: House, *, changed: bool = True, output: TextIO | None = 
     if house.tracked is not None:
         line = standings(house.lake)[house.owner].line()
         console.print(_line(f"{house.library.name} {line}" + (f"; {house.tracked.note}" if house.tracked.note else "")))
-    for warning in (*site_warnings(house), *aside_lines(house.aside)):
+    for warning in (*site_warnings(house), *aside_lines(house.aside), *waiting_lines(house)):
         console.print(_warned(warning))
     registry = house.settings.registry_url
     for each in house.adapters:

@@ -6,9 +6,11 @@ Programs are sharded by their ids, so that a killed run and an undisturbed one r
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import groupby
+from typing import Any
 
 from flows.authored import written
 from flows.batches import Batch, Shard
@@ -19,7 +21,7 @@ from flows.running import SHARD, attempted, environment, is_said, place, policy,
 from flows.scraping import releases
 from flows.synthesis import MINED, derive_key, mine_keys, mined, unwritten
 from registry.identity import work_key
-from registry.records import Example, Program, Release, Verdict
+from registry.records import Example, Program, Release, Verdict, Work
 from registry.shelf import Shelf
 from validators.execution.environments import BuiltEnvironment
 from validators.execution.pool import HARNESS
@@ -27,6 +29,12 @@ from validators.parts import obligations, programs_of, scouting
 
 Timed = tuple[list[Verdict], float]
 """The verdicts of a shard, and the seconds that they took."""
+
+TRIES = 3
+"""Runs that try a program which couldn't be run: were there no end, each night would begin anew."""
+
+LOST = "unavailable"
+"""Where a shard's work says what couldn't be run."""
 
 
 def needed(house: House, found: Iterable[Example]) -> dict[str, Shelf[None]]:
@@ -56,7 +64,7 @@ def validate_mined_stage(house: House) -> list[Batch]:
 
 def validate_derived_stage(house: House) -> list[Batch]:
     """What all rows need that no LLM wrote."""
-    return _batches(house, needed(house, unwritten(house).values()), [*mine_keys(house), derive_key(house)])
+    return _batches(house, _of_unwritten(house), [*mine_keys(house), derive_key(house)])
 
 
 def validate_written_stage(house: House) -> list[Batch]:
@@ -64,8 +72,65 @@ def validate_written_stage(house: House) -> list[Batch]:
     return _batches(house, needed(house, written(house)), ())
 
 
+def all_tried(house: House) -> bool:
+    """Whether each program that rows need which no LLM wrote was tried, also where it couldn't be run."""
+    return not _is_any_left(house, _of_unwritten(house), lambda _tried: False)
+
+
+def is_to_be_tried_again(house: House) -> bool:
+    """Whether the next run is to try programs again that couldn't be run."""
+    places = [environment(house, release).record.id for release in releases(house)]
+    where = "outcome = 'unavailable' AND environment IN (SELECT unnest($places))"
+    lost = house.lake.each(Verdict, where, {"places": places})
+    if next(iter(lost), None) is None:  # nearly always: all else reads all rows
+        return False
+    rows = (mined(house, MINED), unwritten(house).values(), written(house))
+    return any(_is_any_left(house, needed(house, found), lambda tried: tried.runs < TRIES) for found in rows)
+
+
+def waiting_lines(house: House) -> list[str]:
+    """Rows that wait for programs which couldn't be run, for a person."""
+    asked = f"""SELECT count(*) AS rows, min(detail) AS why FROM removals
+        WHERE domain = '{house.domain.name}' AND rule = 'unavailable'"""  # noqa: S608 (letters, digits, dots, dashes)
+    [found] = house.lake.query(asked).to_pylist()
+    if not found["rows"]:
+        return []
+    again = f"{TRIES} runs try it, and driftune validate {house.domain.name} does at any time"
+    return [f"{found['rows']:,} rows wait for what couldn't be run ({found['why']}): {again}"]
+
+
+def _of_unwritten(house: House) -> dict[str, Shelf[None]]:
+    return needed(house, unwritten(house).values())
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What is remembered of a shard's programs that couldn't be run.
+
+    Attributes:
+        runs: How many runs have tried it.
+        last: The last of them.
+    """
+
+    runs: int = 0
+    last: str = ""
+
+    @classmethod
+    def of(cls, work: Work | None) -> Tried:
+        """What a shard's work says."""
+        said = work.result.get(LOST) if work is not None else None
+        return cls(said["runs"], said["last"]) if said else cls()
+
+
 def _batches(house: House, wanted: Mapping[str, Shelf[None]], keys: Sequence[str]) -> list[Batch]:
-    """Batches of programs without a verdict, by release; the works of some keys have written most of the programs."""
+    """Batches of programs without a verdict, by release; the works of some keys have written most of the programs.
+
+    What couldn't be run has none: each run tries it once more, so many in all, and as often as a person asks for it.
+    """
+
+    def again(tried: Tried) -> bool:
+        return tried.last != house.run and (tried.runs < TRIES or house.command == "validate")
+
     batches = []
     done = house.lake.work("validate")
     for release in releases(house):
@@ -73,17 +138,37 @@ def _batches(house: House, wanted: Mapping[str, Shelf[None]], keys: Sequence[str
         if not programs:
             continue
         built = environment(house, release)
-        found = attempted(house, built.record.id)
         texts = partial(_texts, house, house.shelved(Program, keys))
         kind = _kind(house, release, built)
-        for shard in _shards(programs):
-            key, ran = shard_key(house, built.record.id, shard), found.some(shard)
-            if key not in done or len(ran) < len(shard):  # verdicts can be forgotten; the memory of work stays
-                missing = [p for p in shard if p not in ran or not is_said(ran[p])]
-                keep = partial(_keep, house, release, built, key, len(shard))
-                one = Shard(key, kind, partial(texts, missing), keep)
-                batches.append(Batch.of(f"Run programs with {release.library} {release.version}", len(missing), one))
+        for key, shard, missing in _left(house, built, programs, done, again):
+            tried = Tried(Tried.of(done.get(key)).runs + 1, house.run)
+            keep = partial(_keep, house, release, built, key, len(shard), tried)
+            one = Shard(key, kind, partial(texts, missing), keep)
+            batches.append(Batch.of(f"Run programs with {release.library} {release.version}", len(missing), one))
     return batches
+
+
+def _is_any_left(house: House, wanted: Mapping[str, Shelf[None]], again: Callable[[Tried], bool]) -> bool:
+    done = house.lake.work("validate")
+    some = ((environment(house, release), wanted[release.id]) for release in releases(house) if wanted[release.id])
+    return any(True for built, programs in some for _ in _left(house, built, programs, done, again))
+
+
+def _left(
+    house: House,
+    built: BuiltEnvironment,
+    programs: Shelf[None],
+    done: Mapping[str, Work],
+    again: Callable[[Tried], bool],
+) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Work key, programs, and those of them without a verdict, of each shard that isn't done, or is to be again."""
+    found = attempted(house, built.record.id)
+    for shard in _shards(programs):
+        key, ran = shard_key(house, built.record.id, shard), found.some(shard)
+        missing = [p for p in shard if p not in ran or not is_said(ran[p])]
+        # verdicts can be forgotten; the memory of work stays
+        if key not in done or len(ran) < len(shard) or (missing and again(Tried.of(done[key]))):
+            yield key, shard, missing
 
 
 def _texts(house: House, known: Shelf[Program], ids: Sequence[str]) -> list[Program]:
@@ -124,9 +209,13 @@ def _shards(programs: Shelf[None]) -> Iterator[list[str]]:
     return (list(shard) for _, shard in groupby(programs, key=lambda name: int(name[:8], 16) * count >> 32))
 
 
-def _keep(house: House, release: Release, built: BuiltEnvironment, key: str, size: int, made: Timed) -> int:
-    """Writes the verdicts of a shard, and that it is done."""
+def _keep(
+    house: House, release: Release, built: BuiltEnvironment, key: str, size: int, tried: Tried, made: Timed
+) -> int:
+    """Writes the verdicts of a shard, and that it is done; of what couldn't be run, how often that was tried."""
     verdicts, seconds = made
-    where = {"release": release.id, "environment": built.record.id}
+    where: dict[str, Any] = {"release": release.id, "environment": built.record.id}
+    lost = sum(1 for verdict in verdicts if not is_said(verdict))
+    where |= {LOST: {"programs": lost, **asdict(tried)}} if lost else {}
     since = time.monotonic() - seconds
     return house.finish("validate", HARNESS, [key], [built.record, *verdicts], since, where, size)

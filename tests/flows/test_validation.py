@@ -12,43 +12,101 @@ from flows.house import House
 from flows.running import Said, run_now
 from flows.scraping import releases, scrape_key
 from flows.synthesis import mine_key
-from flows.validation import shard_key, validate_mined_stage
+from flows.validation import (
+    TRIES,
+    all_tried,
+    is_to_be_tried_again,
+    shard_key,
+    validate_mined_stage,
+    waiting_lines,
+)
 from registry.domain import Domain
 from registry.errors import SandboxError
-from registry.records import Environment, Example, Program, Release, Verdict
+from registry.records import Environment, Example, Program, Release, Removal, Verdict
 from registry.settings import Settings
 from validators.execution.pool import HARNESS
 
 
-def test_what_lost_its_verdict_is_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remembered work is done only as long as each of its programs has a verdict, be it `unavailable`."""
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+    """A home with one row of two programs, of a library that isn't there."""
     domain = Domain.model_validate({"name": "d", "library": {"name": "lib", "versions": ["1", "2"]}})
+    place = SimpleNamespace(record=WHERE, folder=tmp_path)
+    for module in (validation, running):
+        monkeypatch.setattr(module, "environment", lambda *_: place)
     made = House(domain=domain, settings=Settings(home=tmp_path))
-    where = Environment(python="3.11.7", requirements=("lib==2",), settings={})
-    monkeypatch.setattr(validation, "environment", lambda *_: SimpleNamespace(record=where))  # there is no such lib
     for version in ("1", "2"):
         release = Release(library="lib", version=version, artifact_sha256=version)
         key = scrape_key(made, made.library.source[0], version)
         made.finish("scrape", "scrape", [key], [release], 0.0, {"release": release.id})
-    programs = [Program(code=f"r = {n}", test="assert r") for n in range(2)]
-    answer, stub = (p.id for p in programs)
     example = Example(
-        domain="d", kind="test", releases=(release.id,), parts={"programs": {"answer": answer, "stub": stub}},
+        domain="d", kind="test", releases=(release.id,), parts={"programs": {"answer": ANSWER.id, "stub": STUB.id}},
         file="a.py", root="r", generator="g", generator_version="1",
     )  # fmt: skip
     for found in releases(made):
-        made.finish(
-            "synth", "g@1", [mine_key(made, found)], [*programs, example] if found.id == release.id else [], 0.0
-        )
-    assert [batch.size for batch in validate_mined_stage(made)] == [2]
-    verdicts = [
-        Verdict(program=p, environment=where.id, harness=HARNESS, policy="k=2,timeout=10", outcome=o, proof="none")
-        for p, o in ((answer, "passed"), (stub, "unavailable"))
-    ]
-    made.finish("validate", HARNESS, [shard_key(made, where.id, sorted((answer, stub)))], verdicts[1:], 0.0)
-    assert [batch.size for batch in validate_mined_stage(made)] == [2]
-    made.append(verdicts[:1])
-    assert validate_mined_stage(made) == []
+        rows = [ANSWER, STUB, example] if found.id == release.id else []
+        made.finish("synth", "g@1", [mine_key(made, found)], rows, 0.0)
+    return made
+
+
+WHERE = Environment(python="3.11.7", requirements=("lib==2",), settings={})
+ANSWER, STUB = (Program(code=f"r = {n}", test="assert r") for n in range(2))
+
+
+def verdict(program: Program, outcome: str) -> Verdict:
+    return Verdict(program=program.id, environment=WHERE.id, harness=HARNESS, policy="k=2,timeout=10", outcome=outcome,
+                   proof="none", detail="No sandbox: the engine is gone")  # fmt: skip
+
+
+def sizes(house: House) -> list[int]:
+    return [batch.size for batch in validate_mined_stage(house)]
+
+
+def run(house: House, outcome: str) -> None:
+    """Performs what is left: the answer passes, and so does the stub or not."""
+    outcomes = {ANSWER.id: "passed", STUB.id: outcome}
+    pool = SimpleNamespace(run=lambda _, programs, **__: [verdict(p, outcomes[p.id]) for p in programs])
+    house.__dict__["pool"] = pool
+    for batch in validate_mined_stage(house):
+        batch.run()
+
+
+def test_what_lost_its_verdict_is_run_again(made: House) -> None:
+    """Remembered work is done only as long as each of its programs has a verdict."""
+    assert sizes(made) == [2]
+    key = shard_key(made, WHERE.id, sorted((ANSWER.id, STUB.id)))
+    made.finish("validate", HARNESS, [key], [verdict(STUB, "failed")], 0.0)
+    assert sizes(made) == [1]
+    made.append([verdict(ANSWER, "passed")])
+    assert sizes(made) == []
+
+
+def test_what_could_not_be_run_is_tried_by_the_next_runs_but_not_for_ever(made: House) -> None:
+    """Once a run, and by three; then whenever a person asks. Once it ran, nothing tells that it couldn't be."""
+    for tries, left in enumerate((2, 1, 1), start=1):
+        made.run = f"run {tries}"
+        assert (sizes(made), all_tried(made)) == ([left], tries > 1)
+        run(made, "unavailable")
+        assert (sizes(made), all_tried(made)) == ([], True), "not twice by one run, and it is in nobody's way"
+        assert is_to_be_tried_again(made) == (tries < TRIES)
+    made.run = "one more"
+    assert sizes(made) == []
+    made.command = "validate"
+    assert sizes(made) == [1]
+    run(made, "passed")
+    [work] = made.lake.work("validate").values()
+    assert work.result == {"release": releases(made)[1].id, "environment": WHERE.id}
+    assert not is_to_be_tried_again(made)
+
+
+def test_rows_that_wait_are_told(made: House) -> None:
+    """How many, why, and what has them tried again; nothing where none do."""
+    assert waiting_lines(made) == []
+    removal = Removal(example="e", rule="unavailable", curation="c", domain="d", detail="No sandbox: gone")
+    made.finish("curate", "c@1", ["c"], [removal], 0.0)
+    [line] = waiting_lines(made)
+    assert line.startswith("1 rows wait for what couldn't be run (No sandbox: gone): 3 runs try it")
+    assert "driftune validate d" in line
 
 
 def test_what_could_not_be_run_is_not_taken_for_observed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
