@@ -25,8 +25,9 @@ from flows.running import run_now, verdicts
 from flows.scraping import releases
 from flows.synthesis import is_derived, unwritten
 from flows.validation import all_tried
+from registry.forgetting import outlasting
 from registry.identity import sha256_of
-from registry.records import Call, Example, Program, Verdict, Work
+from registry.records import Call, Example, Forgotten, Program, Verdict, Work
 from synth.budget import BILLION
 from synth.journal import Journal
 from synth.written import writers
@@ -47,7 +48,7 @@ EVERY_S = 5.0
 
 def write_stage(house: House) -> list[Batch]:
     """One batch: the dialogues that are left, once it is known how all other rows ran."""
-    batches = [Batch("Note what an LLM was asked", 1, lambda: _note_calls(house))] if _untold(house) else []
+    batches = [Batch("Note what an LLM was asked", 1, lambda: _note_calls(house))] if _is_to_be_noted(house) else []
     if not wanted(house) or not is_derived(house) or not all_tried(house):
         return batches
     known, model = chosen(house), house.domain.llm.model
@@ -68,17 +69,28 @@ def _open(house: House, found: Iterable[tuple[Chosen, Subject]]) -> list[tuple[C
     return [pair for pair in found if pair[0].key not in known]
 
 
-def _untold(house: House) -> bool:
-    """Whether there are calls that the lake doesn't have yet, as those of a run that was killed."""
+def _is_to_be_noted(house: House) -> bool:
+    """Whether there are calls that the lake doesn't have yet, as those of a run that was killed, or orders to forget."""
     if not house.settings.journal.exists():
         return False
     with Journal(house.settings.journal) as journal:
-        return bool(journal.calls(house.owner))
+        return bool(_unheeded(house, journal) or journal.calls(house.owner))
 
 
 def _note_calls(house: House) -> int:
     with Journal(house.settings.journal) as journal:
+        _heed(house, journal)
         return _told(house, journal, [])
+
+
+def _unheeded(house: House, journal: Journal) -> list[str]:
+    return journal.unheeded(house.owner, [order.digest for order in house.lake.read(Forgotten)])
+
+
+def _heed(house: House, journal: Journal) -> None:
+    """Takes out of the journal what was forgotten, maybe on another machine, which has only its own journal."""
+    if orders := _unheeded(house, journal):
+        journal.forget(house.owner, outlasting(house.lake, house.owner), orders)
 
 
 def _told(house: House, journal: Journal, rows: Sequence[Call | Program | Example | Work]) -> int:
@@ -117,6 +129,7 @@ def _write(house: House, desk: Desk, found: Sequence[tuple[Chosen, Subject]]) ->
     dialogues = (writing[each.writer].write(desk, subject) for each, subject in open_ones)
     width = OPEN_IN_BATCHES if spec.batch else OPEN * spec.concurrency
     with Journal(house.settings.journal) as journal:
+        _heed(house, journal)
         known = {*unwritten(house), *(row.id for row in written(house))}
         memory = _Memory(house, journal, desk, [each for each, _ in open_ones], known)
         with Asking(Client(spec, journal, house.owner, house.run)) as asking:

@@ -26,6 +26,7 @@ from registry.lake import Lake
 from registry.records import (
     Adapter,
     Body,
+    Call,
     Change,
     Example,
     Fetch,
@@ -173,6 +174,15 @@ def forget(lake: Lake, order: Order, found: Trace, *, by: str) -> None:
 def orders(lake: Lake) -> list[Order]:
     """Everything that was ever forgotten: what is scraped from now on leaves it out."""
     return [Order(f.what) for f in lake.read(Forgotten)]
+
+
+def outlasting(lake: Lake, domain: str) -> frozenset[str]:
+    """The requests to LLMs whose answers stay in a domain's journals, once something was forgotten.
+
+    Rows were made of them, or the lake has them still: what was forgotten has left it.
+    """
+    told = lake.each(Call, "domain = $d AND (text <> '' OR detail <> '')", {"d": domain})
+    return _answered(lake.each(Example)) | {call.request for call in told}
 
 
 def _written(order: Order, found: Trace, by: str, before: Forgotten | None) -> Forgotten:

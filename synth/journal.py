@@ -32,7 +32,7 @@ from synth.budget import BILLION, Scope
 from synth.entries import Bundle, Decision, Entry, Leave, NoLeave, Settled, Spent, Wait, Wish
 from synth.responses import LONGEST_PAUSE_S
 
-_VERSION = 1
+_VERSION = 2
 _BUSY_S = 120.0
 """How long another process may hold the file; each does for milliseconds."""
 _REAP_S = 1.0
@@ -64,6 +64,7 @@ CREATE TABLE IF NOT EXISTS batches (
 CREATE INDEX IF NOT EXISTS open_calls ON calls (holder) WHERE outcome IS NULL;
 CREATE INDEX IF NOT EXISTS untold ON calls (domain) WHERE told = 0 AND outcome IS NOT NULL;
 CREATE TABLE IF NOT EXISTS pauses (endpoint TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS heeded (domain TEXT NOT NULL, mark TEXT NOT NULL, PRIMARY KEY (domain, mark)) WITHOUT ROWID;
 """
 
 
@@ -207,7 +208,13 @@ class Journal:
             last = _last(self._rows, request)
         return last.settled if last and last.settled and last.settled.final else None
 
-    def forget(self, domain: str, kept: Collection[str]) -> None:
+    def unheeded(self, domain: str, orders: Collection[str]) -> list[str]:
+        """Those of these orders to forget, by their marks, after which a domain's answers weren't looked through."""
+        with self._lock, _translated(self.path):
+            heeded = {mark for (mark,) in self._rows.execute("SELECT mark FROM heeded WHERE domain = ?", (domain,))}
+        return sorted(set(orders) - heeded)
+
+    def forget(self, domain: str, kept: Collection[str], heeded: Collection[str] = ()) -> None:
         """Takes the answers of a domain's calls out of the file; what they cost stays, and is to be told again.
 
         Who asks the same again asks anew.
@@ -215,6 +222,7 @@ class Journal:
         Args:
             domain: The domain.
             kept: Keys of requests whose answers stay.
+            heeded: Marks of the orders that this is for: they are heeded then.
         """
         asked = (
             "SELECT id, request FROM calls WHERE domain = ? AND outcome IS NOT NULL AND (text <> '' OR detail <> '')"
@@ -224,6 +232,7 @@ class Journal:
         with self._transaction() as rows:
             gone = [(call,) for call, request in rows.execute(asked, (domain,)).fetchall() if request not in kept]
             rows.executemany("UPDATE calls SET text = '', detail = '', final = 0, told = 0 WHERE id = ?", gone)
+            rows.executemany("INSERT OR IGNORE INTO heeded VALUES (?, ?)", [(domain, mark) for mark in heeded])
         with self._lock, _translated(self.path):
             self._rows.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

@@ -8,13 +8,19 @@ from typing import Any
 
 import pytest
 
+from flows.authoring import write_stage
 from flows.forgetting import forget_source, show_forgotten
+from flows.house import House
 from flows.run import run_stage
+from registry.domain import Domain
 from registry.errors import ConfigurationError, LockedError
 from registry.lake import Lake
 from registry.lock import domain_lock
-from registry.records import Adapter, Example, Page, Release, Snapshot, SnapshotRow, Symbol
+from registry.records import Adapter, Call, Example, Page, Release, Snapshot, SnapshotRow, Symbol
 from registry.settings import Settings
+from synth.budget import BILLION, Scope
+from synth.entries import Leave, Settled, Wish
+from synth.journal import Journal
 from tests.flows.test_guard import DOMAIN, write_site
 
 GUIDE, API = "sphinx://lib/*/guide.html", "sphinx://lib/*/api.html"
@@ -87,6 +93,40 @@ def test_it_says_what_went_and_what_holds_some_of_it(home: Path, capsys: pytest.
     show_forgotten(as_json=True)
     [row] = json.loads(capsys.readouterr().out)
     assert (row["what"], row["rows"], row["adapters"]) == (GUIDE, 5, [adapter.id])
+
+
+def test_what_was_forgotten_leaves_the_journals_of_other_homes_with_their_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers that no row was made of go, told or not, out of journal and lake; what they cost stays."""
+    monkeypatch.setenv("DRIFTUNE_LAKE", str(tmp_path / "lake"))
+    monkeypatch.setenv("DRIFTUNE_HOME", str(tmp_path / "one"))
+    domain = Domain.model_validate({"name": "lib", "library": {"name": "lib", "versions": ["1", "2"]}})
+    other = House(domain, Settings(home=tmp_path / "two"))
+    release = Release(library="lib", version="2", artifact_sha256="2")
+    page = Page(release=release.id, url="pypi://lib/2/w/a.py", content_hash="h", path="a.py", kind="source")
+    rows = [
+        Example(domain="lib", kind="edit", releases=(release.id,), parts={"n": url}, file="f", root="r", generator="g",
+                generator_version="1", source_url=url, written={"calls": [request]})
+        for url, request in ((page.url, "gone"), ("pypi://lib/2/w/b.py", "kept"))
+    ]  # fmt: skip
+    with Journal(other.settings.journal) as journal:
+        for request in ("gone", "kept", "failed", "untold"):
+            told = journal.ask(Wish(request, "lib", "p", "m", "e", (Scope("run:r"),), 1, 1, 5))
+            assert isinstance(told, Leave)
+            journal.write([Settled(told.call, "ok", True, f"words {request}", money=5)])
+        calls = journal.calls("lib")
+        other.append([release, page, *rows, *(call for _, call in calls[:3])])
+        journal.tell([number for number, _ in calls[:3]])
+    forget_source("pypi://lib/*/*/a.py", dry=False, as_json=False)
+    assert [batch.run() for batch in write_stage(other)] == [3]
+    assert write_stage(other) == []
+    found = {call.request: (call.text, call.money) for call in other.lake.read(Call)}
+    cost = 5 / BILLION
+    assert found == {"kept": ("words kept", cost), **dict.fromkeys(("gone", "failed", "untold"), ("", cost))}
+    with Journal(other.settings.journal) as journal:
+        answers = {request: journal.answer(request) is not None for request in found}
+    assert answers == {"kept": True, "gone": False, "failed": False, "untold": False}
 
 
 def test_of_what_is_not_there_it_says_so(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
