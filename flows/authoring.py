@@ -70,7 +70,7 @@ def _open(house: House, found: Iterable[tuple[Chosen, Subject]]) -> list[tuple[C
 
 
 def _is_to_be_noted(house: House) -> bool:
-    """Whether there are calls that the lake doesn't have yet, as those of a run that was killed, or orders to forget."""
+    """Whether there are calls that the lake lacks, as those of a run that was killed, or orders to forget."""
     if not house.settings.journal.exists():
         return False
     with Journal(house.settings.journal) as journal:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import math
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -23,7 +24,7 @@ from registry.turns import store_time
 _TRIES = 5
 _AT_ONCE = 8
 _WRITING_S = 3600.0
-"""Seconds that a merged file which no record names stays: its compaction may still be under way."""
+"""Seconds that a merged file which no record names stays: its compaction may still be under way, and begin again."""
 
 
 def merge(files: SharedFiles, rewrite: Rewrite) -> bool:
@@ -75,7 +76,8 @@ def sweep(files: SharedFiles, grace: dt.timedelta, *, dry: bool) -> tuple[dict[s
 
     Args:
         files: The lake's.
-        grace: How long replaced files are kept, by the store's times; without any they go whatever its clock says.
+        grace: How long replaced files are kept, by the store's times; without any they go whatever its clock says, and
+            with them all that no record names: rows that were forgotten may be in it.
         dry: Remove nothing.
 
     Raises:
@@ -90,7 +92,7 @@ def sweep(files: SharedFiles, grace: dt.timedelta, *, dry: bool) -> tuple[dict[s
         now = store_time(files.objects)
         until = {path: said.get(record_path(n), 0.0) + grace.total_seconds() for path, n in merges.replaced.items()}
         due = {path for path, end in until.items() if not grace or end <= now}
-        left = _left(stored, merges, now - max(grace.total_seconds(), _WRITING_S))
+        left = _left(stored, merges, now - max(grace.total_seconds(), _WRITING_S) if grace else math.inf)
         kept = {path: dt.datetime.fromtimestamp(end, dt.UTC) for path, end in until.items() if path not in due}
         gone = {path: stored[path].size for path in sorted({*due, *left} & stored.keys())}
         stale = {path for path, time in said.items() if time <= now - RECORDS_S}

@@ -150,9 +150,8 @@ def test_of_two_who_merge_at_once_one_is_refused(lake: Lake, tmp_path: Path, mon
 def test_a_collection_takes_from_a_compaction_that_died_and_refuses_one_that_lives(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Merged files that no record names go once they are old; a compaction that only was slow is refused after that."""
+    """Merged files that no record names go, without a grace at once; a compaction that was but slow is refused then."""
     other = opened(lake.url, tmp_path / "two", "second")
-    monkeypatch.setattr(shared_compaction, "_WRITING_S", 0.0)
     slow = iter([True])
     whole = SharedFiles.say
 
