@@ -10,8 +10,9 @@ import random
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from email import message_from_bytes
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -85,13 +86,14 @@ def publish_stage(house: House) -> list[Batch]:
             written=written_by(rows, before),
         )
         channel = CANDIDATE if house.domain.gate.tasks else STABLE
-        check_held(house.run)  # who has lost the domain publishes nothing either
+        fence = partial(check_held, house.run)  # who has lost the domain publishes nothing either
+        fence()
         if (same := published_before(store, folder, about)) is not None:
             _move(store, same, channel)
             told = {"location": same.location, "channel": channel, "run": about.run, "same_as": same.version}
             return _told(house, house.finish("publish", PUBLISH_PART, [key], [], since, told), told)
         with quiet.threads(house.threads):
-            adapter = published(store, folder, base, about, canary_texts(rows, CANARIES), channel)
+            adapter = published(store, folder, base, about, canary_texts(rows, CANARIES), channel, fence)
         result = {"location": adapter.location, "channel": channel}
         return _told(house, house.finish("publish", PUBLISH_PART, [key], [adapter], since, result), result)
 
@@ -105,7 +107,13 @@ def _told(house: House, rows: int, result: Mapping[str, Any]) -> int:
 
 
 def published(
-    store: Store, folder: Path, base: BaseModel, about: Publication, texts: Sequence[str], channel: str = STABLE
+    store: Store,
+    folder: Path,
+    base: BaseModel,
+    about: Publication,
+    texts: Sequence[str],
+    channel: str = STABLE,
+    fence: Callable[[], None] = lambda: None,
 ) -> Adapter:
     """Publish an adapter, load it as a subscriber does, and only then move a channel to it.
 
@@ -118,6 +126,8 @@ def published(
         about: What is said of it; its canary is made here.
         texts: What the canary is made of.
         channel: The channel.
+        fence: Called before the version is there, and before the channel moves; it raises where the caller may not
+            publish any more: loading takes minutes, and a machine may sleep meanwhile.
 
     Raises:
         ConfigurationError: What is published under its name is of another kind, or none of the texts has two tokens, so
@@ -134,8 +144,9 @@ def published(
             f"Can't publish {about.domain}: its snapshot has no call site in train whose prompt a canary could be made "
             f"of. Run driftune curate {about.domain} with more rows"
         )
-    adapter = store.publish(folder, dataclasses.replace(about, canary=stored), channel=None)
+    adapter = store.publish(folder, dataclasses.replace(about, canary=stored), channel=None, fence=fence)
     load_adapter(base.path, f"{adapter.domain}@v{adapter.version}", registry=store.url)
+    fence()
     _move(store, adapter, channel)
     return adapter
 

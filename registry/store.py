@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from registry.card import card
@@ -53,13 +53,22 @@ class Store(Moving):
         cache: Local folder for versions that are used; `adapters` in DRIFTUNE_HOME where null.
     """
 
-    def publish(self, folder: Path, publication: Publication, *, channel: str | None = STABLE) -> Adapter:
+    def publish(
+        self,
+        folder: Path,
+        publication: Publication,
+        *,
+        channel: str | None = STABLE,
+        fence: Callable[[], None] = lambda: None,
+    ) -> Adapter:
         """Publish an adapter, all or nothing, and move a channel to it.
 
         Args:
             folder: Where `adapter_config.json` and `adapter_model.safetensors` lie; nothing else is taken.
             publication: What is said of it.
             channel: The channel to move; none where null.
+            fence: Called once all is uploaded, just before the version is there and before the channel moves; it raises
+                where the caller may not publish any more.
 
         Raises:
             ConfigurationError: The registry can't be written, or not without a key, or `folder` holds no adapter.
@@ -81,8 +90,9 @@ class Store(Moving):
         with publishing(self.objects) as until:
             if channel is not None:
                 self.history(publication.domain, channel)  # who may not move it leaves no version behind
-            adapter = self._published(own, publication) or self._add(own, publication, until)
+            adapter = self._published(own, publication) or self._add(own, publication, until, fence)
             if channel is not None:
+                fence()
                 self._move(adapter, channel, "publish")
         return adapter
 
@@ -102,7 +112,9 @@ class Store(Moving):
                     return adapter
         return None
 
-    def _add(self, own: Mapping[str, Hashed], publication: Publication, until: float) -> Adapter:
+    def _add(
+        self, own: Mapping[str, Hashed], publication: Publication, until: float, fence: Callable[[], None]
+    ) -> Adapter:
         deposit = self._versions.deposit
         files = [deposit(name, file) for name, file in own.items()]
         canary = json.dumps(list(publication.canary), sort_keys=True)
@@ -122,5 +134,6 @@ class Store(Moving):
                     "publish again",
                     retryable=True,
                 )
+            fence()
             if (made := self._versions.create(adapter)) is not None:
                 return made

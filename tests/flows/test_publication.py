@@ -54,7 +54,9 @@ def about(base: BaseModel, run: str = "one") -> Publication:
 def test_stable_moves_only_to_what_loads(made: tuple[BaseModel, Path], tmp_path: Path) -> None:
     """A version for another base, or one that doesn't give what is stored with it, is never what subscribers get."""
     (base, adapter), store = made, Store(tmp_path)
-    first = published(store, adapter, base, about(base), TEXTS)
+    asked: list[int] = []  # versions that were there when it was asked whether this may be published
+    first = published(store, adapter, base, about(base), TEXTS, fence=lambda: asked.append(len(store.versions("lib"))))
+    assert asked == [0, 1]
     assert store.channels("lib") == {"stable": first.version}
     assert [row["text"] for row in stored_canary(store.folder(first))] == TEXTS
     with pytest.raises(WrongBaseError, match="with fingerprint ffff"):

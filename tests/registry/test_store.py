@@ -13,7 +13,7 @@ import rfc8785
 from registry.card import table
 from registry.channels import Channels
 from registry.copying import copy
-from registry.errors import ConfigurationError, RegistryError
+from registry.errors import ConfigurationError, LockedError, RegistryError
 from registry.identity import sha256_of_bytes
 from registry.objects import PARTS, FolderObjects
 from registry.records import Report
@@ -107,6 +107,21 @@ def test_published_version_is_whole_and_stable_points_to_it(tmp_path: Path) -> N
     assert moved(store) == {"stable": 1}
     assert store.verify("networkx@stable") == store.resolve("networkx@v1") == store.resolve("networkx@1")
     assert sorted(store.domains()) == ["networkx"]
+
+
+def test_who_lost_the_domain_meanwhile_publishes_nothing(tmp_path: Path) -> None:
+    """It is asked once all is uploaded, however long that took: no version is there, and the next has its number."""
+    store, uploaded = Store(tmp_path / "registry"), []
+
+    def fence() -> None:
+        uploaded.extend(store.objects.walk("files"))
+        raise LockedError("Domain networkx was taken over")
+
+    with pytest.raises(LockedError):
+        store.publish(adapter_folder(tmp_path / "one"), publication(), fence=fence)
+    assert len(uploaded) > 3
+    assert store.versions("networkx") == []
+    assert store.publish(adapter_folder(tmp_path / "one"), publication()).version == 1
 
 
 def test_card_names_base_library_licences_and_gate(tmp_path: Path) -> None:
