@@ -26,6 +26,9 @@ _RESOLUTION_S = 2.0
 _SHARE = 0.75
 """Part of a lease after which its holder no longer relies on it: what he has begun then ends before others begin."""
 
+LONGEST_S = 24 * 3600.0
+"""Seconds without a sign of life after which a lease has run out, whatever its holder says of it."""
+
 Holder = Mapping[str, Any]
 """What a lease says of who holds it."""
 
@@ -116,7 +119,12 @@ class Lease:
             return True
         now = store_time(self._objects)
         stored = self._objects.stat(self._path(number))
-        return stored is None or now - stored.time >= float(found.get("lease_s", self._lease_s)) + _RESOLUTION_S
+        return stored is None or now - stored.time >= self._length(found) + _RESOLUTION_S
+
+    def _length(self, found: Holder) -> float:
+        """For how long another holds it without a sign of life, as far as that is to be believed."""
+        said = found.get("lease_s", self._lease_s)
+        return said if isinstance(said, int | float) and 0 < said <= LONGEST_S else LONGEST_S
 
     def _last(self) -> tuple[int, Holder | None]:
         """The highest number and who has it; 0 and nobody where nobody ever had it."""

@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     sandbox_mb: int = Field(default=10_000, ge=0)
     nightly_cost: float = Field(default=0.0, ge=0)
     disk_mb: int = Field(default=0, ge=0)
-    lease_s: float = Field(default=120, ge=2)
+    lease_s: float = Field(default=120, ge=2, le=86_400)
 
     def __init__(self, **values: Any) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -106,6 +107,18 @@ def test_who_slept_while_several_had_it_has_it_no_more(tmp_path: Path) -> None:
     assert objects.names("_locks/d") == ["00000003.json"]
     third.end()
     first.end()
+
+
+@pytest.mark.parametrize("said", [1e9, float("nan"), "long", -1])
+def test_no_lease_is_believed_to_last_for_more_than_a_day(tmp_path: Path, said: object) -> None:
+    """Whatever stands in it, by mistake or malice: after a day without a sign of life it is to be had."""
+    objects, path = FolderObjects(tmp_path), "_locks/d/00000001.json"
+    objects.put(path, json.dumps({"run": "other", "place": "other", "lease_s": said}).encode())
+    mine = Lease(objects, "_locks/d", {"run": "mine", "place": "mine"}, 60)
+    for hours, free in ((23, False), (25, True)):
+        os.utime(tmp_path / path, (time.time() - hours * 3600,) * 2)
+        assert (mine.take() is None) == free
+    mine.end()
 
 
 @pytest.mark.slow
