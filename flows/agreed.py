@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -27,6 +28,9 @@ from validators.execution.resolution import is_pinned
 
 _BASES, _FILES, _PACKAGES = "_shared/bases", "_shared/files", "_shared/packages"
 _PIECE = 1 << 20
+_FOLDER = re.compile(r"tiny-[0-9a-f]+")
+_FILE = re.compile(r"\w[\w.-]*\.(?:json|safetensors|txt)")
+"""Weights, settings and words: nothing that could hold code, as a pickle or a module."""
 _OWN = ("threads", "save_every")
 """Settings that say how a base is made, and not which."""
 _AGREED: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -70,7 +74,8 @@ def same_base(
 
 def _taken(objects: Objects, said: dict[str, Any], settings: dict[str, Any], cache: Path) -> BaseModel:
     """The base that was put there: found here where it was made here, or fetched before."""
-    base, folder = TinyBase(), cache / Path(str(said["name"])).name
+    _check_files(objects, said)
+    base, folder = TinyBase(), cache / said["name"]
     if (folder / "config.json").exists():
         found = base.at(folder, settings, cache)
         if found.fingerprint == said["fingerprint"]:
@@ -81,13 +86,21 @@ def _taken(objects: Objects, said: dict[str, Any], settings: dict[str, Any], cac
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         for name, sha256 in said["files"].items():
-            file = part / Path(name).name
+            file = part / name
             with objects.open(f"{_FILES}/{sha256}") as source, file.open("wb") as target:
                 shutil.copyfileobj(source, target, _PIECE)
             if sha256_of_file(file) != sha256:
                 raise RegistryError(f"{_FILES}/{sha256} in {objects.url} isn't what was put there: remove it")
         part.rename(folder)
     return base.at(folder, settings, cache)
+
+
+def _check_files(objects: Objects, said: dict[str, Any]) -> None:
+    """Takes what a base is made of, and nothing that could be run, or lie elsewhere."""
+    wrong = [name for name in said["files"] if not _FILE.fullmatch(name)]
+    wrong += [] if _FOLDER.fullmatch(str(said["name"])) else [str(said["name"])]
+    if wrong:
+        raise RegistryError(f"{_BASES} in {objects.url} names {wrong[0]!r}, no part of a base: remove what does")
 
 
 def same_packages(

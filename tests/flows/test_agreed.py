@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from finetune.bases import BaseModel, TinyBase
-from flows.agreed import same_base, same_packages, shared
+from flows.agreed import _taken, same_base, same_packages, shared
 from registry.errors import RegistryError
 from registry.fingerprint import fingerprint
 from registry.identity import sha256_of
+from registry.objects import FolderObjects
 from registry.records import Environment
 from registry.settings import Settings
 from tests.finetune.test_bases import FEW, GENERAL, OLD
@@ -41,6 +42,23 @@ def test_a_base_is_made_once_for_all_machines(tmp_path: Path) -> None:
     weights.write_bytes(b"other weights")
     with pytest.raises(RegistryError, match="what was put there"):
         on("three", GENERAL)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"name": "tiny-1a", "files": {"pytorch_model.bin": "0"}},
+        {"name": "tiny-1a", "files": {"modeling.py": "0"}},
+        {"name": "tiny-1a", "files": {"../config.json": "0"}},
+        {"name": "../elsewhere", "files": {}},
+    ],
+)
+def test_a_base_is_weights_settings_and_words(said: dict[str, object], tmp_path: Path) -> None:
+    """Nothing that could be run, or lie elsewhere, is taken of what somebody puts beside a lake as a base."""
+    objects = FolderObjects(tmp_path / "lake")
+    with pytest.raises(RegistryError, match="no part of a base"):
+        _taken(objects, {"fingerprint": "f", **said}, {}, tmp_path / "bases")
+    assert not (tmp_path / "bases").exists()
 
 
 def test_packages_are_those_of_the_first_machine(tmp_path: Path) -> None:
