@@ -47,10 +47,16 @@ def republish(place: str, domain: str) -> list[Adapter]:
         The versions as they are now.
 
     Raises:
-        RegistryError: A version isn't what was published, or can't keep its number, as today's driftune has given it.
+        RegistryError: A version isn't what was published, or can't keep its number, as today's driftune has given it;
+            or an earlier driftune has published again since.
     """
     root, store = Path(place), Store(place)
     folder = root / FORMER / domain
+    if folder.exists() and _versions(root / domain):
+        raise RegistryError(
+            f"An earlier driftune has published {domain} again, beside what was taken along from it: upgrade whoever"
+            f" did that, move the folders v1, v2, … of {root / domain} away, and run driftune run {domain}"
+        )
     if not folder.exists():
         if (root / domain / "versions").exists():  # they would be put aside with the former ones
             raise RegistryError(

@@ -67,6 +67,9 @@ def test_versions_are_published_again_under_their_numbers(tmp_path: Path) -> Non
     assert former_domains(str(tmp_path)) == {"networkx": 2}
     assert [a.version for a in republish(str(tmp_path), "networkx")] == [1, 2]
     whole(tmp_path, before)
+    shutil.copytree(tmp_path / FORMER / "networkx" / "v2", tmp_path / "networkx" / "v1")
+    with pytest.raises(RegistryError, match="has published networkx again"):  # else it is told as to be done for ever
+        republish(str(tmp_path), "networkx")
 
 
 def test_killed_anywhere_the_same_again_does_the_rest(tmp_path: Path) -> None:
