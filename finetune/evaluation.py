@@ -18,15 +18,16 @@ Every arm has the same window of tokens and the same prompts in it; an arm with 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from finetune import row_metrics
 from finetune.bases import BaseModel
 from finetune.corpus import SourceFile, windows
+from finetune.portions import Portion, spans_apart, spans_together
 from finetune.retrieval import Docs
-from finetune.scoring import Scorer, Span, closed
-from finetune.watching import Progress
+from finetune.scoring import BATCH, Span, SpanScore, Window, closed
 from registry.errors import ConfigurationError
 from registry.records import Example, Score
 
@@ -43,6 +44,8 @@ STALE = "stale"
 ROLES = ("chosen", "rejected")
 WINDOW = 600
 """Characters in a window of general code."""
+SITES = 16
+"""Call sites of a portion."""
 MOST_TOKENS = 2048
 """Tokens of docs, prompt and call where none are asked for, with a base that takes more."""
 
@@ -66,59 +69,82 @@ def tokens_at_once(base: BaseModel, asked: int) -> int:
     return asked or min(takes or MOST_TOKENS, MOST_TOKENS)
 
 
-def score_pairs(
-    examples: Iterable[Example],
-    scorer: Scorer,
-    *,
-    run: str,
-    arm: str,
-    split: str,
-    docs: Docs | None = None,
-    progress: Progress | None = None,
-) -> Iterator[Score]:
-    """Score the `preference` rows of one split under one arm.
+def site_portions(
+    examples: Iterable[Example], window: Window, *, run: str, split: str, docs: Docs | None = None
+) -> Iterator[Portion]:
+    """What is asked of the `preference` rows of one split. Each call site is computed by itself.
 
     Args:
         examples: Rows of kind `preference`; other kinds are left out. Rows of one call site share their `root`.
-        scorer: The arm's model.
+        window: What models are shown at once.
         run: Id of the training run.
-        arm: Name of the arm.
         split: Name of the split.
         docs: What stands in front of each prompt is looked up here; nothing does where None.
-        progress: Told of each site.
     """
     sites: dict[str, list[Example]] = {}
     for example in sorted((e for e in examples if e.kind == "preference"), key=lambda e: e.id):
         sites.setdefault(example.root, []).append(example)
-    for done, (site, rows) in enumerate(sorted(sites.items()), start=1):
-        for metric, item, value in _site(site, rows, scorer, docs):
-            yield Score(
-                run=run, arm=arm, split=split, metric=metric, item=item, family=rows[0].family or site, value=value
-            )
-        if progress is not None:
-            progress(f"scores {arm} {split}", done, len(sites))
+    ordered = sorted(sites.items())
+    for start in range(0, len(ordered), SITES):
+        part = ordered[start : start + SITES]
+        asked = [found for site, rows in part if (found := _site(site, rows, window, docs)) is not None]
+        given, scores = [one.spans for one in asked], partial(_scores, asked, run, split)
+        yield Portion("scores", split, start + len(part), len(ordered), spans_apart, given, scores)
 
 
-def _site(site: str, rows: list[Example], scorer: Scorer, docs: Docs | None) -> Iterator[tuple[str, str, float]]:
-    """Metric, item and value of one call site; all its alternatives are cut at the place where the first differs.
+@dataclass(frozen=True)
+class _Site:
+    """A call site.
+
+    Attributes:
+        name: Its root.
+        rows: Its rows.
+        spans: The new call of each row, then what each has instead.
+        shown: Metric and value of the docs in front of it.
+    """
+
+    name: str
+    rows: Sequence[Example]
+    spans: Sequence[Span]
+    shown: Sequence[tuple[str, float]]
+
+
+def _site(site: str, rows: list[Example], window: Window, docs: Docs | None) -> _Site | None:
+    """What is asked of one call site; all its alternatives are cut at the place where the first differs.
 
     None where one of them is longer than the window: what is compared must be whole.
     """
     prefix = min((_part(row, "prompt") for row in rows), key=len)
     texts = [(_part(row, "prompt") + _part(row, role))[len(prefix) :] for role in ROLES for row in rows]
     spans = closed(prefix, texts)
-    if not scorer.fits(spans):
-        return
-    if docs is not None:
-        front = docs.front(prefix, scorer.room(spans), scorer.size)
-        spans = [Span(front.text + span.prefix, span.text) for span in spans]
-        yield "docs", site, float(bool(front.text))
-        yield "docs_right", site, float(bool({*rows[0].symbols[:1]} & {*front.symbols}))
-    scores = scorer.scores(spans)
-    new, others = scores[: len(rows)], scores[len(rows) :]
-    yield "choice@1", site, float(new[0].mean > max(score.mean for score in others))
-    yield "bits_new", site, new[0].bits
-    for row, ours, old in zip(rows, new, others, strict=True):
+    if not window.fits(spans):
+        return None
+    if docs is None:
+        return _Site(site, rows, spans, ())
+    front = docs.front(prefix, window.room(spans), window.size)
+    longer = front.text + spans[0].prefix
+    right = bool({*rows[0].symbols[:1]} & {*front.symbols})
+    shown = (("docs", float(bool(front.text))), ("docs_right", float(right)))
+    return _Site(site, rows, [Span(longer, span.text) for span in spans], shown)
+
+
+def _scores(
+    asked: Sequence[_Site], run: str, split: str, arm: str, answers: Sequence[Sequence[SpanScore]]
+) -> Iterator[Score]:
+    for site, scores in zip(asked, answers, strict=True):
+        family = site.rows[0].family or site.name
+        for metric, item, value in _values(site, scores):
+            yield Score(run=run, arm=arm, split=split, metric=metric, item=item, family=family, value=value)
+
+
+def _values(site: _Site, scores: Sequence[SpanScore]) -> Iterator[tuple[str, str, float]]:
+    """Metric, item and value of one call site."""
+    for metric, value in site.shown:
+        yield metric, site.name, value
+    new, others = scores[: len(site.rows)], scores[len(site.rows) :]
+    yield "choice@1", site.name, float(new[0].mean > max(score.mean for score in others))
+    yield "bits_new", site.name, new[0].bits
+    for row, ours, old in zip(site.rows, new, others, strict=True):
         if row.bug_kind == STALE:
             yield "preference", row.id, float(ours.mean > old.mean)
             yield "bits_old", row.id, old.bits
@@ -131,26 +157,19 @@ def _part(example: Example, name: str) -> str:
     return str(example.parts[name])
 
 
-def score_general(
-    files: Iterable[SourceFile],
-    scorer: Scorer,
-    *,
-    run: str,
-    arm: str,
-    limit: int = 200,
-    progress: Progress | None = None,
-) -> Iterator[Score]:
-    """Bits per byte of held-out general code under one arm: the windows of each file, up to `limit` in all."""
+def general_portions(files: Iterable[SourceFile], *, run: str, limit: int = 200) -> Iterator[Portion]:
+    """What is asked of held-out general code: the bits per byte of the windows of each file, up to `limit` in all."""
     pieces = list(general_windows(files, limit))
-    for start in range(0, len(pieces), scorer.batch):
-        part = pieces[start : start + scorer.batch]
-        scores = scorer.scores([Span("", piece.text) for piece in part])
-        for piece, score in zip(part, scores, strict=True):
-            yield Score(
-                run=run, arm=arm, split="general", metric="bits", item=piece.name, family=piece.path, value=score.bits
-            )
-        if progress is not None:
-            progress(f"scores {arm} general", min(start + scorer.batch, len(pieces)), len(pieces))
+    for start in range(0, len(pieces), BATCH):
+        part = pieces[start : start + BATCH]
+        given, scores = [Span("", piece.text) for piece in part], partial(_general, part, run)
+        yield Portion("scores", "general", start + len(part), len(pieces), spans_together, given, scores)
+
+
+def _general(pieces: Sequence[Piece], run: str, arm: str, answers: Sequence[SpanScore]) -> Iterator[Score]:
+    told = {"run": run, "arm": arm, "split": "general", "metric": "bits"}
+    for piece, score in zip(pieces, answers, strict=True):
+        yield Score(**told, item=piece.name, family=piece.path, value=score.bits)
 
 
 @dataclass(frozen=True)

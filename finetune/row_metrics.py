@@ -18,13 +18,14 @@ import math
 import tokenize
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from finetune import forms, workloads
+from finetune.portions import Portion, rows_together
 from finetune.recipe import parts_of
 from finetune.retrieval import Docs
-from finetune.scoring import Encoded, Scorer
-from finetune.watching import Progress
+from finetune.scoring import Encoded, Window
 from registry.errors import ConfigurationError
 from registry.records import Example, Program, Score
 from registry.text import lines_of
@@ -42,26 +43,22 @@ METRICS = (*BITS, LOCATE, *WRITTEN)
 
 @dataclass(frozen=True)
 class Measured:
-    """What is measured: an arm of a run on a split.
+    """What is measured: a run on a split.
 
     Attributes:
         run: Id of the training run.
-        arm: Name of the arm.
         split: Name of the split.
         families: Id of a row -> the family that it counts for; its root where it isn't here.
     """
 
     run: str
-    arm: str
     split: str
     families: Mapping[str, str]
 
-    def score(self, row: Example, metric: str, value: float) -> Score:
-        """One row's value."""
+    def score(self, arm: str, row: Example, metric: str, value: float) -> Score:
+        """One row's value under an arm."""
         family = self.families.get(row.id, row.root)
-        return Score(
-            run=self.run, arm=self.arm, split=self.split, metric=metric, item=row.id, family=family, value=value
-        )
+        return Score(run=self.run, arm=arm, split=self.split, metric=metric, item=row.id, family=family, value=value)
 
 
 def drawn(rows: Iterable[Example], most: int) -> list[Example]:
@@ -82,56 +79,55 @@ def fills_gaps(tokenizer: Any) -> bool:
     return True
 
 
-def score_rows(
-    rows: Sequence[Example],
-    programs: Mapping[str, Program],
-    scorer: Scorer,
-    of: Measured,
-    docs: Docs | None = None,
-    progress: Progress | None = None,
-) -> Iterator[Score]:
-    """Score rows of one split under one arm.
-
-    Args:
-        rows: Rows of `workloads.KINDS`.
-        programs: Id -> program, of those that the rows name.
-        scorer: The arm's model.
-        of: What is measured.
-        docs: What stands in front of what is asked is looked up here; nothing does where None.
-        progress: Told of what is done.
-    """
-    asked = [(row, f"bits_{row.kind}", *_asked(row, programs, scorer, docs)) for row in _answerable(rows, scorer)]
-    asked += [(row, LOCATE, *_read(row, programs, scorer, docs)) for row in rows if row.kind == "locate"]
-    whole = [one for one in asked if len(one[2].prefix) + len(one[2].text) <= scorer.max_tokens]
-    for start in range(0, len(whole), PART):
-        part = whole[start : start + PART]
-        for (row, metric, _, value), found in zip(part, scorer.each([one[2] for one in part]), strict=True):
-            yield of.score(row, metric, value(found))
-        if progress is not None:
-            progress(f"rows {of.arm} {of.split}", start + len(part), len(whole))
-
-
 PART = 256
-"""Rows between two words of progress."""
+"""Rows of a portion: they are computed in the order of their lengths, so that this is part of what comes out."""
 
 _Value = Callable[[Sequence[float]], float]
 
 
-def _answerable(rows: Iterable[Example], scorer: Scorer) -> list[Example]:
-    gaps = fills_gaps(scorer.tokenizer)
+def portions(
+    rows: Sequence[Example], programs: Mapping[str, Program], window: Window, of: Measured, docs: Docs | None = None
+) -> Iterator[Portion]:
+    """What is asked of the rows of one split.
+
+    Args:
+        rows: Rows of `workloads.KINDS`.
+        programs: Id -> program, of those that the rows name.
+        window: What models are shown at once.
+        of: What is measured.
+        docs: What stands in front of what is asked is looked up here; nothing does where None.
+    """
+    asked = [(row, f"bits_{row.kind}", *_asked(row, programs, window, docs)) for row in _answerable(rows, window)]
+    asked += [(row, LOCATE, *_read(row, programs, window, docs)) for row in rows if row.kind == "locate"]
+    whole = [one for one in asked if len(one[2].prefix) + len(one[2].text) <= window.max_tokens]
+    for start in range(0, len(whole), PART):
+        part = whole[start : start + PART]
+        given, scores = [one[2] for one in part], partial(_scores, part, of)
+        yield Portion("rows", of.split, start + len(part), len(whole), rows_together, given, scores)
+
+
+def _scores(
+    part: Sequence[tuple[Example, str, Encoded, _Value]], of: Measured, arm: str, answers: Sequence[Sequence[float]]
+) -> Iterator[Score]:
+    for (row, metric, _, value), found in zip(part, answers, strict=True):
+        yield of.score(arm, row, metric, value(found))
+
+
+def _answerable(rows: Iterable[Example], window: Window) -> list[Example]:
+    gaps = fills_gaps(window.tokenizer)
     return [row for row in rows if gaps or row.kind != "fim"]
 
 
-def _asked(row: Example, programs: Mapping[str, Program], scorer: Scorer, docs: Docs | None) -> tuple[Encoded, _Value]:
+def _asked(row: Example, programs: Mapping[str, Program], window: Window, docs: Docs | None) -> tuple[Encoded, _Value]:
     """What a row asks and its answer, and the answer's bits per byte; what ends the answer isn't counted."""
     task = replace(workloads.asked(row, programs), docs=docs)
-    encoded = task.encode(scorer.tokenizer, scorer.max_tokens)
-    size = len(task.wanted(scorer.tokenizer).encode())
-    last = len(encoded.text) - (encoded.text[-1] in forms.stops(scorer.tokenizer))
+    encoded = task.encode(window.tokenizer, window.max_tokens)
+    size = len(task.wanted(window.tokenizer).encode())
+    last = len(encoded.text) - (encoded.text[-1] in forms.stops(window.tokenizer))
     return encoded, lambda found: -sum(found[:last]) / math.log(2) / max(1, size)
 
 
-def _read(row: Example, programs: Mapping[str, Program], scorer: Scorer, docs: Docs | None) -> tuple[Encoded, _Value]:
+def _read(row: Example, programs: Mapping[str, Program], window: Window, docs: Docs | None) -> tuple[Encoded, _Value]:
     """A program with a replaced token, and whether that is its least likely one.
 
     A token's likelihood is the product over what the tokenizer makes of it, not the mean: that of a text that could be
@@ -144,16 +140,16 @@ def _read(row: Example, programs: Mapping[str, Program], scorer: Scorer, docs: D
     before = 0
     for start, end in places(code):
         first = len(code[:start].rstrip(" \t"))  # as tokenizers join blanks to the word that follows
-        ids += forms.within(scorer.tokenizer, code[before:first]) if first > before else []
-        own = forms.within(scorer.tokenizer, code[max(before, first) : end])
+        ids += forms.within(window.tokenizer, code[before:first]) if first > before else []
+        own = forms.within(window.tokenizer, code[max(before, first) : end])
         tokens.append((start, len(ids), len(ids) + len(own)))
         ids += own
         before = end
     front: Sequence[int] = ()
-    begin = forms.begin(scorer.tokenizer)
+    begin = forms.begin(window.tokenizer)
     if docs is not None:
-        room = max(0, scorer.max_tokens - len(begin) - len(ids))
-        front = forms.start(scorer.tokenizer, docs.front(code, room, scorer.size).text)
+        room = max(0, window.max_tokens - len(begin) - len(ids))
+        front = forms.start(window.tokenizer, docs.front(code, room, window.size).text)
     at = int(parts["at"])
 
     def right(found: Sequence[float]) -> float:

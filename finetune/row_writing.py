@@ -20,15 +20,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from finetune import row_metrics, workloads
 from finetune.generation import Prompt, Sampling, Writer, answered
+from finetune.portions import Portion
 from finetune.recipe import Judge, parts_of
 from finetune.retrieval import Docs
 from finetune.row_metrics import Measured
+from finetune.scoring import Scorer
 from finetune.tasks import PASSED
-from finetune.watching import Progress
 from registry.names import SymbolIndex
 from registry.records import Example, Program, Score
 from registry.text import distance
@@ -60,42 +62,86 @@ class Checks:
     index: SymbolIndex
 
 
-def score_written(
+def writer(model: Any, tokenizer: Any, window: int, batch: int = 16) -> Writer:
+    """What lays out what is asked, and writes: nothing stops a text but its end.
+
+    A fence stands at the beginning of a program too, where something is said before.
+
+    Args:
+        model: A model; what only lays out needs none of its weights.
+        tokenizer: Its tokenizer.
+        window: Tokens of docs, question and answer together.
+        batch: Texts at a time.
+    """
+    made = Writer(model, tokenizer, Sampling(min(TOKENS, window // 2)), batch=batch)
+    made.prompt_tokens = min(made.prompt_tokens, window - made.new_tokens)
+    return made
+
+
+def portions(
     rows: Sequence[Example],
     programs: Mapping[str, Program],
-    loaded: tuple[Any, Any],
+    writer: Writer,
     of: Measured,
     checks: Checks,
-    *,
-    window: int,
     docs: Docs | None = None,
-    batch: int = 16,
-    progress: Progress | None = None,
-) -> Iterator[Score]:
-    """Have rows of one split written under one arm, and score what was written.
+) -> Iterator[Portion]:
+    """What models write of rows of one split: as many texts of about one length as are written at a time.
 
     Args:
         rows: Rows; those of other kinds than `KINDS` are left out, and gaps where the base knows none.
         programs: Id -> program, of those that the rows name.
-        loaded: The arm's model and its tokenizer.
+        writer: Lays out what is asked.
         of: What is measured.
         checks: What tells whether it is right.
-        window: Tokens of docs, question and answer together.
         docs: What stands in front of a question is looked up here; nothing does where None.
-        batch: Texts at a time.
-        progress: Told of what is written.
     """
-    gaps = row_metrics.fills_gaps(loaded[1])
+    gaps = row_metrics.fills_gaps(writer.tokenizer)
     asked = [row for row in rows if row.kind in KINDS and (gaps or row.kind != "fim")]
-    # nothing stops a text but its end: "\n```" stands at the beginning of a program too, where something is said before
-    writer = Writer(*loaded, Sampling(min(TOKENS, window // 2)), batch=batch)
-    writer.prompt_tokens = min(writer.prompt_tokens, window - writer.new_tokens)
     tasks = {row.id: workloads.asked(row, programs) for row in asked}
     prompts = {name: ids for name, task in tasks.items() if (ids := _shown(task, writer, docs))}
-    texts = writer.write([Prompt(ids=tuple(ids)) for ids in prompts.values()], progress)
-    written = dict(zip(prompts, texts, strict=True))
     plain = {name for name, task in tasks.items() if not task.wanted(writer.tokenizer).startswith("```")}
-    yield from _scored([row for row in asked if row.id in written], programs, written, of, checks, plain)
+    finish = partial(_scored, [row for row in asked if row.id in prompts], programs, of, checks, plain)
+    ordered, written = sorted(prompts, key=lambda name: len(prompts[name])), dict[str, dict[str, str]]()
+    for start in range(0, len(ordered), writer.batch):
+        part = ordered[start : start + writer.batch]
+        given = Texts([Prompt(ids=tuple(prompts[name])) for name in part], writer.new_tokens)
+        scores = partial(_collected, written, part, len(ordered), finish)
+        yield Portion("writes", of.split, start + len(part), len(ordered), write, given, scores)
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts that are written at a time.
+
+    Attributes:
+        prompts: What each goes on after.
+        tokens: Tokens of each at most.
+    """
+
+    prompts: Sequence[Prompt]
+    tokens: int
+
+
+def write(scorer: Scorer, asked: Texts) -> list[str]:
+    """The texts that a model writes."""
+    sampling = Sampling(asked.tokens)
+    return Writer(scorer.model, scorer.tokenizer, sampling, batch=len(asked.prompts)).write(asked.prompts)
+
+
+def _collected(
+    written: dict[str, dict[str, str]],
+    part: Sequence[str],
+    total: int,
+    finish: Callable[[str, Mapping[str, str]], Iterator[Score]],
+    arm: str,
+    texts: Sequence[str],
+) -> Iterator[Score]:
+    """What an arm wrote is judged when all of it is there, so that its programs run side by side."""
+    mine = written.setdefault(arm, {})
+    mine.update(zip(part, texts, strict=True))
+    if len(mine) == total:
+        yield from finish(arm, written.pop(arm))
 
 
 def _shown(task: workloads.Request | workloads.Gap, writer: Writer, docs: Docs | None) -> list[int]:
@@ -114,30 +160,31 @@ def _shown(task: workloads.Request | workloads.Gap, writer: Writer, docs: Docs |
 def _scored(
     rows: Sequence[Example],
     programs: Mapping[str, Program],
-    written: Mapping[str, str],
     of: Measured,
     checks: Checks,
     plain: Collection[str],
+    arm: str,
+    written: Mapping[str, str],
 ) -> Iterator[Score]:
     codes = {row.id: _code(written[row.id]) for row in rows if row.kind != "fim"}
     tested = [row for row in rows if row.kind in ANSWERS] if checks.judge else []
     own = [replace(_program(row, ANSWERS[row.kind], programs), code=codes[row.id]) for row in tested]
     outcomes = {verdict.program: verdict.outcome for verdict in (checks.judge(own) if checks.judge and own else ())}
     for row, program in zip(tested, own, strict=True):
-        yield of.score(row, f"pass@1_{row.kind}", float(outcomes[program.id] == PASSED))
+        yield of.score(arm, row, f"pass@1_{row.kind}", float(outcomes[program.id] == PASSED))
     for row in rows:
         if row.kind == "fim":
             middle, filled = str(parts_of(row)["middle"]).strip(), written[row.id].strip()
-            yield of.score(row, "fim_exact", float(middle == filled))
-            yield of.score(row, "fim_similarity", similarity(middle, filled))
+            yield of.score(arm, row, "fim_exact", float(middle == filled))
+            yield of.score(arm, row, "fim_similarity", similarity(middle, filled))
             continue
-        yield of.score(row, "form", float(_keeps_form(written[row.id], fenced=row.id not in plain)))
+        yield of.score(arm, row, "form", float(_keeps_form(written[row.id], fenced=row.id not in plain)))
         if row.kind == "edit":  # what is shown, and what is answered, has no blank lines around it
             before = _program(row, "before", programs).code.strip()
             fault = checks.scope_fault(f"{before}\n", f"{codes[row.id].strip()}\n", parts_of(row)["scope"])
-            yield of.score(row, "edit_scope", float(not fault))
+            yield of.score(arm, row, "edit_scope", float(not fault))
         if names := checks.index.named_after(codes[row.id], 0):
-            yield of.score(row, "names", sum(names.values()) / len(names))
+            yield of.score(arm, row, "names", sum(names.values()) / len(names))
 
 
 def _code(text: str) -> str:

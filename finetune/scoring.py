@@ -11,6 +11,9 @@ from typing import Any
 from finetune import forms
 from registry.errors import TrainingError
 
+BATCH = 16
+"""Sequences in a forward pass."""
+
 LOGITS = 2**27
 """Logits that are computed at once where each row has a prefix of its own: half a gigabyte."""
 
@@ -71,7 +74,34 @@ class Encoded:
     text: tuple[int, ...]
 
 
-class Scorer:
+class Window:
+    """How much a model is shown at once, and how much of that a text takes; nothing of it asks for the model.
+
+    Args:
+        tokenizer: Its tokenizer.
+        max_tokens: Tokens of prefix and span together; a longer prefix loses its beginning, for all spans after it
+            at the same place.
+    """
+
+    def __init__(self, tokenizer: Any, max_tokens: int = 256) -> None:
+        self.tokenizer = tokenizer
+        self.max_tokens = max_tokens
+
+    def fits(self, spans: Iterable[Span]) -> bool:
+        """Whether no text is longer than there is room for, and would lose its end."""
+        return all(len(_text(self.tokenizer, span.prefix, span.text)) < self.max_tokens for span in spans)
+
+    def room(self, spans: Sequence[Span]) -> int:
+        """Tokens that are left in front of spans after one prefix, beside the longest of them; 0 where it is cut."""
+        longest = max(len(forms.within(self.tokenizer, span.text)) for span in spans)
+        return max(0, self.max_tokens - 1 - self.size(spans[0].prefix) - longest)
+
+    def size(self, text: str) -> int:
+        """Tokens of a text that begins something."""
+        return len(forms.start(self.tokenizer, text))
+
+
+class Scorer(Window):
     """Scores spans under one model.
 
     What several spans have in front of them is computed once: its keys and values are handed to all of them. A model
@@ -80,15 +110,13 @@ class Scorer:
     Args:
         model: A causal language model (a PEFT model too), on the CPU or a GPU.
         tokenizer: Its tokenizer.
-        max_tokens: Tokens of prefix and span together; a longer prefix loses its beginning, for all spans after it
-            at the same place.
+        max_tokens: As of a window.
         batch: Sequences in a forward pass.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, *, max_tokens: int = 256, batch: int = 16) -> None:
+    def __init__(self, model: Any, tokenizer: Any, *, max_tokens: int = 256, batch: int = BATCH) -> None:
+        super().__init__(tokenizer, max_tokens)
         self.model = model
-        self.tokenizer = tokenizer
-        self.max_tokens = max_tokens
         self.batch = batch
         inner = model.get_base_model() if hasattr(model, "get_base_model") else model
         self._keeps = "logits_to_keep" in inspect.signature(inner.forward).parameters
@@ -149,19 +177,6 @@ class Scorer:
                 found.append(likely.gather(1, said[begin:end, None])[:, 0].double().tolist())
         _check_numbers(sum(row) for row in found)
         return found
-
-    def fits(self, spans: Iterable[Span]) -> bool:
-        """Whether no text is longer than there is room for, and would lose its end."""
-        return all(len(_text(self.tokenizer, span.prefix, span.text)) < self.max_tokens for span in spans)
-
-    def room(self, spans: Sequence[Span]) -> int:
-        """Tokens that are left in front of spans after one prefix, beside the longest of them; 0 where it is cut."""
-        longest = max(len(forms.within(self.tokenizer, span.text)) for span in spans)
-        return max(0, self.max_tokens - 1 - self.size(spans[0].prefix) - longest)
-
-    def size(self, text: str) -> int:
-        """Tokens of a text that begins something."""
-        return len(forms.start(self.tokenizer, text))
 
     def _bytes(self, span: Span, encoded: Encoded) -> int:
         """UTF-8 bytes of what is scored of a span; tokenizers that decode may leave out a blank at its beginning."""

@@ -59,6 +59,22 @@ def load(base: BaseModel) -> tuple[Any, Any]:
         return AutoModelForCausalLM.from_pretrained(base.path, trust_remote_code=False, **options), tokenizer
 
 
+def outlined(base: BaseModel) -> Any:
+    """The base's model without weights: it tells how large it is and how much it reads, and takes no memory.
+
+    Raises:
+        TrainingError: It can't be loaded.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from finetune import quiet
+
+    with quiet.single_process(), _loadable(base), torch.device("meta"):
+        config = AutoConfig.from_pretrained(base.path, trust_remote_code=False)
+        return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+
+
 def load_tokenizer(base: BaseModel) -> Any:
     """The base's tokenizer alone.
 

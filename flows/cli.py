@@ -172,12 +172,15 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(help="File of results, appended to; what is in it is taken.")] = None,
     chat: ChatOption = False,
     backend: Annotated[str, typer.Option(help="auto, transformers or vllm: what writes.")] = "auto",
+    engine: EngineOption = "",
+    ray_address: RayOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Score base and adapter on what was held out; the gate decides. With --tasks: on your own tasks, by pass@k."""
     from flows.tasks import Request
     from flows.tasks import evaluate as score
 
+    use_engine(engine, ray_address)
     ks = tuple(dict.fromkeys(k or [1]))
     request = Request(
         tasks, domain, base, adapter, ks, samples, rounds, temperature, max_tokens, timeout, seed, out, chat, backend

@@ -111,7 +111,7 @@ class ProcessCrew:
         self._folder = tempfile.TemporaryDirectory(prefix="driftune-")
         self._wanted = Path(self._folder.name, "wanted")
         self._all = [executors.process(self._wanted) for _ in range(hands)]
-        self._free: queue.SimpleQueue[Executor] = queue.SimpleQueue()
+        self._free: queue.LifoQueue[Executor] = queue.LifoQueue()  # who was at it last has most in memory
         for each in self._all:
             self._free.put(each)
 

@@ -6,17 +6,19 @@ Base and adapter, each without and with the target version's docs in front of th
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from finetune import corpus, evaluation, gate, report, retrieval, row_metrics, row_writing, tuning, workloads
 from finetune.bases import BaseModel
-from finetune.generation import BATCH
+from finetune.generation import BATCH, Writer
+from finetune.portions import Portion
 from finetune.row_metrics import Measured
 from finetune.row_writing import Checks
-from finetune.scoring import Scorer
+from finetune.scoring import Window
+from flows.answering import answered_by
 from flows.batches import Batch
 from flows.decisions import DECIDES, decisions_before
 from flows.docs import docs_digest, docs_said, held_out, library_docs
@@ -133,19 +135,23 @@ def judged(
 
 
 def _scores(house: House, base: BaseModel, folder: Path, run: Run) -> Iterator[Score]:
-    """The scores of all arms; one model is in memory at a time."""
-    window = evaluation.tokens_at_once(base, house.domain.gate.window)
-    files = list(corpus.standard_library())
+    """The scores of all arms."""
     every = held_out(house)
     rows = {split: unseen(house, gone_on_from(run), split, given) for split, given in every.items()}
-    docs, others = library_docs(house, every), _others(house, rows)
-    writing: Writing | None = None
-    for arm in ("base", "adapter"):
-        scorer = Scorer(*(tuning.load(base) if arm == "base" else tuning.load_with(base, folder)), max_tokens=window)
-        if arm == "base":  # an adapter adds parameters
-            writing = _writing(house, base, scorer.model)
-        yield from _of_model(house, scorer, arm, rows, others, writing, docs, files, run.id)
-        del scorer  # the next model takes as much memory
+    window = Window(tuning.load_tokenizer(base), evaluation.tokens_at_once(base, house.domain.gate.window))
+    writing, others = _writing(house, base, window), _others(house, rows)
+    portions = _portions(house, rows, others, writing, library_docs(house, every), window, run.id)
+    return answered_by(house, base, {"adapter": folder}, window.max_tokens, _asked(portions))
+
+
+def _asked(portions: Iterable[tuple[str, Portion]]) -> Iterator[tuple[str, str, Portion]]:
+    """Model, arm and portion of all that is asked: first the base, then base and adapter, are asked the same."""
+    again = []
+    for shown, portion in portions:
+        again.append((shown, portion))
+        yield "base", f"base{shown}", portion
+    for shown, portion in again:
+        yield "adapter", f"adapter{shown}", portion
 
 
 @dataclass(frozen=True)
@@ -154,20 +160,23 @@ class Writing:
 
     Attributes:
         rows: For how many rows of each kind, in each split that decides: on `dev` nothing hangs.
-        batch: Texts at a time.
+        writer: What lays out what they go on after.
         checks: What tells whether they are right.
     """
 
     rows: int
-    batch: int
+    writer: Writer
     checks: Checks
 
 
-def _writing(house: House, base: BaseModel, model: Any) -> Writing | None:
+def _writing(house: House, base: BaseModel, window: Window) -> Writing | None:
     """What models write; None where they aren't asked to, so that nothing of a sandbox is looked for."""
-    asked = house.domain.gate.written
+    model, asked = tuning.outlined(base), house.domain.gate.written
     rows = asked if asked != "auto" else WRITTEN if model.num_parameters() >= WRITES else 0
-    return Writing(rows, BATCH[base.loading.device], _checks(house)) if rows else None
+    if not rows:
+        return None
+    writer = row_writing.writer(model, window.tokenizer, window.max_tokens, BATCH[base.loading.device])
+    return Writing(rows, writer, _checks(house))
 
 
 def told_written(house: House, *, counted: bool) -> str:
@@ -236,32 +245,28 @@ def _others(house: House, held_out: Mapping[str, list[Example]]) -> Others:
     return Others(drawn, named, named_families(of_all, called))
 
 
-def _of_model(
+def _portions(
     house: House,
-    scorer: Scorer,
-    arm: str,
     held_out: Mapping[str, list[Example]],
     others: Others,
     writing: Writing | None,
     docs: retrieval.Docs,
-    files: list[corpus.SourceFile],
+    window: Window,
     run: str,
-) -> Iterator[Score]:
-    """The scores of a model's two arms, without and with docs, and of the model on general code."""
-    for name, shown in ((arm, None), (f"{arm}+docs", docs)):
+) -> Iterator[tuple[str, Portion]]:
+    """What a model is asked in its two arms, without and with docs, and of general code; with what names the arm."""
+    for name, shown in (("", None), ("+docs", docs)):
         for split, rows in held_out.items():
-            yield from evaluation.score_pairs(
-                rows, scorer, run=run, arm=name, split=split, docs=shown, progress=house.tell
-            )
-            of = Measured(run, name, split, others.families)
-            yield from row_metrics.score_rows(others.rows[split], others.programs, scorer, of, shown, house.tell)
+            of, mine, programs = Measured(run, split, others.families), others.rows[split], others.programs
+            found = [evaluation.site_portions(rows, window, run=run, split=split, docs=shown)]
+            found += [row_metrics.portions(mine, programs, window, of, shown)]
             if writing is not None and split in DECIDES:
-                yield from row_writing.score_written(
-                    row_metrics.drawn(others.rows[split], writing.rows), others.programs,
-                    (scorer.model, scorer.tokenizer), of, writing.checks,
-                    window=scorer.max_tokens, docs=shown, batch=writing.batch, progress=house.tell,
-                )  # fmt: skip
-    yield from evaluation.score_general(files, scorer, run=run, arm=arm, limit=GENERAL_WINDOWS, progress=house.tell)
+                asked = row_metrics.drawn(mine, writing.rows)
+                found += [row_writing.portions(asked, programs, writing.writer, of, writing.checks, shown)]
+            yield from ((name, portion) for portion in chain.from_iterable(found))
+    files = corpus.standard_library()
+    general = evaluation.general_portions(files, run=run, limit=GENERAL_WINDOWS)
+    yield from (("", portion) for portion in general)
 
 
 def decision_of(house: House) -> dict[str, str]:

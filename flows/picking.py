@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune import evaluation, intervals, quiet, report, tuning
+from finetune import evaluation, intervals, report, tuning
 from finetune.bases import BaseModel
 from finetune.gate import UNDECIDED, Decision
-from finetune.scoring import Scorer
+from finetune.scoring import Window
 from finetune.tuning import Stage
+from flows.answering import answered_by
 from flows.house import House
 from registry.records import Example, Report, Run, Score
 from validators.splits import DEV
@@ -78,7 +79,7 @@ def pick(house: House, base: BaseModel, tuned: Sequence[Tuned], rows: Sequence[E
         rows: Rows of `dev` that neither was trained on.
     """
     goal = house.domain.gate.metric
-    scores = [_scores(house, base, one, rows) for one in tuned]
+    scores = _scores(house, base, tuned, rows)
     values = [intervals.mean(mine, arm="adapter", split=DEV, metric=goal) for mine in scores]
     first, second = values
     better = int(first is not None and second is not None and second > first)
@@ -86,13 +87,13 @@ def pick(house: House, base: BaseModel, tuned: Sequence[Tuned], rows: Sequence[E
     return Pick(tuned[better], tuned[1 - better], {"metric": goal, "dev": dev}, scores[1 - better])
 
 
-def _scores(house: House, base: BaseModel, tuned: Tuned, rows: Sequence[Example]) -> list[Score]:
-    window = evaluation.tokens_at_once(base, house.domain.gate.window)
-    with quiet.threads(house.threads):
-        scorer = Scorer(*tuning.load_with(base, tuned.folder), max_tokens=window)
-        arm = f"{tuned.start} start"
-        found = evaluation.score_pairs(rows, scorer, run="", arm=arm, split=DEV, progress=house.tell)
-        return [dataclasses.replace(score, arm="adapter") for score in found]
+def _scores(house: House, base: BaseModel, tuned: Sequence[Tuned], rows: Sequence[Example]) -> list[list[Score]]:
+    window = Window(tuning.load_tokenizer(base), evaluation.tokens_at_once(base, house.domain.gate.window))
+    portions = list(evaluation.site_portions(rows, window, run="", split=DEV))
+    adapters = {f"{one.start} start": one.folder for one in tuned}
+    asked = ((name, name, portion) for name in adapters for portion in portions)
+    found = list(answered_by(house, base, adapters, window.max_tokens, asked))
+    return [[dataclasses.replace(score, arm="adapter") for score in found if score.arm == name] for name in adapters]
 
 
 def kept(run: Run, found: Pick) -> list[Score | Report]:

@@ -6,6 +6,7 @@ import pytest
 
 from finetune import evaluation, tuning
 from finetune.bases import BaseModel
+from finetune.portions import scored
 from finetune.retrieval import Docs, Document, HeldOut, blocks, documents, words
 from finetune.scoring import Scorer, Span
 from registry.names import SymbolIndex
@@ -186,7 +187,9 @@ def test_docs_stand_in_front_of_the_same_prompt(tiny_base: BaseModel) -> None:
     front = document("lib.f", "Calls it.")
     found = {
         (s.metric, s.item): s.value
-        for s in evaluation.score_pairs(rows, scorer, run="r", arm="base+docs", split="dev", docs=Docs([front]))
+        for s in scored(
+            evaluation.site_portions(rows, scorer, run="r", split="dev", docs=Docs([front])), scorer, "base+docs"
+        )
     }
     assert found["docs", "lib.f:1"] == 1
     assert found["docs_right", "lib.f:1"] == 0  # it is of another symbol than the row's
@@ -203,7 +206,10 @@ def test_a_prompt_that_fills_the_window_stays_whole_and_has_no_docs(tiny_base: B
     small = Scorer(model, tokenizer, max_tokens=24)
     docs = Docs([document("lib.f_" + "and_" * 30, "")])
     without, given = (
-        {(s.metric, s.item): s.value for s in evaluation.score_pairs(rows, small, run="r", arm="a", split="s", docs=d)}
+        {
+            (s.metric, s.item): s.value
+            for s in scored(evaluation.site_portions(rows, small, run="r", split="s", docs=d), small, "a")
+        }
         for d in (None, docs)
     )
     assert given.pop(("docs", "lib.f:1")) == given.pop(("docs_right", "lib.f:1")) == 0

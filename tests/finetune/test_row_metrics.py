@@ -9,7 +9,8 @@ import pytest
 
 from finetune import evaluation, forms, gate, report, row_metrics, tables, tuning, workloads
 from finetune.bases import BaseModel
-from finetune.row_metrics import LOCATE, METRICS, Measured, score_rows
+from finetune.portions import scored
+from finetune.row_metrics import LOCATE, METRICS, Measured, portions
 from finetune.scoring import Encoded, Scorer, Span, encode
 from registry.domain import GateSpec
 from registry.records import Example, Program, Score
@@ -36,7 +37,7 @@ LOCATES = [
     row("locate", {"corrupted": code}, at=code.index("zqzq"), line=3, prompt="?", replaced="zqzqzqzq", was="other")
     for code in WRONG
 ]
-OF = Measured("r", "base", "symbol", {TEST.id: "lib.family"})
+OF = Measured("r", "symbol", {TEST.id: "lib.family"})
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def test_rows_scored_together_have_the_scores_that_each_has_alone(scorer: Scorer
 
 def test_bits_are_those_of_the_answer_without_its_end(scorer: Scorer) -> None:
     """A row's bits are those of its answer's tokens over its bytes, after the very ids that training shows."""
-    [found] = score_rows([TEST], PROGRAMS, scorer, OF)
+    [found] = scored(portions([TEST], PROGRAMS, scorer, OF), scorer, "base")
     task = workloads.asked(TEST, PROGRAMS)
     assert isinstance(task, workloads.Request)
     encoded = task.encode(scorer.tokenizer, 160)
@@ -72,12 +73,12 @@ def test_bits_are_those_of_the_answer_without_its_end(scorer: Scorer) -> None:
 def test_what_cant_be_asked_whole_has_no_score(scorer: Scorer) -> None:
     """A row that is longer than the window, and a gap where the base knows no gaps, are left out, not cut or faked."""
     assert not row_metrics.fills_gaps(scorer.tokenizer)
-    assert not list(score_rows([LONG, FIM], PROGRAMS, scorer, OF))
+    assert not list(scored(portions([LONG, FIM], PROGRAMS, scorer, OF), scorer, "base"))
 
 
 def test_the_replaced_token_is_located_by_its_likelihood(scorer: Scorer) -> None:
     """A name that there isn't is the least likely token of a known program; a token of the program itself is not."""
-    found = [s for s in score_rows(LOCATES, PROGRAMS, scorer, OF) if s.metric == LOCATE]
+    found = [s for s in scored(portions(LOCATES, PROGRAMS, scorer, OF), scorer, "base") if s.metric == LOCATE]
     assert [s.value for s in found] == [1.0] * len(LOCATES)
     others = [
         row("locate", {"corrupted": code}, prompt="?", at=code.index("import"), line=1, replaced="import", was="from")
@@ -87,7 +88,9 @@ def test_the_replaced_token_is_located_by_its_likelihood(scorer: Scorer) -> None
         row("locate", {"corrupted": code}, prompt="?", at=code.index("lib."), line=2, replaced="lib", was="bil")
         for code in WRONG
     ]
-    assert not any(s.value for s in score_rows(others, PROGRAMS, scorer, OF) if s.metric == LOCATE)
+    assert not any(
+        s.value for s in scored(portions(others, PROGRAMS, scorer, OF), scorer, "base") if s.metric == LOCATE
+    )
 
 
 def test_so_many_rows_of_a_kind_are_scored_the_same_ones_every_time() -> None:

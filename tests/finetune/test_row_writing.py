@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from finetune.portions import scored
 from finetune.recipe import Judge
 from finetune.row_metrics import METRICS, WRITTEN, Measured
-from finetune.row_writing import Checks, score_written, similarity
+from finetune.row_writing import Checks, portions, similarity, writer
+from finetune.scoring import Scorer
 from registry.names import SymbolIndex
 from registry.records import Example, Program, Score, Symbol, Verdict
 from registry.text import distance
@@ -84,9 +86,10 @@ def written(
     steps = {last: text for last, text in STEPS.items() if last in special or not last.startswith("<|")}
     model, tokenizer = chained(steps, special, context=1024)
     tokenizer.chat_template = "{{ messages[0]['content'] }}"
-    of = Measured("r", "base", "symbol", {})
+    of = Measured("r", "symbol", {})
     checks = Checks(judge, scope_fault, INDEX)
-    found: list[Score] = list(score_written(rows, PROGRAMS, (model, tokenizer), of, checks, window=600))
+    asked = portions(rows, PROGRAMS, writer(model, tokenizer, 600), of, checks)
+    found: list[Score] = list(scored(asked, Scorer(model, tokenizer), "base"))
     assert {s.metric for s in found} <= {*WRITTEN} <= {*METRICS}
     return {(s.metric, s.item): s.value for s in found}
 

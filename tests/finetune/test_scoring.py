@@ -13,6 +13,7 @@ import pytest
 from finetune import evaluation, quiet, tuning
 from finetune.bases import BaseModel
 from finetune.corpus import SourceFile
+from finetune.portions import scored
 from finetune.scoring import Scorer, Span, closed, encode, encode_all
 from registry.errors import ConfigurationError, TrainingError
 from tests.finetune.lib_drift import general, site, sites
@@ -194,11 +195,8 @@ def test_long_prefix_loses_its_beginning(tiny_base: BaseModel) -> None:
 def test_stale_base_prefers_what_it_was_trained_on(tiny_base: BaseModel) -> None:
     """The base knows the old call: preference is low, the new call costs more bits than the old one."""
     model, tokenizer = tuning.load(tiny_base)
-    rows = list(
-        evaluation.score_pairs(
-            sites(3, 2), Scorer(model, tokenizer, max_tokens=64), run="r", arm="base", split="context"
-        )
-    )
+    scorer = Scorer(model, tokenizer, max_tokens=64)
+    rows = list(scored(evaluation.site_portions(sites(3, 2), scorer, run="r", split="context"), scorer, "base"))
     by_metric = {m: [s.value for s in rows if s.metric == m] for m in {s.metric for s in rows}}
     assert set(by_metric) == {"preference", "choice@1", "bits_new", "bits_old", "bits_gap"}
     assert all(len(values) == 6 for values in by_metric.values())
@@ -212,7 +210,8 @@ def test_sites_without_an_old_call_have_choice_but_no_preference(tiny_base: Base
     """For an added function the choice is among new, mutants and an invented name."""
     model, tokenizer = tuning.load(tiny_base)
     rows = [row for row in site(1, "lib.added") if row.bug_kind != "stale"]
-    found = evaluation.score_pairs(rows, Scorer(model, tokenizer), run="r", arm="base", split="context")
+    scorer = Scorer(model, tokenizer)
+    found = scored(evaluation.site_portions(rows, scorer, run="r", split="context"), scorer, "base")
     assert {s.metric for s in found} == {"choice@1", "bits_new"}
 
 
@@ -222,7 +221,8 @@ def test_a_call_that_the_window_cuts_is_not_compared(tiny_base: BaseModel) -> No
     long, short = site(1, "lib.f0"), site(2, "lib.f1")
     parts: list[dict[str, Any]] = [{**row.parts, "rejected": "f(" + "a, " * 80 + "a)"} for row in long]
     rows = [*(dataclasses.replace(row, parts=part) for row, part in zip(long, parts, strict=True)), *short]
-    found = evaluation.score_pairs(rows, Scorer(model, tokenizer, max_tokens=64), run="r", arm="base", split="context")
+    scorer = Scorer(model, tokenizer, max_tokens=64)
+    found = scored(evaluation.site_portions(rows, scorer, run="r", split="context"), scorer, "base")
     assert {score.family for score in found} == {"lib.f1"}
 
 
@@ -248,7 +248,7 @@ def test_general_code_is_scored_on_held_out_files_only(tiny_base: BaseModel) -> 
     model, tokenizer = tuning.load(tiny_base)
     files = [*general(), SourceFile("held0.py", "x = 1\n" * 300)]
     held = {file.path for file in files if file.held_out}
-    found = list(evaluation.score_general(files, Scorer(model, tokenizer), run="r", arm="base", limit=4))
+    found = list(scored(evaluation.general_portions(files, run="r", limit=4), Scorer(model, tokenizer), "base"))
     assert {s.family for s in found} <= held
     assert len(found) == min(4, len(list(evaluation.general_windows(files, 4))))
     assert all(s.split == "general" and s.metric == "bits" and s.value > 0 for s in found)

@@ -13,6 +13,7 @@ from finetune.bases import BaseModel, TinyBase
 from finetune.chain import Chain
 from finetune.evaluation import STALE
 from finetune.gate import PUBLISH, REJECTED, Decision
+from finetune.portions import scored
 from finetune.retrieval import Docs, Document
 from finetune.scoring import Scorer
 from finetune.shuffling import shuffled
@@ -93,8 +94,10 @@ def _scores(base: BaseModel, adapter: Path) -> Iterator[Score]:
     for arm, loaded in (("base", tuning.load(base)), ("adapter", tuning.load_with(base, adapter))):
         scorer = Scorer(*loaded)
         for name, docs in ((arm, None), (f"{arm}+docs", DOCS)):
-            yield from evaluation.score_pairs(HELD_OUT, scorer, run="r", arm=name, split="context", docs=docs)
-        yield from evaluation.score_general(general(), scorer, run="r", arm=arm, limit=8)
+            yield from scored(
+                evaluation.site_portions(HELD_OUT, scorer, run="r", split="context", docs=docs), scorer, name
+            )
+        yield from scored(evaluation.general_portions(general(), run="r", limit=8), scorer, arm)
 
 
 @pytest.mark.slow

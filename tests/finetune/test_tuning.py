@@ -24,6 +24,7 @@ from finetune.chain import Chain
 from finetune.checkpoints import finished, last_checkpoint
 from finetune.completions import Completion
 from finetune.corpus import SourceFile
+from finetune.portions import scored
 from finetune.recipe import LoraSettings
 from finetune.scoring import Scorer
 from finetune.steps import preference, sft, text
@@ -64,7 +65,8 @@ def test_adapter_learns_the_new_call(tiny_base: BaseModel, whole: Path) -> None:
         "base": tuning.load(tiny_base),
         "adapter": tuning.load_with(tiny_base, whole / "preference" / "adapter"),
     }.items():
-        rows += evaluation.score_pairs(held, Scorer(model, tokenizer), run="r", arm=arm, split="context")
+        scorer = Scorer(model, tokenizer)
+        rows += scored(evaluation.site_portions(held, scorer, run="r", split="context"), scorer, arm)
     for metric, least in (("preference", 0.5), ("bits_gap", 0.2)):
         gain = intervals.difference(rows, split="context", metric=metric)
         assert gain is not None and gain.value > least

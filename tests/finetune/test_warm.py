@@ -11,6 +11,7 @@ import pytest
 from finetune import evaluation, intervals, tuning
 from finetune.bases import BaseModel, TinyBase
 from finetune.chain import Chain
+from finetune.portions import scored
 from finetune.scoring import Scorer
 from finetune.warm import Start, mixed, new_rows, share_of
 from registry.records import Example
@@ -79,7 +80,7 @@ def _measured(base: BaseModel, adapter: Path | None, version: int) -> Measured:
     found: Measured = {}
     for name, families in (("first", FIRST), ("second", SECOND), ("never", NEVER)):
         rows = changed(families, version, HELD_OUT)
-        scores = list(evaluation.score_pairs(rows, scorer, run="r", arm="base", split="context"))
+        scores = list(scored(evaluation.site_portions(rows, scorer, run="r", split="context"), scorer, "base"))
         for metric in ("preference", "choice@1", "bits_new"):
             value = intervals.arm(scores, arm="base", split="context", metric=metric)
             if value is not None:

@@ -1,4 +1,4 @@
-"""Engines: threads, processes and Ray make the same lake, and a worker that is killed loses nothing but its shard."""
+"""Engines: threads, processes and Ray come to the same lake and scores, and a killed worker loses its shard alone."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from flows.answering import Models, answered_by
 from flows.batches import perform
 from flows.crews import Crew, ProcessCrew, RayCrew
 from flows.executors import BareExecutors
@@ -20,8 +22,10 @@ from flows.retrying import Patience
 from flows.spreading import spread
 from flows.stages import STAGES
 from registry.errors import WorkerError
+from registry.records import Score
 from registry.settings import Settings
 from tests.flows import jobs
+from tests.flows.asked import asked, small_models
 from tests.flows.runs import ROOT, environment
 from tests.flows.written_lib import DOMAIN, done, files
 from tests.indexed import own_index
@@ -124,3 +128,37 @@ def test_all_engines_make_the_same_lake(scraped: Path, by_threads: dict[str, str
     """Ids and digests of all that is mined, derived and run are those that threads come to."""
     assert cluster == 2
     assert made(scraped, engine) == by_threads
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Models:
+    """A small base and an adapter on it."""
+    return small_models(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="module")
+def scores(scraped: Path, small: Models) -> list[Score]:
+    """What they answer in this process."""
+    return evaluated(scraped, small, "threads")
+
+
+def evaluated(scraped: Path, models: Models, engine: str, folder: Path | None = None) -> list[Score]:
+    """The scores of models by an engine, of whose workers one is killed amid where there is a folder for its mark."""
+    every = list(asked(models))
+    if folder is not None:
+        model, arm, first = every[0]
+        given = (str(folder), first.answer, first.given)
+        every[0] = (model, arm, replace(first, answer=jobs.answering_once_killed, given=given))
+    with closing(opened(scraped, engine)) as house:
+        return list(answered_by(house, models.base, models.adapters, models.window, every))
+
+
+@pytest.mark.parametrize("engine", ["processes", "ray"])
+def test_all_engines_come_to_the_same_scores(
+    scraped: Path, small: Models, scores: list[Score], cluster: int, engine: str, tmp_path: Path
+) -> None:
+    """Each score of base and adapter is that of one process to the last bit, though a worker was killed amid."""
+    assert cluster == 2
+    assert evaluated(scraped, small, engine, tmp_path) == scores
+    assert (tmp_path / "killed").exists()
+    assert {score.arm for score in scores} == {"base", "adapter"}
