@@ -1,4 +1,4 @@
-"""What the home folder may take on the disk: environments and wheels make room first, then a run stops."""
+"""What the home folder may take on the disk: environments, wheels and copies make room first, then a run stops."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from registry.errors import ConfigurationError
 from registry.settings import Settings
+from registry.shared_files import trim_copies
 
 if TYPE_CHECKING:
     from flows.house import House
@@ -18,13 +19,21 @@ _BLOCK = 512
 
 
 def taken(folder: Path) -> int:
-    """Bytes that a folder takes on the disk; what is removed meanwhile counts or doesn't."""
+    """Bytes that a folder takes on the disk; what is removed meanwhile counts or doesn't.
+
+    What has several names there counts once: a compaction gives large files a second one.
+    """
     total, folders = 0, [str(folder)]
+    seen: set[tuple[int, int]] = set()
     while folders:
         with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
             for entry in entries:
                 with contextlib.suppress(OSError):
-                    total += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
+                    found = entry.stat(follow_symlinks=False)
+                    if (inode := (found.st_dev, found.st_ino)) not in seen:
+                        total += found.st_blocks * _BLOCK
+                    if found.st_nlink > 1:
+                        seen.add(inode)
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.path)
     return total
@@ -52,11 +61,11 @@ def over(settings: Settings) -> int:
 
 
 def _made_room(house: House, wanted: int) -> int:
-    """Removes environments and wheels that nobody uses, those used longest ago first; how many bytes that was."""
+    """Removes what nobody uses and can be had again, used longest ago first: environments, wheels; then copies."""
     from validators.execution.cache import held, trim
 
     cache = house.folder("sandbox")
-    return trim(cache, max(0, held(cache) - wanted))
+    return trim(cache, max(0, held(cache) - wanted)) or trim_copies(house.settings.root, wanted)
 
 
 def line(settings: Settings) -> str:

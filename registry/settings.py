@@ -32,8 +32,8 @@ class Settings(BaseSettings):
         tries: How often something is tried that trying again can help, as a source that is away.
         sandbox_mb: What environments and wheels may take in the home folder; those used longest ago go first.
         nightly_cost: Money that trainings and LLMs of all the lake's domains may cost from noon to noon, UTC; 0: any.
-        disk_mb: What the home folder may take; before a stage environments and wheels make room, and where that isn't
-            enough a run stops. 0: as much as there is.
+        disk_mb: What the home folder may take; before a stage environments, wheels and copies of a lake's files make
+            room, and where that isn't enough a run stops. 0: as much as there is.
         lease_s: Seconds without a sign of life after which another machine may take over a domain of a lake on S3.
     """
 

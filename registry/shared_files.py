@@ -45,6 +45,8 @@ T = TypeVar("T")
 SMALL = 16 << 20
 """Bytes up to which a file is fetched as a whole, and kept."""
 
+COPIES = "copies"
+"""Folder of copies in a home."""
 RECORDS_OF_MERGES = "_merges"
 RECORDS_S = 24 * 3600.0
 """Seconds that a record stays at least: so long its number is nobody else's."""
@@ -55,7 +57,7 @@ _SEEN_S = 1.0
 _AT_ONCE = 8
 """Files that are fetched, or tables that are listed, at a time."""
 _IN_USE_S = 3600.0
-"""Seconds that the copy of a file which is gone stays, for a query that began before."""
+"""Seconds that the copy of a file stays at least after it was used: a query that began then may still read it."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class SharedFiles:
         self.objects = S3Objects(url)
         self.root = self.objects.url
         self.run = run
-        self._copies = home / "copies" / sha256_of(self.root)[:16]
+        self._copies = home / COPIES / sha256_of(self.root)[:16]
         self._newest = Merges()
         self._asked = clock()
         self._looks: dict[str, tuple[float, object, Any]] = {}
@@ -167,6 +169,7 @@ class SharedFiles:
                     copied = self._copied(table)
                     self._fetch(path for path, size in found.items() if size <= SMALL and path not in copied)
                     self._tidy(copied - found.keys() - merges.replaced.keys())
+                    self._check_large(found, merges)
                 return {table: [self._source(path, size) for path, size in read[table].items()] for table in tables}
             self._looks.clear()
         raise RegistryError(f"Files of {self.root} are removed faster than they can be read: try again", retryable=True)
@@ -179,7 +182,7 @@ class SharedFiles:
         """
         copied = self._copied(next(iter(found)).partition("/")[0])
         self._fetch(path for path, size in found.items() if size <= SMALL and path not in copied)
-        return [str(self._copies / path) if size <= SMALL else f"{self.root}/{path}" for path, size in found.items()]
+        return [str(self._used(path)) if size <= SMALL else f"{self.root}/{path}" for path, size in found.items()]
 
     def patterns(self, table: str) -> list[str]:
         """What a query reads of a table, as globs; the first is empty, and has the schema."""
@@ -285,7 +288,27 @@ class SharedFiles:
         return {t: [glob.escape(str(p)) for p in sorted((self._copies / t).glob("0-*.parquet"))] for t in tables}
 
     def _source(self, path: str, size: int) -> str:
-        return glob.escape(str(self._copies / path)) if size <= SMALL else glob.escape(f"{self.root}/{path}")
+        return glob.escape(str(self._used(path)) if size <= SMALL else f"{self.root}/{path}")
+
+    def _used(self, path: str) -> Path:
+        """Where the copy of a file is, which is in use from now on.
+
+        Raises:
+            FileNotFoundError: It has made room meanwhile.
+        """
+        copy = self._copies / path
+        os.utime(copy)
+        return copy
+
+    def _check_large(self, found: Mapping[str, int], merges: Merges) -> None:
+        """Looks for the files that aren't fetched, but for those that the record names.
+
+        Raises:
+            FileNotFoundError: One was replaced since it was listed, and is gone.
+        """
+        for path, size in found.items():
+            if size > SMALL and path not in merges.made and self.objects.stat(path) is None:
+                raise FileNotFoundError(path)
 
     def _copied(self, table: str) -> set[str]:
         """Paths of the files of a table that are kept here."""
@@ -307,6 +330,28 @@ class SharedFiles:
             with contextlib.suppress(FileNotFoundError):
                 if copy.stat().st_mtime <= before:
                     copy.unlink()
+
+
+def trim_copies(home: Path, wanted: int) -> int:
+    """Removes copies of lakes' files in a home, used longest ago first; how many bytes, as many as are wanted or less.
+
+    They are fetched again. Those that a query may still read stay.
+    """
+    before, removed = time.time() - _IN_USE_S, 0
+    copies = [path for path in (home / COPIES).rglob("*.parquet") if _holds_rows(path.name)]
+    for used, size, path in sorted(_seen_at(copies)):
+        if removed >= wanted or used > before:
+            break
+        path.unlink(missing_ok=True)
+        removed += size
+    return removed
+
+
+def _seen_at(copies: Iterable[Path]) -> Iterator[tuple[float, int, Path]]:
+    for path in copies:
+        with contextlib.suppress(FileNotFoundError):
+            found = path.stat()
+            yield found.st_mtime, found.st_size, path
 
 
 def record_path(number: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,29 @@ def test_environments_make_room_those_used_longest_ago_first(tmp_path: Path) -> 
     assert lease is not None
     assert (old.exists(), held.exists(), new.exists(), kept.exists()) == (False, True, True, True)
     assert taken(tmp_path) <= 8 * MB
+
+
+def test_copies_of_a_lakes_files_make_room(tmp_path: Path) -> None:
+    """They are fetched again; those that a query may read just now stay, and empty ones with a table's columns."""
+    used = {"2-old": 3 * 3600, "2-older": 5 * 3600, "2-now": 60, "0-typed": 9 * 3600}
+    folder = tmp_path / "copies" / "lake" / "examples"
+    copies = {name: fill(folder / f"{name}.parquet", 2 * MB) for name in used}
+    for name, ago in used.items():
+        os.utime(copies[name], (time.time() - ago,) * 2)
+    run(tmp_path, 7)
+    assert {name for name, path in copies.items() if path.exists()} == {"2-old", "2-now", "0-typed"}
+    with pytest.raises(ConfigurationError, match="takes 4 MB"):
+        run(tmp_path, 3)
+
+
+def test_a_file_of_two_names_counts_once(tmp_path: Path) -> None:
+    """As those that a compaction has taken over into the next generation."""
+    kept = fill(tmp_path / "lake" / "rows.parquet", 2 * MB)
+    before = taken(tmp_path)
+    (tmp_path / "lake" / "1").mkdir()
+    (tmp_path / "lake" / "1" / "1-0-rows.parquet").hardlink_to(kept)
+    assert before >= 2 * MB
+    assert taken(tmp_path) < before + MB
 
 
 def test_where_no_room_can_be_made_a_run_stops_before_its_stage(tmp_path: Path) -> None:
