@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from flows.events import happened
 from registry.errors import BudgetError
 from synth.budget import BILLION, night_of
-from synth.journal import spent_in
+from synth.journal import spent_in, untold_in
 
 if TYPE_CHECKING:
     from flows.house import House
@@ -80,6 +80,7 @@ def capped(house: House) -> LlmSpec:
         return spec
     name = night_of(dt.datetime.now(dt.UTC))
     own = spent_in(house.settings.journal, [name])  # the budget is of what this home's LLMs cost: others have used more
-    used = own[name].money / BILLION if name in own else 0.0
-    most = max(cap - tonight(house.lake, cap).spent + used, 1 / BILLION)  # 0 would be any sum
+    used = own[name].money if name in own else 0
+    told = (used - untold_in(house.settings.journal, name)) / BILLION  # of it the lake knows
+    most = max(cap - tonight(house.lake, cap).spent + told, 1 / BILLION)  # 0 would be any sum
     return spec.model_copy(update={"night_money": min(most, spec.night_money or most)})

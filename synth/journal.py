@@ -344,6 +344,23 @@ def spent_in(path: Path, scopes: Sequence[str]) -> dict[str, Spent]:
     """
     if not path.exists():
         return {}
+    with _only_read(path) as rows:
+        return _spent(rows, scopes)
+
+
+def untold_in(path: Path, scope: str) -> int:
+    """What was charged to a scope, in billionths, for calls that the lake wasn't told of: as `spent_in` reads it."""
+    if not path.exists():
+        return 0
+    asked = """SELECT coalesce(sum(money), 0) FROM calls WHERE told = 0 AND outcome IS NOT NULL
+        AND instr(char(10) || scopes || char(10), char(10) || ? || char(10))"""
+    with _only_read(path) as rows:
+        [(money,)] = rows.execute(asked, (scope,)).fetchall()
+    return int(money)
+
+
+@contextlib.contextmanager
+def _only_read(path: Path) -> Iterator[sqlite3.Connection]:
     # beside a file in a folder that can't be written SQLite can't open its log: there is no writer then
     mode = "ro" if os.access(path.parent, os.W_OK) else "ro&immutable=1"
     with (
@@ -352,7 +369,7 @@ def spent_in(path: Path, scopes: Sequence[str]) -> dict[str, Spent]:
             sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_BUSY_S)
         ) as rows,
     ):
-        return _spent(rows, scopes)
+        yield rows
 
 
 @dataclass(frozen=True)

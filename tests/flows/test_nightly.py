@@ -16,6 +16,9 @@ from registry.domain import Domain
 from registry.errors import BudgetError
 from registry.records import Call, Run
 from registry.settings import Settings
+from synth.budget import BILLION, Scope, night_of
+from synth.entries import Leave, Settled, Wish
+from synth.journal import Journal
 
 
 def house(home: Path, cap: float = 10.0, **settings: Any) -> House:
@@ -86,6 +89,21 @@ def test_an_llm_may_spend_what_the_cap_leaves(spent: House) -> None:
     assert capped(house(home, llm={**prices, "night_money": 0.2})).night_money == 0.2
     assert capped(house(home, 0.0, llm={**prices, "night_money": 0.2})).night_money == 0.2
     assert 0 < capped(house(home, 1.0)).night_money < 1e-6
+
+
+def test_what_the_lake_was_not_told_of_is_spent_too(tmp_path: Path) -> None:
+    """Of a run that was killed: what its LLM cost counts, and doesn't count twice once the lake knows it."""
+    made = spending(tmp_path)
+    night = Scope(night_of(dt.datetime.now(dt.UTC)))
+    with Journal(made.settings.journal) as journal:
+        call = journal.ask(Wish("r2", "d", "p", "m", "e", (night,), 1, 1, BILLION // 5))
+        assert isinstance(call, Leave)
+        journal.write([Settled(call.call, "ok", True, money=BILLION // 5)])
+        assert capped(made).night_money == pytest.approx(0.5), "0.2 of it are used"
+        [(number, told)] = journal.calls("d")
+        made.lake.append([told])
+        journal.tell([number])
+    assert capped(made).night_money == pytest.approx(0.5)
 
 
 def test_spend_counts_trainings(spent: House) -> None:
