@@ -118,7 +118,7 @@ def deploy_to(server: str, domains: Sequence[str], request: Request, *, removing
     from flows.engine import prepare_prefect
     from flows.server import healthy
 
-    wanted = _named(domains)
+    wanted = {} if removing else _named(domains)
     check_cron(request.cron)
     address = api_address(server)
     if not healthy(address):
@@ -128,7 +128,7 @@ def deploy_to(server: str, domains: Sequence[str], request: Request, *, removing
     prepare_prefect(settings.root)
     from flows import deployments  # imports Prefect, which reads its settings but once
 
-    done = deployments.remove(wanted) if removing else deployments.create(wanted, request, settings)
+    done = deployments.remove(_names(domains)) if removing else deployments.create(wanted, request, settings)
     if as_json:
         print(json.dumps({"server": address, "removed": removing, **dataclasses.asdict(done)}))
         return
@@ -169,6 +169,18 @@ def _named(domains: Sequence[str]) -> dict[str, Domain]:
     if len({domain.name for domain in found.values()}) < len(found):
         raise ConfigurationError(f"Two of {', '.join(found)} have the same name: deploy them one by one")
     return found
+
+
+def _names(domains: Sequence[str]) -> list[str]:
+    """The names of domains; of one whose file is gone, or can't be read, it is what it is called by."""
+    names = []
+    for reference in domains:
+        try:
+            names.append(load_domain(reference).name)
+        except ConfigurationError:
+            is_path = "/" in reference or reference.endswith(".toml")
+            names.append(Path(reference).stem.lower() if is_path else reference)
+    return names
 
 
 def check_cron(cron: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -122,17 +122,20 @@ def _automate(
     return automations.write(client, wanted, automations.prefix(name))
 
 
-def remove(domains: Mapping[str, Domain]) -> Deployed:
+def remove(domains: Iterable[str]) -> Deployed:
     """Takes away what domains have, and the pools with the last of it; what is gone.
+
+    Args:
+        domains: Their names.
 
     Raises:
         DriftuneError: The server refuses.
     """
     with _client() as client:
-        names = [full for each in domains.values() for full in (*_names(each.name), *_former(client, each.name))]
-        gone = Deployed(_delete(client, names), [])
-        for domain in domains.values():
-            automations.write(client, [], automations.prefix(domain.name))
+        gone = Deployed([], [])
+        for name in domains:
+            gone.deployments.extend(_delete(client, [*_names(name), *_former(client, name)]))
+            automations.write(client, [], automations.prefix(name))
         if not client.read_deployments(deployment_filter=_ours(), limit=1):
             automations.write(client, [], automations.SHARED)
             for delete, name in (
