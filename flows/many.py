@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from flows.engines import RAY, check_engine
 from flows.house import House, open_house
 from flows.pausing import pauses
 from flows.priority import Rank, ranked
@@ -23,6 +25,9 @@ from registry.errors import ConfigurationError, DriftuneError
 from registry.lake import open_lake
 from registry.settings import Settings
 from registry.storage import storage
+
+RAY_ADDRESS = "DRIFTUNE_RAY_ADDRESS"
+"""Environment variable that names the Ray cluster to be used."""
 
 REFUSED = 4
 """Exit code of a run whose gate refused."""
@@ -53,7 +58,7 @@ def run_all(references: Sequence[str], *, jobs: int, as_json: bool, accept_remov
                 outcomes.append(outcome)
             else:
                 wanted.append(_wanted(rank, settings, jobs, accept_removals=accept_removals))
-        with contextlib.closing(share(wanted, jobs, server, tell)) as ended:
+        with one_cluster(settings, wanted), contextlib.closing(share(wanted, jobs, server, tell)) as ended:
             outcomes += ended
     code = exit_code_of(outcomes)
     if as_json:
@@ -127,6 +132,31 @@ def _server(settings: Settings) -> Iterator[Any]:
             return found[0]
 
         yield address
+
+
+@contextlib.contextmanager
+def one_cluster(settings: Settings, wanted: Sequence[Wanted]) -> Iterator[None]:
+    """Within the block the runs that are started share a Ray cluster, where each would start one of its own.
+
+    Args:
+        settings: They name the engine, and perhaps a cluster that is there.
+        wanted: The runs; where there is none, nothing starts.
+
+    Raises:
+        ConfigurationError: Ray isn't installed.
+    """
+    if not wanted or settings.engine != RAY or settings.ray_address:
+        yield
+        return
+    check_engine(settings)
+    from flows.rays import connected, started_at
+
+    with connected("", os.cpu_count() or 1):
+        os.environ[RAY_ADDRESS] = started_at()
+        try:
+            yield
+        finally:
+            del os.environ[RAY_ADDRESS]
 
 
 def exit_code_of(outcomes: Sequence[Outcome]) -> int:

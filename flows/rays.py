@@ -69,6 +69,13 @@ def connected(address: str, workers: int) -> Iterator[int]:
                 _open.close()
 
 
+def started_at() -> str:
+    """The address of the cluster that this process is connected to, for others of this machine."""
+    import ray
+
+    return str(ray.get_runtime_context().gcs_address)
+
+
 @contextlib.contextmanager
 def _cluster(address: str, workers: int) -> Iterator[None]:
     os.environ.update(_QUIET if address else _QUIET | _OWN)

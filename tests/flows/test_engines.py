@@ -17,8 +17,10 @@ from flows.batches import perform
 from flows.crews import Crew, ProcessCrew, RayCrew
 from flows.executors import BareExecutors
 from flows.house import House, open_house
-from flows.rays import connected
+from flows.many import one_cluster
+from flows.rays import connected, started_at
 from flows.retrying import Patience
+from flows.seating import Wanted
 from flows.spreading import spread
 from flows.stages import STAGES
 from registry.errors import WorkerError
@@ -121,6 +123,26 @@ def test_a_job_that_kills_each_worker_is_given_up(crew: Crew) -> None:
     with pytest.raises(WorkerError, match="killing"):
         list(spread(jobs.killing, None, range(2), 2, crew, QUICK))
     assert list(spread(divmod, 7, [2, 3, 4], 2, crew, QUICK)) == [(3, 1), (2, 1), (1, 3)]
+
+
+CONNECT = """
+from flows.rays import connected, started_at
+from registry.settings import Settings
+with connected(Settings().ray_address, 1) as hands:
+    print(started_at(), hands)
+"""
+
+
+def test_runs_of_many_domains_share_a_cluster(cluster: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each open run would start a cluster of its own, of 800 MB; so they are told of one, which a process joins."""
+    monkeypatch.delenv("DRIFTUNE_RAY_ADDRESS", raising=False)
+    wanted = [Wanted("lib", ("true",))]
+    with one_cluster(Settings(engine="ray"), []), one_cluster(Settings(engine="threads"), wanted):
+        assert Settings().ray_address == ""
+    with one_cluster(Settings(engine="ray"), wanted):
+        joined = subprocess.run([sys.executable, "-c", CONNECT], capture_output=True, text=True, check=True)
+        assert joined.stdout.split() == [started_at(), str(cluster)]
+    assert Settings().ray_address == ""
 
 
 @pytest.mark.parametrize("engine", ["processes", "ray"])
