@@ -113,7 +113,7 @@ class Store(Moving):
         return None
 
     def _add(
-        self, own: Mapping[str, Hashed], publication: Publication, until: float, fence: Callable[[], None]
+        self, own: Mapping[str, Hashed], publication: Publication, until: Callable[[], float], fence: Callable[[], None]
     ) -> Adapter:
         deposit = self._versions.deposit
         files = [deposit(name, file) for name, file in own.items()]
@@ -128,7 +128,7 @@ class Store(Moving):
             draft = publication.draft(self._versions.newest(publication.domain) + 1)
             told = [*files, deposit(CARD, card(draft, config).encode())]
             adapter = dataclasses.replace(draft, files=tuple(sorted(told, key=lambda f: str(f["path"]))))
-            if clock() > until:  # as where the machine slept meanwhile
+            if clock() > until():  # as where the machine slept meanwhile
                 raise RegistryError(
                     f"What was put into {self.url} for {draft.domain} may be gone by now, so long ago was that: "
                     "publish again",

@@ -2,7 +2,8 @@
 
 In a folder these are file locks, which die with their holder. On S3, which has none, they are marks: whoever removes
 puts his and then looks for those of publishers, a publisher puts his and then looks for those of removers; as the
-service shows every mark to everybody at once, one of the two sees the other. Marks of the dead count for a while.
+service shows every mark to everybody at once, one of the two sees the other. A publisher writes his again and again, so
+that of a dead one counts for a while only; one that couldn't for that long knows that it doesn't count any more.
 """
 
 from __future__ import annotations
@@ -12,20 +13,23 @@ import fcntl
 import math
 import os
 import secrets
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from registry.errors import RegistryError
+from registry.errors import DriftuneError, RegistryError
 from registry.objects import Objects
 from registry.storage import storage
 
-PUBLISHING_S = 12 * 3600.0
-"""Seconds that a publisher's mark counts: nobody uploads an adapter for longer."""
+PUBLISHING_S = 1800.0
+"""Seconds that a publisher's mark counts after it was written last."""
 REMOVING_S = 600.0
 """Seconds that a remover's mark counts: he stops removing before."""
 WAIT_S = 2 * REMOVING_S
 """Seconds that a publisher waits for removers."""
+_RENEW_S = 120.0
+"""Seconds after which a publisher writes his mark again."""
 _MARKS = ".turns"
 _CLOCK = f"{_MARKS}/clock"
 _LOCKS = (".gate", ".lock")
@@ -45,15 +49,19 @@ def store_time(objects: Objects) -> float:
 
 
 @contextlib.contextmanager
-def publishing(objects: Objects) -> Iterator[float]:
-    """While this lasts nobody removes anything; gives the time on the `clock` up to which that is so, on S3.
+def publishing(objects: Objects) -> Iterator[Callable[[], float]]:
+    """While this lasts nobody removes anything; gives what tells the time on the `clock` up to which that is so, on S3.
 
     Raises:
         RegistryError: Somebody who removes doesn't come to an end.
     """
     folder = objects.local("")
-    with _locked(folder, fcntl.LOCK_SH) if folder is not None else _announced(objects):
-        yield clock() + PUBLISHING_S - REMOVING_S if folder is None else math.inf
+    if folder is None:
+        with _announced(objects) as mark:
+            yield lambda: mark.until
+    else:
+        with _locked(folder, fcntl.LOCK_SH):
+            yield lambda: math.inf
 
 
 @contextlib.contextmanager
@@ -86,20 +94,56 @@ def _locked(folder: Path, kind: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _announced(objects: Objects) -> Iterator[None]:
+def _announced(objects: Objects) -> Iterator[_Renewed]:
     stop = time.monotonic() + WAIT_S
     while True:
-        mark, now = _mark(objects, "publishing")
+        begun = clock()
+        path, now = _mark(objects, "publishing")
         if not _others(objects, "removing", now - REMOVING_S):
             break
-        objects.delete(mark)
+        objects.delete(path)
         if time.monotonic() > stop:
             raise RegistryError(f"Somebody removes what isn't used in {objects.url}: try again later", retryable=True)
         time.sleep(_PAUSE_S)
+    mark = _Renewed(objects, path, begun)
     try:
-        yield
+        yield mark
     finally:
-        objects.delete(mark)
+        mark.end()
+        objects.delete(path)
+
+
+class _Renewed:
+    """A publisher's mark, which a thread writes again and again.
+
+    Args:
+        objects: Where.
+        path: The mark.
+        begun: Time on the `clock` before it was put.
+
+    Attributes:
+        until: Time on the `clock` up to which it counts, less what a remover needs.
+    """
+
+    def __init__(self, objects: Objects, path: str, begun: float) -> None:
+        self.until = begun + PUBLISHING_S - REMOVING_S
+        self._objects, self._path = objects, path
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._renew_on, name=f"mark {path}", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Leaves it as it is."""
+        self._over.set()
+        self._thread.join()
+
+    def _renew_on(self) -> None:
+        while not self._over.wait(_RENEW_S):
+            begun = clock()
+            with contextlib.suppress(DriftuneError):  # tried again, until it has run out
+                self._objects.put(self._path, b"")
+                if clock() < self.until:  # else somebody may have removed something meanwhile
+                    self.until = begun + PUBLISHING_S - REMOVING_S
 
 
 @contextlib.contextmanager

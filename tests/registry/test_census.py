@@ -269,6 +269,22 @@ def test_on_s3_a_remover_gives_way_and_a_dead_ones_mark_is_passed_over(
     assert len(Store(store.url).versions("networkx")) == 2
 
 
+def test_on_s3_a_publishers_mark_counts_while_he_lives(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """He writes it again and again, however long he takes; one that slept for too long doesn't have it back."""
+    objects = Store(f"{bucket}/{tmp_path.name}").objects
+    monkeypatch.setattr("registry.turns._RENEW_S", 0.05)
+    with publishing(objects) as until:
+        first = until()
+        while (last := until()) == first:
+            time.sleep(0.02)
+        monkeypatch.setattr("registry.turns.clock", lambda: last + 1)
+        time.sleep(0.3)
+        assert until() <= last + 1, "somebody may have removed what he relies on"
+    assert list(objects.walk(".turns/publishing")) == []
+
+
 @pytest.mark.parametrize("way", ["backup", "cp -a"])
 def test_a_copy_is_a_registry(store: Store, tmp_path: Path, way: str) -> None:
     """Of a registry that rests, copying the folder is a backup, and copying it back restores it."""
