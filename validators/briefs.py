@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from sys import intern
 
 from registry.records import Example
@@ -37,12 +38,18 @@ class Brief:
             id=row.id,
             kind=intern(row.kind),
             family=row.family and intern(row.family),
-            symbols=tuple(map(intern, row.symbols)),
+            symbols=_interned(tuple(row.symbols)),
             file=intern(row.file),
             root=intern(row.root),
-            parents=tuple(map(intern, row.parents)),
+            parents=_interned(tuple(row.parents)),
             licence=row.licence and intern(row.licence),
             bug_kind=row.bug_kind and intern(row.bug_kind),
             program=intern(measured(row)),
             is_written=bool(row.written),
         )
+
+
+@lru_cache(maxsize=1024)
+def _interned(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The same tuple for equal ones that come soon after each other, as those of one root do."""
+    return tuple(map(intern, names))

@@ -188,13 +188,12 @@ def curate(lot: Lot, curation: str, parent: str | None = None) -> Iterator[Remov
         if name in sieve.rows:
             sieve.remove(name, "held-out", why)
     _limit(sieve, lot, assigned.split)
-    names = _names(naming, copied, held, drawn)
-    _shown(sieve, sieve.rows | made, assigned.split, names, lot, forms, cut)
+    sieve.rows |= made
+    _shown(sieve, assigned.split, _names(naming, copied, held, drawn), lot, forms, cut)
     yield from sieve.out.values()
     yield from cut.values()
-    rows = sieve.rows | made
-    split = {name: where for name, where in assigned.split.items() if name in rows}
-    yield from freeze(lot.domain.name, split, rows, _filters(lot), parent)
+    split = {name: where for name, where in assigned.split.items() if name in sieve.rows}
+    yield from freeze(lot.domain.name, split, sieve.rows, _filters(lot), parent)
 
 
 class _Roots(Mapping[str, str]):
@@ -417,7 +416,6 @@ def _names(
 
 def _shown(
     sieve: _Sieve,
-    rows: Mapping[str, Brief],
     split: Mapping[str, str],
     names: Mapping[str, frozenset[str]],
     lot: Lot,
@@ -429,6 +427,7 @@ def _shown(
     That is: where a row to train on has the same program or nearly, or where rows of `dev` and of another split have
     the same. Of sites the training row goes, as they are few; of these rows there are enough.
     """
+    rows = sieve.rows
     evaluated = [rows[name] for name, where in sorted(split.items()) if where != TRAIN and name in rows]
     tasks = {e.id: e for e in evaluated if is_task(e)}
     splits: dict[str, set[str]] = {}
