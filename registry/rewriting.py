@@ -45,7 +45,7 @@ class Rewrite:
 
     def mark(self, table: str) -> list[str]:
         """What it does to a table, for the names of files that it writes."""
-        times = [] if self.times is None else [str(self.times.to_pydict())]
+        times = [] if self.times is None else [str(self.times["after"][0])]
         return [self.without.get(table, ""), *times]
 
 

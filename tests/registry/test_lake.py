@@ -20,13 +20,11 @@ from hypothesis import strategies as st
 
 from registry import catalogue
 from registry.arrow import from_table, to_table
-from registry.checks import findings
 from registry.compaction import collect, compact
 from registry.errors import ConfigurationError
 from registry.generations import Files
 from registry.lake import Lake
 from registry.records import RECORDS, Example, Page, Program, Record, Release, Run, Symbol, Verdict, Work
-from registry.times import put_right
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=dt.UTC)
@@ -340,32 +338,6 @@ def test_what_is_written_last_counts_though_a_clock_was_set_back(lake: Lake) -> 
     later = Lake(lake.url, lake.home, "later")
     later.append([symbol("f", signature="(x)"), work])
     assert [each.signature for each in later.read(Symbol)] == ["(x)"]
-
-
-def test_what_a_clock_far_ahead_wrote_is_put_right(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing follows it into the future; put before now, in order, its rows stand as before, after older ones."""
-    works = {name: Work(key=name, stage="s", domain="d", part="p", outputs=1) for name in ("old", "one", "two")}
-    lake.append([symbol("f", doc="old"), works["old"]])
-    year = dt.datetime.now(dt.UTC) + dt.timedelta(days=365)
-    monkeypatch.setattr(lake.files, "now", lambda: year)
-    for name in ("one", "two"):
-        lake.append([symbol("f", doc=name), symbol(name), works[name]])
-    later = Lake(lake.url, lake.home, "later")
-    with pytest.raises(ConfigurationError, match=r"36\d days ahead of this machine's clock.*compact --clock-is-right"):
-        later.append([symbol("g")])
-    [found] = [each for each in findings(later) if each.check == "times"]
-    assert (found.rows, "--clock-is-right" in found.detail) == (2, True)
-    digests = later.fingerprint()
-    assert (put_right(later), put_right(later)) == (2, 0)
-    right = Lake(lake.url, lake.home, "right")
-    right.append([symbol("last")])
-    stamps = right.query("SELECT path, _at FROM symbols ORDER BY _at, path").to_pylist()
-    assert [row["path"] for row in stamps] == ["lib.one", "lib.f", "lib.two", "lib.last"]
-    assert stamps[-1]["_at"] <= dt.datetime.now(dt.UTC)
-    assert {s.doc for s in right.read(Symbol, work="one", where="path = 'lib.f'")} == {"one"}
-    right.files.fs.rm_file(right.files.fs.glob(f"{right.files.root}/symbols/*/*right*.parquet")[0])
-    assert right.fingerprint() == digests
-    assert not [each for each in findings(right) if each.check == "times"]
 
 
 def test_threads_may_make_a_lake_at_once(tmp_path: Path) -> None:
