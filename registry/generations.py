@@ -82,6 +82,8 @@ class Files:
 
     local = True
     clock = "this machine's clock"
+    ahead = dt.timedelta(days=3)
+    """By how much the lake's last time may be ahead of the clock, which may be wrong: hours and days pass."""
 
     def __init__(self, url: str, run: str = "") -> None:
         self.run = run

@@ -48,9 +48,7 @@ _AT_ONCE = 1000
 _TICK = dt.timedelta(microseconds=1)
 """By how much two appends differ at least: a time has no more digits."""
 
-AHEAD = dt.timedelta(days=3)
-"""By how much the last time of a lake may be ahead of the clock: what isn't more passes by itself."""
-
+_MINUTE = dt.timedelta(minutes=1)
 _MARK = 32
 """Hexadecimal digits of an id that tell it from all others of an append."""
 
@@ -154,13 +152,14 @@ class Lake:
             with self._connect() as connection:
                 [(found,)] = connection.execute(f"SELECT max(last) FROM ({times})").fetchall()
             self._last = found or dt.datetime.min.replace(tzinfo=dt.UTC)
-        if self._last - now > AHEAD:
+        if (gap := self._last - now) > self.files.ahead:
+            last, self._last = self._last, None  # looked at again by the next append: it may be put right by then
             raise ConfigurationError(
-                f"The lake at {self.files.root} was last written to on {self._last:%Y-%m-%d %H:%M} UTC, which is"
-                f" {(self._last - now).days:,} days ahead of {self.files.clock}: what is written now would be as well."
+                f"The lake at {self.files.root} was last written to on {last:%Y-%m-%d %H:%M} UTC, which is"
+                f" {gap - gap % _MINUTE} ahead of {self.files.clock}: what is written now would be as well."
                 " Set the clock right if it is wrong; if it is right, have those rows put before now with driftune"
                 " compact --clock-is-right",
-                last=self._last.isoformat(),
+                last=last.isoformat(),
             )
         self._last = max(now, self._last + _TICK)
         return self._last

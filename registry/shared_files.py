@@ -97,6 +97,8 @@ class SharedFiles:
 
     local = False
     clock = "the store's clock"
+    ahead = dt.timedelta(hours=1)
+    """By how much the lake's last time may be ahead of the clock: only an earlier driftune's can be."""
 
     def __init__(self, url: str, home: Path, run: str = "") -> None:
         self.objects = S3Objects(url)

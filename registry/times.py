@@ -26,7 +26,7 @@ def put_right(lake: Lake) -> int:
     Nobody may write. Killed, the same again goes on: what was written is there twice, as it was and put right.
 
     Args:
-        lake: The lake, created, to which nothing was appended by this object.
+        lake: The lake, created.
     """
     now = lake.files.now()
     last, ahead = lake.times(now + _ALIKE)

@@ -18,13 +18,13 @@ import pytest
 
 from registry import shared_compaction, shared_files
 from registry.compaction import collect, compact
-from registry.errors import DriftuneError
+from registry.errors import ConfigurationError, DriftuneError
 from registry.forgetting import Order, forget, trace
 from registry.lake import Lake
 from registry.lock import domain_lock
 from registry.objects import Stored
 from registry.objects_s3 import S3Objects
-from registry.records import Page, Program, Release, Symbol
+from registry.records import Page, Program, Release, Symbol, Work
 from registry.rewriting import Rewrite
 from registry.settings import Settings
 from registry.shared_files import RECORDS_S, SharedFiles
@@ -258,10 +258,14 @@ def test_a_large_file_that_went_since_it_was_listed_is_not_read(
 def test_the_time_of_rows_is_the_stores(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a machine's clock shows; rows of an earlier driftune's, far ahead of it, are put before now."""
     with monkeypatch.context() as patch:
-        ahead = time.time() + 365 * 86_400
+        ahead = time.time() + 2 * 3600
         patch.setattr("registry.shared_files.store_time", lambda _objects: ahead)
-        opened(lake.url, tmp_path / "two", "ahead").append([symbol("f0", doc="ahead")])
+        opened(lake.url, tmp_path / "two", "ahead").append(
+            [symbol("f0", doc="ahead"), Work(key="k", stage="s", domain="d", part="p", outputs=1)]
+        )
     later = opened(lake.url, tmp_path / "three", "later")
+    with pytest.raises(ConfigurationError, match=r"(1:59|2:00):00 ahead of the store's clock"):
+        later.append([symbol("late")])
     assert put_right(later) == 1
     assert later.append([symbol("late")]) == 1
     assert [s.path for s in later.read(Symbol, latest=2)] == ["lib.late", "lib.f0"]
