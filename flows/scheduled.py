@@ -114,7 +114,8 @@ def look_scheduled(reference: str) -> str:
     old, new = house.tracked.versions
     facts = {"library": house.library.name, "old": old, "new": new}
     if before := told_lately(house.domain.name, "driftune.release.new", TOLD_AGAIN, **facts):
-        return f"{line}; told at {before[:16]}, and no run went to it: it is told again a day after that"
+        at = before[:16].replace("T", " ")
+        return f"{line}; told at {at} UTC, and no run went to it: it is told again a day after that"
     happened(house, "driftune.release.new", **facts)
     return f"{line}; told"
 
