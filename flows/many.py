@@ -58,7 +58,9 @@ def run_all(references: Sequence[str], *, jobs: int, as_json: bool, accept_remov
                 outcomes.append(outcome)
             else:
                 wanted.append(_wanted(rank, settings, jobs, accept_removals=accept_removals))
-        with one_cluster(settings, wanted), contextlib.closing(share(wanted, jobs, server, tell)) as ended:
+        workers = max((domain.sandbox.workers or os.cpu_count() or 1 for domain in domains.values()), default=1)
+        one = one_cluster(settings, jobs * workers) if wanted else contextlib.nullcontext()
+        with one, contextlib.closing(share(wanted, jobs, server, tell)) as ended:
             outcomes += ended
     code = exit_code_of(outcomes)
     if as_json:
@@ -135,23 +137,23 @@ def _server(settings: Settings) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def one_cluster(settings: Settings, wanted: Sequence[Wanted]) -> Iterator[None]:
+def one_cluster(settings: Settings, workers: int) -> Iterator[None]:
     """Within the block the runs that are started share a Ray cluster, where each would start one of its own.
 
     Args:
-        settings: They name the engine, and perhaps a cluster that is there.
-        wanted: The runs; where there is none, nothing starts.
+        settings: They name the engine, and perhaps a cluster that is there: then that is used.
+        workers: Workers that it has.
 
     Raises:
         ConfigurationError: Ray isn't installed.
     """
-    if not wanted or settings.engine != RAY or settings.ray_address:
+    if settings.engine != RAY or settings.ray_address:
         yield
         return
     check_engine(settings)
     from flows.rays import connected, started_at
 
-    with connected("", os.cpu_count() or 1):
+    with connected("", workers):
         os.environ[RAY_ADDRESS] = started_at()
         try:
             yield

@@ -20,7 +20,6 @@ from flows.house import House, open_house
 from flows.many import one_cluster
 from flows.rays import connected, started_at
 from flows.retrying import Patience
-from flows.seating import Wanted
 from flows.spreading import spread
 from flows.stages import STAGES
 from registry.errors import WorkerError
@@ -136,10 +135,9 @@ with connected(Settings().ray_address, 1) as hands:
 def test_runs_of_many_domains_share_a_cluster(cluster: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each open run would start a cluster of its own, of 800 MB; so they are told of one, which a process joins."""
     monkeypatch.delenv("DRIFTUNE_RAY_ADDRESS", raising=False)
-    wanted = [Wanted("lib", ("true",))]
-    with one_cluster(Settings(engine="ray"), []), one_cluster(Settings(engine="threads"), wanted):
+    with one_cluster(Settings(engine="threads"), 2):
         assert Settings().ray_address == ""
-    with one_cluster(Settings(engine="ray"), wanted):
+    with one_cluster(Settings(engine="ray"), 2):
         joined = subprocess.run([sys.executable, "-c", CONNECT], capture_output=True, text=True, check=True)
         assert joined.stdout.split() == [started_at(), str(cluster)]
     assert Settings().ray_address == ""
