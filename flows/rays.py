@@ -35,6 +35,10 @@ _OWN = {"RAY_AUTH_MODE": "disabled", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """For a cluster of our own. A token would be written below the user's home, and who may run processes here needs none;
 where clusters are off, as they are by default elsewhere than on Linux, Ray listens on loopback alone."""
 
+_WARM = {"idle_worker_killing_time_threshold_ms": 24 * 3600 * 1000}
+"""A worker that is idle is kept until its run ends: Ray would end those beyond one a CPU after a second, and of several
+runs that share a cluster each would lose its sandboxes and models whenever another has its turn."""
+
 _lock = threading.Lock()
 _users = 0
 _open = contextlib.ExitStack()
@@ -88,7 +92,7 @@ def _cluster(address: str, workers: int) -> Iterator[None]:
                 _connect(address, quiet)
             else:
                 folder = tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True)
-                own = {"_temp_dir": stack.enter_context(folder), "object_store_memory": STORE}
+                own = {"_temp_dir": stack.enter_context(folder), "object_store_memory": STORE, "_system_config": _WARM}
                 ray.init("local", num_cpus=workers, include_dashboard=False, **own, **quiet)
         stack.callback(ray.shutdown)
         yield

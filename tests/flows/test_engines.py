@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -125,21 +127,42 @@ def test_a_job_that_kills_each_worker_is_given_up(crew: Crew) -> None:
 
 
 CONNECT = """
+import time
 from flows.rays import connected, started_at
 from registry.settings import Settings
 with connected(Settings().ray_address, 1) as hands:
+    import ray
+    ray.get(ray.remote(lambda: 1).remote())
+    time.sleep(2.5)
     print(started_at(), hands)
 """
 
 
+def workers(count: int) -> set[int]:
+    """The processes of so many tasks at once."""
+    import ray
+
+    def nap() -> int:
+        time.sleep(1)
+        return os.getpid()
+
+    task = ray.remote(nap)
+    return set(ray.get([task.remote() for _ in range(count)]))
+
+
 def test_runs_of_many_domains_share_a_cluster(cluster: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each open run would start a cluster of its own, of 800 MB; so they are told of one, which a process joins."""
+    """Each open run would start a cluster of its own, of 800 MB; so they are told of one, which a process joins.
+
+    While another works, a run's workers stay as they are, with their sandboxes and models.
+    """
     monkeypatch.delenv("DRIFTUNE_RAY_ADDRESS", raising=False)
     with one_cluster(Settings(engine="threads"), 2):
         assert Settings().ray_address == ""
     with one_cluster(Settings(engine="ray"), 2):
+        mine = workers(cluster)
         joined = subprocess.run([sys.executable, "-c", CONNECT], capture_output=True, text=True, check=True)
         assert joined.stdout.split() == [started_at(), str(cluster)]
+        assert workers(cluster) == mine
     assert Settings().ray_address == ""
 
 
