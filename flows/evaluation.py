@@ -171,10 +171,13 @@ class Writing:
 
 def _writing(house: House, base: BaseModel, window: Window) -> Writing | None:
     """What models write; None where they aren't asked to, so that nothing of a sandbox is looked for."""
-    model, asked = tuning.outlined(base), house.domain.gate.written
-    rows = asked if asked != "auto" else WRITTEN if model.num_parameters() >= WRITES else 0
-    if not rows:
+    asked = house.domain.gate.written
+    if asked == 0:
         return None
+    model = tuning.outlined(base)
+    if asked == "auto" and model.num_parameters() < WRITES:
+        return None
+    rows = WRITTEN if asked == "auto" else asked
     writer = row_writing.writer(model, window.tokenizer, window.max_tokens, BATCH[base.loading.device])
     return Writing(rows, writer, _checks(house))
 
