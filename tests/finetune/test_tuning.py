@@ -74,6 +74,14 @@ def test_adapter_learns_the_new_call(tiny_base: BaseModel, whole: Path) -> None:
     assert bits is not None and bits.value < -0.2
 
 
+def test_an_outline_tells_what_a_model_would_without_its_weights(tiny_base: BaseModel) -> None:
+    """As many parameters, as much to read, and nothing in memory."""
+    outline, model = tuning.outlined(tiny_base), tuning.load(tiny_base)[0]
+    assert outline.num_parameters() == model.num_parameters()
+    assert outline.config.max_position_embeddings == model.config.max_position_embeddings
+    assert {weight.device.type for weight in outline.parameters()} == {"meta"}
+
+
 def _is_an_adapter_only(folder: Path, base: BaseModel) -> dict[str, Any]:
     assert sorted(p.name for p in folder.iterdir()) == ["adapter_config.json", "adapter_model.safetensors"]
     said = (folder / "adapter_config.json").read_text()
