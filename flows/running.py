@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from flows.agreed import same_packages, shared
+from flows.engines import RAY
 from flows.house import House
-from flows.places import Place, built, run_in
+from flows.places import Place, built, run_in, run_there
 from flows.scraping import releases
 from registry.errors import SandboxError
 from registry.records import Program, Release, Verdict
@@ -17,6 +18,9 @@ from validators.execution.pool import HARNESS
 
 SHARD = 256
 """Programs in a batch, about."""
+
+OBSERVED = 8
+"""Programs that a worker on a cluster observes at a time."""
 
 
 def environment(house: House, release: Release) -> BuiltEnvironment:
@@ -105,12 +109,20 @@ def run_now(
     for start in range(0, len(missing), SHARD):
         if not quiet:
             house.tell(f"Observe programs with {release.library} {release.version}", start, len(missing))
-        made = list(run_programs(house, where, missing[start : start + SHARD]))
+        made = _observed(house, release, where, missing[start : start + SHARD])
         house.append([*missing[start : start + SHARD], *made])
         if lost := next((v for v in made if not is_said(v)), None):
             raise SandboxError(f"Program {lost.program} couldn't be run: {lost.detail}", program=lost.program)
         ran.by_release[release.id].put(((v.program, v) for v in made), over=True)
     return {i: ran[i, release.id] for i in sorted(wanted)}
+
+
+def _observed(house: House, release: Release, where: BuiltEnvironment, programs: Sequence[Program]) -> list[Verdict]:
+    """How programs run: many by a cluster's workers; on one machine the pool of this process keeps all cores busy."""
+    if house.settings.engine != RAY or len(programs) <= OBSERVED:
+        return list(run_programs(house, where, programs))
+    parts = [programs[start : start + OBSERVED] for start in range(0, len(programs), OBSERVED)]
+    return [verdict for made in house.spread(run_there, place(house, release, where), parts) for verdict in made]
 
 
 def run_programs(house: House, where: BuiltEnvironment, programs: Iterable[Program]) -> Iterator[Verdict]:
