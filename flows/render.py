@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+GOALS = ("choice@1", "preference")
+"""Metrics that a domain may have for its goal."""
+
 
 def text_of(value: Any) -> str:
     """A value as a person reads it: nothing for null, floats to three places, thousands apart in counts."""
@@ -102,12 +105,13 @@ def gate_table(report: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def gate_lines(report: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
-    """The lines of that table, of which the first has the heads."""
+    """The lines of that table, of which the first has the heads; of each split what may be the goal comes first."""
     by: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
     for row in report:
         by.setdefault((row["split"], row["metric"]), {})[row["arm"]] = row
     shown = [arm for arm in ARMS if any(arm in arms and arms[arm]["value"] is not None for arms in by.values())]
-    lines = [[*of, *_line_of(arms, shown)] for of, arms in sorted(by.items()) if "adapter-base" in arms]
+    order = sorted(by, key=lambda of: (of[0], of[1] not in GOALS, of[1]))
+    lines = [[*of, *_line_of(by[of], shown)] for of in order if "adapter-base" in by[of]]
     return [["split", "metric", *shown, "gain", "interval"], *lines]
 
 

@@ -12,7 +12,7 @@ from flows import quota
 from flows.live import SHOWN, told
 from flows.nightly import tonight
 from flows.pausing import pauses
-from flows.render import gate_table, written_table
+from flows.render import GOALS, gate_table, written_table
 from flows.setting_aside import Aside, aside_lines, read_asides
 from flows.spending import accounts, spending_lines, told_written
 from flows.tracking import standings
@@ -56,8 +56,6 @@ REPORT = """
     WHERE "_at" = (SELECT max("_at") FROM own)
 """
 """What was written together last; what an earlier decision had measured of the same run beside it is no part of it."""
-GOALS = ("choice@1", "preference")
-"""Metrics that a domain may have for its goal."""
 SITES = """
     SELECT s.domain, s.site, r.version, s.pages, s.changed, s.unchanged, s.missing, s.faulty, s.down, s.asked
     FROM sites s LEFT JOIN releases r ON r.id = s.release ORDER BY ALL
