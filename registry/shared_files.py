@@ -162,9 +162,12 @@ class SharedFiles:
         """Table -> what a query reads of it: files of this machine, and URLs of those that are too large to be kept."""
         for _ in range(_TRIES):
             with ThreadPoolExecutor(_AT_ONCE) as pool:
-                listed = dict(zip(tables, pool.map(self._listed, tables), strict=True))
+                known, listed = self._newest, dict(zip(tables, pool.map(self._listed, tables), strict=True))
             # after the listing: what it says is replaced is never missed then
             merges = self._seen(RECORDS_OF_MERGES, self.merges)
+            if merges.number != known.number:  # what was listed before it may say otherwise, or be gone
+                self._looks.clear()
+                continue
             read = {table: self._read_now(found, merges, table) for table, found in listed.items()}
             with contextlib.suppress(FileNotFoundError):  # replaced, and removed at once, since it was listed
                 for table, found in read.items():
@@ -262,14 +265,15 @@ class SharedFiles:
         return [stored for stored in found if _holds_rows(stored.path)]
 
     def _listed(self, table: str) -> dict[str, int]:
-        return self._seen(table, lambda: self._appended(table))
+        def look() -> dict[str, int]:
+            found = self._appended(table)
+            self._looks.pop(RECORDS_OF_MERGES, None)  # the record that goes with a listing is looked at after it
+            return found
+
+        return self._seen(table, look)
 
     def _seen(self, name: str, look: Callable[[], T]) -> T:
-        """What a look gives: the last one, where that was lately, by who holds a domain, and nothing was written since.
-
-        What is seen of the tables and of the merges may be of two times: a row is in one of what was appended, less
-        what is replaced, and what was made of that, in either order.
-        """
+        """What a look gives: the last one's, where who holds a domain looked lately, and nothing was written since."""
         now, change = clock(), self._changes.get(name)
         when, before, seen = self._looks.get(name, (-math.inf, None, None))
         if held_since(self.run) < when and now - when < _SEEN_S and before is change:
