@@ -125,8 +125,11 @@ class Texts:
 
 def write(scorer: Scorer, asked: Texts) -> list[str]:
     """The texts that a model writes."""
-    sampling = Sampling(asked.tokens)
-    return Writer(scorer.model, scorer.tokenizer, sampling, batch=len(asked.prompts)).write(asked.prompts)
+    writer = Writer(scorer.model, scorer.tokenizer, Sampling(asked.tokens), batch=scorer.texts or len(asked.prompts))
+    texts = writer.write(asked.prompts)
+    if writer.batch < len(asked.prompts):  # memory was short: longer ones, which follow, begin with as many
+        scorer.texts = writer.batch
+    return texts
 
 
 def _collected(

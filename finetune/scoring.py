@@ -112,12 +112,16 @@ class Scorer(Window):
         tokenizer: Its tokenizer.
         max_tokens: As of a window.
         batch: Sequences in a forward pass.
+
+    Attributes:
+        texts: Texts that memory was enough for at a time, where it was short; else 0.
     """
 
     def __init__(self, model: Any, tokenizer: Any, *, max_tokens: int = 256, batch: int = BATCH) -> None:
         super().__init__(tokenizer, max_tokens)
         self.model = model
         self.batch = batch
+        self.texts = 0
         inner = model.get_base_model() if hasattr(model, "get_base_model") else model
         self._keeps = "logits_to_keep" in inspect.signature(inner.forward).parameters
 

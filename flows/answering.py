@@ -11,6 +11,7 @@ import dataclasses
 import os
 import socket
 import tempfile
+import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -39,7 +40,11 @@ _IN_MEMORY = 4
 takes about as much."""
 
 
-@dataclass
+_LOADED: dict[tuple[str, str], Scorer] = {}
+"""The model that this process has in memory, by what it is of and its name: one at most, whoever asks."""
+
+
+@dataclass(frozen=True)
 class Models:
     """A base alone and with adapters on it, of which a worker has one in memory.
 
@@ -51,6 +56,7 @@ class Models:
         sent: Folder -> name and content of its files, for workers of other machines.
         home: The home folder of who asks.
         host: The machine that it and the folders lie on.
+        mark: Tells them from all others.
     """
 
     base: BaseModel
@@ -60,18 +66,15 @@ class Models:
     sent: Mapping[Path, Mapping[str, bytes]]
     home: Path
     host: str = field(default_factory=socket.gethostname)
-    _loaded: tuple[str, Scorer] | None = field(default=None, init=False, repr=False)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What workers are sent: no model that is in memory."""
-        return {**self.__dict__, "_loaded": None}
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex, init=False)
 
     def scorer(self, name: str) -> Scorer:
         """A model, loaded where another one is in memory, or none."""
-        if self._loaded is None or self._loaded[0] != name:
-            self._loaded = None  # the next one takes as much memory
-            self._loaded = (name, self._load(name))
-        return self._loaded[1]
+        asked = (self.mark, name)
+        if asked not in _LOADED:
+            _LOADED.clear()  # the next one takes as much memory
+            _LOADED[asked] = self._load(name)
+        return _LOADED[asked]
 
     def _load(self, name: str) -> Scorer:
         with self._here(self.base.path) as path:
@@ -140,17 +143,20 @@ def answered_by(
             under_way.append((arm, portion))
             yield model, portion.answer, portion.given
 
-    for found in house.spread(answer, models, jobs(), _hands(house, base, threads)):
-        arm, portion = under_way.popleft()
-        house.tell(portion.title(arm), portion.done, portion.total)
-        yield from portion.scores(arm, found)
+    try:
+        for found in house.spread(answer, models, jobs(), _hands(house, base, threads)):
+            arm, portion = under_way.popleft()
+            house.tell(portion.title(arm), portion.done, portion.total)
+            yield from portion.scores(arm, found)
+    finally:
+        _LOADED.clear()
 
 
 def _hands(house: House, base: BaseModel, threads: int) -> int:
     """How many workers have a model in memory at a time; one is this process."""
     if house.settings.engine == THREADS or base.loading.device != "cpu":
         return 1
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // house.among
     return max(1, min(house.crew.hands // threads, memory // (_IN_MEMORY * max(1, weights(base.path)))))
 
 

@@ -169,7 +169,7 @@ class House:
         from flows.engines import THREADS
         from flows.spreading import spread
 
-        crew = None if self.settings.engine == THREADS else self.crew
+        crew = None if most == 1 or self.settings.engine == THREADS else self.crew
         hands = crew.hands if crew else self.workers
         return spread(function, common, jobs, min(hands, most or hands), crew, self.patience)
 

@@ -35,9 +35,9 @@ _OWN = {"RAY_AUTH_MODE": "disabled", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """For a cluster of our own. A token would be written below the user's home, and who may run processes here needs none;
 where clusters are off, as they are by default elsewhere than on Linux, Ray listens on loopback alone."""
 
-_WARM = {"idle_worker_killing_time_threshold_ms": 24 * 3600 * 1000}
-"""A worker that is idle is kept until its run ends: Ray would end those beyond one a CPU after a second, and of several
-runs that share a cluster each would lose its sandboxes and models whenever another has its turn."""
+_WARM = {"idle_worker_killing_time_threshold_ms": 120_000}
+"""A worker that is idle is kept for so long: Ray would end those beyond one a CPU after a second, and of several runs
+that share a cluster each would lose its sandboxes and models whenever another has its turn."""
 
 _lock = threading.Lock()
 _users = 0

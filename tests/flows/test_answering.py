@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from finetune.portions import Portion
-from flows.answering import Models, answer
+from flows.answering import _LOADED, Models, answer
 from registry.errors import ConfigurationError
 from tests.flows.asked import asked, small_models
 
@@ -85,3 +85,10 @@ def test_a_large_base_is_looked_for_on_another_machine(
     config.write_text(config.read_text().replace("rms_norm_eps", "other"))
     with pytest.raises(ConfigurationError, match="is another one there"):
         answer(replace(far), jobs[0])
+
+
+def test_one_model_is_in_memory_whoever_asks(small: Models, jobs: Jobs) -> None:
+    """Two evaluations that a worker has a part in take no more than one."""
+    for models, job in ((small, jobs[0]), (replace(small), jobs[0]), (small, jobs[-1])):
+        answer(models, job)
+        assert list(_LOADED) == [(models.mark, job[0])]
