@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from finetune import quiet
 from finetune.bases import BaseModel
 from flows.continuing import line, trained_on
 from flows.evaluation import EVALUATE_PART, judged, judgement_key
-from flows.house import open_house
+from flows.house import House, open_house
 from flows.making import base_model
 from flows.mergeable import (
     Source,
@@ -35,7 +36,7 @@ from flows.promotion import PROMOTED, promote
 from flows.publication import BESIDE, canary_texts, notices_in, published, written_by
 from registry.errors import ConfigurationError, WrongBaseError
 from registry.identity import sha256_of, work_key
-from registry.lock import domain_lock
+from registry.lock import check_held, domain_lock
 from registry.records import Adapter, Report, Run, Snapshot, SnapshotRow
 from registry.settings import Settings
 from registry.store import CANDIDATE, STABLE, Publication, Store, content_hash
@@ -98,7 +99,7 @@ def merge_adapters(
         decision = str(found[-1]["decision"])
         made = _publish(store, sources, base, folder, how, name, found) if decision == "publish" else None
         if made is not None and any(house.domain.gate.tasks for house in houses):
-            promotion = promote(houses, store, made)
+            promotion = promote(houses, store, made, partial(_fence, houses))
             found.append({"domain": name, "decision": promotion.outcome, "reason": promotion.reason})
             decision = decision if promotion.outcome == PROMOTED else CANDIDATE
     _show(name, decision, found, made, as_json=as_json)
@@ -210,11 +211,17 @@ def _publish(
     )
     texts = [text for mine in trained for text in canary_texts(mine, CANARIES)]
     channel = CANDIDATE if any(s.house.domain.gate.tasks for s in sources) else STABLE
-    adapter = published(store, folder, base, about, texts, channel)
+    adapter = published(store, folder, base, about, texts, channel, partial(_fence, [s.house for s in sources]))
     listed = [SnapshotRow(snapshot=snapshot.id, example=i, split="train") for i in ids]
     result = {"location": adapter.location}
     house.finish("publish", MERGE_PART, [key], [snapshot, *listed, run, *reports, adapter], since, result)
     return adapter
+
+
+def _fence(houses: Sequence[House]) -> None:
+    """Who has lost one of the domains publishes nothing, and moves no channel."""
+    for house in houses:
+        check_held(house.run)
 
 
 def _show(name: str, decision: str, found: Sequence[Mapping[str, Any]], made: Adapter | None, *, as_json: bool) -> None:

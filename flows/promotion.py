@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from flows.training import run_id
 from registry.errors import ConfigurationError, RegistryError, SandboxError
 from registry.identity import sha256_of, work_key
 from registry.lake import Lake
+from registry.lock import check_held
 from registry.records import Adapter, Score, Work
 from registry.store import CANDIDATE, STABLE, Store
 from validators.execution.pool import Pool
@@ -121,7 +123,7 @@ def promote_stage(house: House) -> list[Batch]:
         adapter = store.at(str(published["location"]))
         if adapter is None:
             raise RegistryError(f"{published['location']} in {store.url} isn't there any more: publish again")
-        found = promote([house], store, adapter)
+        found = promote([house], store, adapter, partial(check_held, house.run))
         scores = [dataclasses.replace(score, run=run_id(house)) for score in found.scores]
         told = {"run": run_id(house), "version": adapter.version, "outcome": found.outcome, "reason": found.reason}
         done = house.finish("promote", PROMOTE_PART, [key], scores, since, told)
@@ -132,9 +134,19 @@ def promote_stage(house: House) -> list[Batch]:
     return [Batch("Ask the tasks that promotion hangs on", 1, run)]
 
 
-def promote(houses: Sequence[House], store: Store, adapter: Adapter) -> Promotion:
-    """Moves `stable` to a version, where the tasks of each domain allow it and nobody took it away from there."""
-    refused = _moved_back(store, adapter)
+def promote(
+    houses: Sequence[House], store: Store, adapter: Adapter, fence: Callable[[], None] = lambda: None
+) -> Promotion:
+    """Moves `stable` to a version, where the tasks of each domain allow it and nobody took it away from there.
+
+    Args:
+        houses: The domains whose tasks are asked.
+        store: Where the version is.
+        adapter: The version.
+        fence: Called before `stable` moves; it raises where the caller may not move it any more: asking takes minutes
+            to hours, and a machine may sleep meanwhile.
+    """
+    refused, before = _moved_back(store, adapter), store.given(adapter.domain, STABLE)
     if refused is not None:
         return refused
     asked: list[Promotion] = []
@@ -144,8 +156,13 @@ def promote(houses: Sequence[House], store: Store, adapter: Adapter) -> Promotio
             break
     reason = "; ".join(one.reason for one in asked)
     found = Promotion(asked[-1].outcome, reason, tuple(score for one in asked for score in one.scores))
-    if found.outcome == PROMOTED:
-        store.promote(adapter.domain, adapter.version, STABLE, reason=reason, by=account())
+    if found.outcome != PROMOTED:
+        return found
+    fence()
+    refused = _moved_back(store, adapter) or _moved_on(store, adapter, before)
+    if refused is not None:
+        return dataclasses.replace(refused, scores=found.scores)
+    store.promote(adapter.domain, adapter.version, STABLE, reason=reason, by=account())
     return found
 
 
@@ -157,6 +174,20 @@ def _moved_back(store: Store, adapter: Adapter) -> Promotion | None:
     name = f"{adapter.domain}@v{adapter.version}"
     why = (
         f"{STABLE} held v{adapter.version} and was moved away: driftune registry promote {name} {STABLE} moves it back"
+    )
+    return Promotion(UNDECIDED, why)
+
+
+def _moved_on(store: Store, adapter: Adapter, before: int | None) -> Promotion | None:
+    """Where somebody moved `stable` while the tasks were asked, they say nothing of what it holds now."""
+    now = store.given(adapter.domain, STABLE)
+    if now in (before, adapter.version):
+        return None
+    holds = f"gives v{now}" if now is not None else "gives nothing"
+    name = f"{adapter.domain}@v{adapter.version}"
+    why = (
+        f"{STABLE} {holds} since the tasks were asked of v{adapter.version}: driftune registry promote {name} {STABLE}"
+        " asks them again"
     )
     return Promotion(UNDECIDED, why)
 

@@ -38,10 +38,13 @@ from flows.scraping import scrape_key
 from flows.stages import complete, complete_key, decision, finish
 from flows.summary import promotion_line, show_summary
 from flows.training import run_id, train_key
+from registry import lock
 from registry.domain import GateSpec
 from registry.domain_files import with_table
-from registry.errors import ConfigurationError, SandboxError
+from registry.errors import ConfigurationError, LockedError, SandboxError
+from registry.lease import Lease
 from registry.manifests import location
+from registry.objects import FolderObjects
 from registry.records import Release, Report, Run, Score, Snapshot
 from registry.settings import Settings
 from registry.store import CANDIDATE, STABLE, Publication, Store
@@ -277,6 +280,38 @@ def test_what_somebody_moved_away_does_not_come_back_by_itself(house: House, sto
     assert found.outcome == "undecided"
     assert "stable held v2 and was moved away: driftune registry promote own@v2 stable" in found.reason
     assert store.channels("own")[STABLE] == 1
+
+
+def test_who_lost_the_domain_moves_no_channel(house: House, store: Store) -> None:
+    """A machine that slept over the tasks: another run may have promoted a newer version by then."""
+    place = FolderObjects(house.settings.root / "leases")
+    mine, other = (Lease(place, "_locks/own", {"run": run, "place": run}, 60) for run in (house.run, "other"))
+    published(house, 1)
+    assert mine.take() is None
+    mine.end()
+    assert other.take() is None
+    mine._until = 0.0
+    lock._LEASES[house.run] = {"own": mine}
+    try:
+        with pytest.raises(LockedError, match="Domain own was taken over by another run"):
+            perform(promote_stage, house)
+    finally:
+        del lock._LEASES[house.run]
+        other.end()
+    assert store.channels("own") == {CANDIDATE: 2}
+
+
+def test_what_somebody_moved_while_the_tasks_were_asked_stays(house: House, store: Store) -> None:
+    """The answer was about what `stable` held before; what both passed is kept."""
+    first, _ = store.versions("own")
+
+    def somebody() -> None:
+        store.promote("own", 2, STABLE)
+
+    found = promote([house], store, first, somebody)
+    assert (found.outcome, len(found.scores)) == ("undecided", 24)
+    assert found.reason.startswith("stable gives v2 since the tasks were asked of v1: driftune registry promote own@v1")
+    assert store.channels("own")[STABLE] == 2
 
 
 def test_by_hand_the_tasks_are_asked_too(
