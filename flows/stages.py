@@ -25,6 +25,7 @@ from flows.tracking import end
 from flows.training import TRAIN_PART, train_stage
 from flows.validation import (
     is_to_be_tried_again,
+    lost,
     validate_derived_stage,
     validate_mined_stage,
     validate_written_stage,
@@ -109,6 +110,8 @@ def complete_key(house: House) -> str:
     told |= {"sites": pages} if pages else {}
     asked = [(each.domain.name, promotion_tasks(each)) for each in house.adapters]
     told |= {f"promotion of {name}": promotion_digest(tasks) for name, tasks in asked if tasks}
+    waiting = lost(house)  # what `driftune validate` rescues later is something to do
+    told |= {"lost": waiting} if waiting else {}
     return work_key(inputs, f"refresh@{version('driftune')}", parts | told)
 
 

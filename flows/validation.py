@@ -88,6 +88,12 @@ def is_to_be_tried_again(house: House) -> bool:
     return any(_is_any_left(house, needed(house, found), lambda tried: tried.runs < TRIES) for found in rows)
 
 
+def lost(house: House) -> list[tuple[str, int]]:
+    """Work key of each shard with programs that couldn't be run, and how many these are: one look-up, without rows."""
+    among = f"stage = 'validate' AND domain = $d AND (result ->> '$.{LOST}') IS NOT NULL"
+    return [(work.key, work.result[LOST]["programs"]) for work in house.lake.read(Work, among, {"d": house.owner})]
+
+
 def waiting_lines(house: House) -> list[str]:
     """Rows that wait for programs which couldn't be run, for a person."""
     asked = f"""SELECT count(*) AS rows, min(detail) AS why FROM removals

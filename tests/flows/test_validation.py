@@ -11,7 +11,9 @@ from flows import running, validation
 from flows.house import House
 from flows.running import Said, run_now
 from flows.scraping import releases, scrape_key
+from flows.stages import complete, finish
 from flows.synthesis import mine_key
+from flows.training import train_key
 from flows.validation import (
     TRIES,
     all_tried,
@@ -22,7 +24,7 @@ from flows.validation import (
 )
 from registry.domain import Domain
 from registry.errors import SandboxError
-from registry.records import Environment, Example, Program, Release, Removal, Verdict
+from registry.records import Environment, Example, Program, Release, Removal, Snapshot, Verdict
 from registry.settings import Settings
 from validators.execution.pool import HARNESS
 
@@ -97,6 +99,25 @@ def test_what_could_not_be_run_is_tried_by_the_next_runs_but_not_for_ever(made: 
     [work] = made.lake.work("validate").values()
     assert work.result == {"release": releases(made)[1].id, "environment": WHERE.id}
     assert not is_to_be_tried_again(made)
+
+
+def test_what_a_person_has_rescued_after_the_last_try_is_something_to_do(made: House) -> None:
+    """A run that gave up is complete, until `driftune validate` gives a verdict: rows wait for the next curation."""
+    empty = Snapshot(domain="d", rows_sha256="0", filters={})
+    made.finish("curate", "c@1", ["c"], [empty], 0.0, {"snapshot": empty.id})
+    made.finish("train", "t@1", [train_key(made)], [], 0.0, {"nothing": "No row is proven"})
+    for tries in range(1, TRIES + 1):
+        made.run = f"run {tries}"
+        run(made, "unavailable")
+        assert (finish(made), complete(made)) == ("undecided", "undecided" if tries == TRIES else None)
+    made.run, made.command = "a person's", "validate"
+    run(made, "unavailable")
+    assert complete(made) == "undecided", "nothing was rescued"
+    made.run = "once more"
+    run(made, "passed")
+    assert complete(made) is None
+    made.run, made.command = "the next", "run"
+    assert (finish(made), complete(made)) == ("undecided", "undecided")
 
 
 def test_rows_that_wait_are_told(made: House) -> None:
