@@ -161,25 +161,30 @@ def write(
 
     One that a person has paused stays so. Sparing, others that are there stay: another domain may have wanted them.
     """
-    there: dict[str, Automation] = {}
-    for each in [each for each in _all(client) if each.name.startswith(begins)]:
-        if each.name in there:  # as prefect.yaml makes its own beside ours
+    found: dict[str, Automation] = {}
+    for each in there(client, begins):
+        if each.name in found:  # as prefect.yaml makes its own beside ours
             client.delete_automation(each.id)
         else:
-            there[each.name] = each
+            found[each.name] = each
     names = []
     for made in wanted:
         names.append(made.name)
-        known = there.pop(made.name, None)
+        known = found.pop(made.name, None)
         if known is None:
             client.create_automation(made)
         elif not _same(known, made):
             said = made.model_dump(exclude={"owner_resource"})  # whole, as the client sends what is set alone
             full = AutomationCore.model_validate(said | {"enabled": known.enabled})
             client.update_automation(known.id, full)
-    for gone in () if sparing else there.values():
+    for gone in () if sparing else found.values():
         client.delete_automation(gone.id)
     return names
+
+
+def there(client: SyncPrefectClient, begins: str) -> list[Automation]:
+    """The server's automations whose names begin so."""
+    return [each for each in _all(client) if each.name.startswith(begins)]
 
 
 def _run(deployment: UUID) -> RunDeployment:

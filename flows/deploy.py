@@ -112,7 +112,8 @@ def deploy_to(server: str, domains: Sequence[str], request: Request, *, removing
         as_json: Print an object instead of lines.
 
     Raises:
-        ConfigurationError: A domain file, the cron expression or the address is wrong, or two domains have one name.
+        ConfigurationError: A domain file, the cron expression or the address is wrong, or two domains have one name;
+            or there is neither a file of what is to be taken away nor anything on the server.
         DriftuneError: The server doesn't answer, or refuses.
     """
     from flows.engine import prepare_prefect
@@ -128,7 +129,7 @@ def deploy_to(server: str, domains: Sequence[str], request: Request, *, removing
     prepare_prefect(settings.root)
     from flows import deployments  # imports Prefect, which reads its settings but once
 
-    done = deployments.remove(_names(domains)) if removing else deployments.create(wanted, request, settings)
+    done = deployments.remove(*_names(domains)) if removing else deployments.create(wanted, request, settings)
     if as_json:
         print(json.dumps({"server": address, "removed": removing, **dataclasses.asdict(done)}))
         return
@@ -171,16 +172,18 @@ def _named(domains: Sequence[str]) -> dict[str, Domain]:
     return found
 
 
-def _names(domains: Sequence[str]) -> list[str]:
-    """The names of domains; of one whose file is gone, or can't be read, it is what it is called by."""
-    names = []
+def _names(domains: Sequence[str]) -> tuple[list[str], dict[str, ConfigurationError]]:
+    """The names of domains; and of each whose file is gone, or can't be read, why: it is what it is called by."""
+    names, unread = [], {}
     for reference in domains:
         try:
-            names.append(load_domain(reference).name)
-        except ConfigurationError:
+            name = load_domain(reference).name
+        except ConfigurationError as error:
             is_path = "/" in reference or reference.endswith(".toml")
-            names.append(Path(reference).stem.lower() if is_path else reference)
-    return names
+            name = Path(reference).stem.lower() if is_path else reference
+            unread[name] = error
+        names.append(name)
+    return names, unread
 
 
 def check_cron(cron: str) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -122,19 +123,24 @@ def _automate(
     return automations.write(client, wanted, automations.prefix(name))
 
 
-def remove(domains: Iterable[str]) -> Deployed:
+def remove(domains: Iterable[str], unread: Mapping[str, ConfigurationError] = MappingProxyType({})) -> Deployed:
     """Takes away what domains have, and the pools with the last of it; what is gone.
 
     Args:
         domains: Their names.
+        unread: Name -> why its file couldn't be read, of those of which that is so: it may be no domain's name.
 
     Raises:
+        ConfigurationError: The server has nothing of one that couldn't be read: nothing is taken away of any.
         DriftuneError: The server refuses.
     """
     with _client() as client:
+        for name, error in unread.items():
+            if not (_there(client, _all_names(client, name)) or automations.there(client, automations.prefix(name))):
+                raise ConfigurationError(f"{error}; the server has nothing of {name!r} to remove") from error
         gone = Deployed([], [])
         for name in domains:
-            gone.deployments.extend(_delete(client, [*_names(name), *_former(client, name)]))
+            gone.deployments.extend(_delete(client, _all_names(client, name)))
             automations.write(client, [], automations.prefix(name))
         if not client.read_deployments(deployment_filter=_ours(), limit=1):
             automations.write(client, [], automations.SHARED)
@@ -165,6 +171,10 @@ def _wanted(reference: str, domain: Domain, request: Request) -> Iterator[tuple[
 def _names(name: str) -> list[str]:
     own = [f"refresh/{name}", f"stage/{name}", f"watch/{name}"]
     return [*own, f"refresh/{on_gpu(name)}", f"stage/{on_gpu(name)}"]
+
+
+def _all_names(client: SyncPrefectClient, name: str) -> list[str]:
+    return [*_names(name), *_former(client, name)]
 
 
 def _former(client: SyncPrefectClient, name: str) -> list[str]:
@@ -249,14 +259,22 @@ def _variables(kind: str, settings: Settings) -> dict[str, Any]:
     return {"env": told | places | home, "working_dir": str(Path.cwd())}
 
 
-def _delete(client: SyncPrefectClient, names: list[str]) -> list[str]:
+def _delete(client: SyncPrefectClient, names: Iterable[str]) -> list[str]:
     """Takes away deployments; the names of those that were there."""
-    gone = []
+    gone = _there(client, names)
+    for identifier in gone.values():
+        with contextlib.suppress(ObjectNotFound):
+            client.delete_deployment(identifier)
+    return list(gone)
+
+
+def _there(client: SyncPrefectClient, names: Iterable[str]) -> dict[str, UUID]:
+    """The deployments of some names that there are."""
+    found = {}
     for name in names:
         with contextlib.suppress(ObjectNotFound):
-            client.delete_deployment(client.read_deployment_by_name(name).id)
-            gone.append(name)
-    return gone
+            found[name] = client.read_deployment_by_name(name).id
+    return found
 
 
 def _ours() -> DeploymentFilter:

@@ -396,7 +396,10 @@ def test_a_stage_alone_trains_at_its_turn_of_the_gpu() -> None:
 
 @pytest.mark.slow
 def test_a_domain_may_be_called_as_the_gpus_part_of_another_was(place: Place) -> None:
-    """What an older driftune has deployed of X under the name X-gpu goes; what a domain X-gpu has there stays."""
+    """What an older driftune has deployed of X under the name X-gpu goes; what a domain X-gpu has there stays.
+
+    A name that nothing is called by, on the server or here, is refused before anything is taken away.
+    """
     with_gpu = Request(NIGHTLY, gpu=True)
     deployed(place, with_gpu)
     now = place.deployments()["refresh/more-itertools:gpu"]
@@ -407,6 +410,11 @@ def test_a_domain_may_be_called_as_the_gpus_part_of_another_was(place: Place) ->
     deployed(place, with_gpu, "more-itertools-gpu")
     deployed(place, Request(NIGHTLY))
     assert {"refresh/more-itertools-gpu", "refresh/more-itertools-gpu:gpu"} < set(place.deployments())
+    held = place.deployments()
+    said = place.run("deploy", "more-itertools", "more-itertoolz", "--remove", fails=2)
+    assert "No domain file domains/more-itertoolz.toml: did you mean more-itertools" in " ".join(said.split())
+    assert "the server has nothing of 'more-itertoolz' to remove" in " ".join(said.split())
+    assert place.deployments() == held
     place.run("deploy", "more-itertools", "--remove")
     assert place.deployments()["refresh/more-itertools-gpu"]["parameters"]["part"] == "cpu"
     place.run("deploy", "more-itertools-gpu", "--remove")  # there is no file of that name any more
