@@ -24,6 +24,7 @@ from flows.synthesis import DERIVE_PART, derive_stage, mine_part, mine_stage
 from flows.tracking import end
 from flows.training import TRAIN_PART, train_stage
 from flows.validation import (
+    all_tried,
     is_to_be_tried_again,
     lost,
     validate_derived_stage,
@@ -161,9 +162,14 @@ def stages_of(commands: Iterable[str]) -> list[str]:
 
 
 def end_part(house: House, part: str) -> str:
-    """Ends a part of a run: `finish`, where the other parts have nothing left to do either; else `UNFINISHED`."""
-    others = stages_of(command for command in COMMANDS if command not in PARTS[part])
-    return UNFINISHED if any(STAGES[stage](house) for stage in others) else finish(house)
+    """Ends a part of a run: `finish`, where the other parts have nothing left to do either; else `UNFINISHED`.
+
+    What couldn't be run, and is to be tried again, is left to the next run: this one has done with it.
+    """
+    others = [command for command in COMMANDS if command not in PARTS[part]]
+    untried = "validate" in others and not all_tried(house, also_written=True)
+    rest = stages_of(command for command in others if command != "validate")
+    return UNFINISHED if untried or any(STAGES[stage](house) for stage in rest) else finish(house)
 
 
 def workload_decisions(house: House, command: str = "publish") -> dict[str, str]:

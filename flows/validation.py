@@ -72,9 +72,15 @@ def validate_written_stage(house: House) -> list[Batch]:
     return _batches(house, needed(house, written(house)), ())
 
 
-def all_tried(house: House) -> bool:
-    """Whether each program that rows need which no LLM wrote was tried, also where it couldn't be run."""
-    return not _is_any_left(house, _of_unwritten(house), lambda _tried: False)
+def all_tried(house: House, *, also_written: bool = False) -> bool:
+    """Whether each program that rows need was tried, also where it couldn't be run.
+
+    Args:
+        house: The house.
+        also_written: Whether the rows that an LLM wrote are meant too.
+    """
+    found = [unwritten(house).values(), *([written(house)] if also_written else [])]
+    return not any(_is_any_left(house, needed(house, rows), lambda _tried: False) for rows in found)
 
 
 def is_to_be_tried_again(house: House) -> bool:

@@ -7,11 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from flows import running, validation
+from flows import running, stages, validation
+from flows.batches import Stage
 from flows.house import House
 from flows.running import Said, run_now
 from flows.scraping import releases, scrape_key
-from flows.stages import complete, finish
+from flows.stages import COMMANDS, STAGES, UNFINISHED, complete, end_part, finish
 from flows.synthesis import mine_key
 from flows.training import train_key
 from flows.validation import (
@@ -19,6 +20,7 @@ from flows.validation import (
     all_tried,
     is_to_be_tried_again,
     shard_key,
+    validate_derived_stage,
     validate_mined_stage,
     waiting_lines,
 )
@@ -64,12 +66,12 @@ def sizes(house: House) -> list[int]:
     return [batch.size for batch in validate_mined_stage(house)]
 
 
-def run(house: House, outcome: str) -> None:
+def run(house: House, outcome: str, stage: Stage = validate_mined_stage) -> None:
     """Performs what is left: the answer passes, and so does the stub or not."""
     outcomes = {ANSWER.id: "passed", STUB.id: outcome}
     pool = SimpleNamespace(run=lambda _, programs, **__: [verdict(p, outcomes[p.id]) for p in programs])
     house.__dict__["pool"] = pool
-    for batch in validate_mined_stage(house):
+    for batch in stage(house):
         batch.run()
 
 
@@ -101,11 +103,31 @@ def test_what_could_not_be_run_is_tried_by_the_next_runs_but_not_for_ever(made: 
     assert not is_to_be_tried_again(made)
 
 
+def undecided(house: House) -> None:
+    """A curation without rows: what a run comes to without a training."""
+    empty = Snapshot(domain="d", rows_sha256="0", filters={})
+    house.finish("curate", "c@1", ["c"], [empty], 0.0, {"snapshot": empty.id})
+    house.finish("train", "t@1", [train_key(house)], [], 0.0, {"nothing": "No row is proven"})
+
+
+def test_the_part_with_a_gpu_ends_though_a_program_is_to_be_tried_again(
+    made: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the part before couldn't run holds up no later part, and what was never tried does; the next run tries."""
+    monkeypatch.setattr(stages, "STAGES", {name: STAGES[name] for name in COMMANDS["validate"]})  # all else is done
+    undecided(made)
+    assert end_part(made, "gpu") == UNFINISHED
+    for stage in (validate_mined_stage, validate_derived_stage):
+        run(made, "unavailable", stage)
+    made.run = "the other part's"
+    assert end_part(made, "gpu") == "undecided"
+    assert complete(made) is None
+    assert sizes(made) == [1]
+
+
 def test_what_a_person_has_rescued_after_the_last_try_is_something_to_do(made: House) -> None:
     """A run that gave up is complete, until `driftune validate` gives a verdict: rows wait for the next curation."""
-    empty = Snapshot(domain="d", rows_sha256="0", filters={})
-    made.finish("curate", "c@1", ["c"], [empty], 0.0, {"snapshot": empty.id})
-    made.finish("train", "t@1", [train_key(made)], [], 0.0, {"nothing": "No row is proven"})
+    undecided(made)
     for tries in range(1, TRIES + 1):
         made.run = f"run {tries}"
         run(made, "unavailable")
