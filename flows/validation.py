@@ -85,13 +85,22 @@ def all_tried(house: House, *, also_written: bool = False) -> bool:
 
 def is_to_be_tried_again(house: House) -> bool:
     """Whether the next run is to try programs again that couldn't be run."""
-    places = [environment(house, release).record.id for release in releases(house)]
-    where = "outcome = 'unavailable' AND environment IN (SELECT unnest($places))"
-    lost = house.lake.each(Verdict, where, {"places": places})
-    if next(iter(lost), None) is None:  # nearly always: all else reads all rows
+    if not _is_any_unavailable(house):  # nearly always: all else reads all rows
         return False
     rows = (mined(house, MINED), unwritten(house).values(), written(house))
     return any(_is_any_left(house, needed(house, found), lambda tried: tried.runs < TRIES) for found in rows)
+
+
+def _is_any_unavailable(house: House) -> bool:
+    """Whether the current verdict on any program says that it couldn't be run."""
+    places = [environment(house, release).record.id for release in releases(house)]
+    where = "outcome = 'unavailable' AND environment IN (SELECT unnest($places)) AND harness = $h AND policy = $p"
+    of = {"places": places, "h": HARNESS, "p": policy(house)}
+    once = sorted({verdict.id for verdict in house.lake.each(Verdict, where, of)})
+    if not once:
+        return False
+    now = house.lake.each(Verdict, "id IN (SELECT unnest($ids))", {"ids": once})  # some have been run since
+    return not all(is_said(verdict) for verdict in now)
 
 
 def lost(house: House) -> list[tuple[str, int]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TypeVar
 
 import pytest
 
@@ -29,6 +31,8 @@ from registry.errors import SandboxError
 from registry.records import Environment, Example, Program, Release, Removal, Snapshot, Verdict
 from registry.settings import Settings
 from validators.execution.pool import HARNESS
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -140,6 +144,33 @@ def test_what_a_person_has_rescued_after_the_last_try_is_something_to_do(made: H
     assert complete(made) is None
     made.run, made.command = "the next", "run"
     assert (finish(made), complete(made)) == ("undecided", "undecided")
+
+
+def test_once_a_program_ran_no_row_is_read_to_know_that_none_waits(
+    made: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A verdict that has passed since was unavailable for ever: each run read all rows three times at its end."""
+    run(made, "unavailable")
+    made.run = "the next"
+    read: list[int] = []
+    for name in ("mined", "unwritten", "written"):
+        monkeypatch.setattr(validation, name, counted(getattr(validation, name), read))
+    assert is_to_be_tried_again(made)
+    assert read
+    run(made, "passed")
+    read.clear()
+    assert not is_to_be_tried_again(made)
+    assert read == []
+
+
+def counted(function: Callable[..., T], calls: list[int]) -> Callable[..., T]:
+    """The function, with a note of each call."""
+
+    def call(*arguments: object) -> T:
+        calls.append(1)
+        return function(*arguments)
+
+    return call
 
 
 def test_rows_that_wait_are_told(made: House) -> None:
