@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import groupby
 from typing import Any
 
@@ -59,17 +59,17 @@ def needed(house: House, found: Iterable[Example]) -> dict[str, Shelf[None]]:
 
 def validate_mined_stage(house: House) -> list[Batch]:
     """What mined rows need."""
-    return _batches(house, needed(house, mined(house, MINED)), mine_keys(house))
+    return _batches(house, _of_mined(house), mine_keys(house))
 
 
 def validate_derived_stage(house: House) -> list[Batch]:
     """What all rows need that no LLM wrote."""
-    return _batches(house, _of_unwritten(house), [*mine_keys(house), derive_key(house)])
+    return _batches(house, _of_unwritten(house), [*mine_keys(house), derive_key(house)], _of_mined)
 
 
 def validate_written_stage(house: House) -> list[Batch]:
     """What the rows of an LLM need beyond what was run while they were written."""
-    return _batches(house, needed(house, written(house)), ())
+    return _batches(house, _of_written(house), (), _of_unwritten)
 
 
 def all_tried(house: House, *, also_written: bool = False) -> bool:
@@ -79,16 +79,16 @@ def all_tried(house: House, *, also_written: bool = False) -> bool:
         house: The house.
         also_written: Whether the rows that an LLM wrote are meant too.
     """
-    found = [unwritten(house).values(), *([written(house)] if also_written else [])]
-    return not any(_is_any_left(house, needed(house, rows), lambda _tried: False) for rows in found)
+    asked = (_of_unwritten, _of_written) if also_written else (_of_unwritten,)
+    return not any(_is_any_left(house, needs(house), lambda _tried: False) for needs in asked)
 
 
 def is_to_be_tried_again(house: House) -> bool:
     """Whether the next run is to try programs again that couldn't be run."""
     if not _is_any_unavailable(house):  # nearly always: all else reads all rows
         return False
-    rows = (mined(house, MINED), unwritten(house).values(), written(house))
-    return any(_is_any_left(house, needed(house, found), lambda tried: tried.runs < TRIES) for found in rows)
+    asked = ((_of_mined, None), (_of_unwritten, _of_mined), (_of_written, _of_unwritten))
+    return any(_is_any_left(house, needs(house), lambda tried: tried.runs < TRIES, before) for needs, before in asked)
 
 
 def _is_any_unavailable(house: House) -> bool:
@@ -120,8 +120,20 @@ def waiting_lines(house: House) -> list[str]:
     return [f"{found['rows']:,} rows wait for what couldn't be run ({found['why']}): {again}"]
 
 
+Needs = Callable[[House], dict[str, Shelf[None]]]
+"""What a stage is to run (`needed`)."""
+
+
+def _of_mined(house: House) -> dict[str, Shelf[None]]:
+    return needed(house, mined(house, MINED))
+
+
 def _of_unwritten(house: House) -> dict[str, Shelf[None]]:
     return needed(house, unwritten(house).values())
+
+
+def _of_written(house: House) -> dict[str, Shelf[None]]:
+    return needed(house, written(house))
 
 
 @dataclass(frozen=True)
@@ -143,7 +155,9 @@ class Tried:
         return cls(said["runs"], said["last"]) if said else cls()
 
 
-def _batches(house: House, wanted: Mapping[str, Shelf[None]], keys: Sequence[str]) -> list[Batch]:
+def _batches(
+    house: House, wanted: Mapping[str, Shelf[None]], keys: Sequence[str], before: Needs | None = None
+) -> list[Batch]:
     """Batches of programs without a verdict, by release; the works of some keys have written most of the programs.
 
     What couldn't be run has none: each run tries it once more, so many in all, and as often as a person asks for it.
@@ -155,13 +169,12 @@ def _batches(house: House, wanted: Mapping[str, Shelf[None]], keys: Sequence[str
     batches = []
     done = house.lake.work("validate")
     for release in releases(house):
-        programs = wanted[release.id]
-        if not programs:
+        if not wanted[release.id]:
             continue
         built = environment(house, release)
         texts = partial(_texts, house, house.shelved(Program, keys))
         kind = _kind(house, release, built)
-        for key, shard, missing in _left(house, built, programs, done, again):
+        for key, shard, missing in _left(house, release, built, wanted, done, again, before):
             tried = Tried(Tried.of(done.get(key)).runs + 1, house.run)
             keep = partial(_keep, house, release, built, key, len(shard), tried)
             one = Shard(key, kind, partial(texts, missing), keep)
@@ -169,24 +182,33 @@ def _batches(house: House, wanted: Mapping[str, Shelf[None]], keys: Sequence[str
     return batches
 
 
-def _is_any_left(house: House, wanted: Mapping[str, Shelf[None]], again: Callable[[Tried], bool]) -> bool:
+def _is_any_left(
+    house: House, wanted: Mapping[str, Shelf[None]], again: Callable[[Tried], bool], before: Needs | None = None
+) -> bool:
     done = house.lake.work("validate")
-    some = ((environment(house, release), wanted[release.id]) for release in releases(house) if wanted[release.id])
-    return any(True for built, programs in some for _ in _left(house, built, programs, done, again))
+    some = [release for release in releases(house) if wanted[release.id]]
+    found = (_left(house, each, environment(house, each), wanted, done, again, before) for each in some)
+    return any(True for shards in found for _ in shards)
 
 
 def _left(
     house: House,
+    release: Release,
     built: BuiltEnvironment,
-    programs: Shelf[None],
+    wanted: Mapping[str, Shelf[None]],
     done: Mapping[str, Work],
     again: Callable[[Tried], bool],
+    before: Needs | None,
 ) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Work key, programs, and those of them without a verdict, of each shard that isn't done, or is to be again."""
+    """Work key, programs, and those of them that are to be run, of each shard that isn't done, or is to be again.
+
+    What couldn't be run, and the stage before needs too, is tried again by that one alone: else twice by each run.
+    """
     found = attempted(house, built.record.id)
-    for shard in _shards(programs):
+    others = cache(lambda: before(house)[release.id] if before else {})  # hardly ever asked for: it reads many rows
+    for shard in _shards(wanted[release.id]):
         key, ran = shard_key(house, built.record.id, shard), found.some(shard)
-        missing = [p for p in shard if p not in ran or not is_said(ran[p])]
+        missing = [p for p in shard if p not in ran or not (is_said(ran[p]) or p in others())]
         # verdicts can be forgotten; the memory of work stays
         if key not in done or len(ran) < len(shard) or (missing and again(Tried.of(done[key]))):
             yield key, shard, missing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TypeVar
@@ -15,12 +15,13 @@ from flows.house import House
 from flows.running import Said, run_now
 from flows.scraping import releases, scrape_key
 from flows.stages import COMMANDS, STAGES, UNFINISHED, complete, end_part, finish
-from flows.synthesis import mine_key
+from flows.synthesis import derive_key, mine_key
 from flows.training import train_key
 from flows.validation import (
     TRIES,
     all_tried,
     is_to_be_tried_again,
+    lost,
     shard_key,
     validate_derived_stage,
     validate_mined_stage,
@@ -58,7 +59,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
 
 
 WHERE = Environment(python="3.11.7", requirements=("lib==2",), settings={})
-ANSWER, STUB = (Program(code=f"r = {n}", test="assert r") for n in range(2))
+ANSWER, STUB, OTHER = (Program(code=f"r = {n}", test="assert r") for n in range(3))
 
 
 def verdict(program: Program, outcome: str) -> Verdict:
@@ -70,13 +71,18 @@ def sizes(house: House) -> list[int]:
     return [batch.size for batch in validate_mined_stage(house)]
 
 
-def run(house: House, outcome: str, stage: Stage = validate_mined_stage) -> None:
-    """Performs what is left: the answer passes, and so does the stub or not."""
-    outcomes = {ANSWER.id: "passed", STUB.id: outcome}
-    pool = SimpleNamespace(run=lambda _, programs, **__: [verdict(p, outcomes[p.id]) for p in programs])
-    house.__dict__["pool"] = pool
+def run(house: House, outcome: str, stage: Stage = validate_mined_stage) -> list[str]:
+    """Performs what is left: the answer passes, and the others do or not; the programs that were tried."""
+    tried: list[str] = []
+
+    def made(_: object, programs: Sequence[Program], **__: object) -> list[Verdict]:
+        tried.extend(p.id for p in programs)
+        return [verdict(p, "passed" if p.id == ANSWER.id else outcome) for p in programs]
+
+    house.__dict__["pool"] = SimpleNamespace(run=made)
     for batch in stage(house):
         batch.run()
+    return tried
 
 
 def test_what_lost_its_verdict_is_run_again(made: House) -> None:
@@ -171,6 +177,29 @@ def counted(function: Callable[..., T], calls: list[int]) -> Callable[..., T]:
         return function(*arguments)
 
     return call
+
+
+def test_what_two_stages_need_is_tried_once_a_run(made: House) -> None:
+    """A program of a mined and a derived row that couldn't be run is tried by three runs, not six times."""
+    tried = run(made, "unavailable")
+    parts = {"programs": {"answer": OTHER.id, "stub": STUB.id}}
+    derived = Example(
+        domain="d", kind="test", releases=(releases(made)[1].id,), parts=parts, file="b.py", root="s", generator="g",
+        generator_version="1",
+    )  # fmt: skip
+    made.finish("synth", "d@1", [derive_key(made)], [OTHER, derived], 0.0)
+    tried += run(made, "unavailable", validate_derived_stage)
+    assert (tried.count(STUB.id), tried.count(OTHER.id)) == (1, 1)
+    for night in range(TRIES + 1):
+        made.run = f"night {night}"
+        assert is_to_be_tried_again(made) == (night < TRIES - 1)
+        for stage in (validate_mined_stage, validate_derived_stage):
+            tried += run(made, "unavailable", stage)
+    assert (tried.count(STUB.id), tried.count(OTHER.id)) == (TRIES, TRIES)
+    made.run, made.command = "a person's", "validate"
+    assert run(made, "passed") == [STUB.id]
+    assert run(made, "passed", validate_derived_stage) == [OTHER.id]
+    assert lost(made) == [], "nothing says that something waits"
 
 
 def test_rows_that_wait_are_told(made: House) -> None:
