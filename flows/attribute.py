@@ -100,8 +100,8 @@ def learned_rows(lake: Lake, reference: str) -> dict[str, Example]:
     folder = Path(reference)
     here = (folder / MANIFEST).is_file()
     adapter = read_manifest(folder) if here else Store(Settings().registry_url).resolve(reference, yanked=True)
-    asked = f"SELECT DISTINCT snapshot FROM lineage WHERE adapter = '{adapter.id}'"  # noqa: S608 (hexadecimal digits)
-    snapshots = [str(row["snapshot"]) for row in lake.query(asked).to_pylist()]
+    asked = "SELECT DISTINCT snapshot FROM lineage WHERE adapter = $id"
+    snapshots = [str(row["snapshot"]) for row in lake.query(asked, {"id": adapter.id}).to_pylist()]
     if not snapshots:
         raise ConfigurationError(
             f"This lake doesn't know {adapter.domain} v{adapter.version} ({adapter.id[:12]}): ask where it was made, "

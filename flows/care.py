@@ -118,7 +118,7 @@ def _judged(lake: Lake) -> Iterator[Finding]:
     )
     for row in latest.to_pylist():
         where = "id IN (SELECT unnest($ids))"
-        ids = lake.query(f"SELECT example FROM snapshot_rows WHERE snapshot = '{row['id']}'")  # noqa: S608 (hex)
+        ids = lake.query("SELECT example FROM snapshot_rows WHERE snapshot = $id", {"id": row["id"]})
         examples = lake.read(Example, where, {"ids": ids.column("example").to_pylist()})
         yield from _proofs(lake, row["domain"], examples)
         yield from _licences(row["domain"], examples, json.loads(row["filters"]))

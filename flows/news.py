@@ -12,7 +12,7 @@ HALVED = 0.5
 
 _NEW = """
     SELECT count(*) AS rows FROM snapshot_rows
-    WHERE snapshot = '{now}' AND example NOT IN (SELECT example FROM snapshot_rows WHERE snapshot = '{then}')
+    WHERE snapshot = $now AND example NOT IN (SELECT example FROM snapshot_rows WHERE snapshot = $then)
 """
 
 
@@ -26,7 +26,7 @@ def tell_proven(house: House, enough: int) -> None:
     if curated is None:
         return
     now, then = str(curated.result["snapshot"]), runs[0].snapshot if runs else ""
-    new = int(house.lake.query(_NEW.format(now=now, then=then)).to_pylist()[0]["rows"])
+    new = int(house.lake.query(_NEW, {"now": now, "then": then}).to_pylist()[0]["rows"])
     if new >= enough or now == then:
         happened(house, "driftune.rows.proven", new=new, snapshot=now)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from registry.domain import LlmSpec
     from registry.lake import Lake
 
-SPENT = """SELECT coalesce(sum(money), 0.0)::DOUBLE AS money FROM expenses WHERE "at" >= TIMESTAMPTZ '{since}'"""
+SPENT = """SELECT coalesce(sum(money), 0.0)::DOUBLE AS money FROM expenses WHERE "at" >= $since::TIMESTAMPTZ"""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Night:
 def tonight(lake: Lake, cap: float, now: dt.datetime | None = None) -> Night:
     """What the night of a time, now where none is given, has cost since it began."""
     _, _, name = night_of(now or dt.datetime.now(dt.UTC)).partition(":")
-    found = lake.query(SPENT.format(since=f"{name} 12:00:00+00")).to_pylist()
+    found = lake.query(SPENT, {"since": f"{name} 12:00:00+00"}).to_pylist()
     return Night(name, found[0]["money"], cap)
 
 

@@ -171,8 +171,8 @@ class SiteVersion:
     def looked(self) -> Looked | None:
         """When the site was asked last; None where that never ended."""
         columns = """"_at" AS at, "_run" AS run, coalesce(result ->> '$.down', '') AS down"""
-        query = f"""SELECT {columns} FROM work WHERE "key" = '{self._look_key()}'"""  # noqa: S608 (hex only)
-        found = self.house.kept(("look", self.key), lambda: self.house.lake.query(query).to_pylist())
+        query, look = f"""SELECT {columns} FROM work WHERE "key" = $key""", {"key": self._look_key()}  # noqa: S608 (own)
+        found = self.house.kept(("look", self.key), lambda: self.house.lake.query(query, look).to_pylist())
         return Looked(**found[0]) if found else None
 
     def _asked_now(self) -> bool:
@@ -271,13 +271,14 @@ class SiteVersion:
 
     def _written_last(self, release: str) -> dict[str, str]:
         """Address of a page -> digest of what was written of it last, whether or not the run came to its end."""
-        query = f"""
+        query = """
             SELECT p.url, arg_max(w.result ->> '$.digest', w."_at") AS digest
             FROM work w JOIN pages p ON p.id = w.result ->> '$.page'
-            WHERE w.stage = 'scrape' AND w.domain = '{self.house.owner}' AND w.part LIKE '{self.source.kind}@%'
-                  AND p.release = '{release}' GROUP BY p.url
-        """  # noqa: S608 (names of a domain and a kind, and hex)
-        return {row["url"]: row["digest"] for row in self.house.lake.query(query).to_pylist()}
+            WHERE w.stage = 'scrape' AND w.domain = $domain AND starts_with(w.part, $kind || '@')
+                  AND p.release = $release GROUP BY p.url
+        """
+        asked = {"domain": self.house.owner, "kind": self.source.kind, "release": release}
+        return {row["url"]: row["digest"] for row in self.house.lake.query(query, asked).to_pylist()}
 
     def _version(self, found: Crawl, pages: Mapping[str, Fetch], state: Mapping[str, Any] | None) -> Mapping[str, Any]:
         """What the site says of its version, held against the one that is asked for, and whether that matters."""

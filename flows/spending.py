@@ -24,28 +24,28 @@ if TYPE_CHECKING:
 OUTCOMES = """
     SELECT writer, model, outcome, sum(dialogues)::BIGINT AS dialogues, sum(rows)::BIGINT AS rows,
            sum(proven)::BIGINT AS proven, sum(kept)::BIGINT AS kept, sum(in_snapshot)::BIGINT AS in_snapshot
-    FROM written WHERE domain = '{domain}' GROUP BY ALL ORDER BY ALL
+    FROM written WHERE domain = $domain GROUP BY ALL ORDER BY ALL
 """
-HELD = "SELECT 1 FROM dialogues WHERE domain = '{domain}' LIMIT 1"
+HELD = "SELECT 1 FROM dialogues WHERE domain = $domain LIMIT 1"
 SPENT = """
     SELECT coalesce(sum(prompt_tokens + completion_tokens), 0)::BIGINT AS tokens, coalesce(sum(money), 0.0) AS money,
-           count(*) AS calls FROM calls WHERE domain = '{domain}'
+           count(*) AS calls FROM calls WHERE domain = $domain
 """
 WHY = """
     SELECT outcome, count(*)::BIGINT AS dialogues, arg_max(detail, "at") AS detail FROM dialogues
-    WHERE domain = '{domain}' AND outcome IN {passing} GROUP BY outcome ORDER BY dialogues DESC, outcome
+    WHERE domain = $domain AND outcome IN (SELECT unnest($passing)) GROUP BY outcome ORDER BY dialogues DESC, outcome
 """
 MEANS = """
     SELECT writer, avg(tokens) AS tokens, avg(money) AS money, count(*) AS dialogues FROM dialogues
-    WHERE domain = '{domain}' AND tokens > 0 GROUP BY writer
+    WHERE domain = $domain AND tokens > 0 GROUP BY writer
 """
 
 
 DETAIL = 200
 """Characters of a reason that are shown."""
 
-PROVEN = "SELECT example FROM curated WHERE domain = '{domain}' AND proven AND kind IN ('doc', 'test')"
-WRITTEN = "SELECT DISTINCT unnest(rows) AS example FROM dialogues WHERE domain = '{domain}'"
+PROVEN = "SELECT example FROM curated WHERE domain = $domain AND proven AND kind IN ('doc', 'test')"
+WRITTEN = "SELECT DISTINCT unnest(rows) AS example FROM dialogues WHERE domain = $domain"
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,11 @@ def accounts(spec: LlmSpec, domain: str, run: str, journal: Path) -> list[Accoun
 
 def told_written(lake: Lake, domain: str) -> dict[str, Any]:
     """What a domain's LLM came to: dialogues by outcome, and what they cost; empty where it was asked nothing."""
-    held = lake.query(HELD.format(domain=domain)).num_rows  # the outcomes take a look at all curated rows
-    outcomes = lake.query(OUTCOMES.format(domain=domain)).to_pylist() if held else []
-    spent = lake.query(SPENT.format(domain=domain)).to_pylist()[0]
-    why = lake.query(WHY.format(domain=domain, passing=PASSING)).to_pylist() if held else []
+    mine = {"domain": domain}
+    held = lake.query(HELD, mine).num_rows  # the outcomes take a look at all curated rows
+    outcomes = lake.query(OUTCOMES, mine).to_pylist() if held else []
+    spent = lake.query(SPENT, mine).to_pylist()[0]
+    why = lake.query(WHY, mine | {"passing": list(PASSING)}).to_pylist() if held else []
     told = {"outcomes": outcomes, "spent": spent, "budgets": [], "why": why}
     return told if outcomes or spent["calls"] else {}
 
@@ -113,10 +114,10 @@ def told_diversity(house: House) -> list[dict[str, Any]]:
     """How varied what an LLM wrote is, beside what was mined and is proven; none where it wrote nothing."""
     from synth.written.diversity import compared
 
-    asked = " UNION ALL ".join((PROVEN, WRITTEN)).format(domain=house.owner)
-    if not house.lake.query(WRITTEN.format(domain=house.owner)).num_rows:
+    mine = {"domain": house.owner}
+    if not house.lake.query(WRITTEN, mine).num_rows:
         return []
-    ids = {"ids": house.lake.query(asked).column("example").to_pylist()}
+    ids = {"ids": house.lake.query(f"{PROVEN} UNION ALL {WRITTEN}", mine).column("example").to_pylist()}
     rows = house.lake.read(Example, "id IN (SELECT unnest($ids))", ids)
     programs = house.programs({name for row in rows for name in programs_of(row).values()})
     found = compared(rows, programs, house.domain.synth.seed)
@@ -162,7 +163,7 @@ def told_plan(house: House, *, listed: bool) -> str:
         return ""
     counted = listed and chosen(house) is not None
     ahead = Counter(each.writer for each in left(house)) if counted else Counter(wanted(house))
-    means = {row["writer"]: row for row in house.lake.query(MEANS.format(domain=house.owner)).to_pylist()}
+    means = {row["writer"]: row for row in house.lake.query(MEANS, {"domain": house.owner}).to_pylist()}
     named = ", ".join(f"{count:,} {name}" for name, count in sorted(ahead.items()))
     model = house.domain.llm.model
     if not ahead:

@@ -42,7 +42,7 @@ def run_sql(query: str | None, output: str = "table") -> None:
         raise ConfigurationError("Parquet is no text: send it to a file, as in driftune sql --format parquet … > rows")
     lake = open_lake()
     if query is not None:
-        write(lake.query(query), output)
+        write(lake.query(query, is_a_persons=True), output)
         return
     _shell(lake, output, lake.home / "sql_history")
 
@@ -149,7 +149,7 @@ def _answer(lake: Lake, statement: str, output: str) -> None:
         """
     elif command.startswith("."):
         raise ConfigurationError(f"No command {command}. {_HELP}")
-    write(lake.query(statement), output)
+    write(lake.query(statement, is_a_persons=True), output)
 
 
 def _statements(source: IO[str], interactive: bool, lines: list[str]) -> Iterator[str]:

@@ -50,7 +50,7 @@ DECISIONS = """
 REPORT = """
     WITH own AS (
         SELECT p.* FROM reports p JOIN runs r ON r.id = p.run
-        WHERE p.domain = '{domain}' AND NOT coalesce(r.experiment, false)
+        WHERE p.domain = $domain AND NOT coalesce(r.experiment, false)
     )
     SELECT run, arm, split, metric, value, ci_low, ci_high, n, clusters, decision, reason FROM own
     WHERE "_at" = (SELECT max("_at") FROM own)
@@ -97,7 +97,7 @@ def read_status(domain: str | None) -> list[dict[str, Any]]:
             "reason": decisions.get(name, {}).get("reason"),
             "arms": [
                 {c: r[c] for c in ("split", "metric", "arm", "value", "ci_low", "ci_high", "clusters")}
-                for r in lake.query(REPORT.format(domain=name)).to_pylist()
+                for r in lake.query(REPORT, {"domain": name}).to_pylist()
                 if decisions[name]["run"] is not None and r["metric"] in GOALS and r["arm"] in (*ARMS, "adapter-base")
             ],
             "funnel": [{k: v for k, v in f.items() if k != "domain"} for f in funnel if f["domain"] == name],

@@ -32,7 +32,7 @@ DRIFTS = """
         SELECT coalesce(e.family, e.file) AS title, p.code_old, p.code_new, p.old_effect, p.old_at_new_detail AS detail,
                p.example, abs(length(p.code_old) - 250) AS odd,
                coalesce(list_position(['same', 'forward', 'backward'], split_part(e.operator, ':', 1)), 9) AS far
-        FROM proofs p JOIN examples e ON e.id = p.example WHERE p.domain = '{domain}' AND p.kind = 'drift'
+        FROM proofs p JOIN examples e ON e.id = p.example WHERE p.domain = $domain AND p.kind = 'drift'
     )
     SELECT title, code_old, code_new, old_effect, detail FROM found
     QUALIFY row_number() OVER (PARTITION BY title ORDER BY far, odd, example) = 1
@@ -40,7 +40,7 @@ DRIFTS = """
 """
 """Three families' pairs: those whose both sides people wrote first, of a length that is quickly read."""
 
-ADAPTER = "SELECT version, location FROM adapters WHERE domain = '{domain}' ORDER BY version DESC"
+ADAPTER = "SELECT version, location FROM adapters WHERE domain = $domain ORDER BY version DESC"
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def read_summary(
     """
 
     def rows(query: str) -> list[dict[str, Any]]:
-        return list(lake.query(query.format(domain=domain)).to_pylist())
+        return list(lake.query(query, {"domain": domain}).to_pylist())
 
     report = [] if untrained else rows(REPORT)
     same = last_same(lake, domain, report[0]["run"]) if report else 0
@@ -95,7 +95,7 @@ def read_summary(
     return Summary(
         domain=domain,
         versions=versions,
-        funnel=[row for row in rows(FUNNEL) if row["domain"] == domain] if changed else [],
+        funnel=[row for row in lake.query(FUNNEL).to_pylist() if row["domain"] == domain] if changed else [],
         drifts=rows(DRIFTS) if changed else [],
         report=report,
         adapter=next((f"{registry}/{row['location']}" for row in adapters), ""),

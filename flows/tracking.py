@@ -33,7 +33,7 @@ STAGE, PART = "track", "track@1"
 _ALL = 1 << 30
 
 _COST = """
-    WITH told AS (SELECT stage, seconds, "_at", result FROM work WHERE domain = '{domain}'),
+    WITH told AS (SELECT stage, seconds, "_at", result FROM work WHERE domain = $domain),
     done AS (SELECT max("_at") AS at FROM told WHERE stage = 'track' AND result ->> '$.finished' = 'true'),
     begun AS (SELECT max("_at") AS at FROM told, done WHERE stage = 'track' AND "_at" < done.at)
     SELECT stage, sum(seconds) AS seconds FROM told, done, begun
@@ -147,7 +147,7 @@ def _remembered(house: House, since: str | None, *, latest: int) -> Iterator[Tra
 
 def last_cost(house: House) -> dict[str, float]:
     """Stage -> seconds of work that the last pair took whose run is done; empty where there is none."""
-    rows = house.lake.query(_COST.format(domain=house.domain.name)).to_pylist()
+    rows = house.lake.query(_COST, {"domain": house.domain.name}).to_pylist()
     return {row["stage"]: row["seconds"] for row in rows}
 
 

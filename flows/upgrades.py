@@ -36,7 +36,7 @@ _LEADS_TO: Mapping[str, tuple[str, ...]] = {
 
 _WORKED = """
     SELECT stage, part, "_run" AS run, sum(seconds) AS seconds, sum(outputs)::BIGINT AS rows, max("_at") AS last
-    FROM work WHERE domain = '{domain}' GROUP BY ALL ORDER BY last
+    FROM work WHERE domain = $domain GROUP BY ALL ORDER BY last
 """
 
 
@@ -75,7 +75,7 @@ def rekeyed(house: House) -> list[Again]:
 
     None where nothing has run yet, or where each part has worked here before: then its rows are there.
     """
-    worked = house.lake.query(_WORKED.format(domain=house.domain.name)).to_pylist()
+    worked = house.lake.query(_WORKED, {"domain": house.domain.name}).to_pylist()
     last: dict[str, list[dict[str, Any]]] = {}
     changed: dict[str, list[str]] = {}
     for step, stage, part in parts(house):

@@ -111,9 +111,8 @@ def lost(house: House) -> list[tuple[str, int]]:
 
 def waiting_lines(house: House) -> list[str]:
     """Rows that wait for programs which couldn't be run, for a person."""
-    asked = f"""SELECT count(*) AS rows, min(detail) AS why FROM removals
-        WHERE domain = '{house.domain.name}' AND rule = 'unavailable'"""  # noqa: S608 (letters, digits, dots, dashes)
-    [found] = house.lake.query(asked).to_pylist()
+    asked = "SELECT count(*) AS rows, min(detail) AS why FROM removals WHERE domain = $domain AND rule = 'unavailable'"
+    [found] = house.lake.query(asked, {"domain": house.domain.name}).to_pylist()
     if not found["rows"]:
         return []
     again = f"{TRIES} runs try it, and driftune validate {house.domain.name} does at any time"

@@ -272,20 +272,26 @@ class Lake:
             for batch in connection.sql(query, params=dict(parameters)).to_arrow_reader(rows):
                 yield from_table(pa.Table.from_batches([batch]), record)
 
-    def query(self, sql: str) -> pa.Table:
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None, *, is_a_persons: bool = False) -> pa.Table:
         """The result of one read-only query over the catalogue's views; columns of JSON are marked (`is_json`).
 
-        What stands in the lake may get into a query, as a domain's name: one that ends the query, and begins another,
-        could write any file.
+        What stands in a shared lake, as a domain's name, is a parameter's value and no part of a query's text. Should
+        some get into it all the same, it begins no query of its own, which could write any file.
+
+        Args:
+            sql: The query; `$name` refers to `parameters`.
+            parameters: Values of the query's parameters.
+            is_a_persons: Whether somebody typed it, and nothing was put into it: then it may be several, as a setting
+                and what is asked under it; the last one's result is given.
 
         Raises:
-            ConfigurationError: DuckDB refuses the query, or it is several.
+            ConfigurationError: DuckDB refuses the query, or it is several and not a person's.
         """
         try:
             with self.views() as connection:
-                if (count := len(connection.extract_statements(sql))) > 1:
+                if not is_a_persons and (count := len(connection.extract_statements(sql))) > 1:
                     raise ConfigurationError(f"One query at a time: these are {count}", sql=sql)
-                found = connection.sql(sql)
+                found = connection.sql(sql, params=dict(parameters) if parameters else None)
                 return pa.table({}) if found is None else _mark_json(found.to_arrow_table(), found)
         except duckdb.Error as error:
             first = str(error).strip().splitlines()[0]

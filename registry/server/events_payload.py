@@ -132,11 +132,11 @@ def _covered(lake: Lake, snapshot: str) -> Mapping[str, Any] | None:
     asked = f"""
         SELECT c.symbol, c.kind, c.replacement, count(*) OVER () AS number FROM changes c WHERE c.id IN (
             SELECT e.change FROM snapshot_rows s JOIN examples e ON e.id = s.example
-            WHERE s.snapshot = '{snapshot}' AND s.split = 'train' AND e.change IS NOT NULL)
+            WHERE s.snapshot = $snapshot AND s.split = 'train' AND e.change IS NOT NULL)
         ORDER BY c.symbol, c.kind LIMIT {_FIRST}
-    """  # noqa: S608 - hexadecimal digits
+    """  # noqa: S608 - a number of our own
     try:
-        rows: Sequence[Mapping[str, Any]] = lake.query(asked).to_pylist()
+        rows: Sequence[Mapping[str, Any]] = lake.query(asked, {"snapshot": snapshot}).to_pylist()
     except (DriftuneError, OSError):
         return None
     names = ("symbol", "kind", "replacement")

@@ -53,6 +53,18 @@ def driftune(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str
     return subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=300)
 
 
+def test_a_person_may_ask_several_statements_at_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A setting and a PIVOT, which DuckDB makes several of itself: as an argument, and in the shell."""
+    asked = "SET default_null_order = 'nulls_first'; PIVOT releases ON version USING count(*) GROUP BY library"
+    run_sql(asked, "json")
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{asked};\n"))
+    run_sql(None, "json")
+    answer = '[{"library": "networkx", "2.8.8": 1}]'
+    assert capsys.readouterr().out.split("\n") == [answer, answer, ""]
+
+
 def test_json_is_one_array_with_nested_values(capsys: pytest.CaptureFixture[str]) -> None:
     """JSON columns come out as JSON, times as ISO text with their zone, null as null."""
     run_sql("select artifacts, released_at, licence, 1.5 as x from releases", "json")

@@ -259,6 +259,7 @@ def test_what_the_lake_says_begins_no_query_of_its_own(lake: Lake, tmp_path: Pat
     name = f"x'; COPY (SELECT 1) TO '{tmp_path / 'written'}'; SELECT '"
     with pytest.raises(ConfigurationError, match="One query at a time: these are 3"):
         lake.query(f"SELECT * FROM reports WHERE run = '{name}'")
+    assert lake.query("SELECT $name AS said", {"name": name}).to_pylist() == [{"said": name}]
     assert not (tmp_path / "written").exists()
 
 
