@@ -85,7 +85,7 @@ def all_tried(house: House, *, also_written: bool = False) -> bool:
 
 def is_to_be_tried_again(house: House) -> bool:
     """Whether the next run is to try programs again that couldn't be run."""
-    if not _is_any_unavailable(house):  # nearly always: all else reads all rows
+    if not lost(house) or not _is_any_unavailable(house):  # nearly always: all else reads all rows
         return False
     asked = ((_of_mined, None), (_of_unwritten, _of_mined), (_of_written, _of_unwritten))
     return any(_is_any_left(house, needs(house), lambda tried: tried.runs < TRIES, before) for needs, before in asked)
