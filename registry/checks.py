@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from registry.arrow import column_types
+from registry.errors import DriftuneError
 from registry.forgetting import orders, trace
 from registry.identity import sha256_of
 from registry.lake import Lake
@@ -155,14 +156,22 @@ def _forgotten(lake: Lake) -> Iterator[Finding]:
 
 def _ahead(lake: Lake) -> Iterator[Finding]:
     """Rows of a clock that was ahead."""
-    now = lake.files.now()
+    now, clock = _clock(lake)
     _, times = lake.times(now + _AHEAD)
     if times:
         detail = (
-            f"Rows are ahead of {lake.files.clock}, which shows {now:%Y-%m-%d %H:%M} UTC, the last of"
+            f"Rows are ahead of {clock}, which shows {now:%Y-%m-%d %H:%M} UTC, the last of"
             f" {times[-1]:%Y-%m-%d %H:%M}: if it is right, driftune compact --clock-is-right"
         )
         yield Finding("times", "lake", len(times), detail)
+
+
+def _clock(lake: Lake) -> tuple[dt.datetime, str]:
+    """The time now and whose clock shows it: who may only read can't ask a store's, which is done by writing to it."""
+    try:
+        return lake.files.now(), lake.files.clock
+    except DriftuneError as error:
+        return dt.datetime.now(dt.UTC), f"this machine's clock ({lake.files.clock} can't be asked: {error})"
 
 
 def _misnamed(lake: Lake, record: type[Record]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from registry import shared_compaction, shared_files
+from registry.checks import findings
 from registry.compaction import collect, compact
 from registry.errors import ConfigurationError, DriftuneError
 from registry.forgetting import Order, forget, trace
@@ -275,6 +276,23 @@ def test_the_time_of_rows_is_the_stores(lake: Lake, tmp_path: Path, monkeypatch:
     assert later.append([symbol("late")]) == 1
     assert [s.path for s in later.read(Symbol, latest=2)] == ["lib.late", "lib.f0"]
     assert later.read(Symbol, '"_at" > now()') == []
+
+
+def test_who_may_only_read_checks_by_the_own_clock(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store tells its time by a write: where that is refused rows that are ahead are found, and it is said how."""
+    with monkeypatch.context() as patch:
+        patch.setattr("registry.shared_files.store_time", lambda _objects: time.time() + 7200)
+        opened(lake.url, tmp_path / "two", "ahead").append([symbol("f0", doc="ahead")])
+    reader = opened(lake.url, tmp_path / "reader")
+
+    def denied(path: str, *_: object, **__: object) -> None:
+        raise PermissionError(f"Access Denied: {path}")
+
+    monkeypatch.setattr(reader.files.objects.fs, "pipe_file", denied)
+    with pytest.raises(DriftuneError, match="Access Denied"):
+        reader.files.now()
+    [found] = [each for each in findings(reader) if each.check == "times"]
+    assert found.detail.startswith("Rows are ahead of this machine's clock (the store's clock can't be asked: ")
 
 
 def test_a_lake_goes_with_a_job_to_another_process(lake: Lake) -> None:
