@@ -16,8 +16,7 @@ from typing import Any
 
 import pytest
 
-from registry import shared_compaction, shared_files
-from registry.checks import findings
+from registry import checks, shared_compaction, shared_files
 from registry.compaction import collect, compact
 from registry.errors import ConfigurationError, DriftuneError
 from registry.forgetting import Order, forget, trace
@@ -291,7 +290,7 @@ def test_who_may_only_read_checks_by_the_own_clock(lake: Lake, tmp_path: Path, m
     monkeypatch.setattr(reader.files.objects.fs, "pipe_file", denied)
     with pytest.raises(DriftuneError, match="Access Denied"):
         reader.files.now()
-    [found] = [each for each in findings(reader) if each.check == "times"]
+    [found] = checks._ahead(reader)
     assert found.detail.startswith("Rows are ahead of this machine's clock (the store's clock can't be asked: ")
 
 
