@@ -46,7 +46,7 @@ def place(house: House, release: Release, environment: BuiltEnvironment) -> Plac
         sandbox=house.domain.sandbox,
         environment=environment.record,
         home=house.settings.root,
-        workers=house.crew.hands * house.among,
+        workers=house.workers * house.among,
     )
 
 
