@@ -45,7 +45,7 @@ PIECE = 5000
 _AT_ONCE = 1000
 """Rows that are made into records at once."""
 
-_TICK = dt.timedelta(microseconds=1)
+TICK = dt.timedelta(microseconds=1)
 """By how much two appends differ at least: a time has no more digits."""
 
 _MINUTE = dt.timedelta(minutes=1)
@@ -161,7 +161,7 @@ class Lake:
                 " compact --clock-is-right",
                 last=last.isoformat(),
             )
-        self._last = max(now, self._last + _TICK)
+        self._last = max(now, self._last + TICK)
         return self._last
 
     def times(self, now: dt.datetime) -> tuple[dt.datetime | None, list[dt.datetime]]:

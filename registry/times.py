@@ -12,9 +12,8 @@ import pyarrow as pa
 
 from registry.arrow import STAMP
 from registry.compaction import collect, compact
-from registry.lake import Lake
+from registry.lake import TICK, Lake
 
-_TICK = dt.timedelta(microseconds=1)
 _AT_ONCE = dt.timedelta(0)
 _ALIKE = dt.timedelta(minutes=1)
 """By how much clocks differ that are right."""
@@ -32,9 +31,9 @@ def put_right(lake: Lake) -> int:
     last, ahead = lake.times(now + _ALIKE)
     if not ahead:
         return 0
-    start = now - len(ahead) * _TICK
+    start = now - len(ahead) * TICK
     start = start if last is None else max(start, last)
-    after = [start + n * _TICK for n in range(1, len(ahead) + 1)]
+    after = [start + n * TICK for n in range(1, len(ahead) + 1)]
     times = pa.table({"before": pa.array(ahead, STAMP), "after": pa.array(after, STAMP)})
     compact(lake, grace=_AT_ONCE, times=times)
     collect(lake, grace=_AT_ONCE)
